@@ -1,0 +1,11 @@
+"""fastdefect: from a folder of part photos to a defect classifier that a factory can trust."""
+
+import warnings
+
+__version__ = "0.1.0"
+
+# fastai 2.8 compiles two activations with torch.jit.script while it is imported; torch 2.15
+# warns of that to every user, who can do nothing about it.
+warnings.filterwarnings(
+    "ignore", message="`torch.jit.script` is deprecated", category=FutureWarning
+)

@@ -1,0 +1,6 @@
+"""``python -m fastdefect``."""
+
+from fastdefect.cli import main
+
+if __name__ == "__main__":
+    main()

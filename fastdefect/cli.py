@@ -1,0 +1,275 @@
+"""The commands: options to a config, one call, and what it gave to the screen.
+
+Nothing heavy is imported here: each command imports its job when it runs, so that help
+appears at once.
+"""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fastdefect import __version__
+from fastdefect.config import resolve
+from fastdefect.errors import FastdefectError, UsageError
+from fastdefect.options import with_config_options
+
+if TYPE_CHECKING:
+    from fastdefect.console import Screen
+    from fastdefect.jobs.fit import FitReport
+
+INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
+
+app = typer.Typer(
+    name="fastdefect",
+    help="From a folder of part photos to a defect classifier that a factory can trust.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of all runs.")]
+RunName = Annotated[
+    str | None, typer.Argument(help="A run's folder or name.", show_default="the latest")
+]
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+@contextmanager
+def _session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
+    """A screen for the command; an error for people becomes a message and an exit code."""
+    from fastdefect.console import screen, show_error
+
+    if quiet and as_json:
+        raise typer.BadParameter("--quiet and --json exclude each other.")
+    with screen("json" if as_json else "quiet" if quiet else "auto") as shown:
+        try:
+            yield shown
+            return
+        except FastdefectError as error:
+            failed = error
+            shown.result("error", {"message": error.message, "hint": error.hint})
+    show_error(failed)
+    raise typer.Exit(failed.exit_code)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """From a folder of part photos to a defect classifier that a factory can trust."""
+
+
+@app.command()
+@with_config_options(sections=("data", "model", "training", "report"))
+def fit(
+    flags: dict[str, Any],
+    *,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; flags override it.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="time")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a classifier on a folder of photos; everything about it lands in runs/NAME."""
+    with _session(quiet, as_json) as screen:
+        if resume is not None and (flags or config or name):
+            given = [*flags, *(["config"] if config else []), *(["name"] if name else [])]
+            raise UsageError(
+                "--resume goes on with the run's own settings, but also got "
+                + ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
+                + ".",
+                "Leave them out; or start anew with --config RUN/config.toml and the flags.",
+            )
+        settings = resolve(flags, config)
+        from fastdefect.jobs import fit as job
+        from fastdefect.run import INTERRUPTED, open_run
+
+        if resume is not None:
+            report = job.resume(open_run(resume, runs), on_event=screen)
+        else:
+            command = shlex.join(["fastdefect", *sys.argv[1:]])
+            report = job.start(settings, runs=runs, name=name, command=command, on_event=screen)
+        _show_fit(screen, report)
+        if report.reason == INTERRUPTED:
+            raise typer.Exit(INTERRUPTED_EXIT)
+
+
+def _show_fit(screen: "Screen", report: "FitReport") -> None:
+    from fastdefect.jobs.fit import as_event_data
+    from fastdefect.reporting.tables import metrics_table, targets_table
+
+    if report.metrics:
+        screen.table(metrics_table(report.metrics))
+    if report.verdicts:
+        screen.table(targets_table(report.verdicts))
+    screen.line(f"Run: {report.run.folder}")
+    if report.reason == "interrupted":
+        screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
+    elif report.n_test:
+        screen.line(
+            f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
+            "fastdefect tta-eval --split test"
+        )
+    screen.result("result", as_event_data(report))
+
+
+@app.command("tta-eval")
+def tta_eval(
+    run: RunName = None,
+    *,
+    views: Annotated[
+        str, typer.Option(help="none, flips, dihedral, or random:N (fastai's learn.tta).")
+    ] = "flips",
+    split: Annotated[Literal["valid", "test"], typer.Option(help="Which photos.")] = "valid",
+    data: Annotated[Path | None, typer.Option(help="Other labelled photos instead.")] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to run.")
+    ] = "auto",
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a run's model without and with test-time augmentation."""
+    with _session(quiet, as_json) as screen:
+        from fastdefect.evaluation.views import parse_views
+        from fastdefect.run import open_run
+
+        parse_views(views)
+        chosen = open_run(run, runs)
+        from fastdefect.jobs.tta_eval import tta_eval as job
+        from fastdefect.reporting.tables import tta_table
+
+        report = job(
+            chosen, views=views, split=split, data=data, device=device, on_event=screen
+        )
+        screen.table(
+            tta_table(
+                report.plain,
+                report.averaged,
+                report.seconds,
+                split=report.split,
+                views=report.views,
+            )
+        )
+        for file in report.files:
+            screen.line(f"Predictions: {file}")
+        screen.result("result", report.as_json())
+
+
+@app.command()
+@with_config_options(only=("data", "part_from", "image_size", "resize", "augment", "seed"))
+def preview(
+    flags: dict[str, Any],
+    *,
+    photos: Annotated[int, typer.Option(min=1, max=200, help="Rows of the sheet.")] = 8,
+    draws: Annotated[int, typer.Option(min=1, max=20, help="Augmented versions of each.")] = 5,
+    out: Annotated[Path, typer.Option(help="Where the sheet goes, PNG.")] = Path("preview.png"),
+) -> None:
+    """Write a contact sheet of what the model will see: originals beside augmented."""
+    with _session() as screen:
+        settings = resolve(flags)
+        from fastdefect.jobs.look import preview as job
+
+        path = job(
+            settings.data,
+            seed=settings.training.seed,
+            photos=photos,
+            draws=draws,
+            out=out,
+            on_event=screen,
+        )
+        screen.line(f"Contact sheet: {path}")
+
+
+@app.command("lr-find")
+@with_config_options(sections=("data", "model", "training"))
+def lr_find(
+    flags: dict[str, Any],
+    *,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; flags override it.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the plot goes, PNG.")] = Path("lr-find.png"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Try rising learning rates for a hundred batches; plot the loss and suggest one."""
+    with _session(quiet, as_json) as screen:
+        settings = resolve(flags, config)
+        from fastdefect.jobs.look import lr_find as job
+
+        report = job(settings, out=out, on_event=screen)
+        screen.line(f"Suggested: --learning-rate {report.suggestion:.2g} (plot: {report.plot})")
+        screen.result("result", {"learning_rate": report.suggestion, "plot": str(report.plot)})
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    *,
+    n: Annotated[int, typer.Option("--n", min=1, help="Number of photos.")] = 120,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    size: Annotated[int, typer.Option(min=48, max=2048, help="Side of a photo, pixels.")] = 256,
+    photos_per_part: Annotated[int, typer.Option(min=1, help="Photos of each part.")] = 3,
+    defective: Annotated[float, typer.Option(min=0, max=1, help="Share of defective parts.")] = 0.5,
+    difficulty: Annotated[
+        int | None,
+        typer.Option(min=1, max=3, help="1 obvious to 3 faint.", show_default="mixed"),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Render photos of cast parts, good and defective, with labels and boxes in a CSV."""
+    with _session(quiet) as screen:
+        from fastdefect.data.sample import render_sample
+        from fastdefect.events import Progress
+
+        path = render_sample(
+            folder,
+            n=n,
+            seed=seed,
+            size=size,
+            photos_per_part=photos_per_part,
+            defective=defective,
+            difficulty=difficulty,
+            on_progress=lambda done, total: screen(Progress("rendering", done, total)),
+        )
+        screen.line(f"{n} photos and their labels: {path}")
+
+
+@app.command("runs")
+def list_of_runs(
+    *,
+    runs: Runs = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """List the runs, oldest first."""
+    with _session(as_json=as_json) as screen:
+        from fastdefect.reporting.tables import runs_table
+        from fastdefect.run import list_runs, summarise
+
+        rows = [summarise(run) for run in list_runs(runs)]
+        screen.table(runs_table(rows))
+        screen.result("runs", {"runs": rows})

@@ -1,0 +1,278 @@
+"""Every setting of a run, in one place: its default, its limits, its help text.
+
+A field's name is its flag's name and its key in a config file; there is no mapping
+table. These are plain frozen dataclasses, so that ``--help`` need not wait for pydantic,
+which checks the values (``resolve``) once a command really runs.
+
+Defaults < config file < flags.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from annotated_types import Ge, Gt, Lt
+
+from fastdefect.errors import UsageError
+
+__all__ = [
+    "DataConfig",
+    "Flag",
+    "ModelConfig",
+    "ReportConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "config_fields",
+    "load_config_file",
+    "resolve",
+    "to_toml",
+]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How a field shows on the command line: one line of help, and other names for it."""
+
+    help: str
+    aliases: tuple[str, ...] = ()
+    argument: bool = False
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which photos, how they are read, split, augmented and balanced."""
+
+    data: Annotated[
+        Path,
+        Flag("Folder of photos, or a CSV with the columns path, label and, if known, part and split.", argument=True),
+    ] = Path("data")
+    good: Annotated[
+        str | None,
+        Flag("The class that holds good parts; 'none' where every class is a defect."),
+    ] = None
+    part_from: Annotated[
+        str | None,
+        Flag("Regex on file names that says which photos show one part."),
+    ] = None
+    valid: Annotated[float, Gt(0), Lt(1), Flag("Share of photos for validation.")] = 0.2
+    test: Annotated[float, Ge(0), Lt(1), Flag("Share of photos sealed for the test.")] = 0.15
+    strict: Annotated[bool, Flag("Stop at unreadable photos instead of leaving them out.")] = False
+    image_size: Annotated[int, Ge(16), Flag("Side of the square that the model sees, pixels.")] = (
+        224
+    )
+    resize: Annotated[
+        Literal["squish", "pad"],
+        Flag("How a photo becomes a square: nothing is ever cropped."),
+    ] = "squish"
+    augment: Annotated[
+        Literal["none", "basic", "manufacturing"], Flag("Augmentation of training photos.")
+    ] = "manufacturing"
+    balance: Annotated[
+        Literal["sampler", "loss", "both", "none"],
+        Flag("How classes of unequal size are evened out."),
+    ] = "sampler"
+    cache_mb: Annotated[
+        int, Ge(0), Flag("Decoded photos above this many MB go to a memory-mapped file.")
+    ] = 4096
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network, and where its first weights come from."""
+
+    arch: Annotated[
+        str, Flag("Any torchvision classifier or timm name.", aliases=("--model-type",))
+    ] = "resnet50"
+    weights: Annotated[
+        str, Flag("auto (cache or download), none (random), or a safetensors file.")
+    ] = "auto"
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the network learns."""
+
+    # For pydantic: no field of this section may be infinite.
+    __pydantic_config__ = {"allow_inf_nan": False}  # noqa: RUF012 - the name is pydantic's
+
+    epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
+    batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
+    learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0008
+    weight_decay: Annotated[float, Ge(0), Flag("Weight decay.")] = 5e-4
+    optimizer: Annotated[Literal["adamw", "adam", "sgd"], Flag("sgd is with Nesterov.")] = "adamw"
+    scheduler: Annotated[
+        Literal["onecycle", "cosine", "flat"], Flag("How the learning rate moves.")
+    ] = "onecycle"
+    mixup_alpha: Annotated[float, Ge(0), Flag("MixUp's Beta parameter; 0 turns it off.")] = 0.3
+    label_smoothing: Annotated[float, Ge(0), Lt(1), Flag("Label smoothing; 0 turns it off.")] = 0.1
+    clip: Annotated[float, Ge(0), Flag("Largest gradient norm; 0 turns clipping off.")] = 1.0
+    freeze_epochs: Annotated[
+        int, Ge(0), Flag("First epochs with a frozen backbone; then discriminative rates.")
+    ] = 0
+    patience: Annotated[
+        int, Ge(0), Flag("Epochs without a better F1 before stopping; 0 never stops.")
+    ] = 12
+    seed: Annotated[
+        int, Ge(0), Lt(2**32), Flag("Seed of the split and of every random draw.")
+    ] = 42
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Flag("Where to train.")] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "fp16", "bf16"], Flag("auto: mixed on CUDA, fp32 elsewhere.")
+    ] = "auto"
+    workers: Annotated[
+        int | None, Ge(0), Flag("Processes that augment photos; unset: 0 on CPU, up to 8 on CUDA.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What the closing table holds the run against."""
+
+    target: Annotated[
+        tuple[str, ...], Flag("METRIC=VALUE to be met on validation, e.g. f1=0.95; repeatable.")
+    ] = ()
+    targets: Annotated[
+        Literal["none", "mission"], Flag("mission: the replaced pipeline's results and targets.")
+    ] = "none"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All of it. Each part of the program is handed the section that it needs."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+
+
+@dataclass(frozen=True)
+class ConfigField:
+    """One leaf of ``RunConfig``: where it lives and how it shows."""
+
+    section: str
+    name: str
+    type: Any
+    default: Any
+    flag: Flag
+
+
+def config_fields() -> list[ConfigField]:
+    """All leaves of ``RunConfig`` in their order; names are unique across sections."""
+    leaves = []
+    for section in fields(RunConfig):
+        section_type: Any = section.default_factory
+        hints = get_type_hints(section_type, include_extras=True)
+        for leaf in fields(section_type):
+            hint = hints[leaf.name]
+            flag = next(extra for extra in hint.__metadata__ if isinstance(extra, Flag))
+            leaves.append(
+                ConfigField(section.name, leaf.name, hint.__origin__, leaf.default, flag)
+            )
+    return leaves
+
+
+def load_config_file(path: Path) -> dict[str, dict[str, Any]]:
+    """The settings of a TOML file by section; raises ``UsageError`` if it can't be read."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"Expected a config file at {path}, but it can't be read: {error.strerror}.",
+            "Check the path given to --config; a run's own is RUN/config.toml.",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path} is not a TOML file: {error}.",
+            "See the config.toml of any run for the form.",
+        ) from error
+    return content
+
+
+def resolve(
+    flags: Mapping[str, Any], file: Path | None = None, *, source: str = "the command line"
+) -> RunConfig:
+    """Defaults, then ``file``, then ``flags`` (by field name; ``None`` counts as not given).
+
+    Raises ``UsageError`` that names the flag or the file's key, what was expected and found.
+    """
+    leaves = {leaf.name: leaf for leaf in config_fields()}
+    settings: dict[str, dict[str, Any]] = {section.name: {} for section in fields(RunConfig)}
+    if file is not None:
+        _merge_file(settings, load_config_file(file), file)
+    for name, value in flags.items():
+        if value is not None:
+            settings[leaves[name].section][name] = value
+    return _validated(settings, f"{file} and {source}" if file else source)
+
+
+def _merge_file(
+    settings: dict[str, dict[str, Any]], content: Mapping[str, Any], file: Path
+) -> None:
+    known = {(leaf.section, leaf.name) for leaf in config_fields()}
+    for section, values in content.items():
+        if section not in settings or not isinstance(values, dict):
+            raise UsageError(
+                f"{file}: [{section}] is not a section that is known.",
+                f"The sections are {', '.join(f'[{name}]' for name in settings)}.",
+            )
+        for name, value in values.items():
+            if (section, name) not in known:
+                names = ", ".join(known_name for part, known_name in sorted(known) if part == section)
+                raise UsageError(
+                    f"{file}: [{section}] has no setting {name!r}.", f"Its settings are {names}."
+                )
+            settings[section][name] = value
+
+
+def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
+    # Here and not above: pydantic costs a third of a second that --help need not pay.
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        # By way of JSON, where strict means what a config file's author would expect: 1 is a
+        # float and a list a tuple, but true is no number and "25" none either.
+        text = json.dumps(settings, default=str)
+        config: RunConfig = TypeAdapter(RunConfig).validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        # (section, field, ...); empty for text that is no Unicode.
+        *_, name = ("config", *map(str, first["loc"][:2]))
+        raise UsageError(
+            f"--{name.replace('_', '-')}: {first['msg'][0].lower()}{first['msg'][1:]}, "
+            f"but got {first['input']!r} (from {source}).",
+            "fastdefect fit --help lists every flag with its values.",
+        ) from error
+    if config.data.valid + config.data.test >= 1:
+        raise UsageError(
+            f"--valid {config.data.valid} and --test {config.data.test} leave nothing to train on.",
+            "Their sum must stay below 1.",
+        )
+    if config.training.freeze_epochs >= config.training.epochs:
+        raise UsageError(
+            f"--freeze-epochs {config.training.freeze_epochs} is not below "
+            f"--epochs {config.training.epochs}.",
+            "Frozen epochs count among the epochs; leave at least one to train the whole network.",
+        )
+    return config
+
+
+def to_toml(config: RunConfig) -> str:
+    """The config as TOML that ``resolve`` reads back to an equal config.
+
+    Unset values are left out, as TOML has no null; they are the defaults.
+    """
+    import tomli_w
+
+    sections = {
+        section: {
+            name: value.as_posix() if isinstance(value, Path) else value
+            for name, value in values.items()
+            if value is not None
+        }
+        for section, values in asdict(config).items()
+    }
+    return tomli_w.dumps(sections)

@@ -1,0 +1,318 @@
+"""What people see. The only module that knows a screen: progress, tables, the error panel.
+
+Four listeners to the same events: live (a terminal), plain (lines, for logs and pipes),
+JSON lines (for programs) and quiet.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from fastdefect import events
+from fastdefect.errors import FastdefectError
+from fastdefect.files import finite
+
+if TYPE_CHECKING:
+    from fastdefect.reporting.tables import TableData
+
+Mode = Literal["auto", "quiet", "json"]
+
+# Column of history.csv -> heading and how to print it.
+_EPOCH_COLUMNS = {
+    "epoch": ("epoch", "{:.0f}"),
+    "train_loss": ("train loss", "{:.4f}"),
+    "valid_loss": ("valid loss", "{:.4f}"),
+    "train_accuracy": ("train acc", "{:.2%}"),
+    "valid_accuracy": ("valid acc", "{:.2%}"),
+    "gap": ("gap", "{:+.2%}"),
+    "f1": ("F1", "{:.4f}"),
+    "precision": ("prec", "{:.4f}"),
+    "recall": ("recall", "{:.4f}"),
+    "auc": ("AUC", "{:.4f}"),
+    "learning_rate": ("lr", "{:.1e}"),
+    "seconds": ("s", "{:.1f}"),
+}
+
+
+class Screen(Protocol):
+    """Listens to a job and shows what it gives back."""
+
+    def __call__(self, event: events.Event) -> None:
+        """Take one event."""
+
+    def table(self, table: "TableData") -> None:
+        """Show a table."""
+
+    def line(self, text: str) -> None:
+        """Show a line."""
+
+    def result(self, name: str, value: Any) -> None:
+        """Give a job's result to a program that listens."""
+
+
+class QuietScreen:
+    """Shows nothing but errors (and those go elsewhere)."""
+
+    def __call__(self, event: events.Event) -> None:
+        """Take one event."""
+
+    def table(self, table: "TableData") -> None:
+        """Show a table."""
+
+    def line(self, text: str) -> None:
+        """Show a line."""
+
+    def result(self, name: str, value: Any) -> None:
+        """Give a job's result to a program that listens."""
+
+
+class JsonScreen(QuietScreen):
+    """One JSON object a line on standard output, each with its ``event``."""
+
+    _NAMES = {
+        events.Note: "note",
+        events.Progress: "progress",
+        events.FitStarted: "fit_started",
+        events.BatchDone: "batch",
+        events.EpochDone: "epoch",
+        events.FitEnded: "fit_ended",
+    }
+
+    def __call__(self, event: events.Event) -> None:
+        """Print the event."""
+        self.result(self._NAMES[type(event)], asdict(event))
+
+    def result(self, name: str, value: Any) -> None:
+        """Print a result as an event of its own."""
+        fields = value if isinstance(value, Mapping) else {"value": value}
+        text = json.dumps({"event": name, **finite(dict(fields))}, ensure_ascii=False)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+
+class PlainScreen(QuietScreen):
+    """Plain lines: for a pipe, a log file or a terminal that can't move its cursor."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._header_shown = False
+
+    def __call__(self, event: events.Event) -> None:
+        """Print notes and epochs; batches would only fill the log."""
+        match event:
+            case events.Note(text, level):
+                self._note(text, level)
+            case events.EpochDone(row, best):
+                self._epoch(row, best)
+            case events.FitEnded():
+                self._ended(event)
+            case _:
+                pass
+
+    def table(self, table: "TableData") -> None:
+        """Print the table under an empty line."""
+        self.console.print()
+        self.console.print(draw(table))
+
+    def line(self, text: str) -> None:
+        """Print the line, as it is and unbroken."""
+        self.console.print(Text(text), soft_wrap=True)
+
+    def _note(self, text: str, level: str) -> None:
+        style = "yellow" if level == "warning" else ""
+        mark = "! " if level == "warning" else ""
+        self.console.print(Text(mark + text, style=style), soft_wrap=True)
+
+    def _epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        if not self._header_shown:
+            self.line("  ".join(f"{title:>7}" for title, _ in _EPOCH_COLUMNS.values()))
+            self._header_shown = True
+        titles = [title for title, _ in _EPOCH_COLUMNS.values()]
+        cells = "  ".join(
+            f"{cell:>{max(len(title), 7)}}"
+            for title, cell in zip(titles, _epoch_cells(row), strict=True)
+        )
+        self.line(cells + ("  best" if best else ""))
+
+    def _ended(self, event: events.FitEnded) -> None:
+        best = f"best epoch {event.best_epoch}" if event.best_epoch else "no epoch finished"
+        self.line(f"Training ended ({event.reason}) after {event.epochs_done} epochs; {best}.")
+
+
+class LiveScreen(PlainScreen):
+    """A terminal: a growing table of epochs above a bar of batches with rate and time left."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._rows: list[tuple[list[str], int]] = []
+        self._best: int | None = None
+        self._live: Live | None = None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("", total=1, detail="")
+        self._job = ""
+
+    def __call__(self, event: events.Event) -> None:
+        """Redraw what the event changes."""
+        match event:
+            case events.Note(text, level):
+                self._note(text, level)
+            case events.Progress(task, done, total):
+                self._advance(task, done, total, f"{done}/{total}")
+            case events.FitStarted():
+                self._rows, self._best = [], None
+                self._start()
+            case events.BatchDone():
+                self._batch(event)
+            case events.EpochDone(row, best):
+                self._add_epoch(row, best)
+            case events.FitEnded():
+                self.close()
+                self._ended(event)
+
+    def close(self) -> None:
+        """Take the moving parts off the screen; what is above them stays."""
+        if self._live:
+            self._live.update(self._epoch_table() if self._rows else Text(""), refresh=True)
+            self._live.stop()
+            self._live = None
+            self._rows = []
+
+    def table(self, table: "TableData") -> None:
+        """Print the table below the live part."""
+        self.close()
+        super().table(table)
+
+    def line(self, text: str) -> None:
+        """Print the line below the live part."""
+        self.close()
+        super().line(text)
+
+    def _start(self) -> None:
+        if self._live is None:
+            self._live = Live(self._picture(), console=self.console, refresh_per_second=8)
+            self._live.start()
+
+    def _advance(self, task: str, done: int, total: int, detail: str) -> None:
+        self._start()
+        self._bar.update(
+            self._task, description=task, completed=done, total=max(total, 1), detail=detail
+        )
+        self._refresh()
+        if done >= total and not self._rows:
+            self.close()
+
+    def _batch(self, event: events.BatchDone) -> None:
+        self._advance(
+            f"epoch {event.epoch}",
+            event.batch,
+            event.batches + 1,  # the validation comes after the last one
+            f"{event.batch}/{event.batches}  {event.images_per_second:.1f} images/s  "
+            f"{duration(event.seconds_left)} left  loss {event.loss:.3f}",
+        )
+
+    def _add_epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        epoch = int(row["epoch"])
+        if best:
+            self._best = epoch
+        self._rows.append((_epoch_cells(row), epoch))
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._live:
+            self._live.update(self._picture())
+
+    def _picture(self) -> Group:
+        return Group(*([self._epoch_table()] if self._rows else []), self._bar)
+
+    def _epoch_table(self) -> Table:
+        table = Table(box=None, padding=(0, 1), header_style="bold")
+        for title, _ in _EPOCH_COLUMNS.values():
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column("")
+        # Only the newest rows fit on the screen while it moves; history.csv has them all.
+        room = max(self.console.height - 6, 5)
+        for cells, epoch in self._rows[-room:]:
+            best = epoch == self._best
+            table.add_row(*cells, "best" if best else "", style="bold green" if best else "")
+        return table
+
+
+def _epoch_cells(row: Mapping[str, Any]) -> list[str]:
+    return [_number(row[name], form) for name, (_, form) in _EPOCH_COLUMNS.items()]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None or not math.isfinite(value) else form.format(value)
+
+
+def duration(seconds: float) -> str:
+    """90 as 1:30, 4000 as 1:06:40."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def screen(mode: Mode) -> Iterator[Screen]:
+    """The listener that fits ``mode`` and the terminal; cleans the screen up at the end."""
+    if mode == "quiet":
+        yield QuietScreen()
+        return
+    if mode == "json":
+        yield JsonScreen()
+        return
+    console = Console(highlight=False)
+    if not console.is_terminal or console.is_dumb_terminal:
+        # A pipe has no width of its own: 80 columns would cut the tables.
+        yield PlainScreen(Console(highlight=False, width=max(console.width, 120)))
+        return
+    live = LiveScreen(console)
+    try:
+        yield live
+    finally:
+        live.close()
+
+
+def show_error(error: FastdefectError) -> None:
+    """Message and hint, on standard error."""
+    body = Text(error.message)
+    if error.hint:
+        body.append("\n" + error.hint, style="bold")
+    Console(stderr=True, highlight=False).print(
+        Panel(body, title="fastdefect can't go on", title_align="left", border_style="red")
+    )
+
+
+
+def draw(table: "TableData") -> Table:
+    """A table of plain values as rich draws it."""
+    drawn = Table(
+        title=table.title,
+        title_justify="left",
+        title_style="bold",
+        caption=table.caption or None,
+        caption_justify="left",
+    )
+    for index, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if index == 0 else "right")
+    styles = {"good": "green", "bad": "red"}
+    for index, row in enumerate(table.rows):
+        # Text, not markup: a class may be called [red].
+        drawn.add_row(*(Text(cell) for cell in row), style=styles.get(table.marks.get(index, "")))
+    return drawn

@@ -1,0 +1,128 @@
+"""Which class is the good one. Escape and overkill mean nothing until that is known."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from fastdefect.errors import DataError, UsageError
+
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+# Words as they are left by ``_words``: lower case, without accents. English, German,
+# Spanish, French, Italian, Portuguese, Dutch, Scandinavian, Chinese, Japanese, Korean.
+_GOOD = _set_of(
+    """
+    good ok okay normal nominal pass passed passing fine accept accepted acceptable conform
+    conforms conforming conformant compliant flawless faultless undamaged unbroken uncracked
+    intact sound healthy perfect satisfactory defectfree nodefect nodefects nondefective
+    gut gute guter gutes gutteil gutteile io fehlerfrei einwandfrei bestanden mangelfrei akzeptiert
+    bueno buena buenos buenas bien correcto correcta aceptado aceptada aceptable apto apta conforme
+    conformes bon bonne bons bonnes correct accepte acceptee sain saine
+    buono buona buoni buone accettato accettata accettabile idoneo sano sana
+    bom boa bons aprovado aprovada goed goede goedgekeurd bra godkand godkjent
+    良品 合格 合格品 正常 正常品 良 양품 정상
+    """
+)
+
+# Any of these makes a name a defect's, whatever else it says (``good_scratch``).
+_BAD = _set_of(
+    """
+    bad ng nok nio ko nogood notgood notok nonok abnormal fail failed failing failure reject
+    rejected scrap faulty broken
+    defect defects defective def fault faults flaw flaws flawed damage damages damaged crack
+    cracks cracked scratch scratches scratched dent dents dented blowhole blowholes
+    porosity pinhole pinholes burr burrs chipped stain stains stained
+    contamination anomaly anomalies anomalous error errors crazing rust missing
+    fehler fehlerhaft schlecht mangel mangelhaft ausschuss kratzer riss risse
+    defecto defectos defectuoso malo mala defaut defauts defectueux mauvais
+    difetto difetti difettoso cattivo scarto defeito defeitos ruim
+    """
+)
+
+# What turns the next good or bad word round: ``not_ok``, ``no_defects``, ``ohne Fehler``.
+_NOT = _set_of(
+    """
+    not no non isnt nicht kein keine keinen pas niet geen ikke inte
+    without ohne sin sans senza sem
+    """
+)
+_NOT_GOOD = _NOT | {"ab", "un", "n"}
+_NOT_BAD = _NOT | {"free", "zero"}
+
+
+def recognise_good(classes: Sequence[str]) -> str | None:
+    """The one class whose name says that its parts are good; None if none or several do.
+
+    A name is taken apart into words (``def_front``, ``OkFront``, ``ok2`` and accents are no
+    obstacle). It must hold a word such as ok, good, normal, pass, gut, i.O., bueno, bon, and
+    neither a negation before it (``not_ok``, ``n.i.O.``, ``non conforme``) nor a defect's word
+    (``good_scratch``), unless that one is itself negated (``no_defects``, ``defect-free``).
+    """
+    good = [name for name in classes if _says_good(name)]
+    return good[0] if len(good) == 1 else None
+
+
+def choose_good(classes: Sequence[str], good: str | None) -> str | None:
+    """The good class: the one named by ``good``, else the one recognised.
+
+    ``good="none"`` (in any case, unless a class is called that) says that every class is a
+    defect: the answer is None. Raises ``DataError`` if ``good`` is None and no single name
+    says it, and ``UsageError`` if ``good`` names no class.
+    """
+    if good is None:
+        found = recognise_good(classes)
+        if found is None:
+            raise DataError(
+                f"Can't tell which class is the good one. The classes are {_listed(classes)}.",
+                "Name it with `--good CLASS`, or say `--good none` where every class is a defect.",
+            )
+        return found
+    wanted = unicodedata.normalize("NFC", good)
+    if wanted in classes:
+        return wanted
+    alike = [name for name in classes if name.casefold() == wanted.casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    if not alike and wanted.casefold() == "none":
+        return None
+    raise UsageError(
+        f"--good {good!r} names no class. The classes are {_listed(classes)}.",
+        "Give one of these, or `--good none` where every class is a defect.",
+    )
+
+
+def _says_good(name: str) -> bool:
+    words = _words(name)
+    good = False
+    for at, word in enumerate(words):
+        before = words[:at]
+        if word in _BAD:
+            # "no_defects" and "free of defects", or "defect-free"
+            if _NOT_BAD.isdisjoint(before) and words[at + 1 : at + 2] != ["free"]:
+                return False
+            good = True
+        elif word in _GOOD:
+            # "no_defects_ok": the negation is spent once it has turned a bad word round.
+            if not good and not _NOT_GOOD.isdisjoint(before):
+                return False
+            good = True
+    return good
+
+
+def _words(name: str) -> list[str]:
+    """Lower-case words without accents, split at camelCase and at all but letters."""
+    letters = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    plain = unicodedata.normalize("NFC", "".join(letters))  # Korean together again
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", plain)
+    spaced = " ".join(re.findall(r"[^\W\d_]+", plain)).lower()
+    # Abbreviations that the splitting took apart: i.O., iO, n.i.O., niO, n.O.K., N.G.
+    for short in ("nio", "nok", "ng", "io", "ok"):
+        spaced = re.sub(rf"\b{' ?'.join(short)}\b", short, spaced)
+    return re.sub(r"\bin ordnung\b", "io", spaced).split()
+
+
+def _listed(classes: Sequence[str]) -> str:
+    return ", ".join(classes)

@@ -1,0 +1,168 @@
+"""fastai DataLoaders over the decoded photos: augmented, balanced, repeatable."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from fastai.callback.data import WeightedDL
+from fastai.data.block import CategoryBlock, DataBlock
+from fastai.data.core import DataLoaders
+from fastai.data.transforms import IndexSplitter, Normalize
+from fastai.vision.core import PILImage
+from fastai.vision.data import ImageBlock
+from numpy.typing import NDArray
+
+from fastdefect.data.augment import Augmenter, AugmentTransform, item_seed
+from fastdefect.data.manifest import Manifest
+from fastdefect.data.store import PhotoStore
+
+# Separates the order of an epoch from the draws inside its photos.
+_ORDER_STREAM = 0x6F72646572
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to every photo before the network: kept with the model, for all users."""
+
+    image_size: int
+    resize: Literal["squish", "pad"]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def batch(self, photos: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+        """(n, size, size, 3) uint8 RGB to (n, 3, size, size) float32, normalised.
+
+        The same numbers as fastai's ``IntToFloatTensor`` and ``Normalize``.
+        """
+        pixels = torch.from_numpy(np.ascontiguousarray(photos)).to(device)
+        scaled = pixels.permute(0, 3, 1, 2).float() / 255.0
+        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
+        return (scaled - mean) / std
+
+
+class RepeatableDL(WeightedDL):
+    """A DataLoader whose every draw follows from (seed, epoch, position).
+
+    fastai's ``WeightedDL`` draws from numpy's global generator, with replacement, which
+    leaves a third of the photos unseen in an epoch. Here each photo comes as often as its
+    weight says, rounded up or down at random (systematic resampling: Kitagawa 1996), so
+    that equal weights give a plain shuffle.
+    """
+
+    def __init__(self, dataset: Any = None, bs: int | None = None, **kwargs: Any) -> None:
+        self.seed: int = kwargs.pop("seed", 0)
+        self.epoch, self.skipped_batches = 0, 0
+        super().__init__(dataset=dataset, bs=bs, **kwargs)
+
+    def start(self, epoch: int, skipped_batches: int) -> None:
+        """Set the epoch to draw for, and how many of its batches to leave out."""
+        self.epoch, self.skipped_batches = epoch, skipped_batches
+
+    def get_idxs(self) -> list[int]:
+        """The epoch's photos in order; each number carries its position (see create_item)."""
+        order = self._order() if self.shuffle else np.arange(self.n)
+        codes = np.arange(len(order)) * self.n + order
+        return [int(code) for code in codes[self.skipped_batches * (self.bs or 1) :]]
+
+    def _order(self) -> NDArray[np.int64]:
+        rng = np.random.default_rng(item_seed(self.seed ^ _ORDER_STREAM, self.epoch, 0))
+        shuffled = rng.permutation(self.n)
+        passed = np.cumsum(self.wgts[shuffled])
+        ticks = (np.arange(self.n) + rng.random()) / self.n * passed[-1]
+        drawn = shuffled[np.searchsorted(passed, ticks, side="right").clip(max=self.n - 1)]
+        return rng.permutation(drawn)
+
+    def create_item(self, s: int | None) -> Any:
+        """The item of code ``s``, its augmentation seeded by its position in the epoch.
+
+        ``None`` is fastai's own probe for the types of a batch.
+        """
+        position, index = divmod(s or 0, self.n)
+        for transform in self.after_item:
+            if isinstance(transform, AugmentTransform):
+                transform.reseed(item_seed(self.seed, self.epoch, position))
+        return super().create_item(index)
+
+    def new(self, dataset: Any = None, cls: Any = None, **kwargs: Any) -> "RepeatableDL":
+        """A like loader; keeps the seed, which fastai's ``new`` would drop."""
+        return super().new(dataset, cls, **{"seed": self.seed, **kwargs})  # type: ignore[no-any-return]
+
+    def wif(self) -> None:
+        """In each worker: leave Ctrl-C to the main process, which ends after the batch."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@dataclass(frozen=True)
+class PhotoOf:
+    """Item to photo, for fastai's ``get_x``; picklable, so that spawned workers have it."""
+
+    store: PhotoStore
+    rows: tuple[int, ...]
+
+    def __call__(self, item: int) -> PILImage:
+        return PILImage.create(self.store[self.rows[item]])
+
+
+@dataclass(frozen=True)
+class LabelOf:
+    """Item to class name, for fastai's ``get_y``."""
+
+    labels: tuple[str, ...]
+
+    def __call__(self, item: int) -> str:
+        return self.labels[item]
+
+
+def build_loaders(
+    manifest: Manifest,
+    store: PhotoStore,
+    train: Sequence[int],
+    valid: Sequence[int],
+    *,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    augment: str,
+    balanced: bool,
+    batch_size: int,
+    workers: int,
+    seed: int,
+    device: torch.device,
+) -> DataLoaders:
+    """DataLoaders of the photos ``train`` and ``valid`` (indices into ``manifest.photos``).
+
+    The vocabulary is ``classes`` in that order. ``balanced`` draws every class
+    equally often. Batches are normalised by ``preprocessing``. A batch is at most the
+    training set, and no batch holds a single photo, on which batch-norm would fail.
+    """
+    items = [*train, *valid]
+    block = DataBlock(
+        blocks=(ImageBlock, CategoryBlock(vocab=list(classes), sort=False)),
+        get_x=PhotoOf(store, tuple(photo.row for photo in manifest.photos)),
+        get_y=LabelOf(tuple(photo.label for photo in manifest.photos)),
+        splitter=IndexSplitter(range(len(train), len(items))),
+        item_tfms=[AugmentTransform(Augmenter(augment, preprocessing.image_size))],
+        batch_tfms=[Normalize.from_stats(preprocessing.mean, preprocessing.std, cuda=False)],
+    )
+    size = min(batch_size, len(train))
+    return block.dataloaders(
+        items,
+        bs=size,
+        val_bs=2 * size,
+        drop_last=len(train) % size == 1,
+        num_workers=workers,
+        device=device,
+        dl_type=RepeatableDL,
+        dl_kwargs=[{"wgts": _weights(manifest, train, balanced), "seed": seed}, {"seed": seed}],
+    )
+
+
+def _weights(manifest: Manifest, train: Sequence[int], balanced: bool) -> NDArray[np.float64]:
+    """How often each training photo should be drawn, up to a factor."""
+    labels = manifest.labels[list(train)]
+    if not balanced:
+        return np.ones(len(labels))
+    return 1.0 / np.bincount(labels, minlength=len(manifest.classes))[labels]

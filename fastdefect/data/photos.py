@@ -1,0 +1,96 @@
+"""The plain values that the data room hands on: a candidate, a photo, lists of either."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.data.findings import Finding
+
+Layout = Literal["classes", "splits", "csv"]
+
+# The words for a split that users write, as folders and in CSVs.
+SPLIT_WORDS = {
+    "train": "train",
+    "valid": "valid",
+    "val": "valid",
+    "validation": "valid",
+    "test": "test",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One candidate photo, not opened yet.
+
+    ``name`` is its POSIX path relative to the data folder, as every CSV writes it; ``part``
+    and ``split`` are what the user said of it, or None.
+    """
+
+    name: str
+    path: Path
+    label: str
+    part: str | None
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All candidates of a data folder, sorted by name, and the sorted names of the classes."""
+
+    root: Path
+    layout: Layout
+    entries: tuple[Entry, ...]
+    classes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo that could be read; ``row`` is the index of its entry in the listing.
+
+    ``sha256`` is of the file's bytes, in hex; ``width`` and ``height`` are those of the
+    upright photo, in pixels.
+    """
+
+    name: str
+    path: Path
+    label: str
+    part: str | None
+    split: str | None
+    sha256: str
+    width: int
+    height: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All photos that could be read, sorted by name. ``good`` is the good class, if any."""
+
+    root: Path
+    layout: Layout
+    photos: tuple[Photo, ...]
+    classes: tuple[str, ...]
+    good: str | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n_photos,) indices into ``classes``."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index[photo.label] for photo in self.photos], np.int64)
+
+    @property
+    def good_index(self) -> int | None:
+        """The good class's index in ``classes``; None where every class is a defect."""
+        return None if self.good is None else self.classes.index(self.good)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Photos by class, in the order of ``classes``."""
+        found = Counter(photo.label for photo in self.photos)
+        return {name: found[name] for name in self.classes}

@@ -1,0 +1,95 @@
+"""Decoded, resized photos, kept so that no epoch after the first decodes anything.
+
+A plain array in memory where it fits and worker processes can share it; otherwise a
+memory-mapped file in the temporary folder, which the operating system pages and all
+processes share, however they were started.
+"""
+
+import multiprocessing
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.data.images import fit_to
+
+MIB = 1024 * 1024
+
+
+class PhotoStore:
+    """Up to ``capacity`` square photos, (size, size, 3) uint8 RGB, addressed by row."""
+
+    def __init__(
+        self,
+        capacity: int,
+        size: int,
+        resize: Literal["squish", "pad"],
+        *,
+        limit_mb: int,
+        shared: bool = False,
+    ) -> None:
+        """Make room. ``shared`` says that worker processes will read the photos."""
+        self.size = size
+        self._resize = resize
+        self._shape = (capacity, size, size, 3)
+        self._file: Path | None = None
+        self._folder: Path | None = None
+        # Forked workers share the parent's memory; spawned ones would each get a copy.
+        copies = shared and multiprocessing.get_start_method() != "fork"
+        if self.megabytes > limit_mb or copies:
+            self._folder = Path(tempfile.mkdtemp(prefix="fastdefect-"))
+            self._file = self._folder / "photos.u8"
+            self._photos: NDArray[np.uint8] = np.memmap(
+                self._file, np.uint8, mode="w+", shape=self._shape
+            )
+        else:
+            self._photos = np.empty(self._shape, np.uint8)
+        self._finalizer = weakref.finalize(self, _remove, self._folder)
+
+    @property
+    def megabytes(self) -> float:
+        """Size of the decoded photos, MiB."""
+        return float(np.prod(self._shape, dtype=np.int64)) / MIB
+
+    @property
+    def where(self) -> str:
+        """How the photos are kept, for the run's log."""
+        place = "a memory-mapped file" if self._file else "memory"
+        return f"{self._shape[0]} photos of {self.size} px in {place} ({self.megabytes:.0f} MB)"
+
+    def put(self, row: int, image: NDArray[np.uint8]) -> None:
+        """Resize a decoded photo, (height, width, 3) uint8, and keep it. Thread-safe by row."""
+        self._photos[row] = fit_to(image, self.size, self._resize)
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+    def __getitem__(self, rows: Any) -> NDArray[np.uint8]:
+        """The photo of one row, or a batch for an index array."""
+        return np.asarray(self._photos[rows])
+
+    def close(self) -> None:
+        """Give the memory or the temporary file back."""
+        self._photos = np.empty((0, self.size, self.size, 3), np.uint8)
+        self._finalizer()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A spawned worker maps the same file again instead of receiving the pixels.
+        state = {k: v for k, v in self.__dict__.items() if k != "_finalizer"}
+        if self._file is not None:
+            del state["_photos"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._file is not None:
+            self._photos = np.memmap(self._file, np.uint8, mode="r", shape=self._shape)
+
+
+def _remove(folder: Path | None) -> None:
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)

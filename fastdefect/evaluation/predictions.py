@@ -1,0 +1,61 @@
+"""Predictions as plain values, and their CSV."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.metrics import Metrics, score
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """``y_prob`` (n, n_classes) float64 for the photos ``names``; ``y_true`` (n,) indices."""
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    good: str | None
+    y_true: NDArray[np.int64]
+    y_prob: NDArray[np.float64]
+
+    def metrics(self) -> Metrics:
+        """The metrics of these predictions."""
+        return score(self.y_true, self.y_prob, self.classes, self.good)
+
+    def columns(self) -> list[str]:
+        """The header of the CSV."""
+        return ["path", "label", "predicted", *(f"p_{name}" for name in self.classes)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the CSV, in the order of the photos."""
+        predicted = self.y_prob.argmax(axis=1)
+        return [
+            {
+                "path": name,
+                "label": self.classes[truth],
+                "predicted": self.classes[guess],
+                **{f"p_{c}": float(p) for c, p in zip(self.classes, probabilities, strict=True)},
+            }
+            for name, truth, guess, probabilities in zip(
+                self.names, self.y_true, predicted, self.y_prob, strict=True
+            )
+        ]
+
+
+def predictions_of(
+    photos: Sequence[Any],
+    classes: tuple[str, ...],
+    good: str | None,
+    y_prob: NDArray[np.float64],
+) -> Predictions:
+    """Join the photos (with ``name`` and ``label``) to their probabilities."""
+    index = {name: i for i, name in enumerate(classes)}
+    return Predictions(
+        tuple(photo.name for photo in photos),
+        classes,
+        good,
+        np.array([index[photo.label] for photo in photos], np.int64),
+        y_prob,
+    )

@@ -1,0 +1,55 @@
+"""Test-time augmentation: the views of a photo that predictions are averaged over.
+
+Fixed views give the same answer every time. ``random:N`` is fastai's ``learn.tta``: it
+replays N of the training's random augmentations, and weighs the plain prediction by 1/4.
+"""
+
+from collections.abc import Sequence
+
+import torch
+
+from fastdefect.errors import UsageError
+from fastdefect.training.predict import View
+
+
+def _turned(quarters: int, mirrored: bool) -> View:
+    def view(batch: torch.Tensor) -> torch.Tensor:
+        turned = torch.rot90(batch, quarters, dims=(2, 3))
+        return turned.flip(3) if mirrored else turned
+
+    return view
+
+
+_NONE: tuple[View, ...] = (_turned(0, False),)
+# As it is, mirrored left to right, top to bottom, and both.
+_FLIPS: tuple[View, ...] = (
+    _turned(0, False),
+    _turned(0, True),
+    _turned(2, True),
+    _turned(2, False),
+)
+# The eight symmetries of the square.
+_DIHEDRAL: tuple[View, ...] = tuple(
+    _turned(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)
+)
+FIXED_VIEWS: dict[str, tuple[View, ...]] = {
+    "none": _NONE,
+    "flips": _FLIPS,
+    "dihedral": _DIHEDRAL,
+}
+
+
+def parse_views(text: str) -> tuple[Sequence[View], int]:
+    """The fixed views of ``text``, or none and the N of ``random:N``.
+
+    Raises ``UsageError`` for any other text.
+    """
+    if text in FIXED_VIEWS:
+        return FIXED_VIEWS[text], 0
+    kind, _, count = text.partition(":")
+    if kind == "random" and count.isdecimal() and 1 <= int(count) <= 256:
+        return (), int(count)
+    raise UsageError(
+        f"--views {text}: expected none, flips, dihedral or random:N with N from 1 to 256.",
+        "For example --views dihedral, or --views random:8.",
+    )

@@ -1,0 +1,340 @@
+"""``fastdefect fit``: from settings to a run on disk, and on again after an interruption."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.learner import Learner
+from safetensors.torch import load_file
+
+from fastdefect.config import ModelConfig, RunConfig, TrainingConfig
+from fastdefect.data.findings import findings_as_json
+from fastdefect.data.loaders import Preprocessing, build_loaders
+from fastdefect.data.split import split_rows
+from fastdefect.errors import FastdefectError, RunError
+from fastdefect.evaluation.predictions import Predictions, predictions_of
+from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.jobs.data import load_training_data
+from fastdefect.jobs.environment import describe_environment
+from fastdefect.jobs.interrupt import stop_on_interrupt
+from fastdefect.jobs.log import Log
+from fastdefect.metrics import Metrics
+from fastdefect.reporting.plots import plot_confusion, plot_curves
+from fastdefect.run import EARLY, FAILED, FINISHED, RUNNING, Run, create_run
+from fastdefect.training.backbones import (
+    Backbone,
+    LoadedWeights,
+    build_backbone,
+    parameter_count,
+)
+from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
+from fastdefect.training.fit import Fitted, TrainingData, fit
+from fastdefect.training.learner import (
+    ModelSpec,
+    build_learner,
+    build_loss,
+    choose_device,
+    choose_precision,
+)
+from fastdefect.training.loss import class_weights
+from fastdefect.training.predict import class_probabilities
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a finished or interrupted fit left: for the closing tables."""
+
+    run: Run
+    reason: str
+    best_epoch: int | None
+    metrics: dict[str, Metrics]
+    verdicts: list[Verdict]
+    n_test: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the network runs."""
+
+    device: torch.device
+    precision: str
+    workers: int
+
+
+def choose_machine(training: TrainingConfig) -> Machine:
+    """Resolve the settings left to the program."""
+    device = choose_device(training.device)
+    workers = training.workers
+    if workers is None:
+        # On a CPU the network takes all cores; augmentation beside it would only compete.
+        workers = min(8, max((os.cpu_count() or 1) - 1, 0)) if device.type == "cuda" else 0
+    return Machine(device, choose_precision(training.precision, device), workers)
+
+
+def start(
+    config: RunConfig,
+    *,
+    runs: Path,
+    name: str | None,
+    command: str,
+    on_event: OnEvent,
+) -> FitReport:
+    """Train a new run. Nothing is written before the data and the model are known to work."""
+    targets = _targets(config)
+    log = Log(on_event)
+    job = assemble(config, log)
+    run = create_run(runs, name, _absolute(config), command)
+    log.to(run.log_path)
+    run.write_split(split_rows(job.data.manifest, job.data.split))
+    run.write_findings(findings_as_json(job.data.manifest.findings))
+    machine = job.machine
+    run.write_environment(
+        describe_environment(machine.device, machine.precision, machine.workers)
+    )
+    run.write_model_spec(
+        job.spec.as_json()
+        | {"weights": vars(job.loaded), "parameters": parameter_count(job.learn.model)}
+    )
+    return _train(run, job, targets, log, None)
+
+
+def resume(run: Run, *, on_event: OnEvent) -> FitReport:
+    """Go on with a run, whatever ended it; a finished one is only reported again."""
+    config = run.read_config()
+    targets = _targets(config)
+    if not run.checkpoint_path.exists():
+        raise RunError(
+            f"{run.folder} stopped before its training began: there is nothing to resume.",
+            f"Start anew with the same settings: fastdefect fit --config {run.config_path}",
+        )
+    checkpoint = load_checkpoint(run.checkpoint_path)
+    log = Log(on_event)
+    log.to(run.log_path)
+    # The first weights don't matter: the checkpoint's take their place.
+    blank = replace(config, model=ModelConfig(config.model.arch, "none"))
+    job = assemble(blank, log, split_file=run.split_path, resumed=True)
+    status = run.read_state()["status"]
+    if status in (FINISHED, EARLY):
+        log(Note(f"{run.name} is finished: nothing to train, reporting again."))
+        return _report(run, job, Fitted(status, checkpoint.history), targets, log)
+    run.update_state(status=RUNNING)
+    log(Note(f"Resuming after {checkpoint.position.epoch} epochs."))
+    return _train(run, job, targets, log, checkpoint)
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training needs, put together and known to fit."""
+
+    config: RunConfig
+    machine: Machine
+    data: TrainingData
+    spec: ModelSpec
+    loaded: LoadedWeights
+    learn: Learner
+
+
+def assemble(
+    config: RunConfig, on_event: OnEvent, *, split_file: Path | None = None, resumed: bool = False
+) -> Job:
+    """Read the photos, build the network and the learner; write nothing.
+
+    ``split_file`` fixes the split. ``resumed``: the weights come from a checkpoint.
+    """
+    machine = choose_machine(config.training)
+    data = load_training_data(
+        config.data,
+        seed=config.training.seed,
+        workers=machine.workers,
+        on_event=on_event,
+        split_file=split_file,
+    )
+    torch.manual_seed(config.training.seed)  # the first weights
+    backbone, loaded = build_backbone(
+        config.model.arch, config.model.weights, config.data.image_size
+    )
+    if not resumed:
+        _tell_weights(loaded, config.training, on_event)
+    preprocessing = Preprocessing(
+        config.data.image_size, config.data.resize, backbone.mean, backbone.std
+    )
+    spec = ModelSpec(
+        config.model.arch, data.manifest.classes, data.manifest.good, preprocessing
+    )
+    learn = _learner(config, data, backbone, preprocessing, machine, on_event)
+    return Job(config, machine, data, spec, loaded, learn)
+
+
+def _train(
+    run: Run, job: Job, targets: list[Target], log: Log, checkpoint: Checkpoint | None
+) -> FitReport:
+    try:
+        with stop_on_interrupt() as stop_requested:
+            ended = fit(
+                job.learn,
+                job.data,
+                job.spec.preprocessing,
+                job.config.training,
+                run,
+                on_event=log,
+                stop_requested=stop_requested,
+                checkpoint=checkpoint,
+            )
+        report = _report(run, job, ended, targets, log)
+    except FastdefectError as error:
+        run.update_state(status=FAILED, error=error.message)
+        raise
+    run.update_state(
+        status=ended.reason, epochs=len(ended.history.rows), best_epoch=ended.history.best_epoch
+    )
+    return report
+
+
+def _report(run: Run, job: Job, ended: Fitted, targets: list[Target], log: Log) -> FitReport:
+    """Measure the best model on training and validation photos, write and plot it all.
+
+    The test photos stay sealed: only an evaluation that names them opens them.
+    """
+    history = ended.history
+    metrics: dict[str, Metrics] = {}
+    if history.best_epoch is not None:
+        job.learn.model.load_state_dict(load_file(run.model_path))
+        for name in ("train", "valid"):
+            predictions = _predict(job, name, log)
+            metrics[name] = predictions.metrics()
+            run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
+            run.write_metrics(name, metrics[name].as_json())
+        plot_curves(history.rows, run.curves_path, best_epoch=history.best_epoch)
+        plot_confusion(
+            metrics["valid"].confusion,
+            job.spec.classes,
+            run.confusion_path,
+            title=f"Validation, {metrics['valid'].n} photos",
+            good=job.spec.good,
+        )
+    verdicts = judge(targets, run.read_metrics()) if metrics else []
+    n_test = len(job.data.split.test)
+    return FitReport(run, ended.reason, history.best_epoch, metrics, verdicts, n_test)
+
+
+def _predict(job: Job, name: str, log: Log) -> Predictions:
+    side = job.data.split.of(name)
+    y_prob = class_probabilities(
+        job.learn.model,
+        job.data.store,
+        job.data.rows(side),
+        job.spec.preprocessing,
+        device=job.learn.dls.device,
+        on_batch=lambda done: log(Progress(f"measuring {name}", done, len(side))),
+    )
+    photos = [job.data.manifest.photos[index] for index in side]
+    return predictions_of(photos, job.spec.classes, job.spec.good, y_prob)
+
+
+def _learner(
+    config: RunConfig,
+    data: TrainingData,
+    backbone: Backbone,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    on_event: OnEvent,
+) -> Learner:
+    training = config.training
+    dls = build_loaders(
+        data.manifest,
+        data.store,
+        data.split.train,
+        data.split.valid,
+        classes=data.manifest.classes,
+        preprocessing=preprocessing,
+        augment=config.data.augment,
+        balanced=config.data.balance in ("sampler", "both"),
+        batch_size=training.batch_size,
+        workers=machine.workers,
+        seed=training.seed,
+        device=machine.device,
+    )
+    weights = _class_weights(config.data.balance, data, on_event)
+    loss = build_loss(weights, training.label_smoothing, machine.device)
+    on_event(
+        Note(
+            f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
+            f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
+            f"augment {config.data.augment}, balance {config.data.balance}."
+        )
+    )
+    return build_learner(dls, backbone, loss, training=training, precision=machine.precision)
+
+
+def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[float] | None:
+    """Weights for the loss, or None; what balances is told either way."""
+    classes = data.manifest.classes
+    labels = data.manifest.labels[list(data.split.train)]
+    counts = [int((labels == index).sum()) for index in range(len(classes))]
+    weights = class_weights(counts)
+    shown = ", ".join(
+        f"{name} {count} x {weight:.3f}"
+        for name, count, weight in zip(classes, counts, weights, strict=True)
+    )
+    on_event(Note(f"Class weights n / (k n_c): {shown}."))
+    if balance == "both":
+        on_event(
+            Note(
+                "--balance both corrects twice: the sampler already shows every class equally "
+                "often, and the loss then favours the rarer class. Where defects are the "
+                "majority this tilts against them.",
+                "warning",
+            )
+        )
+    return weights if balance in ("loss", "both") else None
+
+
+def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnEvent) -> None:
+    gave_up = loaded.source == "auto" and not loaded.pretrained
+    on_event(Note(f"Weights: {loaded.note}.", "warning" if gave_up else "info"))
+    if loaded.pretrained and loaded.unmatched:
+        names = ", ".join(loaded.unmatched[:6])
+        more = f" and {len(loaded.unmatched) - 6} more" if len(loaded.unmatched) > 6 else ""
+        on_event(Note(f"{loaded.matched} tensors loaded; not matched: {names}{more}."))
+    if training.freeze_epochs and not loaded.pretrained:
+        on_event(Note("--freeze-epochs freezes random weights here: they learn nothing.", "warning"))
+
+
+def _targets(config: RunConfig) -> list[Target]:
+    named = [parse_target(text) for text in config.report.target]
+    return [*(MISSION if config.report.targets == "mission" else ()), *named]
+
+
+def _absolute(config: RunConfig) -> RunConfig:
+    """Paths that hold from any folder, for the config that the run keeps."""
+    weights = config.model.weights
+    if weights not in ("auto", "none"):
+        weights = Path(weights).resolve().as_posix()
+    return replace(
+        config,
+        data=replace(config.data, data=config.data.data.resolve()),
+        model=replace(config.model, weights=weights),
+    )
+
+
+def as_event_data(report: FitReport) -> dict[str, Any]:
+    """The closing event for ``--json``."""
+    return {
+        "run": str(report.run.folder),
+        "reason": report.reason,
+        "best_epoch": report.best_epoch,
+        "metrics": {split: metrics.as_json() for split, metrics in report.metrics.items()},
+        "targets": [
+            {
+                "metric": verdict.target.metric,
+                "split": verdict.target.split,
+                "target": verdict.target.low,
+                "value": verdict.value,
+                "met": verdict.met,
+            }
+            for verdict in report.verdicts
+        ],
+    }

@@ -1,0 +1,89 @@
+"""``fastdefect preview`` and ``fastdefect lr-find``: look before a long training."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from fastai.callback.schedule import valley
+
+from fastdefect.config import DataConfig, RunConfig
+from fastdefect.data.augment import Augmenter, item_seed
+from fastdefect.data.images import UnreadablePhoto, fit_to, read_photo
+from fastdefect.data.manifest import Entry, list_photos
+from fastdefect.errors import DataError
+from fastdefect.events import Note, OnEvent
+from fastdefect.files import atomic_path
+from fastdefect.jobs.fit import assemble
+from fastdefect.reporting.contact_sheet import Tile, contact_sheet
+from fastdefect.reporting.plots import plot_lr_find
+
+
+def preview(
+    config: DataConfig, *, seed: int, photos: int, draws: int, out: Path, on_event: OnEvent
+) -> Path:
+    """Write a contact sheet: a row a photo, as the model sees it and ``draws`` times augmented."""
+    listing = list_photos(config.data, part_from=config.part_from)
+    augmenter = Augmenter(config.augment, config.image_size)
+    rows = []
+    for position, entry in enumerate(_spread(listing.entries, listing.classes, photos, seed)):
+        try:
+            image = fit_to(read_photo(entry.path), config.image_size, config.resize)
+        except UnreadablePhoto as error:
+            on_event(Note(f"{entry.name} can't be read: {error.reason}.", "warning"))
+            continue
+        tiles = [Tile(image, f"{entry.label}: {Path(entry.name).name}")]
+        tiles += [
+            Tile(augmenter(image, item_seed(seed, draw, position)), f"epoch {draw + 1}")
+            for draw in range(draws)
+        ]
+        rows.append(tiles)
+    if not rows:
+        raise DataError(f"No photo in {config.data} could be read.")
+    for line in augmenter.describe():
+        on_event(Note(line))
+    sheet = contact_sheet(
+        rows, title=f"{config.augment} at {config.image_size} px: original, then as augmented"
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out) as temporary:
+        sheet.save(temporary, format="PNG")
+    return out
+
+
+def _spread(
+    entries: Sequence[Entry], classes: Sequence[str], count: int, seed: int
+) -> list[Entry]:
+    """``count`` photos, as evenly over the classes as they allow."""
+    rng = np.random.default_rng(seed)
+    by_class = [[entry for entry in entries if entry.label == name] for name in classes]
+    shuffled = [[group[i] for i in rng.permutation(len(group))] for group in by_class]
+    longest = max(len(group) for group in shuffled)
+    turns = [group[turn] for turn in range(longest) for group in shuffled if turn < len(group)]
+    return sorted(turns[:count], key=lambda entry: (entry.label, entry.name))
+
+
+@dataclass(frozen=True)
+class LrReport:
+    """The suggested learning rate, and where the curve behind it was drawn."""
+
+    suggestion: float
+    plot: Path
+
+
+def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
+    """Raise the learning rate batch by batch (Smith 2017) and suggest one from the valley.
+
+    Trains a model of its own and leaves no run: fastai's search changes what follows it.
+    """
+    with tempfile.TemporaryDirectory(prefix="fastdefect-") as scratch:
+        learn = assemble(config, on_event).learn
+        learn.path = Path(scratch)  # fastai keeps the first weights there meanwhile
+        torch.manual_seed(config.training.seed)
+        suggestion = float(learn.lr_find(suggest_funcs=valley, show_plot=False).valley)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    losses = [float(loss) for loss in learn.recorder.losses]
+    plot_lr_find([float(rate) for rate in learn.recorder.lrs], losses, suggestion, out)
+    return LrReport(suggestion, out)

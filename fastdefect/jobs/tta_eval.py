@@ -1,0 +1,201 @@
+"""``fastdefect tta-eval``: a run's model on a split or on other photos, without and with TTA."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.learner import Learner
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from fastdefect.config import RunConfig
+from fastdefect.data.loaders import build_loaders
+from fastdefect.data.manifest import Manifest
+from fastdefect.data.split import read_split
+from fastdefect.data.store import PhotoStore
+from fastdefect.errors import RunError
+from fastdefect.evaluation.predictions import Predictions, predictions_of
+from fastdefect.evaluation.views import parse_views
+from fastdefect.events import OnEvent, Progress
+from fastdefect.jobs.data import load_other_photos, load_training_data
+from fastdefect.jobs.fit import choose_machine
+from fastdefect.metrics import Metrics
+from fastdefect.run import Run
+from fastdefect.training.backbones import build_backbone
+from fastdefect.training.callbacks import Position, RepeatableDraws
+from fastdefect.training.learner import ModelSpec, build_learner, build_loss
+from fastdefect.training.predict import class_probabilities
+
+
+@dataclass(frozen=True)
+class TtaReport:
+    """Both sets of metrics; ``seconds`` per photo without and with views, decoding excluded."""
+
+    run: Run
+    split: str
+    views: str
+    plain: Metrics
+    averaged: Metrics
+    seconds: tuple[float, float]
+    files: tuple[Path, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``."""
+        return {
+            "run": str(self.run.folder),
+            "split": self.split,
+            "views": self.views,
+            "plain": self.plain.as_json(),
+            "averaged": self.averaged.as_json(),
+            "seconds_per_photo": {"plain": self.seconds[0], "averaged": self.seconds[1]},
+            "files": [str(file) for file in self.files],
+        }
+
+
+@dataclass(frozen=True)
+class _Photos:
+    """The photos under evaluation: indices into a manifest, and their pixels."""
+
+    manifest: Manifest
+    store: PhotoStore
+    side: tuple[int, ...]
+    split: str
+
+    @property
+    def rows(self) -> list[int]:
+        return [self.manifest.photos[index].row for index in self.side]
+
+
+def tta_eval(
+    run: Run, *, views: str, split: str, data: Path | None, device: str, on_event: OnEvent
+) -> TtaReport:
+    """Predict twice, write both predictions and their metrics into the run, and report.
+
+    ``split`` is valid or test; with ``data``, all photos there are used instead. Raises
+    ``RunError`` if the run has no model or no such photos.
+    """
+    fixed, n_random = parse_views(views)
+    config = run.read_config()
+    spec = ModelSpec.from_json(run.read_model_spec())
+    photos = _photos(run, config, spec, split, data, on_event)
+    learn = _load_learner(run, config, spec, photos, device)
+
+    def predict(chosen: Any, label: str) -> tuple[Predictions, float]:
+        begin = time.perf_counter()
+        y_prob = class_probabilities(
+            learn.model,
+            photos.store,
+            photos.rows,
+            spec.preprocessing,
+            device=learn.dls.device,
+            views=chosen,
+            on_batch=lambda done: on_event(Progress(label, done, len(photos.side))),
+        )
+        seconds = (time.perf_counter() - begin) / len(photos.side)
+        return _join(photos, spec, y_prob), seconds
+
+    plain, plain_seconds = predict((), "without views")
+    if n_random:
+        averaged, seconds = _random_views(learn, photos, spec, config, n_random)
+    else:
+        averaged, seconds = predict(fixed, f"views: {views}")
+    return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds))
+
+
+def _photos(
+    run: Run,
+    config: RunConfig,
+    spec: ModelSpec,
+    split: str,
+    data: Path | None,
+    on_event: OnEvent,
+) -> _Photos:
+    if data is not None:
+        manifest, store = load_other_photos(
+            data, spec.classes, spec.good, config.data, on_event
+        )
+        return _Photos(manifest, store, tuple(range(len(manifest.photos))), "data")
+    loaded = load_training_data(
+        config.data,
+        seed=config.training.seed,
+        workers=0,
+        on_event=lambda event: on_event(event) if isinstance(event, Progress) else None,
+        split_file=run.split_path,
+    )
+    side = loaded.split.of(split)
+    if not side:
+        raise RunError(
+            f"{run.name} has no {split} photos.",
+            "It was split with --test 0; use --split valid, or --data DIR for other photos.",
+        )
+    return _Photos(loaded.manifest, loaded.store, side, split)
+
+
+def _load_learner(
+    run: Run, config: RunConfig, spec: ModelSpec, photos: _Photos, device: str
+) -> Learner:
+    """The run's best model in a Learner over ``photos``, built as it was for training."""
+    if not run.model_path.exists():
+        raise RunError(
+            f"{run.name} has no model yet: no epoch was finished.",
+            f"Go on with it: fastdefect fit --resume {run.folder}",
+        )
+    training = config.training
+    machine = choose_machine(training.__class__(device=device))  # type: ignore[arg-type]
+    backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
+    dls = build_loaders(
+        photos.manifest,
+        photos.store,
+        photos.side,
+        photos.side,
+        classes=spec.classes,
+        preprocessing=spec.preprocessing,
+        augment=config.data.augment,
+        balanced=False,
+        batch_size=training.batch_size,
+        workers=0,
+        seed=training.seed,
+        device=machine.device,
+    )
+    loss = build_loss(None, 0.0, machine.device)
+    learn = build_learner(dls, backbone, loss, training=training, precision="fp32")
+    learn.model.load_state_dict(load_file(run.model_path))
+    return learn
+
+
+def _random_views(
+    learn: Learner, photos: _Photos, spec: ModelSpec, config: RunConfig, n: int
+) -> tuple[Predictions, float]:
+    """fastai's own ``learn.tta``, with draws that repeat in the run's seed."""
+    begin = time.perf_counter()
+    learn.add_cb(RepeatableDraws(config.training.seed, Position(), first_epoch=0))
+    y_prob, _ = learn.tta(n=n)
+    seconds = (time.perf_counter() - begin) / len(photos.side)
+    return _join(photos, spec, y_prob.as_subclass(torch.Tensor).double().numpy()), seconds
+
+
+def _join(photos: _Photos, spec: ModelSpec, y_prob: NDArray[np.float64]) -> Predictions:
+    shown = [photos.manifest.photos[index] for index in photos.side]
+    return predictions_of(shown, spec.classes, spec.good, y_prob)
+
+
+def _keep(
+    run: Run,
+    photos: _Photos,
+    views: str,
+    plain: Predictions,
+    averaged: Predictions,
+    seconds: tuple[float, float],
+) -> TtaReport:
+    before, after = plain.metrics(), averaged.metrics()
+    run.write_predictions(photos.split, plain.rows(), plain.columns(), "none")
+    files = [run.predictions_path(photos.split)]
+    if views != "none":
+        run.write_predictions(photos.split, averaged.rows(), averaged.columns(), views)
+        files.append(run.predictions_path(photos.split, views))
+    run.write_metrics(photos.split, before.as_json())
+    run.write_tta(photos.split, views, after.as_json() | {"seconds_per_photo": seconds[1]})
+    return TtaReport(run, photos.split, views, before, after, seconds, tuple(files))

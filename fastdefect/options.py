@@ -1,0 +1,75 @@
+"""From the fields of the config to the options of a command: no flag is written twice."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+from fastdefect.config import ConfigField, config_fields
+
+
+def with_config_options(
+    *, sections: tuple[str, ...] = (), only: tuple[str, ...] = (), required: tuple[str, ...] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a Typer command an option for each field of ``sections`` or named in ``only``.
+
+    The command's first parameter, ``flags``, receives those that the user gave, by field
+    name; its other parameters stay options of its own. ``required`` makes an argument of
+    the config one that must be given.
+    """
+    leaves = [leaf for leaf in config_fields() if leaf.section in sections or leaf.name in only]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(command).parameters.values())[1:]
+
+        @wraps(command)
+        def wrapper(**given: Any) -> None:
+            flags = {
+                leaf.name: given.pop(leaf.name)
+                for leaf in leaves
+            }
+            command({k: v for k, v in flags.items() if v not in (None, [])}, **given)
+
+        parameters = [_parameter(leaf, leaf.name in required) for leaf in leaves]
+        # Typer reads the signature and the annotations alike.
+        wrapper.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in [*parameters, *own]}
+        return wrapper
+
+    return decorate
+
+
+def _parameter(leaf: ConfigField, required: bool) -> inspect.Parameter:
+    panel = leaf.section.capitalize()
+    kind: Any = list[str] if leaf.type == tuple[str, ...] else leaf.type
+    help_text = leaf.flag.help + _default_text(leaf)
+    option: Any
+    if leaf.flag.argument:
+        option = typer.Argument(
+            ... if required else None,
+            help=leaf.flag.help if required else help_text,
+            show_default=False,
+        )
+    else:
+        name = leaf.name.replace("_", "-")
+        names = [f"--{name}/--no-{name}" if kind is bool else f"--{name}", *leaf.flag.aliases]
+        option = typer.Option(
+            None, *names, help=help_text, rich_help_panel=panel, show_default=False
+        )
+    return inspect.Parameter(
+        leaf.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=option,
+        annotation=kind if required else kind | None,
+    )
+
+
+def _default_text(leaf: ConfigField) -> str:
+    # In the help text, since the option's own default is "not given".
+    if leaf.default is None or leaf.default == ():
+        return ""
+    if isinstance(leaf.default, bool):
+        return f" (default: {'yes' if leaf.default else 'no'})"
+    return f" (default: {leaf.default})"

@@ -1,0 +1,155 @@
+"""The tables of each command as plain values; the console draws them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastdefect.evaluation.targets import Verdict
+from fastdefect.metrics import HEADLINE, Metrics
+
+# Shares of photos read best in percent; scores that are no shares stay as they are.
+_PERCENT = {"accuracy", "escape_rate", "overkill_rate", "gap"}
+_TITLES = {
+    "f1": "F1",
+    "auc": "AUC",
+    "escape_rate": "escape rate",
+    "overkill_rate": "overkill rate",
+}
+
+
+@dataclass(frozen=True)
+class TableData:
+    """A table: the first column holds names, the others figures as text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    marks: Mapping[int, str] = field(default_factory=dict)  # row -> "good" or "bad"
+
+
+def metric_title(name: str) -> str:
+    """A metric's name for people."""
+    return _TITLES.get(name, name.replace("_", " "))
+
+
+def metric_text(name: str, value: float | None) -> str:
+    """A metric's value: shares of photos in percent, scores with four digits, - if undefined."""
+    if value is None or not math.isfinite(value):
+        return "-"
+    return f"{value:.2%}" if name in _PERCENT else f"{value:.4f}"
+
+
+def change_text(name: str, before: float | None, after: float | None) -> str:
+    """After minus before; percentages in points."""
+    if before is None or after is None or not math.isfinite(after - before):
+        return "-"
+    change = after - before
+    return f"{100 * change:+.2f} pts" if name in _PERCENT else f"{change:+.4f}"
+
+
+def metrics_table(metrics: Mapping[str, Metrics]) -> TableData:
+    """Each metric by split; the rates with the counts behind them."""
+    classes = list(next(iter(metrics.values())).per_class)
+    rows = [
+        (metric_title(name), *(_with_counts(name, metrics[split]) for split in metrics))
+        for name in HEADLINE
+    ]
+    if len(classes) > 2:
+        rows += [
+            (f"F1 {name}", *(f"{metrics[split].per_class[name].f1:.4f}" for split in metrics))
+            for name in classes
+        ]
+        kind = "F1, precision and recall are macro averages over the classes."
+    else:
+        kind = "F1, precision and recall are the defect's."
+    rows.append(("photos", *(str(metrics[split].n) for split in metrics)))
+    return TableData("Best model, by split", ("metric", *metrics), tuple(rows), kind)
+
+
+def _with_counts(name: str, metrics: Metrics) -> str:
+    text = metric_text(name, getattr(metrics, name))
+    if text == "-":
+        return text
+    if name == "escape_rate":
+        return f"{text} ({metrics.escapes} of {metrics.n_defective})"
+    if name == "overkill_rate":
+        return f"{text} ({metrics.overkills} of {metrics.n_good})"
+    return text
+
+
+def targets_table(verdicts: Sequence[Verdict]) -> TableData:
+    """Metric, previous, target, this run, change, met or not."""
+    rows = []
+    for verdict in verdicts:
+        target, name = verdict.target, verdict.target.metric
+        rows.append(
+            (
+                target.label,
+                metric_text(name, target.previous),
+                _target_text(verdict),
+                metric_text(name, verdict.value),
+                change_text(name, target.previous, verdict.value),
+                "met" if verdict.met else "NOT met",
+            )
+        )
+    missed = sum(not verdict.met for verdict in verdicts)
+    return TableData(
+        "Targets",
+        ("metric", "previous", "target", "this run", "change", "met"),
+        tuple(rows),
+        f"{len(rows) - missed} of {len(rows)} met.",
+        {index: "good" if v.met else "bad" for index, v in enumerate(verdicts)},
+    )
+
+
+def _target_text(verdict: Verdict) -> str:
+    target, name = verdict.target, verdict.target.metric
+    if target.high is not None:
+        return f"{metric_text(name, target.low)} to {metric_text(name, target.high)}"
+    sign = "<=" if name in ("escape_rate", "overkill_rate", "gap") else ">="
+    return f"{sign} {metric_text(name, target.low)}"
+
+
+def tta_table(
+    plain: Metrics, averaged: Metrics, seconds: tuple[float, float], *, split: str, views: str
+) -> TableData:
+    """Without and with test-time augmentation, the difference, and its price."""
+    rows = [
+        (
+            metric_title(name),
+            _with_counts(name, plain),
+            _with_counts(name, averaged),
+            change_text(name, getattr(plain, name), getattr(averaged, name)),
+        )
+        for name in HEADLINE
+    ]
+    before, after = seconds
+    ratio = f"x {after / before:.1f}" if before else "-"
+    rows.append(("seconds per photo", f"{before:.4f}", f"{after:.4f}", ratio))
+    return TableData(
+        f"Test-time augmentation on {split}, {plain.n} photos",
+        ("metric", "without", f"views: {views}", "difference"),
+        tuple(rows),
+    )
+
+
+def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
+    """One row a run: name, status, epochs, architecture and the validation figures."""
+    names = ("f1", "auc", "accuracy", "escape_rate", "overkill_rate")
+    return TableData(
+        "Runs",
+        ("run", "status", "epochs", "arch", *(metric_title(name) for name in names)),
+        tuple(
+            (
+                row["name"],
+                row["status"],
+                str(row["epochs"]),
+                row["arch"],
+                *(metric_text(name, row["valid"].get(name)) for name in names),
+            )
+            for row in rows
+        ),
+        "Figures are on validation." if rows else "No runs yet: `fastdefect fit` makes one.",
+    )

@@ -1,0 +1,330 @@
+"""Any torchvision classifier or timm model, cut down to what gives features.
+
+``build_backbone`` makes the network with random weights; ``load_pretrained`` fills it.
+Whole-model weights are loaded before the cut, so that every public file fits by its own
+key names.
+"""
+
+import difflib
+import math
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from fastdefect.errors import ModelError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+DOWNLOAD_TIMEOUT_S = 10.0
+
+# Families whose feature maps are the output of ``.features``. One that is neither here nor
+# recognised in ``_cut`` loses its last linear layer, and gives the vector that it was fed.
+_MAPS_BY_FEATURES = (
+    "alexnet",
+    "convnext",
+    "densenet",
+    "efficientnet",
+    "mobilenet",
+    "squeezenet",
+    "vgg",
+)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``)."""
+
+    body: nn.Module
+    n_features: int
+    spatial: bool
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What became of ``--weights``: ``source`` is auto, none or a file's name.
+
+    ``matched`` tensors of the backbone were filled. ``unmatched`` names those of the file
+    that fit nowhere, then those of the backbone that the file lacks and that stay random.
+    """
+
+    source: str
+    pretrained: bool
+    matched: int = 0
+    unmatched: tuple[str, ...] = ()
+    note: str = ""
+
+
+def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
+    """Build ``arch`` and load ``weights`` ("auto", "none" or the path of a safetensors file).
+
+    Raises ``ModelError`` if the name is unknown, the file can't be used or the network
+    can't take photos of ``image_size`` pixels.
+    """
+    library = _library_of(arch)
+    with _refused_size(arch, image_size):
+        model, mean, std = _create(arch, library, image_size)
+    whole = model.state_dict(keep_vars=True)
+    body = _cut(model, arch, library)
+    loaded = _load(whole, body, arch, library, weights, image_size)
+    n_features, spatial = _probe(body, arch, image_size)
+    return Backbone(body, n_features, spatial, mean, std), loaded
+
+
+def _library_of(arch: str) -> Literal["torchvision", "timm"]:
+    if arch in torchvision.models.list_models(module=torchvision.models):
+        return "torchvision"
+    known = list(torchvision.models.list_models(module=torchvision.models))
+    if find_spec("timm"):
+        import timm
+
+        if timm.is_model(arch.removeprefix("timm/")):
+            return "timm"
+        known += timm.list_models()
+        missing = ""
+    else:
+        missing = " For timm's names, install fastdefect[timm]."
+    near = difflib.get_close_matches(arch, list(dict.fromkeys(known)), n=4)
+    raise ModelError(
+        f"--arch {arch}: neither torchvision nor timm has a classifier of this name.",
+        (f"Near it: {', '.join(near)}." if near else "For example resnet50 or mobilenet_v2.")
+        + missing,
+    )
+
+
+def _create(
+    arch: str, library: str, image_size: int
+) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+    if library == "timm":
+        from timm.data.config import resolve_model_data_config
+
+        model = _timm_model(arch, image_size, pretrained=False)
+        facts = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
+        return model, tuple(facts["mean"]), tuple(facts["std"])
+    options: dict[str, Any] = {}
+    if arch.startswith(("googlenet", "inception")):
+        # Their public weights were trained on pixels from -1 to 1, which this turns ours into.
+        options = {"init_weights": True, "aux_logits": False, "transform_input": True}
+    elif arch.startswith("vit_"):
+        # Position embeddings of the size that the photos have; only 224 fits public weights.
+        options = {"image_size": image_size}
+    return torchvision.models.get_model(arch, weights=None, **options), IMAGENET_MEAN, IMAGENET_STD
+
+
+def _timm_model(arch: str, image_size: int, *, pretrained: bool) -> nn.Module:
+    import timm
+
+    # Without classes timm pools by itself: maps, tokens and channels-last maps each in their
+    # own way.
+    create: Any = partial(
+        timm.create_model, arch.removeprefix("timm/"), pretrained=pretrained, num_classes=0
+    )
+    try:  # vision transformers must know the size; convolutional nets take no such option
+        model: nn.Module = create(img_size=image_size)
+    except TypeError:
+        model = create()
+    return model
+
+
+def _cut(model: nn.Module, arch: str, library: str) -> nn.Module:
+    if library == "timm":
+        return model
+    if arch.startswith("densenet"):
+        features: Any = model.features
+        return nn.Sequential(features, nn.ReLU(inplace=True))
+    if arch.startswith("mnasnet"):
+        return model.layers  # type: ignore[return-value]
+    if arch.startswith(_MAPS_BY_FEATURES):
+        return model.features  # type: ignore[return-value]
+    in_a_row = hasattr(model, "avgpool") and isinstance(getattr(model, "fc", None), nn.Linear)
+    if in_a_row and not arch.startswith(("googlenet", "inception")):
+        children = dict(model.named_children())
+        return nn.Sequential(
+            *(child for name, child in children.items() if name not in ("avgpool", "fc"))
+        )
+    _drop_last_linear(model)
+    return model
+
+
+def _drop_last_linear(model: nn.Module) -> None:
+    name = [n for n, module in model.named_modules() if isinstance(module, nn.Linear)][-1]
+    parent_name, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent_name), child, nn.Identity())
+
+
+def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool]:
+    """Number of features and whether they come as maps, found by one black photo."""
+    training = body.training
+    body.eval()
+    try:
+        with _refused_size(arch, image_size), torch.no_grad():
+            features = body(torch.zeros(1, 3, image_size, image_size))
+    finally:
+        body.train(training)
+    if features.ndim not in (2, 4):
+        raise ModelError(
+            f"{arch} gives features of shape {tuple(features.shape)}, which the head can't pool.",
+            "Choose another network, for example resnet50 or convnext_tiny.",
+        )
+    return features.shape[1], features.ndim == 4
+
+
+@contextmanager
+def _refused_size(arch: str, image_size: int) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise ModelError(
+            f"{arch} can't take photos of {image_size} px: {_one_line(error)}",
+            "Choose another --image-size (224 suits most networks) or another --arch.",
+        ) from error
+
+
+def _load(
+    whole: Mapping[str, Tensor],
+    body: nn.Module,
+    arch: str,
+    library: str,
+    weights: str,
+    image_size: int,
+) -> LoadedWeights:
+    """Fill ``body``; ``whole`` holds the uncut network's tensors under their public names."""
+    if weights == "none":
+        return LoadedWeights("none", pretrained=False, note="random weights, as asked for")
+    if weights == "auto":
+        try:
+            with _socket_timeout(DOWNLOAD_TIMEOUT_S):
+                state = _public_state(arch, library, image_size)
+        except _download_errors() as error:
+            return LoadedWeights(
+                "auto",
+                pretrained=False,
+                note=f"no ImageNet weights for {arch}: not in the cache, and the download "
+                f"failed ({_one_line(error)}); going on from RANDOM weights, which needs far "
+                "more photos and epochs. Give --weights FILE, or run once with a network.",
+            )
+        matched, unmatched = _fill(whole, body, state)
+        return LoadedWeights("auto", True, matched, unmatched, f"ImageNet weights of {library}")
+    path = Path(weights)
+    state = _read_safetensors(path)
+    matched, unmatched = _fill(whole, body, state)
+    if matched == 0:
+        raise ModelError(
+            f"{path}: none of its {len(state)} tensors fits the backbone of {arch}.",
+            "Is it for another architecture? Keys must be those of torchvision or timm.",
+        )
+    return LoadedWeights(path.name, True, matched, unmatched, f"weights from {path.name}")
+
+
+def _public_state(arch: str, library: str, image_size: int) -> Mapping[str, Tensor]:
+    state: Mapping[str, Tensor]
+    if library == "timm":
+        state = _timm_model(arch, image_size, pretrained=True).state_dict()
+    else:
+        default: Any = torchvision.models.get_model_weights(arch)
+        # weights_only: the file comes from outside, and unpickling it must not run code.
+        state = default.DEFAULT.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    return state
+
+
+def _download_errors() -> tuple[type[Exception], ...]:
+    # URLError is an OSError; HTTPException is a connection that broke off.
+    errors: tuple[type[Exception], ...] = (OSError, RuntimeError, HTTPException)
+    if find_spec("httpx"):  # comes with timm's hub client
+        import httpx
+
+        errors += (httpx.HTTPError,)
+    return errors
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    # torch.hub passes no timeout: behind a silent firewall it would wait for minutes.
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:160]
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ModelError(
+            f"--weights {path}: there is no such file.",
+            "Give a safetensors file, or auto, or none.",
+        )
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ModelError(
+            f"--weights {path} is not a safetensors file: {error}.",
+            "Pickled .pth files can run code and are not read; convert it to safetensors.",
+        ) from error
+
+
+def _fill(
+    whole: Mapping[str, Tensor], body: nn.Module, state: Mapping[str, Tensor]
+) -> tuple[int, tuple[str, ...]]:
+    """Load what fits by name and shape; returns how many, and the names that did not fit.
+
+    Only the body counts: a classifier that is cut off anyway must not pass for a match.
+    """
+    kept = {id(tensor) for tensor in body.state_dict(keep_vars=True).values()}
+    own = {name: tensor for name, tensor in whole.items() if id(tensor) in kept}
+    fitting = {
+        name: value
+        for name, value in state.items()
+        if name in own and own[name].shape == value.shape
+    }
+    with torch.no_grad():
+        for name, value in fitting.items():
+            own[name].copy_(value)
+    strange = (set(state) - set(fitting)) - (set(whole) - set(own))
+    # Old files lack the batch counters, which no prediction needs.
+    lacking = {
+        f"{name} (not in the file)"
+        for name in set(own) - set(state)
+        if not name.endswith("num_batches_tracked")
+    }
+    return len(fitting), (*sorted(strange), *sorted(lacking))
+
+
+def split_for_rates(model: nn.Sequential) -> list[list[nn.Parameter]]:
+    """Parameter groups early body, late body, head, for freezing and discriminative rates.
+
+    The body is cut at half its depth, counted in parameter tensors (the idea: Howard and
+    Ruder 2018, section 3.2; three groups are fastai's custom for vision).
+    """
+    body, head = (list(part.parameters()) for part in model)
+    half = len(body) // 2
+    return [body[:half], body[half:], head]
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Number of trainable numbers in the model."""
+    return sum(math.prod(parameter.shape) for parameter in model.parameters())
+
+
+def contiguous_state(model: nn.Module) -> dict[str, Any]:
+    """The model's state on the CPU in plain layout, as safetensors wants it."""
+    return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}

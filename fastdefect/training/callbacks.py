@@ -1,0 +1,306 @@
+"""fastai callbacks: repeatable draws, what an epoch was worth, the best model, when to stop.
+
+All randomness of training is a pure function of (seed, epoch, position): nothing is drawn
+from a generator whose state one would have to save. That is what makes a resumed run
+bit-identical to one that was never stopped, whatever the number of workers.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from fastai.callback.core import CancelFitException, Callback
+from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
+
+from fastdefect.data.augment import item_seed
+from fastdefect.events import BatchDone, EpochDone, OnEvent
+
+# Separates the draws inside the network (MixUp, dropout) from those of the photos.
+_NETWORK_STREAM = 0x6E6574
+
+HISTORY_COLUMNS = (
+    "epoch train_loss valid_loss train_accuracy valid_accuracy gap f1 precision recall auc "
+    "escape_rate overkill_rate learning_rate seconds"
+).split()
+
+
+@dataclass
+class Position:
+    """Where the fit is: finished epochs, and the batches done of the running one.
+
+    ``loss_sum`` and ``photos`` are the running epoch's training loss, photo by photo;
+    ``learning_rate`` is the last batch's, of the head.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float = 0.0
+    photos: int = 0
+    learning_rate: float = 0.0
+
+
+@dataclass
+class History:
+    """The rows of ``history.csv`` so far; everything about "best" follows from them."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch (from 1) of the highest F1; ties go to the lower validation loss."""
+        ranked = [row for row in self.rows if math.isfinite(row["f1"])]
+        if not ranked:
+            return None
+        return int(max(ranked, key=lambda row: (row["f1"], -row["valid_loss"]))["epoch"])
+
+    @property
+    def epochs_since_best(self) -> int:
+        """Epochs done since the best one; all of them if none could be ranked."""
+        return len(self.rows) - (self.best_epoch or 0)
+
+
+class RepeatableDraws(Callback):
+    """Seeds every epoch's order and every batch's MixUp and dropout from (seed, epoch, batch).
+
+    Also takes up an epoch in its middle, where an interrupted fit left it.
+    """
+
+    order = -5  # after fastai has set the mode, before MixUp draws
+
+    def __init__(self, seed: int, position: Position, first_epoch: int) -> None:
+        self.seed, self.position, self.first_epoch = seed, position, first_epoch
+
+    def before_train(self) -> None:
+        """Set the epoch of the training photos' draws; skip the batches already done."""
+        epoch = self.first_epoch + self.epoch
+        done = self.position.batch if epoch == self.position.epoch else 0
+        self.dl.start(epoch, done)
+        for _ in range(done):  # as TrainEvalCallback counts, addition by addition, to the bit
+            self.learn.pct_train += 1.0 / (len(self.dl) * self.n_epoch)
+
+    def before_validate(self) -> None:
+        """Give the validation photos an epoch too: ``learn.tta`` augments them by it."""
+        self.dl.start(self.first_epoch + self.epoch, 0)
+
+    def before_batch(self) -> None:
+        """Seed what the network draws for this batch."""
+        if self.training:
+            batch = self.position.batch
+            epoch = self.first_epoch + self.epoch
+            torch.manual_seed(item_seed(self.seed ^ _NETWORK_STREAM, epoch, batch))
+
+
+class EpochRow(Callback):
+    """Counts the training loss and, after each epoch, adds its row to the history.
+
+    Training accuracy is measured as validation's is: the same weights, in evaluation mode,
+    on photos as they are. ``train_accuracy`` is called for it when the epoch is validated.
+    """
+
+    order = 55  # after fastai's Recorder
+
+    def __init__(
+        self,
+        history: History,
+        position: Position,
+        first_epoch: int,
+        train_accuracy: Callable[[], float],
+    ) -> None:
+        self.history, self.position = history, position
+        self.first_epoch, self.train_accuracy = first_epoch, train_accuracy
+
+    def before_epoch(self) -> None:
+        """Start the epoch's clock."""
+        self.started = time.perf_counter()
+
+    def after_batch(self) -> None:
+        """Add the batch to the epoch's loss."""
+        if self.training:
+            size = len(self.yb[0])
+            self.position.loss_sum += float(self.loss.detach()) * size
+            self.position.photos += size
+            self.position.batch += 1
+            self.position.learning_rate = float(self.opt.hypers[-1]["lr"])
+
+    def after_epoch(self) -> None:
+        """Write down what the epoch was worth."""
+        record = dict(zip(self.recorder.metric_names[1:], self.recorder.values[-1], strict=False))
+        if not record or self.first_epoch + self.epoch != self.position.epoch:
+            return  # skipped by SkipToEpoch: it is in the history already
+        train_accuracy = self.train_accuracy()
+        self.history.rows.append(
+            {
+                "epoch": self.position.epoch + 1,
+                "train_loss": self.position.loss_sum / max(self.position.photos, 1),
+                "valid_loss": float(record["valid_loss"]),
+                "train_accuracy": train_accuracy,
+                "valid_accuracy": float(record["accuracy"]),
+                "gap": train_accuracy - float(record["accuracy"]),
+                **{
+                    name: float(record[name])
+                    for name in ("f1", "precision", "recall", "auc", "escape_rate", "overkill_rate")
+                },
+                "learning_rate": self.position.learning_rate,
+                "seconds": time.perf_counter() - self.started,
+            }
+        )
+        self.position.epoch += 1
+        self.position.batch, self.position.photos, self.position.loss_sum = 0, 0, 0.0
+
+
+class SaveBest(SaveModelCallback):
+    """Saves the model whenever its epoch is the best so far by F1, then validation loss.
+
+    fastai's own callback prints, pickles and forgets its best between two stages; this one
+    asks the history. After each epoch the checkpoint is written first and the best model
+    second: a run killed between the two mends itself from the checkpoint.
+    """
+
+    def __init__(
+        self, history: History, save_checkpoint: Callable[[], None], save_best: Callable[[], None]
+    ) -> None:
+        super().__init__(monitor="f1", comp=np.greater)
+        self.history, self.save_checkpoint, self.save_best = history, save_checkpoint, save_best
+
+    def after_epoch(self) -> None:
+        """Save the state, and the model if it is the best."""
+        if not self.recorder.values[-1]:
+            return
+        self.save_checkpoint()
+        if self.history.best_epoch == len(self.history.rows):
+            self.save_best()
+
+    def after_fit(self) -> None:
+        """Nothing: the caller reads the best model when all stages are over."""
+
+
+class StopEarly(EarlyStoppingCallback):
+    """Ends the fit when F1 has not improved for ``patience`` epochs; 0 never does."""
+
+    def __init__(self, history: History, patience: int) -> None:
+        super().__init__(monitor="f1", comp=np.greater, patience=patience)
+        self.history = history
+        self.stopped = False
+
+    def after_epoch(self) -> None:
+        """Stop if the best epoch lies too far back."""
+        if not self.recorder.values[-1] or not self.patience:
+            return
+        if self.history.epochs_since_best >= self.patience:
+            self.stopped = True
+            raise CancelFitException()
+
+
+class Report(Callback):
+    """Tells each batch and epoch to whoever listens."""
+
+    order = 62  # after SaveBest: what is reported is on disk
+
+    def __init__(
+        self, history: History, position: Position, epochs: int, on_event: OnEvent
+    ) -> None:
+        self.history, self.position = history, position
+        self.epochs, self.on_event = epochs, on_event
+        self.epoch_seconds: list[float] = []
+
+    def before_train(self) -> None:
+        """Start counting this epoch's photos per second."""
+        self.started, self.photos = time.perf_counter(), 0
+
+    def after_batch(self) -> None:
+        """Tell the rate and the time left, validation included once one has been seen."""
+        if not self.training:
+            return
+        self.photos += len(self.yb[0])
+        seconds = time.perf_counter() - self.started
+        done_here = max(self.photos / max(self.dl.n, 1), 1e-9)
+        epoch_estimate = (
+            self.epoch_seconds[-1] if self.epoch_seconds else seconds / min(done_here, 1.0)
+        )
+        fraction = self.position.batch / self.n_iter
+        left = epoch_estimate * (self.epochs - self.position.epoch - min(fraction, 1.0))
+        self.on_event(
+            BatchDone(
+                epoch=self.position.epoch + 1,
+                batch=self.position.batch,
+                batches=self.n_iter,
+                images_per_second=self.photos / max(seconds, 1e-9),
+                seconds_left=max(left, 0.0),
+                loss=float(self.loss.detach()),
+            )
+        )
+
+    def after_epoch(self) -> None:
+        """Tell the epoch's row."""
+        if not self.recorder.values[-1]:
+            return
+        row = self.history.rows[-1]
+        self.epoch_seconds.append(row["seconds"])
+        self.on_event(EpochDone(row, best=self.history.best_epoch == row["epoch"]))
+
+
+class StopOnRequest(Callback):
+    """Ends the fit after the running batch when ``requested`` says so, state saved."""
+
+    order = 99  # after every other callback has done its part for the batch
+
+    def __init__(
+        self, requested: Callable[[], bool], save_checkpoint: Callable[[], None]
+    ) -> None:
+        self.requested, self.save_checkpoint = requested, save_checkpoint
+        self.stopped = False
+
+    def after_batch(self) -> None:
+        """Stop here if asked; an interrupted validation is done again on resume."""
+        if self.requested():
+            self.save_checkpoint()
+            self.stopped = True
+            raise CancelFitException()
+
+
+def fastai_metrics(
+    names: Sequence[str], score_of: Callable[[Any, Any], dict[str, float]]
+) -> list[Any]:
+    """fastai metrics that share one scoring of the accumulated validation predictions.
+
+    ``score_of(y_true, y_prob)`` gives all of them; it is called once an epoch.
+    """
+    from fastai.learner import Metric
+
+    values: dict[str, float] = {}
+
+    class Shared(Metric):
+        """Accumulates logits; the first in the list scores, the others read."""
+
+        def __init__(self, name: str, lead: bool) -> None:
+            self._name, self.lead = name, lead
+
+        def reset(self) -> None:
+            """Forget the last validation."""
+            self.logits: list[torch.Tensor] = []
+            self.labels: list[torch.Tensor] = []
+
+        def accumulate(self, learn: Any) -> None:
+            """Keep a batch's logits and labels."""
+            if self.lead:
+                self.logits.append(learn.pred.detach().float().cpu().as_subclass(torch.Tensor))
+                self.labels.append(learn.y.detach().cpu().as_subclass(torch.Tensor))
+
+        @property
+        def value(self) -> float:
+            """This metric of the validation photos seen since ``reset``."""
+            if self.lead:
+                y_prob = torch.cat(self.logits).softmax(1).double().numpy()
+                values.update(score_of(torch.cat(self.labels).numpy(), y_prob))
+            return values[self._name]
+
+        @property
+        def name(self) -> str:
+            """The metric's column in the history."""
+            return self._name
+
+    return [Shared(name, lead=index == 0) for index, name in enumerate(names)]

@@ -1,0 +1,103 @@
+"""The full state of a fit in one safetensors file, written whole or not at all.
+
+Tensors: the network's and the optimizer's. Header: the position in the fit and the
+history so far, as JSON. There is no generator state to keep: see ``callbacks``.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from fastai.learner import Learner
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from fastdefect.errors import RunError
+from fastdefect.files import atomic_path
+from fastdefect.training.backbones import contiguous_state
+from fastdefect.training.callbacks import History, Position
+
+FORMAT = "fastdefect-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was read back: put into a learner by ``restore``."""
+
+    position: Position
+    history: History
+    model: dict[str, torch.Tensor]
+    optimizer: dict[str, torch.Tensor]
+    optimizer_groups: list[dict[str, Any]]
+
+
+def save_checkpoint(path: Path, learn: Learner, position: Position, history: History) -> None:
+    """Write the state of ``learn`` at ``position``."""
+    state = learn.opt.opt.state_dict()
+    tensors = {f"model.{name}": value for name, value in contiguous_state(learn.model).items()}
+    for index, values in state["state"].items():
+        for name, value in values.items():
+            if value is not None:
+                # On the CPU in plain layout; the layout is the parameter's again on loading.
+                tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
+    header = {
+        "format": FORMAT,
+        "position": json.dumps(asdict(position)),
+        "history": json.dumps(history.rows),
+        "optimizer_groups": json.dumps(state["param_groups"]),
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=header)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint; raises ``RunError`` if it is not one of this program's."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"The checkpoint {path} can't be read: {error}.") from error
+    if header.get("format") != FORMAT:
+        raise RunError(
+            f"{path} is not a checkpoint of this version of fastdefect "
+            f"(expected {FORMAT}, found {header.get('format')}).",
+            "Resume it with the version that wrote it (see environment.json), or fit anew.",
+        )
+    return Checkpoint(
+        Position(**json.loads(header["position"])),
+        History(json.loads(header["history"])),
+        {name[6:]: value for name, value in tensors.items() if name.startswith("model.")},
+        {name[10:]: value for name, value in tensors.items() if name.startswith("optimizer.")},
+        json.loads(header["optimizer_groups"]),
+    )
+
+
+def restore_model(checkpoint: Checkpoint, learn: Learner) -> None:
+    """Put the network's weights back."""
+    learn.model.load_state_dict(checkpoint.model)
+
+
+def restore_optimizer(checkpoint: Checkpoint, learn: Learner) -> None:
+    """Put the optimizer's state back; ``learn`` has its optimizer, frozen as it was."""
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in checkpoint.optimizer.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = [
+        {key: tuple(value) if key == "betas" else value for key, value in group.items()}
+        for group in checkpoint.optimizer_groups
+    ]
+    learn.opt.opt.load_state_dict({"state": state, "param_groups": groups})
+    _as_laid_out(learn)
+
+
+def _as_laid_out(learn: Learner) -> None:
+    # A fresh optimizer's moments take their parameter's memory layout. Sums over another
+    # layout may round differently, and a resumed run would no longer be bit-identical.
+    for parameter, values in learn.opt.opt.state.items():
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter).copy_(value)

@@ -1,0 +1,215 @@
+"""The story of a training, top to bottom."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fastai.callback.core import Callback
+from fastai.callback.schedule import ParamScheduler, SchedCos
+from fastai.learner import Learner
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from fastdefect.config import TrainingConfig
+from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.manifest import Manifest
+from fastdefect.data.split import Split
+from fastdefect.data.store import PhotoStore
+from fastdefect.events import FitEnded, FitStarted, OnEvent
+from fastdefect.files import atomic_path
+from fastdefect.metrics import HEADLINE, score
+from fastdefect.run import EARLY, FINISHED, INTERRUPTED, Run
+from fastdefect.training.backbones import contiguous_state
+from fastdefect.training.callbacks import (
+    HISTORY_COLUMNS,
+    EpochRow,
+    History,
+    Position,
+    RepeatableDraws,
+    Report,
+    SaveBest,
+    StopEarly,
+    StopOnRequest,
+    fastai_metrics,
+)
+from fastdefect.training.checkpoint import (
+    Checkpoint,
+    restore_model,
+    restore_optimizer,
+    save_checkpoint,
+)
+from fastdefect.training.predict import class_probabilities
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs under one schedule."""
+
+    first_epoch: int
+    epochs: int
+    frozen: bool
+    discriminative: bool
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The photos of a run: what they are, their pixels, and which side each is on."""
+
+    manifest: Manifest
+    store: PhotoStore
+    split: Split
+
+    def rows(self, side: tuple[int, ...]) -> list[int]:
+        """Rows in the store of some of the manifest's photos."""
+        return [self.manifest.photos[index].row for index in side]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a fit ended: ``finished``, ``early stopping`` or ``interrupted``."""
+
+    reason: str
+    history: History
+
+
+def stages(training: TrainingConfig) -> list[Stage]:
+    """Frozen epochs first, if any; then the whole network, early layers more slowly."""
+    frozen = training.freeze_epochs
+    whole = Stage(frozen, training.epochs - frozen, frozen=False, discriminative=frozen > 0)
+    return [Stage(0, frozen, True, False), whole] if frozen else [whole]
+
+
+def fit(
+    learn: Learner,
+    data: TrainingData,
+    preprocessing: Preprocessing,
+    training: TrainingConfig,
+    run: Run,
+    *,
+    on_event: OnEvent,
+    stop_requested: Callable[[], bool],
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
+    """Train ``learn``; after each epoch the run holds its history, state and best model.
+
+    From ``checkpoint`` it goes on as if it had never stopped. Raises ``DataError`` if the
+    predictions stop being numbers.
+    """
+    history = checkpoint.history if checkpoint else History()
+    position = checkpoint.position if checkpoint else Position()
+    if checkpoint:
+        restore_model(checkpoint, learn)
+        if position.batch == 0:
+            _mend_best(run, learn, history)
+    learn.metrics = fastai_metrics([*HEADLINE], _scorer(data.manifest))
+
+    def keep_state() -> None:
+        run.write_history(history.rows, HISTORY_COLUMNS)
+        save_checkpoint(run.checkpoint_path, learn, position, history)
+
+    early = StopEarly(history, training.patience)
+    request = StopOnRequest(stop_requested, keep_state)
+    report = Report(history, position, training.epochs, on_event)
+    saving = SaveBest(history, keep_state, lambda: save_model(run, learn, len(history.rows)))
+    train_accuracy = _train_accuracy(learn, data, preprocessing, training.seed)
+    on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
+    for stage in stages(training):
+        if position.epoch >= stage.first_epoch + stage.epochs:
+            continue
+        _prepare(learn, stage, position, checkpoint)
+        if not run.checkpoint_path.exists():
+            keep_state()  # a fit killed in its first epoch can be resumed too
+        draws = RepeatableDraws(training.seed, position, stage.first_epoch)
+        row = EpochRow(history, position, stage.first_epoch, train_accuracy)
+        _run_stage(learn, stage, position, training, [draws, row, saving, early, report, request])
+        if early.stopped or request.stopped:
+            break
+    reason = FINISHED
+    if request.stopped:
+        reason = INTERRUPTED
+    elif early.stopped:
+        reason = EARLY
+    on_event(FitEnded(reason, len(history.rows), history.best_epoch))
+    return Fitted(reason, history)
+
+
+def _prepare(
+    learn: Learner, stage: Stage, position: Position, checkpoint: Checkpoint | None
+) -> None:
+    """A fresh optimizer for each stage, or the checkpoint's if it was taken inside this one."""
+    learn.create_opt()
+    if stage.frozen:
+        learn.freeze()
+    else:
+        learn.unfreeze()
+    inside = position.epoch > stage.first_epoch or position.batch > 0
+    if checkpoint and inside:
+        restore_optimizer(checkpoint, learn)
+
+
+def _run_stage(
+    learn: Learner,
+    stage: Stage,
+    position: Position,
+    training: TrainingConfig,
+    callbacks: list[Callback],
+) -> None:
+    rate: Any = training.learning_rate
+    if stage.discriminative:
+        # A factor of 100 from the first layers to the head, as in fastai's fine_tune.
+        rate = slice(rate / 100, rate)
+    begin = position.epoch - stage.first_epoch
+    if training.scheduler == "onecycle":
+        learn.fit_one_cycle(stage.epochs, lr_max=rate, cbs=callbacks, start_epoch=begin)
+        return
+    if training.scheduler == "cosine":
+        learn.opt.set_hyper("lr", rate)
+        rates = np.array([hyper["lr"] for hyper in learn.opt.hypers])
+        callbacks = [ParamScheduler({"lr": SchedCos(rates, rates * 1e-5)}), *callbacks]
+    learn.fit(stage.epochs, lr=rate, cbs=callbacks, start_epoch=begin)
+
+
+def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
+    def all_metrics(y_true: Any, y_prob: Any) -> dict[str, float]:
+        metrics = score(y_true, y_prob, manifest.classes, manifest.good)
+        return {name: getattr(metrics, name) for name in HEADLINE}
+
+    return all_metrics
+
+
+def _train_accuracy(
+    learn: Learner, data: TrainingData, preprocessing: Preprocessing, seed: int
+) -> Callable[[], float]:
+    """Accuracy on a fixed sample of training photos, as many as validate: alike and cheap."""
+    size = min(len(data.split.train), len(data.split.valid))
+    rng = np.random.default_rng(seed)
+    sample = tuple(int(i) for i in np.sort(rng.choice(data.split.train, size, replace=False)))
+    y_true = data.manifest.labels[list(sample)]
+
+    def measure() -> float:
+        y_prob = class_probabilities(
+            learn.model, data.store, data.rows(sample), preprocessing, device=learn.dls.device
+        )
+        return float((y_prob.argmax(axis=1) == y_true).mean())
+
+    return measure
+
+
+def save_model(run: Run, learn: Learner, epoch: int) -> None:
+    """Write the network's weights as the run's best, with the epoch (from 1) they are of."""
+    with atomic_path(run.model_path) as temporary:
+        save_file(contiguous_state(learn.model), temporary, metadata={"epoch": str(epoch)})
+
+
+def _mend_best(run: Run, learn: Learner, history: History) -> None:
+    # The checkpoint is written before the best model. If the fit was killed in between, the
+    # checkpoint just restored holds the weights that the best model should have.
+    if history.best_epoch != len(history.rows) or not history.rows:
+        return
+    if run.model_path.exists():
+        with safe_open(run.model_path, framework="pt") as file:
+            if (file.metadata() or {}).get("epoch") == str(history.best_epoch):
+                return
+    save_model(run, learn, len(history.rows))
+

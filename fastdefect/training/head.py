@@ -1,0 +1,44 @@
+"""The classification head on top of a backbone."""
+
+from torch import nn
+
+DROPOUT = (0.5, 0.3, 0.2)
+WIDTHS = (512, 256)
+
+
+def build_head(n_features: int, n_classes: int, *, spatial: bool) -> nn.Sequential:
+    """pool - 0.5 - 512 - 0.3 - 256 - 0.2 - classes, dropout before each linear layer.
+
+    ``spatial``: the backbone gives maps (n, ``n_features``, h, w), pooled here by their
+    mean; otherwise vectors (n, ``n_features``).
+    """
+    pool: list[nn.Module] = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if spatial else []
+    hidden: list[nn.Module] = []
+    width_in = n_features
+    for width, dropout in zip(WIDTHS, DROPOUT, strict=False):
+        hidden += [
+            nn.Dropout(dropout),
+            # No bias: the batch-norm behind it has one.
+            nn.Linear(width_in, width, bias=False),
+            nn.BatchNorm1d(width),
+            nn.ReLU(inplace=True),
+        ]
+        width_in = width
+    head = nn.Sequential(
+        *pool, *hidden, nn.Dropout(DROPOUT[-1]), nn.Linear(width_in, n_classes)
+    )
+    _initialise(head)
+    return head
+
+
+def _initialise(head: nn.Sequential) -> None:
+    """He initialisation for the layers before a ReLU (He et al. 2015).
+
+    The last layer starts small, so that the first predictions are near chance and the
+    first loss near log(n_classes), whatever the width.
+    """
+    *hidden, last = [layer for layer in head if isinstance(layer, nn.Linear)]
+    for layer in hidden:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
