@@ -162,9 +162,7 @@ def tta_eval(
         from fastdefect.jobs.tta_eval import tta_eval as job
         from fastdefect.reporting.tables import tta_table
 
-        report = job(
-            chosen, views=views, split=split, data=data, device=device, on_event=screen
-        )
+        report = job(chosen, views=views, split=split, data=data, device=device, on_event=screen)
         screen.table(
             tta_table(
                 report.plain,

@@ -47,7 +47,10 @@ class DataConfig:
 
     data: Annotated[
         Path,
-        Flag("Folder of photos, or a CSV with the columns path, label and, if known, part and split.", argument=True),
+        Flag(
+            "Folder of photos, or a CSV: path, label and, if known, part and split.",
+            argument=True,
+        ),
     ] = Path("data")
     good: Annotated[
         str | None,
@@ -115,9 +118,7 @@ class TrainingConfig:
     patience: Annotated[
         int, Ge(0), Flag("Epochs without a better F1 before stopping; 0 never stops.")
     ] = 12
-    seed: Annotated[
-        int, Ge(0), Lt(2**32), Flag("Seed of the split and of every random draw.")
-    ] = 42
+    seed: Annotated[int, Ge(0), Lt(2**32), Flag("Seed of the split and of every random draw.")] = 42
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Flag("Where to train.")] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "fp16", "bf16"], Flag("auto: mixed on CUDA, fp32 elsewhere.")
@@ -169,9 +170,7 @@ def config_fields() -> list[ConfigField]:
         for leaf in fields(section_type):
             hint = hints[leaf.name]
             flag = next(extra for extra in hint.__metadata__ if isinstance(extra, Flag))
-            leaves.append(
-                ConfigField(section.name, leaf.name, hint.__origin__, leaf.default, flag)
-            )
+            leaves.append(ConfigField(section.name, leaf.name, hint.__origin__, leaf.default, flag))
     return leaves
 
 
@@ -221,7 +220,9 @@ def _merge_file(
             )
         for name, value in values.items():
             if (section, name) not in known:
-                names = ", ".join(known_name for part, known_name in sorted(known) if part == section)
+                names = ", ".join(
+                    known_name for part, known_name in sorted(known) if part == section
+                )
                 raise UsageError(
                     f"{file}: [{section}] has no setting {name!r}.", f"Its settings are {names}."
                 )

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -80,7 +80,7 @@ class QuietScreen:
 class JsonScreen(QuietScreen):
     """One JSON object a line on standard output, each with its ``event``."""
 
-    _NAMES = {
+    _NAMES: ClassVar = {
         events.Note: "note",
         events.Progress: "progress",
         events.FitStarted: "fit_started",
@@ -297,7 +297,6 @@ def show_error(error: FastdefectError) -> None:
     Console(stderr=True, highlight=False).print(
         Panel(body, title="fastdefect can't go on", title_align="left", border_style="red")
     )
-
 
 
 def draw(table: "TableData") -> Table:

@@ -18,7 +18,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     If the block raises, ``path`` keeps what it had and the temporary file is removed.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent)
+    descriptor, name = tempfile.mkstemp(
+        prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent
+    )
     os.close(descriptor)
     temporary = Path(name)
     try:

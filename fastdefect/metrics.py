@@ -39,7 +39,8 @@ class Metrics:
     """What a set of predictions is worth. NaN where a figure is not defined.
 
     ``escapes`` and ``overkills`` are counts of photos; their rates are shares of the
-    ``n_defective`` and ``n_good`` photos. All four are NaN-or-zero where no class is good.
+    ``n_defective`` and ``n_good`` photos. Where no class is good, all photos are defective,
+    the counts are zero and the rates NaN.
     """
 
     f1: float

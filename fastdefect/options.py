@@ -26,10 +26,7 @@ def with_config_options(
 
         @wraps(command)
         def wrapper(**given: Any) -> None:
-            flags = {
-                leaf.name: given.pop(leaf.name)
-                for leaf in leaves
-            }
+            flags = {leaf.name: given.pop(leaf.name) for leaf in leaves}
             command({k: v for k, v in flags.items() if v not in (None, [])}, **given)
 
         parameters = [_parameter(leaf, leaf.name in required) for leaf in leaves]

@@ -1,20 +1,20 @@
 """The run folder: the sole owner of its file names and of what each holds.
 
-    runs/<name>/
-      run.json             schema, status, times, the command
-      config.toml          every setting, resolved; ``fit --config`` repeats the run
-      split.csv            path,label,part,split,sha256
-      findings.json/.csv   what was remarkable about the photos
-      environment.json     versions, device, git commit
-      history.csv          a row per epoch
-      model.json           architecture, classes, good class, preprocessing
-      model.safetensors    weights of the best epoch
-      checkpoint.safetensors  the last state, for ``fit --resume``
-      metrics.json         by split
-      predictions-<split>.csv  path,label,predicted,p_<class>,...
-      tta.json             what test-time augmentation gave, by split and views
-      curves.png, confusion.png, log.txt
-    runs/latest            points to the newest run
+runs/<name>/
+  run.json             schema, status, times, the command
+  config.toml          every setting, resolved; ``fit --config`` repeats the run
+  split.csv            path,label,part,split,sha256
+  findings.json/.csv   what was remarkable about the photos
+  environment.json     versions, device, git commit
+  history.csv          a row per epoch
+  model.json           architecture, classes, good class, preprocessing
+  model.safetensors    weights of the best epoch
+  checkpoint.safetensors  the last state, for ``fit --resume``
+  metrics.json         by split
+  predictions-<split>.csv  path,label,predicted,p_<class>,...
+  tta.json             what test-time augmentation gave, by split and views
+  curves.png, confusion.png, log.txt
+runs/latest            points to the newest run
 """
 
 import json

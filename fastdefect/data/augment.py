@@ -147,10 +147,10 @@ def _grid(p: float) -> Step:
 
 def _dropout(p: float) -> Step:
     # Some evidence goes missing, so that no single spot is relied on. Holes of 4 to 9 pixels,
-    # 1 % of the photo together: one can cut a scratch but not cover it, and is as small as
-    # the smallest blob. Filled from the surface around them, since a flat dark square is
-    # what a blowhole looks like and would stand on good parts too, and any flat square is
-    # something that only training photos have.
+    # 1 % of the photo together: one can cut a scratch but not cover it, and a blob of 8 pixels
+    # is lost in less than 1 draw of 100. Filled from the surface around them, since a flat
+    # dark square is what a blowhole looks like and would stand on good parts too, and any
+    # flat square is something that only training photos have.
     sides = (0.02, 0.04)
     transform = alb.CoarseDropout(
         num_holes_range=(4, 8),
@@ -170,7 +170,7 @@ def _light(p: float) -> Step:
     # A lamp that ages, a curtain that moves: up to 25 grey levels and a fifth of the contrast,
     # clearly another light. Where a photo already fills the grey scale, _Light holds back.
     transform = _Light(brightness_limit=0.1, contrast_limit=0.2, p=p)
-    strength = "brightness within 25 grey levels, contrast within 20 %, nothing clipped"
+    strength = "brightness within 25 grey levels, contrast within 20 %, at most 1 % clipped"
     return Step("brightness and contrast", strength, transform)
 
 
@@ -193,7 +193,7 @@ def _clahe(scale: float, p: float) -> Step:
 
 def _blur(scale: float, p: float) -> Step:
     # A lens slightly out of focus. A disc of radius r keeps 1 - exp(-r^2 / (2 sigma^2)) of
-    # its depth: a pinhole of 3 pixels keeps 75 % at sigma 0.9, and 25 % at the library's 2.
+    # its depth: a pinhole of 3 pixels keeps 75 % at sigma 0.9, 25 % at 2 (library: 3).
     sigmas = (0.5 * scale, 0.9 * scale)
     transform = alb.GaussianBlur(blur_limit=0, sigma_limit=sigmas, p=p)
     return Step("blur", f"Gaussian, sigma {sigmas[0]:.2g} to {sigmas[1]:.2g} pixels", transform)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fastdefect.data.wording import counted, listed
 from fastdefect.errors import DataError
 
 
@@ -107,7 +108,7 @@ def _fill_empty(sides: _Sides, groups: Sequence[Group]) -> None:
             spare = [g for g in groups if c in g.labels and sides.can_spare(g)]
             if not spare:
                 raise DataError(
-                    f"The parts of class {c} can't be dealt out to {_listed(sides.names)}: "
+                    f"The parts of class {c} can't be dealt out to {listed(sides.names)}: "
                     f"they show other classes too, which would then be missing elsewhere.",
                     "Add parts of that class, or say in a CSV which part goes where.",
                 )
@@ -126,26 +127,19 @@ def _check_enough(
         needed = len(shares) + (0 if kept.get(c) else 1)
         if parts[c] >= needed:
             continue
-        have = f"{parts[c]} part(s) in {photos[c]} photos"
-        if photos[c] == parts[c]:
-            have = f"{parts[c]} photo(s)"
+        have = counted(photos[c], "photo")
+        if photos[c] > parts[c]:
+            have = f"{counted(parts[c], 'part')} in {have}"
         raise DataError(
-            f"Class {c} has {have} to be split into {_listed(('train', *shares))}, but at "
+            f"Class {c} has {have} to be split into {listed(('train', *shares))}, but at "
             f"least {needed} are needed, one for each.",
             "Add photos of other parts, or take the class out"
             + (", or do without a test split: --test 0." if "test" in shares else "."),
         )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _shuffled(group: Group, seed: int) -> tuple[int, str]:
-    """Largest first; among equals by a hash, which is the same on every machine and version.
-
-    A group keeps its place when others are added or taken away.
-    """
+    """Largest first; among equals by a hash, which is the same on every machine and version."""
     name = unicodedata.normalize("NFC", group.part)
     digest = hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
     return -len(group.photos), digest

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from fastdefect.data.findings import Finding
-from fastdefect.data.folders import first
 from fastdefect.data.parts import join_parts
 from fastdefect.data.photos import Photo
+from fastdefect.data.wording import counted, first
 
 IMBALANCE = 3.0  # beyond this ratio of the largest to the smallest class, a warning
 
@@ -34,7 +34,7 @@ def _unreadable(unreadable: Mapping[str, str], total: int) -> list[Finding]:
         return []
     examples = first([f"{name} ({reason})" for name, reason in unreadable.items()])
     message = (
-        f"{len(unreadable)} of {total} photos can't be read and are left out "
+        f"{len(unreadable)} of {total} photos can't be read and will be left out "
         f"({reasons(unreadable)}): {examples}."
     )
     return [Finding("unreadable", "warning", message, len(unreadable), None, (*unreadable,))]
@@ -51,7 +51,7 @@ def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
     if groups:
         names = tuple(photo.name for group in groups for photo in group)
         text = (
-            f"{len(names)} photos are {len(groups)} photos stored several times: "
+            f"{len(names)} files hold only {counted(len(groups), 'different photo')}: "
             f"{' = '.join(photo.name for photo in groups[0][:2])}"
             f"{' and others' if len(names) > 2 else ''}. Copies stay on one side of the split."
         )
@@ -60,7 +60,7 @@ def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
         names = tuple(photo.name for group in torn for photo in group)
         pair = sorted({photo.label: photo.name for photo in torn[0]}.items())
         text = (
-            f"{len(torn)} photos are stored under more than one class, so that a label must be "
+            f"{counted(len(torn), 'photo')} under more than one class, so that a label must be "
             f"wrong: {' = '.join(f'{name} ({label})' for label, name in pair[:2])}"
             f"{' and others' if len(names) > 2 else ''}."
         )
@@ -119,5 +119,5 @@ def _imbalance(photos: Sequence[Photo]) -> list[Finding]:
     ratio = n_most / n_least
     if ratio <= IMBALANCE:
         return []
-    text = f"{most} has {n_most} photos, {least} only {n_least}: {ratio:.1f} to 1."
+    text = f"{most} has {counted(n_most, 'photo')}, {least} only {n_least}: {ratio:.1f} to 1."
     return [Finding("imbalance", "warning", text, ratio)]

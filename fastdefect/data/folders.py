@@ -2,13 +2,14 @@
 
 import os
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastdefect.data.findings import Finding, Severity
 from fastdefect.data.images import IMAGE_SUFFIXES
 from fastdefect.data.photos import SPLIT_WORDS, Entry, Layout
+from fastdefect.data.wording import first
 from fastdefect.errors import DataError
 
 # Left behind by Windows, macOS and Synology; hidden names begin with a dot.
@@ -50,29 +51,16 @@ def gathered_findings(gathered: Gathered) -> list[Finding]:
     """Empty class folders, loose photos, other folders and other files: each said once."""
     empty = sorted(label for label, photos in gathered.photos_in.items() if not photos)
     found: list[tuple[str, Severity, str, list[str]]] = [
-        ("empty_class", "warning", "class folders without photos are no classes", empty),
-        ("no_label", "warning", "photos lie in no class folder and are left out", gathered.loose),
-        (
-            "left_out",
-            "info",
-            "folders beside train, valid and test are left out",
-            gathered.left_out,
-        ),
-        ("not_a_photo", "info", "files are no photos by name and are left out", gathered.others),
+        ("empty_class", "warning", "Class folders without photos, so no classes", empty),
+        ("no_label", "warning", "Photos in no class folder, left out", gathered.loose),
+        ("left_out", "info", "Folders beside train, valid and test, left out", gathered.left_out),
+        ("not_a_photo", "info", "Files that are no photos by name, left out", gathered.others),
     ]
     return [
-        Finding(
-            kind, severity, f"{len(names)} {text}: {first(names)}.", len(names), None, (*names,)
-        )
-        for kind, severity, text, names in found
-        if names
+        Finding(kind, severity, f"{text} ({len(n)}): {first(n)}.", len(n), None, tuple(n))
+        for kind, severity, text, n in found
+        if n
     ]
-
-
-def first(names: Sequence[str], most: int = 3) -> str:
-    """The first few names, for a message, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _split_folders(root: Path) -> dict[str, Path]:

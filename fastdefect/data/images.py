@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from fastdefect.data.signatures import is_cut, kind_of
+from fastdefect.data.signatures import has_sound_chunks, is_cut, kind_of
 from fastdefect.errors import DataError
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset(
@@ -74,6 +74,10 @@ class UnreadablePhoto(DataError):  # noqa: N818 - it is what the photo is
         return type(self), (self.path, self.reason)
 
 
+class _UnknownKindError(Exception):
+    """A sound photo of a kind that can't be read; the message is the reason."""
+
+
 def read_photo(path: Path) -> Pixels:
     """The photo in the file ``path``: (height, width, 3) uint8, RGB, upright by its EXIF.
 
@@ -115,10 +119,14 @@ def decode_photo(data: bytes, name: str) -> Pixels:
     # written (zeros): grey or garbage where a defect may be.
     if kind in ("JPEG", "PNG") and is_cut(data, kind):
         raise UnreadablePhoto(Path(name), f"truncated {kind}")
+    if kind == "PNG" and not has_sound_chunks(data):
+        raise UnreadablePhoto(Path(name), "damaged PNG")
     try:
         return np.ascontiguousarray(_decode(data, kind))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadablePhoto(Path(name), "too many pixels (decompression bomb)") from error
+    except _UnknownKindError as error:
+        raise UnreadablePhoto(Path(name), str(error)) from error
     except _DAMAGE as error:
         cut = "truncated" in str(error).lower() or is_cut(data, kind)
         reason = f"{'truncated' if cut else 'damaged or unknown'} {kind}"
@@ -206,7 +214,7 @@ def _decode(data: bytes, kind: str) -> Pixels:
 def _pillow(photo: Image.Image) -> Pixels:
     """A loaded Pillow image of any mode as RGB."""
     if photo.mode == "LAB":
-        raise ValueError("Pillow can't convert LAB to RGB")
+        raise _UnknownKindError("LAB colour, which is not understood")
     if photo.mode == "I" or photo.mode == "F" or photo.mode.startswith("I;16"):
         values = np.asarray(photo)
         if isinstance(photo, TiffImagePlugin.TiffImageFile):
@@ -242,11 +250,21 @@ def _rare_tiff(data: bytes) -> Pixels:
     stream.seek(tags.next)
     tags.load(stream)
     _check_tiff(tags, len(data))
+    starts = _numbers(tags, TiffImagePlugin.STRIPOFFSETS, TiffImagePlugin.TILEOFFSETS)
+    lengths = _numbers(tags, TiffImagePlugin.STRIPBYTECOUNTS, TiffImagePlugin.TILEBYTECOUNTS)
+    if max(start + length for start, length in zip(starts, lengths, strict=True)) > len(data):
+        raise ValueError("truncated")  # OpenCV would fill the rest
     pixels = _opencv(data)
     if pixels is None:
         raise ValueError("neither Pillow nor OpenCV knows this TIFF")
     single = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) == 1
     return 255 - pixels if single and _white_is_zero(tags) else pixels
+
+
+def _numbers(tags: _Tags, of_strips: int, of_tiles: int) -> tuple[int, ...]:
+    """The places or lengths of the pixels' strips or, where it has these, tiles."""
+    values: int | tuple[int, ...] = tags[of_strips] if of_strips in tags else tags[of_tiles]
+    return values if isinstance(values, tuple) else (values,)
 
 
 def _grey_tiff(values: NDArray[Any], tags: _Tags) -> Pixels:
@@ -261,14 +279,18 @@ def _grey_tiff(values: NDArray[Any], tags: _Tags) -> Pixels:
 def _check_tiff(tags: _Tags, size: int) -> None:
     """Refuse what neither library does: sizes that a file of ``size`` bytes can't hold.
 
-    Pillow leaves rows without data black; OpenCV allocates up to 2^30 pixels first.
+    Pillow leaves rows without data black; OpenCV allocates up to 2^30 pixels first. Both
+    take deep channels that are stored one after the other for interleaved ones: garbage.
     """
     pixels = tags[TiffImagePlugin.IMAGEWIDTH] * tags[TiffImagePlugin.IMAGELENGTH]
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > 2 * limit:
         raise Image.DecompressionBombError("more pixels than Pillow would take")
-    bits = pixels * sum(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))
-    if tags.get(TiffImagePlugin.COMPRESSION, 1) == 1 and bits > 8 * size:
+    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+    planar = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 2
+    if planar and len(bits) > 1 and max(bits) > 8:
+        raise _UnknownKindError("planar colour of more than 8 bits, which is not understood")
+    if tags.get(TiffImagePlugin.COMPRESSION, 1) == 1 and pixels * sum(bits) > 8 * size:
         raise ValueError("truncated: fewer bytes than pixels")
 
 

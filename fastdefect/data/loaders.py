@@ -50,11 +50,13 @@ class RepeatableDL(WeightedDL):
     fastai's ``WeightedDL`` draws from numpy's global generator, with replacement, which
     leaves a third of the photos unseen in an epoch. Here each photo comes as often as its
     weight says, rounded up or down at random (systematic resampling: Kitagawa 1996), so
-    that equal weights give a plain shuffle.
+    that equal weights give a plain shuffle. The same holds of each of the ``groups``, an
+    integer for every item: classes that weigh alike come equally often, give or take one.
     """
 
     def __init__(self, dataset: Any = None, bs: int | None = None, **kwargs: Any) -> None:
         self.seed: int = kwargs.pop("seed", 0)
+        self.groups: NDArray[np.int64] | None = kwargs.pop("groups", None)
         self.epoch, self.skipped_batches = 0, 0
         super().__init__(dataset=dataset, bs=bs, **kwargs)
 
@@ -71,6 +73,9 @@ class RepeatableDL(WeightedDL):
     def _order(self) -> NDArray[np.int64]:
         rng = np.random.default_rng(item_seed(self.seed ^ _ORDER_STREAM, self.epoch, 0))
         shuffled = rng.permutation(self.n)
+        if self.groups is not None:
+            # Each group in a row: scattered, it would gather the roundings of its photos.
+            shuffled = shuffled[np.argsort(self.groups[shuffled], kind="stable")]
         passed = np.cumsum(self.wgts[shuffled])
         ticks = (np.arange(self.n) + rng.random()) / self.n * passed[-1]
         drawn = shuffled[np.searchsorted(passed, ticks, side="right").clip(max=self.n - 1)]
@@ -104,6 +109,7 @@ class PhotoOf:
     rows: tuple[int, ...]
 
     def __call__(self, item: int) -> PILImage:
+        """The photo of an item."""
         return PILImage.create(self.store[self.rows[item]])
 
 
@@ -114,6 +120,7 @@ class LabelOf:
     labels: tuple[str, ...]
 
     def __call__(self, item: int) -> str:
+        """The class name of an item."""
         return self.labels[item]
 
 
@@ -148,6 +155,8 @@ def build_loaders(
         batch_tfms=[Normalize.from_stats(preprocessing.mean, preprocessing.std, cuda=False)],
     )
     size = min(batch_size, len(train))
+    labels = manifest.labels[list(train)]
+    draws = {"wgts": _weights(labels) if balanced else None, "groups": labels, "seed": seed}
     return block.dataloaders(
         items,
         bs=size,
@@ -156,13 +165,11 @@ def build_loaders(
         num_workers=workers,
         device=device,
         dl_type=RepeatableDL,
-        dl_kwargs=[{"wgts": _weights(manifest, train, balanced), "seed": seed}, {"seed": seed}],
+        dl_kwargs=[draws, {"seed": seed}],
     )
 
 
-def _weights(manifest: Manifest, train: Sequence[int], balanced: bool) -> NDArray[np.float64]:
-    """How often each training photo should be drawn, up to a factor."""
-    labels = manifest.labels[list(train)]
-    if not balanced:
-        return np.ones(len(labels))
-    return 1.0 / np.bincount(labels, minlength=len(manifest.classes))[labels]
+def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How often each photo should be drawn, up to a factor, for classes equally often."""
+    weights: NDArray[np.float64] = 1.0 / np.bincount(labels)[labels]
+    return weights

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from fastdefect.data.checks import check_photos, reasons
 from fastdefect.data.findings import Finding
-from fastdefect.data.folders import Gathered, first, gather_folders, gathered_findings
+from fastdefect.data.folders import Gathered, gather_folders, gathered_findings
 from fastdefect.data.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
 from fastdefect.data.parts import parts_from_names
 from fastdefect.data.photos import Entry, Layout, Listing, Manifest, Photo
 from fastdefect.data.table import find_table, read_table
+from fastdefect.data.wording import counted, first
 from fastdefect.errors import DataError
 
 __all__ = ["Entry", "Listing", "Manifest", "Photo", "list_photos", "read_photos"]
@@ -34,14 +35,15 @@ _LAYOUTS = """Understood are:
 (valid/ and test/ folders, and the columns part and split, may be left out)"""
 
 
-def list_photos(data: Path, *, part_from: str | None = None) -> Listing:
+def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 2) -> Listing:
     """All candidate photos of ``data``, without opening one; the layout is recognised.
 
     ``data`` is a CSV, a folder with one CSV of photos at its top, a folder of train, valid
     and test folders, or a folder of class folders. ``part_from`` is a regular expression on
     names (see ``parts_from_names``); it overrides a CSV's parts.
 
-    Raises ``DataError`` if there are fewer than two classes or the layout can't be
+    Raises ``DataError`` if there are fewer than ``min_classes`` (training needs two, an
+    evaluation is content with one) or the layout can't be
     understood, and ``UsageError`` if ``part_from`` is no regular expression.
     """
     # Made absolute for worker processes, but no link is resolved: users know their own paths.
@@ -57,7 +59,7 @@ def list_photos(data: Path, *, part_from: str | None = None) -> Listing:
         root, layout, entries = data, gathered.layout, gathered.entries
         findings = gathered_findings(gathered)
     classes = sorted({entry.label for entry in entries})
-    if len(classes) < 2:
+    if len(classes) < min_classes:
         raise _too_few_classes(data, classes, len(entries), gathered)
     # In the same order wherever the folder lies; NFC, because macOS may decompose names.
     entries.sort(key=lambda entry: (unicodedata.normalize("NFC", entry.name), entry.name))
@@ -164,13 +166,15 @@ def _too_few_classes(
 ) -> DataError:
     """What was found instead of two classes, and what might have been meant."""
     where = "label" if gathered is None else "class folder"
-    found = f"one {where}, {classes[0]}, with {photos} photos" if classes else f"no {where}"
+    found = (
+        f"one {where}, {classes[0]}, with {counted(photos, 'photo')}" if classes else f"no {where}"
+    )
     hint = _LAYOUTS
     if gathered is not None:
         if empty := [label for label, n in gathered.photos_in.items() if n == 0]:
-            found += f", {len(empty)} folders without photos ({first(empty)})"
+            found += f", {counted(len(empty), 'folder')} without photos ({first(empty)})"
         if gathered.loose:
-            found += f", {len(gathered.loose)} photos in no class folder"
+            found += f", {counted(len(gathered.loose), 'photo')} in no class folder"
             hint = f"Move each photo into a folder that is called like its class. {hint}"
         if gathered.layout == "classes" and len(inner := _inner_folders(gathered)) > 1:
             hint = f"Did you mean {data / classes[0]}? It holds {first(inner)}. {hint}"

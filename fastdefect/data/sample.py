@@ -2,12 +2,10 @@
 
 ``render_sample`` writes a folder that ``fit`` reads; ``render_part`` and ``photograph`` are what
 it is made of. The files are the same to the byte for the same arguments and the same versions of
-numpy and OpenCV on the same kind of machine. A part, its name and its photos depend on the seed
-and on nothing else, so a larger sample of the same seed holds every whole part of a smaller one.
+numpy and OpenCV on the same kind of machine. No part depends on how many others there are: with
+all else equal, a larger sample holds every whole part of a smaller one.
 """
 
-import csv
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from fastdefect.data.sample_defects import (
 from fastdefect.data.sample_part import stream
 from fastdefect.data.sample_photo import Photo, photograph
 from fastdefect.errors import DataError, UsageError
+from fastdefect.files import write_csv
 
 __all__ = [
     "COLUMNS",
@@ -38,10 +37,10 @@ __all__ = [
 ]
 
 COLUMNS = ("path", "label", "part", "defect", "difficulty", "x", "y", "w", "h")
-Row = tuple[str | int, ...]
+Row = dict[str, str | int]
 
 _SMALLEST = 32  # pixels; below that a bolt hole is a pixel
-_MIX = (1, 1, 1, 2, 2, 3)  # difficulties of six defects
+_GRADES_IN_TURN = (1, 2, 1, 3, 1, 2)  # of the defects of one type
 # Which generator draws what; a part's number or a block's follows.
 _NAMES, _KINDS, _GRADES, _PARTS, _PHOTOS = range(5)
 
@@ -86,7 +85,9 @@ def render_sample(
             rows.append(_row(f"{photos.name}/{path.name}", names[k], defect, photo))
             if on_progress is not None:
                 on_progress(len(rows), n)
-    return _write_labels(folder / "labels.csv", sorted(rows))
+    labels = folder / "labels.csv"
+    write_csv(labels, sorted(rows, key=lambda row: str(row["path"])), COLUMNS)
+    return labels
 
 
 def _check(
@@ -96,8 +97,8 @@ def _check(
         raise UsageError(f"Expected at least 1 photo per part, but got {photos_per_part}.")
     if n <= photos_per_part:
         raise UsageError(
-            f"Expected at least {photos_per_part + 1} photos, but got {n}: with "
-            f"{photos_per_part} photos of each part, fewer can't show a good part and a defective one.",
+            f"Expected at least {photos_per_part + 1} photos, but got {n}: a good and a defective "
+            f"part are needed, and each is photographed {photos_per_part} times.",
             "Ask for more photos, or for fewer of each part.",
         )
     if seed < 0:
@@ -139,14 +140,19 @@ def _names(seed: int, parts: int) -> list[str]:
 
 
 def _defect_of(seed: int, k: int, share: float, difficulty: int | None) -> Defect | None:
-    """What is wrong with part ``k``: every six defects in a row are all types, three of them easy."""
+    """What is wrong with part ``k``.
+
+    Six defects in a row are of all six types, three obvious, two plain and one faint; which type
+    is the faint one changes from six to six.
+    """
     before = _defects_among(k, share)
     if _defects_among(k + 1, share) == before:
         return None
-    block, place = divmod(before, len(DEFECTS))
-    kinds = stream(seed, _KINDS, block).permutation(len(DEFECTS))
-    grades = stream(seed, _GRADES, block).permutation(_MIX)
-    return Defect(DEFECTS[kinds[place]], difficulty or int(grades[place]))
+    turn, place = divmod(before, len(DEFECTS))
+    kind = stream(seed, _KINDS, turn).permutation(len(DEFECTS))[place]
+    start = stream(seed, _GRADES).permutation(len(_GRADES_IN_TURN))[kind]
+    grade = _GRADES_IN_TURN[(start + turn) % len(_GRADES_IN_TURN)]
+    return Defect(DEFECTS[kind], difficulty or grade)
 
 
 def _defects_among(parts: int, share: float) -> int:
@@ -162,18 +168,7 @@ def _jpeg(photo: Photo) -> bytes:
 
 def _row(path: str, part: str, defect: Defect | None, photo: Photo) -> Row:
     if defect is None or photo.box is None:
-        return (path, "good", part, "", "", "", "", "", "")
-    return (path, "defect", part, defect.kind, defect.difficulty, *photo.box)
-
-
-def _write_labels(path: Path, rows: list[Row]) -> Path:
-    """Write the CSV whole or not at all."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-    return path
+        values: tuple[str | int, ...] = (path, "good", part, "", "", "", "", "", "")
+    else:
+        values = (path, "defect", part, defect.kind, defect.difficulty, *photo.box)
+    return dict(zip(COLUMNS, values, strict=True))

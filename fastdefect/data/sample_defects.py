@@ -7,6 +7,7 @@ changes in a photo stays where it is.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -88,9 +89,9 @@ Painter = Callable[[Grid, np.random.Generator, Place, int], Damage]
 
 
 def _find_place(rng: np.random.Generator, reach: float, taken: tuple[float, float]) -> Place:
-    """A place where ``reach`` around it no bolt hole lies and the code at ``taken`` (x, y) neither.
+    """A place with neither a bolt hole nor the code, at ``taken`` (x, y), within ``reach``.
 
-    There is always one: the code blocks one of six gaps between the holes.
+    The search ends: the code blocks at most one of the gaps between the holes.
     """
     while True:
         place = Place(float(rng.uniform(*_FACE)), float(rng.uniform(0, 2 * np.pi)))
@@ -108,7 +109,7 @@ def _find_place(rng: np.random.Generator, reach: float, taken: tuple[float, floa
 
 
 def render_part(seed: Seed, *, size: int = 256, defect: Defect | None = None) -> Part:
-    """The individual that ``seed`` stands for, sound or with one ``defect``, for photos of ``size``.
+    """The individual that ``seed`` stands for, sound or with a ``defect``, for photos of ``size``.
 
     The same seed without the defect is the same individual: its twin.
     """
@@ -141,8 +142,8 @@ def _damaged(surface: Surface, damage: Damage) -> Surface:
 
 def _paint_blowhole(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
     """One round gas cavity, cut open by the lathe: dark, with a lip that catches the light."""
-    wide = (0.115, 0.070, 0.038)[difficulty - 1] * rng.uniform(0.92, 1.08)
-    strength = (1.0, 0.9, 0.7)[difficulty - 1]
+    wide = (0.120, 0.082, 0.046)[difficulty - 1] * rng.uniform(0.92, 1.08)
+    strength = (1.0, 0.9, 0.75)[difficulty - 1]
     x, y = place.xy
     lobes = rng.normal(0, 0.05, 3)
     angle = np.arctan2(grid.y - y, grid.x - x)
@@ -160,7 +161,7 @@ def _paint_blowhole(grid: Grid, rng: np.random.Generator, place: Place, difficul
 
 def _paint_pinholes(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
     """A swarm of fine gas pores."""
-    count, spread, wide = ((34, 0.210, 0.0250), (20, 0.150, 0.0175), (10, 0.100, 0.0115))[
+    count, spread, wide = ((34, 0.210, 0.0250), (26, 0.175, 0.0205), (12, 0.110, 0.0155))[
         difficulty - 1
     ]
     x, y = place.xy
@@ -173,7 +174,7 @@ def _paint_pinholes(grid: Grid, rng: np.random.Generator, place: Place, difficul
     dark = np.clip((1 - nearest) / soft + 0.5, 0, 1)
     return Damage(
         cut=np.float32(-0.5 * wide) * np.clip(1 - nearest**2, 0, 1),
-        dark=np.float32((0.92, 0.85, 0.7)[difficulty - 1]) * dark,
+        dark=np.float32((0.92, 0.88, 0.8)[difficulty - 1]) * dark,
         bare=np.zeros_like(dark),
         metal=np.zeros_like(dark),
     )
@@ -181,7 +182,7 @@ def _paint_pinholes(grid: Grid, rng: np.random.Generator, place: Place, difficul
 
 def _paint_scratch(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
     """One to three straight gouges across the rings of the lathe: bright flanks, dark bottom."""
-    length, wide, count = ((0.66, 0.032, 3), (0.46, 0.022, 2), (0.28, 0.013, 1))[difficulty - 1]
+    length, wide, count = ((0.70, 0.036, 3), (0.56, 0.027, 3), (0.36, 0.019, 1))[difficulty - 1]
     heading = place.angle + rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 1.25)
     along = np.array([np.cos(heading), np.sin(heading)])
     total = np.full_like(grid.x, 9.0)
@@ -194,7 +195,7 @@ def _paint_scratch(grid: Grid, rng: np.random.Generator, place: Place, difficult
     on_face = _on_face(grid)
     flank = _line(total, wide, grid.texel) * on_face
     bottom = _line(total, wide * 0.5, grid.texel) * on_face
-    strength = np.float32((1.0, 0.8, 0.55)[difficulty - 1])
+    strength = np.float32((1.0, 0.9, 0.75)[difficulty - 1])
     return Damage(
         cut=np.float32(-0.5 * wide) * strength * (flank + bottom) / 2,
         dark=0.9 * strength * bottom,
@@ -205,7 +206,7 @@ def _paint_scratch(grid: Grid, rng: np.random.Generator, place: Place, difficult
 
 def _paint_crack(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
     """A jagged dark line that runs outwards, with a branch; it thins out towards its end."""
-    length, wide = ((0.50, 0.036), (0.36, 0.022), (0.22, 0.012))[difficulty - 1]
+    length, wide = ((0.52, 0.040), (0.42, 0.028), (0.27, 0.017))[difficulty - 1]
     start = max(_FACE[0], place.radius - length / 2)
     points = _jagged(rng, start, place.angle, length, steps=14)
     total = _line(_distance_to(grid, points[:9]), wide, grid.texel)
@@ -218,7 +219,7 @@ def _paint_crack(grid: Grid, rng: np.random.Generator, place: Place, difficulty:
     total = total * _on_face(grid)
     return Damage(
         cut=np.float32(-0.35 * wide) * total,
-        dark=np.float32((0.95, 0.88, 0.75)[difficulty - 1]) * total,
+        dark=np.float32((0.95, 0.9, 0.82)[difficulty - 1]) * total,
         bare=np.zeros_like(total),
         metal=np.zeros_like(total),
     )
@@ -226,7 +227,7 @@ def _paint_crack(grid: Grid, rng: np.random.Generator, place: Place, difficulty:
 
 def _paint_burr(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
     """Ragged flash left on the rim: torn metal that sticks out over the bench."""
-    arc, wide = ((2.8, 0.125), (1.6, 0.085), (0.8, 0.050))[difficulty - 1]
+    arc, wide = ((2.8, 0.125), (2.0, 0.100), (0.8, 0.050))[difficulty - 1]
     away = np.mod(grid.angle - np.float32(place.angle) + np.float32(np.pi), 2 * np.pi) - np.pi
     window = 1 - soft_step(np.abs(away), arc / 2 * 0.75, arc / 2)
     swell = np.interp(away, np.linspace(-np.pi, np.pi, 71), rng.random(71))
@@ -247,8 +248,8 @@ def _paint_burr(grid: Grid, rng: np.random.Generator, place: Place, difficulty: 
 
 def _paint_shrinkage(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
     """A spongy patch where the melt ran short: ragged pores that touch each other."""
-    wide = (0.215, 0.145, 0.090)[difficulty - 1] * rng.uniform(0.92, 1.08)
-    strength = np.float32((0.95, 0.8, 0.6)[difficulty - 1])
+    wide = (0.230, 0.180, 0.115)[difficulty - 1] * rng.uniform(0.92, 1.08)
+    strength = np.float32((1.0, 0.85, 0.7)[difficulty - 1])
     x, y = place.xy
     sponge = fractal_noise(rng, grid.x.shape[0], (40, 72, 150), 0.8)
     shape = fractal_noise(rng, grid.x.shape[0], (9, 17), 0.7)
@@ -257,7 +258,7 @@ def _paint_shrinkage(grid: Grid, rng: np.random.Generator, place: Place, difficu
     pores = soft_step(sponge + 1.9 * heart, 1.25, 1.75) * (heart > 0)
     return Damage(
         cut=-0.016 * strength * pores * heart,
-        dark=strength * (0.85 * pores + 0.25 * heart * (1 - pores)),
+        dark=strength * (0.92 * pores + 0.3 * heart * (1 - pores)),
         bare=np.zeros_like(heart),
         metal=np.zeros_like(heart),
     )
@@ -290,7 +291,7 @@ def _jagged(
 def _distance_to(grid: Grid, points: np.ndarray) -> Map:
     """Distance of each texel to the broken line through ``points`` (n, 2)."""
     nearest = np.full_like(grid.x, 9.0)
-    for (x0, y0), (x1, y1) in zip(points[:-1], points[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(points):
         dx, dy = np.float32(x1 - x0), np.float32(y1 - y0)
         px, py = grid.x - np.float32(x0), grid.y - np.float32(y0)
         t = np.clip((px * dx + py * dy) / (dx * dx + dy * dy), 0, 1)
@@ -300,7 +301,7 @@ def _distance_to(grid: Grid, points: np.ndarray) -> Map:
 
 # For each type its painter, and how much room it takes around its place by difficulty.
 _PAINTERS: dict[str, tuple[Painter, tuple[float, float, float]]] = {
-    "blowhole": (_paint_blowhole, (0.125, 0.085, 0.05)),
+    "blowhole": (_paint_blowhole, (0.13, 0.095, 0.05)),
     "pinholes": (_paint_pinholes, (0.15, 0.13, 0.10)),
     "scratch": (_paint_scratch, (0.12, 0.10, 0.09)),
     "crack": (_paint_crack, (0.11, 0.09, 0.08)),

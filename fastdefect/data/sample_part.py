@@ -20,7 +20,7 @@ Seed = int | np.random.SeedSequence
 OVERSAMPLING = 2  # texels of a map, and points where light is computed, per pixel of a photo
 REACH = 1.16  # the maps end a little outside the rim: a burr sticks out
 BASE = -0.24  # height of the bench; the machined face of the flange is at 0
-BOLTS, BOLT_CIRCLE, BOLT_RADIUS = 6, 0.83, 0.052
+BOLTS, BOLT_CIRCLE, BOLT_RADIUS = 3, 0.83, 0.045
 VANES = 7
 BORE = 0.165
 CODE_CIRCLE = 0.845
@@ -150,7 +150,7 @@ def _turned(grid: Grid, radii: NDArray[np.float64], column: int) -> Map:
 
 
 def _vanes(grid: Grid, rng: np.random.Generator) -> Map:
-    """Curved blades on the floor of the pocket, all swept the same way: a part has no mirror twin."""
+    """Curved blades in the pocket, all swept the same way: the part is not its own mirror image."""
     phase = rng.uniform(0, 2 * np.pi)
     sweep = np.float32(1.35 + rng.normal(0, 0.02))
     turns = grid.angle + sweep * np.log(np.maximum(grid.radius, 0.1)) + np.float32(phase)
@@ -175,16 +175,16 @@ def _skin(grid: Grid, gloss: Map, seed: Seed) -> tuple[Map, Map]:
     """``(relief, albedo)``: rough and dark where cast, turned and bright where machined."""
     size = grid.x.shape[0]
     grain = fractal_noise(stream(seed, 1), size, (24, 64, 128, 256, 448), 0.85)
-    blotches = fractal_noise(stream(seed, 2), size, (5, 11, 23), 0.7)
+    blotches = fractal_noise(stream(seed, 2), size, (5, 11, 23, 47), 0.8)
     lathe = _lathe_marks(grid, stream(seed, 3))
     cast = 1 - gloss
-    relief = 0.0032 * cast * grain + 0.00025 * gloss * grain
-    albedo = cast * (0.06 + 0.016 * grain + 0.012 * blotches)
+    relief = 0.0045 * cast * grain + 0.00025 * gloss * grain
+    albedo = cast * (0.06 + 0.018 * grain + 0.020 * blotches)
     albedo += gloss * (0.56 + 0.045 * lathe + 0.014 * grain + 0.016 * blotches)
     albedo *= 1 - gloss * _stains(grid, blotches, stream(seed, 4))
     peened = _code(grid, seed)
     relief -= 0.004 * peened
-    albedo *= 1 - 0.38 * peened
+    albedo *= 1 - 0.25 * peened
     return relief.astype(np.float32), np.clip(albedo, 0.02, 0.95).astype(np.float32)
 
 
@@ -203,7 +203,7 @@ def _stains(grid: Grid, blotches: Map, rng: np.random.Generator) -> Map:
     total = np.zeros_like(grid.x)
     for _ in range(int(rng.integers(2, 5))):
         r, a = rng.uniform(0.62, 0.95), rng.uniform(0, 2 * np.pi)
-        wide, strength = rng.uniform(0.05, 0.16), rng.uniform(0.10, 0.26)
+        wide, strength = rng.uniform(0.05, 0.16), rng.uniform(0.07, 0.17)
         away = np.hypot(grid.x - np.float32(r * np.cos(a)), grid.y - np.float32(r * np.sin(a)))
         away = away / np.float32(wide) + 0.35 * blotches
         inside = 1 - soft_step(away, 0.8, 1.0)

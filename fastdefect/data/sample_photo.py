@@ -75,7 +75,7 @@ def draw_light(rng: np.random.Generator) -> Light:
         fill_azimuth=azimuth + rng.uniform(2.0, 4.2),
         fill=rng.uniform(0.12, 0.34),
         room=rng.uniform(0.30, 0.44),
-        gloss=rng.uniform(28, 70),
+        gloss=rng.uniform(40, 85),
         falloff=rng.uniform(0.08, 0.28),
         tint=np.array([1 + warm, 1.0, 1 - warm], np.float32),
     )
@@ -198,7 +198,7 @@ def _window(
 def _box(mark: Map, scene: Scene, size: int) -> Box:
     """What holds all of ``mark`` in the photo, with room for the lens and the lit edges."""
     there = cv2.remap(mark, scene.columns, scene.rows, cv2.INTER_LINEAR) > 0.01
-    pad = 2 + size // 128
+    pad = 1 + size // 256
     spans = []
     for axis in (0, 1):
         lines = np.flatnonzero(there.any(axis=axis)) // OVERSAMPLING

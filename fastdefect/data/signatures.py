@@ -1,6 +1,8 @@
 """What the bytes of a file say of themselves, without decoding them."""
 
 import struct
+import zlib
+from collections.abc import Iterator
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -28,9 +30,8 @@ def is_cut(data: bytes, kind: str) -> bool:
             return not _has_jpeg_end(data)
         case "PNG":
             return not _has_png_end(data)
-        case "TIFF" if data[2:3] == b"*":
-            order = "<I" if data[:2] == b"II" else ">I"
-            return len(data) < 8 or struct.unpack_from(order, data, 4)[0] >= len(data)
+        case "TIFF":
+            return b"+" not in data[2:4] and _is_tiff_cut(data)
         case "WebP":
             return int.from_bytes(data[4:8], "little") + 8 > len(data)
         case "BMP":
@@ -59,13 +60,51 @@ def _has_jpeg_end(data: bytes) -> bool:
 
 
 def _has_png_end(data: bytes) -> bool:
-    """Whether the chain of chunks leads to IEND inside the file.
+    """Whether the chain of chunks leads to IEND inside the file."""
+    return any(kind == b"IEND" for kind, _, _ in _png_chunks(data))
 
-    Followed and not searched for: OpenCV allocates whatever length a damaged chunk claims.
+
+def has_sound_chunks(data: bytes) -> bool:
+    """Whether each chunk of a PNG has the checksum that it says it has.
+
+    Pillow doesn't look at those of the pixels; OpenCV looks, complains on stderr and goes on.
     """
-    at = 8
-    while at + 12 <= len(data):
-        if data[at + 4 : at + 8] == b"IEND":
-            return True
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    view = memoryview(data)
+    return all(
+        zlib.crc32(view[start - 4 : end]) == int.from_bytes(view[end : end + 4], "big")
+        for _, start, end in _png_chunks(data)
+    )
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of the content of each chunk, as far as they are whole."""
+    start = 16
+    while start <= len(data):
+        end = start + int.from_bytes(data[start - 8 : start - 4], "big")
+        if end + 4 > len(data):
+            return
+        kind = data[start - 4 : start]
+        yield kind, start, end
+        if kind == b"IEND":
+            return
+        start = end + 12
+
+
+# Bytes of one value by type (TIFF 6.0, section 2).
+_TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+
+
+def _is_tiff_cut(data: bytes) -> bool:
+    """Whether the directory, or a value that it points to, lies beyond the end."""
+    order = "<" if data[:2] == b"II" else ">"
+    try:
+        (at,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, at)
+        for i in range(count):
+            entry = struct.unpack_from(f"{order}HHII", data, at + 2 + 12 * i)
+            size = _TIFF_SIZES.get(entry[1], 0) * entry[2]
+            if size > 4 and entry[3] + size > len(data):
+                return True
+    except struct.error:
+        return True
     return False

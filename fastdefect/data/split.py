@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastdefect.data.carve import Group, carve
-from fastdefect.data.folders import first
 from fastdefect.data.manifest import Manifest
 from fastdefect.data.parts import join_parts
+from fastdefect.data.wording import first
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
 

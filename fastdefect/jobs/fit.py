@@ -40,6 +40,7 @@ from fastdefect.training.learner import (
     choose_precision,
 )
 from fastdefect.training.loss import class_weights
+from fastdefect.training.memory import keep_freed_memory
 from fastdefect.training.predict import class_probabilities
 
 
@@ -91,9 +92,7 @@ def start(
     run.write_split(split_rows(job.data.manifest, job.data.split))
     run.write_findings(findings_as_json(job.data.manifest.findings))
     machine = job.machine
-    run.write_environment(
-        describe_environment(machine.device, machine.precision, machine.workers)
-    )
+    run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
     run.write_model_spec(
         job.spec.as_json()
         | {"weights": vars(job.loaded), "parameters": parameter_count(job.learn.model)}
@@ -145,6 +144,8 @@ def assemble(
     ``split_file`` fixes the split. ``resumed``: the weights come from a checkpoint.
     """
     machine = choose_machine(config.training)
+    if machine.device.type == "cpu":
+        keep_freed_memory()
     data = load_training_data(
         config.data,
         seed=config.training.seed,
@@ -161,9 +162,7 @@ def assemble(
     preprocessing = Preprocessing(
         config.data.image_size, config.data.resize, backbone.mean, backbone.std
     )
-    spec = ModelSpec(
-        config.model.arch, data.manifest.classes, data.manifest.good, preprocessing
-    )
+    spec = ModelSpec(config.model.arch, data.manifest.classes, data.manifest.good, preprocessing)
     learn = _learner(config, data, backbone, preprocessing, machine, on_event)
     return Job(config, machine, data, spec, loaded, learn)
 
@@ -300,7 +299,9 @@ def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnE
         more = f" and {len(loaded.unmatched) - 6} more" if len(loaded.unmatched) > 6 else ""
         on_event(Note(f"{loaded.matched} tensors loaded; not matched: {names}{more}."))
     if training.freeze_epochs and not loaded.pretrained:
-        on_event(Note("--freeze-epochs freezes random weights here: they learn nothing.", "warning"))
+        on_event(
+            Note("--freeze-epochs freezes random weights here: they learn nothing.", "warning")
+        )
 
 
 def _targets(config: RunConfig) -> list[Target]:

@@ -25,8 +25,8 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         for known, handler in before.items():
             signal.signal(known, handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, ask)
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        before[wanted] = signal.signal(wanted, ask)
     try:
         yield asked.is_set
     finally:

@@ -34,7 +34,7 @@ def preview(
         except UnreadablePhoto as error:
             on_event(Note(f"{entry.name} can't be read: {error.reason}.", "warning"))
             continue
-        tiles = [Tile(image, f"{entry.label}: {Path(entry.name).name}")]
+        tiles = [Tile(image, f"{entry.label}\n{Path(entry.name).name}")]
         tiles += [
             Tile(augmenter(image, item_seed(seed, draw, position)), f"epoch {draw + 1}")
             for draw in range(draws)
@@ -53,9 +53,7 @@ def preview(
     return out
 
 
-def _spread(
-    entries: Sequence[Entry], classes: Sequence[str], count: int, seed: int
-) -> list[Entry]:
+def _spread(entries: Sequence[Entry], classes: Sequence[str], count: int, seed: int) -> list[Entry]:
     """``count`` photos, as evenly over the classes as they allow."""
     rng = np.random.default_rng(seed)
     by_class = [[entry for entry in entries if entry.label == name] for name in classes]

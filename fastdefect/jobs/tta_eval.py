@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from fastdefect.config import RunConfig
 from fastdefect.data.loaders import build_loaders
 from fastdefect.data.manifest import Manifest
-from fastdefect.data.split import read_split
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions, predictions_of
@@ -114,9 +113,7 @@ def _photos(
     on_event: OnEvent,
 ) -> _Photos:
     if data is not None:
-        manifest, store = load_other_photos(
-            data, spec.classes, spec.good, config.data, on_event
-        )
+        manifest, store = load_other_photos(data, spec.classes, spec.good, config.data, on_event)
         return _Photos(manifest, store, tuple(range(len(manifest.photos))), "data")
     loaded = load_training_data(
         config.data,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastdefect.evaluation.targets import Verdict
-from fastdefect.metrics import HEADLINE, Metrics
+from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER, Metrics
 
 # Shares of photos read best in percent; scores that are no shares stay as they are.
 _PERCENT = {"accuracy", "escape_rate", "overkill_rate", "gap"}
@@ -56,7 +56,7 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> TableData:
         (metric_title(name), *(_with_counts(name, metrics[split]) for split in metrics))
         for name in HEADLINE
     ]
-    if len(classes) > 2:
+    if len(classes) > 2 or not any(map(_has_good, metrics.values())):
         rows += [
             (f"F1 {name}", *(f"{metrics[split].per_class[name].f1:.4f}" for split in metrics))
             for name in classes
@@ -66,6 +66,11 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> TableData:
         kind = "F1, precision and recall are the defect's."
     rows.append(("photos", *(str(metrics[split].n) for split in metrics)))
     return TableData("Best model, by split", ("metric", *metrics), tuple(rows), kind)
+
+
+def _has_good(metrics: Metrics) -> bool:
+    # With a good class there are defective or good photos, and so a rate of one of them.
+    return math.isfinite(metrics.escape_rate) or math.isfinite(metrics.overkill_rate)
 
 
 def _with_counts(name: str, metrics: Metrics) -> str:
@@ -108,7 +113,7 @@ def _target_text(verdict: Verdict) -> str:
     target, name = verdict.target, verdict.target.metric
     if target.high is not None:
         return f"{metric_text(name, target.low)} to {metric_text(name, target.high)}"
-    sign = "<=" if name in ("escape_rate", "overkill_rate", "gap") else ">="
+    sign = "<=" if name in LOWER_IS_BETTER else ">="
     return f"{sign} {metric_text(name, target.low)}"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastai.callback.core import CancelFitException, Callback
+from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 
 from fastdefect.data.augment import item_seed
@@ -248,9 +248,7 @@ class StopOnRequest(Callback):
 
     order = 99  # after every other callback has done its part for the batch
 
-    def __init__(
-        self, requested: Callable[[], bool], save_checkpoint: Callable[[], None]
-    ) -> None:
+    def __init__(self, requested: Callable[[], bool], save_checkpoint: Callable[[], None]) -> None:
         self.requested, self.save_checkpoint = requested, save_checkpoint
         self.stopped = False
 

@@ -212,4 +212,3 @@ def _mend_best(run: Run, learn: Learner, history: History) -> None:
             if (file.metadata() or {}).get("epoch") == str(history.best_epoch):
                 return
     save_model(run, learn, len(history.rows))
-

@@ -24,9 +24,7 @@ def build_head(n_features: int, n_classes: int, *, spatial: bool) -> nn.Sequenti
             nn.ReLU(inplace=True),
         ]
         width_in = width
-    head = nn.Sequential(
-        *pool, *hidden, nn.Dropout(DROPOUT[-1]), nn.Linear(width_in, n_classes)
-    )
+    head = nn.Sequential(*pool, *hidden, nn.Dropout(DROPOUT[-1]), nn.Linear(width_in, n_classes))
     _initialise(head)
     return head
 

@@ -55,7 +55,7 @@ class ModelSpec:
 
 
 def choose_device(name: str) -> torch.device:
-    """"auto" takes CUDA, then Apple's MPS, then the CPU; a named one must be there."""
+    """ "auto" takes CUDA, then Apple's MPS, then the CPU; a named one must be there."""
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
@@ -72,7 +72,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """"auto" is bf16 or fp16 on CUDA and fp32 elsewhere: CPU bf16 was measured to be slower."""
+    """ "auto" is bf16 or fp16 on CUDA and fp32 elsewhere: CPU bf16 was measured to be slower."""
     if name == "auto":
         if device.type != "cuda":
             return "fp32"

@@ -51,7 +51,8 @@ def class_probabilities(
 def _average(model: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> NDArray[np.float64]:
     layout: Any = torch.channels_last if batch.device.type != "mps" else torch.contiguous_format
     total = sum(
-        model(view(batch).contiguous(memory_format=layout)).double().softmax(dim=1).cpu().numpy()
+        # To the CPU first: MPS has no double precision.
+        model(view(batch).contiguous(memory_format=layout)).cpu().double().softmax(dim=1).numpy()
         for view in views
     )
     return np.asarray(total) / len(views)

@@ -1,0 +1,28 @@
+"""Photos and runs that several tests share; each is made once a session."""
+
+import os
+
+# Before torch is imported by any test: results must not depend on a developer's settings.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+from pathlib import Path
+
+import pytest
+from helpers.cli import FitResult, run_fit
+
+
+@pytest.fixture(scope="session")
+def castings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """45 rendered photos of 15 parts, 64 px, with a labels.csv."""
+    from fastdefect.data.sample import render_sample
+
+    folder = tmp_path_factory.mktemp("castings")
+    render_sample(folder, n=45, seed=5, size=64, difficulty=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
+    """A finished run of three epochs on ``castings``."""
+    runs = tmp_path_factory.mktemp("runs")
+    return run_fit(castings, runs, "--name", "three")

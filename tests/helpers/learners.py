@@ -1,0 +1,64 @@
+"""A whole training in miniature: photos, loaders, a tiny network, a learner."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from fastai.callback.core import Callback
+from fastai.learner import Learner
+
+from fastdefect.config import TrainingConfig
+from fastdefect.data.split import Split
+from fastdefect.training.fit import TrainingData
+from fastdefect.training.learner import build_learner, build_loss
+from helpers.nets import tiny_backbone
+from helpers.photos import made_loaders, made_manifest, made_store
+
+# Three batches of four an epoch, and a fourth of two: 14 photos to train on.
+COUNTS = {"def": 12, "ok": 12}
+TRAINING = TrainingConfig(
+    epochs=3, batch_size=4, learning_rate=0.02, patience=0, seed=7, device="cpu"
+)
+
+
+def made_data(**store: Any) -> TrainingData:
+    """24 photos, of which 14 to train on, 8 to validate and 2 to test."""
+    manifest = made_manifest(COUNTS, "ok", shift=3)
+    split = Split(
+        tuple(range(14)), tuple(range(14, 22)), (22, 23), tuple(str(i) for i in range(24))
+    )
+    return TrainingData(manifest, made_store(27, **store), split)
+
+
+def made_learner(
+    data: TrainingData,
+    training: TrainingConfig = TRAINING,
+    *,
+    seed: int = 0,
+    cbs: Sequence[Callback] = (),
+    **loaders: Any,
+) -> Learner:
+    """A learner of a tiny network with the first weights of ``seed``."""
+    dls = made_loaders(
+        data.manifest,
+        data.store,
+        data.split.train,
+        data.split.valid,
+        **{
+            "augment": "basic",
+            "balanced": True,
+            "batch_size": training.batch_size,
+            "seed": training.seed,
+            **loaders,
+        },
+    )
+    backbone = tiny_backbone(seed)
+    torch.manual_seed(seed)  # the head's weights
+    loss = build_loss([0.8, 1.2], training.label_smoothing, torch.device("cpu"))
+    return build_learner(dls, backbone, loss, training=training, precision="fp32", cbs=cbs)
+
+
+def with_training(**changes: Any) -> TrainingConfig:
+    """``TRAINING`` with some settings changed."""
+    return replace(TRAINING, **changes)

@@ -1,0 +1,23 @@
+"""Labels and probabilities with known answers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def random_predictions(
+    n: int, n_classes: int, seed: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Labels of which every class has some, and probabilities that are mostly right."""
+    rng = np.random.default_rng(seed)
+    y_true = rng.permutation(np.arange(n) % n_classes)
+    logits = rng.normal(size=(n, n_classes))
+    logits[np.arange(n), y_true] += 1.0
+    y_prob = np.exp(logits)
+    return y_true, y_prob / y_prob.sum(axis=1, keepdims=True)
+
+
+def certain(guesses: Sequence[int], n_classes: int) -> NDArray[np.float64]:
+    """Probabilities of 1 for the guessed classes."""
+    return np.eye(n_classes)[list(guesses)]

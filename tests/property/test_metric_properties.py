@@ -1,0 +1,98 @@
+"""What holds of the metrics whatever the predictions."""
+
+import json
+import math
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from fastdefect.files import finite
+from fastdefect.metrics import Metrics, score
+
+LETTERS = "abcd"
+
+
+@st.composite
+def predictions(
+    draw: st.DrawFn, *, min_classes: int = 2, max_classes: int = 4
+) -> tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str]:
+    n_classes = draw(st.integers(min_classes, max_classes))
+    n = draw(st.integers(1, 12))
+    y_true = draw(st.lists(st.integers(0, n_classes - 1), min_size=n, max_size=n))
+    # Whole numbers, so that ties and zeros are frequent.
+    row = st.lists(st.integers(0, 5), min_size=n_classes, max_size=n_classes)
+    counts = np.array(draw(st.lists(row, min_size=n, max_size=n)), float) + 1e-3
+    classes = tuple(LETTERS[:n_classes])
+    y_prob = counts / counts.sum(axis=1, keepdims=True)
+    return np.array(y_true), y_prob, classes, draw(st.sampled_from(classes))
+
+
+@given(predictions(max_classes=2))
+def test_the_escape_rate_is_what_recall_leaves(
+    drawn: tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str],
+) -> None:
+    metrics = score(*drawn)
+    if metrics.n_defective:
+        assert math.isclose(metrics.escape_rate, 1 - metrics.recall, abs_tol=1e-12)
+    else:
+        assert math.isnan(metrics.escape_rate)
+
+
+@given(predictions())
+def test_counts_add_up(
+    drawn: tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str],
+) -> None:
+    y_true, y_prob, classes, good = drawn
+    metrics = score(*drawn)
+
+    index = classes.index(good)
+    confusion = metrics.confusion
+    assert confusion.sum() == metrics.n == metrics.n_defective + metrics.n_good
+    assert metrics.escapes == np.delete(confusion[:, index], index).sum()
+    assert metrics.overkills == np.delete(confusion[index], index).sum()
+    assert math.isclose(metrics.accuracy, np.trace(confusion) / metrics.n)
+
+
+@given(predictions(), st.randoms(use_true_random=False))
+def test_the_order_of_the_classes_does_not_matter(drawn, random) -> None:  # type: ignore[no-untyped-def]
+    y_true, y_prob, classes, good = drawn
+    # Ties go to the first class, and so depend on the order: spread them.
+    y_prob = y_prob + np.arange(len(classes)) * 1e-6
+    order = list(range(len(classes)))
+    random.shuffle(order)
+
+    before = score(y_true, y_prob, classes, good)
+    after = score(
+        np.array([order.index(label) for label in y_true]),
+        y_prob[:, order],
+        [classes[i] for i in order],
+        good,
+    )
+
+    _assert_alike(before, after)
+    assert after.per_class == before.per_class
+    np.testing.assert_array_equal(after.confusion, before.confusion[np.ix_(order, order)])
+
+
+def _assert_alike(before: Metrics, after: Metrics) -> None:
+    for name in ("f1", "precision", "recall", "auc", "accuracy", "escape_rate", "overkill_rate"):
+        old, new = getattr(before, name), getattr(after, name)
+        assert math.isclose(old, new, abs_tol=1e-12) or (math.isnan(old) and math.isnan(new)), name
+
+
+@given(predictions(), st.booleans())
+def test_metrics_json_is_strict_json(drawn, has_good: bool) -> None:  # type: ignore[no-untyped-def]
+    y_true, y_prob, classes, good = drawn
+    content = finite(score(y_true, y_prob, classes, good if has_good else None).as_json())
+    text = json.dumps(content, allow_nan=False)
+    assert json.loads(text) == content
+
+
+@given(predictions())
+def test_every_share_lies_between_0_and_1(drawn) -> None:  # type: ignore[no-untyped-def]
+    metrics = score(*drawn)
+    for name in ("f1", "precision", "recall", "auc", "accuracy", "escape_rate", "overkill_rate"):
+        value = getattr(metrics, name)
+        assert math.isnan(value) or 0 <= value <= 1

@@ -1,0 +1,346 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.manifests import manifest, photo, plain
+from sklearn.model_selection import StratifiedGroupKFold
+
+from fastdefect.data.manifest import Manifest
+from fastdefect.data.split import (
+    SPLIT_COLUMNS,
+    SPLITS,
+    Split,
+    group_parts,
+    make_split,
+    read_split,
+    split_rows,
+)
+from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.files import write_csv
+
+
+def counts(photos: Manifest, split: Split) -> dict[str, dict[str, int]]:
+    """Photos by split and class."""
+    return {name: dict(Counter(photos.photos[i].label for i in split.of(name))) for name in SPLITS}
+
+
+def named(photos: Manifest, split: Split) -> dict[str, str]:
+    """The side of each photo, by its name."""
+    return {photos.photos[i].name: side for side in SPLITS for i in split.of(side)}
+
+
+# ---- parts -------------------------------------------------------------------------------
+
+
+def test_parts_are_joined_by_identical_bytes():
+    photos = manifest(
+        [
+            photo("a", "good", part="p2", sha256="1"),
+            photo("b", "good", part="p1", sha256="2"),
+            photo("c", "good", sha256="2"),  # of b's part, since it is b
+            photo("d", "bad", sha256="1"),
+            photo("e", "bad", part="p3"),
+            photo("f", "bad"),
+        ]
+    )
+    assert group_parts(photos) == ("p2", "p1", "p1", "p2", "p3", "f")
+    chained = manifest([*photos.photos, photo("g", "bad", part="p1", sha256="1")])
+    assert group_parts(chained) == ("p1", "p1", "p1", "p1", "p3", "f", "p1")
+
+
+def test_a_part_called_like_a_photo_is_not_that_photo():
+    photos = manifest([photo("a", "good"), photo("b", "good", part="a"), photo("c", "bad")])
+    parts = group_parts(photos)
+    assert len(set(parts)) == 3
+    assert parts[1] == "a"
+
+
+# ---- shares ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("valid", "test", "expected"),
+    [(0.15, 0.15, (70, 15, 15)), (0.2, 0.0, (80, 20, 0)), (0.25, 0.5, (25, 25, 50))],
+)
+def test_shares_of_single_photos_are_exact(valid, test, expected):
+    photos = plain(good=200, crack=100)
+    found = counts(photos, make_split(photos, valid=valid, test=test, seed=3))
+    for side, share in zip(SPLITS, expected, strict=True):
+        want = {"crack": share, "good": 2 * share} if share else {}
+        assert found[side] == want
+
+
+def test_every_class_is_on_every_side_from_three_photos_on():
+    photos = plain(good=100, crack=3)
+    found = counts(photos, make_split(photos, valid=0.1, test=0.1, seed=0))
+    assert [found[side]["crack"] for side in SPLITS] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("n", "test", "says"),
+    [
+        (2, 0.1, "2 photos to be split into train, valid and test, but at least 3 are needed"),
+        (1, 0.0, "1 photo to be split into train and valid, but at least 2 are needed"),
+    ],
+)
+def test_too_few_photos_say_how_many_are_needed(n, test, says):
+    with pytest.raises(DataError) as caught:
+        make_split(plain(good=50, crack=n), valid=0.1, test=test, seed=0)
+    assert f"Class crack has {says}" in caught.value.message
+    assert ("--test 0" in caught.value.hint) == (test > 0)
+
+
+def test_too_few_parts_however_many_photos():
+    cracks = [photo(f"crack/{i}", "crack", part=f"p{i % 2}") for i in range(40)]
+    photos = manifest([*plain(good=50).photos, *cracks])
+    with pytest.raises(DataError, match=r"Class crack has 2 parts in 40 photos .* least 3"):
+        make_split(photos, valid=0.1, test=0.1, seed=0)
+    assert make_split(photos, valid=0.1, test=0, seed=0)
+
+
+def test_parts_of_two_classes_that_cannot_be_dealt_out():
+    # Three parts of each class, but the same two of them show both.
+    both = [photo(f"{p}{c}", c, part=p) for p in ("p", "q") for c in ("a", "b")]
+    photos = manifest([*both, photo("ra", "a"), photo("sb", "b")])
+    found = counts(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    assert all(set(found[side]) == {"a", "b"} for side in SPLITS)  # r and s share a side
+    chain = manifest(
+        [
+            *(photo(f"{p}{c}", c, part=p) for p, c in ["pa", "pb", "qa", "qc", "rb", "rc"]),
+            *(photo(f"s{c}", c, part="s") for c in "abc"),
+        ]
+    )
+    with pytest.raises(DataError, match="can't be dealt out to train, valid and test"):
+        make_split(chain, valid=0.2, test=0.2, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("valid", "test"), [(0, 0.1), (-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (1, 0), (float("nan"), 0)]
+)
+def test_impossible_shares(valid, test):
+    with pytest.raises(UsageError, match="leave nothing to one side"):
+        make_split(plain(good=9, crack=9), valid=valid, test=test, seed=0)
+
+
+def test_the_seed_matters_and_nothing_else_does():
+    photos = plain(good=60, crack=40)
+    first = make_split(photos, valid=0.2, test=0.2, seed=1)
+    assert make_split(photos, valid=0.2, test=0.2, seed=1) == first
+    other = make_split(photos, valid=0.2, test=0.2, seed=2)
+    assert other.valid != first.valid
+    assert counts(photos, other) == counts(photos, first)
+
+
+def test_the_split_is_the_same_on_every_machine_and_version():
+    """Written down once: if this changes, old runs and papers can't be repeated."""
+    photos = plain(good=10, crack=6)
+    split = make_split(photos, valid=0.2, test=0.2, seed=7)
+    assert (split.valid, split.test) == ((2, 9, 12), (1, 6, 15))
+
+
+def test_wishes_are_met_as_closely_as_sklearn_meets_them():
+    generator = np.random.default_rng(0)
+    photos = []
+    for p in range(120):
+        label = "crack" if generator.random() < 0.3 else "good"
+        for i in range(generator.integers(1, 9)):
+            # One part in ten shows both classes.
+            other = "crack" if p % 10 == 0 and i % 2 else label
+            photos.append(photo(f"{p:03}/{i}", other, part=f"p{p}"))
+    all_photos = manifest(photos)
+    wish = {name: 0.2 * n for name, n in all_photos.counts.items()}
+
+    def worst(indices) -> float:
+        found = Counter(photos[i].label for i in indices)
+        return max(abs(found[name] - wish[name]) for name in wish)
+
+    folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
+    theirs = folds.split(np.zeros(len(photos)), all_photos.labels, group_parts(all_photos))
+    best_of_sklearn = min(worst(test) for _, test in theirs)
+    for seed in range(5):
+        split = make_split(all_photos, valid=0.2, test=0.2, seed=seed)
+        assert worst(split.valid) <= max(best_of_sklearn, 1.5)
+        assert worst(split.test) <= max(best_of_sklearn, 1.5)
+
+
+# ---- given splits ------------------------------------------------------------------------
+
+
+def given_split(train=40, valid=0, test=0) -> Manifest:
+    return manifest(
+        photo(f"{side}/{c}/{i:03}", c, split=side)
+        for side, n in (("train", train), ("valid", valid), ("test", test))
+        for c in ("crack", "good")
+        for i in range(n)
+    )
+
+
+def test_what_is_given_is_kept():
+    photos = given_split(20, 5, 5)
+    split = make_split(photos, valid=0.4, test=0.3, seed=0)
+    assert named(photos, split) == {p.name: p.split for p in photos.photos}
+
+
+@pytest.mark.parametrize("test", [0.0, 0.5])
+def test_a_missing_valid_is_carved_out_of_train(test):
+    photos = given_split(40, 0, 10)
+    split = make_split(photos, valid=0.25, test=test, seed=0)
+    side = named(photos, split)
+    assert all(side[p.name] == "test" for p in photos.photos if p.split == "test")
+    assert counts(photos, split)["valid"] == {"crack": 10, "good": 10}  # a quarter of train
+
+
+def test_a_missing_test_is_carved_out_of_train_unless_unwanted():
+    photos = given_split(40, 10)
+    carved = counts(photos, make_split(photos, valid=0.4, test=0.25, seed=0))
+    assert carved["valid"] == {"crack": 10, "good": 10}
+    assert carved["test"] == {"crack": 10, "good": 10}
+    unwanted = counts(photos, make_split(photos, valid=0.4, test=0, seed=0))
+    assert unwanted["test"] == {}
+    assert unwanted["train"] == {"crack": 40, "good": 40}
+
+
+def test_train_alone_is_split_into_three():
+    photos = given_split(40)
+    found = counts(photos, make_split(photos, valid=0.25, test=0.25, seed=0))
+    assert [found[side]["good"] for side in SPLITS] == [20, 10, 10]
+
+
+def test_rows_without_a_split_are_trained_on_where_nothing_is_missing():
+    photos = manifest([*given_split(10, 5, 5).photos, photo("x", "good"), photo("y", "crack")])
+    side = named(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    assert (side["x"], side["y"]) == ("train", "train")
+
+
+def test_rows_without_a_split_are_carved_where_something_is_missing():
+    photos = manifest([*given_split(0, 0, 10).photos, *plain(good=20, crack=20).photos])
+    found = counts(photos, make_split(photos, valid=0.25, test=0.1, seed=0))
+    assert found["valid"] == {"crack": 5, "good": 5}
+    assert found["train"] == {"crack": 15, "good": 15}
+
+
+def test_a_row_without_a_split_follows_its_part():
+    photos = manifest(
+        [
+            *given_split(10, 5, 5).photos,
+            photo("t1", "good", part="p1", split="test"),
+            photo("t2", "good", part="p1"),
+            photo("v1", "good", part="p2", split="valid", sha256="same"),
+            photo("v2", "good", sha256="same"),
+            photo("w1", "good", part="p3", split="valid"),
+            photo("w2", "good", part="p3", split="test"),
+            photo("w3", "good", part="p3"),
+        ]
+    )
+    side = named(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    assert (side["t2"], side["v2"]) == ("test", "valid")
+    assert (side["w1"], side["w2"], side["w3"]) == ("valid", "test", "train")
+
+
+def test_a_part_given_on_two_sides_stays_and_is_not_carved():
+    pinned = [
+        photo("p/train", "good", part="p", split="train"),
+        photo("p/test", "good", part="p", split="test"),
+    ]
+    photos = manifest([*given_split(20, 0, 5).photos, *pinned])
+    for seed in range(20):
+        side = named(photos, make_split(photos, valid=0.45, test=0.2, seed=seed))
+        assert (side["p/train"], side["p/test"]) == ("train", "test")
+
+
+def test_photos_that_must_stay_in_train_count_there():
+    # Ten of good's twenty photos can't be moved: the valid share is still of all twenty.
+    pinned = [photo(f"p{i}", "good", part="p", split="train") for i in range(10)]
+    leak = [photo("leak", "good", part="p", split="test"), photo("t", "crack", split="test")]
+    free = [photo(f"{c}/{i}", c, split="train") for c in ("good", "crack") for i in range(10)]
+    photos = manifest([*pinned, *leak, *free])
+    found = counts(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    assert found["valid"] == {"good": 4, "crack": 2}
+
+
+def test_a_class_that_is_never_trained_on():
+    photos = manifest([*given_split(10, 5, 5).photos, photo("b", "burr", split="test")])
+    with pytest.raises(DataError, match="No photo in train shows burr"):
+        make_split(photos, valid=0.2, test=0.2, seed=0)
+
+
+def test_an_unknown_side():
+    split = make_split(plain(good=9, crack=9), valid=0.2, test=0.2, seed=0)
+    assert split.of("valid") == split.valid
+    with pytest.raises(ValueError, match="Expected a split"):
+        split.of("parts")
+
+
+# ---- on disk -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(tmp_path):
+    photos = manifest(
+        [
+            *plain(good=9, crack=9).photos,
+            photo('bad, "very"/ü.png', "crack", part="7; 8"),
+            photo("1.png", "good", sha256="sha of good/0000"),
+        ]
+    )
+    split = make_split(photos, valid=0.2, test=0.2, seed=0)
+    path = tmp_path / "split.csv"
+    write_csv(path, split_rows(photos, split), SPLIT_COLUMNS)
+    return path, photos, split
+
+
+def test_a_split_comes_back_as_it_was(saved):
+    path, photos, split = saved
+    assert read_split(path, photos) == split
+    assert path.read_text(encoding="utf-8").splitlines()[0] == "path,label,part,split,sha256"
+    assert len(split_rows(photos, split)) == len(photos.photos)
+
+
+def test_the_order_of_photos_does_not_matter_to_a_saved_split(saved):
+    path, photos, split = saved
+    turned = manifest(reversed(photos.photos))
+    assert named(turned, read_split(path, turned)) == named(photos, split)
+
+
+def test_other_photos_are_an_error_that_names_them(saved):
+    path, photos, _ = saved
+    kept = list(photos.photos)
+    kept[3] = replace(kept[3], sha256="other")
+    kept[4] = replace(kept[4], label="good")
+    del kept[10:17]
+    kept.append(photo("new.png", "good"))
+    with pytest.raises(DataError) as caught:
+        read_split(path, manifest(kept))
+    message = caught.value.message
+    gone = [p.name for p in photos.photos[10:17]]
+    assert f"7 missing (or unreadable now): {', '.join(gone[:5])} and 2 more" in message
+    assert "1 new: new.png" in message
+    assert f"1 changed: {photos.photos[3].name}" in message
+    assert f"1 labelled otherwise: {photos.photos[4].name}" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, "There is no split at"),
+        ("", "is empty"),
+        ("path,label\na,b\n", "line 2: expected path,label,part,split,sha256"),
+        ("path,label,part,split,sha256\na,b,c,tran,e\n", "line 2: expected"),
+        ("path,label,part,split,sha256\na,b,c\n", "line 2: expected"),
+        ("path,label,part,split,sha256\na,b,c,test,e\na,b,c,test,e\n", "lists a photo twice"),
+    ],
+)
+def test_a_damaged_split(tmp_path, text, says):
+    path = tmp_path / "split.csv"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=says):
+        read_split(path, plain(good=3, crack=3))
+
+
+def test_a_split_that_is_no_text(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RunError, match="Can't read the split"):
+        read_split(path, plain(good=3, crack=3))

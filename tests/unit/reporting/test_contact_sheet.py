@@ -1,0 +1,139 @@
+"""Contact sheets: each photo in its place and whole, each caption readable."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageFont
+
+from fastdefect.reporting.contact_sheet import Tile, _font, clean, contact_sheet, shorten
+
+GREY = np.full((40, 40, 3), 128, np.uint8)
+
+
+def noise(height: int = 64, width: int = 64) -> NDArray[np.uint8]:
+    return np.random.default_rng(height + width).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def pixels(sheet: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(sheet)
+
+
+def find(photo: NDArray[np.uint8], sheet: Image.Image) -> list[tuple[int, int]]:
+    """Every ``(top, left)`` at which ``photo`` stands in ``sheet``, to the pixel."""
+    page = pixels(sheet)
+    height, width = photo.shape[:2]
+    starts = np.argwhere((page == photo[0, 0]).all(axis=2))
+    return [
+        (int(top), int(left))
+        for top, left in starts
+        if np.array_equal(page[top : top + height, left : left + width], photo)
+    ]
+
+
+def test_photos_stand_in_rows_and_columns_pixel_for_pixel() -> None:
+    images = [[noise(64, 64), noise(64, 64)[::-1]], [noise(64, 64)[:, ::-1]]]
+    rows = [[Tile(np.ascontiguousarray(image), "x") for image in row] for row in images]
+    sheet = contact_sheet(rows, title="t", tile=64)
+    (first,), (second,), (third,) = (find(image, sheet) for row in images for image in row)
+    assert first[0] == second[0]
+    assert second[1] == first[1] + 64 + 10
+    assert third[1] == first[1]
+    assert third[0] > first[0] + 64 + 16  # below the caption
+
+
+def test_a_photo_of_another_shape_is_fitted_whole() -> None:
+    wide = np.zeros((50, 100, 3), np.uint8)
+    page = pixels(contact_sheet([[Tile(wide, "")]], title="", tile=80))
+    black = np.argwhere((page == 0).all(axis=2))
+    assert black[:, 1].max() - black[:, 1].min() + 1 == 80
+    assert black[:, 0].max() - black[:, 0].min() + 1 == 40
+
+
+def test_the_same_input_gives_the_same_pixels() -> None:
+    rows = [[Tile(noise(), "caption", "bad"), Tile(noise(30, 90), "Gehäuse", "good")]]
+    sheets = [pixels(contact_sheet(rows, title="title")) for _ in range(2)]
+    np.testing.assert_array_equal(*sheets)
+
+
+def test_marks_frame_the_photo_and_cover_none_of_it() -> None:
+    photo = noise()
+    sheets = {
+        mark: contact_sheet([[Tile(photo, "x", mark)]], title="t", tile=64)
+        for mark in ("plain", "good", "bad")
+    }
+    blue, vermilion = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
+    for mark, colour in (("good", blue), ("bad", vermilion)):
+        (place,) = find(photo, sheets[mark])
+        assert [place] == find(photo, sheets["plain"])
+        page = pixels(sheets[mark])
+        assert tuple(page[place[0] - 2, place[1] + 30]) == colour
+        assert tuple(page[place[0] + 30, place[1] + 64 + 1]) == colour
+    # Not by colour alone: the signs before the captions differ in shape as well.
+    below = [
+        pixels(sheets[mark].convert("L"))[find(photo, sheets[mark])[0][0] + 70 :] < 200
+        for mark in ("good", "bad")
+    ]
+    assert not np.array_equal(*below)
+
+
+def test_each_line_of_a_caption_gets_a_line() -> None:
+    def height(caption: str) -> int:
+        return contact_sheet([[Tile(GREY, caption), Tile(GREY, "one")]], title="t").height
+
+    assert height("one\ntwo\nthree") - height("one") == 2 * (height("one\ntwo") - height("one"))
+    assert height("one\ntwo") > height("one") == height("")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ä", "ö"), ("é", "è"), ("č", "ž"), ("Ж", "Я"), ("µ", "°"), ("ß", "Ω")]
+)
+def test_letters_of_many_languages_are_drawn(one: str, other: str) -> None:
+    # With a font that lacks them both come out as the same box.
+    sheets = [contact_sheet([[Tile(GREY, text)]], title=text) for text in (one, other)]
+    assert not np.array_equal(pixels(sheets[0]), pixels(sheets[1]))
+
+
+@pytest.mark.parametrize("text", ["", "a\x00b\x07", "bad\udcffname.png", "缺陷", "🔩", "x" * 5000])
+def test_any_name_of_a_file_can_stand_on_it(text: str) -> None:
+    contact_sheet([[Tile(GREY, text, "bad")]], title=text)
+
+
+def test_rows_may_be_empty_but_not_all_of_them() -> None:
+    contact_sheet([[], [Tile(GREY, "x")]], title="t")
+    for rows in ([], [[], []]):
+        with pytest.raises(ValueError, match="at least one photo"):
+            contact_sheet(rows, title="t")
+
+
+def test_long_captions_stay_within_their_column() -> None:
+    rows = [[Tile(GREY, "W" * 90), Tile(GREY, "")]]
+    page = pixels(contact_sheet(rows, title="t", tile=100))
+    left = 16 + 100
+    assert (page[60 + 100 :, left : left + 10] == 255).all()
+
+
+def test_shortening_keeps_both_ends() -> None:
+    font = _font(12)
+    name = "def_front/cast_def_0_1015_second_shift.jpeg"
+    short = shorten(name, font, 160)
+    head, tail = short.split("…")
+    assert name.startswith(head)
+    assert name.endswith(tail)
+    assert abs(len(head) - len(tail)) <= 1
+    assert font.getlength(short) <= 160 < font.getlength(name)
+
+
+@given(st.text(max_size=60), st.integers(20, 300))
+def test_shortened_text_always_fits_and_loses_no_more_than_it_must(text: str, width: int) -> None:
+    font: ImageFont.FreeTypeFont = _font(12)
+    text = clean(text)
+    short = shorten(text, font, width)
+    assert font.getlength(short) <= width
+    if font.getlength(text) <= width:
+        assert short == text
+    else:
+        head, tail = short.split("…", 1) if text.count("…") == 0 else ("", "")
+        assert text.startswith(head)
+        assert text.endswith(tail)

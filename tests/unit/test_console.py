@@ -1,0 +1,366 @@
+"""What people and programs see, on each of the four screens."""
+
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from fastdefect import console
+from fastdefect.console import JsonScreen, LiveScreen, PlainScreen, QuietScreen, duration, screen
+from fastdefect.errors import DataError, UsageError
+from fastdefect.events import (
+    BatchDone,
+    EpochDone,
+    Event,
+    FitEnded,
+    FitStarted,
+    Note,
+    Progress,
+)
+from fastdefect.reporting.tables import TableData
+
+NAN = math.nan
+
+
+def _row(epoch: int, **changes: Any) -> dict[str, Any]:
+    row = {
+        "epoch": epoch,
+        "train_loss": 0.51234,
+        "valid_loss": 0.41234,
+        "train_accuracy": 0.9,
+        "valid_accuracy": 0.95,
+        "gap": -0.05,
+        "f1": 0.91234,
+        "precision": 0.9,
+        "recall": 0.92,
+        "auc": NAN,
+        "escape_rate": NAN,
+        "overkill_rate": 0.1,
+        "learning_rate": 0.0008,
+        "seconds": 12.34,
+    }
+    return {**row, **changes}
+
+
+# Every event, in the order of a fit; a class called [red] must not be taken for markup.
+STORY: list[Event] = [
+    Progress("measuring valid", 1, 3),
+    Progress("reading photos", 3, 3),
+    Note("2 photos of [red] are unreadable", "warning"),
+    Note("Weights: random"),
+    FitStarted(2, 0, "runs/x"),
+    BatchDone(1, 1, 2, 33.3, 4000.0, 0.7),
+    BatchDone(1, 2, 2, 35.0, 90.0, 0.6),
+    EpochDone(_row(1), best=True),
+    BatchDone(2, 1, 2, 35.0, 45.0, NAN),
+    BatchDone(2, 2, 2, 35.0, 0.0, 0.5),
+    EpochDone(_row(2, valid_loss=NAN), best=False),
+    FitEnded("finished", 2, 1),
+    Progress("measuring valid", 3, 3),
+]
+TABLE = TableData(
+    "Best model",
+    ("metric", "valid"),
+    (("F1", "0.9123"), ("[bold]x", "-")),
+    "a caption",
+    {0: "good"},
+)
+
+
+def _tell(shown: console.Screen) -> None:
+    for event in STORY:
+        shown(event)
+    shown.table(TABLE)
+    shown.line("Run: runs/[x]")
+    shown.result("result", {"f1": NAN})
+
+
+@pytest.fixture
+def plain() -> tuple[PlainScreen, Callable[[], str]]:
+    file = io.StringIO()
+    return PlainScreen(Console(file=file, width=160, highlight=False)), file.getvalue
+
+
+def test_plain_shows_a_row_per_epoch_under_one_header(
+    plain: tuple[PlainScreen, Callable[[], str]],
+) -> None:
+    shown, text = plain
+    _tell(shown)
+    lines = text().splitlines()
+
+    (header,) = [line for line in lines if "train loss" in line]
+    rows = [line for line in lines if "0.9123  " in line]
+    assert [row.split()[0] for row in rows] == ["1", "2"]
+    assert rows[0].endswith("best")
+    assert not rows[1].endswith("best")
+    # Under their headings: the first row's cells end where those do.
+    for title in ("valid loss", "gap", "F1", "AUC", "lr"):
+        end = header.index(title) + len(title)
+        assert rows[0][end - 1] != " "
+        assert rows[0][end : end + 1] in (" ", "")
+    first = rows[0].split()
+    assert first[:7] == ["1", "0.5123", "0.4123", "90.00%", "95.00%", "-5.00%", "0.9123"]
+    assert first[9:] == ["-", "8.0e-04", "12.3", "best"]
+    assert rows[1].split()[2] == "-"
+
+
+def test_plain_says_how_it_ended(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
+    shown, text = plain
+    shown(FitEnded("early stopping", 14, 2))
+    shown(FitEnded("interrupted", 0, None))
+    first, second = text().splitlines()
+    assert "early stopping" in first
+    assert "14 epochs" in first
+    assert "best epoch 2" in first
+    assert "no epoch finished" in second
+
+
+def test_plain_takes_text_as_it_is(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
+    shown, text = plain
+    _tell(shown)
+    assert "! 2 photos of [red] are unreadable" in text()
+    assert "Run: runs/[x]" in text()
+    assert "[bold]x" in text()
+    assert "\x1b" not in text()
+
+
+def test_plain_keeps_batches_out_of_the_log(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
+    shown, text = plain
+    shown(BatchDone(1, 1, 2, 33.3, 40.0, 0.7))
+    shown(Progress("reading photos", 1, 2))
+    assert text() == ""
+
+
+def _events(text: str) -> list[dict[str, Any]]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+def test_json_lines_are_strict_json(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell(JsonScreen())
+    told = _events(capsys.readouterr().out)
+
+    assert [line["event"] for line in told] == [
+        *("progress", "progress", "note", "note", "fit_started", "batch", "batch", "epoch"),
+        *("batch", "batch", "epoch", "fit_ended", "progress", "result"),
+    ]
+    epoch = told[7]
+    assert epoch["best"] is True
+    assert epoch["row"]["f1"] == 0.91234
+    assert epoch["row"]["auc"] is None
+    assert told[8]["loss"] is None
+    assert told[-1] == {"event": "result", "f1": None}
+
+
+def test_json_survives_what_results_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = JsonScreen()
+    shown.result("a", {"nested": {"x": [(1, NAN)]}, "class": "défaut 試験"})
+    shown.result("b", 3)
+    shown.result("c", {"f1": np.float64("nan")})
+    assert _events(capsys.readouterr().out) == [
+        {"event": "a", "nested": {"x": [[1, None]]}, "class": "défaut 試験"},
+        {"event": "b", "value": 3},
+        {"event": "c", "f1": None},
+    ]
+
+
+def test_every_event_has_a_json_name() -> None:
+    assert JsonScreen._NAMES.keys() == set(Event.__args__)  # type: ignore[attr-defined]
+
+
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    _tell(QuietScreen())
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def _live(height: int = 30, kind: type[LiveScreen] = LiveScreen) -> tuple[LiveScreen, io.StringIO]:
+    file = io.StringIO()
+    terminal = Console(
+        file=file,
+        force_terminal=True,
+        width=160,
+        height=height,
+        highlight=False,
+        legacy_windows=False,
+    )
+    return kind(terminal), file
+
+
+class Eager(LiveScreen):
+    """Draws at every event, not eight times a second."""
+
+    def __call__(self, event: Event) -> None:
+        super().__call__(event)
+        if self._live:
+            self._live.refresh()
+
+
+def test_live_tells_the_whole_story_and_closes() -> None:
+    shown, file = _live(kind=Eager)
+    _tell(shown)
+    shown.close()
+    text = file.getvalue()
+
+    for words in ("measuring valid", "35.0 images/s", "1:30 left", "F1", "finished", "Best model"):
+        assert words in text
+    assert "[red]" in text
+    assert "runs/[x]" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is back
+    assert shown._live is None
+    shown.close()  # twice does no harm
+
+
+def test_live_keeps_the_epochs_on_the_screen_when_it_closes() -> None:
+    shown, file = _live()
+    for event in STORY[4:11]:
+        shown(event)
+    before = len(file.getvalue())
+    shown.close()
+    last = file.getvalue()[before:]
+    drawn = last.rpartition("\x1b[2K")[2]  # what stands there after the last erasing
+    assert drawn.count("0.9123") == 2
+    assert drawn.count("best") == 1
+
+
+def test_live_can_be_closed_in_the_middle_of_an_epoch() -> None:
+    shown, _ = _live()
+    for event in STORY[4:6]:
+        shown(event)
+    shown.close()
+    assert shown._live is None
+
+
+def test_live_shows_the_newest_epochs_of_many() -> None:
+    shown, _ = _live(height=12)
+    shown(FitStarted(50, 0, "x"))
+    for epoch in range(1, 31):
+        shown(EpochDone(_row(epoch), best=epoch == 3))
+    table = shown._epoch_table()
+    assert table.row_count == 6
+    assert list(table.columns[0].cells)[-1] == "30"
+    shown.close()
+
+
+def test_a_second_fit_starts_with_an_empty_table() -> None:
+    shown, _ = _live()
+    for event in STORY[4:]:
+        shown(event)
+    shown(FitStarted(2, 0, "y"))
+    assert shown._rows == []
+    assert shown._best is None
+    shown.close()
+
+
+def test_notes_during_a_fit_do_not_end_the_display() -> None:
+    shown, file = _live()
+    shown(FitStarted(2, 0, "x"))
+    shown(Note("the disk is slow", "warning"))
+    assert shown._live is not None
+    assert "the disk is slow" in file.getvalue()
+    shown.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"), [("quiet", QuietScreen), ("json", JsonScreen), ("auto", PlainScreen)]
+)
+def test_the_mode_and_the_terminal_choose_the_screen(
+    mode: console.Mode, kind: type[QuietScreen]
+) -> None:
+    with screen(mode) as shown:  # under pytest, standard output is no terminal
+        assert type(shown) is kind
+
+
+def test_a_terminal_gets_the_live_screen_and_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr(
+        console, "Console", lambda **options: Console(file=file, force_terminal=True, width=160)
+    )
+    monkeypatch.setenv("TERM", "xterm")
+    with pytest.raises(DataError), screen("auto") as shown:
+        assert isinstance(shown, LiveScreen)
+        shown(STORY[4])
+        raise DataError("no photos")
+    assert shown._live is None
+    assert "\x1b[?25h" in file.getvalue()
+
+
+def test_a_terminal_without_a_cursor_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        console, "Console", lambda **options: Console(file=io.StringIO(), force_terminal=True)
+    )
+    monkeypatch.setenv("TERM", "dumb")
+    with screen("auto") as shown:
+        assert type(shown) is PlainScreen
+
+
+def test_an_error_is_shown_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_error(DataError("no photos in [data]", "Give a folder."))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "no photos in [data]" in captured.err
+    assert "Give a folder." in captured.err
+
+
+def test_an_error_without_a_hint_has_no_empty_line(capsys: pytest.CaptureFixture[str]) -> None:
+    console.show_error(UsageError("no"))
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (5.4, "0:05"), (59.6, "1:00"), (90, "1:30"), (3599, "59:59"), (4000, "1:06:40")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+# How a command ends
+
+
+def _list_runs(*arguments: str) -> Any:
+    from typer.testing import CliRunner
+
+    from fastdefect.cli import app
+
+    return CliRunner().invoke(app, ["runs", *arguments], env={"COLUMNS": "120"})
+
+
+def test_a_users_error_is_one_panel_and_an_exit_code(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from fastdefect.cli import app
+
+    result = CliRunner().invoke(app, ["tta-eval", "nope", "--runs", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "No run at nope" in result.stderr.replace("\n", " ")
+    assert "fastdefect can't go on" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_as_json_an_error_is_an_event_too(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from fastdefect.cli import app
+
+    result = CliRunner().invoke(app, ["tta-eval", "nope", "--runs", str(tmp_path), "--json"])
+    assert result.exit_code == 1
+    (event,) = _events(result.stdout)
+    assert event["event"] == "error"
+    assert "No run at nope" in event["message"]
+
+
+def test_no_runs_is_no_error(tmp_path: Path) -> None:
+    result = _list_runs("--runs", str(tmp_path))
+    assert result.exit_code == 0
+    assert "No runs yet" in result.stdout
+    (event,) = _events(_list_runs("--runs", str(tmp_path), "--json").stdout)
+    assert event == {"event": "runs", "runs": []}

@@ -1,0 +1,345 @@
+"""The run folder: made, found again, listed; never half of anything."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdefect.config import resolve
+from fastdefect.errors import RunError, UsageError
+from fastdefect.files import read_csv
+from fastdefect.run import (
+    FINISHED,
+    LATEST,
+    RUNNING,
+    SCHEMA,
+    Run,
+    create_run,
+    list_runs,
+    open_run,
+    summarise,
+)
+
+CONFIG = resolve({"arch": "resnet18", "epochs": 3, "data": "photos"})
+
+
+def _create(runs: Path, name: str | None = None) -> Run:
+    return create_run(runs, name, CONFIG, "fastdefect fit")
+
+
+@pytest.fixture(params=["symlink", "text file"])
+def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of pointing to the latest run: as on Unix, and as on a locked-down Windows."""
+    if request.param == "text file":
+
+        def refuse(self: Path, *args: Any, **kwargs: Any) -> None:
+            raise OSError("A required privilege is not held by the client")
+
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    return str(request.param)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of runs; the tests stand elsewhere."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    return tmp_path / "runs"
+
+
+def test_a_new_run_knows_its_config_and_its_command(runs: Path) -> None:
+    run = _create(runs, "first")
+
+    assert run.folder == runs / "first"
+    assert run.name == "first"
+    assert run.read_config() == CONFIG
+    state = run.read_state()
+    assert state["schema"] == SCHEMA
+    assert state["status"] == RUNNING
+    assert state["command"] == "fastdefect fit"
+    assert "+00:00" in state["started"]
+
+
+def test_without_a_name_it_is_the_time_and_the_architecture(runs: Path) -> None:
+    first, second, third = _create(runs), _create(runs), _create(runs)
+    assert first.name.endswith("-resnet18")
+    assert len({first.name, second.name, third.name}) == 3
+
+
+def test_an_architecture_with_a_slash_makes_one_folder(runs: Path) -> None:
+    run = create_run(runs, None, resolve({"arch": "timm/resnet10t.c3_in1k"}), "")
+    assert run.folder.parent == runs
+
+
+def test_a_taken_name_is_refused_and_the_run_left_alone(runs: Path) -> None:
+    first = _create(runs, "x")
+    with pytest.raises(UsageError, match="--name x: .* exists already") as caught:
+        create_run(runs, "x", resolve({}), "other")
+    assert "--resume" in caught.value.hint
+    assert first.read_config() == CONFIG
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        LATEST,
+        "Latest",  # one file with latest on Windows and macOS
+        "LATEST",
+        "a/b",
+        "a\\b",
+        "..",
+        ".",
+        ".hidden",
+        "../x",
+        "-x",
+        "x.",
+        "x ",
+        " x",
+        "a:b",
+        "a\nb",
+        "a\n",
+        "what?",
+        "a*",
+        "/",
+        "~",
+        "C:x",
+    ],
+)
+def test_names_that_cannot_be_a_folders_are_refused(name: str, runs: Path) -> None:
+    with pytest.raises(UsageError, match="--name"):
+        _create(runs, name)
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "7", "v1.2", "line 3", "a_b-c+d", "Gießerei", "première", "latest2", "試験"]
+)
+def test_other_names_are_taken_as_they_are(name: str, runs: Path) -> None:
+    _create(runs, name)
+    assert open_run(name, runs).name == name
+
+
+def test_a_file_in_the_place_of_the_folder_is_an_error_for_people(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("not a folder", encoding="utf-8")
+    with pytest.raises(UsageError, match="--runs"):
+        _create(tmp_path / "runs", "x")
+
+
+def test_latest_is_the_newest(runs: Path, links: str) -> None:
+    _create(runs, "first")
+    assert open_run(None, runs).name == "first"
+    _create(runs, "second")
+    assert open_run(None, runs).name == "second"
+    assert open_run(LATEST, runs).name == "second"
+    assert open_run(str(runs / LATEST), runs).name == "second"
+    assert (runs / LATEST).is_symlink() == (links == "symlink")
+    assert {path.name for path in runs.iterdir()} == {"first", "second", LATEST}
+
+
+def test_a_moved_folder_of_runs_still_has_its_latest(runs: Path, links: str) -> None:
+    _create(runs, "first")
+    moved = runs.rename(runs.parent / "moved")
+    assert open_run(None, moved).folder == (moved / "first").resolve()
+
+
+def test_an_opened_run_is_named_after_its_folder_not_the_link(runs: Path, links: str) -> None:
+    _create(runs, "first")
+    assert open_run(LATEST, runs).name == "first"
+    assert open_run(LATEST, runs).folder.is_absolute()
+
+
+def test_a_link_can_follow_a_text_file_and_the_other_way_round(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, *args: Any, **kwargs: Any) -> None:
+        raise OSError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refuse)
+        _create(runs, "first")
+    _create(runs, "second")
+    assert open_run(None, runs).name == "second"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refuse)
+        _create(runs, "third")
+    assert open_run(None, runs).name == "third"
+
+
+def test_when_the_latest_was_deleted_it_is_the_newest_that_is_left(runs: Path, links: str) -> None:
+    _create(runs, "first")
+    gone = _create(runs, "second")
+    for file in gone.folder.iterdir():
+        file.unlink()
+    gone.folder.rmdir()
+    assert open_run(None, runs).name == "first"
+
+
+def test_a_folder_called_latest_where_one_stands_is_not_the_latest_run(
+    runs: Path, tmp_path: Path
+) -> None:
+    _create(runs, "right")
+    _create(tmp_path / "other", "wrong").folder.rename(Path(LATEST))
+    assert open_run(None, runs).name == "right"
+
+
+def test_a_run_is_found_by_path_and_by_name(runs: Path) -> None:
+    run = _create(runs, "first")
+    _create(runs, "second")
+    assert open_run(str(run.folder), runs).name == "first"
+    assert open_run("first", runs).name == "first"
+    assert open_run(str(run.folder), Path("nowhere")).name == "first"
+
+
+def test_no_runs_yet_says_so(runs: Path) -> None:
+    with pytest.raises(RunError, match="No run in .*runs yet") as caught:
+        open_run(None, runs)
+    assert "fastdefect fit" in caught.value.hint
+    assert list_runs(runs) == []
+
+
+def test_an_unknown_run_names_both_places(runs: Path) -> None:
+    _create(runs, "first")
+    with pytest.raises(RunError, match=r"No run at nope nor at .*nope"):
+        open_run("nope", runs)
+
+
+def test_an_empty_folder_is_no_run(runs: Path) -> None:
+    (runs / "empty").mkdir(parents=True)
+    with pytest.raises(RunError, match="No run at empty"):
+        open_run("empty", runs)
+    assert list_runs(runs) == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff", b"[]", b"null", b'"x"'])
+def test_a_damaged_run_is_an_error_that_names_the_file(content: bytes, runs: Path) -> None:
+    run = _create(runs, "broken")
+    (run.folder / "run.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"run\.json"):
+        open_run("broken", runs)
+
+
+@pytest.mark.parametrize("schema", [SCHEMA + 1, None, "1"])
+def test_another_schema_is_refused(schema: Any, runs: Path) -> None:
+    run = _create(runs, "foreign")
+    run.update_state(schema=schema)
+    with pytest.raises(RunError, match=f"schema {schema}") as caught:
+        open_run("foreign", runs)
+    assert "version" in caught.value.hint
+
+
+def test_one_unreadable_run_does_not_hide_the_others(runs: Path) -> None:
+    _create(runs, "good")
+    (_create(runs, "damaged").folder / "run.json").write_text("{", encoding="utf-8")
+    _create(runs, "foreign").update_state(schema=99)
+    (_create(runs, "edited").folder / "config.toml").write_text("[nope]", encoding="utf-8")
+
+    rows = {row["name"]: row for row in map(summarise, list_runs(runs))}
+
+    assert rows.keys() == {"good", "damaged", "foreign", "edited"}
+    assert rows["good"]["arch"] == "resnet18"
+    assert {name for name, row in rows.items() if row["status"] == "unreadable"} == {
+        "damaged",
+        "foreign",
+        "edited",
+    }
+
+
+def test_runs_are_listed_oldest_first(runs: Path, links: str) -> None:
+    for name, started in (("b", "2025-01-02T00:00:00"), ("a", "2025-01-03"), ("c", "2025-01-01")):
+        _create(runs, name).update_state(started=started)
+    (runs / "notes.txt").write_text("mine", encoding="utf-8")
+    assert [run.name for run in list_runs(runs)] == ["c", "b", "a"]
+
+
+def test_state_changes_keep_the_rest(runs: Path) -> None:
+    run = _create(runs, "x")
+    run.update_state(status=FINISHED, best_epoch=2)
+    state = run.read_state()
+    assert (state["status"], state["best_epoch"]) == (FINISHED, 2)
+    assert state["command"] == "fastdefect fit"
+
+
+def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="is not a run: it has no run.json"):
+        Run(tmp_path).read_state()
+
+
+def test_history_comes_back_as_numbers(runs: Path) -> None:
+    run = _create(runs, "x")
+    assert run.read_history() == []
+    run.write_history([{"epoch": 1, "f1": 1 / 3}, {"epoch": 2, "f1": math.nan}], ["epoch", "f1"])
+    rows = run.read_history()
+    assert rows[0] == {"epoch": 1.0, "f1": 1 / 3}
+    assert math.isnan(rows[1]["f1"])
+
+
+def test_metrics_gather_by_split(runs: Path) -> None:
+    run = _create(runs, "x")
+    assert run.read_metrics() == {}
+    run.write_metrics("valid", {"f1": 0.5})
+    run.write_metrics("test", {"f1": math.nan})
+    run.write_metrics("valid", {"f1": 0.75})
+    assert run.read_metrics() == {"valid": {"f1": 0.75}, "test": {"f1": None}}
+
+
+def test_tta_results_gather_by_split_and_views(runs: Path) -> None:
+    run = _create(runs, "x")
+    run.write_tta("valid", "flips", {"f1": 1})
+    run.write_tta("valid", "dihedral", {"f1": 2})
+    run.write_tta("test", "flips", {"f1": 3})
+    assert json.loads((run.folder / "tta.json").read_text(encoding="utf-8")) == {
+        "valid": {"flips": {"f1": 1}, "dihedral": {"f1": 2}},
+        "test": {"flips": {"f1": 3}},
+    }
+
+
+def test_predictions_are_named_by_split_and_views(runs: Path) -> None:
+    run = _create(runs, "x")
+    assert run.predictions_path("valid").name == "predictions-valid.csv"
+    assert run.predictions_path("test", "dihedral").name == "predictions-test-dihedral.csv"
+    # No colon: Windows would take what follows it for a stream of the file.
+    assert run.predictions_path("valid", "random:4").name == "predictions-valid-random-4.csv"
+    run.write_predictions("valid", [{"path": "a.png", "p_ok": 0.1}], ["path", "p_ok"], "none")
+    assert read_csv(run.predictions_path("valid")) == [{"path": "a.png", "p_ok": "0.1"}]
+
+
+def test_findings_have_a_row_per_photo(runs: Path) -> None:
+    run = _create(runs, "x")
+    finding = {
+        "kind": "duplicate",
+        "severity": "warning",
+        "message": "2 photos are one",
+        "value": 2.0,
+        "interval": (1.0, 3.0),
+        "paths": ("a.png", "b.png"),
+    }
+    bare = {**finding, "kind": "layout", "interval": None, "paths": (), "value": None}
+    run.write_findings([finding, bare])
+
+    rows = read_csv(run.folder / "findings.csv")
+    assert [(row["kind"], row["path"], row["low"]) for row in rows] == [
+        ("duplicate", "a.png", "1.0"),
+        ("duplicate", "b.png", "1.0"),
+        ("layout", "", ""),
+    ]
+    kept = json.loads((run.folder / "findings.json").read_text(encoding="utf-8"))
+    assert [len(entry["paths"]) for entry in kept] == [2, 0]
+
+
+def test_a_summary_is_what_the_list_shows(runs: Path) -> None:
+    run = _create(runs, "x")
+    run.write_history([{"epoch": 1}, {"epoch": 2}], ["epoch"])
+    run.write_metrics("valid", {"f1": 0.9})
+    row = summarise(run)
+    assert row["started"] == run.read_state()["started"]
+    del row["started"]
+    assert row == {
+        "name": "x",
+        "status": RUNNING,
+        "epochs": 2,
+        "arch": "resnet18",
+        "valid": {"f1": 0.9},
+    }

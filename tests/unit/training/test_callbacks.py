@@ -1,0 +1,216 @@
+"""What the history says of its epochs, and what the callbacks make of it."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastai.callback.core import Callback
+from helpers.learners import made_data, made_learner, with_training
+
+from fastdefect.events import BatchDone
+from fastdefect.metrics import score
+from fastdefect.training.callbacks import (
+    HISTORY_COLUMNS,
+    History,
+    Position,
+    RepeatableDraws,
+    Report,
+    StopOnRequest,
+    fastai_metrics,
+)
+from fastdefect.training.fit import TrainingData
+
+
+def _history(*epochs: tuple[float, float]) -> History:
+    """Epochs of these F1 and validation losses."""
+    return History(
+        [
+            {"epoch": number, "f1": f1, "valid_loss": loss}
+            for number, (f1, loss) in enumerate(epochs, start=1)
+        ]
+    )
+
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best"),
+    [
+        ([], None),
+        ([(0.5, 1.0)], 1),
+        ([(0.5, 1.0), (0.6, 2.0), (0.4, 0.1)], 2),
+        ([(0.5, 1.0), (0.5, 0.9), (0.5, 0.95)], 2),  # ties go to the lower loss
+        ([(0.5, 1.0), (0.5, 1.0)], 1),  # and then to the earlier epoch
+        ([(NAN, 0.1), (0.0, 2.0)], 2),
+        ([(0.3, 1.0), (NAN, 0.1)], 1),
+        ([(NAN, 0.1), (NAN, 0.2)], None),
+        ([(0.0, 1.0)], 1),
+    ],
+)
+def test_the_best_epoch_is_by_f1_then_by_loss(
+    epochs: list[tuple[float, float]], best: int | None
+) -> None:
+    assert _history(*epochs).best_epoch == best
+
+
+@pytest.mark.parametrize(
+    ("epochs", "since"),
+    [
+        ([], 0),
+        ([(0.5, 1.0)], 0),
+        ([(0.5, 1.0), (0.4, 1.0), (0.4, 1.0)], 2),
+        ([(0.5, 1.0), (0.4, 1.0), (0.6, 1.0)], 0),
+        ([(NAN, 1.0), (NAN, 1.0)], 2),
+        ([(0.5, 1.0), (NAN, 1.0)], 1),
+    ],
+)
+def test_epochs_since_the_best(epochs: list[tuple[float, float]], since: int) -> None:
+    assert _history(*epochs).epochs_since_best == since
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return made_data()
+
+
+class Watch(Callback):
+    """Keeps what the network was fed and what its generator would draw."""
+
+    order = 90
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, torch.Tensor, torch.Tensor]] = []
+        self.pct_train: list[float] = []
+
+    def before_batch(self) -> None:
+        if self.training:
+            state = torch.get_rng_state()
+            self.seen.append((self.epoch, self.x.detach().clone(), torch.rand(3)))
+            torch.set_rng_state(state)
+
+    def after_batch(self) -> None:
+        if self.training:
+            self.pct_train.append(self.learn.pct_train)
+
+
+class Count(Callback):
+    """Moves the position on, as EpochRow does."""
+
+    order = 55
+
+    def __init__(self, position: Position) -> None:
+        self.position = position
+
+    def after_batch(self) -> None:
+        if self.training:
+            self.position.batch += 1
+
+    def after_train(self) -> None:
+        self.position.epoch += 1
+        self.position.batch = 0
+
+
+def _watched(
+    data: TrainingData, position: Position, *, seed: int = 7, epochs: int = 2, begin: int = 0
+) -> Watch:
+    learn = made_learner(data, with_training(mixup_alpha=0.4))
+    watch = Watch()
+    torch.manual_seed(12345)  # what went before must not matter
+    learn.fit(
+        epochs,
+        cbs=[RepeatableDraws(seed, position, 0), Count(position), watch],
+        start_epoch=begin,
+    )
+    return watch
+
+
+def _equal(first: list[Any], second: list[Any]) -> bool:
+    return len(first) == len(second) and all(
+        e1 == e2 and torch.equal(x1, x2) and torch.equal(r1, r2)
+        for (e1, x1, r1), (e2, x2, r2) in zip(first, second, strict=True)
+    )
+
+
+def test_draws_follow_from_seed_epoch_and_batch(data: TrainingData) -> None:
+    whole = _watched(data, Position())
+    assert len(whole.seen) == 8
+    assert _equal(whole.seen, _watched(data, Position()).seen)
+    assert not _equal(whole.seen, _watched(data, Position(), seed=8).seen)
+    draws = {tuple(draw.tolist()) for _, _, draw in whole.seen}
+    assert len(draws) == 8
+
+
+@pytest.mark.parametrize("batch", [0, 1, 3])
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_an_epoch_is_taken_up_where_it_was_left(epoch: int, batch: int, data: TrainingData) -> None:
+    whole = _watched(data, Position())
+    resumed = _watched(data, Position(epoch, batch), begin=epoch)
+    done = 4 * epoch + batch
+    assert _equal(resumed.seen, whole.seen[done:])
+    assert resumed.pct_train == whole.pct_train[done:]  # to the bit: schedules follow it
+
+
+def test_metrics_in_training_are_those_of_the_evaluation(data: TrainingData) -> None:
+    def scorer(y_true: Any, y_prob: Any) -> dict[str, float]:
+        calls.append(len(y_true))
+        metrics = score(y_true, y_prob, ("def", "ok"), "ok")
+        return {"f1": metrics.f1, "auc": metrics.auc, "accuracy": metrics.accuracy}
+
+    calls: list[int] = []
+    learn = made_learner(data)
+    learn.metrics = fastai_metrics(["f1", "auc", "accuracy"], scorer)
+    learn.fit(2)
+
+    assert calls == [8, 8]  # once an epoch, over all photos
+    assert list(learn.recorder.metric_names) == [
+        *("epoch", "train_loss", "valid_loss", "f1", "auc", "accuracy", "time")
+    ]
+    found = list(learn.recorder.values[-1][2:])
+    y_prob, y_true = learn.get_preds()
+    expected = score(y_true.numpy(), y_prob.double().numpy(), ("def", "ok"), "ok")
+    assert found == pytest.approx([expected.f1, expected.auc, expected.accuracy])
+
+
+def test_batches_are_reported_with_rate_and_time_left(data: TrainingData) -> None:
+    told: list[Any] = []
+    position = Position()
+    learn = made_learner(data)
+    report = Report(History(), position, 2, told.append)
+    learn.metrics = []
+    # No EpochRow, and so no rows to report at an epoch's end.
+    report.after_epoch = lambda: None  # type: ignore[method-assign]
+    learn.fit(2, cbs=[Count(position), report])
+
+    assert all(isinstance(event, BatchDone) for event in told)
+    assert [(event.epoch, event.batch, event.batches) for event in told] == [
+        (epoch, batch, 4) for epoch in (1, 2) for batch in (1, 2, 3, 4)
+    ]
+    assert all(event.images_per_second > 0 for event in told)
+    assert all(event.seconds_left >= 0 and math.isfinite(event.loss) for event in told)
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_a_request_stops_after_the_running_batch(after: int, data: TrainingData) -> None:
+    saved: list[tuple[int, int]] = []
+    position = Position()
+
+    def requested() -> bool:
+        return position.epoch * 4 + position.batch >= after
+
+    stop = StopOnRequest(requested, lambda: saved.append((position.epoch, position.batch)))
+    learn = made_learner(data)
+    learn.fit(3, cbs=[Count(position), stop])
+    assert stop.stopped
+    assert saved == [divmod(after, 4)]
+
+
+def test_history_columns_are_the_contract() -> None:
+    assert HISTORY_COLUMNS[:3] == ["epoch", "train_loss", "valid_loss"]
+    assert {"gap", "f1", "precision", "recall", "auc", "learning_rate", "seconds"} <= set(
+        HISTORY_COLUMNS
+    )
+    assert len(HISTORY_COLUMNS) == len(set(HISTORY_COLUMNS)) == 14
+    assert not np.isin(["loss", "accuracy"], HISTORY_COLUMNS).any()  # each says of which side

@@ -1,0 +1,366 @@
+"""The story of a training: what it leaves behind, and that an interruption changes nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fastai.learner import Learner
+from helpers.learners import TRAINING, made_data, made_learner, with_training
+from helpers.photos import PREPROCESSING
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from fastdefect.config import TrainingConfig, resolve
+from fastdefect.data.split import Split
+from fastdefect.errors import DataError
+from fastdefect.events import BatchDone, EpochDone, Event, FitEnded, FitStarted, silent
+from fastdefect.run import Run, create_run
+from fastdefect.training.checkpoint import load_checkpoint
+from fastdefect.training.fit import Fitted, Stage, TrainingData, fit, stages
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return made_data()
+
+
+def never() -> bool:
+    return False
+
+
+def _run(folder: Path, name: str = "run") -> Run:
+    return create_run(folder, name, resolve({}), "test")
+
+
+def _fit(
+    data: TrainingData,
+    run: Run,
+    training: TrainingConfig = TRAINING,
+    *,
+    on_event: Callable[[Event], None] = silent,
+    stop: Callable[[], bool] = never,
+    seed: int = 0,
+    **loaders: Any,
+) -> tuple[Fitted, Learner]:
+    """Start a run, or go on with it from the checkpoint that it has."""
+    path = run.checkpoint_path
+    learn = made_learner(data, training, seed=seed, **loaders)
+    fitted = fit(
+        learn,
+        data,
+        PREPROCESSING,
+        training,
+        run,
+        on_event=on_event,
+        stop_requested=stop,
+        checkpoint=load_checkpoint(path) if path.exists() else None,
+    )
+    return fitted, learn
+
+
+def _after(batches: int) -> Callable[[], bool]:
+    """True from the n-th time that it is asked: after each batch, validation's included."""
+    asked = 0
+
+    def requested() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked >= batches
+
+    return requested
+
+
+def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_stages_are_frozen_first_and_then_discriminative() -> None:
+    assert stages(with_training(epochs=5)) == [Stage(0, 5, False, False)]
+    assert stages(with_training(epochs=5, freeze_epochs=2)) == [
+        Stage(0, 2, True, False),
+        Stage(2, 3, False, True),
+    ]
+
+
+def test_a_finished_fit_leaves_all_behind(data: TrainingData, tmp_path: Path) -> None:
+    events: list[Event] = []
+    run = _run(tmp_path)
+    fitted, learn = _fit(data, run, on_event=events.append)
+
+    assert fitted.reason == "finished"
+    rows = fitted.history.rows
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert run.read_history() == [pytest.approx(row, nan_ok=True) for row in rows]
+    checkpoint = load_checkpoint(run.checkpoint_path)
+    assert checkpoint.history.rows == rows
+    assert (checkpoint.position.epoch, checkpoint.position.batch) == (3, 0)
+    for name, value in learn.model.state_dict().items():
+        assert torch.equal(checkpoint.model[name], value.contiguous())
+    with safe_open(run.model_path, framework="pt") as file:
+        assert file.metadata() == {"epoch": str(fitted.history.best_epoch)}
+
+    assert isinstance(events[0], FitStarted)
+    assert events[-1] == FitEnded("finished", 3, fitted.history.best_epoch)
+    assert sum(isinstance(event, BatchDone) for event in events) == 12
+    told = [event for event in events if isinstance(event, EpochDone)]
+    assert [event.row["epoch"] for event in told] == [1, 2, 3]
+
+
+def test_training_loss_is_the_mean_over_the_epochs_photos(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    events: list[Event] = []
+    fitted, _ = _fit(data, _run(tmp_path), on_event=events.append)
+    losses = [event.loss for event in events if isinstance(event, BatchDone)]
+    for epoch, row in enumerate(fitted.history.rows):
+        of_epoch = losses[4 * epoch : 4 * epoch + 4]
+        expected = np.average(of_epoch, weights=[4, 4, 4, 2])
+        assert row["train_loss"] == pytest.approx(expected)
+
+
+def test_both_accuracies_are_measured_alike(data: TrainingData, tmp_path: Path) -> None:
+    # With the same photos on both sides, strongly augmented or not, there is no gap.
+    manifest = data.manifest
+    same = TrainingData(
+        manifest, data.store, Split(tuple(range(14)), tuple(range(14)), (), data.split.parts)
+    )
+    fitted, _ = _fit(same, _run(tmp_path), augment="manufacturing")
+    for row in fitted.history.rows:
+        assert row["gap"] == 0
+        assert row["train_accuracy"] == row["valid_accuracy"]
+
+
+def test_the_best_model_is_the_one_on_disk(data: TrainingData, tmp_path: Path) -> None:
+    kept: list[tuple[int, bool, dict[str, torch.Tensor]]] = []
+    run = _run(tmp_path)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            kept.append((event.row["epoch"], event.best, load_file(run.model_path)))
+
+    fitted, _ = _fit(data, run, with_training(epochs=5), on_event=listen)
+    best = fitted.history.best_epoch
+    of_best = next(state for epoch, _, state in kept if epoch == best)
+    final = load_file(run.model_path)
+    assert all(torch.equal(final[name], of_best[name]) for name in final)
+    assert [epoch for epoch, is_best, _ in kept if is_best][-1] == best
+
+
+def test_patience_ends_the_fit(data: TrainingData, tmp_path: Path) -> None:
+    # Nothing is learned, so nothing after the first epoch is better.
+    training = with_training(epochs=9, learning_rate=1e-12, patience=2)
+    events: list[Event] = []
+    fitted, _ = _fit(data, _run(tmp_path), training, on_event=events.append)
+    best = fitted.history.best_epoch
+    assert best is not None
+    assert fitted.reason == "early stopping"
+    assert len(fitted.history.rows) == best + 2
+    assert events[-1] == FitEnded("early stopping", best + 2, best)
+
+
+def test_no_patience_never_stops(data: TrainingData, tmp_path: Path) -> None:
+    training = with_training(epochs=4, learning_rate=1e-12, patience=0)
+    fitted, _ = _fit(data, _run(tmp_path), training)
+    assert (fitted.reason, len(fitted.history.rows)) == ("finished", 4)
+
+
+def test_a_training_that_diverges_is_an_error_for_people(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    run = _run(tmp_path)
+    training = with_training(learning_rate=1e30, clip=0.0, optimizer="sgd")
+    with pytest.raises(DataError, match="finite") as caught:
+        _fit(data, run, training)
+    assert "--learning-rate" in caught.value.hint
+
+
+# Interruptions. An epoch is four batches of training and one of validation.
+
+
+@pytest.fixture(scope="module", params=["adamw", "sgd"])
+def unbroken(
+    request: pytest.FixtureRequest, data: TrainingData, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainingConfig, Fitted, Run]:
+    """A fit in two stages that nothing stopped."""
+    training = with_training(optimizer=request.param, freeze_epochs=1)
+    run = _run(tmp_path_factory.mktemp("unbroken"))
+    fitted, _ = _fit(data, run, training)
+    return training, fitted, run
+
+
+def _assert_as_unbroken(found: Fitted, run: Run, expected: Fitted, expected_run: Run) -> None:
+    assert _timeless(found.history.rows) == _timeless(expected.history.rows)
+    assert found.reason == expected.reason
+    for path in ("checkpoint_path", "model_path"):
+        old, new = load_file(getattr(expected_run, path)), load_file(getattr(run, path))
+        assert old.keys() == new.keys()
+        assert all(torch.equal(old[name], new[name]) for name in old), path
+
+
+@pytest.mark.parametrize("batches", [1, 3, 4, 5, 6, 9, 10, 11, 14])
+def test_an_interrupted_fit_goes_on_to_the_bit(
+    batches: int,
+    data: TrainingData,
+    unbroken: tuple[TrainingConfig, Fitted, Run],
+    tmp_path: Path,
+) -> None:
+    training, expected, expected_run = unbroken
+    run = _run(tmp_path)
+    stopped, _ = _fit(data, run, training, stop=_after(batches))
+    assert stopped.reason == "interrupted"
+    assert len(stopped.history.rows) == (batches - 1) // 5
+
+    # Other first weights: the checkpoint's must take their place.
+    resumed, _ = _fit(data, run, training, seed=5)
+
+    _assert_as_unbroken(resumed, run, expected, expected_run)
+
+
+def test_many_interruptions_add_up_to_none(
+    data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
+) -> None:
+    training, expected, expected_run = unbroken
+    run = _run(tmp_path)
+    for attempt in range(30):
+        fitted, _ = _fit(data, run, training, stop=_after(2), seed=attempt)
+        if fitted.reason != "interrupted":
+            break
+    _assert_as_unbroken(fitted, run, expected, expected_run)
+
+
+def test_worker_processes_change_nothing_and_can_be_interrupted(
+    data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
+) -> None:
+    training, expected, expected_run = unbroken
+    run = _run(tmp_path)
+    _fit(data, run, training, stop=_after(7), workers=2)
+    resumed, _ = _fit(data, run, training, workers=2)
+    _assert_as_unbroken(resumed, run, expected, expected_run)
+
+
+class Killed(BaseException):
+    """As abrupt as kill -9: nothing catches it."""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_fit_killed_around_the_saving_of_its_best_goes_on_to_the_bit(
+    moment: str,
+    which: str,
+    data: TrainingData,
+    unbroken: tuple[TrainingConfig, Fitted, Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from fastdefect.training import fit as module
+
+    training, expected, expected_run = unbroken
+    run = _run(tmp_path)
+    real, best = module.save_model, expected.history.best_epoch
+    assert best is not None
+    epoch = 1 if which == "first" else best
+
+    def save_model(run: Run, learn: Learner, number: int) -> None:
+        if moment == "after" or number < epoch:
+            real(run, learn, number)
+        if number >= epoch:
+            raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(module, "save_model", save_model)
+        _fit(data, run, training)
+    resumed, _ = _fit(data, run, training, seed=3)
+    _assert_as_unbroken(resumed, run, expected, expected_run)
+
+
+def test_a_fit_killed_in_its_first_batch_can_be_resumed(
+    data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
+) -> None:
+    training, expected, expected_run = unbroken
+    run = _run(tmp_path)
+
+    def kill(event: Event) -> None:
+        if isinstance(event, BatchDone):
+            raise Killed
+
+    with pytest.raises(Killed):
+        _fit(data, run, training, on_event=kill)
+    resumed, _ = _fit(data, run, training, seed=3)
+    _assert_as_unbroken(resumed, run, expected, expected_run)
+
+
+@pytest.mark.parametrize("scheduler", ["onecycle", "cosine", "flat"])
+def test_each_schedule_moves_as_it_says_and_resumes(
+    scheduler: str, data: TrainingData, tmp_path: Path
+) -> None:
+    training = with_training(scheduler=scheduler)
+    run, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
+    expected, _ = _fit(data, run, training)
+    _fit(data, broken, training, stop=_after(8))
+    resumed, _ = _fit(data, broken, training, seed=4)
+    _assert_as_unbroken(resumed, broken, expected, run)
+
+    rates = [row["learning_rate"] for row in expected.history.rows]
+    if scheduler == "flat":
+        assert rates == [0.02] * 3
+    else:
+        assert 0.02 >= rates[0] > rates[1] > rates[2] > 0
+        assert rates[2] < 0.001
+    if scheduler == "cosine":
+        # A third and two thirds of the way, one batch short.
+        expected_rates = [0.01 * (1 + np.cos(np.pi * share / 12)) for share in (3, 7, 11)]
+        assert rates == pytest.approx(expected_rates, rel=1e-3)
+
+
+def test_a_finished_fit_that_is_resumed_adds_nothing(data: TrainingData, tmp_path: Path) -> None:
+    run = _run(tmp_path)
+    first, _ = _fit(data, run)
+    second, _ = _fit(data, run)
+    assert second.reason == "finished"
+    assert second.history.rows == first.history.rows
+
+
+@pytest.mark.xfail(strict=True, reason="fit asks for patience only after another epoch")
+def test_a_fit_that_ran_out_of_patience_is_not_taken_up_again(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    # Killed while the closing report was written, the run still counts as running.
+    training = with_training(epochs=9, learning_rate=1e-12, patience=2)
+    run = _run(tmp_path)
+    first, _ = _fit(data, run, training)
+    second, _ = _fit(data, run, training)
+    assert second.reason == "early stopping"
+    assert second.history.rows == first.history.rows
+
+
+def test_a_frozen_stage_leaves_the_convolutions_alone(data: TrainingData, tmp_path: Path) -> None:
+    training = with_training(epochs=2, freeze_epochs=1)
+    run = _run(tmp_path)
+    before = made_learner(data, training).model.state_dict()
+    first = {name: value.clone() for name, value in before.items()}
+    after_stage: dict[str, torch.Tensor] = {}
+
+    def listen(event: Event) -> None:
+        if isinstance(event, EpochDone) and not after_stage:
+            after_stage.update(load_checkpoint(run.checkpoint_path).model)
+
+    _, learn = _fit(data, run, training, on_event=listen)
+    kernels = [name for name, value in first.items() if value.ndim == 4]
+    of_the_head = [name for name, value in first.items() if value.ndim == 2]
+    assert len(kernels) == 2
+    assert all(torch.equal(after_stage[name], first[name]) for name in kernels)
+    assert not any(torch.equal(after_stage[name], first[name]) for name in of_the_head)
+    last = learn.model.state_dict()
+    assert not any(torch.equal(last[name], first[name]) for name in kernels)
+
+
+def test_after_frozen_epochs_early_layers_learn_more_slowly(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    training = with_training(epochs=3, freeze_epochs=1, scheduler="flat")
+    _, learn = _fit(data, _run(tmp_path), training)
+    rates = [hyper["lr"] for hyper in learn.opt.hypers]
+    assert rates == pytest.approx([0.0002, 0.002, 0.02])

@@ -1,0 +1,118 @@
+"""Probabilities: the same as a hand-written loop, and the model left as it was."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.nets import tiny_backbone
+from helpers.photos import CPU, PREPROCESSING, made_store
+from torch import Tensor, nn
+
+from fastdefect.data.store import PhotoStore
+from fastdefect.training.head import build_head
+from fastdefect.training.predict import class_probabilities
+
+
+@pytest.fixture(scope="module")
+def store() -> PhotoStore:
+    return made_store(11)
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    backbone = tiny_backbone(4)
+    net = nn.Sequential(backbone.body, build_head(backbone.n_features, 3, spatial=True))
+    nn.init.normal_(net[1][-1].weight, std=1.0)  # opinions worth comparing
+    with torch.no_grad():  # statistics that are not those of the start
+        net.train()(torch.randn(8, 3, 32, 32))
+    return net
+
+
+ROWS = [7, 0, 3, 9, 10, 3]
+
+
+def _by_hand(model: nn.Module, store: PhotoStore, rows: list[int]) -> np.ndarray:
+    """Photo by photo, with no help from the package."""
+    model.eval()
+    found = []
+    for row in rows:
+        photo = torch.from_numpy(np.array(store[row])).double() / 255
+        mean = torch.tensor(PREPROCESSING.mean, dtype=torch.float64)
+        std = torch.tensor(PREPROCESSING.std, dtype=torch.float64)
+        x = ((photo - mean) / std).permute(2, 0, 1)[None].float()
+        with torch.no_grad():
+            found.append(torch.softmax(model(x).double(), dim=1)[0].numpy())
+    model.train()
+    return np.array(found)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_probabilities_are_those_of_a_plain_loop(
+    model: nn.Module, store: PhotoStore, batch_size: int
+) -> None:
+    expected = _by_hand(model, store, ROWS)
+    found = class_probabilities(
+        model, store, ROWS, PREPROCESSING, device=CPU, batch_size=batch_size
+    )
+    assert found.shape == (6, 3)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert np.ptp(found, axis=0).max() > 0.01
+
+
+def test_views_are_averaged_as_probabilities(model: nn.Module, store: PhotoStore) -> None:
+    def as_it_is(batch: Tensor) -> Tensor:
+        return batch
+
+    def mirrored(batch: Tensor) -> Tensor:
+        return batch.flip(3)
+
+    def upside_down(batch: Tensor) -> Tensor:
+        return batch.flip(2)
+
+    def predict(*views: object) -> np.ndarray:
+        return class_probabilities(
+            model,
+            store,
+            ROWS,
+            PREPROCESSING,
+            device=CPU,
+            views=views,  # type: ignore[arg-type]
+        )
+
+    alone = [predict(view) for view in (as_it_is, mirrored, upside_down)]
+    np.testing.assert_allclose(predict(as_it_is, mirrored, upside_down), np.mean(alone, axis=0))
+    assert np.abs(alone[0] - alone[1]).max() > 1e-5
+    np.testing.assert_array_equal(predict(), alone[0])
+    np.testing.assert_array_equal(predict(as_it_is, mirrored), predict(as_it_is, mirrored))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_models_mode_is_restored(training: bool, model: nn.Module, store: PhotoStore) -> None:
+    model.train(training)
+    statistics = model[0][1].running_mean.clone()
+    class_probabilities(model, store, ROWS, PREPROCESSING, device=CPU)
+    assert model.training is training
+    assert model[1].training is training
+    assert torch.equal(model[0][1].running_mean, statistics)
+
+
+def test_the_mode_is_restored_after_an_error_too(store: PhotoStore) -> None:
+    model = nn.Linear(2, 2)
+    with pytest.raises(RuntimeError):
+        class_probabilities(model, store, ROWS, PREPROCESSING, device=CPU)
+    assert model.training
+
+
+def test_training_can_go_on_afterwards(model: nn.Module, store: PhotoStore) -> None:
+    class_probabilities(model, store, ROWS, PREPROCESSING, device=CPU)
+    model(torch.randn(4, 3, 32, 32)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_progress_counts_photos(model: nn.Module, store: PhotoStore) -> None:
+    told: list[int] = []
+    class_probabilities(
+        model, store, ROWS, PREPROCESSING, device=CPU, batch_size=4, on_batch=told.append
+    )
+    assert told == [4, 6]
