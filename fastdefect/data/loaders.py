@@ -94,7 +94,7 @@ class RepeatableDL(WeightedDL):
 
     def new(self, dataset: Any = None, cls: Any = None, **kwargs: Any) -> "RepeatableDL":
         """A like loader; keeps the seed, which fastai's ``new`` would drop."""
-        return super().new(dataset, cls, **{"seed": self.seed, **kwargs})  # type: ignore[no-any-return]
+        return super().new(dataset, cls, **{"seed": self.seed, **kwargs})
 
     def wif(self) -> None:
         """In each worker: leave Ctrl-C to the main process, which ends after the batch."""

@@ -197,7 +197,7 @@ def _paint_scratch(grid: Grid, rng: np.random.Generator, place: Place, difficult
     bottom = _line(total, wide * 0.5, grid.texel) * on_face
     strength = np.float32((1.0, 0.9, 0.75)[difficulty - 1])
     return Damage(
-        cut=np.float32(-0.5 * wide) * strength * (flank + bottom) / 2,
+        cut=np.asarray(np.float32(-0.5 * wide) * strength * (flank + bottom) / 2, np.float32),
         dark=0.9 * strength * bottom,
         bare=0.85 * strength * flank,
         metal=np.zeros_like(flank),

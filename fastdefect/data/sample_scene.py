@@ -153,7 +153,7 @@ def cast_shadows(scene: Scene, pose: Pose, azimuth: float, elevation: float) -> 
     sky = np.ones_like(height)
     for wide, weight in ((0.03, 8.8), (0.09, 9.9)):
         around = cv2.GaussianBlur(height, (0, 0), wide * radius, borderType=cv2.BORDER_REPLICATE)
-        sky /= 1 + np.float32(weight) * np.maximum(around - height, 0)
+        sky = sky / (1 + np.float32(weight) * np.maximum(around - height, 0))
     return (
         np.asarray(cv2.resize(sun, (raster, raster)), np.float32),
         np.asarray(cv2.resize(sky, (raster, raster)), np.float32),
