@@ -4,13 +4,15 @@ import os
 import platform
 import shutil
 import subprocess
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
+from fastdefect import __version__
+
 PACKAGES = (
-    "fastdefect torch torchvision fastai albumentations opencv-python-headless numpy pillow "
+    "torch torchvision fastai albumentations opencv-python-headless numpy pillow "
     "scikit-learn safetensors"
 ).split()
 
@@ -20,7 +22,7 @@ def describe_environment(device: torch.device, precision: str, workers: int) -> 
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {"fastdefect": __version__} | {name: _version(name) for name in PACKAGES},
         "device": device.type,
         "device_name": _device_name(device),
         "precision": precision,
@@ -29,6 +31,14 @@ def describe_environment(device: torch.device, precision: str, workers: int) -> 
         "workers": workers,
         "git_commit": _git_commit(),
     }
+
+
+def _version(name: str) -> str | None:
+    """None for a package that came under another name (opencv-python, a system's own)."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _device_name(device: torch.device) -> str:

@@ -212,7 +212,7 @@ def _load(
                 pretrained=False,
                 note=f"no ImageNet weights for {arch}: not in the cache, and the download "
                 f"failed ({_one_line(error)}); going on from RANDOM weights, which needs far "
-                "more photos and epochs. Give --weights FILE, or run once with a network.",
+                "more photos and epochs: give --weights FILE, or run once with a network",
             )
         matched, unmatched = _fill(whole, body, state)
         return LoadedWeights("auto", True, matched, unmatched, f"ImageNet weights of {library}")
