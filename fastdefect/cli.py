@@ -104,11 +104,14 @@ def fit(
                 "Leave them out; or start anew with --config RUN/config.toml and the flags.",
             )
         settings = resolve(flags, config)
-        from fastdefect.jobs import fit as job
         from fastdefect.run import INTERRUPTED, open_run
 
-        if resume is not None:
-            report = job.resume(open_run(resume, runs), on_event=screen)
+        # Before the job, whose import takes seconds: a mistyped name is told at once.
+        interrupted = open_run(resume, runs) if resume is not None else None
+        from fastdefect.jobs import fit as job
+
+        if interrupted is not None:
+            report = job.resume(interrupted, on_event=screen)
         else:
             command = shlex.join(["fastdefect", *sys.argv[1:]])
             report = job.start(settings, runs=runs, name=name, command=command, on_event=screen)
@@ -154,10 +157,8 @@ def tta_eval(
 ) -> None:
     """Measure a run's model without and with test-time augmentation."""
     with _session(quiet, as_json) as screen:
-        from fastdefect.evaluation.views import parse_views
         from fastdefect.run import open_run
 
-        parse_views(views)
         chosen = open_run(run, runs)
         from fastdefect.jobs.tta_eval import tta_eval as job
         from fastdefect.reporting.tables import tta_table

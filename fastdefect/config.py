@@ -1,8 +1,8 @@
 """Every setting of a run, in one place: its default, its limits, its help text.
 
 A field's name is its flag's name and its key in a config file; there is no mapping
-table. These are plain frozen dataclasses, so that ``--help`` need not wait for pydantic,
-which checks the values (``resolve``) once a command really runs.
+table. These are plain frozen dataclasses: the commands are made from them before anything
+heavy is imported, and pydantic checks the values (``resolve``) once a command really runs.
 
 Defaults < config file < flags.
 """

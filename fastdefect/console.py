@@ -96,7 +96,7 @@ class JsonScreen(QuietScreen):
     def result(self, name: str, value: Any) -> None:
         """Print a result as an event of its own."""
         fields = value if isinstance(value, Mapping) else {"value": value}
-        text = json.dumps({"event": name, **finite(dict(fields))}, ensure_ascii=False)
+        text = json.dumps({"event": name, **finite(dict(fields))})
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
@@ -294,9 +294,13 @@ def show_error(error: FastdefectError) -> None:
     body = Text(error.message)
     if error.hint:
         body.append("\n" + error.hint, style="bold")
-    Console(stderr=True, highlight=False).print(
-        Panel(body, title="fastdefect can't go on", title_align="left", border_style="red")
-    )
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        console.print(
+            Panel(body, title="fastdefect can't go on", title_align="left", border_style="red")
+        )
+    else:  # a log is searched: no frame, no line broken in the middle of a name
+        console.print(Text("fastdefect can't go on: ") + body, soft_wrap=True)
 
 
 def draw(table: "TableData") -> Table:

@@ -186,11 +186,14 @@ class StopEarly(EarlyStoppingCallback):
         self.history = history
         self.stopped = False
 
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the best epoch lies ``patience`` epochs back; never with 0."""
+        return 0 < self.patience <= self.history.epochs_since_best
+
     def after_epoch(self) -> None:
         """Stop if the best epoch lies too far back."""
-        if not self.recorder.values[-1] or not self.patience:
-            return
-        if self.history.epochs_since_best >= self.patience:
+        if self.recorder.values[-1] and self.out_of_patience:
             self.stopped = True
             raise CancelFitException()
 
@@ -292,7 +295,7 @@ def fastai_metrics(
         def value(self) -> float:
             """This metric of the validation photos seen since ``reset``."""
             if self.lead:
-                y_prob = torch.cat(self.logits).softmax(1).double().numpy()
+                y_prob = torch.cat(self.logits).double().softmax(1).numpy()
                 values.update(score_of(torch.cat(self.labels).numpy(), y_prob))
             return values[self._name]
 

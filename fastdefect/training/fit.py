@@ -114,7 +114,11 @@ def fit(
     saving = SaveBest(history, keep_state, lambda: save_model(run, learn, len(history.rows)))
     train_accuracy = _train_accuracy(learn, data, preprocessing, training.seed)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
+    # A run killed after its last epoch, before its report, has nothing left to train.
+    early.stopped = early.out_of_patience
     for stage in stages(training):
+        if early.stopped or request.stopped:
+            break
         if position.epoch >= stage.first_epoch + stage.epochs:
             continue
         _prepare(learn, stage, position, checkpoint)
@@ -123,8 +127,6 @@ def fit(
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy)
         _run_stage(learn, stage, position, training, [draws, row, saving, early, report, request])
-        if early.stopped or request.stopped:
-            break
     reason = FINISHED
     if request.stopped:
         reason = INTERRUPTED

@@ -46,7 +46,7 @@ def test_resume_after_kill_9(
 
 
 @posix_only
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.slow), "2"])
 def test_ctrl_c_ends_after_the_batch_and_resumes_in_the_middle_of_the_epoch(
     castings: Path, trained: FitResult, tmp_path: Path, workers: str
 ) -> None:
@@ -70,6 +70,7 @@ def test_ctrl_c_ends_after_the_batch_and_resumes_in_the_middle_of_the_epoch(
 
 
 @posix_only
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(castings: Path, tmp_path: Path) -> None:
     process = start_process("fit", str(castings), "--runs", str(tmp_path), *TINY, "--json")
     wait_for_event(process, "batch")
@@ -142,6 +143,7 @@ def _stop_after(batches: int):  # type: ignore[no-untyped-def]
     return after_batch
 
 
+@pytest.mark.slow
 def test_spawned_workers_train_too(castings: Path, trained: FitResult, tmp_path: Path) -> None:
     """Windows and macOS start workers afresh: nothing may rest on memory that they inherit."""
     script = tmp_path / "spawned.py"

@@ -4,7 +4,7 @@ import json
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -29,6 +29,7 @@ def predictions(
     return np.array(y_true), y_prob, classes, draw(st.sampled_from(classes))
 
 
+@settings(deadline=None)
 @given(predictions(max_classes=2))
 def test_the_escape_rate_is_what_recall_leaves(
     drawn: tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str],
@@ -40,6 +41,7 @@ def test_the_escape_rate_is_what_recall_leaves(
         assert math.isnan(metrics.escape_rate)
 
 
+@settings(deadline=None)
 @given(predictions())
 def test_counts_add_up(
     drawn: tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str],
@@ -55,6 +57,7 @@ def test_counts_add_up(
     assert math.isclose(metrics.accuracy, np.trace(confusion) / metrics.n)
 
 
+@settings(deadline=None)
 @given(predictions(), st.randoms(use_true_random=False))
 def test_the_order_of_the_classes_does_not_matter(drawn, random) -> None:  # type: ignore[no-untyped-def]
     y_true, y_prob, classes, good = drawn
@@ -82,6 +85,7 @@ def _assert_alike(before: Metrics, after: Metrics) -> None:
         assert math.isclose(old, new, abs_tol=1e-12) or (math.isnan(old) and math.isnan(new)), name
 
 
+@settings(deadline=None)
 @given(predictions(), st.booleans())
 def test_metrics_json_is_strict_json(drawn, has_good: bool) -> None:  # type: ignore[no-untyped-def]
     y_true, y_prob, classes, good = drawn
@@ -90,6 +94,7 @@ def test_metrics_json_is_strict_json(drawn, has_good: bool) -> None:  # type: ig
     assert json.loads(text) == content
 
 
+@settings(deadline=None)
 @given(predictions())
 def test_every_share_lies_between_0_and_1(drawn) -> None:  # type: ignore[no-untyped-def]
     metrics = score(*drawn)

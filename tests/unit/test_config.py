@@ -9,7 +9,7 @@ from typing import Any, Literal
 import annotated_types
 import pytest
 from helpers.settings import other_value, other_values
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdefect.config import (
@@ -134,6 +134,7 @@ def _strategy(leaf: ConfigField) -> st.SearchStrategy[Any]:
     return by_type[leaf.type]
 
 
+@settings(deadline=None)
 @given(values=st.fixed_dictionaries({leaf.name: _strategy(leaf) for leaf in LEAVES}))
 def test_toml_gives_the_same_config_back(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]

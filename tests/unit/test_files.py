@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdefect.files import (
@@ -99,6 +99,7 @@ def test_json_has_null_for_what_it_cannot_say(tmp_path: Path) -> None:
     }
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.floats() | st.integers() | st.text() | st.none() | st.booleans(),
@@ -116,6 +117,7 @@ def test_csv_gives_floats_back_exactly(tmp_path: Path) -> None:
     assert [float(row["v"]) for row in read_csv(tmp_path / "x.csv")] == values
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_csv_gives_any_float_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]

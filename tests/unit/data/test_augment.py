@@ -233,6 +233,7 @@ def test_threads_of_opencv_change_nothing(threads: int) -> None:
         cv2.setNumThreads(before)
 
 
+@pytest.mark.slow
 def test_an_augmenter_travels_light_and_works_alike_in_a_spawned_process() -> None:
     augmenter = Augmenter("manufacturing", SIDE)
     augmenter(surface(), 1)

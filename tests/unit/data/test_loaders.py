@@ -54,6 +54,7 @@ def _photos(loader: RepeatableDL) -> list[int]:
     return [code % loader.n for code in loader.get_idxs()]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1), st.integers(0, 100))
 def test_equal_weights_show_every_photo_once(n: int, seed: int, epoch: int) -> None:
     assert sorted(_photos(_loader(n, seed=seed, epoch=epoch))) == list(range(n))
@@ -71,7 +72,7 @@ def _balanced(counts: list[int], **kwargs: Any) -> tuple[RepeatableDL, np.ndarra
     return _loader(len(labels), wgts=weights, groups=labels, **kwargs), labels
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(0, 2**32 - 1))
 def test_balance_shows_classes_and_photos_as_often_as_it_should(
     counts: list[int], seed: int

@@ -323,7 +323,6 @@ def test_a_finished_fit_that_is_resumed_adds_nothing(data: TrainingData, tmp_pat
     assert second.history.rows == first.history.rows
 
 
-@pytest.mark.xfail(strict=True, reason="fit asks for patience only after another epoch")
 def test_a_fit_that_ran_out_of_patience_is_not_taken_up_again(
     data: TrainingData, tmp_path: Path
 ) -> None:
