@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fastdefect import __version__
-from fastdefect.config import resolve
+from fastdefect.config import Device, resolve
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.options import with_config_options
 
@@ -148,9 +148,7 @@ def tta_eval(
     ] = "flips",
     split: Annotated[Literal["valid", "test"], typer.Option(help="Which photos.")] = "valid",
     data: Annotated[Path | None, typer.Option(help="Other labelled photos instead.")] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"], typer.Option(help="Where to run.")
-    ] = "auto",
+    device: Annotated[Device, typer.Option(help="Where to run.")] = "auto",
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,

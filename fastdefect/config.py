@@ -20,6 +20,7 @@ from fastdefect.errors import UsageError
 
 __all__ = [
     "DataConfig",
+    "Device",
     "Flag",
     "ModelConfig",
     "ReportConfig",
@@ -30,6 +31,8 @@ __all__ = [
     "resolve",
     "to_toml",
 ]
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ class TrainingConfig:
         int, Ge(0), Flag("Epochs without a better F1 before stopping; 0 never stops.")
     ] = 12
     seed: Annotated[int, Ge(0), Lt(2**32), Flag("Seed of the split and of every random draw.")] = 42
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Flag("Where to train.")] = "auto"
+    device: Annotated[Device, Flag("Where to train.")] = "auto"
     precision: Annotated[
         Literal["auto", "fp32", "fp16", "bf16"], Flag("auto: mixed on CUDA, fp32 elsewhere.")
     ] = "auto"

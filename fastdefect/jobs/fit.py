@@ -206,6 +206,7 @@ def _report(run: Run, job: Job, ended: Fitted, targets: list[Target], log: Log) 
             metrics[name] = predictions.metrics()
             run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
             run.write_metrics(name, metrics[name].as_json())
+        _tell_if_blind(metrics["valid"], job.spec.classes, log)
         plot_curves(history.rows, run.curves_path, best_epoch=history.best_epoch)
         plot_confusion(
             metrics["valid"].confusion,
@@ -217,6 +218,19 @@ def _report(run: Run, job: Job, ended: Fitted, targets: list[Target], log: Log) 
     verdicts = judge(targets, run.read_metrics()) if metrics else []
     n_test = len(job.data.split.test)
     return FitReport(run, ended.reason, history.best_epoch, metrics, verdicts, n_test)
+
+
+def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
+    """A model that gives one answer to everything can still have a fair F1: say so."""
+    given = [name for name, n in zip(classes, valid.confusion.sum(axis=0), strict=True) if n]
+    if len(given) == 1:
+        log(
+            Note(
+                f"The best model calls every validation photo {given[0]!r}: it can't tell the "
+                "classes apart. Pretrained --weights help most, then more photos and epochs.",
+                "warning",
+            )
+        )
 
 
 def _predict(job: Job, name: str, log: Log) -> Predictions:

@@ -1,7 +1,7 @@
 """``fastdefect tta-eval``: a run's model on a split or on other photos, without and with TTA."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from fastai.learner import Learner
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from fastdefect.config import RunConfig
+from fastdefect.config import Device, RunConfig
 from fastdefect.data.loaders import build_loaders
 from fastdefect.data.manifest import Manifest
 from fastdefect.data.store import PhotoStore
@@ -69,7 +69,7 @@ class _Photos:
 
 
 def tta_eval(
-    run: Run, *, views: str, split: str, data: Path | None, device: str, on_event: OnEvent
+    run: Run, *, views: str, split: str, data: Path | None, device: Device, on_event: OnEvent
 ) -> TtaReport:
     """Predict twice, write both predictions and their metrics into the run, and report.
 
@@ -132,7 +132,7 @@ def _photos(
 
 
 def _load_learner(
-    run: Run, config: RunConfig, spec: ModelSpec, photos: _Photos, device: str
+    run: Run, config: RunConfig, spec: ModelSpec, photos: _Photos, device: Device
 ) -> Learner:
     """The run's best model in a Learner over ``photos``, built as it was for training."""
     if not run.model_path.exists():
@@ -141,7 +141,7 @@ def _load_learner(
             f"Go on with it: fastdefect fit --resume {run.folder}",
         )
     training = config.training
-    machine = choose_machine(training.__class__(device=device))  # type: ignore[arg-type]
+    machine = choose_machine(replace(training, device=device, precision="auto", workers=0))
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
     dls = build_loaders(
         photos.manifest,

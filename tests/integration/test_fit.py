@@ -70,6 +70,11 @@ def test_no_part_is_on_two_sides_and_the_test_is_sealed(trained: FitResult) -> N
     assert "test photos are sealed" in trained.output
 
 
+def test_a_model_with_one_answer_is_called_that(trained: FitResult) -> None:
+    predicted = {row["predicted"] for row in read_csv(trained.folder / "predictions-valid.csv")}
+    assert ("calls every validation photo" in trained.output) == (len(predicted) == 1)
+
+
 def test_config_of_a_run_repeats_it(trained: FitResult, tmp_path: Path) -> None:
     config = str(trained.folder / "config.toml")
     result = invoke("fit", "--config", config, "--runs", str(tmp_path))
