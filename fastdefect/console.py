@@ -43,6 +43,8 @@ _EPOCH_COLUMNS = {
     "learning_rate": ("lr", "{:.1e}"),
     "seconds": ("s", "{:.1f}"),
 }
+# What a narrow terminal does without, in this order; history.csv has all of it.
+_DISPENSABLE = ("learning_rate", "precision", "recall", "train_loss", "seconds", "valid_loss")
 
 
 class Screen(Protocol):
@@ -155,7 +157,7 @@ class LiveScreen(PlainScreen):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._rows: list[tuple[list[str], int]] = []
+        self._rows: list[Mapping[str, Any]] = []
         self._best: int | None = None
         self._live: Live | None = None
         self._bar = Progress(
@@ -227,10 +229,9 @@ class LiveScreen(PlainScreen):
         )
 
     def _add_epoch(self, row: Mapping[str, Any], best: bool) -> None:
-        epoch = int(row["epoch"])
         if best:
-            self._best = epoch
-        self._rows.append((_epoch_cells(row), epoch))
+            self._best = row["epoch"]
+        self._rows.append(row)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -242,15 +243,27 @@ class LiveScreen(PlainScreen):
 
     def _epoch_table(self) -> Table:
         table = Table(box=None, padding=(0, 1), header_style="bold")
-        for title, _ in _EPOCH_COLUMNS.values():
+        columns = _columns_within(self.console.width)
+        for title, _ in columns.values():
             table.add_column(title, justify="right", no_wrap=True)
         table.add_column("")
         # Only the newest rows fit on the screen while it moves; history.csv has them all.
         room = max(self.console.height - 6, 5)
-        for cells, epoch in self._rows[-room:]:
-            best = epoch == self._best
+        for row in self._rows[-room:]:
+            best = row["epoch"] == self._best
+            cells = [_number(row[name], form) for name, (_, form) in columns.items()]
             table.add_row(*cells, "best" if best else "", style="bold green" if best else "")
         return table
+
+
+def _columns_within(width: int) -> dict[str, tuple[str, str]]:
+    """The columns of an epoch that fit into ``width`` characters, "best" included."""
+    columns = dict(_EPOCH_COLUMNS)
+    for name in _DISPENSABLE:
+        if sum(max(len(title), 7) + 2 for title, _ in columns.values()) + 5 <= width:
+            break
+        del columns[name]
+    return columns
 
 
 def _epoch_cells(row: Mapping[str, Any]) -> list[str]:

@@ -312,7 +312,13 @@ def test_an_error_is_shown_on_standard_error(capsys: pytest.CaptureFixture[str])
 
 def test_an_error_without_a_hint_has_no_empty_line(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_error(UsageError("no"))
-    assert len(capsys.readouterr().err.splitlines()) == 3
+    assert capsys.readouterr().err.splitlines() == ["fastdefect can't go on: no"]
+
+
+def test_an_error_in_a_log_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a folder with a long name " * 20
+    console.show_error(DataError(f"No photos in {name}.", "Give another."))
+    assert f"No photos in {name}." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -364,3 +370,12 @@ def test_no_runs_is_no_error(tmp_path: Path) -> None:
     assert "No runs yet" in result.stdout
     (event,) = _events(_list_runs("--runs", str(tmp_path), "--json").stdout)
     assert event == {"event": "runs", "runs": []}
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 130])
+def test_a_narrow_terminal_drops_columns_and_cuts_none(width: int) -> None:
+    from fastdefect.console import _columns_within
+
+    columns = _columns_within(width)
+    assert {"epoch", "train_accuracy", "valid_accuracy", "gap", "f1", "auc"} <= columns.keys()
+    assert sum(max(len(title), 7) + 2 for title, _ in columns.values()) + 5 <= width
