@@ -292,8 +292,8 @@ def screen(mode: Mode) -> Iterator[Screen]:
         return
     console = Console(highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
-        # A pipe has no width of its own: 80 columns would cut the tables.
-        yield PlainScreen(Console(highlight=False, width=max(console.width, 120)))
+        # A pipe has no width of its own: 80 columns would fold the tables.
+        yield PlainScreen(Console(highlight=False, width=max(console.width, 160)))
         return
     live = LiveScreen(console)
     try:
@@ -326,7 +326,8 @@ def draw(table: "TableData") -> Table:
         caption_justify="left",
     )
     for index, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if index == 0 else "right")
+        # Folded, not cut: a name must stay whole to be copied.
+        drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     styles = {"good": "green", "bad": "red"}
     for index, row in enumerate(table.rows):
         # Text, not markup: a class may be called [red].
