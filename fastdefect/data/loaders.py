@@ -11,6 +11,7 @@ from fastai.callback.data import WeightedDL
 from fastai.data.block import CategoryBlock, DataBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, Normalize
+from fastai.torch_core import Transform
 from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
@@ -101,25 +102,30 @@ class RepeatableDL(WeightedDL):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-@dataclass(frozen=True)
-class PhotoOf:
-    """Item to photo, for fastai's ``get_x``; picklable, so that spawned workers have it."""
+class PhotoOf(Transform):
+    """Item to photo, for fastai's ``get_x``.
 
-    store: PhotoStore
-    rows: tuple[int, ...]
+    A Transform of its own: fastai wraps a plain callable in a local function, which can't
+    be pickled, and then no worker can be spawned.
+    """
 
-    def __call__(self, item: int) -> PILImage:
+    def __init__(self, store: PhotoStore, rows: tuple[int, ...]) -> None:
+        super().__init__()
+        self.store, self.rows = store, rows
+
+    def encodes(self, item: int) -> PILImage:
         """The photo of an item."""
         return PILImage.create(self.store[self.rows[item]])
 
 
-@dataclass(frozen=True)
-class LabelOf:
+class LabelOf(Transform):
     """Item to class name, for fastai's ``get_y``."""
 
-    labels: tuple[str, ...]
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        super().__init__()
+        self.labels = labels
 
-    def __call__(self, item: int) -> str:
+    def encodes(self, item: int) -> str:
         """The class name of an item."""
         return self.labels[item]
 

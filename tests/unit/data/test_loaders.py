@@ -1,5 +1,6 @@
 """What the network is shown: which photos, in which order, as which numbers."""
 
+import pickle
 from collections import Counter
 from typing import Any
 
@@ -230,6 +231,17 @@ def test_worker_processes_change_nothing(manifest: Manifest, limit_mb: int) -> N
         assert _same(_batches(alone.train, epoch), _batches(shared.train, epoch))
     assert _same(_batches(alone.valid), _batches(shared.valid))
     store.close()
+
+
+def test_a_loader_travels_to_a_spawned_worker(manifest: Manifest, store: PhotoStore) -> None:
+    # fastai wraps plain callables in local functions, which can't be pickled.
+    made = made_loaders(manifest, store, range(18), range(18, 22), augment="manufacturing")
+    arrived = pickle.loads(pickle.dumps(made.train))
+    for loader in (made.train, arrived):
+        loader.start(epoch=3, skipped_batches=0)
+    first, second = (loader.do_item(loader.get_idxs()[5]) for loader in (made.train, arrived))
+    assert torch.equal(first[0], second[0])
+    assert first[1] == second[1]
 
 
 def test_validation_photos_come_as_they_are_and_in_order(
