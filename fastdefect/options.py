@@ -11,13 +11,12 @@ from fastdefect.config import ConfigField, config_fields
 
 
 def with_config_options(
-    *, sections: tuple[str, ...] = (), only: tuple[str, ...] = (), required: tuple[str, ...] = ()
+    *, sections: tuple[str, ...] = (), only: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a Typer command an option for each field of ``sections`` or named in ``only``.
 
     The command's first parameter, ``flags``, receives those that the user gave, by field
-    name; its other parameters stay options of its own. ``required`` makes an argument of
-    the config one that must be given.
+    name; its other parameters stay options of its own.
     """
     leaves = [leaf for leaf in config_fields() if leaf.section in sections or leaf.name in only]
 
@@ -29,7 +28,7 @@ def with_config_options(
             flags = {leaf.name: given.pop(leaf.name) for leaf in leaves}
             command({k: v for k, v in flags.items() if v not in (None, [])}, **given)
 
-        parameters = [_parameter(leaf, leaf.name in required) for leaf in leaves]
+        parameters = [_parameter(leaf) for leaf in leaves]
         # Typer reads the signature and the annotations alike.
         wrapper.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*parameters, *own]}
@@ -38,17 +37,13 @@ def with_config_options(
     return decorate
 
 
-def _parameter(leaf: ConfigField, required: bool) -> inspect.Parameter:
+def _parameter(leaf: ConfigField) -> inspect.Parameter:
     panel = leaf.section.capitalize()
     kind: Any = list[str] if leaf.type == tuple[str, ...] else leaf.type
     help_text = leaf.flag.help + _default_text(leaf)
     option: Any
     if leaf.flag.argument:
-        option = typer.Argument(
-            ... if required else None,
-            help=leaf.flag.help if required else help_text,
-            show_default=False,
-        )
+        option = typer.Argument(None, help=help_text, show_default=False)
     else:
         name = leaf.name.replace("_", "-")
         names = [f"--{name}/--no-{name}" if kind is bool else f"--{name}", *leaf.flag.aliases]
@@ -59,7 +54,7 @@ def _parameter(leaf: ConfigField, required: bool) -> inspect.Parameter:
         leaf.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=option,
-        annotation=kind if required else kind | None,
+        annotation=kind | None,
     )
 
 

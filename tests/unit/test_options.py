@@ -98,11 +98,6 @@ def test_only_the_fields_asked_for_become_flags() -> None:
     assert result.exit_code == 2
 
 
-def test_an_argument_can_be_required() -> None:
-    assert CliRunner().invoke(_app([], only=("data",), required=("data",)), []).exit_code == 2
-    assert _given(["photos"], only=("data",), required=("data",)) == {"data": Path("photos")}
-
-
 @pytest.mark.parametrize("arguments", [["--optimizer", "lion"], ["--epochs", "many"]])
 def test_what_typer_can_see_is_refused_at_once(arguments: list[str]) -> None:
     app = _app([], sections=("training",))
