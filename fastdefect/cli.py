@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fastdefect import __version__
-from fastdefect.config import Device, resolve
+from fastdefect.config import Device, RunConfig, resolve
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.options import with_config_options
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
+    from fastdefect.jobs.cross_validate import CrossReport
     from fastdefect.jobs.fit import FitReport
+    from fastdefect.run import Run
 
 INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -104,20 +106,51 @@ def fit(
                 "Leave them out; or start anew with --config RUN/config.toml and the flags.",
             )
         settings = resolve(flags, config)
-        from fastdefect.run import INTERRUPTED, open_run
+        from fastdefect.run import CROSS_VALIDATION, INTERRUPTED
+        from fastdefect.runs import open_run
 
         # Before the job, whose import takes seconds: a mistyped name is told at once.
         interrupted = open_run(resume, runs) if resume is not None else None
-        from fastdefect.jobs import fit as job
-
         if interrupted is not None:
-            report = job.resume(interrupted, on_event=screen)
+            crossing = interrupted.read_kind() == CROSS_VALIDATION
         else:
-            command = shlex.join(["fastdefect", *sys.argv[1:]])
-            report = job.start(settings, runs=runs, name=name, command=command, on_event=screen)
-        _show_fit(screen, report)
-        if report.reason == INTERRUPTED:
+            crossing = settings.report.folds is not None
+        do = _cross_validate if crossing else _fit
+        if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
+
+
+def _fit(
+    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
+) -> str:
+    """One training, new or resumed; how it ended."""
+    from fastdefect.jobs import fit as job
+
+    if interrupted is not None:
+        report = job.resume(interrupted, on_event=screen)
+    else:
+        report = job.start(settings, runs=runs, name=name, command=_command_line(), on_event=screen)
+    _show_fit(screen, report)
+    return report.reason
+
+
+def _cross_validate(
+    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
+) -> str:
+    """A training for each fold, new or resumed; how the last one ended."""
+    from fastdefect.jobs import cross_validate as job
+
+    if interrupted is not None:
+        report = job.resume(interrupted, on_event=screen)
+    else:
+        report = job.start(settings, runs=runs, name=name, command=_command_line(), on_event=screen)
+    _show_folds(screen, report)
+    return report.reason
+
+
+def _command_line() -> str:
+    """What the user typed, for the run's records."""
+    return shlex.join(["fastdefect", *sys.argv[1:]])
 
 
 def _show_fit(screen: "Screen", report: "FitReport") -> None:
@@ -139,6 +172,73 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     screen.result("result", as_event_data(report))
 
 
+def _show_folds(screen: "Screen", report: "CrossReport") -> None:
+    from fastdefect.reporting.tables import folds_table, targets_table
+
+    outcome = report.outcome
+    if outcome is not None:
+        screen.table(
+            folds_table(
+                outcome.spreads,
+                outcome.pooled,
+                outcome.intervals,
+                folds=report.n_folds,
+                n_parts=outcome.n_parts,
+            )
+        )
+        if outcome.verdicts:
+            screen.table(targets_table(outcome.verdicts))
+    screen.line(f"Run: {report.run.folder}")
+    if report.reason == "interrupted":
+        screen.line(
+            f"{report.done} of {report.n_folds} folds are done. "
+            f"Go on with: fastdefect fit --resume {report.run.folder}"
+        )
+    elif report.n_test:
+        screen.line(f"{report.n_test} test photos are sealed and were in no fold.")
+    screen.result("result", report.as_json())
+
+
+@app.command()
+@with_config_options(
+    only=(
+        *("data", "good", "part_from", "parts", "valid", "test", "unleak", "strict"),
+        *("folds", "seed"),
+    )
+)
+def split(
+    flags: dict[str, Any],
+    *,
+    out: Annotated[Path, typer.Option(help="Where the CSV goes.")] = Path("split.csv"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Write who is in train, valid and test, or in which fold, for other tools: parts whole."""
+    with _session(quiet, as_json) as screen:
+        settings = resolve(flags)
+        from fastdefect.jobs.split import split as job
+        from fastdefect.reporting.split_table import split_table
+
+        report = job(
+            settings.data,
+            seed=settings.training.seed,
+            folds=settings.report.folds,
+            out=out,
+            on_event=screen,
+        )
+        screen.table(
+            split_table(
+                report.sides,
+                report.labels,
+                report.parts,
+                report.manifest.classes,
+                kind=report.kind,
+            )
+        )
+        screen.line(f"Split: {report.path}")
+        screen.result("result", report.as_json())
+
+
 @app.command("tta-eval")
 def tta_eval(
     run: RunName = None,
@@ -155,13 +255,22 @@ def tta_eval(
 ) -> None:
     """Measure a run's model without and with test-time augmentation."""
     with _session(quiet, as_json) as screen:
-        from fastdefect.run import open_run
+        from fastdefect.runs import open_run
 
         chosen = open_run(run, runs)
+        chosen.require_model()
         from fastdefect.jobs.tta_eval import tta_eval as job
         from fastdefect.reporting.tables import tta_table
 
-        report = job(chosen, views=views, split=split, data=data, device=device, on_event=screen)
+        report = job(
+            chosen,
+            views=views,
+            split=split,
+            data=data,
+            device=device,
+            command=_command_line(),
+            on_event=screen,
+        )
         screen.table(
             tta_table(
                 report.plain,
@@ -169,6 +278,7 @@ def tta_eval(
                 report.seconds,
                 split=report.split,
                 views=report.views,
+                opening=report.opening,
             )
         )
         for file in report.files:
@@ -265,7 +375,7 @@ def list_of_runs(
     """List the runs, oldest first."""
     with _session(as_json=as_json) as screen:
         from fastdefect.reporting.tables import runs_table
-        from fastdefect.run import list_runs, summarise
+        from fastdefect.runs import list_runs, summarise
 
         rows = [summarise(run) for run in list_runs(runs)]
         screen.table(runs_table(rows))

@@ -63,8 +63,15 @@ class DataConfig:
         str | None,
         Flag("Regex on file names that says which photos show one part."),
     ] = None
+    parts: Annotated[
+        Literal["auto", "csv", "regex", "none"],
+        Flag("What says which photos show one part; none: each photo is its own."),
+    ] = "auto"
     valid: Annotated[float, Gt(0), Lt(1), Flag("Share of photos for validation.")] = 0.2
     test: Annotated[float, Ge(0), Lt(1), Flag("Share of photos sealed for the test.")] = 0.15
+    unleak: Annotated[
+        bool, Flag("Leave out photos to train on whose part is in a given valid or test.")
+    ] = False
     strict: Annotated[bool, Flag("Stop at unreadable photos instead of leaving them out.")] = False
     image_size: Annotated[int, Ge(16), Flag("Side of the square that the model sees, pixels.")] = (
         224
@@ -76,6 +83,9 @@ class DataConfig:
     augment: Annotated[
         Literal["none", "basic", "manufacturing"], Flag("Augmentation of training photos.")
     ] = "manufacturing"
+    light: Annotated[
+        bool, Flag("Show training photos in each other's light, so that no bench tells a class.")
+    ] = False
     balance: Annotated[
         Literal["sampler", "loss", "both", "none"],
         Flag("How classes of unequal size are evened out."),
@@ -133,8 +143,11 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """What the closing table holds the run against."""
+    """How the run is judged: on which photos, and against what."""
 
+    folds: Annotated[
+        int | None, Ge(2), Flag("Cross-validate: hold each of so many folds out in turn.")
+    ] = None
     target: Annotated[
         tuple[str, ...], Flag("METRIC=VALUE to be met on validation, e.g. f1=0.95; repeatable.")
     ] = ()

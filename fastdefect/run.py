@@ -13,13 +13,18 @@ runs/<name>/
   metrics.json         by split
   predictions-<split>.csv  path,label,predicted,p_<class>,...
   tta.json             what test-time augmentation gave, by split and views
+  bench_swap.json      decisions that change with another class's border light, by split
+  openings.json        each opening of the sealed test: time, command, what for
   curves.png, confusion.png, log.txt
-runs/latest            points to the newest run
+
+A cross-validation (``fit --folds K``) has no model of its own but a run for each fold:
+  run.json, config.toml, findings.*, environment.json, metrics.json, openings.json, log.txt
+  folds.csv            path,label,part,split,sha256,fold
+  predictions-oof.csv  path,label,predicted,p_<class>,...,fold,part: of the held-out photos
+  fold-1/, fold-2/ ... as above, and predictions-heldout.csv
 """
 
 import json
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,11 +32,10 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig, resolve, to_toml
-from fastdefect.errors import RunError, UsageError
+from fastdefect.errors import RunError
 from fastdefect.files import read_csv, write_csv, write_json, write_text
 
 SCHEMA = 1
-LATEST = "latest"
 # What run.json's status can be.
 RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED = (
     "running",
@@ -40,6 +44,8 @@ RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED = (
     "interrupted",
     "failed",
 )
+# What run.json's kind can be; older runs have none and are trainings.
+TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
 FINDING_COLUMNS = ("kind", "severity", "message", "value", "low", "high", "path")
 
 
@@ -63,6 +69,11 @@ class Run:
     def split_path(self) -> Path:
         """Which photo is on which side."""
         return self.folder / "split.csv"
+
+    @property
+    def folds_path(self) -> Path:
+        """A cross-validation's: which photo is in which fold."""
+        return self.folder / "folds.csv"
 
     @property
     def model_path(self) -> Path:
@@ -94,7 +105,40 @@ class Run:
         suffix = "" if views == "none" else f"-{views.replace(':', '-')}"
         return self.folder / f"predictions-{split}{suffix}.csv"
 
+    def fold(self, number: int) -> "Run":
+        """A cross-validation's run for one fold, from 1; it may not exist yet."""
+        return Run(self.folder / f"fold-{number}")
+
     # What the run is
+
+    def begin(self, config: RunConfig, command: str, kind: str, started: datetime) -> None:
+        """Write ``config.toml`` and a ``run.json`` that says it is running."""
+        write_text(self.config_path, to_toml(config))
+        state = {
+            "schema": SCHEMA,
+            "kind": kind,
+            "status": RUNNING,
+            "started": started.isoformat(timespec="seconds"),
+            "command": command,
+        }
+        write_json(self.folder / "run.json", state)
+
+    def read_kind(self) -> str:
+        """``TRAINING``, ``CROSS_VALIDATION`` or ``FOLD``."""
+        return str(self.read_state().get("kind", TRAINING))
+
+    def require_model(self) -> None:
+        """Raise ``RunError``, with what to do, unless there is a model to evaluate."""
+        if self.read_kind() == CROSS_VALIDATION:
+            raise RunError(
+                f"{self.name} is a cross-validation: it has no single model.",
+                f"Name a fold: {self.fold(1).folder}",
+            )
+        if not self.model_path.exists():
+            raise RunError(
+                f"{self.name} has no model yet: no epoch was finished.",
+                f"Go on with it: fastdefect fit --resume {self.folder}",
+            )
 
     def read_state(self) -> dict[str, Any]:
         """``run.json``; raises ``RunError`` if this is no run of a known schema."""
@@ -113,6 +157,27 @@ class Run:
     def read_config(self) -> RunConfig:
         """The config that the run was made with."""
         return resolve({}, self.config_path)
+
+    # The sealed test
+
+    def note_opening(self, command: str, what: str) -> int:
+        """Note in ``openings.json`` that the test is about to be seen; the how-manyeth time."""
+        time = datetime.now(UTC).isoformat(timespec="seconds")
+        openings = [*self.read_openings(), {"time": time, "command": command, "what": what}]
+        write_json(self._keeper_of_the_test.folder / "openings.json", openings)
+        return len(openings)
+
+    def read_openings(self) -> list[dict[str, str]]:
+        """``openings.json``, oldest first: time (ISO, UTC), command and what it was for."""
+        keeper = self._keeper_of_the_test
+        return list(keeper._read_json("openings.json", list, missing=[]))
+
+    @property
+    def _keeper_of_the_test(self) -> "Run":
+        """All folds of a cross-validation have one test: its openings are counted together."""
+        parent = Run(self.folder.parent)
+        whole = self.read_kind() == FOLD and (parent.folder / "run.json").is_file()
+        return parent if whole else self
 
     # What it found and learned
 
@@ -134,6 +199,10 @@ class Run:
     def write_split(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """``split.csv``."""
         write_csv(self.split_path, rows, ("path", "label", "part", "split", "sha256"))
+
+    def write_folds(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """``folds.csv``."""
+        write_csv(self.folds_path, rows, ("path", "label", "part", "split", "sha256", "fold"))
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """``environment.json``."""
@@ -181,10 +250,11 @@ class Run:
         """``predictions-<split>.csv``."""
         write_csv(self.predictions_path(split, views), rows, columns)
 
-    def _read_json(self, name: str, missing: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _read_json(self, name: str, kind: type = dict, missing: Any = None) -> Any:
+        """What the file holds, a ``kind``; ``missing``, if given, where there is none."""
         path = self.folder / name
         if missing is not None and not path.exists():
-            return dict(missing)
+            return missing
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -194,147 +264,12 @@ class Run:
             ) from error
         except (OSError, ValueError) as error:
             raise RunError(f"{path} can't be read: {error}.") from error
-        if not isinstance(content, dict):
-            raise RunError(f"{path} is damaged: expected an object, found {content!r:.40}.")
+        if not isinstance(content, kind):
+            expected = "a list" if kind is list else "an object"
+            raise RunError(f"{path} is damaged: expected {expected}, found {content!r:.40}.")
         return content
 
-
-def create_run(runs: Path, name: str | None, config: RunConfig, command: str) -> Run:
-    """Make a new run folder under ``runs`` and point ``runs/latest`` to it.
-
-    Without a name it is the time and the architecture. Raises ``UsageError`` if the name is
-    taken or can't be a folder's, or ``runs`` can't be written to.
-    """
-    started = datetime.now(UTC)
-    folder = _named(runs, name) if name else _unused(runs, started, config.model.arch)
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise UsageError(
-            f"--name {folder.name}: {folder} exists already.",
-            f"Choose another name, or go on with it: fastdefect fit --resume {folder}",
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            f"--runs {runs}: {folder} can't be made: {error.strerror}.",
-            "Choose a folder that you may write to.",
-        ) from error
-    run = Run(folder)
-    write_text(run.config_path, to_toml(config))
-    write_json(
-        folder / "run.json",
-        {
-            "schema": SCHEMA,
-            "status": RUNNING,
-            "started": started.isoformat(timespec="seconds"),
-            "command": command,
-        },
-    )
-    _point_latest(runs, folder.name)
-    return run
-
-
-def _named(runs: Path, name: str) -> Path:
-    # Whatever its case: to Windows and macOS, Latest and latest are one.
-    if name.casefold() == LATEST or not re.fullmatch(r"[\w][\w .+-]*(?<![ .])", name):
-        raise UsageError(
-            f"--name {name!r} can't name a run.",
-            f"Use letters, digits, - _ + and dots; {LATEST!r} is taken.",
-        )
-    return runs / name
-
-
-def _unused(runs: Path, started: datetime, arch: str) -> Path:
-    base = f"{started:%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9_.-]', '-', arch)}"
-    candidates = (runs / (base if n == 1 else f"{base}-{n}") for n in range(1, 1000))
-    return next(folder for folder in candidates if not folder.exists())
-
-
-def _point_latest(runs: Path, name: str) -> None:
-    """A relative symbolic link; where the system allows none (Windows), a file with the name."""
-    temporary = runs / f".{LATEST}-{os.getpid()}"
-    temporary.unlink(missing_ok=True)
-    try:
-        temporary.symlink_to(name, target_is_directory=True)
-    except OSError:
-        temporary.write_text(name, encoding="utf-8")
-    if os.name == "nt":  # which can't rename over a link to a folder
-        (runs / LATEST).unlink(missing_ok=True)
-    temporary.replace(runs / LATEST)
-
-
-def open_run(reference: str | None, runs: Path) -> Run:
-    """The run that ``reference`` names: a folder, a name under ``runs``, or the latest.
-
-    Raises ``RunError`` if there is none.
-    """
-    for folder in _candidates(reference, runs):
-        if (folder / "run.json").is_file():
-            run = Run(folder.resolve())
-            run.read_state()
-            return run
-    raise RunError(
-        f"No run at {reference} nor at {runs / reference}."
-        if reference
-        else f"No run in {runs} yet.",
-        "`fastdefect runs` lists the runs; `fastdefect fit` makes one.",
-    )
-
-
-def _candidates(reference: str | None, runs: Path) -> list[Path]:
-    if reference is None:
-        # The newest that is left, should the one that runs/latest names have been deleted.
-        return [_followed(runs / LATEST), *(run.folder for run in reversed(list_runs(runs)))]
-    return [_followed(Path(reference)), _followed(runs / reference)]
-
-
-def _followed(path: Path) -> Path:
-    if path.is_file() and path.name == LATEST:
-        return path.parent / path.read_text(encoding="utf-8").strip()
-    return path
-
-
-def list_runs(runs: Path) -> list[Run]:
-    """All runs under ``runs``, oldest first."""
-    if not runs.is_dir():
-        return []
-    found = [
-        Run(folder)
-        for folder in runs.iterdir()
-        if folder.is_dir() and not folder.is_symlink() and (folder / "run.json").is_file()
-    ]
-    return sorted(found, key=lambda run: (_started(run), run.name))
-
-
-def _started(run: Run) -> str:
-    try:
-        return str(run.read_state().get("started", ""))
-    except RunError:
-        return ""
-
-
-def summarise(run: Run) -> dict[str, Any]:
-    """What a list of runs shows of one: name, status, epochs, arch and metrics by split.
-
-    A run that can't be read (damaged, or another version's) must not hide the others: its
-    status says so, and the rest is empty.
-    """
-    try:
-        state = run.read_state()
-        return {
-            "name": run.name,
-            "status": state.get("status", "unknown"),
-            "started": state.get("started", ""),
-            "epochs": len(run.read_history()),
-            "arch": run.read_config().model.arch,
-            "valid": run.read_metrics().get("valid", {}),
-        }
-    except (RunError, UsageError):
-        return {
-            "name": run.name,
-            "status": "unreadable",
-            "started": "",
-            "epochs": 0,
-            "arch": "-",
-            "valid": {},
-        }
+    def write_bench_swap(self, split: str, result: Mapping[str, Any]) -> None:
+        """Put the bench swap of one split into ``bench_swap.json``, beside those of others."""
+        results = self._read_json("bench_swap.json", missing={})
+        write_json(self.folder / "bench_swap.json", {**results, split: result})

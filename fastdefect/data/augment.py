@@ -19,6 +19,8 @@ from fastai.vision.augment import RandTransform
 from fastai.vision.core import PILImage
 from numpy.typing import NDArray
 
+from fastdefect.data.light import BorrowedLight
+
 # Albumentations asks the network for its newest version when imported, unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as alb
@@ -246,25 +248,30 @@ class Augmenter:
     Not for use by several threads at once: they would share the random generators.
     """
 
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int, light: BorrowedLight | None = None) -> None:
+        """The pipeline ``name`` for photos of ``size`` pixels; ``light`` comes before it."""
         self.name = name
         self.size = size
+        self.light = light
         self.steps = build_steps(name, size)
         self._compose = alb.Compose([step.transform for step in self.steps])
 
     def __repr__(self) -> str:
         """How to build one like it."""
-        return f"{type(self).__name__}({self.name!r}, {self.size})"
+        light = ", light=..." if self.light else ""
+        return f"{type(self).__name__}({self.name!r}, {self.size}{light})"
 
-    def __reduce__(self) -> tuple[Callable[..., "Augmenter"], tuple[str, int]]:
-        """Travel to a worker as a name and a size, and be built anew there."""
-        return type(self), (self.name, self.size)
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., "Augmenter"], tuple[str, int, BorrowedLight | None]]:
+        """Travel to a worker as name, size and light, and be built anew there."""
+        return type(self), (self.name, self.size, self.light)
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
         """Change ``image``, uint8 RGB ``(size, size, 3)``, as ``seed`` says.
 
         ``seed`` is any non-negative integer. The answer has the shape and type of ``image``,
-        which stays as it was; ``none`` gives back ``image`` itself.
+        which stays as it was; ``none`` without light gives back ``image`` itself.
 
         Raises ValueError for another shape or type.
         """
@@ -273,6 +280,8 @@ class Augmenter:
             raise ValueError(
                 f"Expected a uint8 photo of shape {expected} but got {image.dtype} {image.shape}"
             )
+        if self.light is not None:
+            image = self.light(image, seed)
         if not self.steps:
             return image
         # One pair of generators for all the transforms. Compose.set_random_seed would give
@@ -283,7 +292,7 @@ class Augmenter:
 
     def describe(self) -> list[str]:
         """Say what each transform does, one line a transform, in the order they are applied."""
-        return [str(step) for step in self.steps]
+        return [str(step) for step in (*filter(None, [self.light]), *self.steps)]
 
 
 def item_seed(seed: int, epoch: int, position: int) -> int:

@@ -1,4 +1,4 @@
-"""Deal parts out to the sides of a split so that every class keeps its proportions."""
+"""Deal parts out to sides, splits or folds, so that every class keeps its proportions."""
 
 import hashlib
 import unicodedata
@@ -27,6 +27,26 @@ def carve(
     ``kept`` counts photos by class that are in train already; ``shares`` (each above 0, in
     all below 1) are of these and the groups together, class by class.
 
+    Raises ``DataError`` for a class with fewer parts than sides.
+    """
+    _check_enough(groups, kept, shares)
+    return deal(groups, {"train": 1 - sum(shares.values()), **shares}, seed, kept)
+
+
+def deal(
+    groups: Sequence[Group],
+    shares: Mapping[str, float],
+    seed: int,
+    kept: Mapping[str, int] | None = None,
+    *,
+    alike: bool = False,
+) -> list[str]:
+    """A side for each group, one of ``shares``, which add up to 1.
+
+    ``kept`` counts photos by class that lie on the first side already. ``alike``: of sides
+    that are equally good, the one with fewer photos takes the part, not the first (of folds,
+    the first would else get the odd parts of every class).
+
     The groups are dealt out from the largest to the smallest, each to the side where it
     lessens the squared errors most, error being photos too few or too many of a class,
     weighted by one over the number wished for. With parts of one class each, no side ends
@@ -36,13 +56,16 @@ def carve(
     a part each at most. Then a class that is missing somewhere is moved there (a wish smaller
     than one part can't be met more closely).
 
-    Raises ``DataError`` for a class with fewer parts than sides.
+    Raises ``DataError`` where parts of several classes can't be dealt out so that each class
+    is on each side.
     """
-    _check_enough(groups, kept, shares)
-    sides = _Sides(groups, kept, shares)
+    sides = _Sides(groups, kept or {}, shares)
     for group in sorted(groups, key=lambda group: _shuffled(group, seed)):
         costs = {side: sides.cost_of_adding(group, side) for side in sides.names}
-        sides.add(group, min(costs, key=costs.__getitem__))
+        best = min(costs.values())
+        # Up to a rounding error, or the last bits of equal costs would decide.
+        ties = [s for s in sides.names if costs[s] <= best + 1e-9 * alike]
+        sides.add(group, min(ties, key=lambda s: sides.photos[s] * alike))
     _fill_empty(sides, groups)
     return [sides.of[group.part] for group in groups]
 
@@ -56,14 +79,13 @@ class _Sides:
         counts = Counter(kept)
         for group in groups:
             counts.update(group.labels)
-        shares = {"train": 1 - sum(shares.values()), **shares}
         self.names = tuple(shares)
+        first = self.names[0]
         self.wish = {(s, c): share * n for s, share in shares.items() for c, n in counts.items()}
-        self.lacks = {
-            (s, c): n - kept.get(c, 0) * (s == "train") for (s, c), n in self.wish.items()
-        }
+        self.lacks = {(s, c): n - kept.get(c, 0) * (s == first) for (s, c), n in self.wish.items()}
         # Kept photos count as one part that can't be moved.
-        self.parts = Counter({("train", c): 1 for c, n in kept.items() if n})
+        self.parts = Counter({(first, c): 1 for c, n in kept.items() if n})
+        self.photos = Counter[str]()
         self.of: dict[str, str] = {}
 
     def cost_of_adding(self, group: Group, side: str) -> float:
@@ -93,6 +115,7 @@ class _Sides:
         return all(self.parts[side, c] > 1 for c in group.labels)
 
     def _count(self, group: Group, side: str, sign: int) -> None:
+        self.photos[side] += sign * len(group.photos)
         for c, n in group.labels.items():
             self.lacks[side, c] -= sign * n
             self.parts[side, c] += sign

@@ -32,6 +32,7 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(
 
 Pixels = NDArray[np.uint8]
 Resize = Literal["squish", "pad"]
+PADDING = 128  # the grey of the bars that ``pad`` puts around a photo
 _Tags = TiffImagePlugin.ImageFileDirectory_v2
 
 # Only the parsers that photos need: Pillow knows some forty more (PostScript among them,
@@ -146,7 +147,7 @@ def fit_to(image: Pixels, size: int, resize: Resize) -> Pixels:
     height, width = image.shape[:2]
     scale = size / max(height, width)
     inner = _scaled(image, max(1, round(width * scale)), max(1, round(height * scale)))
-    padded = np.full((size, size, 3), 128, np.uint8)
+    padded = np.full((size, size, 3), PADDING, np.uint8)
     top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
     padded[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
     return padded

@@ -17,6 +17,7 @@ from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
 
 from fastdefect.data.augment import Augmenter, AugmentTransform, item_seed
+from fastdefect.data.light import BorrowedLight, borrow_light
 from fastdefect.data.manifest import Manifest
 from fastdefect.data.store import PhotoStore
 
@@ -144,20 +145,23 @@ def build_loaders(
     workers: int,
     seed: int,
     device: torch.device,
+    light: bool = False,
 ) -> DataLoaders:
     """DataLoaders of the photos ``train`` and ``valid`` (indices into ``manifest.photos``).
 
     The vocabulary is ``classes`` in that order. ``balanced`` draws every class
-    equally often. Batches are normalised by ``preprocessing``. A batch is at most the
-    training set, and no batch holds a single photo, on which batch-norm would fail.
+    equally often; ``light`` shows training photos in each other's light. Batches are
+    normalised by ``preprocessing``. A batch is at most the training set, and no batch holds a
+    single photo, on which batch-norm would fail.
     """
     items = [*train, *valid]
+    lent = light_of(manifest, store, train) if light else None
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=list(classes), sort=False)),
         get_x=PhotoOf(store, tuple(photo.row for photo in manifest.photos)),
         get_y=LabelOf(tuple(photo.label for photo in manifest.photos)),
         splitter=IndexSplitter(range(len(train), len(items))),
-        item_tfms=[AugmentTransform(Augmenter(augment, preprocessing.image_size))],
+        item_tfms=[AugmentTransform(Augmenter(augment, preprocessing.image_size, lent))],
         batch_tfms=[Normalize.from_stats(preprocessing.mean, preprocessing.std, cuda=False)],
     )
     size = min(batch_size, len(train))
@@ -173,6 +177,13 @@ def build_loaders(
         dl_type=RepeatableDL,
         dl_kwargs=[draws, {"seed": seed}],
     )
+
+
+def light_of(manifest: Manifest, store: PhotoStore, indices: Sequence[int]) -> BorrowedLight:
+    """The light of some of the manifest's photos, by class: for training, of those alone."""
+    photos = [manifest.photos[index] for index in indices]
+    rows = [[photo.row for photo in photos if photo.label == name] for name in manifest.classes]
+    return borrow_light(store, rows)
 
 
 def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.checks import check_photos, reasons
+from fastdefect.data.file_facts import read_facts
 from fastdefect.data.findings import Finding
 from fastdefect.data.folders import Gathered, gather_folders, gathered_findings
 from fastdefect.data.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
@@ -143,6 +144,7 @@ def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
         width,
         height,
         row,
+        read_facts(data, entry.path),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.data.file_facts import FileFacts
 from fastdefect.data.findings import Finding
 
 Layout = Literal["classes", "splits", "csv"]
@@ -53,7 +54,7 @@ class Photo:
     """One photo that could be read; ``row`` is the index of its entry in the listing.
 
     ``sha256`` is of the file's bytes, in hex; ``width`` and ``height`` are those of the
-    upright photo, in pixels.
+    upright photo, in pixels; ``facts`` is what its file says beside them.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Photo:
     width: int
     height: int
     row: int
+    facts: FileFacts
 
 
 @dataclass(frozen=True)

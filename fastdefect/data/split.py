@@ -14,12 +14,16 @@ from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
 
 SPLITS = ("train", "valid", "test")
+UNUSED = "unused"  # what split.csv calls a photo that is on no side
 SPLIT_COLUMNS = ("path", "label", "part", "split", "sha256")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into ``manifest.photos``, ascending, and the part of every photo."""
+    """Indices into ``manifest.photos``, ascending, and the part of every photo.
+
+    A photo may be on no side.
+    """
 
     train: tuple[int, ...]
     valid: tuple[int, ...]
@@ -33,6 +37,20 @@ class Split:
         indices: tuple[int, ...] = getattr(self, name)
         return indices
 
+    @property
+    def unused(self) -> tuple[int, ...]:
+        """The photos that are on no side."""
+        used = {*self.train, *self.valid, *self.test}
+        return tuple(i for i in range(len(self.parts)) if i not in used)
+
+
+@dataclass(frozen=True)
+class PlainLeaks:
+    """Of so many ``held_out`` photos, how many show a part that is trained on too."""
+
+    leaked: int
+    held_out: int
+
 
 def group_parts(manifest: Manifest) -> tuple[str, ...]:
     """The part of every photo: given, or joined by identical bytes, or its own (``join_parts``)."""
@@ -44,8 +62,16 @@ def group_parts(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def make_split(manifest: Manifest, *, valid: float, test: float, seed: int) -> Split:
-    """Give every photo a side.
+def make_split(
+    manifest: Manifest,
+    parts: tuple[str, ...],
+    *,
+    valid: float,
+    test: float,
+    seed: int,
+    unleak: bool = False,
+) -> Split:
+    """Give every photo a side; ``parts`` names the part of each.
 
     Given splits stay as they are. What is missing is carved out of the photos that are given
     to train or to nothing: ``valid`` and ``test`` are shares of those, of each class, as
@@ -53,6 +79,9 @@ def make_split(manifest: Manifest, *, valid: float, test: float, seed: int) -> S
     photo without a split follows its part, if that lies in one given split. The outcome
     depends on the seed, the names, parts and labels, and on neither the order of the photos
     nor the machine.
+
+    With ``unleak``, photos whose part lies in a given test as well are taken out of train and
+    valid, and those whose part lies in a given valid out of train: they are on no side.
 
     Raises ``UsageError`` for shares that leave nothing to one side, and ``DataError`` for a
     class with too few parts to be on every side.
@@ -62,23 +91,39 @@ def make_split(manifest: Manifest, *, valid: float, test: float, seed: int) -> S
             f"--valid {valid:g} and --test {test:g} leave nothing to one side.",
             "Expected valid > 0, test >= 0 and valid + test < 1.",
         )
-    parts = group_parts(manifest)
+    if len(parts) != len(manifest.photos):
+        raise ValueError(f"Expected {len(manifest.photos)} parts, got {len(parts)}")
     given = {photo.split for photo in manifest.photos}
     shares = {
         name: share
         for name, share in (("valid", valid), ("test", test))
         if share > 0 and name not in given
     }
-    sides = _settled(manifest, parts, carving=bool(shares))
+    sides = _settled(manifest, parts, carving=bool(shares), unleak=unleak)
     labels = [photo.label for photo in manifest.photos]
     if shares:
         kept = Counter(label for label, side in zip(labels, sides, strict=True) if side == "train")
-        groups = _groups(parts, labels, [i for i, side in enumerate(sides) if side is None])
+        groups = groups_of(parts, labels, [i for i, side in enumerate(sides) if side is None])
         for group, side in zip(groups, carve(groups, kept, shares, seed), strict=True):
             for i in group.photos:
                 sides[i] = side
     _check_trained(manifest, sides)
     return _split_of(sides, parts)
+
+
+def plain_leaks(
+    manifest: Manifest, parts: tuple[str, ...], *, valid: float, test: float, seed: int
+) -> PlainLeaks:
+    """What a split of single photos would have leaked: same shares and seed, ``parts`` ignored.
+
+    Counted on the sides that are carved out; given ones are no split of ours.
+    """
+    alone = tuple(photo.name for photo in manifest.photos)
+    plain = make_split(manifest, alone, valid=valid, test=test, seed=seed)
+    given = {photo.split for photo in manifest.photos}
+    trained = {parts[i] for i in plain.train}
+    held_out = [i for side in ("valid", "test") if side not in given for i in plain.of(side)]
+    return PlainLeaks(sum(parts[i] in trained for i in held_out), len(held_out))
 
 
 def split_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
@@ -89,7 +134,7 @@ def split_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
             "path": photo.name,
             "label": photo.label,
             "part": split.parts[i],
-            "split": side[i],
+            "split": side.get(i, UNUSED),
             "sha256": photo.sha256,
         }
         for i, photo in enumerate(manifest.photos)
@@ -134,10 +179,10 @@ def _saved_rows(path: Path) -> list[dict[str, str]]:
     except (OSError, ValueError, csv.Error) as error:
         raise RunError(f"Can't read the split {path}: {error}.", "Start a new run.") from error
     for line, row in enumerate(rows, start=2):
-        if any(row.get(column) is None for column in SPLIT_COLUMNS) or row["split"] not in SPLITS:
+        if any(row.get(c) is None for c in SPLIT_COLUMNS) or row["split"] not in (*SPLITS, UNUSED):
             raise RunError(
                 f"{path}, line {line}: expected {','.join(SPLIT_COLUMNS)} with a split of "
-                f"{', '.join(SPLITS)}.",
+                f"{', '.join(SPLITS)}, {UNUSED}.",
                 "The file is damaged: start a new run.",
             )
     if not rows or len({row["path"] for row in rows}) < len(rows):
@@ -148,7 +193,13 @@ def _saved_rows(path: Path) -> list[dict[str, str]]:
     return rows
 
 
-def _settled(manifest: Manifest, parts: Sequence[str], carving: bool) -> list[str | None]:
+# A photo on one of these sides leaks where its part is on one of those, too.
+_LEAKS_INTO = {"train": {"valid", "test"}, "valid": {"test"}, "test": set[str]()}
+
+
+def _settled(
+    manifest: Manifest, parts: Sequence[str], *, carving: bool, unleak: bool
+) -> list[str | None]:
     """The side of each photo that is known before any carving, None for those to be dealt out.
 
     To be dealt out is what is in train or nowhere, unless its part is seen in a given valid
@@ -158,20 +209,31 @@ def _settled(manifest: Manifest, parts: Sequence[str], carving: bool) -> list[st
     for photo, part in zip(manifest.photos, parts, strict=True):
         if photo.split is not None:
             given[part].add(photo.split)
-    sides: list[str | None] = []
-    for photo, part in zip(manifest.photos, parts, strict=True):
-        if photo.split in ("valid", "test"):
-            sides.append(photo.split)
-        elif carving and given[part] <= {"train"}:
-            sides.append(None)
-        elif photo.split is None and len(given[part]) == 1:
-            sides.append(next(iter(given[part])))
-        else:
-            sides.append("train")
-    return sides
+    return [
+        UNUSED
+        if unleak and _leaks(photo.split, given[part])
+        else _settled_side(photo.split, given[part], carving)
+        for photo, part in zip(manifest.photos, parts, strict=True)
+    ]
 
 
-def _groups(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) -> list[Group]:
+def _leaks(split: str | None, given: set[str]) -> bool:
+    """Whether a photo leaks if its part is in the splits ``given``; one in none must take one."""
+    return len(given) > 1 if split is None else bool(given & _LEAKS_INTO[split])
+
+
+def _settled_side(split: str | None, given: set[str], carving: bool) -> str | None:
+    if split in ("valid", "test"):
+        return split
+    if carving and given <= {"train"}:
+        return None
+    if split is None and len(given) == 1:
+        return next(iter(given))
+    return "train"
+
+
+def groups_of(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) -> list[Group]:
+    """The photos ``free`` (indices) by part, in the order of the parts' names."""
     by_part: dict[str, list[int]] = defaultdict(list)
     for i in free:
         by_part[parts[i]].append(i)
@@ -182,14 +244,25 @@ def _groups(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) ->
 
 
 def _check_trained(manifest: Manifest, sides: Sequence[str | None]) -> None:
-    trained = {
-        photo.label for photo, side in zip(manifest.photos, sides, strict=True) if side == "train"
-    }
+    """Each class must be trained on, and something validated on; --unleak may have taken both."""
+    photos = list(zip(manifest.photos, sides, strict=True))
+    trained = {photo.label for photo, side in photos if side == "train"}
     absent = [name for name in manifest.classes if name not in trained]
+    if any(photo.label in absent and side == UNUSED for photo, side in photos):
+        raise DataError(
+            f"--unleak leaves no photo in train that shows {first(absent)}: all their parts are "
+            "in the given valid or test, too.",
+            "Add photos of other parts, or do without --unleak.",
+        )
     if absent:
         raise DataError(
             f"No photo in train shows {first(absent)}.",
             "Put some there: a class that is never trained on can't be recognised.",
+        )
+    if UNUSED in sides and "valid" not in sides:
+        raise DataError(
+            "--unleak leaves no photo in valid: all its parts are in the given test, too.",
+            "Take the given valid away, and it is carved out of train by parts.",
         )
 
 

@@ -17,3 +17,9 @@ def first(names: Sequence[str], most: int = 3) -> str:
 def listed(names: Sequence[str]) -> str:
     """All of two or more names: ``a, b and c``."""
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def ordinal(n: int) -> str:
+    """``1st``, ``2nd``, ``3rd``, ``11th``."""
+    ending = "th" if n // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.errors import RunError
+from fastdefect.files import read_csv
 from fastdefect.metrics import Metrics, score
 
 
@@ -58,4 +61,34 @@ def predictions_of(
         good,
         np.array([index[photo.label] for photo in photos], np.int64),
         y_prob,
+    )
+
+
+def read_predictions(path: Path, classes: tuple[str, ...], good: str | None) -> Predictions:
+    """What ``Predictions.rows`` gave, to the bit; raises ``RunError`` if the file is damaged."""
+    try:
+        rows = read_csv(path)
+        return Predictions(
+            tuple(row["path"] for row in rows),
+            classes,
+            good,
+            np.array([classes.index(row["label"]) for row in rows], np.int64),
+            np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows], np.float64),
+        )
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{path} can't be read as predictions of {', '.join(classes)}: {error!r}.",
+            "Delete it, and it is made again where the photos and the model are there.",
+        ) from error
+
+
+def pooled(several: Sequence[Predictions]) -> Predictions:
+    """All of one or more predictions of the same classes, one after the other."""
+    first = several[0]
+    return Predictions(
+        tuple(name for each in several for name in each.names),
+        first.classes,
+        first.good,
+        np.concatenate([each.y_true for each in several]),
+        np.concatenate([each.y_prob for each in several]),
     )

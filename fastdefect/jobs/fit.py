@@ -5,15 +5,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from fastai.learner import Learner
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from fastdefect.config import ModelConfig, RunConfig, TrainingConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.loaders import Preprocessing, build_loaders
 from fastdefect.data.split import split_rows
+from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import FastdefectError, RunError
+from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, OnEvent, Progress
@@ -23,7 +27,8 @@ from fastdefect.jobs.interrupt import stop_on_interrupt
 from fastdefect.jobs.log import Log
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots import plot_confusion, plot_curves
-from fastdefect.run import EARLY, FAILED, FINISHED, RUNNING, Run, create_run
+from fastdefect.run import EARLY, FAILED, FINISHED, RUNNING, Run
+from fastdefect.runs import create_run
 from fastdefect.training.backbones import (
     Backbone,
     LoadedWeights,
@@ -31,7 +36,7 @@ from fastdefect.training.backbones import (
     parameter_count,
 )
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
-from fastdefect.training.fit import Fitted, TrainingData, fit
+from fastdefect.training.fit import Fitted, fit
 from fastdefect.training.learner import (
     ModelSpec,
     build_learner,
@@ -54,6 +59,7 @@ class FitReport:
     metrics: dict[str, Metrics]
     verdicts: list[Verdict]
     n_test: int
+    bench_swap: BenchSwap | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,18 @@ class Machine:
     device: torch.device
     precision: str
     workers: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training needs, put together and known to fit."""
+
+    config: RunConfig
+    machine: Machine
+    data: TrainingData
+    spec: ModelSpec
+    loaded: LoadedWeights
+    learn: Learner
 
 
 def choose_machine(training: TrainingConfig) -> Machine:
@@ -84,10 +102,22 @@ def start(
     on_event: OnEvent,
 ) -> FitReport:
     """Train a new run. Nothing is written before the data and the model are known to work."""
-    targets = _targets(config)
+    parse_targets(config)
     log = Log(on_event)
     job = assemble(config, log)
-    run = create_run(runs, name, _absolute(config), command)
+    run = create_run(runs, name, absolute(config), command)
+    return begin(run, job, log)
+
+
+def resume(run: Run, *, on_event: OnEvent) -> FitReport:
+    """Go on with a run, whatever ended it; a finished one is only reported again."""
+    log = Log(on_event)
+    job, checkpoint = reassemble(run, log)
+    return go_on(run, job, checkpoint, log)
+
+
+def begin(run: Run, job: Job, log: Log) -> FitReport:
+    """Train ``job`` in the new folder of ``run``; what it is made of is written first."""
     log.to(run.log_path)
     run.write_split(split_rows(job.data.manifest, job.data.split))
     run.write_findings(findings_as_json(job.data.manifest.findings))
@@ -97,62 +127,60 @@ def start(
         job.spec.as_json()
         | {"weights": vars(job.loaded), "parameters": parameter_count(job.learn.model)}
     )
-    return _train(run, job, targets, log, None)
+    return _train(run, job, log, None)
 
 
-def resume(run: Run, *, on_event: OnEvent) -> FitReport:
-    """Go on with a run, whatever ended it; a finished one is only reported again."""
+def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Job, Checkpoint]:
+    """A run's job as it was, and where it stopped; ``data`` if its photos are read already."""
     config = run.read_config()
-    targets = _targets(config)
     if not run.checkpoint_path.exists():
         raise RunError(
             f"{run.folder} stopped before its training began: there is nothing to resume.",
             f"Start anew with the same settings: fastdefect fit --config {run.config_path}",
         )
     checkpoint = load_checkpoint(run.checkpoint_path)
-    log = Log(on_event)
     log.to(run.log_path)
     # The first weights don't matter: the checkpoint's take their place.
     blank = replace(config, model=ModelConfig(config.model.arch, "none"))
-    job = assemble(blank, log, split_file=run.split_path, resumed=True)
+    job = assemble(blank, log, data=data, split_file=run.split_path, resumed=True)
+    return job, checkpoint
+
+
+def go_on(run: Run, job: Job, checkpoint: Checkpoint, log: Log) -> FitReport:
+    """Train ``job`` on from ``checkpoint``, or report again if it is finished."""
     status = run.read_state()["status"]
     if status in (FINISHED, EARLY):
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-        return _report(run, job, Fitted(status, checkpoint.history), targets, log)
+        return _report(run, job, Fitted(status, checkpoint.history), log)
     run.update_state(status=RUNNING)
     log(Note(f"Resuming after {checkpoint.position.epoch} epochs."))
-    return _train(run, job, targets, log, checkpoint)
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that a training needs, put together and known to fit."""
-
-    config: RunConfig
-    machine: Machine
-    data: TrainingData
-    spec: ModelSpec
-    loaded: LoadedWeights
-    learn: Learner
+    return _train(run, job, log, checkpoint)
 
 
 def assemble(
-    config: RunConfig, on_event: OnEvent, *, split_file: Path | None = None, resumed: bool = False
+    config: RunConfig,
+    on_event: OnEvent,
+    *,
+    data: TrainingData | None = None,
+    split_file: Path | None = None,
+    resumed: bool = False,
 ) -> Job:
     """Read the photos, build the network and the learner; write nothing.
 
-    ``split_file`` fixes the split. ``resumed``: the weights come from a checkpoint.
+    ``data``: photos that are read and split already. ``split_file`` fixes the split.
+    ``resumed``: the weights come from a checkpoint.
     """
     machine = choose_machine(config.training)
     if machine.device.type == "cpu":
         keep_freed_memory()
-    data = load_training_data(
-        config.data,
-        seed=config.training.seed,
-        workers=machine.workers,
-        on_event=on_event,
-        split_file=split_file,
-    )
+    if data is None:
+        data = load_training_data(
+            config.data,
+            seed=config.training.seed,
+            workers=machine.workers,
+            on_event=on_event,
+            split_file=split_file,
+        )
     torch.manual_seed(config.training.seed)  # the first weights
     backbone, loaded = build_backbone(
         config.model.arch, config.model.weights, config.data.image_size
@@ -167,9 +195,7 @@ def assemble(
     return Job(config, machine, data, spec, loaded, learn)
 
 
-def _train(
-    run: Run, job: Job, targets: list[Target], log: Log, checkpoint: Checkpoint | None
-) -> FitReport:
+def _train(run: Run, job: Job, log: Log, checkpoint: Checkpoint | None) -> FitReport:
     try:
         with stop_on_interrupt() as stop_requested:
             ended = fit(
@@ -182,7 +208,7 @@ def _train(
                 stop_requested=stop_requested,
                 checkpoint=checkpoint,
             )
-        report = _report(run, job, ended, targets, log)
+        report = _report(run, job, ended, log)
     except FastdefectError as error:
         run.update_state(status=FAILED, error=error.message)
         raise
@@ -192,13 +218,14 @@ def _train(
     return report
 
 
-def _report(run: Run, job: Job, ended: Fitted, targets: list[Target], log: Log) -> FitReport:
+def _report(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
     """Measure the best model on training and validation photos, write and plot it all.
 
     The test photos stay sealed: only an evaluation that names them opens them.
     """
     history = ended.history
     metrics: dict[str, Metrics] = {}
+    swap = None
     if history.best_epoch is not None:
         job.learn.model.load_state_dict(load_file(run.model_path))
         for name in ("train", "valid"):
@@ -207,6 +234,7 @@ def _report(run: Run, job: Job, ended: Fitted, targets: list[Target], log: Log) 
             run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
             run.write_metrics(name, metrics[name].as_json())
         _tell_if_blind(metrics["valid"], job.spec.classes, log)
+        swap = _swap_benches(run, job, predictions, log)  # the last: those of validation
         plot_curves(history.rows, run.curves_path, best_epoch=history.best_epoch)
         plot_confusion(
             metrics["valid"].confusion,
@@ -215,9 +243,10 @@ def _report(run: Run, job: Job, ended: Fitted, targets: list[Target], log: Log) 
             title=f"Validation, {metrics['valid'].n} photos",
             good=job.spec.good,
         )
+    targets = parse_targets(job.config)
     verdicts = judge(targets, run.read_metrics()) if metrics else []
     n_test = len(job.data.split.test)
-    return FitReport(run, ended.reason, history.best_epoch, metrics, verdicts, n_test)
+    return FitReport(run, ended.reason, history.best_epoch, metrics, verdicts, n_test, swap)
 
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
@@ -231,6 +260,37 @@ def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
                 "warning",
             )
         )
+
+
+def _swap_benches(run: Run, job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
+    """Measure and keep how the validation photos fare on another class's bench."""
+    side, classes = job.data.split.valid, job.spec.classes
+
+    def predict(photos: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return class_probabilities(
+            job.learn.model,
+            photos,
+            range(len(photos)),
+            job.spec.preprocessing,
+            device=job.learn.dls.device,
+        )
+
+    swap = bench_swap(
+        predict,
+        job.data.store,
+        job.data.rows(side),
+        valid.y_true,
+        valid.y_prob,
+        good=classes.index(job.spec.good) if job.spec.good else None,
+        seed=job.config.training.seed,
+        on_batch=lambda done: log(Progress("swapping benches", done, len(side))),
+    )
+    if swap is None:
+        only = classes[valid.y_true[0]]
+        log(Note(f"No bench swap: all validation photos are {only!r}, none lends another bench."))
+    else:
+        run.write_bench_swap("valid", swap.as_json())
+    return swap
 
 
 def _predict(job: Job, name: str, log: Log) -> Predictions:
@@ -269,6 +329,7 @@ def _learner(
         workers=machine.workers,
         seed=training.seed,
         device=machine.device,
+        light=config.data.light,
     )
     weights = _class_weights(config.data.balance, data, on_event)
     loss = build_loss(weights, training.label_smoothing, machine.device)
@@ -276,7 +337,8 @@ def _learner(
         Note(
             f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
             f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
-            f"augment {config.data.augment}, balance {config.data.balance}."
+            f"augment {config.data.augment}{' and light' if config.data.light else ''}, "
+            f"balance {config.data.balance}."
         )
     )
     return build_learner(dls, backbone, loss, training=training, precision=machine.precision)
@@ -318,12 +380,13 @@ def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnE
         )
 
 
-def _targets(config: RunConfig) -> list[Target]:
+def parse_targets(config: RunConfig) -> list[Target]:
+    """What the run is held against; raises ``UsageError`` for what is no target."""
     named = [parse_target(text) for text in config.report.target]
     return [*(MISSION if config.report.targets == "mission" else ()), *named]
 
 
-def _absolute(config: RunConfig) -> RunConfig:
+def absolute(config: RunConfig) -> RunConfig:
     """Paths that hold from any folder, for the config that the run keeps."""
     weights = config.model.weights
     if weights not in ("auto", "none"):
@@ -352,4 +415,5 @@ def as_event_data(report: FitReport) -> dict[str, Any]:
             }
             for verdict in report.verdicts
         ],
+        "bench_swap": report.bench_swap.as_json() if report.bench_swap else None,
     }

@@ -11,7 +11,8 @@ from fastai.callback.schedule import valley
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.augment import Augmenter, item_seed
-from fastdefect.data.images import UnreadablePhoto, fit_to, read_photo
+from fastdefect.data.images import Pixels, UnreadablePhoto, fit_to, read_photo
+from fastdefect.data.light import BorrowedLight, borrow_light
 from fastdefect.data.manifest import Entry, list_photos
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
@@ -26,31 +27,53 @@ def preview(
 ) -> Path:
     """Write a contact sheet: a row a photo, as the model sees it and ``draws`` times augmented."""
     listing = list_photos(config.data, part_from=config.part_from)
-    augmenter = Augmenter(config.augment, config.image_size)
+    entries = _spread(listing.entries, listing.classes, photos, seed)
+    shown = _readable(entries, config, on_event)
+    if not shown:
+        raise DataError(f"No photo in {config.data} could be read.")
+    light = _light_of(shown) if config.light else None
+    augmenter = Augmenter(config.augment, config.image_size, light)
     rows = []
-    for position, entry in enumerate(_spread(listing.entries, listing.classes, photos, seed)):
-        try:
-            image = fit_to(read_photo(entry.path), config.image_size, config.resize)
-        except UnreadablePhoto as error:
-            on_event(Note(f"{entry.name} can't be read: {error.reason}.", "warning"))
-            continue
+    for position, (entry, image) in enumerate(shown):
         tiles = [Tile(image, f"{entry.label}\n{Path(entry.name).name}")]
         tiles += [
             Tile(augmenter(image, item_seed(seed, draw, position)), f"epoch {draw + 1}")
             for draw in range(draws)
         ]
         rows.append(tiles)
-    if not rows:
-        raise DataError(f"No photo in {config.data} could be read.")
     for line in augmenter.describe():
         on_event(Note(line))
+    what = f"{config.augment} and light" if config.light else config.augment
     sheet = contact_sheet(
-        rows, title=f"{config.augment} at {config.image_size} px: original, then as augmented"
+        rows, title=f"{what} at {config.image_size} px: original, then as augmented"
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(out) as temporary:
         sheet.save(temporary, format="PNG")
     return out
+
+
+def _readable(
+    entries: Sequence[Entry], config: DataConfig, on_event: OnEvent
+) -> list[tuple[Entry, Pixels]]:
+    """The photos that can be read, as the model sees them; a warning for each other."""
+    shown = []
+    for entry in entries:
+        try:
+            image = fit_to(read_photo(entry.path), config.image_size, config.resize)
+        except UnreadablePhoto as error:
+            on_event(Note(f"{entry.name} can't be read: {error.reason}.", "warning"))
+            continue
+        shown.append((entry, image))
+    return shown
+
+
+def _light_of(shown: Sequence[tuple[Entry, Pixels]]) -> BorrowedLight:
+    """The light that photos of the sheet lend each other; in training, all that are trained on."""
+    by_class: dict[str, list[int]] = {}
+    for row, (entry, _) in enumerate(shown):
+        by_class.setdefault(entry.label, []).append(row)
+    return borrow_light([image for _, image in shown], list(by_class.values()))
 
 
 def _spread(entries: Sequence[Entry], classes: Sequence[str], count: int, seed: int) -> list[Entry]:

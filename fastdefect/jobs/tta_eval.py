@@ -13,13 +13,10 @@ from safetensors.torch import load_file
 
 from fastdefect.config import Device, RunConfig
 from fastdefect.data.loaders import build_loaders
-from fastdefect.data.manifest import Manifest
-from fastdefect.data.store import PhotoStore
-from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent, Progress
-from fastdefect.jobs.data import load_other_photos, load_training_data
+from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.fit import choose_machine
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
@@ -31,10 +28,14 @@ from fastdefect.training.predict import class_probabilities
 
 @dataclass(frozen=True)
 class TtaReport:
-    """Both sets of metrics; ``seconds`` per photo without and with views, decoding excluded."""
+    """Both sets of metrics; ``seconds`` per photo without and with views, decoding excluded.
+
+    ``opening`` is the how-manyeth opening of the sealed test this was; None if it was none.
+    """
 
     run: Run
     split: str
+    opening: int | None
     views: str
     plain: Metrics
     averaged: Metrics
@@ -46,6 +47,7 @@ class TtaReport:
         return {
             "run": str(self.run.folder),
             "split": self.split,
+            "opening": self.opening,
             "views": self.views,
             "plain": self.plain.as_json(),
             "averaged": self.averaged.as_json(),
@@ -54,32 +56,36 @@ class TtaReport:
         }
 
 
-@dataclass(frozen=True)
-class _Photos:
-    """The photos under evaluation: indices into a manifest, and their pixels."""
-
-    manifest: Manifest
-    store: PhotoStore
-    side: tuple[int, ...]
-    split: str
-
-    @property
-    def rows(self) -> list[int]:
-        return [self.manifest.photos[index].row for index in self.side]
-
-
 def tta_eval(
-    run: Run, *, views: str, split: str, data: Path | None, device: Device, on_event: OnEvent
+    run: Run,
+    *,
+    views: str,
+    split: str,
+    data: Path | None,
+    device: Device,
+    command: str,
+    on_event: OnEvent,
 ) -> TtaReport:
     """Predict twice, write both predictions and their metrics into the run, and report.
 
-    ``split`` is valid or test; with ``data``, all photos there are used instead. Raises
-    ``RunError`` if the run has no model or no such photos.
+    ``split`` is valid or test; with ``data``, all photos there are used instead. ``command``
+    is noted if that opens the test. Raises ``RunError`` if the run has no model or no such
+    photos.
     """
     fixed, n_random = parse_views(views)
+    run.require_model()
     config = run.read_config()
     spec = ModelSpec.from_json(run.read_model_spec())
-    photos = _photos(run, config, spec, split, data, on_event)
+    photos = load_evaluation_photos(
+        run,
+        split=split,
+        data=data,
+        classes=spec.classes,
+        good=spec.good,
+        command=command,
+        what="test-time augmentation",
+        on_event=on_event,
+    )
     learn = _load_learner(run, config, spec, photos, device)
 
     def predict(chosen: Any, label: str) -> tuple[Predictions, float]:
@@ -104,42 +110,10 @@ def tta_eval(
     return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds))
 
 
-def _photos(
-    run: Run,
-    config: RunConfig,
-    spec: ModelSpec,
-    split: str,
-    data: Path | None,
-    on_event: OnEvent,
-) -> _Photos:
-    if data is not None:
-        manifest, store = load_other_photos(data, spec.classes, spec.good, config.data, on_event)
-        return _Photos(manifest, store, tuple(range(len(manifest.photos))), "data")
-    loaded = load_training_data(
-        config.data,
-        seed=config.training.seed,
-        workers=0,
-        on_event=lambda event: on_event(event) if isinstance(event, Progress) else None,
-        split_file=run.split_path,
-    )
-    side = loaded.split.of(split)
-    if not side:
-        raise RunError(
-            f"{run.name} has no {split} photos.",
-            "It was split with --test 0; use --split valid, or --data DIR for other photos.",
-        )
-    return _Photos(loaded.manifest, loaded.store, side, split)
-
-
 def _load_learner(
-    run: Run, config: RunConfig, spec: ModelSpec, photos: _Photos, device: Device
+    run: Run, config: RunConfig, spec: ModelSpec, photos: EvaluationPhotos, device: Device
 ) -> Learner:
     """The run's best model in a Learner over ``photos``, built as it was for training."""
-    if not run.model_path.exists():
-        raise RunError(
-            f"{run.name} has no model yet: no epoch was finished.",
-            f"Go on with it: fastdefect fit --resume {run.folder}",
-        )
     training = config.training
     machine = choose_machine(replace(training, device=device, precision="auto", workers=0))
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
@@ -164,7 +138,7 @@ def _load_learner(
 
 
 def _random_views(
-    learn: Learner, photos: _Photos, spec: ModelSpec, config: RunConfig, n: int
+    learn: Learner, photos: EvaluationPhotos, spec: ModelSpec, config: RunConfig, n: int
 ) -> tuple[Predictions, float]:
     """fastai's own ``learn.tta``, with draws that repeat in the run's seed."""
     begin = time.perf_counter()
@@ -174,14 +148,13 @@ def _random_views(
     return _join(photos, spec, y_prob.as_subclass(torch.Tensor).double().numpy()), seconds
 
 
-def _join(photos: _Photos, spec: ModelSpec, y_prob: NDArray[np.float64]) -> Predictions:
-    shown = [photos.manifest.photos[index] for index in photos.side]
-    return predictions_of(shown, spec.classes, spec.good, y_prob)
+def _join(photos: EvaluationPhotos, spec: ModelSpec, y_prob: NDArray[np.float64]) -> Predictions:
+    return predictions_of(photos.photos, spec.classes, spec.good, y_prob)
 
 
 def _keep(
     run: Run,
-    photos: _Photos,
+    photos: EvaluationPhotos,
     views: str,
     plain: Predictions,
     averaged: Predictions,
@@ -195,4 +168,4 @@ def _keep(
         files.append(run.predictions_path(photos.split, views))
     run.write_metrics(photos.split, before.as_json())
     run.write_tta(photos.split, views, after.as_json() | {"seconds_per_photo": seconds[1]})
-    return TtaReport(run, photos.split, views, before, after, seconds, tuple(files))
+    return TtaReport(run, photos.split, photos.opening, views, before, after, seconds, tuple(files))

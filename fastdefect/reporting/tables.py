@@ -2,11 +2,25 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from fastdefect.data.wording import counted, ordinal
+from fastdefect.evaluation.intervals import Interval, Spread
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER, Metrics
+from fastdefect.reporting.table_data import TableData
+
+__all__ = [
+    "TableData",
+    "change_text",
+    "folds_table",
+    "metric_text",
+    "metric_title",
+    "metrics_table",
+    "runs_table",
+    "targets_table",
+    "tta_table",
+]
 
 # Shares of photos read best in percent; scores that are no shares stay as they are.
 _PERCENT = {"accuracy", "escape_rate", "overkill_rate", "gap"}
@@ -16,17 +30,6 @@ _TITLES = {
     "escape_rate": "escape rate",
     "overkill_rate": "overkill rate",
 }
-
-
-@dataclass(frozen=True)
-class TableData:
-    """A table: the first column holds names, the others figures as text."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    caption: str = ""
-    marks: Mapping[int, str] = field(default_factory=dict)  # row -> "good" or "bad"
 
 
 def metric_title(name: str) -> str:
@@ -56,16 +59,25 @@ def metrics_table(metrics: Mapping[str, Metrics]) -> TableData:
         (metric_title(name), *(_with_counts(name, metrics[split]) for split in metrics))
         for name in HEADLINE
     ]
-    if len(classes) > 2 or not any(map(_has_good, metrics.values())):
+    if _is_macro(list(metrics.values())):
         rows += [
             (f"F1 {name}", *(f"{metrics[split].per_class[name].f1:.4f}" for split in metrics))
             for name in classes
         ]
-        kind = "F1, precision and recall are macro averages over the classes."
-    else:
-        kind = "F1, precision and recall are the defect's."
     rows.append(("photos", *(str(metrics[split].n) for split in metrics)))
-    return TableData("Best model, by split", ("metric", *metrics), tuple(rows), kind)
+    return TableData(
+        "Best model, by split", ("metric", *metrics), tuple(rows), _kind(list(metrics.values()))
+    )
+
+
+def _kind(metrics: Sequence[Metrics]) -> str:
+    if _is_macro(metrics):
+        return "F1, precision and recall are macro averages over the classes."
+    return "F1, precision and recall are the defect's."
+
+
+def _is_macro(metrics: Sequence[Metrics]) -> bool:
+    return len(metrics[0].per_class) > 2 or not any(map(_has_good, metrics))
 
 
 def _has_good(metrics: Metrics) -> bool:
@@ -118,9 +130,18 @@ def _target_text(verdict: Verdict) -> str:
 
 
 def tta_table(
-    plain: Metrics, averaged: Metrics, seconds: tuple[float, float], *, split: str, views: str
+    plain: Metrics,
+    averaged: Metrics,
+    seconds: tuple[float, float],
+    *,
+    split: str,
+    views: str,
+    opening: int | None = None,
 ) -> TableData:
-    """Without and with test-time augmentation, the difference, and its price."""
+    """Without and with test-time augmentation, the difference, and its price.
+
+    ``opening``: the how-manyeth time the sealed test was opened for it.
+    """
     rows = [
         (
             metric_title(name),
@@ -134,10 +155,49 @@ def tta_table(
     ratio = f"x {after / before:.1f}" if before else "-"
     rows.append(("seconds per photo", f"{before:.4f}", f"{after:.4f}", ratio))
     return TableData(
-        f"Test-time augmentation on {split}, {plain.n} photos",
+        f"Test-time augmentation on {split}, {plain.n} photos{_opened(opening)}",
         ("metric", "without", f"views: {views}", "difference"),
         tuple(rows),
     )
+
+
+def _opened(opening: int | None) -> str:
+    return "" if opening is None else f"; test opened for the {ordinal(opening)} time"
+
+
+def folds_table(
+    spreads: Mapping[str, Spread],
+    pooled: Metrics,
+    intervals: Mapping[str, Interval | None],
+    *,
+    folds: int,
+    n_parts: int,
+) -> TableData:
+    """Each metric over the held-out folds, and of all held-out photos with its interval."""
+    rows = [
+        (
+            metric_title(name),
+            metric_text(name, spreads[name].mean),
+            metric_text(name, spreads[name].sd),
+            _range_text(name, (spreads[name].min, spreads[name].max)),
+            _with_counts(name, pooled),
+            _range_text(name, intervals[name]),
+        )
+        for name in HEADLINE
+    ]
+    return TableData(
+        f"Cross-validation, {folds} folds: each photo held out once",
+        ("metric", "mean", "sd", "min to max", "all held out", "95 % interval"),
+        tuple(rows),
+        f"{counted(pooled.n, 'photo')} of {counted(n_parts, 'part')}; intervals by bootstrap over "
+        f"parts. {_kind([pooled])}",
+    )
+
+
+def _range_text(name: str, ends: tuple[float, float] | None) -> str:
+    if ends is None or not all(map(math.isfinite, ends)):
+        return "-"
+    return f"{metric_text(name, ends[0])} to {metric_text(name, ends[1])}"
 
 
 def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
@@ -150,11 +210,13 @@ def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
             (
                 row["name"],
                 row["status"],
-                str(row["epochs"]),
+                f"{row['folds']} folds" if row["folds"] else str(row["epochs"]),
                 row["arch"],
                 *(metric_text(name, row["valid"].get(name)) for name in names),
             )
             for row in rows
         ),
-        "Figures are on validation." if rows else "No runs yet: `fastdefect fit` makes one.",
+        "Figures are on validation; of a cross-validation, on all held-out photos."
+        if rows
+        else "No runs yet: `fastdefect fit` makes one.",
     )

@@ -14,8 +14,7 @@ from safetensors.torch import save_file
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.manifest import Manifest
-from fastdefect.data.split import Split
-from fastdefect.data.store import PhotoStore
+from fastdefect.data.training_data import TrainingData
 from fastdefect.events import FitEnded, FitStarted, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, score
@@ -50,19 +49,6 @@ class Stage:
     epochs: int
     frozen: bool
     discriminative: bool
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The photos of a run: what they are, their pixels, and which side each is on."""
-
-    manifest: Manifest
-    store: PhotoStore
-    split: Split
-
-    def rows(self, side: tuple[int, ...]) -> list[int]:
-        """Rows in the store of some of the manifest's photos."""
-        return [self.manifest.photos[index].row for index in side]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ View = Callable[[torch.Tensor], torch.Tensor]
 
 def class_probabilities(
     model: nn.Module,
-    store: PhotoStore,
+    store: PhotoStore | NDArray[np.uint8],
     rows: Sequence[int],
     preprocessing: Preprocessing,
     *,

@@ -10,7 +10,7 @@ from fastai.learner import Learner
 
 from fastdefect.config import TrainingConfig
 from fastdefect.data.split import Split
-from fastdefect.training.fit import TrainingData
+from fastdefect.data.training_data import TrainingData
 from fastdefect.training.learner import build_learner, build_loss
 from helpers.nets import tiny_backbone
 from helpers.photos import made_loaders, made_manifest, made_store

@@ -3,7 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from fastdefect.data.file_facts import FileFacts
 from fastdefect.data.photos import Manifest, Photo
+
+# Of a photo that was never a file.
+FACTS = FileFacts(1000, "PNG", True, "RGB", 1, None, 0, None, None)
 
 
 def photo(
@@ -15,7 +19,7 @@ def photo(
 ) -> Photo:
     """A photo that was never read; its hash is its own unless one is given."""
     digest = f"sha of {name}" if sha256 is None else sha256
-    return Photo(name, Path("/data") / name, label, part, split, digest, 8, 8, 0)
+    return Photo(name, Path("/data") / name, label, part, split, digest, 8, 8, 0, FACTS)
 
 
 def manifest(photos: Iterable[Photo]) -> Manifest:

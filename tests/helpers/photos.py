@@ -11,6 +11,7 @@ from fastai.data.core import DataLoaders
 from fastdefect.data.loaders import Preprocessing, build_loaders
 from fastdefect.data.manifest import Manifest, Photo
 from fastdefect.data.store import PhotoStore
+from helpers.manifests import FACTS
 
 SIZE = 32
 PREPROCESSING = Preprocessing(SIZE, "squish", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -38,6 +39,7 @@ def made_manifest(
             SIZE,
             SIZE,
             i + shift,
+            FACTS,
         )
         for i, label in enumerate(labels)
     )

@@ -33,9 +33,12 @@ def manifests(draw, *, mixed: bool, given_splits: bool = False, copies: bool = F
     return manifest(photos)
 
 
-def split_or_none(photos: Manifest, shares: tuple[float, float], seed: int) -> Split | None:
+def split_or_none(
+    photos: Manifest, shares: tuple[float, float], seed: int, unleak: bool = False
+) -> Split | None:
+    parts = group_parts(photos)
     try:
-        return make_split(photos, valid=shares[0], test=shares[1], seed=seed)
+        return make_split(photos, parts, valid=shares[0], test=shares[1], seed=seed, unleak=unleak)
     except DataError:
         return None
 
@@ -76,7 +79,7 @@ def test_neither_order_nor_repetition_matters(photos, shares, seed, random):
     if split is None or again is None:
         assert split is again
         return
-    assert make_split(photos, valid=shares[0], test=shares[1], seed=seed) == split
+    assert split_or_none(photos, shares, seed) == split
     side, other = sides(split), sides(again)
     before = {one.name: (side[i], split.parts[i]) for i, one in enumerate(photos.photos)}
     after = {one.name: (other[i], again.parts[i]) for i, one in enumerate(shuffled)}
@@ -129,6 +132,29 @@ def test_given_splits_stay_and_make_no_new_leak(photos, shares, seed):
                 if p == part and one.split is not None
             }
             assert len(given_here) > 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(manifests(mixed=True, given_splits=True, copies=True), SHARES, SEEDS)
+def test_unleaked_no_part_is_on_two_sides_and_the_test_is_as_given(photos, shares, seed):
+    split = split_or_none(photos, shares, seed, unleak=True)
+    if split is None:
+        return
+    by_side = [{split.parts[i] for i in split.of(name)} for name in SPLITS]
+    assert sum(map(len, by_side)) == len(set.union(*by_side))
+    side = sides(split)
+    for i, one in enumerate(photos.photos):
+        if one.split == "test":
+            assert side[i] == "test"
+        if i in split.unused:
+            assert one.split != "test"
+            given_here = {
+                other.split
+                for other, part in zip(photos.photos, split.parts, strict=True)
+                if part == split.parts[i]
+            }
+            assert given_here & {"valid", "test"}
+    assert {photos.photos[i].label for i in split.train} == set(photos.classes)
 
 
 @pytest.mark.parametrize("test", [0.0, 0.2])

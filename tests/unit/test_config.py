@@ -124,7 +124,7 @@ def _strategy(leaf: ConfigField) -> st.SearchStrategy[Any]:
     by_type: dict[Any, st.SearchStrategy[Any]] = {
         bool: st.booleans(),
         int: st.integers(16, 2**32 - 1),
-        int | None: st.none() | st.integers(0, 2**32 - 1),
+        int | None: st.none() | st.integers(2, 2**32 - 1),
         float: _finite(0, 1),
         str: text,
         str | None: st.none() | text,

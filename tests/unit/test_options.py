@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -121,21 +122,23 @@ def test_help_shows_each_flag_with_its_default() -> None:
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
     """The real program with a job that only keeps what it is handed, and then breaks off."""
     from fastdefect.errors import DataError
+    from fastdefect.jobs import cross_validate, fit
 
-    try:
-        from fastdefect.jobs import fit as job
-    except ImportError as error:  # pragma: no cover - while the rooms are being built
-        pytest.skip(f"fastdefect.jobs is not complete: {error}")
     received: list[tuple[RunConfig, dict[str, Any]]] = []
-    # Whatever is renamed in the real one must be renamed here: the call is bound to it.
-    signature = inspect.signature(job.start)
 
-    def start(*args: Any, **kwargs: Any) -> None:
-        bound = signature.bind(*args, **kwargs).arguments
-        received.append((bound.pop("config"), bound))
-        raise DataError("enough seen")
+    def replace_start(job: ModuleType) -> None:
+        # Whatever is renamed in the real one must be renamed here: the call is bound to it.
+        signature = inspect.signature(job.start)
 
-    monkeypatch.setattr(job, "start", start)
+        def start(*args: Any, **kwargs: Any) -> None:
+            bound = signature.bind(*args, **kwargs).arguments
+            received.append((bound.pop("config"), {**bound, "job": job.__name__}))
+            raise DataError("enough seen")
+
+        monkeypatch.setattr(job, "start", start)
+
+    replace_start(fit)
+    replace_start(cross_validate)
     return received
 
 
@@ -182,6 +185,22 @@ def test_each_flag_arrives_alone(
     value = other_value(leaf)
     _fit(*as_arguments({leaf.name: value}))
     assert handed_over[0][0] == resolve({leaf.name: value})
+
+
+def test_folds_are_a_job_of_their_own(
+    handed_over: list[tuple[RunConfig, dict[str, Any]]],
+) -> None:
+    _fit("--folds", "4")
+    _fit()
+    assert [rest["job"].rpartition(".")[2] for _, rest in handed_over] == ["cross_validate", "fit"]
+
+
+def test_lr_find_and_preview_know_no_folds() -> None:
+    from fastdefect.cli import app
+
+    for command in ("lr-find", "preview"):
+        result = CliRunner().invoke(app, [command, "--folds", "3"])
+        assert result.exit_code == 2
 
 
 def test_flags_beat_the_config_file_at_the_job(
@@ -257,7 +276,9 @@ def bare() -> set[str]:
     return _imported_for("bare", "fit", "--help")
 
 
-@pytest.mark.parametrize("command", ["", "fit", "tta-eval", "preview", "lr-find", "sample", "runs"])
+@pytest.mark.parametrize(
+    "command", ["", "fit", "split", "tta-eval", "preview", "lr-find", "sample", "runs"]
+)
 def test_help_imports_nothing_heavy(command: str, bare: set[str]) -> None:
     imported = _imported_for("fastdefect", *([command] if command else []), "--help")
 
@@ -274,4 +295,4 @@ def test_every_command_is_among_those_whose_help_is_tested() -> None:
         command.name or command.callback.__name__  # type: ignore[union-attr]
         for command in app.registered_commands
     }
-    assert names == {"fit", "tta-eval", "preview", "lr-find", "sample", "runs"}
+    assert names == {"fit", "split", "tta-eval", "preview", "lr-find", "sample", "runs"}

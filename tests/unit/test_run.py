@@ -10,17 +10,8 @@ import pytest
 from fastdefect.config import resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.files import read_csv
-from fastdefect.run import (
-    FINISHED,
-    LATEST,
-    RUNNING,
-    SCHEMA,
-    Run,
-    create_run,
-    list_runs,
-    open_run,
-    summarise,
-)
+from fastdefect.run import CROSS_VALIDATION, FINISHED, FOLD, RUNNING, SCHEMA, TRAINING, Run
+from fastdefect.runs import LATEST, create_fold, create_run, list_runs, open_run, summarise
 
 CONFIG = resolve({"arch": "resnet18", "epochs": 3, "data": "photos"})
 
@@ -340,6 +331,85 @@ def test_a_summary_is_what_the_list_shows(runs: Path) -> None:
         "name": "x",
         "status": RUNNING,
         "epochs": 2,
+        "folds": None,
         "arch": "resnet18",
         "valid": {"f1": 0.9},
     }
+
+
+def test_openings_of_the_test_are_counted(runs: Path) -> None:
+    run = _create(runs, "x")
+    assert run.read_openings() == []
+    assert [run.note_opening(f"command {n}", "a look") for n in (1, 2)] == [1, 2]
+    assert [entry["command"] for entry in run.read_openings()] == ["command 1", "command 2"]
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "null"])
+def test_damaged_openings_are_an_error_and_no_fresh_start(content: str, runs: Path) -> None:
+    run = _create(runs, "x")
+    (run.folder / "openings.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=r"openings\.json"):
+        run.note_opening("command", "a look")
+    assert (run.folder / "openings.json").read_text(encoding="utf-8") == content
+
+
+def test_a_run_of_an_older_version_is_a_training(runs: Path) -> None:
+    run = _create(runs, "x")
+    assert run.read_kind() == TRAINING
+    state = run.read_state()
+    del state["kind"]
+    (run.folder / "run.json").write_text(json.dumps(state), encoding="utf-8")
+    assert run.read_kind() == TRAINING
+
+
+def _cross_validation(runs: Path, k: int = 3) -> Run:
+    config = resolve({"arch": "resnet18", "folds": k})
+    return create_run(runs, "cv", config, "fastdefect fit --folds 3", kind=CROSS_VALIDATION)
+
+
+def test_a_fold_is_a_run_with_the_settings_of_the_whole(runs: Path) -> None:
+    parent = _cross_validation(runs)
+    own = create_fold(parent, 2)
+    assert own == parent.fold(2)
+    assert own.read_kind() == FOLD
+    assert own.read_config() == parent.read_config()
+    assert own.read_state()["command"] == "fastdefect fit --folds 3"
+    assert open_run(None, runs).name == "cv"  # not the fold
+    assert open_run("cv/fold-2", runs).folder == own.folder.resolve()
+    assert [run.name for run in list_runs(runs)] == ["cv"]
+
+
+def test_a_fold_that_never_began_is_made_again(runs: Path) -> None:
+    parent = _cross_validation(runs)
+    create_fold(parent, 1).update_state(status="failed")
+    assert create_fold(parent, 1).read_state()["status"] == RUNNING
+
+
+def test_a_fold_on_its_own_keeps_its_openings(runs: Path) -> None:
+    parent = _cross_validation(runs)
+    lent = create_fold(parent, 1).folder.rename(runs.parent / "lent")
+    assert Run(lent).note_opening("command", "a look") == 1
+    assert parent.read_openings() == []
+
+
+def test_a_cross_validation_has_no_model_and_names_what_has(runs: Path) -> None:
+    parent = _cross_validation(runs)
+    with pytest.raises(
+        RunError, match="cv is a cross-validation: it has no single model"
+    ) as caught:
+        parent.require_model()
+    assert str(parent.fold(1).folder) in caught.value.hint
+    own = create_fold(parent, 1)
+    with pytest.raises(RunError, match="fold-1 has no model yet"):
+        own.require_model()
+    own.model_path.write_bytes(b"weights")
+    own.require_model()
+
+
+def test_a_cross_validation_is_summed_up_by_what_it_held_out(runs: Path) -> None:
+    parent = _cross_validation(runs, 5)
+    assert summarise(parent)["valid"] == {}
+    parent.write_metrics("oof", {"f1": 0.8})
+    parent.write_metrics("fold-1", {"f1": 0.1})
+    row = summarise(parent)
+    assert (row["folds"], row["valid"]) == (5, {"f1": 0.8})

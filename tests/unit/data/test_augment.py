@@ -33,6 +33,8 @@ from fastdefect.data.augment import (
     build_steps,
     item_seed,
 )
+from fastdefect.data.bench import BorderLight
+from fastdefect.data.light import BorrowedLight
 
 SIDE = 224
 Photo = NDArray[np.uint8]
@@ -179,6 +181,30 @@ def test_describe_says_a_plain_line_for_each_transform() -> None:
         "brightness and contrast",
     ):
         assert any(wanted in line for line in lines), wanted
+
+
+LIGHT = BorrowedLight(((BorderLight((60.0,) * 3, 0.01, 1.0),), (BorderLight((210.0,) * 3, 0, 1),)))
+
+
+@pytest.mark.parametrize("name", AUGMENTS)
+def test_light_comes_before_all_other_steps(name: str) -> None:
+    photo = surface(side=64)
+    for seed in range(6):
+        expected = Augmenter(name, 64)(LIGHT(photo, seed), seed)
+        found = Augmenter(name, 64, LIGHT)(photo, seed)
+        np.testing.assert_array_equal(found, expected)
+        assert not np.array_equal(found, Augmenter(name, 64)(photo, seed))
+
+
+def test_light_is_described_first_and_travels_by_pickle() -> None:
+    augmenter = Augmenter("basic", 64, LIGHT)
+    lines = augmenter.describe()
+    assert lines[0].startswith("light: border brightness")
+    assert lines[1:] == Augmenter("basic", 64).describe()
+    assert repr(augmenter) == "Augmenter('basic', 64, light=...)"
+    arrived = pickle.loads(pickle.dumps(augmenter))
+    photo = surface(side=64)
+    np.testing.assert_array_equal(arrived(photo, 5), augmenter(photo, 5))
 
 
 # ---- repeatable, and different everywhere

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fastdefect.data.loaders import Preprocessing, RepeatableDL
+from fastdefect.data.loaders import Preprocessing, RepeatableDL, light_of
 from fastdefect.data.manifest import Manifest
 from fastdefect.data.store import PhotoStore
 
@@ -242,6 +242,49 @@ def test_a_loader_travels_to_a_spawned_worker(manifest: Manifest, store: PhotoSt
     first, second = (loader.do_item(loader.get_idxs()[5]) for loader in (made.train, arrived))
     assert torch.equal(first[0], second[0])
     assert first[1] == second[1]
+
+
+def test_light_is_borrowed_from_training_photos_alone(manifest: Manifest) -> None:
+    train, valid = range(12), range(12, 22)
+    first, second = (made_store(sum(COUNTS.values()) + SHIFT) for _ in range(2))
+    for index in valid:  # photos that must not be looked at
+        second.put(manifest.photos[index].row, np.full((SIZE, SIZE, 3), 255, np.uint8))
+    lit, lit_again = (
+        _batches(made_loaders(manifest, store, train, valid, light=True).train, epoch=2)
+        for store in (first, second)
+    )
+    assert _same(lit, lit_again)
+    plain = _batches(made_loaders(manifest, first, train, valid).train, epoch=2)
+    assert [y.tolist() for _, y in lit] == [y.tolist() for _, y in plain]
+    x, z = (torch.cat([x for x, _ in batches]) for batches in (lit, plain))
+    changed = (x - z).abs().mean((1, 2, 3))
+    assert changed.min() > 0.02
+    donors = light_of(manifest, first, train).donors
+    assert [len(of_class) for of_class in donors] == np.bincount(manifest.labels[:12]).tolist()
+
+
+def test_light_leaves_validation_alone(manifest: Manifest, store: PhotoStore) -> None:
+    lit, plain = (
+        made_loaders(manifest, store, range(12), range(12, 22), light=light).valid
+        for light in (True, False)
+    )
+    assert _same(_batches(lit), _batches(plain))
+
+
+@pytest.mark.parametrize("augment", ["none", "manufacturing"])
+def test_light_repeats_whatever_the_workers_and_where_a_run_resumes(
+    manifest: Manifest, store: PhotoStore, augment: str
+) -> None:
+    def loader(workers: int = 0) -> RepeatableDL:
+        return made_loaders(
+            manifest, store, range(18), range(18, 22),
+            augment=augment, balanced=True, light=True, workers=workers,
+        ).train  # fmt: skip
+
+    full = _batches(loader(), epoch=3)
+    assert _same(_batches(loader(), epoch=3, skipped=2), full[2:])
+    assert _same(_batches(loader(workers=2), epoch=3, skipped=1), full[1:])
+    assert not _same(_batches(loader(), epoch=4), full)
 
 
 def test_validation_photos_come_as_they_are_and_in_order(

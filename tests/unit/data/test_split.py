@@ -13,11 +13,17 @@ from fastdefect.data.split import (
     Split,
     group_parts,
     make_split,
+    plain_leaks,
     read_split,
     split_rows,
 )
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import write_csv
+
+
+def split_by_parts(photos: Manifest, **options) -> Split:
+    """The split by the parts that the photos name themselves."""
+    return make_split(photos, group_parts(photos), **options)
 
 
 def counts(photos: Manifest, split: Split) -> dict[str, dict[str, int]]:
@@ -65,7 +71,7 @@ def test_a_part_called_like_a_photo_is_not_that_photo():
 )
 def test_shares_of_single_photos_are_exact(valid, test, expected):
     photos = plain(good=200, crack=100)
-    found = counts(photos, make_split(photos, valid=valid, test=test, seed=3))
+    found = counts(photos, split_by_parts(photos, valid=valid, test=test, seed=3))
     for side, share in zip(SPLITS, expected, strict=True):
         want = {"crack": share, "good": 2 * share} if share else {}
         assert found[side] == want
@@ -73,7 +79,7 @@ def test_shares_of_single_photos_are_exact(valid, test, expected):
 
 def test_every_class_is_on_every_side_from_three_photos_on():
     photos = plain(good=100, crack=3)
-    found = counts(photos, make_split(photos, valid=0.1, test=0.1, seed=0))
+    found = counts(photos, split_by_parts(photos, valid=0.1, test=0.1, seed=0))
     assert [found[side]["crack"] for side in SPLITS] == [1, 1, 1]
 
 
@@ -86,7 +92,7 @@ def test_every_class_is_on_every_side_from_three_photos_on():
 )
 def test_too_few_photos_say_how_many_are_needed(n, test, says):
     with pytest.raises(DataError) as caught:
-        make_split(plain(good=50, crack=n), valid=0.1, test=test, seed=0)
+        split_by_parts(plain(good=50, crack=n), valid=0.1, test=test, seed=0)
     assert f"Class crack has {says}" in caught.value.message
     assert ("--test 0" in caught.value.hint) == (test > 0)
 
@@ -95,15 +101,15 @@ def test_too_few_parts_however_many_photos():
     cracks = [photo(f"crack/{i}", "crack", part=f"p{i % 2}") for i in range(40)]
     photos = manifest([*plain(good=50).photos, *cracks])
     with pytest.raises(DataError, match=r"Class crack has 2 parts in 40 photos .* least 3"):
-        make_split(photos, valid=0.1, test=0.1, seed=0)
-    assert make_split(photos, valid=0.1, test=0, seed=0)
+        split_by_parts(photos, valid=0.1, test=0.1, seed=0)
+    assert split_by_parts(photos, valid=0.1, test=0, seed=0)
 
 
 def test_parts_of_two_classes_that_cannot_be_dealt_out():
     # Three parts of each class, but the same two of them show both.
     both = [photo(f"{p}{c}", c, part=p) for p in ("p", "q") for c in ("a", "b")]
     photos = manifest([*both, photo("ra", "a"), photo("sb", "b")])
-    found = counts(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    found = counts(photos, split_by_parts(photos, valid=0.2, test=0.2, seed=0))
     assert all(set(found[side]) == {"a", "b"} for side in SPLITS)  # r and s share a side
     chain = manifest(
         [
@@ -112,7 +118,7 @@ def test_parts_of_two_classes_that_cannot_be_dealt_out():
         ]
     )
     with pytest.raises(DataError, match="can't be dealt out to train, valid and test"):
-        make_split(chain, valid=0.2, test=0.2, seed=0)
+        split_by_parts(chain, valid=0.2, test=0.2, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -120,14 +126,14 @@ def test_parts_of_two_classes_that_cannot_be_dealt_out():
 )
 def test_impossible_shares(valid, test):
     with pytest.raises(UsageError, match="leave nothing to one side"):
-        make_split(plain(good=9, crack=9), valid=valid, test=test, seed=0)
+        split_by_parts(plain(good=9, crack=9), valid=valid, test=test, seed=0)
 
 
 def test_the_seed_matters_and_nothing_else_does():
     photos = plain(good=60, crack=40)
-    first = make_split(photos, valid=0.2, test=0.2, seed=1)
-    assert make_split(photos, valid=0.2, test=0.2, seed=1) == first
-    other = make_split(photos, valid=0.2, test=0.2, seed=2)
+    first = split_by_parts(photos, valid=0.2, test=0.2, seed=1)
+    assert split_by_parts(photos, valid=0.2, test=0.2, seed=1) == first
+    other = split_by_parts(photos, valid=0.2, test=0.2, seed=2)
     assert other.valid != first.valid
     assert counts(photos, other) == counts(photos, first)
 
@@ -135,7 +141,7 @@ def test_the_seed_matters_and_nothing_else_does():
 def test_the_split_is_the_same_on_every_machine_and_version():
     """Written down once: if this changes, old runs and papers can't be repeated."""
     photos = plain(good=10, crack=6)
-    split = make_split(photos, valid=0.2, test=0.2, seed=7)
+    split = split_by_parts(photos, valid=0.2, test=0.2, seed=7)
     assert (split.valid, split.test) == ((2, 9, 12), (1, 6, 15))
 
 
@@ -159,7 +165,7 @@ def test_wishes_are_met_as_closely_as_sklearn_meets_them():
     theirs = folds.split(np.zeros(len(photos)), all_photos.labels, group_parts(all_photos))
     best_of_sklearn = min(worst(test) for _, test in theirs)
     for seed in range(5):
-        split = make_split(all_photos, valid=0.2, test=0.2, seed=seed)
+        split = split_by_parts(all_photos, valid=0.2, test=0.2, seed=seed)
         assert worst(split.valid) <= max(best_of_sklearn, 1.5)
         assert worst(split.test) <= max(best_of_sklearn, 1.5)
 
@@ -178,14 +184,14 @@ def given_split(train=40, valid=0, test=0) -> Manifest:
 
 def test_what_is_given_is_kept():
     photos = given_split(20, 5, 5)
-    split = make_split(photos, valid=0.4, test=0.3, seed=0)
+    split = split_by_parts(photos, valid=0.4, test=0.3, seed=0)
     assert named(photos, split) == {p.name: p.split for p in photos.photos}
 
 
 @pytest.mark.parametrize("test", [0.0, 0.5])
 def test_a_missing_valid_is_carved_out_of_train(test):
     photos = given_split(40, 0, 10)
-    split = make_split(photos, valid=0.25, test=test, seed=0)
+    split = split_by_parts(photos, valid=0.25, test=test, seed=0)
     side = named(photos, split)
     assert all(side[p.name] == "test" for p in photos.photos if p.split == "test")
     assert counts(photos, split)["valid"] == {"crack": 10, "good": 10}  # a quarter of train
@@ -193,29 +199,29 @@ def test_a_missing_valid_is_carved_out_of_train(test):
 
 def test_a_missing_test_is_carved_out_of_train_unless_unwanted():
     photos = given_split(40, 10)
-    carved = counts(photos, make_split(photos, valid=0.4, test=0.25, seed=0))
+    carved = counts(photos, split_by_parts(photos, valid=0.4, test=0.25, seed=0))
     assert carved["valid"] == {"crack": 10, "good": 10}
     assert carved["test"] == {"crack": 10, "good": 10}
-    unwanted = counts(photos, make_split(photos, valid=0.4, test=0, seed=0))
+    unwanted = counts(photos, split_by_parts(photos, valid=0.4, test=0, seed=0))
     assert unwanted["test"] == {}
     assert unwanted["train"] == {"crack": 40, "good": 40}
 
 
 def test_train_alone_is_split_into_three():
     photos = given_split(40)
-    found = counts(photos, make_split(photos, valid=0.25, test=0.25, seed=0))
+    found = counts(photos, split_by_parts(photos, valid=0.25, test=0.25, seed=0))
     assert [found[side]["good"] for side in SPLITS] == [20, 10, 10]
 
 
 def test_rows_without_a_split_are_trained_on_where_nothing_is_missing():
     photos = manifest([*given_split(10, 5, 5).photos, photo("x", "good"), photo("y", "crack")])
-    side = named(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    side = named(photos, split_by_parts(photos, valid=0.2, test=0.2, seed=0))
     assert (side["x"], side["y"]) == ("train", "train")
 
 
 def test_rows_without_a_split_are_carved_where_something_is_missing():
     photos = manifest([*given_split(0, 0, 10).photos, *plain(good=20, crack=20).photos])
-    found = counts(photos, make_split(photos, valid=0.25, test=0.1, seed=0))
+    found = counts(photos, split_by_parts(photos, valid=0.25, test=0.1, seed=0))
     assert found["valid"] == {"crack": 5, "good": 5}
     assert found["train"] == {"crack": 15, "good": 15}
 
@@ -233,7 +239,7 @@ def test_a_row_without_a_split_follows_its_part():
             photo("w3", "good", part="p3"),
         ]
     )
-    side = named(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    side = named(photos, split_by_parts(photos, valid=0.2, test=0.2, seed=0))
     assert (side["t2"], side["v2"]) == ("test", "valid")
     assert (side["w1"], side["w2"], side["w3"]) == ("valid", "test", "train")
 
@@ -245,7 +251,7 @@ def test_a_part_given_on_two_sides_stays_and_is_not_carved():
     ]
     photos = manifest([*given_split(20, 0, 5).photos, *pinned])
     for seed in range(20):
-        side = named(photos, make_split(photos, valid=0.45, test=0.2, seed=seed))
+        side = named(photos, split_by_parts(photos, valid=0.45, test=0.2, seed=seed))
         assert (side["p/train"], side["p/test"]) == ("train", "test")
 
 
@@ -255,21 +261,117 @@ def test_photos_that_must_stay_in_train_count_there():
     leak = [photo("leak", "good", part="p", split="test"), photo("t", "crack", split="test")]
     free = [photo(f"{c}/{i}", c, split="train") for c in ("good", "crack") for i in range(10)]
     photos = manifest([*pinned, *leak, *free])
-    found = counts(photos, make_split(photos, valid=0.2, test=0.2, seed=0))
+    found = counts(photos, split_by_parts(photos, valid=0.2, test=0.2, seed=0))
     assert found["valid"] == {"good": 4, "crack": 2}
 
 
 def test_a_class_that_is_never_trained_on():
     photos = manifest([*given_split(10, 5, 5).photos, photo("b", "burr", split="test")])
     with pytest.raises(DataError, match="No photo in train shows burr"):
-        make_split(photos, valid=0.2, test=0.2, seed=0)
+        split_by_parts(photos, valid=0.2, test=0.2, seed=0)
 
 
 def test_an_unknown_side():
-    split = make_split(plain(good=9, crack=9), valid=0.2, test=0.2, seed=0)
+    split = split_by_parts(plain(good=9, crack=9), valid=0.2, test=0.2, seed=0)
     assert split.of("valid") == split.valid
     with pytest.raises(ValueError, match="Expected a split"):
         split.of("parts")
+
+
+# ---- parts from elsewhere, leaks ---------------------------------------------------------
+
+
+def test_the_parts_that_are_handed_over_count_and_no_others():
+    photos = manifest(photo(f"{c}/{i:02}", c, part="all one") for c in "ab" for i in range(12))
+    parts = tuple(f"{p.label}{i // 2}" for i, p in enumerate(photos.photos))
+    split = make_split(photos, parts, valid=0.25, test=0.25, seed=0)
+    assert split.parts == parts
+    for name in SPLITS:
+        assert all(parts.count(parts[i]) == sum(parts[j] == parts[i] for j in split.of(name))
+                   for i in split.of(name))  # fmt: skip
+    with pytest.raises(ValueError, match="Expected 24 parts, got 1"):
+        make_split(photos, ("one",), valid=0.25, test=0.25, seed=0)
+
+
+def leaking() -> Manifest:
+    """Given splits in which parts p (train, test), q (valid, test), r (train, valid) leak."""
+    return manifest(
+        [
+            *given_split(10, 5, 5).photos,
+            *(photo(f"p/{side}", "good", part="p", split=side) for side in ("train", "test")),
+            *(photo(f"q/{side}", "good", part="q", split=side) for side in ("valid", "test")),
+            *(photo(f"r/{side}", "good", part="r", split=side) for side in ("train", "valid")),
+            photo("p/none", "good", part="p"),
+        ]
+    )
+
+
+def test_unleak_takes_the_offenders_out_and_nothing_else():
+    photos = leaking()
+    kept = split_by_parts(photos, valid=0.2, test=0.2, seed=0)
+    assert kept.unused == ()
+    assert named(photos, kept)["p/train"] == "train"
+    split = split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
+    unused = {photos.photos[i].name for i in split.unused}
+    assert unused == {"p/train", "p/none", "q/valid", "r/train"}
+    rest = named(photos, split)
+    assert rest == {p.name: p.split for p in photos.photos if p.name not in unused}
+
+
+def test_unleak_changes_nothing_where_nothing_leaks():
+    photos = given_split(40, 0, 10)
+    options = {"valid": 0.25, "test": 0.1, "seed": 0}
+    plainly = split_by_parts(photos, **options)
+    assert split_by_parts(photos, **options, unleak=True) == plainly
+
+
+def test_unleak_with_a_carved_valid():
+    leak = [photo(f"p/{side}", "good", part="p", split=side) for side in ("train", "test")]
+    photos = manifest([*given_split(40, 0, 10).photos, *leak])
+    split = split_by_parts(photos, valid=0.25, test=0.1, seed=0, unleak=True)
+    assert [photos.photos[i].name for i in split.unused] == ["p/train"]
+    assert counts(photos, split)["valid"] == {"crack": 10, "good": 10}
+
+
+def test_unleak_that_leaves_a_class_untrained():
+    burrs = [photo(f"b/{side}", "burr", part="b", split=side) for side in ("train", "test")]
+    photos = manifest([*given_split(10, 5, 5).photos, *burrs])
+    with pytest.raises(DataError, match="--unleak leaves no photo in train that shows burr"):
+        split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
+
+
+def test_unleak_that_leaves_nothing_to_validate_on():
+    leak = [photo(f"p/{side}", "good", part="p", split=side) for side in ("valid", "test")]
+    photos = manifest([*given_split(10, 0, 5).photos, *leak])
+    with pytest.raises(DataError, match="--unleak leaves no photo in valid"):
+        split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
+
+
+def test_a_plain_split_leaks_nearly_every_held_out_photo_of_large_parts():
+    photos = manifest(photo(f"{c}/{i:03}", c) for c in "ab" for i in range(100))
+    parts = tuple(f"{p.label}{i // 10}" for i, p in enumerate(photos.photos))
+    leaks = plain_leaks(photos, parts, valid=0.2, test=0.2, seed=1)
+    assert leaks.held_out == 80
+    assert leaks.leaked > 76  # a part of ten with all ten held out is next to impossible
+    alone = tuple(str(i) for i in range(200))
+    assert plain_leaks(photos, alone, valid=0.2, test=0.2, seed=1).leaked == 0
+
+
+def test_a_plain_split_is_counted_photo_by_photo():
+    photos = manifest(photo(f"{c}/{i:03}", c) for c in "ab" for i in range(30))
+    parts = tuple(f"{p.label}{i // 3}" for i, p in enumerate(photos.photos))
+    alone = tuple(p.name for p in photos.photos)
+    split = make_split(photos, alone, valid=0.2, test=0.1, seed=4)
+    trained = [parts[i] for i in split.train]
+    expected = sum(trained.count(parts[i]) > 0 for i in (*split.valid, *split.test))
+    leaks = plain_leaks(photos, parts, valid=0.2, test=0.1, seed=4)
+    assert (leaks.leaked, leaks.held_out) == (expected, 18)
+
+
+def test_a_given_side_is_no_split_of_ours_to_leak():
+    photos = leaking()
+    leaks = plain_leaks(photos, group_parts(photos), valid=0.2, test=0.2, seed=0)
+    assert (leaks.leaked, leaks.held_out) == (0, 0)
 
 
 # ---- on disk -----------------------------------------------------------------------------
@@ -284,7 +386,7 @@ def saved(tmp_path):
             photo("1.png", "good", sha256="sha of good/0000"),
         ]
     )
-    split = make_split(photos, valid=0.2, test=0.2, seed=0)
+    split = split_by_parts(photos, valid=0.2, test=0.2, seed=0)
     path = tmp_path / "split.csv"
     write_csv(path, split_rows(photos, split), SPLIT_COLUMNS)
     return path, photos, split
@@ -295,6 +397,15 @@ def test_a_split_comes_back_as_it_was(saved):
     assert read_split(path, photos) == split
     assert path.read_text(encoding="utf-8").splitlines()[0] == "path,label,part,split,sha256"
     assert len(split_rows(photos, split)) == len(photos.photos)
+
+
+def test_an_unused_photo_comes_back_unused(tmp_path):
+    photos = leaking()
+    split = split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
+    rows = split_rows(photos, split)
+    assert Counter(row["split"] for row in rows)["unused"] == 4
+    write_csv(tmp_path / "split.csv", rows, SPLIT_COLUMNS)
+    assert read_split(tmp_path / "split.csv", photos) == split
 
 
 def test_the_order_of_photos_does_not_matter_to_a_saved_split(saved):

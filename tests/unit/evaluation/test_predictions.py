@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastdefect.evaluation.predictions import Predictions, predictions_of
+from fastdefect.errors import RunError
+from fastdefect.evaluation.predictions import (
+    Predictions,
+    pooled,
+    predictions_of,
+    read_predictions,
+)
 from fastdefect.files import read_csv, write_csv
 from fastdefect.metrics import score
 
@@ -55,3 +61,39 @@ def test_a_count_that_does_not_fit_is_an_error() -> None:
     photos = [Named("a", "ök"), Named("b", "ök")]
     with pytest.raises(ValueError, match="zip"):
         predictions_of(photos, CLASSES, "ök", Y_PROB).rows()
+
+
+def test_predictions_come_back_to_the_bit(tmp_path: Path) -> None:
+    predictions = _predictions()
+    path = tmp_path / "predictions.csv"
+    write_csv(path, predictions.rows(), predictions.columns())
+    again = read_predictions(path, CLASSES, "ök")
+    assert (again.names, again.classes, again.good) == (predictions.names, CLASSES, "ök")
+    assert again.y_true.tolist() == predictions.y_true.tolist()
+    assert again.y_prob.tobytes() == predictions.y_prob.tobytes()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "path,label\na,ök\n",
+        "path,label,p_def front,p_ök\na,unknown,1,0\n",
+        "path,label,p_def front,p_ök\na,ök,1,x\n",
+        "path,label,p_def front,p_ök\na,ök,1\n",
+    ],
+)
+def test_damaged_predictions_are_named(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "predictions.csv"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"predictions\.csv can't be read"):
+        read_predictions(path, CLASSES, None)
+
+
+def test_pooled_predictions_are_all_of_them() -> None:
+    one = _predictions()
+    both = pooled([one, one])
+    assert both.names == one.names * 2
+    assert both.rows() == one.rows() * 2
+    assert both.metrics().n == 6

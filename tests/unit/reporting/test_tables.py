@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from helpers.predictions import certain, random_predictions
 
+from fastdefect.evaluation.intervals import bootstrap_intervals, spread_over_folds
 from fastdefect.evaluation.targets import MISSION, judge, parse_target
 from fastdefect.metrics import score
 from fastdefect.reporting.tables import (
     TableData,
     change_text,
+    folds_table,
     metric_text,
     metrics_table,
     runs_table,
@@ -157,9 +159,44 @@ def test_tta_too_fast_to_time_is_no_error() -> None:
 
 def test_runs_show_what_they_have() -> None:
     valid = {"f1": 0.9, "auc": None, "accuracy": 0.95, "escape_rate": 0.1, "overkill_rate": 0}
-    row = {"name": "a", "status": "finished", "epochs": 3, "arch": "resnet18", "valid": valid}
-    table = runs_table([row, {**row, "name": "b", "valid": {}}])
+    row = {"name": "a", "status": "finished", "epochs": 3, "folds": None, "arch": "resnet18"}
+    row["valid"] = valid
+    table = runs_table([row, {**row, "name": "b", "valid": {}}, {**row, "name": "c", "folds": 5}])
     rows = _by_name(table)
     assert rows["a"] == ("finished", "3", "resnet18", "0.9000", "-", "95.00%", "10.00%", "0.00%")
     assert rows["b"][3:] == ("-",) * 5
+    assert rows["c"][1] == "5 folds"
     assert "fastdefect fit" in runs_table([]).caption
+
+
+def test_an_opening_of_the_test_is_in_the_title() -> None:
+    table = tta_table(METRICS, METRICS, (0.1, 0.1), split="test", views="flips", opening=3)
+    assert table.title.endswith("on test, 8 photos; test opened for the 3rd time")
+    sealed = tta_table(METRICS, METRICS, (0.1, 0.1), split="valid", views="flips")
+    assert "opened" not in sealed.title
+
+
+def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
+    y_true, classes = np.array([0, 0, 0, 1, 1, 1, 1, 1]), ("def", "ok")
+    perfect = score(y_true, certain(y_true, 2), classes, "ok")
+    whole_true = np.tile(y_true, 2)
+    whole_prob = certain([0, 0, 1, 0, 0, 1, 1, 1, *y_true], 2)
+    parts = [str(i) for i in range(16)]
+    intervals = bootstrap_intervals(whole_true, whole_prob, parts, classes, "ok", seed=0)
+    table = folds_table(
+        spread_over_folds([METRICS, perfect]),
+        score(whole_true, whole_prob, classes, "ok"),
+        {**intervals, "f1": None},
+        folds=2,
+        n_parts=9,
+    )
+    rows = _by_name(table)
+    assert table.columns[1:4] == ("mean", "sd", "min to max")
+    assert rows["accuracy"][:4] == ("81.25%", "26.52%", "62.50% to 100.00%", "81.25%")
+    assert rows["escape rate"][2:4] == ("0.00% to 33.33%", "16.67% (1 of 6)")
+    low, high = intervals["accuracy"] or (0, 0)
+    assert rows["accuracy"][4] == f"{low:.2%} to {high:.2%}"
+    assert rows["F1"][4] == "-"
+    assert "2 folds" in table.title
+    assert "16 photos of 9 parts" in table.caption
+    assert "the defect's" in table.caption

@@ -9,6 +9,7 @@ import torch
 from fastai.callback.core import Callback
 from helpers.learners import made_data, made_learner, with_training
 
+from fastdefect.data.training_data import TrainingData
 from fastdefect.events import BatchDone
 from fastdefect.metrics import score
 from fastdefect.training.callbacks import (
@@ -20,7 +21,6 @@ from fastdefect.training.callbacks import (
     StopOnRequest,
     fastai_metrics,
 )
-from fastdefect.training.fit import TrainingData
 
 
 def _history(*epochs: tuple[float, float]) -> History:

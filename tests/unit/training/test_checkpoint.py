@@ -13,6 +13,7 @@ from helpers.learners import made_data, made_learner, with_training
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import RunError
 from fastdefect.training.callbacks import History, Position
 from fastdefect.training.checkpoint import (
@@ -22,7 +23,6 @@ from fastdefect.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from fastdefect.training.fit import TrainingData
 
 POSITION = Position(epoch=2, batch=3, loss_sum=1 / 3, photos=12)
 HISTORY = History(

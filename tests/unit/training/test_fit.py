@@ -15,11 +15,13 @@ from safetensors.torch import load_file
 
 from fastdefect.config import TrainingConfig, resolve
 from fastdefect.data.split import Split
+from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import BatchDone, EpochDone, Event, FitEnded, FitStarted, silent
-from fastdefect.run import Run, create_run
+from fastdefect.run import Run
+from fastdefect.runs import create_run
 from fastdefect.training.checkpoint import load_checkpoint
-from fastdefect.training.fit import Fitted, Stage, TrainingData, fit, stages
+from fastdefect.training.fit import Fitted, Stage, fit, stages
 
 
 @pytest.fixture(scope="module")

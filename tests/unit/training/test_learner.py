@@ -13,8 +13,8 @@ from helpers.photos import made_loaders
 from torch import nn
 
 from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import ModelError, UsageError
-from fastdefect.training.fit import TrainingData
 from fastdefect.training.learner import (
     ModelSpec,
     build_learner,

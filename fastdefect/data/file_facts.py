@@ -1,0 +1,185 @@
+"""What a file says of itself beside its pixels: what a probe for shortcuts may not overlook."""
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+
+from fastdefect.data.signatures import kind_of
+
+# What Pillow raises on damaged headers and tags: found by fuzzing, as in images.py.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
+
+# What the usual suffixes promise; any other promises nothing.
+_PROMISES = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".png": "PNG",
+    ".apng": "PNG",
+    ".bmp": "BMP",
+    ".dib": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WebP",
+    ".gif": "GIF",
+}
+
+# The luma table that encoders scale (ITU T.81, table K.1), row by row.
+# fmt: off
+_LUMA = np.array([
+    16, 11, 10, 16, 24, 40, 51, 61,
+    12, 12, 14, 19, 26, 58, 60, 55,
+    14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77,
+    24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101,
+    72, 92, 95, 98, 112, 100, 103, 99,
+])
+# fmt: on
+
+
+def _scaled_tables() -> NDArray[np.float64]:
+    """(100, 64) logarithms of the luma tables of quality 1 to 100.
+
+    The scaling is that of the Independent JPEG Group's library (jpeg_quality_scaling and
+    jpeg_add_quant_table in its jcparam.c), which nearly all encoders follow.
+    """
+    quality = np.arange(1, 101)
+    percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
+    tables = np.clip((_LUMA * percent[:, None] + 50) // 100, 1, 255)
+    return np.log(tables)
+
+
+_LOG_TABLES = _scaled_tables()
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """``size`` in bytes; ``kind`` as ``signatures.kind_of`` names it; ``mode`` as Pillow does.
+
+    ``mode`` ends in ``;16`` where a channel holds more than 8 bits and Pillow would not say so.
+    ``suffix_fits`` is False where the name's suffix promises another kind than the bytes hold.
+    ``frames`` counts the pictures in the file. ``quality`` is the JPEG quality (1..100)
+    estimated from the quantisation tables, None for other kinds. ``exif`` counts the EXIF tags;
+    ``camera`` is make and model, ``taken`` the time of the photo in seconds since 1970, each
+    None where the file doesn't tell.
+    """
+
+    size: int
+    kind: str
+    suffix_fits: bool
+    mode: str
+    frames: int
+    quality: float | None
+    exif: int
+    camera: str | None
+    taken: float | None
+
+
+def read_facts(data: bytes, path: Path) -> FileFacts:
+    """The facts of a photo's bytes; ``path`` is only asked for its suffix.
+
+    Only headers are read, no pixel is decoded, and nothing is raised: what is damaged or not
+    understood is not told (``kind`` and ``mode`` are then empty, ``frames`` is 1). EXIF is
+    looked for before the pixels, where all but a few PNGs have it; a TIFF's own tags count as
+    EXIF. The time of the photo has no zone in most files and is taken as UTC.
+    """
+    kind = kind_of(data) or ""
+    fits = _PROMISES.get(path.suffix.lower(), kind) == kind
+    facts = FileFacts(len(data), kind, fits, "", 1, None, 0, None, None)
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
+            exif, camera, taken = _exif(photo)
+            return replace(
+                facts,
+                mode=_mode(photo),
+                frames=_frames(photo),
+                quality=_quality(photo),
+                exif=exif,
+                camera=camera,
+                taken=taken,
+            )
+    except _DAMAGE:
+        return facts
+
+
+def _mode(photo: Image.Image) -> str:
+    """Pillow's mode; of colour with 16 bits a channel Pillow only keeps 8 and says so nowhere."""
+    stored = str(photo.tile[0].args) if isinstance(photo, ImageFile) and photo.tile else ""
+    return f"{photo.mode};16" if ";16" in stored and "16" not in photo.mode else photo.mode
+
+
+def _frames(photo: Image.Image) -> int:
+    if isinstance(photo, JpegImageFile):
+        return 1  # a second picture in a JPEG is a preview or a map of the brightness
+    try:
+        return int(getattr(photo, "n_frames", 1))
+    except _DAMAGE:
+        return 1
+
+
+def _quality(photo: Image.Image) -> float | None:
+    """Of the scaled standard tables the quality of the nearest one, by ratios of its entries.
+
+    Exact for a file that an encoder wrote with the standard table; other tables get the
+    quality at which the standard one would be as coarse.
+    """
+    if not isinstance(photo, JpegImageFile) or len(photo.quantization.get(0, ())) != 64:
+        return None
+    table = np.log(np.clip(photo.quantization[0], 1, 255))
+    return 1.0 + int(np.argmin(np.abs(_LOG_TABLES - table).sum(axis=1)))
+
+
+def _exif(photo: Image.Image) -> tuple[int, str | None, float | None]:
+    """The number of tags, the camera, and the time of the photo."""
+    try:
+        # Not photo.getexif(): that of a PNG decodes the pixels to look behind them.
+        tags = Image.Image.getexif(photo)
+        shot = tags.get_ifd(ExifTags.IFD.Exif)
+        count = len(tags) + len(shot) + len(tags.get_ifd(ExifTags.IFD.GPSInfo))
+        words = [_text(tags.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
+        moment = _text(shot.get(ExifTags.Base.DateTimeOriginal))
+    except _DAMAGE:
+        return 0, None, None
+    return count, " ".join(filter(None, words)) or None, _seconds(moment)
+
+
+def _text(value: object) -> str:
+    return value.strip(" \0") if isinstance(value, str) else ""
+
+
+def _seconds(moment: str) -> float | None:
+    """Seconds since 1970 of EXIF's ``YYYY:MM:DD HH:MM:SS``, which has no zone, as UTC."""
+    try:
+        # Not strptime(), which depends on the locale.
+        return datetime.fromisoformat(moment.replace(":", "-", 2)).replace(tzinfo=UTC).timestamp()
+    except (ValueError, OverflowError):
+        return None

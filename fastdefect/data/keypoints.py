@@ -1,0 +1,116 @@
+"""Keypoints of a photo: small places that can be found again on a turned, shifted, relit copy.
+
+SIFT (D. Lowe, "Distinctive image features from scale-invariant keypoints", 2004) as OpenCV
+has it, on a copy of the photo in which local brightness and contrast are evened out, so that
+the light and the bench say little. A descriptor is stored as its low frequencies only: 46 of
+the 128 numbers of a cosine transform along its 4 x 4 cells and a Fourier transform around its
+8 directions. These axes are fixed (nothing is learned from the photos, so that no photo's
+descriptor depends on the others), and the mirror image of a descriptor is the same numbers with
+some signs changed: ``MIRROR``.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 256  # pixels of the longer side of the copy that is searched
+MOST = 600  # keypoints of a photo, the strongest
+_LOCAL = 12  # standard deviation of the window that evens out the light, pixels of the copy
+_SCALE = 160.0  # descriptors of length 1 are stored as int8: entries beyond 0.79 don't occur
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """What is kept of one photo, strongest first.
+
+    ``places`` (n, 2) float32, x and y in pixels of a copy whose longer side is ``SIDE``;
+    ``sizes`` (n,) float32, pixels; ``angles`` (n,) float32, radians; ``packed`` (n, 46) int8.
+    """
+
+    places: NDArray[np.float32]
+    sizes: NDArray[np.float32]
+    angles: NDArray[np.float32]
+    packed: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def descriptors(self) -> NDArray[np.float32]:
+        """(n, 46) float32, each of length about 1: their products are cosines."""
+        return self.packed.astype(np.float32) / np.float32(_SCALE)
+
+
+def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:
+    """The keypoints of a photo (height, width, 3) uint8; none at all on an even surface."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    scale = SIDE / max(grey.shape)
+    size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    # An object each, since one may not be shared between threads; it costs nothing.
+    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
+    found, descriptors = sift.detectAndCompute(_evened(small), None)
+    if descriptors is None:
+        return _NONE
+    order = sorted(range(len(found)), key=lambda i: -found[i].response)[:MOST]
+    # OpenCV sorts ties by nothing in particular, and finds some places twice.
+    places = np.array([found[i].pt for i in order], np.float32)
+    sizes = np.array([found[i].size for i in order], np.float32)
+    angles = np.deg2rad(np.array([found[i].angle for i in order], np.float32))
+    return Keypoints(places, sizes, angles, _pack(np.asarray(descriptors, np.float32)[order]))
+
+
+def _evened(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Local mean 128 and standard deviation 40: a shadow's inside looks as its outside."""
+    values = grey.astype(np.float32)
+    values -= cv2.GaussianBlur(values, (0, 0), _LOCAL)
+    spread = np.sqrt(cv2.GaussianBlur(values * values, (0, 0), _LOCAL))
+    values *= 40 / (spread + 4)  # 4: noise on an even surface is not blown up to texture
+    return np.asarray(np.clip(values + 128, 0, 255), np.uint8)
+
+
+def _pack(sift: NDArray[np.float32]) -> NDArray[np.int8]:
+    """SIFT descriptors (n, 128) as (n, 46) int8, by way of their square roots.
+
+    Roots, because Hellinger's distance suits histograms better than Euclid's (Arandjelovic
+    and Zisserman, "Three things everyone should know to improve object retrieval", 2012).
+    """
+    roots = np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-9))
+    low = roots @ _AXES.T
+    low /= np.maximum(np.linalg.norm(low, axis=1, keepdims=True), 1e-9)
+    return np.rint(np.clip(low * _SCALE, -127, 127)).astype(np.int8)
+
+
+def _make_axes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The kept axes (46, 128) and the sign (46,) that each gets in a mirror.
+
+    OpenCV's descriptor is cells across the keypoint's direction x cells along it x directions.
+    A mirror along that direction turns round the first and changes the sense of the third.
+    """
+    cells, turns = np.arange(4) + 0.5, np.arange(8) * (2 * np.pi / 8)
+    axes, signs = [], []
+    for across in range(3):
+        for along in range(4):
+            for around in range(4):
+                if across + along + around > 4 or across == along == around == 0:
+                    continue
+                for wave, sign in ((np.cos, 1), (np.sin, -1))[: 2 if around else 1]:
+                    axis = np.einsum(
+                        "i,j,k->ijk",
+                        np.cos(np.pi * across * cells / 4),
+                        np.cos(np.pi * along * cells / 4),
+                        wave(around * turns),
+                    ).ravel()
+                    axes.append(axis / np.linalg.norm(axis))
+                    signs.append(sign * (-1) ** across)
+    return np.array(axes, np.float32), np.array(signs, np.float32)
+
+
+_AXES, MIRROR = _make_axes()
+_NONE = Keypoints(
+    np.zeros((0, 2), np.float32),
+    np.zeros(0, np.float32),
+    np.zeros(0, np.float32),
+    np.zeros((0, len(MIRROR)), np.int8),
+)

@@ -1,0 +1,248 @@
+"""Can the class be told without the part? Small models on what a photo shows beside it.
+
+Each aspect of the photos (their border, their light, their files) gets a model of its own,
+cross-validated with whole parts, and is held against the same model on shuffled labels. An AUC
+well above those is a shortcut: a network may find it too, be right for the wrong reason, and
+fail on the next bench.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from fastdefect.data.appearance import Appearance
+from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.photos import Photo
+from fastdefect.data.shortcut_features import Aspect, aspects_of, ring_and_interior
+from fastdefect.data.shortcut_trial import (
+    FOLDS,
+    Indices,
+    Interval,
+    Trial,
+    areas_under_roc,
+    predict_scores,
+    trial_of,
+    try_table,
+)
+
+_MOST_PHOTOS, _MOST_CLASSES = 4000, 30
+_FAR = 3.0  # standard deviations above the shuffles: of all probes together, 1 in 100 by chance
+_CLEAR, _GRAVE = 0.6, 0.8  # for the lower end of an AUC's interval
+_GREY = 1.0  # mean distance from grey up to which a photo is grey
+_ONE_SURFACE = 0.9  # the AUC of border against interior below which they are one surface
+
+
+@dataclass(frozen=True)
+class Probe:
+    """How well the class can be told from something that is not the part.
+
+    ``what`` says in words what the probe of this ``name`` saw. ``auc`` is cross-validated with
+    whole parts: the mean over folds, each weighted by its pairs of photos; of the second class
+    or, of more than two, the mean of each against the rest. ``interval`` is its 95 % bootstrap
+    interval over parts, ``shuffled`` the mean AUC with labels shuffled between parts,
+    ``shuffled_interval`` the middle 95 % of those, and ``excess`` the AUC's distance from
+    their mean in their standard deviations. If the photos don't differ (``constant``), all
+    AUCs are 0.5.
+
+    ``photos`` and ``parts`` were looked at. ``limit`` is the gravest that a finding may be,
+    ``note`` what to bear in mind.
+    """
+
+    name: str
+    what: str
+    auc: float
+    interval: Interval
+    shuffled: float
+    shuffled_interval: Interval
+    excess: float
+    constant: bool
+    photos: int
+    parts: int
+    limit: Severity = "error"
+    note: str = ""
+
+    @property
+    def tells(self) -> bool:
+        """Whether the class can be told: beyond chance, and by enough to matter."""
+        beyond = self.excess >= _FAR and self.auc > self.shuffled_interval[1]
+        return beyond and self.interval[0] > _CLEAR
+
+
+def probe_shortcuts(
+    photos: Sequence[Photo],
+    looks: Sequence[Appearance],
+    parts: Sequence[str],
+    classes: Sequence[str],
+    *,
+    seed: int,
+) -> list[Probe]:
+    """A probe for each aspect of the photos; those that a model can see come first.
+
+    ``looks`` and ``parts`` are those of ``photos``, whose labels are among ``classes``.
+    Classes of fewer than 5 parts are left out; with fewer than two others nothing can be said,
+    and the list is empty. Beyond 4,000 photos or 30 classes, a sample is looked at. The same
+    for the same seed.
+
+    Raises ``ValueError`` if the lengths differ.
+    """
+    if not len(photos) == len(looks) == len(parts):
+        raise ValueError(
+            f"Expected a look and a part for each photo, got {len(looks)} looks and "
+            f"{len(parts)} parts for {len(photos)} photos"
+        )
+    names = {name: i for i, name in enumerate(classes)}
+    label = np.array([names[photo.label] for photo in photos], np.int64)
+    part = np.unique(np.array(parts, str), return_inverse=True)[1].astype(np.int64)
+    chosen = _chosen(label, part, seed)
+    if not chosen.size:
+        return []
+    photos, looks = [photos[i] for i in chosen], [looks[i] for i in chosen]
+    # Matrices this small gain nothing from a second thread, and on a busy machine threads that
+    # wait for each other took twenty times as long.
+    with threadpool_limits(1, user_api="blas"):
+        trial = trial_of(label[chosen], part[chosen], seed)
+        probes = [_probe(aspect, trial) for aspect in aspects_of(photos, looks)]
+        one_surface = _is_one_surface(looks, trial)
+    return [_judged(probe, probes, photos, looks, one_surface) for probe in probes]
+
+
+def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
+    """The photos to look at, ascending: of each class alike, as far as there are."""
+    pairs = np.unique(np.stack([label, part]), axis=1)
+    kinds, counts = np.unique(pairs[0], return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
+    kinds = kinds[largest][counts[largest] >= FOLDS]
+    if len(kinds) < 2:
+        return np.array([], np.int64)
+    rng = np.random.default_rng(seed)
+    if np.isin(label, kinds).sum() <= _MOST_PHOTOS:
+        return np.flatnonzero(np.isin(label, kinds))
+    share = _MOST_PHOTOS // len(kinds)
+    drawn = [rng.permutation(np.flatnonzero(label == kind))[:share] for kind in kinds]
+    return np.sort(np.concatenate(drawn))
+
+
+def _probe(aspect: Aspect, trial: Trial) -> Probe:
+    photos, parts = len(trial.part), trial.n_parts
+    if not aspect.table.size:
+        even = (0.5, 0.5)
+        return Probe(aspect.name, aspect.what, 0.5, even, 0.5, even, 0.0, True, photos, parts)
+    outcome = try_table(aspect.table, trial)
+    return Probe(
+        aspect.name,
+        aspect.what,
+        outcome.auc,
+        outcome.interval,
+        outcome.shuffled,
+        outcome.shuffled_interval,
+        outcome.excess,
+        False,
+        photos,
+        parts,
+    )
+
+
+def _is_one_surface(looks: Sequence[Appearance], trial: Trial) -> bool:
+    """Whether the part fills the photos: nothing tells their border from their interior."""
+    ring, interior = ring_and_interior(looks, trial.seed)
+    table, n = np.vstack([ring, interior]), len(looks)
+    target = (np.arange(2 * n) < n)[None]
+    train, test = trial.folds[0]
+    folds = [(np.concatenate([train, train + n]), np.concatenate([test, test + n]))]
+    scores = predict_scores(table, target, folds, trial.seed)
+    return bool(areas_under_roc(scores, target, folds)[0] < _ONE_SURFACE)
+
+
+# ---- what is said
+
+_BENCH = (
+    "Photograph all classes in one session on one bench, crop or mask the bench, or train with "
+    "--light."
+)
+_NOTES: dict[str, tuple[Severity, str]] = {
+    "border": ("error", "Look first whether the defects themselves reach that far."),
+    "corners": ("error", ""),
+    "light": ("error", "It may be the part's own brightness: see what the border tells."),
+    "dimensions": ("error", "Resizing hides them, but leaves blur and squeezed parts."),
+    "mode": ("error", ""),
+    "compression": ("error", "A model sees the blocks and rings that compression leaves."),
+    "file size": ("error", ""),
+    "exif": ("warning", "No model sees it, but what another camera does to a photo."),
+    "time": ("info", "No model sees it, but what changed from one session to the next."),
+    "name": ("info", "No model sees it."),
+    "order": ("info", "No model sees it, but what changed while the photos were taken."),
+}
+_ADVICE = {
+    "border": _BENCH,
+    "corners": _BENCH,
+    "light": _BENCH,
+    "dimensions": "Photograph or crop all classes in one size.",
+    "mode": "Save the photos of all classes in one mode.",
+    "compression": "Save all photos anew from their originals, in one format and quality.",
+    "file size": "Save all photos anew from their originals, in one format and quality.",
+    "exif": "Photograph all classes with the same camera and process them alike.",
+}
+
+
+def _judged(
+    probe: Probe,
+    probes: Sequence[Probe],
+    photos: Sequence[Photo],
+    looks: Sequence[Appearance],
+    one_surface: bool,
+) -> Probe:
+    """The probe with what is to be borne in mind."""
+    limit, note = _NOTES[probe.name]
+    telling = {other.name for other in probes if other.tells}
+    if probe.name in ("border", "corners", "light") and one_surface:
+        limit = "info"
+        note = "Border and interior look alike: the part fills the photo, and this may be the part."
+    if probe.name == "mode" and _look_grey(photos, looks):
+        limit, note = "info", "All photos are grey, so that a model sees no difference."
+    hidden = any(photo.facts.kind == "WebP" for photo in photos)
+    if probe.name == "file size" and not hidden and not telling & {"dimensions", "compression"}:
+        limit = "info"
+        note = (
+            "Dimensions and compression don't tell, so it only says how much detail a photo "
+            "holds, that of a defect included."
+        )
+    return replace(probe, limit=limit, note=note)
+
+
+def _look_grey(photos: Sequence[Photo], looks: Sequence[Appearance]) -> bool:
+    """Whether all photos are grey, be it in grey or in colour files."""
+    plain = all(photo.facts.mode in ("L", "RGB") for photo in photos)
+    return plain and all(look.colour <= _GREY for look in looks)
+
+
+def shortcut_findings(probes: Sequence[Probe], photos: Sequence[Photo]) -> list[Finding]:
+    """A finding ``shortcut`` for each probe that tells the class, the gravest first.
+
+    It is an error where the AUC's interval lies above 0.8 and a warning where it lies above
+    0.6, unless the probe's ``limit`` is milder. The value is the AUC.
+    """
+    order: tuple[Severity, ...] = ("info", "warning", "error")
+    found = []
+    for probe in probes:
+        if not probe.tells:
+            continue
+        level: Severity = "error" if probe.interval[0] >= _GRAVE else "warning"
+        severity = min(level, probe.limit, key=order.index)
+        message = _message(probe, severity, len(photos))
+        found.append(Finding("shortcut", severity, message, probe.auc, probe.interval))
+    return sorted(found, key=lambda finding: -order.index(finding.severity))
+
+
+def _message(probe: Probe, severity: Severity, photos: int) -> str:
+    share = f", on {probe.photos:,} of {photos:,} photos" if probe.photos < photos else ""
+    said = [
+        f"The class can be told from {probe.what} alone: AUC {probe.auc:.2f} "
+        f"[{probe.interval[0]:.2f}, {probe.interval[1]:.2f}], with shuffled labels "
+        f"{probe.shuffled:.2f} [{probe.shuffled_interval[0]:.2f}, "
+        f"{probe.shuffled_interval[1]:.2f}]{share}.",
+        probe.note,
+        _ADVICE.get(probe.name, "") if severity != "info" else "",
+    ]
+    return " ".join(sentence for sentence in said if sentence)

@@ -1,0 +1,142 @@
+"""For each photo the few others that may show the same part: by hashed keypoints, no geometry.
+
+Every descriptor is hashed many times by the signs of random projections (M. Charikar,
+"Similarity estimation techniques from rounding algorithms", 2002). Photos gather votes for
+each hash that they share, weighted as words are in text search (Sivic and Zisserman, "Video
+Google", 2003): a hash that many photos have belongs to the design and says little; a rare one
+may belong to the individual. Keypoints know no up or down, so neither a turn, a shift nor a
+change of scale matters; mirror images are looked up beside.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from fastdefect.data.keypoints import MIRROR, Keypoints
+
+LISTED, MIRRORED = 32, 8  # photos on a shortlist as they are, and as mirror images
+_TABLES = 64
+_CROWD = 8  # keypoints to a hash, on average
+_BUDGET = 6_000_000  # keypoints hashed in all: beyond 10,000 photos fewer of each
+_BLOCK = 200_000_000  # votes held at a time, 4 bytes each
+
+Counts = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Indices of other photos, the most alike first; ``mirrored`` are alike as mirror images."""
+
+    plain: NDArray[np.int64]
+    mirrored: NDArray[np.int64]
+
+
+def shortlists(photos: Sequence[Keypoints]) -> list[Shortlist]:
+    """For each photo the ``LISTED`` and ``MIRRORED`` others that share most hashes with it.
+
+    A photo may be on both lists. The same photos in the same order give the same lists.
+    """
+    n = len(photos)
+    if sum(map(len, photos)) == 0:
+        none = np.zeros(0, np.int64)
+        return [Shortlist(none, none)] * n
+    hashes = _Hashes(photos)
+    rows = max(1, _BLOCK // (2 * n))
+    lists: list[Shortlist] = []
+    for start in range(0, n, rows):
+        plain, mirrored = hashes.votes(start, min(start + rows, n))
+        for row in range(len(plain)):
+            own = start + row
+            lists.append(
+                Shortlist(_best(plain[row], own, LISTED), _best(mirrored[row], own, MIRRORED))
+            )
+    return lists
+
+
+def _best(votes: Counts, own: int, most: int) -> NDArray[np.int64]:
+    votes[own] = 0
+    order = np.argsort(-votes, kind="stable")[:most]
+    return np.asarray(order[votes[order] > 0], np.int64)
+
+
+class _Hashes:
+    """Keypoints hashed by one table after the other; no table is kept, to save memory."""
+
+    def __init__(self, photos: Sequence[Keypoints]) -> None:
+        most = max(1, _BUDGET // len(photos))
+        packed = [photo.packed[:most] for photo in photos]
+        self.n = len(photos)
+        self.starts = np.cumsum([0, *map(len, packed)])
+        self.packed = np.concatenate(packed)
+        total = len(self.packed)
+        self.bits = min(max(round(np.log2(total / _CROWD)), 4), 24)
+        sample = self.packed[:: max(1, total // 50_000)].astype(np.float32)
+        # By the root of their spread: full whitening would blow up the noise of small axes.
+        self.scale = 1 / np.sqrt(np.maximum(sample.std(axis=0), 1e-3))
+        self.sample = sample * self.scale
+
+    def votes(self, start: int, stop: int) -> tuple[Counts, Counts]:
+        """Votes (stop - start, n) of some photos, as they are and as mirror images.
+
+        They are cosines of the photos' vectors of weighted hashes (0 to 1).
+        """
+        totals = tuple(np.zeros((stop - start, self.n), np.float32) for _ in range(2))
+        squares = np.zeros(self.n, np.float32)
+        with ThreadPoolExecutor(2) as pool:
+            for table in range(_TABLES):
+                directions, medians = self._draw(table)
+                there = self._presence(directions, medians, 0, self.n)
+                # Rare hashes weigh more, on both sides of the product: hence the square.
+                owners = np.bincount(there.indices, minlength=there.shape[1])
+                weight = np.log((self.n + 1) / (owners + 1)).astype(np.float32) ** 2
+                squares += there @ weight
+                owned = there.T.tocsr()
+
+                def ask(
+                    hand: int,
+                    owned: sparse.csr_matrix = owned,
+                    weight: Counts = weight,
+                    directions: Counts = directions,
+                    medians: Counts = medians,
+                ) -> None:
+                    turned = directions * MIRROR[:, None] if hand else directions
+                    asked = self._presence(turned, medians, start, stop)
+                    asked.data = weight[asked.indices]
+                    totals[hand][:] += (asked @ owned).toarray()
+
+                list(pool.map(ask, (0, 1)))
+        lengths = np.sqrt(np.maximum(squares, 1e-9))
+        for total in totals:
+            total /= lengths[start:stop, None] * lengths[None]
+        return totals[0], totals[1]
+
+    def _draw(self, table: int) -> tuple[Counts, Counts]:
+        """Random orthogonal directions (axes, bits) of a table, and where each halves the data."""
+        rng = np.random.default_rng(table)
+        square = np.linalg.qr(rng.standard_normal((len(MIRROR), len(MIRROR))))[0]
+        directions = square[:, : self.bits].astype(np.float32)
+        medians = np.median(self.sample @ directions, axis=0)
+        return self.scale[:, None] * directions, medians
+
+    def _presence(
+        self, directions: Counts, medians: Counts, start: int, stop: int
+    ) -> sparse.csr_matrix:
+        """1 where a photo has a hash: (photos, 2^bits)."""
+        first, last = self.starts[start], self.starts[stop]
+        codes = np.zeros(last - first, np.int32)
+        for at in range(first, last, 100_000):  # floats of all keypoints would be large
+            values = self.packed[at : min(at + 100_000, last)].astype(np.float32)
+            signs = values @ directions > medians
+            powers = (1 << np.arange(self.bits)).astype(np.float32)  # exact: below 2^24
+            codes[at - first : at - first + len(values)] = signs.astype(np.float32) @ powers
+        found = sparse.csr_matrix(
+            (np.ones(len(codes), np.float32), codes, self.starts[start : stop + 1] - first),
+            shape=(stop - start, 1 << self.bits),
+        )
+        found.sum_duplicates()
+        found.data[:] = 1
+        return found

@@ -1,0 +1,145 @@
+"""The bench swap: how many decisions change when a photo gets another class's border light.
+
+The part stays, the border light becomes that of a photo of another class. A model that looks at
+the part decides as before; one that has learned the bench changes its mind.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+
+from fastdefect.data.bench import measure_border, relight
+from fastdefect.data.store import PhotoStore
+
+Interval = tuple[float, float]
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+_BATCH = 64  # photos
+
+
+@dataclass(frozen=True)
+class Flips:
+    """``flips`` of ``n`` decisions changed. ``interval`` is 95 %, after Wilson (1927).
+
+    It counts each photo as one trial. None, and a share of NaN, where there is no photo.
+    """
+
+    n: int
+    flips: int
+
+    @property
+    def share(self) -> float:
+        """The share of decisions that changed."""
+        return self.flips / self.n if self.n else float("nan")
+
+    @property
+    def interval(self) -> Interval | None:
+        """Where the share of many more such photos would lie."""
+        if not self.n:
+            return None
+        found = binomtest(self.flips, self.n).proportion_ci(0.95, method="wilson")
+        return float(found.low), float(found.high)
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts, share and interval."""
+        return {"n": self.n, "flips": self.flips, "share": self.share, "interval": self.interval}
+
+
+@dataclass(frozen=True)
+class BenchSwap:
+    """Decisions (most probable classes) that the swap changed.
+
+    ``good`` and ``defective`` split ``all`` by the truth; None where no class is good.
+    ``to_escape``: defective photos that were called defective before and good after;
+    ``to_overkill``: good ones that were called good before and defective after.
+    """
+
+    all: Flips
+    good: Flips | None
+    defective: Flips | None
+    to_escape: int
+    to_overkill: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run keeps it: of all photos, then of the good and of the defective."""
+        return {
+            **self.all.as_json(),
+            "good": self.good.as_json() if self.good else None,
+            "defective": self.defective.as_json() if self.defective else None,
+            "to_escape": self.to_escape,
+            "to_overkill": self.to_overkill,
+        }
+
+
+def bench_swap(
+    predict: Predict,
+    photos: PhotoStore | NDArray[np.uint8],
+    rows: Sequence[int],
+    y_true: NDArray[np.int64],
+    y_prob: NDArray[np.float64],
+    *,
+    good: int | None,
+    seed: int,
+    on_batch: Callable[[int], None] | None = None,
+) -> BenchSwap | None:
+    """Swap the border light of the photos in ``rows`` of ``photos`` and predict again.
+
+    ``predict`` maps photos (n, size, size, 3) uint8 to probabilities (n, n_classes).
+    ``y_true`` (n,) holds the class indices and ``y_prob`` (n, n_classes) what ``predict`` gives
+    for the photos as they are. ``good`` is the index of the good class, if any. Which photo
+    lends its light follows from ``seed``. ``on_batch`` is told the number of photos done.
+
+    None where all photos are of one class: there is no other bench among them to lend.
+    """
+    if len(np.unique(y_true)) < 2:
+        return None
+    donors = choose_donors(y_true, seed)
+    lights = [measure_border(photos[row]) for row in rows]
+    after = np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), _BATCH):
+        batch = range(start, min(start + _BATCH, len(rows)))
+        swapped = np.stack([relight(photos[rows[i]], lights[i], lights[donors[i]]) for i in batch])
+        after[batch.start : batch.stop] = predict(swapped).argmax(axis=1)
+        if on_batch:
+            on_batch(batch.stop)
+    return compare(y_true, y_prob.argmax(axis=1), after, good)
+
+
+def choose_donors(y_true: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """For each photo one of another class that lends it its light: (n,) positions.
+
+    Each photo's turn goes round the other classes, and of a class round its photos in an order
+    drawn with ``seed``, so that all other classes lend alike often, and within a class all
+    photos. Needs two classes at least.
+    """
+    rng = np.random.default_rng(seed)
+    present = [int(index) for index in np.unique(y_true)]
+    lenders = {c: cycle(rng.permutation(np.flatnonzero(y_true == c)).tolist()) for c in present}
+    others = {c: cycle([other for other in present if other != c]) for c in present}
+    return np.array([next(lenders[next(others[int(c)])]) for c in y_true], np.int64)
+
+
+def compare(
+    y_true: NDArray[np.int64],
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    good: int | None,
+) -> BenchSwap:
+    """Count what changed between two decisions on the same photos, all (n,) class indices."""
+    flipped = before != after
+    every = Flips(len(y_true), int(flipped.sum()))
+    if good is None:
+        return BenchSwap(every, None, None, 0, 0)
+    is_good = y_true == good
+    to_good, from_good = flipped & (after == good), flipped & (before == good)
+    return BenchSwap(
+        all=every,
+        good=Flips(int(is_good.sum()), int(flipped[is_good].sum())),
+        defective=Flips(int((~is_good).sum()), int(flipped[~is_good].sum())),
+        to_escape=int((to_good & ~is_good).sum()),
+        to_overkill=int((from_good & is_good).sum()),
+    )

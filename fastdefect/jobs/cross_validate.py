@@ -1,0 +1,291 @@
+"""``fastdefect fit --folds K``: a run for each fold, judged by photos that it never saw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.torch import load_file
+
+from fastdefect.config import RunConfig
+from fastdefect.data.findings import findings_as_json
+from fastdefect.data.folds import Folds, fold_rows, read_folds, split_for_fold
+from fastdefect.data.photos import Manifest
+from fastdefect.data.split import read_split
+from fastdefect.data.store import PhotoStore
+from fastdefect.data.training_data import TrainingData
+from fastdefect.errors import FastdefectError, RunError
+from fastdefect.evaluation.intervals import (
+    Interval,
+    Spread,
+    bootstrap_intervals,
+    spread_over_folds,
+)
+from fastdefect.evaluation.predictions import (
+    Predictions,
+    pooled,
+    predictions_of,
+    read_predictions,
+)
+from fastdefect.evaluation.targets import Verdict, judge
+from fastdefect.events import Note, OnEvent, Progress, silent
+from fastdefect.files import read_csv
+from fastdefect.jobs.data import divide_into_folds, read_data
+from fastdefect.jobs.environment import describe_environment
+from fastdefect.jobs.fit import (
+    Job,
+    absolute,
+    assemble,
+    begin,
+    choose_machine,
+    go_on,
+    parse_targets,
+    reassemble,
+)
+from fastdefect.jobs.log import Log
+from fastdefect.metrics import Metrics
+from fastdefect.reporting.plots import plot_confusion
+from fastdefect.run import CROSS_VALIDATION, EARLY, FAILED, FINISHED, INTERRUPTED, RUNNING, Run
+from fastdefect.runs import create_fold, create_run
+from fastdefect.training.learner import ModelSpec
+from fastdefect.training.predict import class_probabilities
+
+HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What all folds together say: of each held-out fold, and of all held-out photos at once."""
+
+    folds: Mapping[int, Metrics]
+    pooled: Metrics
+    spreads: Mapping[str, Spread]
+    intervals: Mapping[str, Interval | None]
+    verdicts: list[Verdict]
+    n_parts: int
+
+
+@dataclass(frozen=True)
+class CrossReport:
+    """How a cross-validation ended; ``outcome`` is None while folds are missing."""
+
+    run: Run
+    reason: str
+    done: int
+    n_folds: int
+    n_test: int
+    outcome: Outcome | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``."""
+        return {
+            "run": str(self.run.folder),
+            "reason": self.reason,
+            "folds_done": self.done,
+            "folds": self.n_folds,
+            "metrics": self.run.read_metrics() if self.outcome else {},
+        }
+
+
+@dataclass(frozen=True)
+class _Photos:
+    """Read once for all folds."""
+
+    manifest: Manifest
+    store: PhotoStore
+    folds: Folds
+
+
+def start(
+    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
+) -> CrossReport:
+    """Cross-validate in a new run; nothing is written before the first fold is known to work."""
+    parse_targets(config)
+    k = config.report.folds
+    if k is None:
+        raise ValueError("Expected a config that asks for folds")
+    log = Log(on_event)
+    machine = choose_machine(config.training)
+    manifest, store = read_data(config.data, workers=machine.workers, on_event=log)
+    seed = config.training.seed
+    folds = divide_into_folds(manifest, config.data, k, seed=seed, on_event=log)
+    photos = _Photos(manifest, store, folds)
+    # Every fold must leave enough to train on, and the network must be there to be built.
+    splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
+    assemble(config, silent, data=splits[0])
+    run = create_run(runs, name, absolute(config), command, kind=CROSS_VALIDATION)
+    log.to(run.log_path)
+    run.write_folds(fold_rows(manifest, folds))
+    run.write_findings(findings_as_json(manifest.findings))
+    run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
+    return _train_all(run, config, k, photos, log)
+
+
+def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
+    """Go on with the folds that are not finished; if all are, only report again."""
+    config = run.read_config()
+    k = config.report.folds
+    if k is None or not run.folds_path.exists():
+        raise RunError(
+            f"{run.folder} stopped before its first fold began: there is nothing to resume.",
+            f"Start anew with the same settings: fastdefect fit --config {run.config_path}",
+        )
+    log = Log(on_event)
+    log.to(run.log_path)
+    if _done(run, k) == k:
+        log(Note(f"{run.name} is finished: nothing to train, reporting again."))
+        return _close(run, config, k, FINISHED)
+    run.update_state(status=RUNNING)
+    machine = choose_machine(config.training)
+    manifest, store = read_data(config.data, workers=machine.workers, on_event=log)
+    photos = _Photos(manifest, store, read_folds(run.folds_path, manifest))
+    return _train_all(run, config, k, photos, log)
+
+
+def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -> CrossReport:
+    """Each fold that isn't done; stops where one is interrupted."""
+    reason = FINISHED
+    try:
+        for fold in range(1, k + 1):
+            if _is_done(run.fold(fold)):
+                log(Note(f"Fold {fold} of {k} is finished."))
+                continue
+            reason = _train_fold(run, config, photos, fold, log)
+            if reason == INTERRUPTED:
+                break
+    except KeyboardInterrupt:  # between two trainings: within one it is a request to stop
+        reason = INTERRUPTED
+    except FastdefectError as error:
+        run.update_state(status=FAILED, error=error.message)
+        raise
+    return _close(run, config, k, reason)
+
+
+def _train_fold(run: Run, config: RunConfig, photos: _Photos, fold: int, log: Log) -> str:
+    """Train one fold as a run of its own, then predict what it held out; how it ended."""
+    own, own_log = run.fold(fold), Log(log)
+    held_out = photos.folds.held_out(fold)
+    if own.checkpoint_path.exists():
+        data = TrainingData(
+            photos.manifest, photos.store, read_split(own.split_path, photos.manifest)
+        )
+        _tell_fold(data, photos.folds.k, fold, len(held_out), log)
+        job, checkpoint = reassemble(own, own_log, data)
+        report = go_on(own, job, checkpoint, own_log)
+    else:
+        data = _data_for(photos, config, fold)
+        _tell_fold(data, photos.folds.k, fold, len(held_out), log)
+        job = assemble(config, own_log, data=data)
+        report = begin(create_fold(run, fold), job, own_log)
+    if report.reason == INTERRUPTED:
+        return INTERRUPTED
+    predictions = _predict(own, job, held_out, fold, own_log)
+    own.write_predictions(HELD_OUT, predictions.rows(), predictions.columns(), "none")
+    return FINISHED
+
+
+def _data_for(photos: _Photos, config: RunConfig, fold: int) -> TrainingData:
+    split = split_for_fold(
+        photos.manifest, photos.folds, fold, valid=config.data.valid, seed=config.training.seed
+    )
+    return TrainingData(photos.manifest, photos.store, split)
+
+
+def _tell_fold(data: TrainingData, k: int, fold: int, held_out: int, log: Log) -> None:
+    log(
+        Note(
+            f"Fold {fold} of {k}: train {len(data.split.train)}, "
+            f"valid {len(data.split.valid)} (to choose the epoch), held out {held_out}."
+        )
+    )
+
+
+def _predict(own: Run, job: Job, held_out: tuple[int, ...], fold: int, log: Log) -> Predictions:
+    """Of the fold's best model, on the photos that neither trained nor chose it."""
+    job.learn.model.load_state_dict(load_file(own.model_path))
+    y_prob = class_probabilities(
+        job.learn.model,
+        job.data.store,
+        job.data.rows(held_out),
+        job.spec.preprocessing,
+        device=job.learn.dls.device,
+        on_batch=lambda done: log(Progress(f"fold {fold}, held out", done, len(held_out))),
+    )
+    photos = [job.data.manifest.photos[index] for index in held_out]
+    return predictions_of(photos, job.spec.classes, job.spec.good, y_prob)
+
+
+def _is_done(own: Run) -> bool:
+    """Trained to its end, and asked once about what it held out."""
+    return own.predictions_path(HELD_OUT).exists() and own.read_state()["status"] in (
+        FINISHED,
+        EARLY,
+    )
+
+
+def _done(run: Run, k: int) -> int:
+    return sum(_is_done(run.fold(fold)) for fold in range(1, k + 1))
+
+
+def _close(run: Run, config: RunConfig, k: int, reason: str) -> CrossReport:
+    """Put the folds together once all are there; the rest follows from the files."""
+    rows = {row["path"]: row for row in read_csv(run.folds_path)}
+    n_test = sum(row["split"] == "test" for row in rows.values())
+    done = _done(run, k)
+    outcome = _outcome(run, config, k, rows) if done == k else None
+    run.update_state(status=reason)
+    return CrossReport(run, reason, done, k, n_test, outcome)
+
+
+def _outcome(run: Run, config: RunConfig, k: int, rows: Mapping[str, Mapping[str, str]]) -> Outcome:
+    spec = ModelSpec.from_json(run.fold(1).read_model_spec())
+    by_fold = {
+        fold: read_predictions(run.fold(fold).predictions_path(HELD_OUT), spec.classes, spec.good)
+        for fold in range(1, k + 1)
+    }
+    whole = pooled(list(by_fold.values()))
+    parts = [rows[name]["part"] for name in whole.names]
+    run.write_predictions(
+        OUT_OF_FOLD,
+        [
+            {**row, "fold": rows[row["path"]]["fold"], "part": rows[row["path"]]["part"]}
+            for row in whole.rows()
+        ],
+        [*whole.columns(), "fold", "part"],
+        "none",
+    )
+    metrics = {fold: predictions.metrics() for fold, predictions in by_fold.items()}
+    outcome = Outcome(
+        metrics,
+        whole.metrics(),
+        spread_over_folds(list(metrics.values())),
+        bootstrap_intervals(
+            whole.y_true, whole.y_prob, parts, spec.classes, spec.good, seed=config.training.seed
+        ),
+        _judge(run, config, whole.metrics(), k),
+        len(set(parts)),
+    )
+    _keep(run, outcome, spec)
+    return outcome
+
+
+def _judge(run: Run, config: RunConfig, held_out: Metrics, k: int) -> list[Verdict]:
+    """Validation targets are held against all held-out photos, training's against the mean."""
+    trained = [run.fold(fold).read_metrics()["train"]["accuracy"] for fold in range(1, k + 1)]
+    figures = {"train": {"accuracy": float(np.mean(trained))}, "valid": held_out.as_json()}
+    return judge(parse_targets(config), figures)
+
+
+def _keep(run: Run, outcome: Outcome, spec: ModelSpec) -> None:
+    run.write_metrics(OUT_OF_FOLD, {**outcome.pooled.as_json(), "intervals": outcome.intervals})
+    for fold, metrics in outcome.folds.items():
+        run.write_metrics(f"fold-{fold}", metrics.as_json())
+    run.write_metrics("folds", {name: vars(spread) for name, spread in outcome.spreads.items()})
+    plot_confusion(
+        outcome.pooled.confusion,
+        spec.classes,
+        run.confusion_path,
+        title=f"All held-out photos, {outcome.pooled.n}",
+        good=spec.good,
+    )

@@ -1,0 +1,140 @@
+"""The photos that a finished run is measured on; here, and only here, the test is opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fastdefect.config import DataConfig
+from fastdefect.data.manifest import list_photos, read_photos
+from fastdefect.data.photos import Manifest, Photo
+from fastdefect.data.split import read_split
+from fastdefect.data.store import PhotoStore
+from fastdefect.data.wording import counted, ordinal
+from fastdefect.errors import DataError, RunError
+from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.files import read_csv
+from fastdefect.jobs.data import finding_notes, read_data, tell
+from fastdefect.run import Run
+
+
+@dataclass(frozen=True)
+class EvaluationPhotos:
+    """Photos that a run's model is measured on: those of ``manifest`` at the indices ``side``.
+
+    ``split`` is valid, test, or data for photos from elsewhere. ``opening`` says the
+    how-manyeth time the run's sealed test is seen; None if it isn't.
+    """
+
+    manifest: Manifest
+    store: PhotoStore
+    side: tuple[int, ...]
+    split: str
+    opening: int | None
+
+    @property
+    def rows(self) -> list[int]:
+        """Their rows in the store."""
+        return [photo.row for photo in self.photos]
+
+    @property
+    def photos(self) -> list[Photo]:
+        """The photos themselves."""
+        return [self.manifest.photos[index] for index in self.side]
+
+
+def load_evaluation_photos(
+    run: Run,
+    *,
+    split: str,
+    data: Path | None,
+    classes: Sequence[str],
+    good: str | None,
+    command: str,
+    what: str,
+    on_event: OnEvent,
+) -> EvaluationPhotos:
+    """The photos of a run's ``split``, or all labelled photos of ``data``.
+
+    Every evaluation takes its photos from here: where the sealed test is among them, that is
+    noted in the run, with ``command`` and ``what`` it is for, before anything is predicted.
+    Raises ``RunError`` if the run has no model or no such photos.
+    """
+    run.require_model()
+    config = run.read_config().data
+    if data is not None:
+        manifest, store = _read_other_photos(data, classes, good, config, on_event)
+        side, name = tuple(range(len(manifest.photos))), "data"
+    else:
+        manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))
+        side, name = read_split(run.split_path, manifest).of(split), split
+    if not side:
+        raise RunError(
+            f"{run.name} has no {split} photos.",
+            "It was split with --test 0; use --split valid, or --data DIR for other photos.",
+        )
+    photos = EvaluationPhotos(manifest, store, side, name, None)
+    seen = _sealed_among(run, photos)
+    if not seen:
+        return photos
+    opening = _note_opening(run, command, f"{what}, {counted(seen, 'photo')}", on_event)
+    return replace(photos, opening=opening)
+
+
+def _progress_only(on_event: OnEvent) -> OnEvent:
+    # What was said of the photos when the run began need not be said at each evaluation.
+    def pass_on(event: Event) -> None:
+        if isinstance(event, Progress):
+            on_event(event)
+
+    return pass_on
+
+
+def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:
+    """How many of the photos are sealed; ``--data`` on the folder of the test opens it, too."""
+    if photos.split != "data":
+        return len(photos.side) if photos.split == "test" else 0
+    sealed = {row["sha256"] for row in read_csv(run.split_path) if row["split"] == "test"}
+    return sum(photo.sha256 in sealed for photo in photos.photos)
+
+
+def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
+    opening = run.note_opening(command, what)
+    if opening > 1:
+        first_time = run.read_openings()[0]["time"]
+        on_event(
+            Note(
+                f"This test is opened for the {ordinal(opening)} time. Whatever was "
+                f"chosen since the first ({first_time}) has seen it: that makes it a validation "
+                "set, and its figures too good.",
+                "warning",
+            )
+        )
+    return opening
+
+
+def _read_other_photos(
+    data: Path, classes: Sequence[str], good: str | None, store_like: DataConfig, on_event: OnEvent
+) -> tuple[Manifest, PhotoStore]:
+    """Read labelled photos that a run never saw; their classes must be among the run's."""
+    listing = list_photos(data, part_from=store_like.part_from, min_classes=1)
+    strange = sorted(set(listing.classes) - set(classes))
+    if strange:
+        raise DataError(
+            f"{data} has classes that the run doesn't know: {', '.join(strange)}.",
+            f"The run's classes are {', '.join(classes)}; rename or remove the others.",
+        )
+    store = PhotoStore(
+        len(listing.entries),
+        store_like.image_size,
+        store_like.resize,
+        limit_mb=store_like.cache_mb,
+    )
+    manifest = read_photos(
+        listing,
+        good=good if good in listing.classes else None,
+        strict=store_like.strict,
+        on_photo=store.put,
+        on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
+    )
+    tell(finding_notes(manifest.findings), on_event)
+    return manifest, store

@@ -1,0 +1,87 @@
+"""``fastdefect split``: the split or the folds alone, for other tools. Needs no torch."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastdefect.config import DataConfig
+from fastdefect.data.folds import FOLD_COLUMNS, Folds, fold_rows
+from fastdefect.data.photos import Manifest
+from fastdefect.data.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
+from fastdefect.data.table import find_table
+from fastdefect.errors import UsageError
+from fastdefect.events import OnEvent
+from fastdefect.files import write_csv
+from fastdefect.jobs.data import divide, divide_into_folds, list_data, read_listing
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What was written where: photos (indices into the manifest) by side, and their parts."""
+
+    path: Path
+    manifest: Manifest
+    parts: tuple[str, ...]
+    sides: Mapping[str, tuple[int, ...]]
+    kind: str
+
+    @property
+    def labels(self) -> list[str]:
+        """The class of every photo."""
+        return [photo.label for photo in self.manifest.photos]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``."""
+        return {
+            "path": str(self.path),
+            "photos": {name: len(side) for name, side in self.sides.items()},
+            "parts": {name: len({self.parts[i] for i in s}) for name, s in self.sides.items()},
+        }
+
+
+def split(
+    config: DataConfig, *, seed: int, folds: int | None, out: Path, on_event: OnEvent
+) -> SplitReport:
+    """Read the photos, divide them by parts and write who is where to ``out``, a CSV.
+
+    Raises ``UsageError`` if ``out`` can't be written, and what reading and splitting raise.
+    """
+    _check_out(config.data, out)
+    listing = list_data(config)
+    manifest = read_listing(listing, config, on_event=on_event)
+    if folds is not None:
+        dealt = divide_into_folds(manifest, config, folds, seed=seed, on_event=on_event)
+        _write(out, fold_rows(manifest, dealt), FOLD_COLUMNS)
+        return SplitReport(out, manifest, dealt.parts, _sides_of(dealt), "fold")
+    divided = divide(manifest, config, seed=seed, on_event=on_event)
+    sides = {**{name: divided.of(name) for name in SPLITS}, UNUSED: divided.unused}
+    _write(out, split_rows(manifest, divided), SPLIT_COLUMNS)
+    return SplitReport(out, manifest, divided.parts, sides, "split")
+
+
+def _sides_of(folds: Folds) -> dict[str, tuple[int, ...]]:
+    sides = {str(fold): folds.held_out(fold) for fold in range(1, folds.k + 1)}
+    return {**sides, "test": folds.test, UNUSED: folds.unused}
+
+
+def _check_out(data: Path, out: Path) -> None:
+    """The labels are not what to write the split over."""
+    table = find_table(data) if data.is_dir() else data
+    if table is not None and os.path.realpath(table) == os.path.realpath(out):
+        raise UsageError(
+            f"--out {out} would overwrite the labels that are read from there.",
+            "Give the split another name.",
+        )
+
+
+def _write(out: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_csv(out, rows, columns)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: it can't be written: {error.strerror}.",
+            "Choose a file in a folder that you may write to.",
+        ) from error

@@ -1,0 +1,43 @@
+"""How many photos and parts of each class lie where."""
+
+from collections.abc import Mapping, Sequence
+
+from fastdefect.reporting.table_data import TableData
+
+
+def split_table(
+    sides: Mapping[str, Sequence[int]],
+    labels: Sequence[str],
+    parts: Sequence[str],
+    classes: Sequence[str],
+    *,
+    kind: str,
+) -> TableData:
+    """Photos and, in brackets, parts of each class by side.
+
+    ``sides``: indices into ``labels`` and ``parts`` by name; a side without photos has no row.
+    ``kind`` is what a side is called: split or fold.
+    """
+
+    def cell(chosen: Sequence[int]) -> str:
+        return f"{len(chosen)} ({len({parts[i] for i in chosen})})" if chosen else "0"
+
+    shown = {name: indices for name, indices in sides.items() if indices}
+    total = [i for indices in shown.values() for i in indices]
+    rows = [
+        (name, *(cell([i for i in indices if labels[i] == c]) for c in classes), cell(indices))
+        for name, indices in {**shown, "all": total}.items()
+    ]
+    return TableData(
+        f"Photos (parts) by {kind} and class",
+        (kind, *classes, "all"),
+        tuple(rows),
+        "Each part lies on one side." if _whole(shown, parts) else "Some part lies on two sides.",
+        {} if _whole(shown, parts) else {len(rows) - 1: "bad"},
+    )
+
+
+def _whole(sides: Mapping[str, Sequence[int]], parts: Sequence[str]) -> bool:
+    """Whether no part is in two of the sides that are used."""
+    used = [{parts[i] for i in indices} for name, indices in sides.items() if name != "unused"]
+    return sum(map(len, used)) == len(set().union(*used))

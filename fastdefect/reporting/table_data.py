@@ -1,0 +1,15 @@
+"""A table as plain values: light to import, for commands that need no metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class TableData:
+    """A table: the first column holds names, the others figures as text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    marks: Mapping[int, str] = field(default_factory=dict)  # row -> "good" or "bad"

@@ -1,0 +1,174 @@
+"""Intervals cover the truth as often as they say, where photos of a part are alike."""
+
+import time
+
+import numpy as np
+import pytest
+from helpers.predictions import certain, random_predictions
+from numpy.typing import NDArray
+
+from fastdefect.evaluation import intervals
+from fastdefect.evaluation.intervals import bootstrap_intervals, spread_over_folds
+from fastdefect.metrics import HEADLINE, score
+
+TWO, THREE = ("def", "ok"), ("a", "b", "c")
+
+
+def _parts(n: int, photos_each: int) -> list[str]:
+    return [f"p{i // photos_each}" for i in range(n)]
+
+
+# ---- the same figures as the metrics' own ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("classes", "good"), [(TWO, "ok"), (TWO, "def"), (TWO, None), (THREE, "b"), (THREE, None)]
+)
+def test_each_draw_is_what_score_says_of_the_photos_drawn(
+    classes: tuple[str, ...], good: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    y_true, y_prob = random_predictions(60, len(classes), seed=3)
+    y_prob = np.round(y_prob, 1)  # ties
+    parts = np.array([i * 7 % 23 for i in range(60)])
+    seen: dict[str, NDArray[np.float64]] = {}
+
+    def keep(values: NDArray[np.float64], trials: int) -> None:
+        seen[HEADLINE[len(seen)]] = values
+
+    monkeypatch.setattr(intervals, "_interval", keep)
+    monkeypatch.setattr(intervals, "_CHUNK", 60 * 7)  # several chunks, the last not full
+    bootstrap_intervals(y_true, y_prob, [str(p) for p in parts], classes, good, draws=40, seed=5)
+    order = sorted({str(p) for p in parts})
+    counts = np.random.default_rng(5).multinomial(len(order), [1 / len(order)] * len(order), 40)
+    for draw, drawn in enumerate(counts):
+        rows = [
+            i
+            for part, times in zip(order, drawn, strict=True)
+            for i in np.flatnonzero(parts == int(part)).tolist() * int(times)
+        ]
+        expected = score(y_true[rows], y_prob[rows], classes, good)
+        for name in HEADLINE:
+            assert seen[name][draw] == pytest.approx(
+                getattr(expected, name), abs=1e-12, nan_ok=True
+            ), name
+
+
+def test_draws_without_a_defect_say_nothing_of_it() -> None:
+    y_true = np.array([0] + [1] * 30)
+    y_prob = certain([0] + [1] * 30, 2)
+    found = bootstrap_intervals(y_true, y_prob, _parts(31, 1), TWO, "ok", seed=0)
+    # About e^-1 of the draws miss the only defect.
+    for name in ("f1", "precision", "recall", "auc", "escape_rate"):
+        assert found[name] is None, name
+    assert found["accuracy"] is not None
+    assert found["overkill_rate"] is not None
+
+
+def test_without_a_good_class_there_is_no_escape() -> None:
+    y_true, y_prob = random_predictions(90, 3)
+    found = bootstrap_intervals(y_true, y_prob, _parts(90, 3), THREE, None, seed=0)
+    assert found["escape_rate"] is found["overkill_rate"] is None
+    assert all(found[name] is not None for name in ("f1", "precision", "recall", "auc"))
+
+
+# ---- where a bootstrap is blind ----------------------------------------------------------
+
+
+def test_no_escape_among_few_parts_is_no_proof_of_none() -> None:
+    y_true = np.repeat([0, 1], 40)
+    found = bootstrap_intervals(y_true, certain(y_true, 2), _parts(80, 4), TWO, "ok", seed=0)
+    # Ten parts of each class; Clopper and Pearson's bound for 0 of 10 is 30.85 %.
+    assert found["escape_rate"] == pytest.approx((0, 0.3085), abs=1e-4)
+    assert found["overkill_rate"] == pytest.approx((0, 0.3085), abs=1e-4)
+    assert found["recall"] == pytest.approx((0.6915, 1), abs=1e-4)
+    assert found["precision"] == pytest.approx((0.6915, 1), abs=1e-4)
+    assert found["accuracy"] == pytest.approx((0.8316, 1), abs=1e-4)  # 0 of 20
+    assert found["f1"] is None  # no share of photos
+    assert found["auc"] is None
+
+
+def test_one_part_says_next_to_nothing() -> None:
+    y_true = np.repeat([0, 1], 10)
+    y_prob = certain([0] * 9 + [1] * 11, 2)  # one escape, no overkill
+    found = bootstrap_intervals(y_true, y_prob, ["one"] * 20, TWO, "ok", seed=0)
+    assert found.pop("overkill_rate") == pytest.approx((0, 0.975))
+    assert found.pop("precision") == pytest.approx((0.025, 1))
+    assert set(found.values()) == {None}
+
+
+# ---- what kind of draws ------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_intervals_whatever_the_order() -> None:
+    y_true, y_prob = random_predictions(80, 2)
+    parts = _parts(80, 3)
+    first = bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", seed=4)
+    turned = bootstrap_intervals(y_true[::-1], y_prob[::-1], parts[::-1], TWO, "ok", seed=4)
+    assert turned == {name: pytest.approx(value) for name, value in first.items()}
+    assert bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", seed=5) != first
+
+
+def test_an_interval_is_as_wide_as_theory_says_for_single_photos() -> None:
+    rng = np.random.default_rng(0)
+    y_true = rng.integers(0, 2, 400)
+    y_prob = certain(np.where(rng.random(400) < 0.2, 1 - y_true, y_true), 2)
+    found = bootstrap_intervals(y_true, y_prob, _parts(400, 1), TWO, "ok", draws=4000, seed=0)
+    low, high = found["accuracy"] or (0, 0)
+    accuracy = score(y_true, y_prob, TWO, "ok").accuracy
+    expected = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400)
+    assert high - low == pytest.approx(expected, rel=0.06)
+    assert low < accuracy < high
+
+
+def _simulated(
+    rng: np.random.Generator, n_parts: int, photos_each: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], list[str]]:
+    """Parts of which each is as hard as it is: its photos are wrong together (mean 20 %)."""
+    y_true = np.repeat(np.arange(n_parts) % 2, photos_each)
+    wrong = np.repeat(rng.beta(0.2, 0.8, n_parts), photos_each)
+    y_pred = np.where(rng.random(len(y_true)) < wrong, 1 - y_true, y_true)
+    return y_true, certain(y_pred, 2), _parts(len(y_true), photos_each)
+
+
+def test_intervals_over_parts_cover_the_truth_and_those_over_photos_do_not() -> None:
+    rng = np.random.default_rng(1)
+    trials, by_part, by_photo = 300, 0, 0
+    for trial in range(trials):
+        y_true, y_prob, parts = _simulated(rng, 60, 6)
+        singles = [str(i) for i in range(len(parts))]
+        for name, truth in (("accuracy", 0.8), ("escape_rate", 0.2)):
+            options = {"draws": 300, "seed": trial}
+            low, high = bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", **options)[name]
+            by_part += low <= truth <= high
+            low, high = bootstrap_intervals(y_true, y_prob, singles, TWO, "ok", **options)[name]
+            by_photo += low <= truth <= high
+    # 95 % is promised; a percentile bootstrap of 30 to 60 parts falls a little short of it.
+    assert by_part / (2 * trials) > 0.90
+    assert by_photo / (2 * trials) < 0.80
+
+
+def test_a_thousand_draws_of_nine_hundred_photos_take_no_time() -> None:
+    y_true, y_prob = random_predictions(900, 6)
+    begin = time.perf_counter()
+    bootstrap_intervals(y_true, y_prob, _parts(900, 3), tuple("abcdef"), "b", seed=0)
+    assert time.perf_counter() - begin < 10
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_lengths_must_agree(n: int) -> None:
+    y_true, y_prob = random_predictions(8, 2)
+    with pytest.raises(ValueError, match="as many parts and predictions as labels"):
+        bootstrap_intervals(y_true[:n], y_prob, ["a"] * 8, TWO, "ok", seed=0)
+
+
+# ---- over folds --------------------------------------------------------------------------
+
+
+def test_the_spread_over_folds_is_that_of_a_sample() -> None:
+    folds = [
+        score(np.array([0, 0, 1, 1]), certain(guesses, 2), TWO, "ok")
+        for guesses in ([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 0, 1])
+    ]
+    spread = spread_over_folds(folds)["accuracy"]
+    assert (spread.mean, spread.min, spread.max) == (0.75, 0.5, 1.0)
+    assert spread.sd == pytest.approx(0.25)

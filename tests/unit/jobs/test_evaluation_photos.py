@@ -1,0 +1,135 @@
+"""The sealed test: every way to it is noted before anything is predicted."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.folders import castings_of, photo_folder
+
+from fastdefect.config import DataConfig, RunConfig
+from fastdefect.data.folds import fold_rows, split_for_fold
+from fastdefect.data.split import split_rows
+from fastdefect.errors import DataError, RunError
+from fastdefect.events import Event, Note, silent
+from fastdefect.jobs.data import divide_into_folds, load_training_data
+from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.run import CROSS_VALIDATION, Run
+from fastdefect.runs import create_fold, create_run
+
+CONFIG = DataConfig(image_size=16)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return photo_folder(tmp_path / "data", castings_of(12, 2), "part")
+
+
+@pytest.fixture
+def run(data: Path, tmp_path: Path) -> Run:
+    """A run with a split and what passes for a model."""
+    config = replace(CONFIG, data=data)
+    loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
+    made = create_run(tmp_path / "runs", "x", RunConfig(data=config), "fit")
+    made.write_split(split_rows(loaded.manifest, loaded.split))
+    made.model_path.write_bytes(b"weights")
+    return made
+
+
+def _open(run: Run, events: list[Event] | None = None, **changes: Any) -> EvaluationPhotos:
+    options: dict[str, Any] = {
+        "split": "test",
+        "data": None,
+        "classes": ("defect", "good"),
+        "good": "good",
+        "command": "fastdefect tta-eval",
+        "what": "a look",
+        "on_event": [].append if events is None else events.append,
+    }
+    return load_evaluation_photos(run, **{**options, **changes})
+
+
+def test_each_opening_of_the_test_is_noted_and_counted(run: Run) -> None:
+    events: list[Event] = []
+    first = _open(run, events)
+    assert first.opening == 1
+    assert not [event for event in events if isinstance(event, Note)]
+    second = _open(run, events, command="another")
+    assert second.opening == 2
+    (note,) = [event for event in events if isinstance(event, Note)]
+    assert note.level == "warning"
+    assert "opened for the 2nd time" in note.text
+    noted = json.loads((run.folder / "openings.json").read_text(encoding="utf-8"))
+    assert [entry["command"] for entry in noted] == ["fastdefect tta-eval", "another"]
+    assert noted[0]["what"] == f"a look, {len(first.side)} photos"
+    assert noted[0]["time"].endswith("+00:00")
+    assert noted[0]["time"] in note.text
+
+
+def test_the_photos_are_those_of_the_split(run: Run) -> None:
+    photos = _open(run)
+    rows = [line.split(",") for line in run.split_path.read_text(encoding="utf-8").splitlines()]
+    assert {photo.name for photo in photos.photos} == {row[0] for row in rows if row[3] == "test"}
+    assert photos.rows == [photo.row for photo in photos.photos]
+    assert photos.store[photos.rows].shape[1:] == (16, 16, 3)
+
+
+def test_validation_opens_nothing(run: Run) -> None:
+    assert _open(run, split="valid").opening is None
+    assert run.read_openings() == []
+
+
+def test_the_test_by_another_way_is_opened_all_the_same(run: Run, tmp_path: Path) -> None:
+    sealed = [photo for photo in _open(run).photos if photo.label == "good"]
+    for photo in sealed:
+        (tmp_path / "shift 2" / "good").mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo.path, tmp_path / "shift 2" / "good")
+    again = _open(run, split="valid", data=tmp_path / "shift 2")
+    assert (again.split, again.opening) == ("data", 2)
+    assert run.read_openings()[1]["what"] == f"a look, {len(sealed)} photos"
+
+
+def test_other_photos_open_nothing(run: Run, tmp_path: Path) -> None:
+    other = photo_folder(tmp_path / "other", castings_of(6, 1), "part")
+    for path in sorted(other.rglob("*.png")):
+        path.write_bytes(path.read_bytes() + b"\0")  # other bytes, same picture
+    assert _open(run, data=other).opening is None
+
+
+def test_a_run_without_test_photos_or_without_a_model(run: Run, data: Path) -> None:
+    text = run.split_path.read_text(encoding="utf-8").replace(",test,", ",train,")
+    run.split_path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match="has no test photos"):
+        _open(run)
+    run.model_path.unlink()
+    with pytest.raises(RunError, match="has no model yet"):
+        _open(run, split="valid")
+    assert run.read_openings() == []
+
+
+def test_photos_that_changed_open_nothing(run: Run, data: Path) -> None:
+    shutil.copy(data / "good" / "1-0.png", data / "good" / "3-0.png")
+    with pytest.raises(DataError, match="1 changed"):
+        _open(run)
+    assert run.read_openings() == []
+
+
+def test_the_folds_of_a_cross_validation_share_one_test(data: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, data=data)
+    loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
+    folds = divide_into_folds(loaded.manifest, config, 2, seed=1, on_event=silent)
+    parent = create_run(
+        tmp_path / "runs", "cv", RunConfig(data=config), "fit", kind=CROSS_VALIDATION
+    )
+    parent.write_folds(fold_rows(loaded.manifest, folds))
+    for number in (1, 2):
+        own = create_fold(parent, number)
+        split = split_for_fold(loaded.manifest, folds, number, valid=0.2, seed=1)
+        own.write_split(split_rows(loaded.manifest, split))
+        own.model_path.write_bytes(b"weights")
+        assert _open(own).opening == number
+    assert len(parent.read_openings()) == 2
+    assert parent.fold(1).read_openings() == parent.read_openings()
+    assert not (parent.fold(1).folder / "openings.json").exists()

@@ -1,0 +1,33 @@
+"""Photos and parts by side and class."""
+
+from fastdefect.reporting.split_table import split_table
+
+LABELS = ["bad", "bad", "good", "good", "good", "bad"]
+PARTS = ["p", "p", "q", "r", "r", "s"]
+
+
+def test_photos_and_parts_are_counted_by_side_and_class() -> None:
+    sides = {"train": (0, 1, 2), "valid": (3, 4), "test": (5,), "unused": ()}
+    table = split_table(sides, LABELS, PARTS, ("bad", "good"), kind="split")
+    assert table.columns == ("split", "bad", "good", "all")
+    assert table.rows == (
+        ("train", "2 (1)", "1 (1)", "3 (2)"),
+        ("valid", "0", "2 (1)", "2 (1)"),
+        ("test", "1 (1)", "0", "1 (1)"),
+        ("all", "3 (2)", "3 (2)", "6 (4)"),
+    )
+    assert table.caption == "Each part lies on one side."
+    assert not table.marks
+
+
+def test_a_part_on_two_sides_is_said_and_marked() -> None:
+    table = split_table({"1": (0, 2), "2": (1,)}, LABELS, PARTS, ("bad", "good"), kind="fold")
+    assert table.caption == "Some part lies on two sides."
+    assert table.marks == {2: "bad"}
+
+
+def test_what_is_unused_leaks_into_nothing() -> None:
+    sides = {"train": (0, 2), "unused": (1,)}
+    table = split_table(sides, LABELS, PARTS, ("bad", "good"), kind="split")
+    assert table.caption == "Each part lies on one side."
+    assert table.rows[1] == ("unused", "1 (1)", "0", "1 (1)")
