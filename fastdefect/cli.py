@@ -239,6 +239,42 @@ def split(
         screen.result("result", report.as_json())
 
 
+@app.command()
+@with_config_options(only=("data", "good", "part_from", "parts", "strict", "seed"))
+def audit(
+    flags: dict[str, Any],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("audit"),
+    fail_on: Annotated[
+        str | None,
+        typer.Option(metavar="KIND,...", help="Exit 1 if there are findings of these kinds."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find out whether the photos can be trusted: files, labels, repeats, leaks, shortcuts."""
+    with _session(quiet, as_json) as screen:
+        settings = resolve(flags)
+        from fastdefect.jobs.audit import audit as job
+        from fastdefect.jobs.audit import parse_kinds
+        from fastdefect.reporting.audit import findings_table
+
+        report = job(
+            settings.data,
+            seed=settings.training.seed,
+            out=out,
+            fail_on=parse_kinds(fail_on),
+            on_event=screen,
+        )
+        screen.table(findings_table(report.audit.findings))
+        for file in report.files:
+            screen.line(f"Written: {file}")
+        screen.result("audit", report.as_json())
+        if report.failed:
+            screen.line(f"Failed on: {', '.join(report.failed)}")
+            raise typer.Exit(1)
+
+
 @app.command("tta-eval")
 def tta_eval(
     run: RunName = None,
@@ -287,7 +323,7 @@ def tta_eval(
 
 
 @app.command()
-@with_config_options(only=("data", "part_from", "image_size", "resize", "augment", "seed"))
+@with_config_options(only=("data", "part_from", "image_size", "resize", "augment", "light", "seed"))
 def preview(
     flags: dict[str, Any],
     *,

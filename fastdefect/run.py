@@ -49,6 +49,24 @@ TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
 FINDING_COLUMNS = ("kind", "severity", "message", "value", "low", "high", "path")
 
 
+def write_findings(folder: Path, findings: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
+    """``findings.json`` and ``findings.csv`` (a row per photo), in a run or beside an audit."""
+    written = folder / "findings.json", folder / "findings.csv"
+    write_json(written[0], findings)
+    rows = [
+        {
+            **{key: finding[key] for key in ("kind", "severity", "message", "value")},
+            "low": (finding["interval"] or (None, None))[0],
+            "high": (finding["interval"] or (None, None))[1],
+            "path": path,
+        }
+        for finding in findings
+        for path in (finding["paths"] or ("",))
+    ]
+    write_csv(written[1], rows, FINDING_COLUMNS)
+    return written
+
+
 @dataclass(frozen=True)
 class Run:
     """One run on disk. Methods read and write its files; each write is whole or not there."""
@@ -183,18 +201,7 @@ class Run:
 
     def write_findings(self, findings: Sequence[Mapping[str, Any]]) -> None:
         """``findings.json``, and the same as a CSV with a row per photo."""
-        write_json(self.folder / "findings.json", findings)
-        rows = [
-            {
-                **{key: finding[key] for key in ("kind", "severity", "message", "value")},
-                "low": (finding["interval"] or (None, None))[0],
-                "high": (finding["interval"] or (None, None))[1],
-                "path": path,
-            }
-            for finding in findings
-            for path in (finding["paths"] or ("",))
-        ]
-        write_csv(self.folder / "findings.csv", rows, FINDING_COLUMNS)
+        write_findings(self.folder, findings)
 
     def write_split(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """``split.csv``."""

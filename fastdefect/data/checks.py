@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from fastdefect.data.findings import Finding
-from fastdefect.data.parts import join_parts
 from fastdefect.data.photos import Photo
 from fastdefect.data.wording import counted, first
 
@@ -14,11 +13,13 @@ IMBALANCE = 3.0  # beyond this ratio of the largest to the smallest class, a war
 def check_photos(
     photos: Sequence[Photo], classes: Sequence[str], unreadable: Mapping[str, str]
 ) -> list[Finding]:
-    """All findings about the photos; ``unreadable`` gives a reason by name."""
+    """What reading alone tells of the photos; ``unreadable`` gives a reason by name.
+
+    What depends on the parts is in ``part_checks``.
+    """
     return [
         *_unreadable(unreadable, len(photos) + len(unreadable)),
         *_duplicates(photos),
-        *_leaks(photos),
         *_absent_classes(photos, classes),
         *_imbalance(photos),
     ]
@@ -66,40 +67,6 @@ def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
         )
         found.append(Finding("label_conflict", "error", text, len(torn), None, names))
     return found
-
-
-def _leaks(photos: Sequence[Photo]) -> list[Finding]:
-    """Parts that the given splits show on two sides; the figure is the share of test."""
-    sides: dict[str, set[str]] = defaultdict(set)
-    parts = join_parts(
-        [photo.name for photo in photos],
-        [photo.part for photo in photos],
-        [photo.sha256 for photo in photos],
-    )
-    for photo, part in zip(photos, parts, strict=True):
-        if photo.split is not None:
-            sides[part].add(photo.split)
-    leaking: dict[str, list[str]] = {"test": [], "valid": []}
-    for photo, part in zip(photos, parts, strict=True):
-        # Validation only leaks from train; a part in valid and test is test's trouble.
-        seen = {"test": {"train", "valid"}, "valid": {"train"}}.get(photo.split or "", set())
-        if sides[part] & seen:
-            leaking[str(photo.split)].append(photo.name)
-    if not any(leaking.values()):
-        return []
-    sizes = Counter(photo.split for photo in photos)
-    said = [
-        f"{len(names)} of {sizes[split]} {split} photos ({len(names) / sizes[split]:.1%})"
-        for split, names in leaking.items()
-        if names
-    ]
-    message = (
-        f"{' and '.join(said)} show parts that are trained or tuned on too, so that the "
-        f"figures there are too good: {first(leaking['test'] or leaking['valid'])}."
-    )
-    share = len(leaking["test"]) / sizes["test"] if sizes["test"] else None
-    paths = (*leaking["test"], *leaking["valid"])
-    return [Finding("leak", "error", message, share, None, paths)]
 
 
 def _absent_classes(photos: Sequence[Photo], classes: Sequence[str]) -> list[Finding]:

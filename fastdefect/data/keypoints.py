@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 256  # pixels of the longer side of the copy that is searched
-MOST = 600  # keypoints of a photo, the strongest
+MOST = 900  # keypoints of a photo, the strongest
 _LOCAL = 12  # standard deviation of the window that evens out the light, pixels of the copy
 _SCALE = 160.0  # descriptors of length 1 are stored as int8: entries beyond 0.79 don't occur
 
@@ -50,7 +50,7 @@ def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     # An object each, since one may not be shared between threads; it costs nothing.
     sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
-    found, descriptors = sift.detectAndCompute(_evened(small), None)
+    found, descriptors = sift.detectAndCompute(_evened(np.asarray(small, np.uint8)), None)
     if descriptors is None:
         return _NONE
     order = sorted(range(len(found)), key=lambda i: -found[i].response)[:MOST]

@@ -1,4 +1,4 @@
-"""Which photos show one part: told by a CSV, by file names, or by identical bytes."""
+"""Which photos show one part: told by a CSV, by file names, by bytes, or by a search."""
 
 import re
 from collections.abc import Sequence
@@ -30,12 +30,15 @@ def parts_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
 
 
 def join_parts(
-    names: Sequence[str], parts: Sequence[str | None], sha256: Sequence[str]
+    names: Sequence[str],
+    parts: Sequence[str | None],
+    sha256: Sequence[str],
+    found: Sequence[int] | None = None,
 ) -> tuple[str, ...]:
     """One part's name for each photo: photos with the same name must stay together.
 
-    Photos of one given part, and photos of identical bytes, whatever part they were given,
-    are joined (transitively). The joined part is called by the first of its given parts in
+    Photos of one given part, photos of identical bytes, whatever part they were given, and
+    photos with the same number in ``found`` (by a search) are joined (transitively). The joined part is called by the first of its given parts in
     the alphabet; a photo of no given part by its own first name.
     """
     leader = list(range(len(names)))
@@ -49,6 +52,7 @@ def join_parts(
     seen: dict[tuple[str, str], int] = {}
     for i, (part, digest) in enumerate(zip(parts, sha256, strict=True)):
         keys = [("sha256", digest)] + ([("part", part)] if part is not None else [])
+        keys += [("found", str(found[i]))] if found is not None else []
         for key in keys:
             leader[find(i)] = find(seen.setdefault(key, i))
 

@@ -14,8 +14,9 @@ from scipy.stats import rankdata
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
+from threadpoolctl import threadpool_limits
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -24,8 +25,8 @@ Folds = Sequence[tuple[Indices, Indices]]
 Interval = tuple[float, float]
 
 FOLDS = 5
-_FEWEST, _SHUFFLES, _DRAWS = 20, 100, 500
-_BUDGET = 800_000  # shuffled labels in all: with many classes there are fewer shuffles
+_FEWEST, _SHUFFLES, _DRAWS = 40, 400, 500
+_BUDGET = 200_000  # shuffled labels in all: with many photos or classes fewer shuffles tell
 _LANDMARKS, _ALPHA = 200, 0.1
 
 
@@ -62,6 +63,7 @@ class Outcome:
     shuffled: float
     shuffled_interval: Interval
     excess: float
+    p_value: float
 
 
 def trial_of(label: Indices, part: Indices, seed: int) -> Trial:
@@ -102,7 +104,8 @@ def try_table(table: Floats, trial: Trial) -> Outcome:
     chance = chance.reshape(-1, columns).mean(axis=1)
     mean, deviation = float(chance.mean()), float(chance.std(ddof=1))
     excess = (auc - mean) / deviation if deviation > 0 else 0.0
-    return Outcome(auc, _middle(draws), mean, _middle(chance), excess)
+    p_value = (1 + int((chance >= auc).sum())) / (1 + len(chance))
+    return Outcome(auc, _middle(draws), mean, _middle(chance), excess, p_value)
 
 
 def predict_scores(table: Floats, targets: Bools, folds: Folds, seed: int) -> Floats:
@@ -111,22 +114,29 @@ def predict_scores(table: Floats, targets: Bools, folds: Folds, seed: int) -> Fl
     A photo in no test fold keeps zeros.
     """
     scores = np.zeros(targets.shape)
-    for train, test in folds:
-        model = make_pipeline(
-            QuantileTransformer(n_quantiles=min(100, len(train)), random_state=0),
-            Nystroem(
-                "laplacian",
-                # Quantiles lie between 0 and 1, two of them 1/3 apart on average.
-                gamma=9 / table.shape[1],
-                n_components=min(_LANDMARKS, len(train)),
-                random_state=seed % 2**32,
-            ),
-            Ridge(_ALPHA, solver="cholesky"),
-        )
-        model.fit(table[train], targets[:, train].T.astype(np.float64))
-        # Photos with the same features must tie, whatever the last digits of a sum are.
-        scores[:, test] = model.predict(table[test]).reshape(len(test), -1).T.round(6)
-    return scores
+    # Matrices this small gain nothing from a second thread, and on a busy machine threads that
+    # wait for each other took ten times as long.
+    with threadpool_limits(1, user_api="blas"):
+        for train, test in folds:
+            model = _model(len(train), table.shape[1], seed)
+            model.fit(table[train], targets[:, train].T.astype(np.float64))
+            scores[:, test] = model.predict(table[test]).reshape(len(test), -1).T
+    # Photos with the same features must tie, whatever digits a BLAS leaves at the end of a sum.
+    return scores.round(6)
+
+
+def _model(n_photos: int, n_columns: int, seed: int) -> Pipeline:
+    return make_pipeline(
+        QuantileTransformer(n_quantiles=min(100, n_photos), random_state=0),
+        Nystroem(
+            "laplacian",
+            # Quantiles lie between 0 and 1, two of them 1/3 apart on average.
+            gamma=9 / n_columns,
+            n_components=min(_LANDMARKS, n_photos),
+            random_state=seed % 2**32,
+        ),
+        Ridge(_ALPHA, solver="cholesky"),
+    )
 
 
 def areas_under_roc(scores: Floats, targets: Bools, folds: Folds) -> Floats:

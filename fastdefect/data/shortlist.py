@@ -18,8 +18,9 @@ from scipy import sparse
 
 from fastdefect.data.keypoints import MIRROR, Keypoints
 
-LISTED, MIRRORED = 32, 8  # photos on a shortlist as they are, and as mirror images
-_TABLES = 64
+LISTED, MIRRORED = 26, 6  # photos on a shortlist as they are, and as mirror images
+_TABLES = 48
+_HASHED = 600  # keypoints of a photo, the strongest
 _CROWD = 8  # keypoints to a hash, on average
 _BUDGET = 6_000_000  # keypoints hashed in all: beyond 10,000 photos fewer of each
 _BLOCK = 200_000_000  # votes held at a time, 4 bytes each
@@ -67,7 +68,7 @@ class _Hashes:
     """Keypoints hashed by one table after the other; no table is kept, to save memory."""
 
     def __init__(self, photos: Sequence[Keypoints]) -> None:
-        most = max(1, _BUDGET // len(photos))
+        most = min(_HASHED, max(1, _BUDGET // len(photos)))
         packed = [photo.packed[:most] for photo in photos]
         self.n = len(photos)
         self.starts = np.cumsum([0, *map(len, packed)])

@@ -52,13 +52,17 @@ class PlainLeaks:
     held_out: int
 
 
-def group_parts(manifest: Manifest) -> tuple[str, ...]:
-    """The part of every photo: given, or joined by identical bytes, or its own (``join_parts``)."""
+def group_parts(manifest: Manifest, found: Sequence[int] | None = None) -> tuple[str, ...]:
+    """The part of every photo: given, or joined by identical bytes, or its own.
+
+    ``found`` numbers the parts that a search found; see ``join_parts``.
+    """
     photos = manifest.photos
     return join_parts(
         [photo.name for photo in photos],
         [photo.part for photo in photos],
         [photo.sha256 for photo in photos],
+        found,
     )
 
 

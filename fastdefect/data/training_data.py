@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split
 from fastdefect.data.store import PhotoStore
@@ -9,11 +10,15 @@ from fastdefect.data.store import PhotoStore
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The photos of a run: what they are, their pixels, and which side each is on."""
+    """The photos of a run: what they are, their pixels, and which side each is on.
+
+    ``findings`` is what an audit found when the run began.
+    """
 
     manifest: Manifest
     store: PhotoStore
     split: Split
+    findings: tuple[Finding, ...] = ()
 
     def rows(self, side: tuple[int, ...]) -> list[int]:
         """Rows in the store of some of the manifest's photos."""

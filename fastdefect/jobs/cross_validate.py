@@ -31,7 +31,7 @@ from fastdefect.evaluation.predictions import (
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, Progress, silent
 from fastdefect.files import read_csv
-from fastdefect.jobs.data import divide_into_folds, read_data
+from fastdefect.jobs.data import divide_into_folds, read_and_audit, read_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import (
     Job,
@@ -107,9 +107,10 @@ def start(
         raise ValueError("Expected a config that asks for folds")
     log = Log(on_event)
     machine = choose_machine(config.training)
-    manifest, store = read_data(config.data, workers=machine.workers, on_event=log)
     seed = config.training.seed
-    folds = divide_into_folds(manifest, config.data, k, seed=seed, on_event=log)
+    audit, store = read_and_audit(config.data, seed=seed, workers=machine.workers, on_event=log)
+    manifest = audit.manifest
+    folds = divide_into_folds(manifest, audit.parts, config.data, k, seed=seed, on_event=log)
     photos = _Photos(manifest, store, folds)
     # Every fold must leave enough to train on, and the network must be there to be built.
     splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
@@ -117,7 +118,7 @@ def start(
     run = create_run(runs, name, absolute(config), command, kind=CROSS_VALIDATION)
     log.to(run.log_path)
     run.write_folds(fold_rows(manifest, folds))
-    run.write_findings(findings_as_json(manifest.findings))
+    run.write_findings(findings_as_json(audit.findings))
     run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
     return _train_all(run, config, k, photos, log)
 

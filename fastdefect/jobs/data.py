@@ -4,13 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastdefect.config import DataConfig
+from fastdefect.data.audit import Audit, audit_photos
 from fastdefect.data.classes import choose_good
 from fastdefect.data.findings import Finding
 from fastdefect.data.folds import Folds, make_folds
 from fastdefect.data.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.parts import join_parts
 from fastdefect.data.photos import Listing, Manifest
+from fastdefect.data.same_part import Link
 from fastdefect.data.split import (
     SPLITS,
     PlainLeaks,
@@ -21,6 +26,7 @@ from fastdefect.data.split import (
     read_split,
 )
 from fastdefect.data.store import PhotoStore
+from fastdefect.data.survey import Survey
 from fastdefect.data.training_data import TrainingData
 from fastdefect.data.wording import counted
 from fastdefect.errors import UsageError
@@ -35,18 +41,21 @@ def load_training_data(
     on_event: OnEvent,
     split_file: Path | None = None,
 ) -> TrainingData:
-    """Read and split the photos; ``split_file`` (of a run that is resumed) fixes the split.
+    """Read, audit and split the photos; ``split_file`` (of a run that is resumed) fixes the split.
 
     Raises ``DataError`` or ``UsageError``, each with what to do.
     """
-    manifest, store = read_data(config, workers=workers, on_event=on_event)
     if split_file is None:
-        split = divide(manifest, config, seed=seed, on_event=on_event)
+        audit, store = read_and_audit(config, seed=seed, workers=workers, on_event=on_event)
+        manifest = audit.manifest
+        split = divide(manifest, audit.parts, config, seed=seed, on_event=on_event)
+        findings = audit.findings
     else:
-        split = read_split(split_file, manifest)
+        manifest, store = read_data(config, workers=workers, on_event=on_event)
+        split, findings = read_split(split_file, manifest), manifest.findings
         tell(describe(manifest, split), on_event)
     on_event(Note(f"Decoded once and kept: {store.where}."))
-    return TrainingData(manifest, store, split)
+    return TrainingData(manifest, store, split, findings)
 
 
 def read_data(
@@ -54,14 +63,45 @@ def read_data(
 ) -> tuple[Manifest, PhotoStore]:
     """What the photos are, and their pixels; ``workers`` > 0 says that processes share them."""
     listing = list_data(config)
-    store = PhotoStore(
+    store = _store_for(listing, config, workers)
+    return read_listing(listing, config, on_event=on_event, on_photo=store.put), store
+
+
+def read_and_audit(
+    config: DataConfig, *, seed: int, workers: int, on_event: OnEvent
+) -> tuple[Audit, PhotoStore]:
+    """The same in one pass with an audit, which is told in short."""
+    listing = list_data(config)
+    store = _store_for(listing, config, workers)
+    survey = Survey(len(listing.entries), search=must_search(listing, config))
+
+    def keep(row: int, image: NDArray[np.uint8]) -> None:
+        store.put(row, image)
+        survey.put(row, image)
+
+    manifest = read_listing(listing, config, on_event=on_event, on_photo=keep)
+    audit = audit_survey(manifest, survey, config, seed=seed, on_event=on_event)
+    tell(describe_photos(manifest), on_event)
+    tell(finding_notes(audit.findings, short=True), on_event)
+    return audit, store
+
+
+def audit_survey(
+    manifest: Manifest, survey: Survey, config: DataConfig, *, seed: int, on_event: OnEvent
+) -> Audit:
+    """Find the parts, then everything else."""
+    parts, links = find_parts(manifest, survey, config, on_event=on_event)
+    return audit_photos(manifest, survey.looks(manifest), parts, links, seed=seed)
+
+
+def _store_for(listing: Listing, config: DataConfig, workers: int) -> PhotoStore:
+    return PhotoStore(
         len(listing.entries),
         config.image_size,
         config.resize,
         limit_mb=config.cache_mb,
         shared=workers > 0,
     )
-    return read_listing(listing, config, on_event=on_event, on_photo=store.put), store
 
 
 def list_data(config: DataConfig) -> Listing:
@@ -85,15 +125,35 @@ def read_listing(
     )
 
 
+def must_search(listing: Listing, config: DataConfig) -> bool:
+    """Whether parts must be searched for: nothing else is asked for, and not all are given."""
+    return config.parts == "auto" and any(entry.part is None for entry in listing.entries)
+
+
+def find_parts(
+    manifest: Manifest, survey: Survey, config: DataConfig, *, on_event: OnEvent
+) -> tuple[tuple[str, ...], tuple[Link, ...]]:
+    """The part of every photo, and the pairs that a search found where there was one."""
+    if not survey.searches:
+        return choose_parts(manifest, config), ()
+    found = survey.search(
+        manifest,
+        lambda done, total: on_event(Progress("looking for photos of one part", done, total)),
+    )
+    # Where every photo has a given part, what was found is told and changes nothing.
+    given = all(photo.part is not None for photo in manifest.photos)
+    return choose_parts(manifest, config, None if given else found.group), found.links
+
+
 def choose_parts(
-    manifest: Manifest, config: DataConfig, survey: object | None = None
+    manifest: Manifest, config: DataConfig, found: Sequence[int] | None = None
 ) -> tuple[str, ...]:
     """The part of every photo, told by what ``config.parts`` names.
 
     ``csv``: by the CSV's column alone. ``regex``: by ``part_from`` alone. ``none``: each photo
-    is its own part. ``auto``: by whatever is known. Byte-identical photos are one part always.
-    The manifest must come from ``list_data``, which leaves out what was not asked for.
-    ``survey`` is what a search for parts saw of the photos; there is none yet.
+    is its own part. ``auto``: by whatever is given, and by ``found``, the numbers that a search
+    gave the parts. Byte-identical photos are one part always. The manifest must come from
+    ``list_data``, which leaves out what was not asked for.
 
     Raises ``UsageError`` if what is named says nothing.
     """
@@ -102,7 +162,7 @@ def choose_parts(
     if config.parts == "none":
         names, digests = [p.name for p in photos], [p.sha256 for p in photos]
         return join_parts(names, [None] * len(photos), digests)
-    return group_parts(manifest)
+    return group_parts(manifest, found if config.parts == "auto" else None)
 
 
 def _check_source(config: DataConfig, any_part: bool) -> None:
@@ -118,64 +178,74 @@ def _check_source(config: DataConfig, any_part: bool) -> None:
         )
 
 
-def divide(manifest: Manifest, config: DataConfig, *, seed: int, on_event: OnEvent) -> Split:
+def divide(
+    manifest: Manifest, parts: Sequence[str], config: DataConfig, *, seed: int, on_event: OnEvent
+) -> Split:
     """Split the photos by their parts and tell how; see ``make_split`` for what is raised."""
-    split, leaks = _divided(manifest, config, seed)
-    tell(describe(manifest, split, leaks), on_event)
+    split, leaks = _divided(manifest, parts, config, seed)
+    tell([_describe_split(split), *_describe_leaks(manifest, split, leaks)], on_event)
     return split
 
 
 def divide_into_folds(
-    manifest: Manifest, config: DataConfig, k: int, *, seed: int, on_event: OnEvent
+    manifest: Manifest,
+    parts: Sequence[str],
+    config: DataConfig,
+    k: int,
+    *,
+    seed: int,
+    on_event: OnEvent,
 ) -> Folds:
     """Deal the photos out to ``k`` folds by their parts and tell how; see ``make_folds``.
 
     The test side is the same that ``divide`` seals.
     """
-    split, leaks = _divided(manifest, config, seed)
+    split, leaks = _divided(manifest, parts, config, seed)
     folds = make_folds(manifest, split, k, seed=seed)
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in range(1, k + 1))
     sealed = f"; test {len(folds.test)}, in no fold" if folds.test else ""
     told = f"{k} folds of whole parts ({_parts_in_words(folds.parts)}): {sizes} photos{sealed}."
     if any(photo.split == "valid" for photo in manifest.photos):
         told += " The given train and valid are dealt out together."
-    notes = [*_describe_photos(manifest), Note(told), *_describe_leaks(manifest, folds, leaks)]
-    tell(notes, on_event)
+    tell([Note(told), *_describe_leaks(manifest, folds, leaks)], on_event)
     return folds
 
 
-def _divided(manifest: Manifest, config: DataConfig, seed: int) -> tuple[Split, PlainLeaks]:
-    parts = choose_parts(manifest, config)
+def _divided(
+    manifest: Manifest, parts: Sequence[str], config: DataConfig, seed: int
+) -> tuple[Split, PlainLeaks]:
+    parts = tuple(parts)
     split = make_split(
         manifest, parts, valid=config.valid, test=config.test, seed=seed, unleak=config.unleak
     )
     return split, plain_leaks(manifest, parts, valid=config.valid, test=config.test, seed=seed)
 
 
-def describe(manifest: Manifest, split: Split, leaks: PlainLeaks | None = None) -> list[Note]:
-    """What was read and how it was split, a line each; ``leaks`` if it was split just now."""
+def describe(manifest: Manifest, split: Split) -> list[Note]:
+    """What was read and how it is split, a line each."""
+    return [
+        *describe_photos(manifest),
+        *finding_notes(manifest.findings),
+        _describe_split(split),
+    ]
+
+
+def _describe_split(split: Split) -> Note:
     sides = ", ".join(f"{name} {len(split.of(name))}" for name in SPLITS)
     if split.unused:
         sides += f", unused {len(split.unused)}"
-    notes = [
-        *_describe_photos(manifest),
-        Note(f"Split by parts kept whole ({_parts_in_words(split.parts)}): {sides}."),
-    ]
-    return notes if leaks is None else [*notes, *_describe_leaks(manifest, split, leaks)]
+    return Note(f"Split by parts kept whole ({_parts_in_words(split.parts)}): {sides}.")
 
 
-def _describe_photos(manifest: Manifest) -> list[Note]:
-    """How many photos of what, and what is remarkable about them."""
+def describe_photos(manifest: Manifest) -> list[Note]:
+    """How many photos of what."""
     counts = ", ".join(f"{name} {count}" for name, count in manifest.counts.items())
     role = (
         f"good is {manifest.good!r}, all else is a defect"
         if manifest.good is not None
         else "no class is good: escape and overkill are not defined"
     )
-    return [
-        Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}."),
-        *finding_notes(manifest.findings),
-    ]
+    return [Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}.")]
 
 
 def _parts_in_words(parts: Sequence[str]) -> str:
@@ -209,9 +279,15 @@ def tell(notes: Sequence[Note], on_event: OnEvent) -> None:
         on_event(note)
 
 
-def finding_notes(findings: Sequence[Finding]) -> list[Note]:
-    """A line for each finding; the paths are in the run's findings."""
-    return [
+def finding_notes(findings: Sequence[Finding], *, short: bool = False) -> list[Note]:
+    """A line for each finding; in ``short`` the harmless ones are only counted."""
+    told = [finding for finding in findings if not (short and finding.severity == "info")]
+    notes = [
         Note(finding.message, "info" if finding.severity == "info" else "warning")
-        for finding in findings
+        for finding in told
     ]
+    if short and findings:
+        more = len(findings) - len(told)
+        said = f"{counted(more, 'finding')} more of no great weight. " if more else ""
+        notes.append(Note(f"{said}All findings, with pictures: fastdefect audit."))
+    return notes

@@ -120,7 +120,7 @@ def begin(run: Run, job: Job, log: Log) -> FitReport:
     """Train ``job`` in the new folder of ``run``; what it is made of is written first."""
     log.to(run.log_path)
     run.write_split(split_rows(job.data.manifest, job.data.split))
-    run.write_findings(findings_as_json(job.data.manifest.findings))
+    run.write_findings(findings_as_json(job.data.findings))
     machine = job.machine
     run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
     run.write_model_spec(

@@ -8,13 +8,25 @@ from typing import Any
 
 from fastdefect.config import DataConfig
 from fastdefect.data.folds import FOLD_COLUMNS, Folds, fold_rows
+from fastdefect.data.part_checks import check_parts
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
+from fastdefect.data.survey import Survey
 from fastdefect.data.table import find_table
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import write_csv
-from fastdefect.jobs.data import divide, divide_into_folds, list_data, read_listing
+from fastdefect.jobs.data import (
+    describe_photos,
+    divide,
+    divide_into_folds,
+    find_parts,
+    finding_notes,
+    list_data,
+    must_search,
+    read_listing,
+    tell,
+)
 
 
 @dataclass(frozen=True)
@@ -50,12 +62,18 @@ def split(
     """
     _check_out(config.data, out)
     listing = list_data(config)
-    manifest = read_listing(listing, config, on_event=on_event)
+    survey = Survey(len(listing.entries), search=must_search(listing, config))
+    on_photo = survey.put if survey.searches else None
+    manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)
+    parts, links = find_parts(manifest, survey, config, on_event=on_event)
+    tell(describe_photos(manifest), on_event)
+    found = check_parts(manifest.photos, manifest.classes, parts, links)
+    tell(finding_notes([*manifest.findings, *found]), on_event)
     if folds is not None:
-        dealt = divide_into_folds(manifest, config, folds, seed=seed, on_event=on_event)
+        dealt = divide_into_folds(manifest, parts, config, folds, seed=seed, on_event=on_event)
         _write(out, fold_rows(manifest, dealt), FOLD_COLUMNS)
         return SplitReport(out, manifest, dealt.parts, _sides_of(dealt), "fold")
-    divided = divide(manifest, config, seed=seed, on_event=on_event)
+    divided = divide(manifest, parts, config, seed=seed, on_event=on_event)
     sides = {**{name: divided.of(name) for name in SPLITS}, UNUSED: divided.unused}
     _write(out, split_rows(manifest, divided), SPLIT_COLUMNS)
     return SplitReport(out, manifest, divided.parts, sides, "split")

@@ -1,6 +1,6 @@
 """A contact sheet: photos in a grid, each with its caption, to be looked at by a person."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ Mark = Literal["good", "bad", "plain"]
 # Blue and vermilion of Okabe and Ito's palette: as unlike to colour-blind eyes as to others.
 # A sign before the caption says the same without colour, and covers nothing of the photo.
 _MARKS: dict[Mark, tuple[str, str]] = {"good": ("#0072b2", "✓"), "bad": ("#d55e00", "✗")}
-_PAPER, _INK, _MAT = "#ffffff", "#222222", "#e8e8e8"
+_PAPER, _INK, _MAT, _RULE, _SLATE = "#ffffff", "#222222", "#e8e8e8", "#b0b0b0", "#6e6e6e"
 
 _MARGIN = 16
 _GAP = 10  # between tiles
@@ -24,6 +24,10 @@ _FRAME = 3  # around a marked tile, inside the gap
 _CAPTION, _TITLE = 12, 17  # font sizes in pixels
 _LINE = 16  # height of a line of caption
 _BELOW = 5  # after the last line of caption
+_SECTION, _SECTION_LINE = 14, 24  # font size of a heading's title, height of its line
+_ABOVE = 12  # before a new section
+_READABLE = 900  # width that a sheet with headings has at least: they are whole sentences
+_MOST_LINES = 4  # of a heading's paragraph
 
 
 @dataclass(frozen=True)
@@ -39,32 +43,90 @@ class Tile:
     mark: Mark = "plain"
 
 
-def contact_sheet(rows: Sequence[Sequence[Tile]], *, title: str, tile: int = 160) -> Image.Image:
+@dataclass(frozen=True)
+class Heading:
+    """What stands above a row of tiles, over the whole width of the sheet.
+
+    A ``title`` begins a section, under a rule of its own. Each line of ``text`` is a paragraph
+    below it, wrapped; one that goes on for long loses its middle.
+    """
+
+    title: str = ""
+    text: str = ""
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Tile]],
+    *,
+    title: str,
+    tile: int = 160,
+    headings: Mapping[int, Heading] | None = None,
+) -> Image.Image:
     """Lay out ``rows`` of photos, each fitted whole into a square of ``tile`` pixels.
 
-    Rows may differ in length. Text that is wider than its place loses its middle: both ends
-    of a file name tell more. The same input gives the same pixels on every machine.
+    Rows may differ in length; ``headings`` stand above the rows of these indices. Text that is
+    wider than its place loses its middle: both ends of a file name tell more. The same input
+    gives the same pixels on every machine.
 
     Raises ValueError if there is no photo at all.
     """
     columns = max((len(row) for row in rows), default=0)
     if columns == 0:
         raise ValueError("Expected at least one photo for a contact sheet but got none")
-    lines = [max(map(_lines, row), default=0) for row in rows]
     width = 2 * _MARGIN + columns * tile + (columns - 1) * _GAP
+    width = max(width, _READABLE) if headings else width
+    above = {
+        row: _set_heading(heading, width - 2 * _MARGIN) for row, heading in (headings or {}).items()
+    }
+    lines = [max(map(_lines, row), default=0) for row in rows]
     head = _MARGIN + 2 * _TITLE
     height = head + sum(tile + n * _LINE + _BELOW + _GAP for n in lines) + _MARGIN - _GAP
+    height += sum(block.height for block in above.values())
     sheet = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     font = _font(_TITLE)
     short = shorten(clean(title), font, width - 2 * _MARGIN)
     draw.text((_MARGIN, _MARGIN), short, fill=_INK, font=font, anchor="lt")
     top = head
-    for row, count in zip(rows, lines, strict=True):
+    for index, (row, count) in enumerate(zip(rows, lines, strict=True)):
+        if index in above:
+            _draw_heading(draw, above[index], top, width)
+            top += above[index].height
         for column, item in enumerate(row):
             _draw_tile(sheet, draw, item, (_MARGIN + column * (tile + _GAP), top), tile)
         top += tile + count * _LINE + _BELOW + _GAP
     return sheet
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A heading, cleaned and broken into lines that fit."""
+
+    title: str
+    lines: tuple[str, ...]
+
+    @property
+    def height(self) -> int:
+        section = _ABOVE + _SECTION_LINE if self.title else 0
+        return section + len(self.lines) * _LINE + _BELOW
+
+
+def _set_heading(heading: Heading, width: int) -> _Block:
+    paragraphs = [wrap(clean(text), _font(_CAPTION), width) for text in heading.text.splitlines()]
+    title = shorten(clean(heading.title), _font(_SECTION), width)
+    return _Block(title, tuple(line for lines in paragraphs for line in lines))
+
+
+def _draw_heading(draw: ImageDraw.ImageDraw, block: _Block, top: int, width: int) -> None:
+    if block.title:
+        top += _ABOVE
+        draw.line((_MARGIN, top, width - _MARGIN - 1, top), fill=_RULE)
+        top += _SECTION_LINE
+        place = (_MARGIN, top - 6)
+        draw.text(place, block.title, fill=_INK, font=_font(_SECTION), anchor="ls")
+    for number, line in enumerate(block.lines, start=1):
+        place = (_MARGIN, top + number * _LINE - 4)
+        draw.text(place, line, fill=_INK, font=_font(_CAPTION), anchor="ls")
 
 
 def _draw_tile(
@@ -98,6 +160,17 @@ def _fitted(image: NDArray[np.uint8], side: int) -> Image.Image:
     return photo.resize(size, Image.Resampling.LANCZOS)
 
 
+def placeholder(text: str, side: int) -> NDArray[np.uint8]:
+    """A grey picture (side, side, 3) with ``text`` on it, in place of one that can't be shown."""
+    picture = Image.new("RGB", (side, side), _SLATE)
+    draw, font = ImageDraw.Draw(picture), _font(_CAPTION)
+    lines = wrap(clean(text), font, side - 2 * _GAP)
+    for number, line in enumerate(lines):
+        height = side / 2 + (number - (len(lines) - 1) / 2) * _LINE
+        draw.text((side / 2, height), line, fill=_PAPER, font=font, anchor="mm")
+    return np.asarray(picture)
+
+
 def clean(text: str) -> str:
     """``text`` with every character that can't be drawn replaced by a question mark.
 
@@ -119,6 +192,23 @@ def shorten(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
         else:
             too_long = kept
     return _ends(text, fits)
+
+
+def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
+    """``text`` in lines of up to ``width`` pixels, broken between words; of many, the last is cut.
+
+    A word that is wider than a line loses its middle, and so does what is left for the last
+    line: a message begins with what is wrong and ends with what to do.
+    """
+    words = text.split()
+    lines: list[str] = []
+    while words and len(lines) < _MOST_LINES - 1:
+        taken = 1
+        while taken < len(words) and font.getlength(" ".join(words[: taken + 1])) <= width:
+            taken += 1
+        lines.append(shorten(" ".join(words[:taken]), font, width))
+        del words[:taken]
+    return [*lines, shorten(" ".join(words), font, width)] if words else lines
 
 
 def _ends(text: str, kept: int) -> str:

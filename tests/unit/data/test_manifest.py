@@ -536,34 +536,6 @@ def test_duplicates_and_conflicting_labels(tmp_path):
     assert "crack/z.png (crack) = good/z.png (good)" in conflict.message
 
 
-def test_parts_on_two_sides_leak(tmp_path):
-    rows = ["path,label,part,split"]
-    files: dict[str, bytes | str | int] = {}
-    plan = [  # name, photo, label, part, split
-        ("a", 1, "good", "p1", "train"),
-        ("b", 2, "good", "p1", "test"),  # a part that is trained on
-        ("c", 3, "crack", "p2", "train"),
-        ("d", 3, "crack", "p3", "test"),  # the bytes of c
-        ("e", 4, "crack", "p4", "valid"),
-        ("f", 5, "good", "p4", "test"),  # a part that is tuned on
-        ("g", 6, "good", "p5", "test"),
-        ("h", 7, "good", "p6", "train"),
-        ("i", 8, "crack", "p6", "valid"),  # valid leaks from train
-        ("j", 9, "crack", "p7", "test"),
-        ("k", 10, "crack", "p5", ""),  # not given a side yet: no leak
-    ]
-    for name, photo, label, part, split in plan:
-        files[f"{name}.png"] = photo
-        rows.append(f"{name}.png,{label},{part},{split}")
-    lay_out(tmp_path, {**files, "photos.csv": "\n".join(rows)})
-    found = kinds(read_photos(list_photos(tmp_path), good="good"))["leak"]
-    assert found.severity == "error"
-    assert found.value == pytest.approx(3 / 5)
-    assert found.paths == ("b.png", "d.png", "f.png", "i.png")
-    assert "3 of 5 test photos (60.0%)" in found.message
-    assert "1 of 2 valid photos (50.0%)" in found.message
-
-
 def test_a_given_split_without_a_class(tmp_path):
     lay_out(tmp_path, {f"train/{name}": i for i, name in enumerate(classes())})
     lay_out(tmp_path, {"test/good/9.png": 9})

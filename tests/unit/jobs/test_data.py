@@ -9,7 +9,8 @@ from helpers.manifests import manifest, photo, plain
 
 from fastdefect.config import DataConfig
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import group_parts
+from fastdefect.data.folds import Folds
+from fastdefect.data.split import Split, group_parts
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs.data import (
@@ -28,6 +29,14 @@ def _texts(events: list[Event]) -> list[str]:
 
 def _read(config: DataConfig) -> Manifest:
     return read_listing(list_data(config), config, on_event=silent)
+
+
+def _divide(photos: Manifest, config: DataConfig, **options: Any) -> Split:
+    return divide(photos, choose_parts(photos, config), config, **options)
+
+
+def _fold(photos: Manifest, config: DataConfig, k: int, **options: Any) -> Folds:
+    return divide_into_folds(photos, choose_parts(photos, config), config, k, **options)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +109,7 @@ def test_the_split_keeps_the_parts_that_were_chosen(castings: Path) -> None:
 def test_what_a_plain_split_would_have_leaked_is_told(castings: Path) -> None:
     config = DataConfig(castings)
     events: list[Event] = []
-    divide(_read(config), config, seed=1, on_event=events.append)
+    _divide(_read(config), config, seed=1, on_event=events.append)
     torn = load_training_data(
         DataConfig(castings, parts="none"), seed=1, workers=0, on_event=silent
     )
@@ -117,7 +126,7 @@ def test_what_a_plain_split_would_have_leaked_is_told(castings: Path) -> None:
 
 def test_nothing_is_said_of_leaks_where_each_photo_is_a_part() -> None:
     events: list[Event] = []
-    divide(plain(a=20, b=20), DataConfig(), seed=1, on_event=events.append)
+    _divide(plain(a=20, b=20), DataConfig(), seed=1, on_event=events.append)
     assert not any("plain split" in text for text in _texts(events))
     assert "Split by parts kept whole (each photo its own part): " in "".join(_texts(events))
 
@@ -139,18 +148,18 @@ def _leaking() -> Manifest:
 def test_what_unleak_takes_out_is_told() -> None:
     events: list[Event] = []
     config = DataConfig(unleak=True)
-    split = divide(_leaking(), config, seed=1, on_event=events.append)
+    split = _divide(_leaking(), config, seed=1, on_event=events.append)
     assert len(split.unused) == 1
     text = "\n".join(_texts(events))
     assert "test 9, unused 1." in text
     assert "--unleak leaves out 1 photo of train" in text
-    folds = divide_into_folds(_leaking(), config, 3, seed=1, on_event=events.append)
+    folds = _fold(_leaking(), config, 3, seed=1, on_event=events.append)
     assert folds.unused == split.unused
 
 
 def test_folds_are_told_with_what_is_sealed() -> None:
     events: list[Event] = []
-    folds = divide_into_folds(_leaking(), DataConfig(), 3, seed=1, on_event=events.append)
+    folds = _fold(_leaking(), DataConfig(), 3, seed=1, on_event=events.append)
     text = "\n".join(_texts(events))
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in (1, 2, 3))
     assert f"3 folds of whole parts (25 parts): {sizes} photos; test 9, in no fold." in text
@@ -159,4 +168,4 @@ def test_folds_are_told_with_what_is_sealed() -> None:
 
 def test_too_many_folds_are_an_error_for_people() -> None:
     with pytest.raises(DataError, match="Class a has 3 photos outside the test, but 4 folds"):
-        divide_into_folds(plain(a=4, b=30), DataConfig(), 4, seed=0, on_event=silent)
+        _fold(plain(a=4, b=30), DataConfig(), 4, seed=0, on_event=silent)

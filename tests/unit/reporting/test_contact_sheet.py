@@ -1,5 +1,7 @@
 """Contact sheets: each photo in its place and whole, each caption readable."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from fastdefect.reporting.contact_sheet import Tile, _font, clean, contact_sheet, shorten
+from fastdefect.reporting.contact_sheet import (
+    Heading,
+    Tile,
+    _font,
+    clean,
+    contact_sheet,
+    placeholder,
+    shorten,
+    wrap,
+)
 
 GREY = np.full((40, 40, 3), 128, np.uint8)
 
@@ -137,3 +148,66 @@ def test_shortened_text_always_fits_and_loses_no_more_than_it_must(text: str, wi
         head, tail = short.split("…", 1) if text.count("…") == 0 else ("", "")
         assert text.startswith(head)
         assert text.endswith(tail)
+
+
+def test_a_heading_stands_above_its_row_and_moves_what_is_below() -> None:
+    images = [noise(64, 64), np.ascontiguousarray(noise(64, 64)[::-1])]
+    rows = [[Tile(image, "x")] for image in images]
+    plain = contact_sheet(rows, title="t", tile=64)
+    headed = contact_sheet(rows, title="t", tile=64, headings={1: Heading("Section", "one\ntwo")})
+    (before, after), (same, moved) = (
+        [find(image, sheet)[0] for image in images] for sheet in (plain, headed)
+    )
+    assert same == before
+    assert moved[1] == after[1]
+    assert moved[0] - after[0] == headed.height - plain.height > 2 * 16
+    # Between the caption above and the photo there is text, and it stops short of both.
+    between = pixels(headed.convert("L"))[same[0] + 64 + 22 : moved[0]] < 128
+    assert between.any()
+    assert not between[-3:].any()
+
+
+def test_headings_stay_within_the_sheet_however_long_they_are() -> None:
+    long = Heading("W" * 500, f"{'word ' * 2000}\n{'W' * 500}")
+    sheet = contact_sheet([[Tile(GREY, "x")]], title="t", tile=64, headings={0: long})
+    assert sheet.width == 900  # whole sentences need more than a tile's width
+    page = pixels(sheet)
+    assert (page[:, :16] == 255).all()
+    assert (page[:, -16:] == 255).all()
+    assert (page[-16:] == 255).all()
+    assert sheet.height < 64 + 300
+
+
+def test_wrapping_breaks_between_words_and_says_where_it_lacks_some() -> None:
+    font = _font(12)
+    text = "Label conflicts: a.png and b.png are one photo. Look at them, and mend a label."
+    lines = wrap(text, font, 200)
+    assert " ".join(lines) == text
+    assert len(lines) > 1
+    # Each line is full: the first word of the next has no room on it.
+    for line, following in pairwise(lines):
+        assert font.getlength(line) <= 200 < font.getlength(f"{line} {following.split()[0]}")
+    cut = wrap("begin " + "and so on " * 100 + "the end.", font, 200)
+    assert len(cut) == 4
+    assert cut[0].startswith("begin and")
+    assert "…" in cut[3]
+    assert cut[3].endswith("the end.")
+    assert wrap("", font, 200) == []
+
+
+@given(st.text(max_size=400), st.integers(20, 300))
+def test_wrapped_lines_always_fit(text: str, width: int) -> None:
+    font = _font(12)
+    lines = wrap(clean(text), font, width)
+    assert len(lines) <= 4
+    assert all(line and font.getlength(line) <= width for line in lines)
+
+
+def test_a_placeholder_is_grey_with_its_text_in_the_middle() -> None:
+    empty, said = placeholder("", 120), placeholder("too many pixels (decompression bomb)", 120)
+    assert empty.shape == said.shape == (120, 120, 3)
+    assert (empty == empty[0, 0]).all()
+    rows, columns = np.nonzero((said != empty).any(axis=2))
+    assert 10 <= columns.min() < columns.max() < 110
+    assert abs((rows.min() + rows.max()) / 2 - 60) < 6
+    assert rows.max() - rows.min() > 16  # in two lines or more

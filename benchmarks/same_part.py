@@ -1,0 +1,263 @@
+"""How well the photos of one part are found among photos of one design, on rendered parts.
+
+    python benchmarks/same_part.py [--only 201,202] [--folder FOLDER]
+    python benchmarks/same_part.py --fit [--folder FOLDER]
+
+Renders sets whose parts are known and searches each twice: as rendered, and after half of the
+photos went through a ``darkroom`` (turned by any angle, mirrored, shifted, rescaled, relit,
+resized, recompressed). Prints pairwise precision and recall of the groups found. With ``--fit``
+it fits the constants of ``fastdefect/data/same_part.py`` instead, on sets of other seeds: what
+is reported was never tuned to. ``--folder`` keeps the rendered sets.
+"""
+
+import argparse
+import csv
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from fastdefect.data.images import decode_photo, read_photo
+from fastdefect.data.keypoints import Keypoints, find_keypoints
+from fastdefect.data.resemblance import Resemblance, resemblances
+from fastdefect.data.same_part import SameParts, evidence, find_same_parts
+from fastdefect.data.sample import render_sample
+from fastdefect.data.shortlist import shortlists
+
+# In groups of three and more the pairs have to agree, so that false ones do less harm than
+# the fit to single pairs supposes: its log odds are raised by that much.
+OFFSET = 1.5
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What ``render_sample`` is asked for."""
+
+    seed: int
+    n: int
+    photos_per_part: int
+    difficulty: int | None = None
+    defective: float = 0.5
+    size: int = 256
+
+    def __str__(self) -> str:
+        difficulty = "mixed" if self.difficulty is None else f"    {self.difficulty}"
+        return (
+            f"{self.seed}  {difficulty}  {self.photos_per_part:4d}  {self.defective:4.1f}  "
+            f"{self.size:4d}  {self.n:5d}"
+        )
+
+
+FITTED_TO = (
+    Rendering(101, 300, 3),
+    Rendering(102, 300, 4, difficulty=3),
+    Rendering(103, 240, 8, difficulty=1),
+    Rendering(104, 300, 2, defective=0.1),
+)
+REPORTED = (
+    Rendering(201, 300, 3),
+    Rendering(202, 300, 4, difficulty=3, size=384),
+    Rendering(203, 300, 6, difficulty=1),
+    Rendering(204, 300, 2, difficulty=2, defective=0.1, size=512),
+    Rendering(205, 900, 3),
+    Rendering(206, 300, 1),
+)
+
+
+def render(wanted: Rendering, folder: Path) -> tuple[list[Image], list[str]]:
+    """The photos of a set and the part of each; rendered unless ``folder`` has them already."""
+    kept = folder / "-".join(map(str, vars(wanted).values()))
+    labels = kept / "labels.csv"
+    if not labels.exists():
+        render_sample(kept, **vars(wanted))
+    with labels.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [read_photo(kept / row["path"]) for row in rows], [row["part"] for row in rows]
+
+
+def darkroom(image: Image, rng: np.random.Generator) -> Image:
+    """The photo as another camera, lens, lamp and program might have left it."""
+    if rng.random() < 0.5:
+        image = np.ascontiguousarray(image[:, ::-1])
+    side = image.shape[0]
+    matrix = cv2.getRotationMatrix2D(
+        (side / 2, side / 2), rng.uniform(0, 360), rng.uniform(0.8, 1.15)
+    )
+    matrix[:, 2] += rng.uniform(-0.06, 0.06, 2) * side
+    turned = cv2.warpAffine(
+        image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    light = rng.uniform(0.85, 1.15) * (turned / 255) ** rng.uniform(0.7, 1.45)
+    new = round(side * rng.uniform(0.6, 1.2))
+    method = cv2.INTER_AREA if new < side else cv2.INTER_CUBIC
+    resized = cv2.resize(light, (new, new), interpolation=method)
+    pixels = np.rint(255 * np.clip(resized, 0, 1)).astype(np.uint8)
+    quality = int(rng.integers(50, 96))
+    coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return decode_photo(coded.tobytes(), "darkroom.jpg")
+
+
+def through_darkroom(images: Sequence[Image], seed: int) -> list[Image]:
+    """Half of the photos, chosen and treated as ``seed`` says; the others as they are."""
+    rng = np.random.default_rng((seed, 7))
+    chosen = set(rng.permutation(len(images))[: len(images) // 2].tolist())
+    return [darkroom(image, rng) if i in chosen else image for i, image in enumerate(images)]
+
+
+def keypoints_of(images: Sequence[Image]) -> list[Keypoints]:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(find_keypoints, images))
+
+
+@dataclass(frozen=True)
+class Score:
+    """Pairs of photos of one part, by truth and by search; groups found of two or more."""
+
+    true: int
+    found: int
+    right: int
+    parts: int
+    groups: int
+    copies: int
+
+    @property
+    def precision(self) -> float:
+        return self.right / self.found if self.found else float("nan")
+
+    @property
+    def recall(self) -> float:
+        return self.right / self.true if self.true else float("nan")
+
+    def __str__(self) -> str:
+        return (
+            f"{self.true:5d}  {self.found:5d}  {self.found - self.right:5d}  "
+            f"{_with_interval(self.precision, self.groups)}  "
+            f"{_with_interval(self.recall, self.parts)}  {self.groups:6d}  {self.copies:6d}"
+        )
+
+
+def score(found: SameParts, parts: Sequence[str]) -> Score:
+    together = Counter(zip(found.group, parts, strict=True))
+    groups = Counter(found.group)
+    return Score(
+        true=_pairs(Counter(parts).values()),
+        found=_pairs(groups.values()),
+        right=_pairs(together.values()),
+        parts=len(set(parts)),
+        groups=sum(size > 1 for size in groups.values()),
+        copies=sum(link.copy for link in found.links),
+    )
+
+
+def _pairs(sizes: "Sequence[int] | object") -> int:
+    return sum(size * (size - 1) // 2 for size in sizes)
+
+
+def _with_interval(share: float, trials: int) -> str:
+    """A share of pairs with its 95 % interval after Wilson (1927).
+
+    The pairs of one part stand and fall together: each part (of precision: each group) counts
+    as one trial.
+    """
+    if np.isnan(share):
+        return f"{'none':^20}"
+    z = 1.96
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z * sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2) / (1 + z * z / trials)
+    return f"{share:.3f} ({middle - half:.3f}-{middle + half:.3f})"
+
+
+def report(sets: Sequence[Rendering], folder: Path) -> None:
+    """A line for each set, as rendered and through the darkroom, and the means over sets."""
+    print("seed  grade  each  bad   size  photos  darkroom  pairs  found  false  "
+          "precision (95 %)     recall (95 %)        groups  copies  s")  # fmt: skip
+    scores: dict[str, list[Score]] = {"none": [], "half": []}
+    for wanted in sets:
+        rendered, parts = render(wanted, folder)
+        for way, images in (("none", rendered), ("half", through_darkroom(rendered, wanted.seed))):
+            started = time.perf_counter()
+            scores[way].append(score(find_same_parts(keypoints_of(images)), parts))
+            seconds = time.perf_counter() - started
+            print(f"{wanted}  {way:>9}  {scores[way][-1]}  {seconds:.0f}", flush=True)
+    for way, of_sets in scores.items():
+        precision = np.nanmean([one.precision for one in of_sets])
+        recall = np.nanmean([one.recall for one in of_sets])
+        print(f"mean over sets, darkroom {way}: precision {precision:.4f}, recall {recall:.4f}")
+
+
+def fit(sets: Sequence[Rendering], folder: Path) -> None:
+    """Print the constants that log odds of pairs need, fitted to the pairs that were looked at."""
+    rows: list[list[float]] = []
+    same: list[bool] = []
+    for wanted in sets:
+        images, parts = render(wanted, folder)
+        photos = keypoints_of(through_darkroom(images, wanted.seed))
+        listed = shortlists(photos)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = pool.map(lambda i: resemblances(photos, i, listed[i]), range(len(photos)))
+            pairs = _seen([one for of_one in found for one in of_one])
+        rows += [_features(seen) for seen in pairs.values()]
+        here = [parts[one] == parts[other] for one, other in pairs]
+        same += here
+        true = _pairs(Counter(parts).values())
+        right = sum((evidence(seen) > 0) == is_same for seen, is_same in zip(pairs.values(), here))
+        print(
+            f"{wanted.seed}: {len(pairs)} pairs looked at, {sum(here)} of {true} true ones "
+            f"among them; {right / len(pairs):.4f} of them told right by the present constants"
+        )
+    model = LogisticRegression(C=1e3, max_iter=10_000).fit(rows, same)
+    aligned, count, worth = model.coef_[0]
+    print(f"_CONSTANT = {model.intercept_[0] + OFFSET:.1f}  (of which {OFFSET:+} are the offset)")
+    print(f"_PER_ALIGNED, _PER_COUNT, _PER_WORTH = {aligned:.2f}, {count:.2f}, {worth:.2f}")
+
+
+def _seen(found: Sequence[Resemblance]) -> dict[tuple[int, int], list[Resemblance]]:
+    """What the photos of each pair found of themselves in each other, in the likelier hand."""
+    seen: dict[tuple[int, int, bool], list[Resemblance]] = {}
+    for one in found:
+        pair = (min(one.one, one.other), max(one.one, one.other), one.mirrored)
+        seen.setdefault(pair, []).append(one)
+    likelier: dict[tuple[int, int], list[Resemblance]] = {}
+    for (a, b, _), both in sorted(seen.items()):
+        if (a, b) not in likelier or _features(both) > _features(likelier[a, b]):
+            likelier[a, b] = both
+    return likelier
+
+
+def _features(seen: Sequence[Resemblance]) -> list[float]:
+    return [
+        float(np.log1p(max(one.aligned for one in seen))),
+        float(np.log1p(max(one.count for one in seen))),
+        float(np.log1p(max(one.worth for one in seen))),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--only", help="seeds, separated by commas")
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    sets = FITTED_TO if options.fit else REPORTED
+    if options.only:
+        sets = tuple(one for one in sets if str(one.seed) in options.only.split(","))
+    with tempfile.TemporaryDirectory() as temporary:
+        (fit if options.fit else report)(sets, options.folder or Path(temporary))
+
+
+if __name__ == "__main__":
+    main()

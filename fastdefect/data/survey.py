@@ -1,0 +1,67 @@
+"""What an audit needs of each photo, gathered while the photos are read for the first time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.data.appearance import Appearance, look_at
+from fastdefect.data.keypoints import Keypoints, find_keypoints
+from fastdefect.data.photos import Manifest
+from fastdefect.data.same_part import SameParts, find_same_parts
+
+
+_T = TypeVar("_T")
+
+
+class Survey:
+    """Appearance and, where parts are to be searched for, keypoints of up to ``capacity`` photos.
+
+    ``put`` may be called from several threads, once for each row. A row holds some 70 KB.
+    """
+
+    def __init__(self, capacity: int, *, search: bool) -> None:
+        self.searches = search
+        self._looks: list[Appearance | None] = [None] * capacity
+        self._keypoints: list[Keypoints | None] = [None] * capacity
+
+    def put(self, row: int, image: NDArray[np.uint8]) -> None:
+        """Look at a decoded photo (height, width, 3) uint8 RGB; the photo isn't kept."""
+        self._looks[row] = look_at(image)
+        if self.searches:
+            self._keypoints[row] = find_keypoints(image)
+
+    def looks(self, manifest: Manifest) -> tuple[Appearance, ...]:
+        """The appearance of every photo of the manifest that was read with ``put``."""
+        return tuple(_seen(self._looks[photo.row]) for photo in manifest.photos)
+
+    def search(
+        self, manifest: Manifest, on_progress: Callable[[int, int], None] | None = None
+    ) -> SameParts:
+        """Which photos seem to show one part; identical files always do.
+
+        The links name indices into ``manifest.photos``, the first of each set of identical
+        files. Raises ``ValueError`` if the survey wasn't made to ``search``.
+        """
+        if not self.searches:
+            raise ValueError("Expected a survey that was made with search=True")
+        first: dict[str, int] = {}
+        for i, photo in enumerate(manifest.photos):
+            first.setdefault(photo.sha256, i)
+        shots = list(first.values())
+        found = find_same_parts(
+            [_seen(self._keypoints[manifest.photos[i].row]) for i in shots], on_progress
+        )
+        group = dict(zip(first, found.group, strict=True))
+        links = tuple(
+            replace(link, one=shots[link.one], other=shots[link.other]) for link in found.links
+        )
+        return SameParts(tuple(group[photo.sha256] for photo in manifest.photos), links)
+
+
+def _seen(value: _T | None) -> _T:
+    if value is None:
+        raise ValueError("Expected photos that were read with this survey")
+    return value

@@ -1,0 +1,88 @@
+"""``fastdefect audit``: all that can be found out about photos without training on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastdefect.config import DataConfig
+from fastdefect.data.audit import KINDS, Audit
+from fastdefect.data.findings import findings_as_json
+from fastdefect.data.survey import Survey
+from fastdefect.errors import UsageError
+from fastdefect.events import OnEvent
+from fastdefect.jobs.data import audit_survey, describe_photos, list_data, read_listing, tell
+from fastdefect.reporting.audit import worst_cases
+from fastdefect.reporting.shortcut_picture import draw_shortcut
+from fastdefect.run import write_findings
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What was found and written, and which of the kinds to fail on are there."""
+
+    audit: Audit
+    files: tuple[Path, ...]
+    failed: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``."""
+        return {
+            "photos": len(self.audit.manifest.photos),
+            "parts": len(set(self.audit.parts)),
+            "findings": findings_as_json(self.audit.findings),
+            "failed": list(self.failed),
+            "files": [str(file) for file in self.files],
+        }
+
+
+def parse_kinds(fail_on: str | None) -> tuple[str, ...]:
+    """The kinds of finding in a list with commas; ``UsageError`` for one that doesn't exist."""
+    kinds = tuple(kind.strip() for kind in (fail_on or "").split(",") if kind.strip())
+    strange = [kind for kind in kinds if kind not in KINDS]
+    if strange:
+        raise UsageError(
+            f"--fail-on {', '.join(strange)}: there is no such kind of finding.",
+            f"The kinds are {', '.join(KINDS)}.",
+        )
+    return kinds
+
+
+def audit(
+    config: DataConfig, *, seed: int, out: Path, fail_on: Sequence[str], on_event: OnEvent
+) -> AuditReport:
+    """Read every photo once, look for trouble and write what is found to the folder ``out``.
+
+    Raises ``UsageError`` if ``out`` can't be written, and what reading the photos raises.
+    """
+    listing = list_data(config)
+    # Here even where every photo has a given part: that they are right is to be audited, too.
+    survey = Survey(len(listing.entries), search=config.parts == "auto")
+    manifest = read_listing(listing, config, on_event=on_event, on_photo=survey.put)
+    found = audit_survey(manifest, survey, config, seed=seed, on_event=on_event)
+    tell(describe_photos(manifest), on_event)
+    files = _write(found, out)
+    kinds = {finding.kind for finding in found.findings}
+    return AuditReport(found, files, tuple(kind for kind in fail_on if kind in kinds))
+
+
+def _write(found: Audit, out: Path) -> tuple[Path, ...]:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        files = [*write_findings(out, findings_as_json(found.findings))]
+        if worst_cases(found, out / "worst.png"):
+            files.append(out / "worst.png")
+        if found.probes:
+            labels = np.array(found.manifest.labels)
+            draw_shortcut(
+                found.probes, found.looks, labels, found.manifest.classes, out / "shortcuts.png"
+            )
+            files.append(out / "shortcuts.png")
+    except OSError as error:
+        raise UsageError(
+            f"--out {out}: it can't be written: {error.strerror}.",
+            "Choose a folder that you may write to.",
+        ) from error
+    return tuple(files)

@@ -1,0 +1,391 @@
+"""How an audit is shown: its findings as a table, and its worst cases as one picture."""
+
+import heapq
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from fastdefect.data.audit import Audit
+from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.images import UnreadablePhoto, read_photo
+from fastdefect.data.photos import Photo
+from fastdefect.data.wording import counted
+from fastdefect.files import atomic_path
+from fastdefect.reporting.contact_sheet import (
+    Heading,
+    Mark,
+    Tile,
+    clean,
+    contact_sheet,
+    placeholder,
+)
+from fastdefect.reporting.table_data import TableData
+
+# ---- the table
+
+# Signs as well as words and colour, of letters that every terminal and code page has.
+_SIGNS: dict[Severity, str] = {"error": "!! error", "warning": "! warning", "info": "info"}
+# Their paths are folders, or files that are no photos.
+_NO_PHOTOS = ("empty_class", "left_out", "not_a_photo")
+# How the value of a kind is written; any other is a count.
+_FORMS = {"leak": "{:.1%} of test", "shortcut": "AUC {:.2f}", "imbalance": "{:.1f} to 1"}
+
+
+def findings_table(findings: Sequence[Finding]) -> TableData:
+    """A row for each finding, the gravest first: what it is and says, its photos, its figure.
+
+    The message stands below severity and kind, in one cell: beside them it would be a column of
+    a word or two a line in a terminal of 80 columns. A figure that only counts the photos again
+    is left out. Characters that can't be printed, as file names may hold, become ``?``.
+    """
+    order = list(_SIGNS)
+    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    if not ranked:
+        return TableData("Findings", ("finding",), (("Nothing was found.",),))
+    last = len(ranked) - 1
+    rows = tuple(
+        # An empty line keeps one finding from running into the next.
+        (_said(finding) + ("\n" if row < last else ""), _photos_text(finding), _figure(finding))
+        for row, finding in enumerate(ranked)
+    )
+    counts = Counter(finding.severity for finding in ranked)
+    caption = ", ".join(
+        f"{counts[severity]} info" if severity == "info" else counted(counts[severity], severity)
+        for severity in order
+        if counts[severity]
+    )
+    marks = {row: "bad" for row, finding in enumerate(ranked) if finding.severity == "error"}
+    return TableData("Findings", ("finding", "photos", "figure"), rows, f"{caption}.", marks)
+
+
+def _said(finding: Finding) -> str:
+    return f"{_SIGNS[finding.severity]}: {finding.kind}\n{clean(finding.message)}"
+
+
+def _photos_text(finding: Finding) -> str:
+    none = not finding.paths or finding.kind in _NO_PHOTOS
+    return "-" if none else f"{len(finding.paths):,}"
+
+
+def _figure(finding: Finding) -> str:
+    """The value in the form of its kind, and its interval, where it has one, below it."""
+    value = finding.value
+    if value is None or not math.isfinite(value):
+        return "-"
+    if value == len(finding.paths) and finding.kind not in _FORMS:
+        return "-"
+    form = _FORMS.get(finding.kind, "{:,.0f}" if float(value).is_integer() else "{:.2f}")
+    text = form.format(value)
+    if finding.interval is None:
+        return text
+    return f"{text}\n[{finding.interval[0]:.2f}, {finding.interval[1]:.2f}]"
+
+
+# ---- the picture
+
+_COLUMNS = 6
+_MOST_ROWS = 40  # on a sheet
+_MOST_OF_ONE = 6  # rows of one finding
+_MOST_OF_SINGLES = 2  # the same for one whose photos have nothing to do with each other
+_OFFENDERS = 3  # photos of the test beside their mates
+
+# Findings of single photos, with what each caption tells: a measure of its appearance and
+# what is usual in its class, or a word on its file.
+_MEASURES = {
+    "blank": ("contrast", "{:.1f}"),
+    "out_of_focus": ("sharpness", "{:.2f}"),
+    "underexposed": ("brightness", "{:.0f}"),
+    "overexposed": ("brightness", "{:.0f}"),
+}
+_WORDS: dict[str, Callable[[Photo], str]] = {
+    "odd_size": lambda photo: f"{photo.width} x {photo.height}",
+    "odd_mode": lambda photo: f"mode {photo.facts.mode}",
+    "wrong_suffix": lambda photo: f"is {photo.facts.kind}",
+    "animated": lambda photo: f"1 of {photo.facts.frames} pictures",
+}
+_SINGLES = (*_MEASURES, *_WORDS, "unreadable")
+_SHOWN = (
+    *("label_conflict", "leak", "near_duplicate", "same_part", "duplicate"),
+    *_SINGLES,
+)
+
+
+def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
+    """Draw the worst of what an audit found as one PNG; False, and no file, if there is nothing.
+
+    A section for each finding that can be seen: labels in conflict, test photos beside their
+    mates in training, copies, photos of one part, then photos in a bad condition, the worst
+    first. Photos are read now, each fitted into ``tile`` pixels; one that can't be read is a
+    grey tile with the reason.
+
+    Raises OSError where ``path`` can't be written.
+    """
+    sections = _sections(audit)
+    if not sections:
+        return False
+    most = _MOST_OF_ONE
+    while most > 1 and sum(min(len(s.rows), most) for s in sections) > _MOST_ROWS:
+        most -= 1
+    shown = [(section, section.rows[:most]) for section in sections]
+    headings: dict[int, Heading] = {}
+    rows: list[_Row] = []
+    for section, of_one in shown:
+        for row in of_one:
+            if row is of_one[0]:
+                text = f"{clean(section.finding.message)}\n{row.text}"
+                headings[len(rows)] = Heading(_title(section, len(of_one)), text)
+            elif row.text:
+                headings[len(rows)] = Heading(text=row.text)
+            rows.append(row)
+    photos = _read({cell.path for row in rows for cell in row.cells}, tile)
+    sheet = contact_sheet(
+        [[Tile(photos[c.path], c.caption, c.mark) for c in row.cells] for row in rows],
+        title=f"Worst cases among the photos of {audit.manifest.root.name}",
+        tile=tile,
+        headings=headings,
+    )
+    with atomic_path(path) as temporary:
+        sheet.save(temporary, format="PNG")
+    return True
+
+
+def _read(paths: Iterable[Path], tile: int) -> dict[Path, NDArray[np.uint8]]:
+    ordered = list(paths)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return dict(zip(ordered, pool.map(partial(_small, tile=tile), ordered), strict=True))
+
+
+def _small(path: Path, tile: int) -> NDArray[np.uint8]:
+    """The photo, no larger than a tile, or why there is none."""
+    try:
+        photo = Image.fromarray(read_photo(path))
+    except UnreadablePhoto as error:
+        return placeholder(error.reason, tile)
+    photo.thumbnail((tile, tile), Image.Resampling.LANCZOS)
+    return np.asarray(photo)
+
+
+# ---- what is on it
+
+
+@dataclass(frozen=True)
+class _Cell:
+    path: Path
+    caption: str
+    mark: Mark = "plain"
+
+
+@dataclass(frozen=True)
+class _Row:
+    cells: tuple[_Cell, ...]
+    text: str = ""  # above them
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A finding and its rows: one for each ``shot`` or ``part``, or several ``photo``s in each.
+
+    ``total`` is how many of these units there are, shown or not.
+    """
+
+    finding: Finding
+    rows: tuple[_Row, ...]
+    unit: str
+    total: int
+
+
+def _title(section: _Section, rows: int) -> str:
+    kind = section.finding.kind.replace("_", " ").capitalize()
+    cells = sum(len(row.cells) for row in section.rows[:rows])
+    shown = cells if section.unit == "photo" else rows
+    said = counted(section.total, section.unit)
+    some = f"{shown} of {said}" if shown < section.total else said
+    return f"{kind} ({section.finding.severity}): {some}"
+
+
+def _sections(audit: Audit) -> list[_Section]:
+    repeats = _Repeats(audit)
+    found = []
+    for kind in _SHOWN:
+        for finding in audit.findings:
+            if finding.kind == kind:
+                single = kind in _SINGLES
+                found.append(_singles(audit, finding) if single else repeats.section(finding))
+    return [section for section in found if section.rows]
+
+
+def _singles(audit: Audit, finding: Finding) -> _Section:
+    photos = audit.manifest.photos
+    of_name = {photo.name: i for i, photo in enumerate(photos)}
+    cells = []
+    for name in finding.paths[: _COLUMNS * _MOST_OF_SINGLES]:
+        if finding.kind == "unreadable":  # it isn't in the manifest
+            pure = PurePosixPath(name)
+            caption = f"{clean(pure.name)}\n{clean(str(pure.parent))}"
+            cells.append(_Cell(audit.manifest.root / name, caption))
+        else:
+            i = of_name[name]
+            cells.append(_Cell(photos[i].path, _caption(photos[i], _notes(audit, finding, i))))
+    rows = (tuple(cells[at : at + _COLUMNS]) for at in range(0, len(cells), _COLUMNS))
+    return _Section(finding, tuple(map(_Row, rows)), "photo", len(finding.paths))
+
+
+def _notes(audit: Audit, finding: Finding, i: int) -> list[str]:
+    photos = audit.manifest.photos
+    if finding.kind in _WORDS:
+        return [_WORDS[finding.kind](photos[i])]
+    name, form = _MEASURES[finding.kind]
+    values = np.array([getattr(look, name) for look in audit.looks])
+    usual = np.median(values[[photo.label == photos[i].label for photo in photos]])
+    return [f"{name} {form.format(values[i])}", f"usual {form.format(usual)}"]
+
+
+def _caption(photo: Photo, notes: Iterable[str]) -> str:
+    said = photo.label if photo.split is None else f"{photo.label}, {photo.split}"
+    return "\n".join(clean(line) for line in (PurePosixPath(photo.name).name, said, *notes))
+
+
+class _Repeats:
+    """Rows of photos that belong together: copies of one shot, or shots of one part."""
+
+    def __init__(self, audit: Audit) -> None:
+        self.photos, self.parts = audit.manifest.photos, audit.parts
+        self.of_name = {photo.name: i for i, photo in enumerate(self.photos)}
+        self.files = tuple(photo.sha256 for photo in self.photos)
+        first_of: dict[str, int] = {}
+        same = [(i, first_of.setdefault(digest, i)) for i, digest in enumerate(self.files)]
+        linked = [(link.one, link.other) for link in audit.links]
+        copies = [(link.one, link.other) for link in audit.links if link.copy]
+        self.shots = _joined(len(self.photos), [*same, *copies])
+        self.found = _joined(len(self.photos), [*same, *linked])
+        # Photos that seem to show a part of which others, of another given part, are.
+        given = [photo.part for photo in self.photos]
+        self.torn = {
+            i for a, b in linked if given[a] and given[b] and given[a] != given[b] for i in (a, b)
+        }
+        # Of each photo the others that it is tied to: minus the evidence, which one, mirrored.
+        self.ties: dict[int, list[tuple[float, int, bool]]] = defaultdict(list)
+        ties = [(-link.evidence, link.one, link.other, link.mirrored) for link in audit.links]
+        ties += [(-np.inf, i, j, False) for i, j in same if i != j]
+        for cost, one, other, mirrored in ties:
+            self.ties[one].append((cost, other, mirrored))
+            self.ties[other].append((cost, one, mirrored))
+
+    def section(self, finding: Finding) -> _Section:
+        """A row for each shot or part, those with the most photos first."""
+        named = sorted({self.of_name[name] for name in finding.paths if name in self.of_name})
+        keys = self._keys(finding.kind, named)
+        groups: dict[object, list[int]] = defaultdict(list)
+        for i in named:
+            groups[keys[i]].append(i)
+        leak = finding.kind == "leak"
+        kept = [group for group in groups.values() if leak or len(group) > 1]
+        worst = sorted(kept, key=lambda group: -len(group))[:_MOST_OF_ONE]
+        rows = [self._leak(of) if leak else self._row(finding.kind, of, keys) for of in worst]
+        unit = "shot" if keys is self.files or keys is self.shots else "part"
+        return _Section(finding, tuple(rows), unit, len(kept))
+
+    def _keys(self, kind: str, named: Sequence[int]) -> Sequence[object]:
+        """What the photos of one row have in common: of a conflict, the closest that all have."""
+        if kind == "same_part" and self.torn.issuperset(named):
+            return self.found
+        if kind != "label_conflict":
+            return {"duplicate": self.files, "near_duplicate": self.shots}.get(kind, self.parts)
+        for keys in (self.files, self.shots):
+            if min(Counter(keys[i] for i in named).values(), default=0) > 1:
+                return keys
+        return self.parts
+
+    def _row(self, kind: str, group: Sequence[int], keys: Sequence[object]) -> _Row:
+        """Photos of each label and split in turn, so that no kind of them is left out."""
+        turn: Counter[tuple[str, str | None]] = Counter()
+        turns = {}
+        for i in group:
+            sort = (self.photos[i].label, self.photos[i].split)
+            turns[i] = turn[sort]
+            turn[sort] += 1
+        shown = sorted(group, key=lambda i: (turns[i], i))[:_COLUMNS]
+        labels = Counter(self.photos[i].label for i in group).most_common()
+        usual = labels[0][0] if len(labels) == 1 or labels[0][1] > labels[1][1] else None
+        wrong = {i for i in shown if self.photos[i].label != usual}
+        bad = wrong if kind == "label_conflict" else set()
+        of = "one shot" if keys is self.files or keys is self.shots else "one part"
+        of = f"part {self.parts[group[0]]}" if keys is self.parts else of
+        return _Row(self._cells(shown, bad, sizes=kind == "near_duplicate"), self._text(group, of))
+
+    def _leak(self, offenders: Sequence[int]) -> _Row:
+        """Photos of one part that are judged by, then those trained or tuned on, nearest first."""
+        part = self.parts[offenders[0]]
+        offenders = sorted(offenders, key=lambda i: self.photos[i].split != "test")
+        group = [i for i, other in enumerate(self.parts) if other == part]
+        mates = [i for i in group if i not in offenders and self.photos[i].split is not None]
+        near: dict[int, float] = defaultdict(float)
+        for cost, other, _ in (tie for i in offenders for tie in self.ties[i]):
+            near[other] = min(near[other], cost)
+        mates.sort(key=lambda i: near[i])
+        judged = offenders[: max(_OFFENDERS, _COLUMNS - len(mates))]
+        shown = [*judged, *mates][:_COLUMNS]
+        return _Row(self._cells(shown, set(judged)), self._text(group, f"part {part}"))
+
+    def _text(self, group: Sequence[int], of: str) -> str:
+        """``7 photos of part 12 (4 crack, 3 good; 5 train, 2 test); 6 are shown``."""
+        photos = [self.photos[i] for i in group]
+        counts = [Counter(photo.label for photo in photos)]
+        if any(photo.split is not None for photo in photos):
+            counts.append(Counter(photo.split or "no split" for photo in photos))
+        said = (", ".join(f"{n} {word}" for word, n in of.most_common()) for of in counts)
+        some = f"; {_COLUMNS} are shown" if len(group) > _COLUMNS else ""
+        return clean(f"{len(group)} photos of {of} ({'; '.join(said)}){some}")
+
+    def _cells(
+        self, shown: Sequence[int], bad: set[int], *, sizes: bool = False
+    ) -> tuple[_Cell, ...]:
+        """The photos, each with what it is beside the first one, or mirrored beside most."""
+        first, hands = shown[0], self._hands(shown[0])
+        turned = sum(hands.get(i, False) for i in shown) > len(shown) / 2
+        given = len({self.photos[i].part for i in shown}) > 1
+        cells = []
+        for i in shown:
+            photo, notes = self.photos[i], []
+            if sizes:
+                kilobytes = max(1, round(photo.facts.size / 1024))
+                notes.append(f"{photo.width} x {photo.height}, {kilobytes:,} KB")
+            if given:
+                notes.append(f"part {photo.part or 'not given'}")
+            if i != first and self.shots[i] == self.shots[first]:
+                notes.append("same file" if self.files[i] == self.files[first] else "same shot")
+            if hands.get(i, turned) != turned:
+                notes.append("mirrored")
+            mark: Mark = "bad" if i in bad else "plain"
+            cells.append(_Cell(photo.path, _caption(photo, notes), mark))
+        return tuple(cells)
+
+    def _hands(self, start: int) -> dict[int, bool]:
+        """Which photos show the part turned over beside ``start``, by the surest ties first."""
+        hands: dict[int, bool] = {}
+        ahead = [(-np.inf, start, False)]
+        while ahead:
+            _, i, mirrored = heapq.heappop(ahead)
+            if i not in hands:
+                hands[i] = mirrored
+                for cost, other, turned in self.ties[i]:
+                    heapq.heappush(ahead, (cost, other, mirrored != turned))
+        return hands
+
+
+def _joined(n: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """A number for each of ``n`` photos, the same for those that pairs connect."""
+    one, other = np.array(pairs, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(one)), (one, other)), shape=(n, n))
+    return tuple(connected_components(graph, directed=False)[1].tolist())
