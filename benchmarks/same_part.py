@@ -16,7 +16,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
@@ -93,18 +93,18 @@ def darkroom(image: Image, rng: np.random.Generator) -> Image:
         image = np.ascontiguousarray(image[:, ::-1])
     side = image.shape[0]
     matrix = cv2.getRotationMatrix2D(
-        (side / 2, side / 2), rng.uniform(0, 360), rng.uniform(0.8, 1.15)
+        (side / 2, side / 2), rng.uniform(0, 360), rng.uniform(0.85, 1.15)
     )
     matrix[:, 2] += rng.uniform(-0.06, 0.06, 2) * side
     turned = cv2.warpAffine(
         image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    light = rng.uniform(0.85, 1.15) * (turned / 255) ** rng.uniform(0.7, 1.45)
-    new = round(side * rng.uniform(0.6, 1.2))
+    light = rng.uniform(0.85, 1.15) * (turned / 255) ** rng.uniform(0.75, 1.35)
+    new = round(side * rng.uniform(0.75, 1.25))
     method = cv2.INTER_AREA if new < side else cv2.INTER_CUBIC
     resized = cv2.resize(light, (new, new), interpolation=method)
     pixels = np.rint(255 * np.clip(resized, 0, 1)).astype(np.uint8)
-    quality = int(rng.integers(50, 96))
+    quality = int(rng.integers(60, 96))
     coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return decode_photo(coded.tobytes(), "darkroom.jpg")
 
@@ -161,7 +161,7 @@ def score(found: SameParts, parts: Sequence[str]) -> Score:
     )
 
 
-def _pairs(sizes: "Sequence[int] | object") -> int:
+def _pairs(sizes: Iterable[int]) -> int:
     return sum(size * (size - 1) // 2 for size in sizes)
 
 

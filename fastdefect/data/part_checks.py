@@ -54,8 +54,8 @@ def _same_parts(
         names = tuple(photos[i].name for i in sorted(shown, key=lambda i: (parts[i], i)))
         text = (
             f"{len(shown)} of {len(photos)} photos show a part that others show too: "
-            f"{counted(len(several), 'part')}, {len(set(parts))} in all. {_pair(photos, links[0])}, "
-            f"for one. A split must keep them together, as fit and split do."
+            f"{counted(len(several), 'part')} of {len(set(parts))}, such as "
+            f"{_pair(photos, links[0])}. A split must keep them together, as fit and split do."
         )
         found.append(Finding("same_part", "warning", text, len(shown), None, names))
     torn = [

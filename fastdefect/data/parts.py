@@ -38,8 +38,9 @@ def join_parts(
     """One part's name for each photo: photos with the same name must stay together.
 
     Photos of one given part, photos of identical bytes, whatever part they were given, and
-    photos with the same number in ``found`` (by a search) are joined (transitively). The joined part is called by the first of its given parts in
-    the alphabet; a photo of no given part by its own first name.
+    photos with the same number in ``found`` (by a search) are joined (transitively). The
+    joined part is called by the first of its given parts in the alphabet; a photo of no given
+    part by its own first name.
     """
     leader = list(range(len(names)))
 

@@ -84,7 +84,7 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
 def _best(
     mine: Keypoints, photos: Sequence[Keypoints], others: Sequence[tuple[int, bool]], most: int
 ) -> Floats:
-    """How well the photo's ``most`` strongest keypoints fit the best of each other's (n, others)."""
+    """How well the ``most`` strongest keypoints fit the best ones of each other: (most, others)."""
     descriptors = mine.descriptors()[:most].T
     best = np.empty((descriptors.shape[1], len(others)), np.float32)
     for column, (i, mirrored) in enumerate(others):

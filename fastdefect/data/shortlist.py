@@ -111,9 +111,8 @@ class _Hashes:
 
                 list(pool.map(ask, (0, 1)))
         lengths = np.sqrt(np.maximum(squares, 1e-9))
-        for total in totals:
-            total /= lengths[start:stop, None] * lengths[None]
-        return totals[0], totals[1]
+        scale = lengths[start:stop, None] * lengths[None]
+        return totals[0] / scale, totals[1] / scale
 
     def _draw(self, table: int) -> tuple[Counts, Counts]:
         """Random orthogonal directions (axes, bits) of a table, and where each halves the data."""

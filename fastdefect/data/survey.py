@@ -12,7 +12,6 @@ from fastdefect.data.keypoints import Keypoints, find_keypoints
 from fastdefect.data.photos import Manifest
 from fastdefect.data.same_part import SameParts, find_same_parts
 
-
 _T = TypeVar("_T")
 
 

@@ -41,7 +41,7 @@ def test_parts_that_a_search_found_are_told() -> None:
     assert repeat.value == 4
     assert repeat.paths == ("a", "c", "b", "d")
     assert "4 of 5 photos" in repeat.message
-    assert "2 parts, 3 in all. a = c" in repeat.message
+    assert "2 parts of 3, such as a = c" in repeat.message
 
 
 def test_identical_files_alone_are_no_second_photo_of_a_part() -> None:

@@ -243,22 +243,28 @@ def test_test_photos_stand_beside_their_mates_the_nearest_first(
 ) -> None:
     for name, split in (("v", "valid"), ("t1", "test"), ("far", "train"), ("near", "train")):
         scene.add(name, "ok", "p", split)
-    scene.add("t2", "ok", "q", "test")
-    scene.add("mate", "ok", "q", "train")
+    scene.add("t2", "ok", "q", "test", same_file="x")
+    scene.add("linked", "ok", "q", "train")
+    scene.add("same", "ok", "q", "train", same_file="x")
+    scene.link("t2", "linked", evidence=9.0)
     scene.add("alone", "ok", "r", "test")
     scene.link("t1", "far", evidence=1.0)
     scene.link("t1", "near", evidence=9.0)
-    scene.link("v", "far", evidence=0.5)
+    scene.link("v", "near", evidence=0.5)
     scene.find("leak", "t1", "t2", "v", value=0.5)
     assert scene.draw()
-    assert sheet.names == [["t1", "v", "near", "far"], ["t2", "mate"]]
+    assert sheet.names == [["t1", "v", "near", "far"], ["t2", "same", "linked"]]
     assert sheet.bad == [["t1", "v"], ["t2"]]
-    assert [tile.caption.split("\n")[1] for tile in sheet.rows[1]] == ["ok, test", "ok, train"]
+    assert [tile.caption.split("\n")[1] for tile in sheet.rows[1]] == [
+        "ok, test",
+        "ok, train",
+        "ok, train",
+    ]
     assert sheet.headings[0].title == "Leak (warning): 2 parts"
     assert sheet.headings[0].text == (
         "about leak\n4 photos of part p (4 ok; 2 train, 1 valid, 1 test)"
     )
-    assert sheet.headings[1] == Heading(text="2 photos of part q (2 ok; 1 test, 1 train)")
+    assert sheet.headings[1] == Heading(text="3 photos of part q (3 ok; 2 train, 1 test)")
 
 
 def test_many_test_photos_leave_room_for_their_mates(scene: Scene, sheet: Recorder) -> None:
@@ -359,6 +365,7 @@ def test_the_largest_parts_are_shown_with_some_of_each_label_and_split(
     scene.find("same_part", *names)
     scene.draw()
     assert [len(row) for row in sheet.rows] == [6, 6, 6, 6, 5, 4]
+    assert not any(sheet.bad)  # labels that differ are told of, but not what this is about
     assert sheet.names[0] == ["8-0", "odd", "held", "8-1", "8-2", "8-3"]
     assert sheet.headings[0].title == "Same part (warning): 6 of 8 parts"  # p0 is one photo
     assert "11 photos of part p8 (10 ok, 1 crack; 10 train, 1 test); 6" in sheet.headings[0].text
@@ -388,7 +395,7 @@ def test_photos_in_bad_condition_stand_worst_first_beside_what_is_usual(
 ) -> None:
     for i in range(20):
         scene.add(f"n{i}", "ok", f"n{i}", grey=120)
-    for i in range(20):
+    for i in range(40):
         scene.add(f"other{i}", "crack", f"o{i}", grey=220)
     dark = [scene.add(f"d{i}", "ok", f"d{i}", grey=30 - i) for i in range(14)]
     scene.add("gif", "ok", "gif", facts=replace(FACTS, frames=4))
@@ -481,7 +488,8 @@ def test_what_cant_be_written_leaves_what_was_there(
     with pytest.raises(OSError):
         worst_cases(scene.audit(), scene.root / "nowhere" / "worst.png")
 
-    def fail(*args: object, **options: object) -> None:
+    def fail(image: Image.Image, path: Path, **options: object) -> None:
+        path.write_bytes(b"half")
         raise OSError("disk full")
 
     (scene.root / "worst.png").write_bytes(b"before")
