@@ -158,7 +158,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     from fastdefect.reporting.tables import metrics_table, targets_table
 
     if report.metrics:
-        screen.table(metrics_table(report.metrics))
+        screen.table(metrics_table(report.metrics, report.bench_swap))
     if report.verdicts:
         screen.table(targets_table(report.verdicts))
     screen.line(f"Run: {report.run.folder}")
@@ -315,6 +315,7 @@ def tta_eval(
                 split=report.split,
                 views=report.views,
                 opening=report.opening,
+                swaps=report.swaps,
             )
         )
         for file in report.files:

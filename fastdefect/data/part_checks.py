@@ -35,9 +35,9 @@ def _near_duplicates(photos: Sequence[Photo], links: Sequence[Link]) -> list[Fin
         return []
     names = _in_order(photos, copies)
     text = (
-        f"{len(names)} photos are copies of others, recompressed or resized: "
-        f"{_pair(photos, copies[0])}{' and others' if len(names) > 2 else ''}. They add nothing: "
-        f"keep the best of each."
+        f"{len(names)} photos are copies of one another, recompressed or resized, or as good as "
+        f"that: {_pair(photos, copies[0])}{' and others' if len(names) > 2 else ''}. They add "
+        f"nothing: keep the best of each."
     )
     return [Finding("near_duplicate", "warning", text, len(names), None, names)]
 

@@ -74,6 +74,8 @@ def _write(found: Audit, out: Path) -> tuple[Path, ...]:
         files = [*write_findings(out, findings_as_json(found.findings))]
         if worst_cases(found, out / "worst.png"):
             files.append(out / "worst.png")
+        else:
+            (out / "worst.png").unlink(missing_ok=True)  # of an earlier audit
         if found.probes:
             labels = np.array(found.manifest.labels)
             draw_shortcut(

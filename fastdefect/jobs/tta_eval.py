@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from fastdefect.config import Device, RunConfig
 from fastdefect.data.loaders import build_loaders
+from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent, Progress
@@ -24,6 +25,9 @@ from fastdefect.training.backbones import build_backbone
 from fastdefect.training.callbacks import Position, RepeatableDraws
 from fastdefect.training.learner import ModelSpec, build_learner, build_loss
 from fastdefect.training.predict import class_probabilities
+
+# How the plain and the averaged predictions fare on another class's bench.
+Swaps = tuple[BenchSwap | None, BenchSwap | None]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class TtaReport:
     plain: Metrics
     averaged: Metrics
     seconds: tuple[float, float]
+    swaps: Swaps
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -52,6 +57,11 @@ class TtaReport:
             "plain": self.plain.as_json(),
             "averaged": self.averaged.as_json(),
             "seconds_per_photo": {"plain": self.seconds[0], "averaged": self.seconds[1]},
+            "bench_swap": {
+                name: swap.as_json()
+                for name, swap in zip(("plain", "averaged"), self.swaps, strict=True)
+                if swap is not None
+            },
             "files": [str(file) for file in self.files],
         }
 
@@ -107,7 +117,39 @@ def tta_eval(
         averaged, seconds = _random_views(learn, photos, spec, config, n_random)
     else:
         averaged, seconds = predict(fixed, f"views: {views}")
-    return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds))
+    swaps = (
+        _swap_benches(learn, photos, spec, plain, (), on_event),
+        _swap_benches(learn, photos, spec, averaged, fixed, on_event) if fixed else None,
+    )
+    return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds), swaps)
+
+
+def _swap_benches(
+    learn: Learner,
+    photos: EvaluationPhotos,
+    spec: ModelSpec,
+    predictions: Predictions,
+    views: Any,
+    on_event: OnEvent,
+) -> BenchSwap | None:
+    """How many decisions another class's bench changes; None with photos of one class only."""
+    return bench_swap(
+        lambda swapped: class_probabilities(
+            learn.model,
+            swapped,
+            range(len(swapped)),
+            spec.preprocessing,
+            device=learn.dls.device,
+            views=views,
+        ),
+        photos.store,
+        photos.rows,
+        predictions.y_true,
+        predictions.y_prob,
+        good=spec.classes.index(spec.good) if spec.good else None,
+        seed=0,
+        on_batch=lambda done: on_event(Progress("swapping benches", done, len(photos.side))),
+    )
 
 
 def _load_learner(
@@ -159,6 +201,7 @@ def _keep(
     plain: Predictions,
     averaged: Predictions,
     seconds: tuple[float, float],
+    swaps: Swaps,
 ) -> TtaReport:
     before, after = plain.metrics(), averaged.metrics()
     run.write_predictions(photos.split, plain.rows(), plain.columns(), "none")
@@ -168,4 +211,8 @@ def _keep(
         files.append(run.predictions_path(photos.split, views))
     run.write_metrics(photos.split, before.as_json())
     run.write_tta(photos.split, views, after.as_json() | {"seconds_per_photo": seconds[1]})
-    return TtaReport(run, photos.split, photos.opening, views, before, after, seconds, tuple(files))
+    if swaps[0] is not None:
+        run.write_bench_swap(photos.split, swaps[0].as_json())
+    return TtaReport(
+        run, photos.split, photos.opening, views, before, after, seconds, swaps, tuple(files)
+    )

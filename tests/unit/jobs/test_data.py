@@ -8,8 +8,8 @@ from helpers.folders import castings_of, photo_folder
 from helpers.manifests import manifest, photo, plain
 
 from fastdefect.config import DataConfig
-from fastdefect.data.photos import Manifest
 from fastdefect.data.folds import Folds
+from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split, group_parts
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Event, Note, silent

@@ -119,7 +119,9 @@ def test_photos_that_changed_open_nothing(run: Run, data: Path) -> None:
 def test_the_folds_of_a_cross_validation_share_one_test(data: Path, tmp_path: Path) -> None:
     config = replace(CONFIG, data=data)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
-    folds = divide_into_folds(loaded.manifest, loaded.split.parts, config, 2, seed=1, on_event=silent)
+    folds = divide_into_folds(
+        loaded.manifest, loaded.split.parts, config, 2, seed=1, on_event=silent
+    )
     parent = create_run(
         tmp_path / "runs", "cv", RunConfig(data=config), "fit", kind=CROSS_VALIDATION
     )

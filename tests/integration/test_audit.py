@@ -1,0 +1,81 @@
+"""``fastdefect audit`` and the parts of ``fit``, end to end on rendered photos with planted trouble."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+from helpers.cli import invoke
+
+from fastdefect.data.sample import render_sample
+
+N_PARTS, PER_PART = 14, 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of 14 parts, the parts' names lost; with a copy, a mirror and a wreck."""
+    root = tmp_path_factory.mktemp("audit")
+    labels = render_sample(
+        root / "sample", n=N_PARTS * PER_PART, seed=5, size=160, photos_per_part=PER_PART
+    )
+    data = root / "data"
+    with labels.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for k, row in enumerate(rows):
+        target = data / row["label"] / f"{k:03}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / "sample" / row["path"], target)
+    first = next((data / "good").iterdir())
+    photo = cv2.imread(str(first))
+    assert photo is not None
+    cv2.imwrite(str(data / "defect" / "copy.jpg"), photo, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    cv2.imwrite(str(data / "good" / "mirror.png"), photo[:, ::-1])
+    (data / "good" / "wreck.jpg").write_bytes(first.read_bytes()[:900])
+    return data
+
+
+def test_planted_troubles_are_found_and_written(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "audit"
+    result = invoke("audit", str(folder), "--out", str(out), "--fail-on", "odd_mode,leak")
+    assert result.exit_code == 0, result.output
+    findings = json.loads((out / "findings.json").read_text(encoding="utf-8"))
+    assert all(
+        set(f) == {"kind", "severity", "message", "value", "interval", "paths"} for f in findings
+    )
+    by_kind: dict[str, dict[str, object]] = {}
+    for f in findings:  # gravest first
+        by_kind.setdefault(f["kind"], f)
+    assert by_kind["unreadable"]["paths"] == ["good/wreck.jpg"]
+    assert by_kind["label_conflict"]["severity"] == "error"
+    assert "defect/copy.jpg" in str(by_kind["label_conflict"]["paths"])
+    assert "defect/copy.jpg" in str(by_kind["near_duplicate"]["paths"])
+    assert "good/mirror.png" in str(by_kind["same_part"]["paths"])
+    assert {"findings.json", "findings.csv", "worst.png"} <= {p.name for p in out.iterdir()}
+
+
+def test_fail_on_makes_the_exit_code(folder: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "audit")
+    result = invoke("audit", str(folder), "--out", out, "--fail-on", "unreadable,leak")
+    assert result.exit_code == 1
+    assert "Failed on: unreadable" in result.output
+    result = invoke("audit", str(folder), "--out", out, "--fail-on", "sharks")
+    assert result.exit_code == 2
+    assert "no such kind" in result.output
+
+
+def test_a_split_keeps_the_parts_that_were_found(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "split.csv"
+    result = invoke("split", str(folder), "--out", str(out), "--seed", "3")
+    assert result.exit_code == 0, result.output
+    assert "plain split would have leaked" in result.output
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = {row["path"]: row for row in csv.DictReader(file)}
+    sides: dict[str, set[str]] = {}
+    for row in rows.values():
+        sides.setdefault(row["part"], set()).add(row["split"])
+    assert all(len(side) == 1 for side in sides.values())
+    assert len(sides) < len(rows) / 2  # parts were found
+    assert rows["good/mirror.png"]["part"] == rows["defect/copy.jpg"]["part"]
