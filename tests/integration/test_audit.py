@@ -1,4 +1,4 @@
-"""``fastdefect audit`` and the parts of ``fit``, end to end on rendered photos with planted trouble."""
+"""``fastdefect audit`` and the parts of a split, end to end on photos with planted trouble."""
 
 import csv
 import json

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.predictions import certain, random_predictions
 
+from fastdefect.evaluation.bench_swap import BenchSwap, Flips
 from fastdefect.evaluation.intervals import bootstrap_intervals, spread_over_folds
 from fastdefect.evaluation.targets import MISSION, judge, parse_target
 from fastdefect.metrics import score
@@ -200,3 +201,26 @@ def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
     assert "2 folds" in table.title
     assert "16 photos of 9 parts" in table.caption
     assert "the defect's" in table.caption
+
+
+def _swap(n: int, flips: int) -> BenchSwap:
+    return BenchSwap(Flips(n, flips), None, None, 0, 0)
+
+
+def test_the_bench_swap_stands_in_the_validation_column_with_its_interval() -> None:
+    table = metrics_table({"train": METRICS, "valid": METRICS}, _swap(182, 6))
+    (row,) = [row for row in table.rows if row[0] == "flips on bench swap"]
+    # Wilson's interval of 6 of 182, by hand from Agresti and Coull's formula: 1.5 % to 7.0 %.
+    assert row == ("flips on bench swap", "-", "3.3% (6 of 182), 1.5% to 7.0%")
+    plain = metrics_table({"valid": METRICS})
+    assert "flips on bench swap" not in [row[0] for row in plain.rows]
+
+
+def test_both_bench_swaps_stand_beside_test_time_augmentation() -> None:
+    table = tta_table(
+        METRICS, METRICS, (1.0, 4.0), split="valid", views="flips",
+        swaps=(_swap(10, 5), None),
+    )  # fmt: skip
+    (row,) = [row for row in table.rows if row[0] == "flips on bench swap"]
+    assert row[1].startswith("50.0% (5 of 10)")
+    assert row[2:] == ("-", "-")

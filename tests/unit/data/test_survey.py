@@ -1,0 +1,55 @@
+"""The survey of photos while they are read, and the search on it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.manifests import manifest, photo
+
+from fastdefect.data.photos import Manifest
+from fastdefect.data.sample import photograph, render_part
+from fastdefect.data.survey import Survey
+
+
+def _rendered() -> tuple[Survey, Manifest]:
+    """Six parts, two photos of each; the last file is a copy of the first."""
+    survey = Survey(13, search=True)
+    photos = []
+    for part in range(6):
+        surface = render_part(part, size=160, defect=None)
+        for shot in range(2):
+            row = 2 * part + shot
+            survey.put(row, photograph(surface, 100 + row).pixels)
+            photos.append(replace(photo(f"{row:02}", "ab"[part % 2], f"p{part}"), row=row))
+    first = photograph(render_part(0, size=160, defect=None), 100).pixels
+    survey.put(12, first)
+    photos.append(replace(photo("12", "a", sha256=photos[0].sha256), row=12))
+    return survey, manifest(photos)
+
+
+def test_parts_are_found_and_copies_belong_to_their_originals() -> None:
+    survey, photos = _rendered()
+    done: list[tuple[int, int]] = []
+    found = survey.search(photos, lambda *at: done.append(at))
+    assert found.group[12] == found.group[0]
+    assert sum(found.group[2 * k] == found.group[2 * k + 1] for k in range(6)) >= 5
+    assert len(set(found.group)) >= 6
+    assert all(12 not in (link.one, link.other) for link in found.links)
+    assert done[-1][0] == done[-1][1] >= 12
+    assert found == survey.search(photos)
+
+
+def test_every_photo_has_a_look() -> None:
+    survey, photos = _rendered()
+    looks = survey.looks(photos)
+    assert len(looks) == 13
+    assert np.array_equal(looks[0].thumbnail, looks[12].thumbnail)
+
+
+def test_what_was_not_gathered_is_refused() -> None:
+    survey = Survey(1, search=False)
+    survey.put(0, np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(ValueError, match="search=True"):
+        survey.search(manifest([photo("a", "a")]))
+    with pytest.raises(ValueError, match="read with this survey"):
+        Survey(1, search=False).looks(manifest([photo("a", "a")]))
