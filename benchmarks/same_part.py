@@ -205,14 +205,16 @@ def fit(sets: Sequence[Rendering], folder: Path) -> None:
         images, parts = render(wanted, folder)
         photos = keypoints_of(through_darkroom(images, wanted.seed))
         listed = shortlists(photos)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = pool.map(lambda i: resemblances(photos, i, listed[i]), range(len(photos)))
-            pairs = _seen([one for of_one in found for one in of_one])
+        found = [resemblances(photos, i, listed[i]) for i in range(len(photos))]
+        pairs = _seen([one for of_one in found for one in of_one])
         rows += [_features(seen) for seen in pairs.values()]
         here = [parts[one] == parts[other] for one, other in pairs]
         same += here
         true = _pairs(Counter(parts).values())
-        right = sum((evidence(seen) > 0) == is_same for seen, is_same in zip(pairs.values(), here))
+        right = sum(
+            (evidence(seen) > 0) == is_same
+            for seen, is_same in zip(pairs.values(), here, strict=True)
+        )
         print(
             f"{wanted.seed}: {len(pairs)} pairs looked at, {sum(here)} of {true} true ones "
             f"among them; {right / len(pairs):.4f} of them told right by the present constants"

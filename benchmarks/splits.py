@@ -1,0 +1,103 @@
+"""What a plain split flatters, and what --light does: the same model on three kinds of training.
+
+    python benchmarks/splits.py DATA WEIGHTS [--good ok_front] [--seeds 1,2,3] [--runs FOLDER]
+
+For each seed: parts kept whole; a plain split of single photos; parts whole with --light. Prints
+the validation F1 and AUC of the best epoch with 95 % bootstrap intervals (over parts, or over
+photos where each photo passes for a part), and the decisions that a bench swap flips. Runs that
+are in FOLDER already are read, not repeated.
+"""
+
+import argparse
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+from scipy.stats import t
+
+from fastdefect.evaluation.intervals import bootstrap_intervals
+from fastdefect.metrics import score
+
+KINDS = {
+    "parts whole": ("--parts", "auto"),
+    "plain": ("--parts", "none"),
+    "parts whole, --light": ("--parts", "auto", "--light"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("weights", type=Path)
+    parser.add_argument("--good", default="ok_front")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--runs", type=Path, default=Path("runs-splits"))
+    options = parser.parse_args()
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    figures: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for seed in seeds:
+        for kind, flags in KINDS.items():
+            name = f"{kind.replace(',', '').replace(' ', '-').replace('--', '-')}-{seed}"
+            run = options.runs / name
+            if not (run / "bench_swap.json").exists():
+                _fit(options, flags, seed, name)
+            figures[kind].append(_tell(run, kind, seed, options.good))
+    for kind, values in figures.items():
+        print(f"{kind}: F1 {_mean_and_interval(values)}")
+    gains = [a - b for a, b in zip(figures["plain"], figures["parts whole"], strict=True)]
+    print(f"plain minus parts whole, by seed: {_mean_and_interval(gains)}")
+
+
+def _fit(options: argparse.Namespace, flags: tuple[str, ...], seed: int, name: str) -> None:
+    command = [
+        *(sys.executable, "-m", "fastdefect", "fit", str(options.data), "--good", options.good),
+        *(*flags, "--seed", str(seed), "--arch", "mobilenet_v2"),
+        *("--weights", str(options.weights), "--image-size", "96", "--epochs", "4"),
+        *("--test", "0", "--valid", "0.3", "--runs", str(options.runs), "--name", name, "--quiet"),
+    ]
+    subprocess.run(command, check=True)
+
+
+def _tell(run: Path, kind: str, seed: int, good: str) -> float:
+    """Print a run's figures; its F1."""
+    with (run / "split.csv").open(encoding="utf-8", newline="") as file:
+        part = {row["path"]: row["part"] for row in csv.DictReader(file)}
+    with (run / "predictions-valid.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    classes = tuple(column[2:] for column in rows[0] if column.startswith("p_"))
+    y_true = np.array([classes.index(row["label"]) for row in rows])
+    y_prob = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    parts = [part[row["path"]] for row in rows]
+    intervals = bootstrap_intervals(y_true, y_prob, parts, classes, good, seed=0)
+    metrics = score(y_true, y_prob, classes, good)
+    swap = json.loads((run / "bench_swap.json").read_text(encoding="utf-8"))["valid"]["all"]
+    f1, auc = (
+        f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        for value, (low, high) in (
+            (metrics.f1, intervals["f1"] or (np.nan, np.nan)),
+            (metrics.auc, intervals["auc"] or (np.nan, np.nan)),
+        )
+    )
+    print(
+        f"{kind:22} seed {seed}: F1 {f1}, AUC {auc}, "
+        f"flips {swap['flips']} of {swap['n']} ({swap['share']:.1%})",
+        flush=True,
+    )
+    return metrics.f1
+
+
+def _mean_and_interval(values: list[float]) -> str:
+    """The mean with its 95 % t interval over seeds."""
+    if len(values) < 2:
+        return f"{values[0]:.3f}"
+    half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5
+    middle = mean(values)
+    return f"{middle:+.3f} [{middle - half:+.3f}, {middle + half:+.3f}] over {len(values)} seeds"
+
+
+if __name__ == "__main__":
+    main()
