@@ -47,7 +47,9 @@ def test_limits(pixels: np.ndarray) -> None:
     found = find_keypoints(pixels)
     assert 100 < len(found) <= MOST
     assert found.packed.shape == (len(found), 46)
-    assert np.allclose(np.linalg.norm(found.descriptors(), axis=1), 1, atol=0.05)
+    lengths = np.linalg.norm(found.descriptors(), axis=1)
+    assert np.mean(np.abs(lengths - 1) < 0.02) > 0.95  # a few are clipped
+    assert 0.9 < lengths.min() < lengths.max() < 1.02
     again = find_keypoints(pixels)
     assert np.array_equal(found.packed, again.packed)
     assert np.array_equal(found.places, again.places)

@@ -15,7 +15,7 @@ NONE = np.zeros(0, np.int64)
 @pytest.fixture(scope="module")
 def others() -> list[Keypoints]:
     return [
-        find_keypoints(photograph(render_part(50 + k, size=192, defect=None), k).pixels)
+        find_keypoints(photograph(render_part(50 + k, size=192, defect=None), 500 + k).pixels)
         for k in range(8)
     ]
 
