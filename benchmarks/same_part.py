@@ -254,7 +254,7 @@ def main() -> None:
     parser.add_argument("--only", help="seeds, separated by commas")
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
-    sets = FITTED_TO if options.fit else REPORTED
+    sets: Sequence[Rendering] = FITTED_TO if options.fit else REPORTED
     if options.only:
         sets = tuple(one for one in sets if str(one.seed) in options.only.split(","))
     with tempfile.TemporaryDirectory() as temporary:

@@ -18,7 +18,7 @@ _CONSTANT = -54.2
 _PER_ALIGNED, _PER_COUNT, _PER_WORTH = 3.57, 3.35, 9.06
 _SURE = 5.0  # no single pair counts for more, either way
 _ABSENT = -2.0  # a pair that would have been looked at, had it looked like anything
-_SPOKESMEN = 3  # photos of a group that look again, past their own
+_SPOKESMEN = 2  # photos of a group that look again, past their own
 _AGAIN = 4.0  # evidence that joining groups takes beyond that for joining photos
 _COPY = 0.15  # share of keypoints in their old places (JPEG 30: 0.21; another pose: 0.02)
 

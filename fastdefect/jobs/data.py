@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from fastdefect.config import DataConfig
 from fastdefect.data.audit import Audit, audit_photos
@@ -116,13 +117,16 @@ def read_listing(
     listing: Listing, config: DataConfig, *, on_event: OnEvent, on_photo: OnPhoto | None = None
 ) -> Manifest:
     """Read every photo of the listing once, telling how far it is."""
-    return read_photos(
-        listing,
-        good=choose_good(listing.classes, config.good),
-        strict=config.strict,
-        on_photo=on_photo,
-        on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
-    )
+    good = choose_good(listing.classes, config.good)
+    # The readers are threads already: those of BLAS would only stand in their way.
+    with threadpool_limits(1):
+        return read_photos(
+            listing,
+            good=good,
+            strict=config.strict,
+            on_photo=on_photo,
+            on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
+        )
 
 
 def must_search(listing: Listing, config: DataConfig) -> bool:
