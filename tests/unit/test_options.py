@@ -277,7 +277,7 @@ def bare() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "fit", "split", "tta-eval", "preview", "lr-find", "sample", "runs"]
+    "command", ["", "fit", "audit", "split", "tta-eval", "preview", "lr-find", "sample", "runs"]
 )
 def test_help_imports_nothing_heavy(command: str, bare: set[str]) -> None:
     imported = _imported_for("fastdefect", *([command] if command else []), "--help")
