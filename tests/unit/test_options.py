@@ -295,4 +295,4 @@ def test_every_command_is_among_those_whose_help_is_tested() -> None:
         command.name or command.callback.__name__  # type: ignore[union-attr]
         for command in app.registered_commands
     }
-    assert names == {"fit", "split", "tta-eval", "preview", "lr-find", "sample", "runs"}
+    assert names == {"fit", "audit", "split", "tta-eval", "preview", "lr-find", "sample", "runs"}
