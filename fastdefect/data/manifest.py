@@ -145,6 +145,7 @@ def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
         height,
         row,
         read_facts(data, entry.path),
+        entry.columns,
     )
 
 

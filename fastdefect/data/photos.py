@@ -28,7 +28,8 @@ class Entry:
     """One candidate photo, not opened yet.
 
     ``name`` is its POSIX path relative to the data folder, as every CSV writes it; ``part``
-    and ``split`` are what the user said of it, or None.
+    and ``split`` are what the user said of it, or None; ``columns`` is what else a CSV says of
+    it, by column: the type of the defect, its size, the lot.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Entry:
     label: str
     part: str | None
     split: str | None
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ class Photo:
     """One photo that could be read; ``row`` is the index of its entry in the listing.
 
     ``sha256`` is of the file's bytes, in hex; ``width`` and ``height`` are those of the
-    upright photo, in pixels; ``facts`` is what its file says beside them.
+    upright photo, in pixels; ``facts`` is what its file says beside them, ``columns`` what a
+    CSV does, as in ``Entry``.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Photo:
     height: int
     row: int
     facts: FileFacts
+    columns: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _RIVAL = 4  # a match is measured against the fifth best photo's
 _GLANCED = 250  # keypoints that choose, of a shortlist, the photos to be looked at with all
 _LOOKED_AT = 12
 VERIFIED = 8  # of these, photos whose geometry is looked at
-_HYPOTHESES = 40
+_HYPOTHESES, _REFINED = 40, 3
 _ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after refining
 _STILL = 2.5  # pixels that the transform moves a corner of what may be a copy of the same shot
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
@@ -116,9 +116,8 @@ def _align(
 
     Beside them, how far that transform moves the corner that it moves most, in pixels.
     """
-    best: tuple[NDArray[np.bool_], float] = np.zeros(len(i), bool), np.inf
     if len(i) < 4:
-        return best
+        return np.zeros(len(i), bool), np.inf
     source, target = one.places[i], other.places[j]
     tried = np.argsort(-worth, kind="stable")[:_HYPOTHESES]
     linear = _similarities(one, other, i[tried], j[tried], mirrored)
@@ -129,13 +128,13 @@ def _align(
     moved += (target[tried] - moved[np.arange(len(tried)), tried])[:, None]
     close = ((moved - target) ** 2).sum(axis=2) < _ROUGH**2
     close[(scale < _LEAST_SCALE) | (scale > _MOST_SCALE)] = False
-    support = close @ worth
-    most = 0.0
-    for hypothesis in np.argsort(-support, kind="stable")[:3]:
-        inside, moved_by = _refine(source, target, worth, close[hypothesis])
-        if worth[inside].sum() > most:
-            best, most = (inside, moved_by), float(worth[inside].sum())
-    return best
+    hopeful = np.argsort(-(close @ worth), kind="stable")[:_REFINED]
+    inside, moved_by = _refine(source, target, worth, close[hopeful])
+    explained = inside @ worth
+    best = int(explained.argmax())
+    if not explained[best] > 0:
+        return np.zeros(len(i), bool), np.inf
+    return inside[best], float(moved_by[best])
 
 
 def _similarities(
@@ -151,22 +150,30 @@ def _similarities(
 
 def _refine(
     source: Floats, target: Floats, worth: Floats, inside: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], float]:
-    """Matches that an affine transform explains, fitted to ``inside`` and then to its own."""
-    nothing = np.zeros(len(source), bool)
-    padded = np.concatenate([source, np.ones((len(source), 1), np.float32)], axis=1)
-    fitted = np.zeros((3, 2), np.float32)
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Matches (h, n) that affine transforms explain, fitted to ``inside`` and then to their own.
+
+    Each of the h rows is a transform of its own. Beside them, (h,), how far each moves the
+    corner that it moves most; where a transform is unlikely, nothing is inside and that is inf.
+    """
+    middle = SIDE / 2  # of numbers around zero, so that the normal equations are well posed
+    padded = np.concatenate([source - middle, np.ones((len(source), 1))], axis=1)
+    aim = (target - middle).astype(np.float64)
+    fitted = np.zeros((len(inside), 3, 2))
     for tolerance in (12.0, 8.0, _FINE, _FINE):
-        if inside.sum() < 4:
-            return nothing, np.inf
-        weight = np.sqrt(worth[inside] + 0.01)[:, None]
-        fitted = np.linalg.lstsq(padded[inside] * weight, target[inside] * weight, rcond=None)[0]
-        inside = ((padded @ fitted - target) ** 2).sum(axis=1) < tolerance**2
-    large, small = np.linalg.svd(fitted[:2], compute_uv=False)
-    if small < _LEAST_SCALE or large > _MOST_SCALE or large > _MOST_STRETCH * small:
-        return nothing, np.inf
-    corners = np.array([[0, 0, 1], [SIDE, 0, 1], [0, SIDE, 1], [SIDE, SIDE, 1]], np.float32)
-    return inside, float(np.abs(corners @ fitted - corners[:, :2]).max())
+        inside = inside & (inside.sum(axis=1) >= 4)[:, None]
+        weighted = (inside * (worth + 0.01))[:, None] * padded.T
+        # All rows at once; the little on the diagonal keeps points in one line solvable.
+        fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
+        inside = inside.any(axis=1)[:, None] & (
+            ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
+        )
+    large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
+    likely = (small >= _LEAST_SCALE) & (large <= np.minimum(_MOST_SCALE, _MOST_STRETCH * small))
+    likely &= inside.any(axis=1)
+    corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]]) * middle
+    moved = np.concatenate([corners, np.ones((4, 1))], axis=1) @ fitted - corners
+    return inside & likely[:, None], np.where(likely, np.abs(moved).max(axis=(1, 2)), np.inf)
 
 
 def _copied(one: Keypoints, other: Keypoints, descriptors: Floats) -> float:

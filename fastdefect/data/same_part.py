@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from fastdefect.data.keypoints import Keypoints
 from fastdefect.data.resemblance import VERIFIED, Resemblance, resemblances
 from fastdefect.data.shortlist import Shortlist, shortlists
+from fastdefect.data.threads import one_thread_each
 
 # Log odds that a pair shows one part, fitted to rendered parts (benchmarks/same_part.py).
 _CONSTANT = -54.2
@@ -61,7 +61,7 @@ def find_same_parts(
     n = len(photos)
     alone = list(range(n))
     # One thread of BLAS each: many small products gain nothing from more, and would wait.
-    with threadpool_limits(1):
+    with one_thread_each():
         listed = shortlists(photos)
         report = _Progress(on_progress, n)
         found = _look(photos, listed, alone, report)

@@ -18,12 +18,14 @@ from scipy import sparse
 
 from fastdefect.data.keypoints import MIRROR, Keypoints
 
-LISTED, MIRRORED = 26, 6  # photos on a shortlist as they are, and as mirror images
-_TABLES = 48
+# Fewest and most photos on a shortlist, as they are and as mirror images, and of hash tables.
+# Of a few hundred photos each can be compared with many: nobody has to wait for it.
+LISTED, MIRRORED = (26, 60), (6, 40)
+_TABLES = (32, 64)
 _HASHED = 600  # keypoints of a photo, the strongest
 _CROWD = 8  # keypoints to a hash, on average
 _BUDGET = 6_000_000  # keypoints hashed in all: beyond 10,000 photos fewer of each
-_BLOCK = 200_000_000  # votes held at a time, 4 bytes each
+_BLOCK = 100_000_000  # votes of a table held at a time, 4 bytes each
 
 Counts = NDArray[np.float32]
 
@@ -37,15 +39,17 @@ class Shortlist:
 
 
 def shortlists(photos: Sequence[Keypoints]) -> list[Shortlist]:
-    """For each photo the ``LISTED`` and ``MIRRORED`` others that share most hashes with it.
+    """For each photo the others that share most hashes with it.
 
-    A photo may be on both lists. The same photos in the same order give the same lists.
+    There are as many as ``LISTED`` and ``MIRRORED`` say, fewest from 700 photos on. A photo may be on both lists. The same photos in the same order give the same lists.
     """
     n = len(photos)
     if sum(map(len, photos)) == 0:
         none = np.zeros(0, np.int64)
         return [Shortlist(none, none)] * n
     hashes = _Hashes(photos)
+    most = min(max(18_000 // n, LISTED[0]), LISTED[1])
+    most_mirrored = min(max(18_000 // n - 20, MIRRORED[0]), MIRRORED[1])
     rows = max(1, _BLOCK // (2 * n))
     lists: list[Shortlist] = []
     for start in range(0, n, rows):
@@ -53,7 +57,7 @@ def shortlists(photos: Sequence[Keypoints]) -> list[Shortlist]:
         for row in range(len(plain)):
             own = start + row
             lists.append(
-                Shortlist(_best(plain[row], own, LISTED), _best(mirrored[row], own, MIRRORED))
+                Shortlist(_best(plain[row], own, most), _best(mirrored[row], own, most_mirrored))
             )
     return lists
 
@@ -71,6 +75,7 @@ class _Hashes:
         most = min(_HASHED, max(1, _BUDGET // len(photos)))
         packed = [photo.packed[:most] for photo in photos]
         self.n = len(photos)
+        self.tables = min(max(20_000 // self.n, _TABLES[0]), _TABLES[1])
         self.starts = np.cumsum([0, *map(len, packed)])
         self.packed = np.concatenate(packed)
         total = len(self.packed)
@@ -85,34 +90,32 @@ class _Hashes:
 
         They are cosines of the photos' vectors of weighted hashes (0 to 1).
         """
-        totals = tuple(np.zeros((stop - start, self.n), np.float32) for _ in range(2))
+        shape = (stop - start, self.n)
+        plain, mirrored = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         squares = np.zeros(self.n, np.float32)
         with ThreadPoolExecutor(2) as pool:
-            for table in range(_TABLES):
-                directions, medians = self._draw(table)
-                there = self._presence(directions, medians, 0, self.n)
-                # Rare hashes weigh more, on both sides of the product: hence the square.
-                owners = np.bincount(there.indices, minlength=there.shape[1])
-                weight = np.log((self.n + 1) / (owners + 1)).astype(np.float32) ** 2
-                squares += there @ weight
-                owned = there.T.tocsr()
-
-                def ask(
-                    hand: int,
-                    owned: sparse.csr_matrix = owned,
-                    weight: Counts = weight,
-                    directions: Counts = directions,
-                    medians: Counts = medians,
-                ) -> None:
-                    turned = directions * MIRROR[:, None] if hand else directions
-                    asked = self._presence(turned, medians, start, stop)
-                    asked.data = weight[asked.indices]
-                    totals[hand][:] += (asked @ owned).toarray()
-
-                list(pool.map(ask, (0, 1)))
+            for of_one in pool.map(lambda table: self._ask(table, start, stop), range(self.tables)):
+                plain += of_one[0]
+                mirrored += of_one[1]
+                squares += of_one[2]
         lengths = np.sqrt(np.maximum(squares, 1e-9))
         scale = lengths[start:stop, None] * lengths[None]
-        return totals[0] / scale, totals[1] / scale
+        return plain / scale, mirrored / scale
+
+    def _ask(self, table: int, start: int, stop: int) -> tuple[Counts, Counts, Counts]:
+        """One table's plain and mirrored products (stop - start, n), and squared lengths (n,)."""
+        directions, medians = self._draw(table)
+        there = self._presence(directions, medians, 0, self.n)
+        mirrored = self._presence(directions * MIRROR[:, None], medians, start, stop)
+        # Rare hashes weigh more, on both sides of the product: hence the square.
+        owners = np.bincount(there.indices, minlength=there.shape[1])
+        weight = np.log((self.n + 1) / (owners + 1)).astype(np.float32) ** 2
+        owned = there.T.tocsr()
+        products = []
+        for asked in (there[start:stop], mirrored):
+            asked.data = weight[asked.indices]
+            products.append((asked @ owned).toarray())
+        return products[0], products[1], there @ weight
 
     def _draw(self, table: int) -> tuple[Counts, Counts]:
         """Random orthogonal directions (axes, bits) of a table, and where each halves the data."""

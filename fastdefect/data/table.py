@@ -11,6 +11,7 @@ from fastdefect.data.findings import Finding
 from fastdefect.data.photos import SPLIT_WORDS, Entry
 from fastdefect.errors import DataError
 
+_OURS = frozenset({"path", "label", "part", "split"})
 _DELIMITERS = ",;\t"  # Excel writes ; where the comma is the decimal point
 
 
@@ -41,7 +42,7 @@ def read_table(table: Path) -> tuple[list[Entry], list[Finding]]:
 
     Paths are relative to the CSV's folder or absolute, with / or \. The delimiter (comma,
     semicolon or tab), a byte order mark and the case of the header are no obstacle; further
-    columns are ignored. Whether a photo exists is found out when it is read. Raises
+    columns are kept as they are. Whether a photo exists is found out when it is read. Raises
     ``DataError``, with the line, for a row without path or label, for an unknown split and
     for a photo that is listed twice.
     """
@@ -112,6 +113,7 @@ def _entry(table: Path, line: int, row: Mapping[str, str]) -> Entry:
         label,
         row.get("part") or None,
         SPLIT_WORDS.get(split),
+        tuple((name, value) for name, value in row.items() if value and name not in _OURS),
     )
 
 

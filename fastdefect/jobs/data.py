@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from fastdefect.config import DataConfig
 from fastdefect.data.audit import Audit, audit_photos
@@ -28,10 +27,12 @@ from fastdefect.data.split import (
 )
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.survey import Survey
+from fastdefect.data.threads import one_thread_each
 from fastdefect.data.training_data import TrainingData
 from fastdefect.data.wording import counted
 from fastdefect.errors import UsageError
 from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.training.memory import keep_freed_memory
 
 
 def load_training_data(
@@ -116,10 +117,13 @@ def list_data(config: DataConfig) -> Listing:
 def read_listing(
     listing: Listing, config: DataConfig, *, on_event: OnEvent, on_photo: OnPhoto | None = None
 ) -> Manifest:
-    """Read every photo of the listing once, telling how far it is."""
+    """Read every photo of the listing once, telling how far it is.
+
+    From here on the process keeps freed memory, for the reading and all that comes after it.
+    """
     good = choose_good(listing.classes, config.good)
-    # The readers are threads already: those of BLAS would only stand in their way.
-    with threadpool_limits(1):
+    keep_freed_memory()
+    with one_thread_each():
         return read_photos(
             listing,
             good=good,

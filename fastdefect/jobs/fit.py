@@ -45,7 +45,6 @@ from fastdefect.training.learner import (
     choose_precision,
 )
 from fastdefect.training.loss import class_weights
-from fastdefect.training.memory import keep_freed_memory
 from fastdefect.training.predict import class_probabilities
 
 
@@ -171,8 +170,6 @@ def assemble(
     ``resumed``: the weights come from a checkpoint.
     """
     machine = choose_machine(config.training)
-    if machine.device.type == "cpu":
-        keep_freed_memory()
     if data is None:
         data = load_training_data(
             config.data,

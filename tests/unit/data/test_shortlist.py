@@ -32,8 +32,8 @@ def test_mates_are_listed_in_their_hand(shots: list[np.ndarray]) -> None:
     for i, listed in enumerate(lists):
         assert i not in listed.plain
         assert i not in listed.mirrored
-        assert len(set(listed.plain)) == len(listed.plain) <= LISTED
-        assert len(listed.mirrored) <= MIRRORED
+        assert len(set(listed.plain)) == len(listed.plain) <= LISTED[1]
+        assert len(listed.mirrored) <= MIRRORED[1]
     again = shortlists(photos)
     assert all(np.array_equal(a.plain, b.plain) for a, b in zip(lists, again, strict=True))
 
