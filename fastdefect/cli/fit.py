@@ -1,0 +1,134 @@
+"""The commands that train."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fastdefect.cli.session import Json, Quiet, Runs, app, command_line, session
+from fastdefect.config import RunConfig, resolve
+from fastdefect.errors import UsageError
+from fastdefect.options import with_config_options
+
+if TYPE_CHECKING:
+    from fastdefect.console import Screen
+    from fastdefect.jobs.cross_validate import CrossReport
+    from fastdefect.jobs.fit import FitReport
+    from fastdefect.run import Run
+
+_INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
+
+
+@app.command()
+@with_config_options(sections=("data", "model", "training", "report"))
+def fit(
+    flags: dict[str, Any],
+    *,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file of settings; flags override it.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="time")] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train a classifier on a folder of photos; everything about it lands in runs/NAME."""
+    with session(quiet, as_json) as screen:
+        if resume is not None and (flags or config or name):
+            given = [*flags, *(["config"] if config else []), *(["name"] if name else [])]
+            raise UsageError(
+                "--resume goes on with the run's own settings, but also got "
+                + ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
+                + ".",
+                "Leave them out; or start anew with --config RUN/config.toml and the flags.",
+            )
+        settings = resolve(flags, config)
+        from fastdefect.run import CROSS_VALIDATION, INTERRUPTED
+        from fastdefect.runs import open_run
+
+        # Before the job, whose import takes seconds: a mistyped name is told at once.
+        interrupted = open_run(resume, runs) if resume is not None else None
+        if interrupted is not None:
+            crossing = interrupted.read_kind() == CROSS_VALIDATION
+        else:
+            crossing = settings.report.folds is not None
+        do = _cross_validate if crossing else _fit
+        if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
+            raise typer.Exit(_INTERRUPTED_EXIT)
+
+
+def _fit(
+    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
+) -> str:
+    """One training, new or resumed; how it ended."""
+    from fastdefect.jobs import fit as job
+
+    if interrupted is not None:
+        report = job.resume(interrupted, on_event=screen)
+    else:
+        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    _show_fit(screen, report)
+    return report.reason
+
+
+def _cross_validate(
+    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
+) -> str:
+    """A training for each fold, new or resumed; how the last one ended."""
+    from fastdefect.jobs import cross_validate as job
+
+    if interrupted is not None:
+        report = job.resume(interrupted, on_event=screen)
+    else:
+        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    _show_folds(screen, report)
+    return report.reason
+
+
+def _show_fit(screen: "Screen", report: "FitReport") -> None:
+    from fastdefect.jobs.fit import as_event_data
+    from fastdefect.reporting.tables import metrics_table, targets_table
+
+    if report.metrics:
+        screen.table(metrics_table(report.metrics, report.bench_swap))
+    if report.verdicts:
+        screen.table(targets_table(report.verdicts))
+    screen.line(f"Run: {report.run.folder}")
+    if report.reason == "interrupted":
+        screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
+    elif report.n_test:
+        screen.line(
+            f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
+            "fastdefect tta-eval --split test"
+        )
+    screen.result("result", as_event_data(report))
+
+
+def _show_folds(screen: "Screen", report: "CrossReport") -> None:
+    from fastdefect.reporting.tables import folds_table, targets_table
+
+    outcome = report.outcome
+    if outcome is not None:
+        screen.table(
+            folds_table(
+                outcome.spreads,
+                outcome.pooled,
+                outcome.intervals,
+                folds=report.n_folds,
+                n_parts=outcome.n_parts,
+            )
+        )
+        if outcome.verdicts:
+            screen.table(targets_table(outcome.verdicts))
+    screen.line(f"Run: {report.run.folder}")
+    if report.reason == "interrupted":
+        screen.line(
+            f"{report.done} of {report.n_folds} folds are done. "
+            f"Go on with: fastdefect fit --resume {report.run.folder}"
+        )
+    elif report.n_test:
+        screen.line(f"{report.n_test} test photos are sealed and were in no fold.")
+    screen.result("result", report.as_json())
