@@ -32,11 +32,22 @@ _FLIPS: tuple[View, ...] = (
 _DIHEDRAL: tuple[View, ...] = tuple(
     _turned(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)
 )
+# By the symmetries that a part may allow: what it never shows should not be averaged over.
 FIXED_VIEWS: dict[str, tuple[View, ...]] = {
     "none": _NONE,
+    "mirror": _FLIPS[:2],
+    "half-turn": (_turned(0, False), _turned(2, False)),
+    "turns": _DIHEDRAL[:4],
     "flips": _FLIPS,
     "dihedral": _DIHEDRAL,
 }
+# What training showed the model it knows: with any augmentation, a part in all eight poses.
+_SHOWN_IN_TRAINING = {"none": "none", "basic": "dihedral", "manufacturing": "dihedral"}
+
+
+def resolve_views(text: str, augment: str) -> str:
+    """``text``, or for "auto" the symmetries that training with ``augment`` showed the model."""
+    return _SHOWN_IN_TRAINING[augment] if text == "auto" else text
 
 
 def parse_views(text: str) -> tuple[Sequence[View], int]:
@@ -50,6 +61,7 @@ def parse_views(text: str) -> tuple[Sequence[View], int]:
     if kind == "random" and count.isdecimal() and 1 <= int(count) <= 256:
         return (), int(count)
     raise UsageError(
-        f"--views {text}: expected none, flips, dihedral or random:N with N from 1 to 256.",
+        f"--views {text}: expected auto, {', '.join(FIXED_VIEWS)} or random:N with N from 1 "
+        "to 256.",
         "For example --views dihedral, or --views random:8.",
     )

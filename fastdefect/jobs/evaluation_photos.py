@@ -4,16 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastdefect.config import DataConfig
 from fastdefect.data.manifest import list_photos, read_photos
 from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.split import read_split
 from fastdefect.data.store import PhotoStore
+from fastdefect.data.survey import Survey
+from fastdefect.data.threads import one_thread_each
 from fastdefect.data.wording import counted, ordinal
 from fastdefect.errors import DataError, RunError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import read_csv
-from fastdefect.jobs.data import finding_notes, read_data, tell
+from fastdefect.jobs.data import find_parts, finding_notes, must_search, read_data, tell
 from fastdefect.run import Run
 
 
@@ -22,7 +27,8 @@ class EvaluationPhotos:
     """Photos that a run's model is measured on: those of ``manifest`` at the indices ``side``.
 
     ``split`` is valid, test, or data for photos from elsewhere. ``opening`` says the
-    how-manyeth time the run's sealed test is seen; None if it isn't.
+    how-manyeth time the run's sealed test is seen; None if it isn't. ``all_parts`` names the
+    part of every photo of the manifest.
     """
 
     manifest: Manifest
@@ -30,6 +36,7 @@ class EvaluationPhotos:
     side: tuple[int, ...]
     split: str
     opening: int | None
+    all_parts: tuple[str, ...]
 
     @property
     def rows(self) -> list[int]:
@@ -40,6 +47,11 @@ class EvaluationPhotos:
     def photos(self) -> list[Photo]:
         """The photos themselves."""
         return [self.manifest.photos[index] for index in self.side]
+
+    @property
+    def parts(self) -> list[str]:
+        """The part that each of them shows."""
+        return [self.all_parts[index] for index in self.side]
 
 
 def load_evaluation_photos(
@@ -62,17 +74,18 @@ def load_evaluation_photos(
     run.require_model()
     config = run.read_config().data
     if data is not None:
-        manifest, store = _read_other_photos(data, classes, good, config, on_event)
+        manifest, store, parts = _read_other_photos(data, classes, good, config, on_event)
         side, name = tuple(range(len(manifest.photos))), "data"
     else:
         manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))
-        side, name = read_split(run.split_path, manifest).of(split), split
+        divided = read_split(run.split_path, manifest)
+        side, name, parts = divided.of(split), split, divided.parts
     if not side:
         raise RunError(
             f"{run.name} has no {split} photos.",
             "It was split with --test 0; use --split valid, or --data DIR for other photos.",
         )
-    photos = EvaluationPhotos(manifest, store, side, name, None)
+    photos = EvaluationPhotos(manifest, store, side, name, None, parts)
     seen = _sealed_among(run, photos)
     if not seen:
         return photos
@@ -113,28 +126,38 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
 
 
 def _read_other_photos(
-    data: Path, classes: Sequence[str], good: str | None, store_like: DataConfig, on_event: OnEvent
-) -> tuple[Manifest, PhotoStore]:
-    """Read labelled photos that a run never saw; their classes must be among the run's."""
-    listing = list_photos(data, part_from=store_like.part_from, min_classes=1)
+    data: Path, classes: Sequence[str], good: str | None, like: DataConfig, on_event: OnEvent
+) -> tuple[Manifest, PhotoStore, tuple[str, ...]]:
+    """Read labelled photos that a run never saw, and their parts, found as the run found its.
+
+    Their classes must be among the run's.
+    """
+    listing = list_photos(
+        data, part_from=like.part_from if like.parts in ("auto", "regex") else None, min_classes=1
+    )
     strange = sorted(set(listing.classes) - set(classes))
     if strange:
         raise DataError(
             f"{data} has classes that the run doesn't know: {', '.join(strange)}.",
             f"The run's classes are {', '.join(classes)}; rename or remove the others.",
         )
-    store = PhotoStore(
-        len(listing.entries),
-        store_like.image_size,
-        store_like.resize,
-        limit_mb=store_like.cache_mb,
-    )
-    manifest = read_photos(
-        listing,
-        good=good if good in listing.classes else None,
-        strict=store_like.strict,
-        on_photo=store.put,
-        on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
-    )
+    # A folder that is to be judged need not tell its parts in the way that the run's did.
+    told = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
+    store = PhotoStore(len(listing.entries), like.image_size, like.resize, limit_mb=like.cache_mb)
+    survey = Survey(len(listing.entries), search=must_search(listing, told))
+
+    def keep(row: int, image: NDArray[np.uint8]) -> None:
+        store.put(row, image)
+        survey.put(row, image)
+
+    with one_thread_each():
+        manifest = read_photos(
+            listing,
+            good=good if good in listing.classes else None,
+            strict=like.strict,
+            on_photo=keep,
+            on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
+        )
     tell(finding_notes(manifest.findings), on_event)
-    return manifest, store
+    parts, _ = find_parts(manifest, survey, told, on_event=on_event)
+    return manifest, store, parts

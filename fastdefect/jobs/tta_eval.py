@@ -1,30 +1,24 @@
 """``fastdefect tta-eval``: a run's model on a split or on other photos, without and with TTA."""
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from fastai.learner import Learner
-from numpy.typing import NDArray
-from safetensors.torch import load_file
 
-from fastdefect.config import Device, RunConfig
-from fastdefect.data.loaders import build_loaders
+from fastdefect.config import Device
 from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
-from fastdefect.evaluation.predictions import Predictions, predictions_of
-from fastdefect.evaluation.views import parse_views
+from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import OnEvent, Progress
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
-from fastdefect.jobs.fit import choose_machine
+from fastdefect.jobs.trained_model import TrainedModel, load_model, read_spec
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
-from fastdefect.training.backbones import build_backbone
 from fastdefect.training.callbacks import Position, RepeatableDraws
-from fastdefect.training.learner import ModelSpec, build_learner, build_loss
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import View
 
 # How the plain and the averaged predictions fare on another class's bench.
 Swaps = tuple[BenchSwap | None, BenchSwap | None]
@@ -82,10 +76,9 @@ def tta_eval(
     is noted if that opens the test. Raises ``RunError`` if the run has no model or no such
     photos.
     """
+    views = resolve_views(views, run.read_config().data.augment)
     fixed, n_random = parse_views(views)
-    run.require_model()
-    config = run.read_config()
-    spec = ModelSpec.from_json(run.read_model_spec())
+    spec = read_spec(run)
     photos = load_evaluation_photos(
         run,
         split=split,
@@ -96,102 +89,50 @@ def tta_eval(
         what="test-time augmentation",
         on_event=on_event,
     )
-    learn = _load_learner(run, config, spec, photos, device)
+    model = load_model(run, photos, device)
 
-    def predict(chosen: Any, label: str) -> tuple[Predictions, float]:
+    def timed(predict: Callable[[], Predictions]) -> tuple[Predictions, float]:
         begin = time.perf_counter()
-        y_prob = class_probabilities(
-            learn.model,
-            photos.store,
-            photos.rows,
-            spec.preprocessing,
-            device=learn.dls.device,
-            views=chosen,
-            on_batch=lambda done: on_event(Progress(label, done, len(photos.side))),
-        )
-        seconds = (time.perf_counter() - begin) / len(photos.side)
-        return _join(photos, spec, y_prob), seconds
+        predictions = predict()
+        return predictions, (time.perf_counter() - begin) / len(photos.side)
 
-    plain, plain_seconds = predict((), "without views")
+    plain, plain_seconds = timed(lambda: model.predict(on_event=on_event, label="without views"))
     if n_random:
-        averaged, seconds = _random_views(learn, photos, spec, config, n_random)
+        seed = run.read_config().training.seed
+        averaged, seconds = timed(lambda: _random_views(model, n_random, seed))
     else:
-        averaged, seconds = predict(fixed, f"views: {views}")
+        averaged, seconds = timed(
+            lambda: model.predict(fixed, on_event=on_event, label=f"views: {views}")
+        )
     swaps = (
-        _swap_benches(learn, photos, spec, plain, (), on_event),
-        _swap_benches(learn, photos, spec, averaged, fixed, on_event) if fixed else None,
+        _swap_benches(model, plain, (), on_event),
+        _swap_benches(model, averaged, fixed, on_event) if fixed else None,
     )
     return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds), swaps)
 
 
 def _swap_benches(
-    learn: Learner,
-    photos: EvaluationPhotos,
-    spec: ModelSpec,
-    predictions: Predictions,
-    views: Any,
-    on_event: OnEvent,
+    model: TrainedModel, predictions: Predictions, views: Sequence[View], on_event: OnEvent
 ) -> BenchSwap | None:
     """How many decisions another class's bench changes; None with photos of one class only."""
+    photos = model.photos
     return bench_swap(
-        lambda swapped: class_probabilities(
-            learn.model,
-            swapped,
-            range(len(swapped)),
-            spec.preprocessing,
-            device=learn.dls.device,
-            views=views,
-        ),
+        lambda swapped: model.predict_pixels(swapped, views),
         photos.store,
         photos.rows,
         predictions.y_true,
         predictions.y_prob,
-        good=spec.classes.index(spec.good) if spec.good else None,
+        good=model.good_index,
         seed=0,
         on_batch=lambda done: on_event(Progress("swapping benches", done, len(photos.side))),
     )
 
 
-def _load_learner(
-    run: Run, config: RunConfig, spec: ModelSpec, photos: EvaluationPhotos, device: Device
-) -> Learner:
-    """The run's best model in a Learner over ``photos``, built as it was for training."""
-    training = config.training
-    machine = choose_machine(replace(training, device=device, precision="auto", workers=0))
-    backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
-    dls = build_loaders(
-        photos.manifest,
-        photos.store,
-        photos.side,
-        photos.side,
-        classes=spec.classes,
-        preprocessing=spec.preprocessing,
-        augment=config.data.augment,
-        balanced=False,
-        batch_size=training.batch_size,
-        workers=0,
-        seed=training.seed,
-        device=machine.device,
-    )
-    loss = build_loss(None, 0.0, machine.device)
-    learn = build_learner(dls, backbone, loss, training=training, precision="fp32")
-    learn.model.load_state_dict(load_file(run.model_path))
-    return learn
-
-
-def _random_views(
-    learn: Learner, photos: EvaluationPhotos, spec: ModelSpec, config: RunConfig, n: int
-) -> tuple[Predictions, float]:
+def _random_views(model: TrainedModel, n: int, seed: int) -> Predictions:
     """fastai's own ``learn.tta``, with draws that repeat in the run's seed."""
-    begin = time.perf_counter()
-    learn.add_cb(RepeatableDraws(config.training.seed, Position(), first_epoch=0))
-    y_prob, _ = learn.tta(n=n)
-    seconds = (time.perf_counter() - begin) / len(photos.side)
-    return _join(photos, spec, y_prob.as_subclass(torch.Tensor).double().numpy()), seconds
-
-
-def _join(photos: EvaluationPhotos, spec: ModelSpec, y_prob: NDArray[np.float64]) -> Predictions:
-    return predictions_of(photos.photos, spec.classes, spec.good, y_prob)
+    model.learn.add_cb(RepeatableDraws(seed, Position(), first_epoch=0))
+    y_prob, _ = model.learn.tta(n=n)
+    return model.joined(y_prob.as_subclass(torch.Tensor).double().numpy())
 
 
 def _keep(

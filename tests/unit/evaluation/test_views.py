@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.views import FIXED_VIEWS, parse_views
+from fastdefect.evaluation.views import FIXED_VIEWS, parse_views, resolve_views
 
 # No two pixels alike, so that any two different views differ.
 BATCH = torch.arange(2 * 3 * 4 * 4, dtype=torch.float32).reshape(2, 3, 4, 4)
@@ -17,7 +17,10 @@ def _views(name: str) -> list[torch.Tensor]:
     return [view(BATCH) for view in FIXED_VIEWS[name]]
 
 
-@pytest.mark.parametrize(("name", "count"), [("none", 1), ("flips", 4), ("dihedral", 8)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("none", 1), ("mirror", 2), ("half-turn", 2), ("turns", 4), ("flips", 4), ("dihedral", 8)],
+)
 def test_views_are_distinct_and_the_first_is_the_photo(name: str, count: int) -> None:
     views = _views(name)
     assert len(views) == count
@@ -40,7 +43,7 @@ def test_the_dihedral_views_are_the_eight_of_the_square() -> None:
     assert {view.numpy().tobytes() for view in _views("dihedral")} == expected
 
 
-@pytest.mark.parametrize("name", ["none", "flips", "dihedral"])
+@pytest.mark.parametrize("name", sorted(FIXED_VIEWS))
 def test_every_view_is_undone_by_one_of_its_kind(name: str) -> None:
     for view in FIXED_VIEWS[name]:
         undone = [other(view(BATCH)) for other in FIXED_VIEWS[name]]
@@ -53,7 +56,7 @@ def test_two_views_in_a_row_are_a_view_again() -> None:
         assert second(first(BATCH)).numpy().tobytes() in known
 
 
-@pytest.mark.parametrize("name", ["none", "flips", "dihedral"])
+@pytest.mark.parametrize("name", sorted(FIXED_VIEWS))
 def test_fixed_views_are_found_by_name(name: str) -> None:
     assert parse_views(name) == (FIXED_VIEWS[name], 0)
 
@@ -74,3 +77,9 @@ def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--views") as caught:
         parse_views(text)
     assert "random:N" in caught.value.message
+
+
+def test_auto_takes_the_symmetries_that_training_showed() -> None:
+    assert resolve_views("auto", "manufacturing") == "dihedral"
+    assert resolve_views("auto", "none") == "none"
+    assert resolve_views("flips", "none") == "flips"
