@@ -15,6 +15,11 @@ runs/<name>/
   tta.json             what test-time augmentation gave, by split and views
   bench_swap.json      decisions that change with another class's border light, by split
   openings.json        each opening of the sealed test: time, command, what for
+  calibration.json     the temperature that validation asks for, by views
+  operating_point.json the threshold or band that ``threshold`` chose, and why
+  evaluation-<split>.json/.png  every figure with its interval
+  stress-<split>.json/.png  decisions that disturbances flip
+  label-check.csv/.png labels to look at again
   curves.png, confusion.png, log.txt
 
 A cross-validation (``fit --folds K``) has no model of its own but a run for each fold:
@@ -122,6 +127,15 @@ class Run:
         """Predictions on ``split``; with test-time augmentation the views are in the name."""
         suffix = "" if views == "none" else f"-{views.replace(':', '-')}"
         return self.folder / f"predictions-{split}{suffix}.csv"
+
+    def report_path(self, kind: str, split: str, suffix: str) -> Path:
+        """A file of an evaluation: ``evaluation-valid.png``, ``stress-test.json``."""
+        return self.folder / f"{kind}-{split}{suffix}"
+
+    @property
+    def label_check_path(self) -> Path:
+        """Labels to look at again, a CSV; their contact sheet is beside it."""
+        return self.folder / "label-check.csv"
 
     def fold(self, number: int) -> "Run":
         """A cross-validation's run for one fold, from 1; it may not exist yet."""
@@ -275,6 +289,35 @@ class Run:
             expected = "a list" if kind is list else "an object"
             raise RunError(f"{path} is damaged: expected {expected}, found {content!r:.40}.")
         return content
+
+    def write_report(self, kind: str, split: str, content: Mapping[str, Any]) -> Path:
+        """What an evaluation of one ``kind`` found on ``split``, JSON."""
+        path = self.report_path(kind, split, ".json")
+        write_json(path, content)
+        return path
+
+    def write_calibration(self, views: str, temperature: Mapping[str, Any]) -> None:
+        """Put the temperature for ``views`` into ``calibration.json``, beside those of others."""
+        write_json(
+            self.folder / "calibration.json", {**self.read_calibration(), views: temperature}
+        )
+
+    def read_calibration(self) -> dict[str, Any]:
+        """``calibration.json`` by views; empty before the first."""
+        return self._read_json("calibration.json", missing={})
+
+    @property
+    def operating_point_path(self) -> Path:
+        """What ``threshold`` chose, JSON."""
+        return self.folder / "operating_point.json"
+
+    def write_operating_point(self, content: Mapping[str, Any]) -> None:
+        """``operating_point.json``."""
+        write_json(self.operating_point_path, content)
+
+    def read_operating_point(self) -> dict[str, Any] | None:
+        """``operating_point.json``; None where none was chosen."""
+        return self._read_json("operating_point.json", missing={}) or None
 
     def write_bench_swap(self, split: str, result: Mapping[str, Any]) -> None:
         """Put the bench swap of one split into ``bench_swap.json``, beside those of others."""

@@ -1,0 +1,160 @@
+"""How a run decides: its validation predictions, temperature and stored operating point."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastdefect.config import Device
+from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.evaluation.calibration import Temperature, fit_temperature
+from fastdefect.evaluation.decisions import Decision
+from fastdefect.evaluation.predictions import Predictions, read_predictions
+from fastdefect.evaluation.views import parse_views, resolve_views
+from fastdefect.events import Note, OnEvent
+from fastdefect.files import read_csv
+from fastdefect.jobs.evaluation_photos import load_evaluation_photos
+from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.run import Run
+from fastdefect.training.predict import View
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Predictions of some photos, and the part that each photo shows."""
+
+    predictions: Predictions
+    parts: tuple[str, ...]
+
+
+def fixed_views(run: Run, text: str) -> tuple[str, Sequence[View]]:
+    """The name and the views of ``text``; raises ``UsageError`` for random ones.
+
+    An operating point holds for what decides, and random views decide otherwise each time.
+    """
+    name = resolve_views(text, run.read_config().data.augment)
+    views, n_random = parse_views(name)
+    if n_random:
+        raise UsageError(
+            f"--views {text}: random views are for tta-eval only.",
+            "Choose fixed views, for example --views flips.",
+        )
+    return name, views
+
+
+def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) -> Judged:
+    """The validation photos with the run's predictions: kept ones, or made now and kept."""
+    spec = read_spec(run)
+    path = run.predictions_path("valid", views)
+    if path.exists():
+        predictions = read_predictions(path, spec.classes, spec.good)
+        part_of = {row["path"]: row["part"] for row in read_csv(run.split_path)}
+        try:
+            return Judged(predictions, tuple(part_of[name] for name in predictions.names))
+        except KeyError as error:
+            raise RunError(
+                f"{path} names a photo that is not in {run.split_path}: {error}.",
+                f"Delete {path}, and it is made again.",
+            ) from error
+    photos = load_evaluation_photos(
+        run,
+        split="valid",
+        data=None,
+        classes=spec.classes,
+        good=spec.good,
+        command="",
+        what="validation",
+        on_event=on_event,
+    )
+    fixed, _ = parse_views(views)
+    model = load_model(run, photos, device)
+    predictions = model.predict(fixed, on_event=on_event, label="predicting validation")
+    run.write_predictions("valid", predictions.rows(), predictions.columns(), views)
+    return Judged(predictions, tuple(photos.parts))
+
+
+def keep_temperature(run: Run, views: str, valid: Predictions) -> Temperature | None:
+    """Fit the temperature to validation predictions and keep it; None where it can't be fitted."""
+    try:
+        temperature = fit_temperature(valid.y_true, valid.y_prob)
+    except DataError:  # validation photos of one class say nothing of the others
+        return None
+    run.write_calibration(views, temperature.as_json())
+    return temperature
+
+
+def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:
+    """The run's temperature for these views, fitted now if it wasn't yet; 1 where it can't be."""
+    known = run.read_calibration().get(views)
+    if known is not None:
+        try:
+            return _positive(known["value"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"calibration.json of {run.name} is damaged: {known!r:.80}.",
+                "Delete it, and it is made again.",
+            ) from error
+    fitted = keep_temperature(
+        run, views, judge_validation(run, views, device, on_event).predictions
+    )
+    if fitted is None:
+        on_event(Note("Not calibrated: all validation photos are of one class.", "warning"))
+    return fitted.value if fitted else 1.0
+
+
+def decision_for(
+    run: Run, threshold: str, views: str | None, device: Device, on_event: OnEvent
+) -> Decision:
+    """How the run decides.
+
+    ``threshold``: "stored" takes the operating point that was chosen, if one was, "argmax" the
+    most probable class, and a number is the threshold itself. ``views``: None for those of the
+    operating point, or none. Raises ``UsageError`` for other texts.
+    """
+    stored = run.read_operating_point() if threshold == "stored" else None
+    if stored is None:
+        name, _ = fixed_views(run, views or "none")
+        temperature = temperature_for(run, name, device, on_event)
+        if threshold in ("stored", "argmax"):
+            return Decision(name, temperature, None, None, "the most probable class")
+        return Decision(name, temperature, _share(threshold), None, f"threshold {threshold}")
+    try:
+        chosen = Decision(
+            str(stored["views"]),
+            _positive(stored["temperature"]),
+            float(stored["threshold"]),
+            float(stored["high"]) if stored["high"] is not None else None,
+            str(stored["said"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{run.operating_point_path} is damaged: {error!r}.",
+            "Choose it anew with fastdefect threshold, or delete it.",
+        ) from error
+    if views is not None and fixed_views(run, views)[0] != chosen.views:
+        raise UsageError(
+            f"--views {views}: the operating point of {run.name} was chosen for views "
+            f"{chosen.views}, and holds for no others.",
+            f"Leave --views out, choose again with fastdefect threshold --views {views}, or "
+            "decide by the most probable class with --threshold argmax.",
+        )
+    return chosen
+
+
+def _positive(value: object) -> float:
+    number = float(str(value))
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"Expected a number above 0, got {value}")
+    return number
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise UsageError(
+            f"--threshold {text}: expected stored, argmax or a number from 0 to 1.",
+            "Choose a good one with fastdefect threshold.",
+        )
+    return value
