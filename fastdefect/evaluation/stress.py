@@ -1,0 +1,337 @@
+"""Stress: how many decisions change, and for the worse, as photos are disturbed more and more.
+
+Each disturbance is applied by itself. The undisturbed photos are decided once, by the same
+predictor; a decision flips if it differs from that one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.data.images import Pixels
+from fastdefect.data.store import PhotoStore
+from fastdefect.evaluation.bench_swap import Flips, Predict, compare
+from fastdefect.evaluation.disturbances import DISTURBANCES, Disturbance, generator
+from fastdefect.files import finite
+
+Decide = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+_BATCH = 64  # photos
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Escapes among the defective photos, overkills among the good ones.
+
+    Where no class is good, all photos are defective, the counts zero and the rates NaN.
+    """
+
+    n_defective: int
+    escapes: int
+    n_good: int
+    overkills: int
+    has_good: bool = True
+
+    @property
+    def escape_rate(self) -> float:
+        """The share of defective photos that are called good."""
+        return self._rate(self.escapes, self.n_defective)
+
+    @property
+    def overkill_rate(self) -> float:
+        """The share of good photos that are called defective."""
+        return self._rate(self.overkills, self.n_good)
+
+    def _rate(self, count: int, total: int) -> float:
+        return count / total if total and self.has_good else float("nan")
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts and rates; None for a rate that is not defined."""
+        rates = {"escape_rate": self.escape_rate, "overkill_rate": self.overkill_rate}
+        counts = ("n_defective", "escapes", "n_good", "overkills")
+        return {**{name: getattr(self, name) for name in counts}, **finite(rates)}
+
+
+@dataclass(frozen=True)
+class StressPoint:
+    """What one disturbance of one ``strength`` did to the decisions.
+
+    ``flips`` counts photos. ``parts`` counts parts, one flipped as soon as one of its photos
+    is: photos of a part are alike, and only the interval over parts takes that into account.
+    ``to_escape``: defective photos called defective before and good now; ``to_overkill``: good
+    ones called good before and defective now. ``unchanged`` photos are the same to the byte: where
+    all are, the disturbance can't happen to such photos, and no flips prove nothing.
+    """
+
+    strength: float
+    flips: Flips
+    parts: Flips
+    mistakes: Mistakes
+    to_escape: int
+    to_overkill: int
+    unchanged: int
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run keeps it."""
+        return {
+            "strength": self.strength,
+            "flips": self.flips.as_json(),
+            "parts": self.parts.as_json(),
+            **self.mistakes.as_json(),
+            "to_escape": self.to_escape,
+            "to_overkill": self.to_overkill,
+            "unchanged": self.unchanged,
+        }
+
+
+@dataclass(frozen=True)
+class StressLine:
+    """One disturbance: a point for each of its strengths, in their order."""
+
+    disturbance: Disturbance
+    points: tuple[StressPoint, ...]
+
+    @property
+    def acts(self) -> bool:
+        """Whether any photo was changed at any strength."""
+        return any(point.unchanged < point.flips.n for point in self.points)
+
+    @property
+    def directions(self) -> tuple[tuple[StressPoint, ...], ...]:
+        """The points below the disturbance's identity and those above, weakest first."""
+        by_strength = {point.strength: point for point in self.points}
+        return tuple(
+            tuple(by_strength[strength] for strength in strengths)
+            for strengths in self.disturbance.directions
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run keeps it."""
+        return {
+            "disturbance": self.disturbance.name,
+            "unit": self.disturbance.unit,
+            "identity": self.disturbance.identity,
+            "points": [point.as_json() for point in self.points],
+        }
+
+
+@dataclass(frozen=True)
+class StressReport:
+    """``undisturbed`` are the mistakes on the photos as they are."""
+
+    n: int
+    n_parts: int
+    seed: int
+    undisturbed: Mistakes
+    lines: tuple[StressLine, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run keeps it."""
+        return {
+            "n": self.n,
+            "n_parts": self.n_parts,
+            "seed": self.seed,
+            "undisturbed": self.undisturbed.as_json(),
+            "disturbances": [line.as_json() for line in self.lines],
+        }
+
+
+def stress(
+    predict: Predict,
+    photos: PhotoStore | NDArray[np.uint8],
+    rows: Sequence[int],
+    y_true: NDArray[np.int64],
+    *,
+    good: int | None,
+    decide: Decide,
+    parts: Sequence[str],
+    seed: int,
+    disturbances: Sequence[Disturbance] = tuple(DISTURBANCES.values()),
+    on_step: Callable[[int, int], None] | None = None,
+) -> StressReport:
+    """Disturb the photos in ``rows`` of ``photos`` in every way and strength and decide again.
+
+    ``predict`` maps photos (n, height, width, 3) uint8 to probabilities (n, n_classes), and
+    ``decide`` those to decisions (n,), indices of classes. ``y_true`` (n,) holds the class
+    indices, ``parts`` (n,) names the parts, ``good`` is the index of the good class, if any.
+    The draws follow from ``seed``, the disturbance, its strength and the photo's position in
+    ``rows``. ``on_step`` is told how many photos of how many are predicted, each counted once
+    for every strength.
+
+    Raises ``ValueError`` if the lengths differ or there is no photo.
+    """
+    if not len(rows) or not len(rows) == len(y_true) == len(parts):
+        raise ValueError(
+            f"Expected as many labels and parts as photos, and at least one, got "
+            f"{len(y_true)}, {len(parts)} and {len(rows)}"
+        )
+    total = len(rows) * (1 + sum(len(each.strengths) for each in disturbances))
+    decider = _Decider(predict, decide, photos, rows, total, on_step)
+    part = np.unique(np.asarray(parts), return_inverse=True)[1]
+    before, _ = decider.decisions(lambda photo, position: photo)
+    lines = []
+    for disturbance in disturbances:
+        points = []
+        for index, strength in enumerate(disturbance.strengths):
+            change = partial(_disturbed, disturbance, index, seed)
+            after, unchanged = decider.decisions(change)
+            points.append(_point(strength, y_true, before, after, part, good, unchanged))
+        lines.append(StressLine(disturbance, tuple(points)))
+    undisturbed = _mistakes(y_true, before, good)
+    return StressReport(len(rows), int(part.max()) + 1, seed, undisturbed, tuple(lines))
+
+
+def _disturbed(
+    disturbance: Disturbance, index: int, seed: int, photo: Pixels, position: int
+) -> Pixels:
+    rng = generator(seed, disturbance.name, index, position)
+    return disturbance.apply(photo, disturbance.strengths[index], rng)
+
+
+@dataclass
+class _Decider:
+    """Decides on all photos, again and again, a batch at a time, and tells how far it is."""
+
+    predict: Predict
+    decide: Decide
+    photos: PhotoStore | NDArray[np.uint8]
+    rows: Sequence[int]
+    total: int
+    on_step: Callable[[int, int], None] | None
+    done: int = 0
+
+    def decisions(self, change: Callable[[Pixels, int], Pixels]) -> tuple[NDArray[np.int64], int]:
+        """(n,) decisions on changed photos, and how many the change left as they were."""
+        decided = np.empty(len(self.rows), np.int64)
+        unchanged = 0
+        for start in range(0, len(self.rows), _BATCH):
+            batch = range(start, min(start + _BATCH, len(self.rows)))
+            before = [self.photos[self.rows[position]] for position in batch]
+            after = [change(photo, place) for photo, place in zip(before, batch, strict=True)]
+            unchanged += sum(map(np.array_equal, before, after))
+            decided[batch.start : batch.stop] = self.decide(self.predict(np.stack(after)))
+            self.done += len(batch)
+            if self.on_step:
+                self.on_step(self.done, self.total)
+        return decided, unchanged
+
+
+def _point(
+    strength: float,
+    y_true: NDArray[np.int64],
+    before: NDArray[np.int64],
+    after: NDArray[np.int64],
+    part: NDArray[np.int64],
+    good: int | None,
+    unchanged: int,
+) -> StressPoint:
+    """``part`` (n,) numbers the parts from 0."""
+    swapped = compare(y_true, before, after, good)
+    flipped = np.bincount(part, weights=before != after) > 0
+    return StressPoint(
+        strength=strength,
+        flips=swapped.all,
+        parts=Flips(len(flipped), int(flipped.sum())),
+        mistakes=_mistakes(y_true, after, good),
+        to_escape=swapped.to_escape,
+        to_overkill=swapped.to_overkill,
+        unchanged=unchanged,
+    )
+
+
+def _mistakes(y_true: NDArray[np.int64], decided: NDArray[np.int64], good: int | None) -> Mistakes:
+    if good is None:
+        return Mistakes(len(y_true), 0, 0, 0, has_good=False)
+    is_good, passed = y_true == good, decided == good
+    return Mistakes(
+        n_defective=int((~is_good).sum()),
+        escapes=int((~is_good & passed).sum()),
+        n_good=int(is_good.sum()),
+        overkills=int((is_good & ~passed).sum()),
+    )
+
+
+# ---- limits
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a line can bear, shares of photos; None is no limit."""
+
+    max_flips: float | None = None
+    max_escape: float | None = None
+    max_overkill: float | None = None
+
+    def broken(self, flips: float, mistakes: Mistakes) -> tuple[str, ...]:
+        """Which of "flips", "escape" and "overkill" are above their limits."""
+        found = {
+            "flips": (flips, self.max_flips),
+            "escape": (mistakes.escape_rate, self.max_escape),
+            "overkill": (mistakes.overkill_rate, self.max_overkill),
+        }
+        return tuple(
+            name for name, (share, most) in found.items() if most is not None and share > most
+        )
+
+
+@dataclass(frozen=True)
+class Break:
+    """How far a disturbance may go in one direction.
+
+    ``strength`` is the first at which the limits in ``broken`` break; None where all strengths
+    hold, and the disturbance's identity where the undisturbed photos break them already.
+    ``held`` is the strongest before it; None where there is none. ``end`` is the strongest that
+    was tried.
+    """
+
+    disturbance: Disturbance
+    strength: float | None
+    broken: tuple[str, ...]
+    held: float | None
+    end: float
+
+    def as_json(self) -> dict[str, Any]:
+        """As the run keeps it."""
+        return {
+            "disturbance": self.disturbance.name,
+            "strength": self.strength,
+            "broken": list(self.broken),
+            "held": self.held,
+            "end": self.end,
+        }
+
+
+def first_breaks(report: StressReport, limits: Limits) -> tuple[Break, ...]:
+    """For each disturbance and direction, the first strength at which a limit breaks.
+
+    It goes from weak to strong; what holds again beyond a break doesn't count. The observed
+    shares are held against the limits, not the ends of their intervals: with few photos, "holds"
+    says little. A rate that is not defined breaks nothing.
+    """
+    already = limits.broken(0.0, report.undisturbed)
+    return tuple(
+        _first_break(line.disturbance, points, limits, already)
+        for line in report.lines
+        for points in line.directions
+    )
+
+
+def _first_break(
+    disturbance: Disturbance,
+    points: Sequence[StressPoint],
+    limits: Limits,
+    already: tuple[str, ...],
+) -> Break:
+    end = points[-1].strength
+    if already:
+        return Break(disturbance, disturbance.identity, already, None, end)
+    held = None
+    for point in points:
+        broken = limits.broken(point.flips.share, point.mistakes)
+        if broken:
+            return Break(disturbance, point.strength, broken, held, end)
+        held = point.strength
+    return Break(disturbance, None, (), held, end)

@@ -1,0 +1,287 @@
+"""The figure of an evaluation: what the scores tell, and where the threshold lies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+
+from fastdefect.evaluation.calibration import ReliabilityBin
+from fastdefect.evaluation.operating_point import CostCurve
+from fastdefect.reporting.contact_sheet import clean
+from fastdefect.reporting.figure import FAINT, INK, drawing
+from fastdefect.reporting.threshold_panels import (
+    CHOSEN,
+    DASHED,
+    draw_costs,
+    draw_rates,
+    draw_reliability,
+    limit_to_percent,
+)
+
+Floats = NDArray[np.float64]
+
+# Okabe and Ito's palette, told apart by colour-blind eyes.
+_CLASSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_LETTERS = 18
+_ZOOMS = (0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """One question of yes or no: ``positive`` (n,) bool is the truth, ``score`` (n,) the guess."""
+
+    name: str
+    positive: NDArray[np.bool_]
+    score: Floats
+    colour: str
+    main: bool = False
+
+    @property
+    def defined(self) -> bool:
+        """Whether there are photos of both kinds."""
+        return 0 < int(self.positive.sum()) < len(self.positive)
+
+
+def plot_evaluation(
+    path: Path,
+    y_true: NDArray[np.int64],
+    y_prob: NDArray[np.floating[Any]],
+    classes: Sequence[str],
+    *,
+    good: str | None,
+    title: str,
+    threshold: float | None = None,
+    costs: CostCurve | None = None,
+    reliability: Sequence[tuple[str, Sequence[ReliabilityBin]]] = (),
+) -> None:
+    """Draw ROC, precision and recall, the mistakes by threshold and the reliability as a PNG.
+
+    ``y_true`` (n,) are indices into ``classes``, ``y_prob`` (n, n_classes) probabilities. With
+    a ``good`` class, a part is rejected if its score, 1 - P(good), is ``threshold`` or more; the
+    mistakes by threshold are drawn, and below them ``costs``. ``reliability`` are named sets of
+    bins: the first is drawn faint (before), the last in colour (after). What can't be drawn
+    says so, and a panel without input is left out.
+
+    Raises ValueError without photos, if the shapes differ, a probability is not finite or
+    ``good`` is no class; OSError where ``path`` can't be written.
+    """
+    _check(y_true, y_prob, classes, good)
+    probabilities = np.asarray(y_prob, np.float64)
+    curves = _curves(y_true, probabilities, classes, good)
+    cells = [("roc", "roc"), ("pr", "pr")]
+    if good is not None:
+        cells.append(("rates", "cost" if costs else "rates"))
+    if reliability:
+        cells.append(("reliability", "reliability"))
+    layout = _layout(cells)
+    with drawing(path, 5.0 * len(layout[0]), 0.6 + 2.15 * len(layout)) as figure:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+        panels = figure.subplot_mosaic(layout)  # type: ignore[arg-type]
+        main = curves[0] if good is not None else None
+        _draw_roc(panels["roc"], curves, main, threshold)
+        _draw_precision_recall(panels["pr"], curves, main, threshold)
+        if main is not None:
+            draw_rates(panels["rates"], main.positive, main.score, threshold)
+            if costs:
+                panels["rates"].set_xlabel("")
+                panels["rates"].tick_params(labelbottom=False)
+                draw_costs(panels["cost"], costs, threshold)
+        if reliability:
+            draw_reliability(panels["reliability"], reliability)
+
+
+def _check(
+    y_true: NDArray[np.int64],
+    y_prob: NDArray[np.floating[Any]],
+    classes: Sequence[str],
+    good: str | None,
+) -> None:
+    if not len(y_true) or y_prob.shape != (len(y_true), len(classes)):
+        raise ValueError(
+            f"Expected photos and probabilities of shape {(len(y_true), len(classes))}, "
+            f"but got {y_prob.shape}"
+        )
+    if not np.isfinite(y_prob).all():
+        raise ValueError("Expected finite probabilities")
+    if good is not None and good not in classes:
+        raise ValueError(f"Expected the good class to be one of {list(classes)} but got {good!r}")
+
+
+def _layout(cells: Sequence[tuple[str, str]]) -> list[list[str]]:
+    """Each cell is two rows high: two by two of four cells, or all beside each other."""
+    wide = 2 if len(cells) == 4 else len(cells)
+    lines = [cells[start : start + wide] for start in range(0, len(cells), wide)]
+    return [[cell[half] for cell in line] for line in lines for half in (0, 1)]
+
+
+# ---- ROC, precision and recall
+
+
+def _curves(
+    y_true: NDArray[np.int64], y_prob: Floats, classes: Sequence[str], good: str | None
+) -> list[_Curve]:
+    """Defective or good, if one class is good; of more than two classes also each and the rest."""
+    curves = []
+    if good is not None:
+        at = list(classes).index(good)
+        name = "defective" if len(classes) <= 2 else "any defect"
+        curves.append(_Curve(name, y_true != at, 1 - y_prob[:, at], INK, main=True))
+    if len(classes) > 2:
+        colours = _colours(y_true, y_prob)
+        curves += [
+            _Curve(_short(name), y_true == i, y_prob[:, i], colours[i])
+            for i, name in enumerate(classes)
+        ]
+    elif good is None:
+        last = len(classes) - 1
+        curves.append(_Curve(_short(classes[last]), y_true == last, y_prob[:, last], INK, True))
+    return curves
+
+
+def _colours(y_true: NDArray[np.int64], y_prob: Floats) -> list[str]:
+    """Colours for the classes that are hardest to tell, faint for the others."""
+    n_classes = y_prob.shape[1]
+    areas = [_area(_Curve("", y_true == i, y_prob[:, i], INK)) for i in range(n_classes)]
+    hardest = np.argsort(areas, kind="stable")[: len(_CLASSES)]  # NaN last
+    named = dict(zip(sorted(hardest.tolist()), _CLASSES, strict=False))
+    return [named.get(i, FAINT) for i in range(n_classes)]
+
+
+def _area(curve: _Curve) -> float:
+    if not curve.defined:
+        return float("nan")
+    false, true, _ = roc_curve(curve.positive, curve.score)
+    return float(auc(false, true))
+
+
+def _draw_roc(
+    panel: Axes, curves: Sequence[_Curve], main: _Curve | None, threshold: float | None
+) -> None:
+    panel.set(title="ROC")
+    if len(curves) == 1 and main is not None:
+        panel.set(xlabel="overkill rate (%)", ylabel="defects caught, 100 - escape rate (%)")
+    else:
+        panel.set(xlabel="others called so (%)", ylabel="found of the class (%)")
+    limit_to_percent(panel)
+    panel.plot([0, 100], [0, 100], color=FAINT, linewidth=0.9, linestyle=DASHED)
+    drawn = [curve for curve in curves if curve.defined]
+    if not drawn:
+        _say(panel, "not defined: all photos are of one kind")
+        return
+    points = [(curve, *_roc(curve)) for curve in drawn]
+    for curve, false, true in points:
+        _plot_curve(panel, curve, false, true, f"AUC {auc(false, true):.4f}")
+    singles = [(false, true) for curve, false, true in points if not curve.main]
+    if len(singles) > 1:
+        _plot_macro(panel, singles)
+    if threshold is not None and main is not None and main.defined:
+        _mark(panel, *_operating_point(main, threshold)[:2], threshold)
+    if len(curves) == 1:
+        _draw_zoom(panel, *points[0][1:], main, threshold)
+    _draw_legend(panel, drawn, "lower right")
+
+
+def _roc(curve: _Curve) -> tuple[Floats, Floats]:
+    false, true, _ = roc_curve(curve.positive, curve.score)
+    return np.asarray(false, np.float64), np.asarray(true, np.float64)
+
+
+def _plot_macro(panel: Axes, singles: Sequence[tuple[Floats, Floats]]) -> None:
+    """The mean of the classes' curves at each rate of false alarms; its AUC is their mean."""
+    grid = np.unique(np.concatenate([false for false, _ in singles]))
+    mean = np.mean([np.interp(grid, false, true) for false, true in singles], axis=0)
+    area = np.mean([auc(false, true) for false, true in singles])
+    label = f"mean of classes: AUC {area:.4f}"
+    panel.plot(100 * grid, 100 * mean, color=INK, linestyle=(0, (1, 1)), zorder=4, label=label)
+
+
+def _draw_zoom(
+    panel: Axes, false: Floats, true: Floats, main: _Curve | None, threshold: float | None
+) -> None:
+    """The corner in which a good model's curve lies, enlarged, if it lies in a corner at all."""
+    reach = 2 * float(np.maximum(false, 1 - true).min())
+    zoom = next((zoom for zoom in _ZOOMS if zoom >= reach), None)
+    if zoom is None:
+        return
+    inset = panel.inset_axes((0.42, 0.3, 0.55, 0.5))
+    inset.plot(100 * false, 100 * true, color=INK)
+    if threshold is not None and main is not None:
+        _mark(inset, *_operating_point(main, threshold)[:2], None)
+    margin = 4 * zoom  # percent, 1/25 of the inset
+    inset.set(xlim=(-margin, 100 * zoom), ylim=(100 * (1 - zoom), 100 + margin))
+    inset.set_title("enlarged corner", fontsize=8.5, fontweight="normal", color=FAINT)
+    inset.tick_params(labelsize=8)
+
+
+def _draw_precision_recall(
+    panel: Axes, curves: Sequence[_Curve], main: _Curve | None, threshold: float | None
+) -> None:
+    panel.set(title="Precision and recall", xlabel="recall: found of the class (%)")
+    panel.set(ylabel="precision: right among those called so (%)")
+    if len(curves) == 1 and main is not None:
+        panel.set(xlabel="recall: defects caught (%)")
+        panel.set(ylabel="precision: defective among rejected (%)")
+    limit_to_percent(panel)
+    drawn = [curve for curve in curves if curve.defined]
+    if not drawn:
+        _say(panel, "not defined: all photos are of one kind")
+        return
+    for curve in drawn:
+        precision, recall, _ = precision_recall_curve(curve.positive, curve.score)
+        area = average_precision_score(curve.positive, curve.score)
+        _plot_curve(panel, curve, recall, precision, f"AP {area:.4f}", drawstyle="steps-post")
+    if drawn[0].main:
+        share = float(drawn[0].positive.mean())
+        label = f"by chance: {100 * share:.1f} % of the photos"
+        panel.axhline(100 * share, color=FAINT, linewidth=0.9, linestyle=DASHED, label=label)
+    if threshold is not None and main is not None and main.defined:
+        _, caught, precision_there = _operating_point(main, threshold)
+        _mark(panel, caught, precision_there, threshold)
+    _draw_legend(panel, drawn, "lower left")
+
+
+def _operating_point(curve: _Curve, threshold: float) -> tuple[float, float, float]:
+    """Rate of false alarms, share found, precision (NaN if none is called so)."""
+    called = curve.score >= threshold
+    precision = float(curve.positive[called].mean()) if called.any() else float("nan")
+    return float(called[~curve.positive].mean()), float(called[curve.positive].mean()), precision
+
+
+def _plot_curve(
+    panel: Axes, curve: _Curve, x: Floats, y: Floats, figure: str, **style: Any
+) -> None:
+    label = None if curve.colour == FAINT else f"{curve.name}: {figure}"
+    width, order = (1.9, 3.0) if curve.main else (1.1, 2.0)
+    style = {"color": curve.colour, "linewidth": width, "zorder": order, **style}
+    panel.plot(100 * x, 100 * y, label=label, **style)
+
+
+def _mark(panel: Axes, x: float, y: float, threshold: float | None) -> None:
+    label = None if threshold is None else f"at the threshold {threshold:.4g}"
+    if np.isfinite(y):
+        panel.plot([100 * x], [100 * y], "o", color=CHOSEN, markersize=7, zorder=5, label=label)
+
+
+def _draw_legend(panel: Axes, drawn: Sequence[_Curve], place: Any) -> None:
+    handles = panel.get_legend_handles_labels()[0]
+    others = sum(curve.colour == FAINT for curve in drawn)
+    if others:
+        handles.append(Line2D([], [], color=FAINT, linewidth=1.1, label=f"{others} easier classes"))
+    style: dict[str, Any] = {"frameon": True, "framealpha": 0.85, "edgecolor": "none"}
+    panel.legend(handles=handles, loc=place, fontsize=8.5, **style)
+
+
+def _say(panel: Axes, text: str) -> None:
+    panel.text(0.5, 0.5, text, transform=panel.transAxes, ha="center", va="center", color=FAINT)
+
+
+def _short(name: str) -> str:
+    plain = clean(name)
+    half = _LETTERS // 2
+    return plain if len(plain) <= _LETTERS else f"{plain[:half]}…{plain[1 - half :]}"
