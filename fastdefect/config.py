@@ -72,6 +72,11 @@ class DataConfig:
     unleak: Annotated[
         bool, Flag("Leave out photos to train on whose part is in a given valid or test.")
     ] = False
+    photos_per_class: Annotated[
+        int | None,
+        Ge(1),
+        Flag("Train on at most so many photos of each class, whole parts first."),
+    ] = None
     strict: Annotated[bool, Flag("Stop at unreadable photos instead of leaving them out.")] = False
     image_size: Annotated[int, Ge(16), Flag("Side of the square that the model sees, pixels.")] = (
         224

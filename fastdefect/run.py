@@ -27,6 +27,12 @@ A cross-validation (``fit --folds K``) has no model of its own but a run for eac
   folds.csv            path,label,part,split,sha256,fold
   predictions-oof.csv  path,label,predicted,p_<class>,...,fold,part: of the held-out photos
   fold-1/, fold-2/ ... as above, and predictions-heldout.csv
+
+Several trainings on the same photos (``learning-curve``) have a run for each, too:
+  run.json, config.toml, findings.*, environment.json, openings.json, log.txt
+  split.csv            before any training leaves photos out
+  learning_curve.json/.png  the trainings, the law through them, and what it forecasts
+  1-of-8-repeat-1/ ...  as above
 """
 
 import json
@@ -42,15 +48,19 @@ from fastdefect.files import read_csv, write_csv, write_json, write_text
 
 SCHEMA = 1
 # What run.json's status can be.
-RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED = (
+RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, OUT_OF_BUDGET = (
     "running",
     "finished",
     "early stopping",
     "interrupted",
     "failed",
+    "out of budget",
 )
 # What run.json's kind can be; older runs have none and are trainings.
 TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
+LEARNING_CURVE, MEMBER = "learning curve", "member"
+# The kinds that are several trainings on the same photos, each a MEMBER.
+SERIES = (LEARNING_CURVE,)
 FINDING_COLUMNS = ("kind", "severity", "message", "value", "low", "high", "path")
 
 
@@ -141,6 +151,20 @@ class Run:
         """A cross-validation's run for one fold, from 1; it may not exist yet."""
         return Run(self.folder / f"fold-{number}")
 
+    def member(self, name: str) -> "Run":
+        """One of several trainings inside this run; it may not exist yet."""
+        return Run(self.folder / name)
+
+    def members(self) -> list["Run"]:
+        """The trainings inside this run that were begun, by name."""
+        folders = sorted(path.parent for path in self.folder.glob("*/run.json"))
+        return [Run(folder) for folder in folders]
+
+    @property
+    def learning_curve_path(self) -> Path:
+        """The plot of a learning curve."""
+        return self.folder / "learning_curve.png"
+
     # What the run is
 
     def begin(self, config: RunConfig, command: str, kind: str, started: datetime) -> None:
@@ -156,12 +180,19 @@ class Run:
         write_json(self.folder / "run.json", state)
 
     def read_kind(self) -> str:
-        """``TRAINING``, ``CROSS_VALIDATION`` or ``FOLD``."""
+        """``TRAINING``, ``CROSS_VALIDATION``, ``FOLD``, ``MEMBER`` or one of ``SERIES``."""
         return str(self.read_state().get("kind", TRAINING))
 
     def require_model(self) -> None:
         """Raise ``RunError``, with what to do, unless there is a model to evaluate."""
-        if self.read_kind() == CROSS_VALIDATION:
+        kind = self.read_kind()
+        if kind in SERIES:
+            named = f": {members[0].folder}" if (members := self.members()) else "."
+            raise RunError(
+                f"{self.name} is several trainings ({kind}): it has no single model.",
+                f"Name one of them{named}",
+            )
+        if kind == CROSS_VALIDATION:
             raise RunError(
                 f"{self.name} is a cross-validation: it has no single model.",
                 f"Name a fold: {self.fold(1).folder}",
@@ -206,9 +237,9 @@ class Run:
 
     @property
     def _keeper_of_the_test(self) -> "Run":
-        """All folds of a cross-validation have one test: its openings are counted together."""
+        """All trainings inside a run have one test: its openings are counted together."""
         parent = Run(self.folder.parent)
-        whole = self.read_kind() == FOLD and (parent.folder / "run.json").is_file()
+        whole = self.read_kind() in (FOLD, MEMBER) and (parent.folder / "run.json").is_file()
         return parent if whole else self
 
     # What it found and learned
@@ -318,6 +349,12 @@ class Run:
     def read_operating_point(self) -> dict[str, Any] | None:
         """``operating_point.json``; None where none was chosen."""
         return self._read_json("operating_point.json", missing={}) or None
+
+    def write_learning_curve(self, content: Mapping[str, Any]) -> Path:
+        """``learning_curve.json``."""
+        path = self.folder / "learning_curve.json"
+        write_json(path, content)
+        return path
 
     def write_bench_swap(self, split: str, result: Mapping[str, Any]) -> None:
         """Put the bench swap of one split into ``bench_swap.json``, beside those of others."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.errors import RunError, UsageError
-from fastdefect.run import CROSS_VALIDATION, FOLD, TRAINING, Run
+from fastdefect.run import CROSS_VALIDATION, FOLD, MEMBER, SERIES, TRAINING, Run
 
 LATEST = "latest"
 
@@ -47,10 +47,18 @@ def create_fold(parent: Run, number: int) -> Run:
     The settings hold ``folds``: repeating them repeats the cross-validation, as a fold alone
     can't be.
     """
-    run = parent.fold(number)
+    return _begin_inside(parent, parent.fold(number), parent.read_config(), FOLD)
+
+
+def create_member(parent: Run, name: str, config: RunConfig) -> Run:
+    """The run for one of several trainings inside ``parent``; a stillborn one is begun anew."""
+    return _begin_inside(parent, parent.member(name), config, MEMBER)
+
+
+def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: str) -> Run:
     run.folder.mkdir(exist_ok=True)
     command = str(parent.read_state().get("command", ""))
-    run.begin(parent.read_config(), command, FOLD, datetime.now(UTC))
+    run.begin(config, command, kind, datetime.now(UTC))
     return run
 
 
@@ -137,7 +145,8 @@ def summarise(run: Run) -> dict[str, Any]:
     """What a list of runs shows of one: name, status, epochs, arch and validation figures.
 
     A cross-validation's figures are those of its held-out photos, and ``folds`` says how many
-    it has; it is None for a single training.
+    it has; it is None for a single training. Of several trainings on the same photos there are
+    no figures, but ``trainings`` says how many were begun.
     A run that can't be read (damaged, or another version's) must not hide the others: its
     status says so, and the rest is empty.
     """
@@ -150,6 +159,7 @@ def summarise(run: Run) -> dict[str, Any]:
             "started": state.get("started", ""),
             "epochs": len(run.read_history()),
             "folds": config.report.folds if crossed else None,
+            "trainings": len(run.members()) if run.read_kind() in SERIES else None,
             "arch": config.model.arch,
             "valid": metrics.get("oof" if crossed else "valid", {}),
         }
@@ -160,6 +170,7 @@ def summarise(run: Run) -> dict[str, Any]:
             "started": "",
             "epochs": 0,
             "folds": None,
+            "trainings": None,
             "arch": "-",
             "valid": {},
         }

@@ -165,11 +165,11 @@ def _refine(
         weighted = (inside * (worth + 0.01))[:, None] * padded.T
         # All rows at once; the little on the diagonal keeps points in one line solvable.
         fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
-        inside = inside.any(axis=1)[:, None] & (
-            ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
-        )
+        close = ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
+        inside = inside.any(axis=1)[:, None] & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
-    likely = (small >= _LEAST_SCALE) & (large <= np.minimum(_MOST_SCALE, _MOST_STRETCH * small))
+    likely: NDArray[np.bool_] = small >= _LEAST_SCALE
+    likely &= large <= np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
     likely &= inside.any(axis=1)
     corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]]) * middle
     moved = np.concatenate([corners, np.ones((4, 1))], axis=1) @ fitted - corners

@@ -41,7 +41,8 @@ class Shortlist:
 def shortlists(photos: Sequence[Keypoints]) -> list[Shortlist]:
     """For each photo the others that share most hashes with it.
 
-    There are as many as ``LISTED`` and ``MIRRORED`` say, fewest from 700 photos on. A photo may be on both lists. The same photos in the same order give the same lists.
+    There are as many as ``LISTED`` and ``MIRRORED`` say, fewest from 700 photos on. A photo
+    may be on both lists. The same photos in the same order give the same lists.
     """
     n = len(photos)
     if sum(map(len, photos)) == 0:

@@ -1,5 +1,6 @@
 """From probabilities to decisions: the run's calibration, and its operating point if it has one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.evaluation.calibration import apply_temperature
+from fastdefect.evaluation.rates import Rate, rate_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -53,6 +55,42 @@ class Decision:
         return dict(vars(self))
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a band of thresholds sends to people: shares of the defective and the good photos.
+
+    ``escape`` and ``overkill`` are those of the decisions made without a person.
+    """
+
+    defective: Rate
+    good: Rate
+    escape: Rate
+    overkill: Rate
+
+    def as_json(self) -> dict[str, Any]:
+        """All rates."""
+        return {name: rate.as_json() for name, rate in vars(self).items()}
+
+
 def defect_score(y_prob: Floats, good: int) -> Floats:
     """P(defect) = 1 - P(good) of each photo, (n,) in [0, 1]."""
     return np.clip(1 - y_prob[:, good], 0, 1)
+
+
+def sent_to_people(
+    decision: Decision, score: Floats, defective: NDArray[np.bool_], parts: Sequence[str]
+) -> Sent | None:
+    """What the band of ``decision`` does to photos of these scores; None if it has no band.
+
+    ``score`` (n,) is ``defect_score``, ``defective`` (n,) the truth, ``parts`` (n,) the parts.
+    """
+    if decision.threshold is None or decision.high is None or not decision.has_band:
+        return None
+    passed, rejected = score < decision.threshold, score >= decision.high
+    asked, names = ~passed & ~rejected, np.asarray(parts)
+    return Sent(
+        defective=rate_of(asked[defective], names[defective]),
+        good=rate_of(asked[~defective], names[~defective]),
+        escape=rate_of(passed[defective], names[defective]),
+        overkill=rate_of(rejected[~defective], names[~defective]),
+    )

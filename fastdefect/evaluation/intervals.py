@@ -6,21 +6,23 @@ section 3.8), and an interval runs from the 2.5th to the 97.5th percentile of a 
 draws. It tells the luck of the parts that were photographed, not that of the training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.metrics import HEADLINE, Metrics
+from fastdefect.metrics import HEADLINE, Metrics, figures
 
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
+Parts = Sequence[str] | NDArray[np.str_]
 
 _TAIL = 0.025
 # A figure that more draws than these can't give hangs on so few parts that no interval holds.
 _MOST_UNDEFINED = 0.05
+_ROUNDING = 1e-12  # draws that differ by less agree
 _CHUNK = 2_000_000  # weights at a time, 16 MB
 
 
@@ -39,10 +41,10 @@ def spread_over_folds(folds: Sequence[Metrics]) -> dict[str, Spread]:
 
     The folds' trainings share most of their photos, so that ``sd`` is no standard error.
     """
-    figures = {name: np.array([getattr(fold, name) for fold in folds]) for name in HEADLINE}
+    of_folds = {name: np.array([getattr(fold, name) for fold in folds]) for name in HEADLINE}
     return {
         name: Spread(*map(float, (of.mean(), of.std(ddof=1), of.min(), of.max())))
-        for name, of in figures.items()
+        for name, of in of_folds.items()
     }
 
 
@@ -60,9 +62,9 @@ def bootstrap_intervals(
 
     ``y_true`` (n,), ``y_prob`` (n, n_classes), ``classes`` and ``good`` as for
     ``metrics.score``; ``parts`` (n,) names the part of each photo. The figures of a draw are
-    those of ``metrics.score``, computed for all draws at once, but a draw without a photo of
-    the defect says nothing of its F1, precision and recall. Draws in which a figure is not
-    defined are left out; None if they are more than 5 %.
+    those of ``metrics.figures``: a draw without a photo of the defect says nothing of its F1,
+    precision and recall. Draws in which a figure is not defined are left out; None if they are
+    more than 5 %.
 
     Where all draws agree (no escape among the photos, say) a bootstrap is blind. A share of 0
     or 1 then gets its exact interval (Clopper and Pearson 1934), each part counted as one
@@ -76,109 +78,98 @@ def bootstrap_intervals(
             f"{len(parts)}, {len(y_prob)} and {len(y_true)}"
         )
     good_index = classes.index(good) if good is not None else None
-    part = np.unique(np.asarray(parts), return_inverse=True)[1]
-    counts = _drawn_parts(int(part.max()) + 1, draws, seed)
-    y_pred = y_prob.argmax(axis=1)
-    figures = _from_confusion(_confusions(counts, part, y_true, y_pred, len(classes)), good_index)
-    figures["auc"] = _areas(counts, part, y_true, np.asarray(y_prob, np.float64), good_index)
-    trials = _trials(part, y_true, y_pred, len(classes), good_index)
-    return {name: _interval(figures[name], trials.get(name, 0)) for name in HEADLINE}
-
-
-def _drawn_parts(n_parts: int, draws: int, seed: int) -> Floats:
-    """(draws, n_parts): how often each part is in each draw."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_parts, np.full(n_parts, 1 / n_parts), size=draws).astype(np.float64)
-
-
-def _confusions(
-    counts: Floats,
-    part: NDArray[np.int64],
-    y_true: NDArray[np.int64],
-    y_pred: NDArray[np.int64],
-    n_classes: int,
-) -> Floats:
-    """(draws, n_classes, n_classes) photos by truth and prediction."""
-    by_part = np.zeros((counts.shape[1], n_classes, n_classes))
-    np.add.at(by_part, (part, y_true, y_pred), 1)
-    flat = counts @ by_part.reshape(len(by_part), -1)
-    return flat.reshape(-1, n_classes, n_classes)
-
-
-def _from_confusion(confusion: Floats, good: int | None) -> dict[str, Floats]:
-    """All figures but the AUC, (draws,) each; NaN where a draw can't tell."""
-    right = np.diagonal(confusion, axis1=1, axis2=2)
-    support, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
-    by_class = {
-        "precision": np.where(predicted > 0, _ratio(right, predicted), 0.0),
-        "recall": _ratio(right, support),
-        "f1": _ratio(2 * right, support + predicted),
-    }
-    figures = {}
-    for name, values in by_class.items():
-        there = np.where(support > 0, values, np.nan)
-        if good is not None and confusion.shape[1] == 2:
-            figures[name] = there[:, 1 - good]
-        else:
-            figures[name] = np.nanmean(there, axis=1)
-    figures["accuracy"] = _ratio(right.sum(axis=1), support.sum(axis=1))
-    if good is None:
-        undefined = np.full(len(confusion), np.nan)
-        return {**figures, "escape_rate": undefined, "overkill_rate": undefined}
-    bad = np.arange(confusion.shape[1]) != good
-    figures["escape_rate"] = _ratio(
-        confusion[:, bad, good].sum(axis=1), support[:, bad].sum(axis=1)
+    exact = y_prob.astype(np.float64)
+    y_pred = exact.argmax(axis=1)
+    drawn = bootstrap(
+        lambda weights: figures(weights, y_true, exact, y_pred, good_index),
+        parts,
+        draws=draws,
+        seed=seed,
     )
-    figures["overkill_rate"] = _ratio(confusion[:, good, bad].sum(axis=1), support[:, good])
-    return figures
+    trials = share_trials(parts, y_true, y_pred, len(classes), good_index)
+    return {
+        name: percentile_interval(drawn[name]) or certain_interval(drawn[name], trials.get(name, 0))
+        for name in HEADLINE
+    }
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
-    """NaN where there is nothing to divide by."""
-    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+def bootstrap(
+    statistics: Callable[[Floats], Mapping[str, Floats]],
+    parts: Parts,
+    *,
+    draws: int,
+    seed: int,
+) -> dict[str, Floats]:
+    """What ``statistics`` says of each draw of whole parts: (draws, ...) for each name.
+
+    ``statistics`` gets weights (some draws, n): how often each photo is in each draw. The same
+    ``parts`` (n,), ``draws`` and ``seed`` always give the same draws, in any order of photos.
+    """
+    chunks = [statistics(weights) for weights in draw_weights(parts, draws=draws, seed=seed)]
+    return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def _areas(
-    counts: Floats,
-    part: NDArray[np.int64],
-    y_true: NDArray[np.int64],
-    y_prob: Floats,
-    good: int | None,
-) -> Floats:
-    """(draws,) areas under the ROC curve: of the defect, or the mean of each against the rest."""
-    n_classes = y_prob.shape[1]
-    columns = range(n_classes)
-    if n_classes == 2:
-        columns = range(1 - good, 2 - good) if good is not None else range(1, 2)
-    areas = np.empty((len(columns), len(counts)))
+def draw_weights(parts: Parts, *, draws: int, seed: int) -> Iterator[Floats]:
+    """Draws of as many parts as there are, with replacement, as weights of the photos.
+
+    ``parts`` (n,) names the part of each photo. Yields (some draws, n) float64, as many at
+    a time as fit into 16 MB.
+    """
+    names, part = np.unique(np.asarray(parts), return_inverse=True)
+    share = np.full(len(names), 1 / len(names))
+    counts = np.random.default_rng(seed).multinomial(len(names), share, size=draws)
     step = max(1, _CHUNK // len(part))
-    for row, column in enumerate(columns):
-        for start in range(0, len(counts), step):
-            weights = counts[start : start + step][:, part]
-            areas[row, start : start + step] = _area(weights, y_true == column, y_prob[:, column])
-    known = np.isfinite(areas)
-    return _ratio(np.where(known, areas, 0.0).sum(axis=0), known.sum(axis=0).astype(np.float64))
+    for start in range(0, draws, step):
+        yield counts[start : start + step][:, part].astype(np.float64)
 
 
-def _area(weights: Floats, positive: NDArray[np.bool_], score: Floats) -> Floats:
-    """The share of pairs in which the positive scores higher, ties half (Mann and Whitney)."""
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
-    weights, positive = weights[:, order], positive[order]
-    above = np.add.reduceat(weights * positive, starts, axis=1)
-    below = np.add.reduceat(weights * ~positive, starts, axis=1)
-    won = (above * (np.cumsum(below, axis=1) - below / 2)).sum(axis=1)
-    return _ratio(won, above.sum(axis=1) * below.sum(axis=1))
+def percentile_interval(values: Floats) -> Interval | None:
+    """From the 2.5th to the 97.5th percentile of a figure over the draws.
+
+    None where more than 5 % of the draws can't give it, or all agree: a bootstrap is blind then.
+    """
+    defined = _defined(values)
+    if defined is None or _agree(defined):
+        return None
+    low, high = np.quantile(defined, [_TAIL, 1 - _TAIL])
+    return float(low), float(high)
 
 
-def _trials(
-    part: NDArray[np.int64],
+def deviation_interval(measured: Floats, drawn: Floats) -> Interval | None:
+    """The interval of a sum of gaps' sizes, from 0 to 1: the calibration error.
+
+    ``measured``: (gaps,) with signs; ``drawn``: (draws, gaps). Chance adds to each size, and a
+    draw adds more: percentiles of the draws' sums never held the 0 of a perfectly calibrated
+    model in simulation. So the interval reaches, to both sides, as far as 95 % of the draws
+    deviate, all gaps together; the sum of sizes can't be further away (triangle inequality).
+    None where no draw deviates.
+    """
+    away = float(np.quantile(np.abs(drawn - measured).sum(axis=1), 1 - 2 * _TAIL))
+    value = float(np.abs(measured).sum())
+    return (max(0.0, value - away), min(1.0, value + away)) if away > _ROUNDING else None
+
+
+def certain_interval(values: Floats, trials: int) -> Interval | None:
+    """The exact interval of a share that is 0, or 1, in all draws; None for any other.
+
+    ``trials``: of how many parts it is a share, 0 for a figure that is no share.
+    """
+    defined = _defined(values)
+    if defined is None or not trials or not _agree(defined):
+        return None
+    bound = _TAIL ** (1 / trials)
+    return {0.0: (0.0, 1.0 - bound), 1.0: (bound, 1.0)}.get(float(defined[0]))
+
+
+def share_trials(
+    parts: Parts,
     y_true: NDArray[np.int64],
     y_pred: NDArray[np.int64],
     n_classes: int,
     good: int | None,
-) -> Mapping[str, int]:
+) -> dict[str, int]:
     """For each figure that is a share of photos, how many parts it is a share over."""
+    part = np.unique(np.asarray(parts), return_inverse=True)[1]
 
     def parts_of(chosen: NDArray[np.bool_]) -> int:
         return len(np.unique(part[chosen]))
@@ -194,15 +185,13 @@ def _trials(
     return trials
 
 
-def _interval(values: Floats, trials: int) -> Interval | None:
+def _defined(values: Floats) -> Floats | None:
+    """The values that are numbers; None if too many are not."""
     defined = values[np.isfinite(values)]
     if len(values) - len(defined) > _MOST_UNDEFINED * len(values):
         return None
-    low, high = float(defined.min()), float(defined.max())
-    if low < high:
-        low, high = np.quantile(defined, [_TAIL, 1 - _TAIL])
-        return float(low), float(high)
-    if not trials or low not in (0.0, 1.0):
-        return None
-    bound = _TAIL ** (1 / trials)
-    return (bound, 1.0) if low == 1.0 else (0.0, 1.0 - bound)
+    return defined
+
+
+def _agree(values: Floats) -> bool:
+    return bool(np.ptp(values) < _ROUNDING)

@@ -31,7 +31,7 @@ from fastdefect.evaluation.predictions import (
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, Progress, silent
 from fastdefect.files import read_csv
-from fastdefect.jobs.data import divide_into_folds, read_and_audit, read_data
+from fastdefect.jobs.data import divide_into_folds, limit_training, read_and_audit, read_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import (
     Job,
@@ -187,9 +187,9 @@ def _train_fold(run: Run, config: RunConfig, photos: _Photos, fold: int, log: Lo
 
 
 def _data_for(photos: _Photos, config: RunConfig, fold: int) -> TrainingData:
-    split = split_for_fold(
-        photos.manifest, photos.folds, fold, valid=config.data.valid, seed=config.training.seed
-    )
+    seed = config.training.seed
+    whole = split_for_fold(photos.manifest, photos.folds, fold, valid=config.data.valid, seed=seed)
+    split = limit_training(photos.manifest, whole, config.data, seed=seed, on_event=silent)
     return TrainingData(photos.manifest, photos.store, split)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastdefect.config import DataConfig
 from fastdefect.data.audit import Audit, audit_photos
 from fastdefect.data.classes import choose_good
+from fastdefect.data.fewer import fewer
 from fastdefect.data.findings import Finding
 from fastdefect.data.folds import Folds, make_folds
 from fastdefect.data.manifest import OnPhoto, list_photos, read_photos
@@ -189,10 +190,30 @@ def _check_source(config: DataConfig, any_part: bool) -> None:
 def divide(
     manifest: Manifest, parts: Sequence[str], config: DataConfig, *, seed: int, on_event: OnEvent
 ) -> Split:
-    """Split the photos by their parts and tell how; see ``make_split`` for what is raised."""
+    """Split the photos by their parts and tell how; see ``make_split`` for what is raised.
+
+    Of train, only ``photos_per_class`` are kept.
+    """
     split, leaks = _divided(manifest, parts, config, seed)
     tell([_describe_split(split), *_describe_leaks(manifest, split, leaks)], on_event)
-    return split
+    return limit_training(manifest, split, config, seed=seed, on_event=on_event)
+
+
+def limit_training(
+    manifest: Manifest, split: Split, config: DataConfig, *, seed: int, on_event: OnEvent
+) -> Split:
+    """The split with at most ``photos_per_class`` in train, if that is set; tells what is left."""
+    if config.photos_per_class is None:
+        return split
+    kept = fewer(split, manifest, per_class=config.photos_per_class, seed=seed)
+    had, has = (
+        Counter(manifest.photos[i].label for i in side) for side in (split.train, kept.train)
+    )
+    classes = ", ".join(f"{name} {has[name]} of {had[name]}" for name in manifest.classes)
+    n_parts = counted(len({kept.parts[i] for i in kept.train}), "part")
+    told = f"--photos-per-class {config.photos_per_class}: training on {classes}, of {n_parts}."
+    on_event(Note(f"{told} The rest of train is unused."))
+    return kept
 
 
 def divide_into_folds(

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastdefect.config import Device
-from fastdefect.errors import DataError, RunError, UsageError
-from fastdefect.evaluation.calibration import Temperature, fit_temperature
+from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.decisions import Decision
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv
+from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.evaluation_photos import load_evaluation_photos
 from fastdefect.jobs.trained_model import load_model, read_spec
 from fastdefect.run import Run
@@ -70,16 +70,6 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     predictions = model.predict(fixed, on_event=on_event, label="predicting validation")
     run.write_predictions("valid", predictions.rows(), predictions.columns(), views)
     return Judged(predictions, tuple(photos.parts))
-
-
-def keep_temperature(run: Run, views: str, valid: Predictions) -> Temperature | None:
-    """Fit the temperature to validation predictions and keep it; None where it can't be fitted."""
-    try:
-        temperature = fit_temperature(valid.y_true, valid.y_prob)
-    except DataError:  # validation photos of one class say nothing of the others
-        return None
-    run.write_calibration(views, temperature.as_json())
-    return temperature
 
 
 def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:

@@ -21,6 +21,7 @@ from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.data import load_training_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.interrupt import stop_on_interrupt
@@ -231,7 +232,8 @@ def _report(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
             run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
             run.write_metrics(name, metrics[name].as_json())
         _tell_if_blind(metrics["valid"], job.spec.classes, log)
-        swap = _swap_benches(run, job, predictions, log)  # the last: those of validation
+        keep_temperature(run, "none", predictions)  # the last: those of validation
+        swap = _swap_benches(run, job, predictions, log)
         plot_curves(history.rows, run.curves_path, best_epoch=history.best_epoch)
         plot_confusion(
             metrics["valid"].confusion,

@@ -10,6 +10,7 @@ import torch
 
 from fastdefect.config import Device
 from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
+from fastdefect.evaluation.paired import McNemar, mcnemar, mcnemar_by_part
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import OnEvent, Progress
@@ -28,6 +29,8 @@ Swaps = tuple[BenchSwap | None, BenchSwap | None]
 class TtaReport:
     """Both sets of metrics; ``seconds`` per photo without and with views, decoding excluded.
 
+    ``photos`` and ``parts`` tell how many decisions the views changed, and whether by luck.
+
     ``opening`` is the how-manyeth opening of the sealed test this was; None if it was none.
     """
 
@@ -37,6 +40,8 @@ class TtaReport:
     views: str
     plain: Metrics
     averaged: Metrics
+    photos: McNemar
+    parts: McNemar
     seconds: tuple[float, float]
     swaps: Swaps
     files: tuple[Path, ...]
@@ -50,6 +55,7 @@ class TtaReport:
             "views": self.views,
             "plain": self.plain.as_json(),
             "averaged": self.averaged.as_json(),
+            "mcnemar": {"photos": self.photos.as_json(), "parts": self.parts.as_json()},
             "seconds_per_photo": {"plain": self.seconds[0], "averaged": self.seconds[1]},
             "bench_swap": {
                 name: swap.as_json()
@@ -145,15 +151,28 @@ def _keep(
     swaps: Swaps,
 ) -> TtaReport:
     before, after = plain.metrics(), averaged.metrics()
+    right = [each.y_prob.argmax(axis=1) == each.y_true for each in (plain, averaged)]
+    by_photo, by_part = mcnemar(*right), mcnemar_by_part(*right, photos.parts)
     run.write_predictions(photos.split, plain.rows(), plain.columns(), "none")
     files = [run.predictions_path(photos.split)]
     if views != "none":
         run.write_predictions(photos.split, averaged.rows(), averaged.columns(), views)
         files.append(run.predictions_path(photos.split, views))
     run.write_metrics(photos.split, before.as_json())
-    run.write_tta(photos.split, views, after.as_json() | {"seconds_per_photo": seconds[1]})
+    more = {"seconds_per_photo": seconds[1], "mcnemar": by_photo.as_json()}
+    run.write_tta(photos.split, views, after.as_json() | more)
     if swaps[0] is not None:
         run.write_bench_swap(photos.split, swaps[0].as_json())
     return TtaReport(
-        run, photos.split, photos.opening, views, before, after, seconds, swaps, tuple(files)
+        run=run,
+        split=photos.split,
+        opening=photos.opening,
+        views=views,
+        plain=before,
+        averaged=after,
+        photos=by_photo,
+        parts=by_part,
+        seconds=seconds,
+        swaps=swaps,
+        files=tuple(files),
     )

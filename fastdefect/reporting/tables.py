@@ -2,35 +2,49 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastdefect.data.wording import counted, ordinal
 from fastdefect.evaluation.bench_swap import BenchSwap
 from fastdefect.evaluation.intervals import Interval, Spread
+from fastdefect.evaluation.paired import McNemar
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER, Metrics
 from fastdefect.reporting.table_data import TableData
 
 __all__ = [
     "TableData",
+    "change_of",
     "change_text",
     "folds_table",
     "metric_text",
     "metric_title",
     "metrics_table",
+    "opened_text",
     "runs_table",
     "targets_table",
     "tta_table",
 ]
 
 # Shares of photos read best in percent; scores that are no shares stay as they are.
-_PERCENT = {"accuracy", "escape_rate", "overkill_rate", "gap"}
+_PERCENT = {
+    "accuracy",
+    "escape_rate",
+    "overkill_rate",
+    "gap",
+    "specificity",
+    "balanced_accuracy",
+    "calibration_error",
+}
 _SWAP = "flips on bench swap"
 _TITLES = {
     "f1": "F1",
     "auc": "AUC",
     "escape_rate": "escape rate",
     "overkill_rate": "overkill rate",
+    "mcc": "Matthews",
+    "brier": "Brier",
 }
 
 
@@ -155,8 +169,11 @@ def tta_table(
     views: str,
     opening: int | None = None,
     swaps: tuple[BenchSwap | None, BenchSwap | None] = (None, None),
+    changes: Mapping[str, McNemar] = MappingProxyType({}),
 ) -> TableData:
     """Without and with test-time augmentation, the difference, and its price.
+
+    ``changes`` tells of photos, and of parts, how many decisions became right or wrong.
 
     ``opening``: the how-manyeth time the sealed test was opened for it. ``swaps``: how both
     fare on another class's bench.
@@ -172,17 +189,27 @@ def tta_table(
     ]
     if any(swaps):
         rows.append((_SWAP, swap_text(swaps[0]), swap_text(swaps[1]), "-"))
+    rows += [(f"{what} that changed", "-", "-", change_of(test)) for what, test in changes.items()]
     before, after = seconds
     ratio = f"x {after / before:.1f}" if before else "-"
     rows.append(("seconds per photo", f"{before:.4f}", f"{after:.4f}", ratio))
     return TableData(
-        f"Test-time augmentation on {split}, {plain.n} photos{_opened(opening)}",
+        f"Test-time augmentation on {split}, {plain.n} photos{opened_text(opening)}",
         ("metric", "without", f"views: {views}", "difference"),
         tuple(rows),
     )
 
 
-def _opened(opening: int | None) -> str:
+def change_of(test: McNemar) -> str:
+    """``3 wrong became right, 1 right became wrong (p 0.62)``, by McNemar's exact test."""
+    return (
+        f"{test.became_right} wrong became right, {test.became_wrong} right became wrong "
+        f"(p {test.p_value:.2g})"
+    )
+
+
+def opened_text(opening: int | None) -> str:
+    """The how-manyeth time the sealed test was opened, to follow a title; or nothing."""
     return "" if opening is None else f"; test opened for the {ordinal(opening)} time"
 
 
@@ -221,6 +248,13 @@ def _range_text(name: str, ends: tuple[float, float] | None) -> str:
     return f"{metric_text(name, ends[0])} to {metric_text(name, ends[1])}"
 
 
+def _extent(row: Mapping[str, Any]) -> str:
+    """How much of a run there is: its epochs, folds or trainings."""
+    if row.get("trainings") is not None:
+        return counted(row["trainings"], "training")
+    return f"{row['folds']} folds" if row["folds"] else str(row["epochs"])
+
+
 def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
     """One row a run: name, status, epochs, architecture and the validation figures."""
     names = ("f1", "auc", "accuracy", "escape_rate", "overkill_rate")
@@ -231,7 +265,7 @@ def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
             (
                 row["name"],
                 row["status"],
-                f"{row['folds']} folds" if row["folds"] else str(row["epochs"]),
+                _extent(row),
                 row["arch"],
                 *(metric_text(name, row["valid"].get(name)) for name in names),
             )

@@ -1,4 +1,4 @@
-"""Any torchvision classifier or timm model, cut down to what gives features.
+"""Any torchvision classifier or timm model, or the baseline, cut down to what gives features.
 
 ``build_backbone`` makes the network with random weights; ``load_pretrained`` fills it.
 Whole-model weights are loaded before the cut, so that every public file fits by its own
@@ -22,6 +22,7 @@ import torchvision
 from torch import Tensor, nn
 
 from fastdefect.errors import ModelError
+from fastdefect.training.baseline import SMALL_CNN, build_small_cnn
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -82,10 +83,12 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
     return Backbone(body, n_features, spatial, mean, std), loaded
 
 
-def _library_of(arch: str) -> Literal["torchvision", "timm"]:
+def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:
+    if arch == SMALL_CNN:
+        return "own"
     if arch in torchvision.models.list_models(module=torchvision.models):
         return "torchvision"
-    known = list(torchvision.models.list_models(module=torchvision.models))
+    known = [SMALL_CNN, *torchvision.models.list_models(module=torchvision.models)]
     if find_spec("timm"):
         import timm
 
@@ -106,6 +109,8 @@ def _library_of(arch: str) -> Literal["torchvision", "timm"]:
 def _create(
     arch: str, library: str, image_size: int
 ) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
+    if library == "own":
+        return build_small_cnn(), IMAGENET_MEAN, IMAGENET_STD
     if library == "timm":
         from timm.data.config import resolve_model_data_config
 
@@ -138,7 +143,7 @@ def _timm_model(arch: str, image_size: int, *, pretrained: bool) -> nn.Module:
 
 
 def _cut(model: nn.Module, arch: str, library: str) -> nn.Module:
-    if library == "timm":
+    if library in ("own", "timm"):
         return model
     if arch.startswith("densenet"):
         features: Any = model.features
@@ -202,6 +207,11 @@ def _load(
     """Fill ``body``; ``whole`` holds the uncut network's tensors under their public names."""
     if weights == "none":
         return LoadedWeights("none", pretrained=False, note="random weights, as asked for")
+    if weights == "auto" and library == "own":
+        # No mishap: nothing was looked for in vain.
+        return LoadedWeights(
+            "none", pretrained=False, note=f"random ones: none are pretrained for {arch}"
+        )
     if weights == "auto":
         try:
             with _socket_timeout(DOWNLOAD_TIMEOUT_S):

@@ -332,6 +332,7 @@ def test_a_summary_is_what_the_list_shows(runs: Path) -> None:
         "status": RUNNING,
         "epochs": 2,
         "folds": None,
+        "trainings": None,
         "arch": "resnet18",
         "valid": {"f1": 0.9},
     }

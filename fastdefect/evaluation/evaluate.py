@@ -1,0 +1,260 @@
+"""All figures of a set of predictions, each with the interval that its kind allows.
+
+Shares of photos get the intervals of ``rates``, everything else a bootstrap over parts: by
+percentiles, but for the calibration error, which any draw inflates, by the gaps' deviations.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.evaluation.intervals import (
+    Interval,
+    bootstrap,
+    certain_interval,
+    deviation_interval,
+    percentile_interval,
+    share_trials,
+)
+from fastdefect.evaluation.rates import Claim, Rate, claim, rate_of
+from fastdefect.files import finite
+from fastdefect.metrics import (
+    FIGURES,
+    Metrics,
+    calibration_gaps,
+    check_predictions,
+    class_figures,
+    confusions,
+    figures,
+    score,
+)
+
+Method = Literal["clopper-pearson", "korn-graubard", "bootstrap", "bootstrap-deviation", "none"]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure, its 95 % interval and whose it is.
+
+    ``value`` is NaN where the figure isn't defined. ``interval`` is None, and ``method``
+    "none", there and where no interval can be given.
+    """
+
+    value: float
+    interval: Interval | None
+    method: Method
+
+    def as_json(self) -> dict[str, Any]:
+        """Value, interval and method; None for NaN."""
+        return finite(dict(vars(self)))
+
+
+@dataclass(frozen=True)
+class ClassEvaluation:
+    """One class against the rest; ``photos`` and ``parts`` are those that show it."""
+
+    precision: Estimate
+    recall: Estimate
+    f1: Estimate
+    photos: int
+    parts: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Estimates and counts."""
+        estimates = {name: getattr(self, name).as_json() for name in ("precision", "recall", "f1")}
+        return {**estimates, "photos": self.photos, "parts": self.parts}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What predictions are worth, and how sure that is.
+
+    ``estimates`` holds ``metrics.FIGURES`` in their order. ``escape`` is of the defective photos,
+    ``overkill`` of the good ones, and ``escape_claim`` says what the defective parts prove;
+    all three are None where no class is good. A part may be of both ``n_defective_parts`` and
+    ``n_good_parts``, if its photos are.
+    """
+
+    metrics: Metrics
+    estimates: dict[str, Estimate]
+    n_parts: int
+    n_defective_parts: int
+    n_good_parts: int
+    escape: Rate | None
+    overkill: Rate | None
+    escape_claim: Claim | None
+    per_class: dict[str, ClassEvaluation]
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values; None for NaN."""
+        return {
+            "metrics": finite(self.metrics.as_json()),
+            "estimates": {name: value.as_json() for name, value in self.estimates.items()},
+            "n_parts": self.n_parts,
+            "n_defective_parts": self.n_defective_parts,
+            "n_good_parts": self.n_good_parts,
+            "escape": self.escape.as_json() if self.escape else None,
+            "overkill": self.overkill.as_json() if self.overkill else None,
+            "escape_claim": self.escape_claim.as_json() if self.escape_claim else None,
+            "per_class": {name: value.as_json() for name, value in self.per_class.items()},
+        }
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The photos at hand, all (n, ...), and how parts are to be drawn."""
+
+    y_true: NDArray[np.int64]
+    y_prob: Floats
+    y_pred: NDArray[np.int64]
+    parts: NDArray[np.str_]
+    good: int | None
+    draws: int
+    seed: int
+
+    @property
+    def n_classes(self) -> int:
+        return self.y_prob.shape[1]
+
+    @property
+    def once(self) -> Floats:
+        """Weights (1, n) that take the photos as they are."""
+        return np.ones((1, len(self.y_true)))
+
+    def figures(self, weights: Floats) -> dict[str, Floats]:
+        return figures(weights, self.y_true, self.y_prob, self.y_pred, self.good)
+
+    def class_figures(self, weights: Floats) -> dict[str, Floats]:
+        return class_figures(confusions(weights, self.y_true, self.y_pred, self.n_classes))
+
+    def gaps(self, weights: Floats) -> dict[str, Floats]:
+        return {"gaps": calibration_gaps(weights, self.y_true, self.y_prob)}
+
+    def rate(self, hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Rate:
+        return rate_of(hits[among], self.parts[among])
+
+    def n_parts(self, among: NDArray[np.bool_]) -> int:
+        return len(np.unique(self.parts[among]))
+
+
+def evaluate(
+    y_true: NDArray[np.int64],
+    y_prob: NDArray[np.floating[Any]],
+    parts: Sequence[str],
+    classes: Sequence[str],
+    good: str | None,
+    *,
+    y_pred: NDArray[np.int64] | None = None,
+    draws: int = 1000,
+    seed: int,
+) -> Evaluation:
+    """Score predictions, with an interval for each figure.
+
+    ``y_true`` (n,), ``y_prob`` (n, n_classes), ``classes``, ``good`` and ``y_pred`` as for
+    ``metrics.score``. ``parts`` (n,) names each photo's part.
+
+    Raises as ``metrics.score`` does, and ``ValueError`` if the lengths differ.
+    """
+    check_predictions(y_true, y_prob, classes, y_pred)
+    if len(parts) != len(y_true):
+        raise ValueError(f"Expected a part for each of {len(y_true)} photos, got {len(parts)}")
+    exact = y_prob.astype(np.float64)
+    case = _Case(
+        y_true,
+        exact,
+        exact.argmax(axis=1) if y_pred is None else y_pred,
+        np.asarray(parts, np.str_),
+        classes.index(good) if good is not None else None,
+        draws,
+        seed,
+    )
+    every = np.ones(len(y_true), bool)
+    defective = every if case.good is None else y_true != case.good
+    passed = case.y_pred == case.good
+    has_good = case.good is not None
+    return Evaluation(
+        metrics=score(y_true, exact, classes, good, y_pred=case.y_pred),
+        estimates=_estimates(case),
+        n_parts=case.n_parts(every),
+        n_defective_parts=case.n_parts(defective),
+        n_good_parts=case.n_parts(~defective),
+        escape=case.rate(passed, defective) if has_good else None,
+        overkill=case.rate(~passed, ~defective) if has_good else None,
+        escape_claim=claim(passed[defective], case.parts[defective]) if has_good else None,
+        per_class=_per_class(case, classes),
+    )
+
+
+def _estimates(case: _Case) -> dict[str, Estimate]:
+    """Each of ``FIGURES``."""
+    rates = _rates(case)
+    value = case.figures(case.once)
+    drawn = bootstrap(case.figures, case.parts, draws=case.draws, seed=case.seed)
+    trials = share_trials(case.parts, case.y_true, case.y_pred, case.n_classes, case.good)
+    estimates = {}
+    for name in FIGURES:
+        if name in rates:
+            estimates[name] = _of_rate(rates[name])
+        elif name == "calibration_error":
+            estimates[name] = _calibration_error(case)
+        else:
+            estimates[name] = _of_draws(float(value[name][0]), drawn[name], trials.get(name, 0))
+    return estimates
+
+
+def _rates(case: _Case) -> dict[str, Rate]:
+    """The figures that are shares of photos chosen by the truth."""
+    right = case.y_true == case.y_pred
+    rates = {"accuracy": case.rate(right, np.ones(len(right), bool))}
+    if case.good is None:
+        return rates
+    defective, passed = case.y_true != case.good, case.y_pred == case.good
+    rates["escape_rate"] = case.rate(passed, defective)
+    rates["overkill_rate"] = case.rate(~passed, ~defective)
+    if case.n_classes == 2:
+        rates["recall"] = case.rate(~passed, defective)
+        rates["specificity"] = case.rate(passed, ~defective)
+    return rates
+
+
+def _calibration_error(case: _Case) -> Estimate:
+    measured = case.gaps(case.once)["gaps"][0]
+    drawn = bootstrap(case.gaps, case.parts, draws=case.draws, seed=case.seed)["gaps"]
+    interval = deviation_interval(measured, drawn)
+    value = float(np.abs(measured).sum())
+    return Estimate(value, interval, "bootstrap-deviation" if interval else "none")
+
+
+def _per_class(case: _Case, classes: Sequence[str]) -> dict[str, ClassEvaluation]:
+    value = case.class_figures(case.once)
+    drawn = bootstrap(case.class_figures, case.parts, draws=case.draws, seed=case.seed)
+    found = {}
+    for i, name in enumerate(classes):
+        shown, named = case.y_true == i, case.y_pred == i
+        recall = case.rate(named, shown)
+        found[name] = ClassEvaluation(
+            precision=_of_draws(
+                float(value["precision"][0, i]), drawn["precision"][:, i], case.n_parts(named)
+            ),
+            recall=_of_rate(recall),
+            f1=_of_draws(float(value["f1"][0, i]), drawn["f1"][:, i], trials=0),
+            photos=recall.photos,
+            parts=recall.parts,
+        )
+    return found
+
+
+def _of_rate(rate: Rate) -> Estimate:
+    return Estimate(rate.value, rate.interval, rate.method if rate.interval else "none")
+
+
+def _of_draws(value: float, drawn: Floats, trials: int) -> Estimate:
+    """By percentiles; where all draws agree, exactly if it is a share over ``trials`` parts."""
+    if by_percentile := percentile_interval(drawn):
+        return Estimate(value, by_percentile, "bootstrap")
+    exact = certain_interval(drawn, trials)
+    return Estimate(value, exact, "clopper-pearson" if exact else "none")

@@ -1,0 +1,182 @@
+"""Intervals for rates (shares of photos) where several photos may show one part.
+
+Where each part has one photo, the interval is exact (Clopper and Pearson 1934). Photos of a part
+are alike: with several, the same formula gets the number of photos that would tell as much if
+each were of its own part, as Korn and Graubard (1998) do for surveys.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta, t
+
+from fastdefect.files import finite
+
+Interval = tuple[float, float]
+RateMethod = Literal["clopper-pearson", "korn-graubard"]
+
+_TAIL = 0.025
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``count`` of ``photos`` photos of ``parts`` parts, and the 95 % interval of their share.
+
+    ``interval`` is None where there is no photo; ``value`` is NaN then.
+    """
+
+    count: int
+    photos: int
+    parts: int
+    interval: Interval | None
+
+    @property
+    def value(self) -> float:
+        """The share of the photos."""
+        return self.count / self.photos if self.photos else math.nan
+
+    @property
+    def method(self) -> RateMethod:
+        """Whose formula gave the interval: the exact one if each part has one photo."""
+        return "clopper-pearson" if self.parts == self.photos else "korn-graubard"
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts, share and interval; None for NaN."""
+        return finite(
+            {
+                "count": self.count,
+                "photos": self.photos,
+                "parts": self.parts,
+                "value": self.value,
+                "interval": self.interval,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What parts prove: ``hits`` of ``parts`` had one, so the rate is at most ``at_most``.
+
+    One-sided, at ``confidence``; a part is one trial.
+    """
+
+    hits: int
+    parts: int
+    at_most: float
+    confidence: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers as they are."""
+        return dict(vars(self))
+
+
+def rate_of(hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]) -> Rate:
+    """The share of photos that are hits, with its 95 % two-sided interval.
+
+    ``hits`` (n,) says of each photo whether it is one, ``parts`` (n,) names its part.
+    """
+    photos_of, hits_of = _by_part(hits, parts)
+    count, photos = int(hits.sum()), len(hits)
+    if not photos:
+        return Rate(0, 0, 0, None)
+    trials = _worth(photos_of, hits_of)
+    return Rate(count, photos, len(photos_of), _clopper_pearson(count / photos * trials, trials))
+
+
+def claim(
+    hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any], confidence: float = 0.95
+) -> Claim | None:
+    """At most how large the rate of hits is: ``0 of 234 parts: at most 1.3 % at 95 %``.
+
+    A part is hit if any of its photos is, which is at least as likely as a hit on one photo:
+    so the bound holds for the rate of photos, too. None where there is no photo.
+    """
+    _, hits_of = _by_part(hits, parts)
+    if not len(hits_of):
+        return None
+    hit = int((hits_of > 0).sum())
+    return Claim(hit, len(hits_of), upper_bound(hit, len(hits_of), confidence), confidence)
+
+
+def upper_bound(count: int, trials: int, confidence: float = 0.95) -> float:
+    """The largest rate at which ``count`` or fewer of ``trials`` isn't too rare to believe.
+
+    One-sided (Clopper and Pearson 1934). Raises ``ValueError`` for counts beyond the trials,
+    no trials, or a confidence that isn't between 0 and 1.
+    """
+    if not 0 <= count <= trials or not trials or not 0 < confidence < 1:
+        raise ValueError(
+            f"Expected 0 <= {count} <= {trials}, 1 trial or more, 0 < {confidence} < 1"
+        )
+    return 1.0 if count == trials else float(beta.ppf(confidence, count + 1, trials - count))
+
+
+def parts_needed(rate: float, confidence: float = 0.95, escapes: int = 0) -> int:
+    """The least number of parts of which ``escapes`` escape and yet prove ``rate``.
+
+    That is, with which ``upper_bound`` is at most ``rate``. Raises ``ValueError`` if the rate
+    isn't between 0 and 1.
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"Expected a rate between 0 and 1, got {rate}")
+    few, enough = escapes, escapes + 1
+    while upper_bound(escapes, enough, confidence) > rate:
+        few, enough = enough, 2 * enough
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        if upper_bound(escapes, middle, confidence) > rate:
+            few = middle
+        else:
+            enough = middle
+    return enough
+
+
+def _by_part(
+    hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n_parts,) photos and hits of each part."""
+    if len(hits) != len(parts):
+        raise ValueError(f"Expected a part for each of {len(hits)} photos, got {len(parts)}")
+    names, part = np.unique(np.asarray(parts), return_inverse=True)
+    photos_of, hits_of = np.zeros(len(names)), np.zeros(len(names))
+    np.add.at(photos_of, part, 1)
+    np.add.at(hits_of, part, hits)
+    return photos_of, hits_of
+
+
+def _worth(photos_of: NDArray[np.float64], hits_of: NDArray[np.float64]) -> float:
+    """How many photos, each of its own part, would tell as much as these do.
+
+    Korn and Graubard (1998, Survey Methodology 24, 193-201): the number that has the
+    variance of the share, a ratio over parts, less some for what that variance isn't known. It
+    is known no better than by the parts that are hit (or missed, if fewer): theirs are the
+    degrees of freedom here. With those of all parts, as in the paper, rare hits that come together
+    were covered in 89 % of simulated draws, not 95.
+
+    It is not below the number of parts (for unequal ones Kish's: what they are worth where
+    the photos of a part are all the same), nor above the photos. No hit, or nothing else, tells
+    nothing of how alike a part's photos are: each part is one trial then.
+    """
+    n, n_parts, hits = photos_of.sum(), len(photos_of), hits_of.sum()
+    if n == n_parts or hits in (0, n):
+        return float(n_parts)
+    floor = n**2 / (photos_of**2).sum()
+    mixed = min(np.count_nonzero(hits_of), np.count_nonzero(hits_of < photos_of))
+    if mixed < 2:
+        return float(floor)
+    share = hits / n
+    variance = n_parts / (n_parts - 1) * ((hits_of - share * photos_of) ** 2).sum() / n**2
+    unsure = t.ppf(1 - _TAIL, n - 1) / t.ppf(1 - _TAIL, mixed - 1)
+    worth = share * (1 - share) / variance * unsure**2 if variance > 0 else n
+    return float(np.clip(worth, floor, n))
+
+
+def _clopper_pearson(count: float, trials: float) -> Interval:
+    """Two-sided, 95 %; neither number need be whole."""
+    low = beta.ppf(_TAIL, count, trials - count + 1) if count > 0 else 0.0
+    high = beta.ppf(1 - _TAIL, count + 1, trials - count) if count < trials else 1.0
+    return float(low), float(high)

@@ -1,0 +1,194 @@
+"""``fastdefect evaluate``: every figure of a run's model, each with its interval."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.config import Device
+from fastdefect.evaluation.calibration import ReliabilityBin, reliability
+from fastdefect.evaluation.decisions import Decision, Sent, defect_score, sent_to_people
+from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
+from fastdefect.evaluation.evaluate import Evaluation
+from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
+from fastdefect.evaluation.operating_point import CostCurve, Costs, ScoredPhotos, cost_curve
+from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.rates import Rate
+from fastdefect.evaluation.views import parse_views
+from fastdefect.events import OnEvent
+from fastdefect.jobs.decision import decision_for
+from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.metrics import Metrics
+from fastdefect.reporting.evaluation_plots import plot_evaluation
+from fastdefect.reporting.plots import plot_confusion
+from fastdefect.run import Run
+
+Floats = NDArray[np.float64]
+Reliability = list[tuple[str, list[ReliabilityBin]]]
+
+_SEED = 0  # of the bootstrap: the same photos give the same intervals
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """What ``evaluate`` found.
+
+    ``evaluation`` is of the calibrated probabilities and of the decisions that ``decision``
+    takes; ``uncalibrated`` are the metrics of the same photos at temperature 1. ``by_type``
+    holds the escapes by column and value. ``sent`` is None where nobody is asked.
+    """
+
+    run: Run
+    split: str
+    opening: int | None
+    decision: Decision
+    evaluation: Evaluation
+    uncalibrated: Metrics
+    by_type: dict[str, dict[str, Rate]]
+    sent: Sent | None
+    files: tuple[Path, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``, and what the run keeps."""
+        before = self.uncalibrated
+        return {
+            "run": str(self.run.folder),
+            "split": self.split,
+            "opening": self.opening,
+            "decision": self.decision.as_json(),
+            **self.evaluation.as_json(),
+            "uncalibrated": {
+                name: getattr(before, name) for name in ("log_loss", "brier", "calibration_error")
+            },
+            "by_type": {
+                column: {value: rate.as_json() for value, rate in rates.items()}
+                for column, rates in self.by_type.items()
+            },
+            "sent": self.sent.as_json() if self.sent else None,
+            "files": [str(file) for file in self.files],
+        }
+
+
+def evaluate(
+    run: Run,
+    *,
+    split: str,
+    data: Path | None,
+    views: str | None,
+    threshold: str,
+    device: Device,
+    command: str,
+    on_event: OnEvent,
+) -> EvaluationReport:
+    """Predict the run's ``split``, or the photos of ``data``, and measure all there is.
+
+    ``views`` and ``threshold`` as for ``decision_for``. ``command`` is noted if that opens the
+    test. Writes predictions, figures and plots into the run. Raises ``RunError`` if the run
+    has no model or no such photos.
+    """
+    spec = read_spec(run)
+    # Before the photos: what can't be decided should not open the test.
+    decision = decision_for(run, threshold, views, device, on_event)
+    photos = load_evaluation_photos(
+        run,
+        split=split,
+        data=data,
+        classes=spec.classes,
+        good=spec.good,
+        command=command,
+        what="evaluation",
+        on_event=on_event,
+    )
+    model = load_model(run, photos, device)
+    predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
+    run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
+    return _measure(run, photos, predictions, decision)
+
+
+def _measure(
+    run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: Decision
+) -> EvaluationReport:
+    y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
+    good_index = classes.index(good) if good is not None else None
+    calibrated = decision.calibrated(predictions.y_prob)
+    y_pred = decision.decide(calibrated, good_index)
+    evaluation = evaluate_predictions(
+        y_true, calibrated, photos.parts, classes, good, y_pred=y_pred, seed=_SEED
+    )
+    by_type, sent = {}, None
+    if good_index is not None:
+        columns = columns_of([dict(photo.columns) for photo in photos.photos])
+        by_type = escapes_by_type(y_pred == good_index, y_true != good_index, photos.parts, columns)
+        score = defect_score(calibrated, good_index)
+        sent = sent_to_people(decision, score, y_true != good_index, photos.parts)
+    report = EvaluationReport(
+        run,
+        photos.split,
+        photos.opening,
+        decision,
+        evaluation,
+        predictions.metrics(),
+        by_type,
+        sent,
+        (
+            run.report_path("evaluation", photos.split, ".json"),
+            run.report_path("evaluation", photos.split, ".png"),
+            run.report_path("confusion", photos.split, ".png"),
+            run.predictions_path(photos.split, decision.views),
+        ),
+    )
+    run.write_report("evaluation", photos.split, report.as_json())
+    _draw(report, predictions, calibrated)
+    return report
+
+
+def _draw(report: EvaluationReport, predictions: Predictions, calibrated: Floats) -> None:
+    """ROC, precision and recall, mistakes and cost by threshold, reliability; the confusion."""
+    y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
+    title = f"{report.run.name}, {report.split}: {len(y_true)} photos"
+    threshold = report.decision.threshold
+    if threshold is None and good is not None and len(classes) == 2:
+        threshold = 0.5
+    plot_evaluation(
+        report.run.report_path("evaluation", report.split, ".png"),
+        y_true,
+        calibrated,
+        classes,
+        good=good,
+        title=title,
+        threshold=threshold,
+        costs=_costs(report.run, predictions, calibrated),
+        reliability=_reliability(predictions, calibrated),
+    )
+    plot_confusion(
+        report.evaluation.metrics.confusion,
+        classes,
+        report.run.report_path("confusion", report.split, ".png"),
+        title=title,
+        good=good,
+    )
+
+
+def _costs(run: Run, predictions: Predictions, calibrated: Floats) -> CostCurve | None:
+    """The cost by threshold, if the operating point was chosen by cost."""
+    stored = run.read_operating_point()
+    good = predictions.good
+    if stored is None or stored.get("rule") != "cost" or good is None:
+        return None
+    good_index = predictions.classes.index(good)
+    defective = predictions.y_true != good_index
+    if defective.all() or not defective.any():
+        return None
+    settings: Mapping[str, float] = stored["settings"]
+    scored = ScoredPhotos(defective, defect_score(calibrated, good_index), [""] * len(defective))
+    return cost_curve(scored, Costs(**settings))
+
+
+def _reliability(predictions: Predictions, calibrated: Floats) -> Reliability:
+    """Before and after calibration, of the most probable class as the calibration error is."""
+    sets = (("as predicted", predictions.y_prob), ("calibrated", calibrated))
+    return [(name, reliability(predictions.y_true, y_prob)) for name, y_prob in sets]

@@ -1,0 +1,74 @@
+"""``fastdefect gate``: does a run keep its limits? For a pipeline that ships models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastdefect.config import Device
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.gate import At, Check, Limit, check_limits
+from fastdefect.events import OnEvent
+from fastdefect.jobs.evaluate import EvaluationReport, evaluate
+from fastdefect.run import Run
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """The checks, and the evaluation that they judge."""
+
+    checks: tuple[Check, ...]
+    at: At
+    evaluation: EvaluationReport
+
+    @property
+    def passed(self) -> bool:
+        """Whether all limits hold."""
+        return all(check.holds for check in self.checks)
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``."""
+        return {
+            "run": str(self.evaluation.run.folder),
+            "split": self.evaluation.split,
+            "opening": self.evaluation.opening,
+            "at": self.at,
+            "passed": self.passed,
+            "checks": [check.as_json() for check in self.checks],
+        }
+
+
+def gate(
+    run: Run,
+    limits: Sequence[Limit],
+    *,
+    at: At,
+    split: str,
+    data: Path | None,
+    views: str | None,
+    threshold: str,
+    device: Device,
+    command: str,
+    on_event: OnEvent,
+) -> GateReport:
+    """Evaluate the run as ``evaluate`` does and hold its figures against the limits.
+
+    Raises ``UsageError`` if there is no limit: a gate that is always open is a mistake.
+    """
+    if not limits:
+        raise UsageError(
+            "A gate needs at least one limit.",
+            "For example --max-escape 0.01 --max-overkill 0.05 --min f1=0.95",
+        )
+    evaluation = evaluate(
+        run,
+        split=split,
+        data=data,
+        views=views,
+        threshold=threshold,
+        device=device,
+        command=command,
+        on_event=on_event,
+    )
+    checks = check_limits(limits, evaluation.evaluation.estimates, at)
+    return GateReport(checks, at, evaluation)

@@ -1,0 +1,351 @@
+"""Several trainings on the same photos inside one run: what a curve or a comparison is made of.
+
+Photos are read, and their parts found, once for all. Each training is a run in a folder of its
+own. One that is finished is kept; one that was interrupted goes on where it stopped.
+
+    photos = read_series_photos(config, log)       # writes nothing
+    parent = create_series(kind, config, members, photos, ...)
+    report = run_series(parent, members, photos, budget=..., log=log)
+    ... and later: resume_series(parent, members, budget=..., log=log)
+"""
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from fastdefect.config import RunConfig
+from fastdefect.data.findings import findings_as_json
+from fastdefect.data.split import Split, read_split, split_rows
+from fastdefect.data.wording import counted
+from fastdefect.errors import FastdefectError, RunError
+from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.jobs.environment import describe_environment
+from fastdefect.jobs.fit import (
+    absolute,
+    assemble,
+    begin,
+    choose_machine,
+    go_on,
+    parse_targets,
+    reassemble,
+)
+from fastdefect.jobs.log import Log
+from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.run import (
+    EARLY,
+    FAILED,
+    FINISHED,
+    INTERRUPTED,
+    OUT_OF_BUDGET,
+    RUNNING,
+    Run,
+)
+from fastdefect.runs import create_member, create_run
+from fastdefect.training.backbones import build_backbone
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A training that is done, early stopping included.
+
+    ``metrics`` by split, as in its metrics.json; ``seconds`` that it took, all starts together.
+    """
+
+    member: Member
+    run: Run
+    metrics: Mapping[str, Any]
+    seconds: float
+
+    @property
+    def predictions_path(self) -> Path:
+        """Its predictions of the validation photos, a CSV."""
+        return self.run.predictions_path("valid")
+
+
+@dataclass(frozen=True)
+class SeriesReport:
+    """How a series ended: finished, interrupted or out of budget.
+
+    ``finished`` and ``left`` (undone) are in the order of the members. ``seconds_left``: what
+    those left should take; None where none is finished to tell by.
+    """
+
+    run: Run
+    reason: str
+    finished: tuple[Finished, ...]
+    left: tuple[Member, ...]
+    seconds_left: float | None
+
+
+class Budget:
+    """Minutes that a series may take, from now on; None for as long as it needs."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
+
+    def holds(self, seconds: float | None) -> bool:
+        """Whether so many seconds more fit; where nobody knows how many, whether any are left."""
+        return time.monotonic() + (seconds or 0.0) < self._ends
+
+
+def create_series(
+    kind: str,
+    config: RunConfig,
+    members: Sequence[Member],
+    photos: SeriesPhotos,
+    *,
+    runs: Path,
+    name: str | None,
+    command: str,
+    plan: Mapping[str, Any],
+    log: Log,
+) -> Run:
+    """A new run of a ``kind`` of ``SERIES``, once every member is known to fit.
+
+    ``config`` is what the members have in common; ``plan``, plain values, is what makes the
+    members again of it when the series is resumed (``read_plan``).
+
+    Raises ``UsageError``, ``DataError`` or ``ModelError`` for a member that can't be trained.
+    """
+    photos.check(members)
+    for each in {(m.config.model, m.config.data.image_size) for m in members}:
+        build_backbone(each[0].arch, each[0].weights, each[1])
+    for member in members:
+        parse_targets(member.config)
+    run = create_run(runs, name, absolute(config), command, kind=kind)
+    log.to(run.log_path)
+    run.write_split(split_rows(photos.manifest, photos.base))
+    run.write_findings(findings_as_json(photos.findings))
+    machine = choose_machine(config.training)
+    run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
+    run.update_state(plan=plan)
+    return run
+
+
+def read_plan(run: Run, kind: str) -> dict[str, Any]:
+    """What ``create_series`` was given as its plan; ``RunError`` if the run is of another kind."""
+    found = run.read_kind()
+    if found != kind:
+        raise RunError(
+            f"{run.folder} is a {found}, no {kind}.",
+            f"`fastdefect runs` lists the runs. Any other goes on with: fastdefect fit --resume "
+            f"{run.folder}",
+        )
+    plan = run.read_state().get("plan")
+    if not isinstance(plan, dict):
+        raise RunError(
+            f"{run.folder} stopped before its first training began: there is nothing to resume.",
+            f"Start anew with the same settings: --config {run.config_path}",
+        )
+    return plan
+
+
+def resume_series(
+    parent: Run, members: Sequence[Member], *, budget: Budget, log: Log
+) -> SeriesReport:
+    """Do what is left of a series; photos are only read if something is."""
+    log.to(parent.log_path)
+    finished = [read_finished(parent, member) for member in members]
+    if all(finished):
+        log(Note(f"{parent.name} is finished: nothing to train, reporting again."))
+        parent.update_state(status=FINISHED)
+        return SeriesReport(parent, FINISHED, tuple(f for f in finished if f), (), 0.0)
+    photos = SeriesPhotos.read_again(parent, log)
+    return run_series(parent, members, photos, budget=budget, log=log)
+
+
+def run_series(
+    parent: Run, members: Sequence[Member], photos: SeriesPhotos, *, budget: Budget, log: Log
+) -> SeriesReport:
+    """Train the members in their order, each in a folder of its name; finished ones are kept.
+
+    It stops at the first that the budget doesn't hold, by what finished ones took, or that
+    Ctrl-C interrupts. Raises what a training raises; the run then says that it failed.
+    """
+    done = _finished_before(parent, members, photos, log)
+    reason = FINISHED
+    parent.update_state(status=RUNNING)
+    told: set[str] = set()
+    try:
+        for number, member in enumerate(members, start=1):
+            if member.name in done:
+                continue
+            if not budget.holds(_seconds_for(parent, member, list(done.values()), photos)):
+                reason = OUT_OF_BUDGET
+                break
+            photos.keep_for(members[number - 1 :])
+            _tell_next(member, photos.split_of(member), number, len(members), log)
+            reason = _train(parent, member, photos, _prefixed(member.name, log, told))
+            if reason == INTERRUPTED:
+                break
+            reason = FINISHED
+            done[member.name] = _require_finished(parent, member)
+    except KeyboardInterrupt:  # between two trainings: within one it is a request to stop
+        reason = INTERRUPTED
+    except FastdefectError as error:
+        parent.update_state(status=FAILED, error=error.message)
+        raise
+    parent.update_state(status=reason)
+    return _report(parent, members, done, photos, reason)
+
+
+def read_finished(parent: Run, member: Member) -> Finished | None:
+    """The member as it was trained before; None if it wasn't, not to its end, or otherwise."""
+    own = parent.member(member.name)
+    if not (own.folder / "run.json").exists() or own.read_config() != absolute(member.config):
+        return None
+    if own.read_state()["status"] not in (FINISHED, EARLY):
+        return None
+    return Finished(member, own, own.read_metrics(), _seconds_of(own))
+
+
+def _require_finished(parent: Run, member: Member) -> Finished:
+    finished = read_finished(parent, member)
+    if finished is None:
+        raise RunError(f"{parent.member(member.name).folder} was changed while it was trained.")
+    return finished
+
+
+def _finished_before(
+    parent: Run, members: Sequence[Member], photos: SeriesPhotos, log: Log
+) -> dict[str, Finished]:
+    """By name, those that need no training: finished, with these settings, on this split."""
+    done = {
+        member.name: finished
+        for member in members
+        if (finished := read_finished(parent, member)) is not None
+        and _same_split(finished.run, photos, member)
+    }
+    if done:
+        log(Note(f"{len(done)} of {counted(len(members), 'training')} are finished and kept."))
+    return done
+
+
+def _same_split(own: Run, photos: SeriesPhotos, member: Member) -> bool:
+    return read_split(own.split_path, photos.manifest) == photos.split_of(member)
+
+
+def _train(parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent) -> str:
+    """Train one member, from its start or from where it stopped; how it ended."""
+    own, own_log = parent.member(member.name), Log(tell)
+    standing = _standing(own, member, photos)
+    data = photos.data_of(member, tell)
+    began, spent = time.monotonic(), 0.0
+    if standing == "begun":
+        spent = _seconds_of(own)
+        job, checkpoint = reassemble(own, own_log, data)
+        report = go_on(own, job, checkpoint, own_log)
+    else:
+        if standing == "other":
+            tell(Note("was trained with other settings or photos: it is trained anew.", "warning"))
+            shutil.rmtree(own.folder)
+        job = assemble(member.config, own_log, data=data)
+        own = create_member(parent, member.name, absolute(member.config))
+        report = begin(own, job, own_log)
+    own.update_state(seconds=spent + time.monotonic() - began)
+    return report.reason
+
+
+def _standing(own: Run, member: Member, photos: SeriesPhotos) -> Literal["new", "begun", "other"]:
+    """How far a member that isn't finished is."""
+    if not (own.folder / "run.json").exists():
+        return "new"
+    ended = own.read_state()["status"] in (FINISHED, EARLY)
+    if not own.checkpoint_path.exists() and not ended:
+        return "new"  # stopped before its first batch
+    same = own.read_config() == absolute(member.config) and _same_split(own, photos, member)
+    return "begun" if same else "other"
+
+
+def _report(
+    parent: Run,
+    members: Sequence[Member],
+    done: Mapping[str, Finished],
+    photos: SeriesPhotos,
+    reason: str,
+) -> SeriesReport:
+    left = tuple(member for member in members if member.name not in done)
+    finished = tuple(done[member.name] for member in members if member.name in done)
+    seconds = [_seconds_for(parent, member, finished, photos) for member in left]
+    known = [each for each in seconds if each is not None]
+    total = sum(known) if len(known) == len(left) else None
+    return SeriesReport(parent, reason, finished, left, total)
+
+
+# ---- what a training takes ---------------------------------------------------------------
+
+
+def _seconds_of(own: Run) -> float:
+    """What a member took so far; of one that was killed, what its finished epochs did."""
+    known = own.read_state().get("seconds")
+    if known is not None:
+        return float(known)
+    return sum(row["seconds"] for row in own.read_history())
+
+
+def _seconds_for(
+    parent: Run, member: Member, finished: Sequence[Finished], photos: SeriesPhotos
+) -> float | None:
+    """What the member should still take, or None where no training is finished.
+
+    By the finished training of its architecture that had about as much to do. The pace of
+    another architecture says little: then the slowest pace of all is taken.
+    """
+    if not finished:
+        return None
+    work = _work(member, photos)
+    paces = [(_work(each.member, photos), each) for each in finished]
+    alike = [pair for pair in paces if pair[1].member.config.model.arch == member.config.model.arch]
+    if alike:
+        near, each = min(alike, key=lambda pair: abs(math.log(pair[0] / work)))
+        whole = each.seconds * work / near
+    else:
+        whole = work * max(each.seconds / done for done, each in paces)
+    own = parent.member(member.name)
+    begun = own.checkpoint_path.exists() and _standing(own, member, photos) == "begun"
+    return max(whole - (_seconds_of(own) if begun else 0.0), 0.0)
+
+
+def _work(member: Member, photos: SeriesPhotos) -> float:
+    """Pixels through the network, forward or backward; a backward pass counts as two.
+
+    In each epoch all photos of train, of valid, and of the sample of train that is measured.
+    """
+    split, config = photos.split_of(member), member.config
+    train, valid = len(split.train), len(split.valid)
+    passes = 3 * train + valid + min(train, valid)
+    return float(config.training.epochs * passes * config.data.image_size**2)
+
+
+# ---- what is told ------------------------------------------------------------------------
+
+
+def _tell_next(member: Member, split: Split, number: int, total: int, log: Log) -> None:
+    parts = counted(len({split.parts[i] for i in split.train}), "part")
+    log(
+        Note(
+            f"Training {number} of {total}, {member.name}: train {len(split.train)} photos of "
+            f"{parts}, valid {len(split.valid)}."
+        )
+    )
+
+
+def _prefixed(name: str, log: OnEvent, told: set[str]) -> Callable[[Event], None]:
+    """Hands events on under the member's name; what an earlier one told is not told again."""
+
+    def tell(event: Event) -> None:
+        match event:
+            case Note(text, level):
+                if level != "info" or text not in told:
+                    log(Note(f"{name}: {text}", level))
+                told.add(text)
+            case Progress(task, done, total):
+                log(Progress(f"{name}: {task}", done, total))
+            case _:
+                log(event)
+
+    return tell

@@ -1,0 +1,154 @@
+"""The photos of several trainings: read once, parts found once, split as each training asks."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+
+from fastdefect.config import DataConfig, RunConfig
+from fastdefect.data.findings import Finding
+from fastdefect.data.photos import Manifest
+from fastdefect.data.split import Split, read_split
+from fastdefect.data.store import PhotoStore
+from fastdefect.data.training_data import TrainingData
+from fastdefect.errors import DataError
+from fastdefect.events import OnEvent, silent
+from fastdefect.jobs.data import divide, read_and_audit, read_data
+from fastdefect.jobs.fit import choose_machine
+from fastdefect.run import Run
+
+Narrow = Callable[[Split, Manifest], Split]
+
+# What says which photos there are and which of them show one part: one answer for all members.
+_COMMON = ("data", "good", "part_from", "parts", "strict")
+# No dots: a folder of this name can't be taken for one of the run's files.
+_NAME = re.compile(r"\w[\w+-]*")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of several trainings on the same photos.
+
+    ``name`` is its folder's. Its photos are split with ``split_seed``, its config's seed if
+    that is None, and then by ``narrow`` taken out of train (``data/fewer.py``), if it is given.
+    """
+
+    name: str
+    config: RunConfig
+    split_seed: int | None = None
+    narrow: Narrow | None = None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """In which form pixels are kept."""
+
+    image_size: int
+    resize: str
+    shared: bool
+
+
+class SeriesPhotos:
+    """What all members train on: which photos, their parts, and pixels as each needs them.
+
+    ``base`` is the split of the config that they were read with.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        manifest: Manifest,
+        base: Split,
+        findings: tuple[Finding, ...],
+        store: PhotoStore,
+    ) -> None:
+        self.manifest, self.base, self.findings = manifest, base, findings
+        self._common = _common(config.data)
+        self._stores = {_reading(config): store}
+        self._splits: dict[str, Split] = {}
+
+    @classmethod
+    def read(cls, config: RunConfig, on_event: OnEvent) -> "SeriesPhotos":
+        """Read, audit and split the photos; see ``load_training_data`` for what is raised."""
+        seed, workers = config.training.seed, choose_machine(config.training).workers
+        audit, store = read_and_audit(config.data, seed=seed, workers=workers, on_event=on_event)
+        base = divide(audit.manifest, audit.parts, config.data, seed=seed, on_event=on_event)
+        return cls(config, audit.manifest, base, audit.findings, store)
+
+    @classmethod
+    def read_again(cls, parent: Run, on_event: OnEvent) -> "SeriesPhotos":
+        """The photos of a series that was begun, without looking for their parts again.
+
+        Raises ``DataError`` if they are others now.
+        """
+        config = parent.read_config()
+        workers = choose_machine(config.training).workers
+        manifest, store = read_data(config.data, workers=workers, on_event=on_event)
+        base = read_split(parent.split_path, manifest)
+        return cls(config, manifest, base, manifest.findings, store)
+
+    def check(self, members: Sequence[Member]) -> None:
+        """Whether all can be split, and are members of one series (``ValueError`` if not)."""
+        names = [member.name for member in members]
+        # Whatever their case: to Windows and macOS, A and a are one.
+        if len({name.casefold() for name in names}) < len(names):
+            raise ValueError(f"Expected a name for each member but got {names}")
+        for member in members:
+            if not _NAME.fullmatch(member.name):
+                raise ValueError(f"Expected a folder's name without dots, got {member.name!r}")
+            if _common(member.config.data) != self._common:
+                raise ValueError(f"Expected equal {', '.join(_COMMON)} but {member.name} differs")
+            self.split_of(member)
+
+    def split_of(self, member: Member) -> Split:
+        """The sides of the photos in the member's training."""
+        if member.name not in self._splits:
+            config, seed = member.config, member.split_seed
+            split = divide(
+                self.manifest,
+                self.base.parts,
+                config.data,
+                seed=config.training.seed if seed is None else seed,
+                on_event=silent,
+            )
+            narrowed = split if member.narrow is None else member.narrow(split, self.manifest)
+            self._splits[member.name] = narrowed
+        return self._splits[member.name]
+
+    def data_of(self, member: Member, on_event: OnEvent) -> TrainingData:
+        """What the member's training is handed; its photos are read if they must be."""
+        return TrainingData(
+            self.manifest, self._store(member.config, on_event), self.split_of(member)
+        )
+
+    def keep_for(self, members: Iterable[Member]) -> None:
+        """Forget pixels that none of ``members`` needs."""
+        needed = {_reading(member.config) for member in members}
+        self._stores = {how: store for how, store in self._stores.items() if how in needed}
+
+    def _store(self, config: RunConfig, on_event: OnEvent) -> PhotoStore:
+        how = _reading(config)
+        if how not in self._stores:
+            workers = 1 if how.shared else 0
+            manifest, store = read_data(config.data, workers=workers, on_event=on_event)
+            if _identity(manifest) != _identity(self.manifest):
+                raise DataError(
+                    f"The photos in {manifest.root} were changed since this began.",
+                    "Put them back as they were and go on with --resume, or start anew.",
+                )
+            self._stores[how] = store
+        return self._stores[how]
+
+
+def _common(data: DataConfig) -> DataConfig:
+    """The settings that all members share, everything else as if it were never set."""
+    others = {field.name: field.default for field in fields(data) if field.name not in _COMMON}
+    return replace(data, data=data.data.resolve(), **others)
+
+
+def _reading(config: RunConfig) -> _Reading:
+    shared = choose_machine(config.training).workers > 0
+    return _Reading(config.data.image_size, config.data.resize, shared)
+
+
+def _identity(manifest: Manifest) -> list[tuple[str, str, int]]:
+    return [(photo.name, photo.sha256, photo.row) for photo in manifest.photos]

@@ -1,0 +1,210 @@
+"""``fastdefect stress``: how far photos may be disturbed before a run's decisions change."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastdefect.config import Device
+from fastdefect.data.wording import counted
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.decisions import Decision
+from fastdefect.evaluation.disturbances import DISTURBANCES, Disturbance
+from fastdefect.evaluation.stress import Break, Limits, StressReport, first_breaks
+from fastdefect.evaluation.stress import stress as stress_photos
+from fastdefect.evaluation.views import parse_views
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.jobs.decision import decision_for
+from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.reporting.stress_plot import plot_stress
+from fastdefect.run import Run
+
+
+@dataclass(frozen=True)
+class StressTest:
+    """What ``stress`` found.
+
+    ``available`` is how many photos the split has, of which ``report.n`` were disturbed.
+    ``opening`` is the how-manyeth opening of the sealed test this was; None if it was none.
+    ``breaks`` says how far each disturbance may go; empty where no limit was given.
+    """
+
+    run: Run
+    split: str
+    opening: int | None
+    available: int
+    decision: Decision
+    limits: Limits
+    report: StressReport
+    breaks: tuple[Break, ...]
+    files: tuple[Path, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``, and what the run keeps."""
+        return {
+            "run": str(self.run.folder),
+            "split": self.split,
+            "opening": self.opening,
+            "available": self.available,
+            "decision": self.decision.as_json(),
+            "limits": asdict(self.limits),
+            **self.report.as_json(),
+            "breaks": [each.as_json() for each in self.breaks],
+            "files": [str(file) for file in self.files],
+        }
+
+
+def stress(
+    run: Run,
+    *,
+    split: str,
+    data: Path | None,
+    views: str | None,
+    threshold: str,
+    limits: Limits,
+    only: str | None,
+    most: int | None,
+    seed: int,
+    device: Device,
+    command: str,
+    on_event: OnEvent,
+) -> StressTest:
+    """Disturb the photos of the run's ``split``, or of ``data``, and decide again.
+
+    ``views`` and ``threshold`` as for ``decision_for``, ``only`` as for ``choose_disturbances``.
+    ``most`` is how many photos to take at most, ``seed`` draws them and what disturbs them.
+    ``command`` is noted if that opens the test. Writes the figures and a plot into the run.
+    Raises ``RunError`` if the run has no model or no such photos.
+    """
+    spec = read_spec(run)
+    disturbances = choose_disturbances(only)
+    _check_limits(limits, spec.good)
+    # Before the photos: what can't be decided should not open the test.
+    decision = decision_for(run, threshold, views, device, on_event)
+    photos = load_evaluation_photos(
+        run,
+        split=split,
+        data=data,
+        classes=spec.classes,
+        good=spec.good,
+        command=command,
+        what="stress",
+        on_event=on_event,
+    )
+    available = len(photos.side)
+    photos = _at_most(photos, most, seed)
+    on_event(Note(_told(disturbances, len(photos.side), available, seed)))
+    model = load_model(run, photos, device)
+    fixed, _ = parse_views(decision.views)
+    report = stress_photos(
+        lambda pixels: model.predict_pixels(pixels, fixed),
+        photos.store,
+        photos.rows,
+        np.array([spec.classes.index(photo.label) for photo in photos.photos], np.int64),
+        good=model.good_index,
+        decide=lambda y_prob: decision.decide(decision.calibrated(y_prob), model.good_index),
+        parts=photos.parts,
+        seed=seed,
+        disturbances=disturbances,
+        on_step=lambda done, total: on_event(Progress("disturbing photos", done, total)),
+    )
+    return _keep(run, photos, available, decision, limits, report)
+
+
+def choose_disturbances(only: str | None) -> tuple[Disturbance, ...]:
+    """Those that ``only`` names, separated by commas, or all; in the order of all.
+
+    Case does not matter, and a hyphen stands for a space. Raises ``UsageError`` for a name
+    that there is none of.
+    """
+    if only is None:
+        return tuple(DISTURBANCES.values())
+    wanted = {_plain(name) for name in only.split(",")}
+    strange = sorted(wanted - set(map(_plain, DISTURBANCES)))
+    if strange:
+        raise UsageError(
+            f"--only {only}: there is no disturbance {', '.join(map(repr, strange))}.",
+            f"There are {', '.join(DISTURBANCES)}; name several with commas between them.",
+        )
+    return tuple(each for name, each in DISTURBANCES.items() if _plain(name) in wanted)
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace("-", " ")
+
+
+def _check_limits(limits: Limits, good: str | None) -> None:
+    for name, most in asdict(limits).items():
+        flag = f"--{name.replace('_', '-')}"
+        if most is None:
+            continue
+        if not 0 <= most <= 1:  # NaN, too, which would hold always
+            raise UsageError(
+                f"{flag} {most}: expected a share from 0 to 1.", f"1 % is {flag} 0.01."
+            )
+        if good is None and name != "max_flips":
+            raise UsageError(
+                f"{flag}: no class of this run is good, so there are no escapes and no overkill.",
+                "Limit the decisions that flip instead: --max-flips.",
+            )
+
+
+def _at_most(photos: EvaluationPhotos, most: int | None, seed: int) -> EvaluationPhotos:
+    if most is None or most >= len(photos.side):
+        return photos
+    places = draw_by_class([photo.label for photo in photos.photos], most, seed)
+    return replace(photos, side=tuple(photos.side[place] for place in places))
+
+
+def draw_by_class(labels: Sequence[str], most: int, seed: int) -> list[int]:
+    """``most`` places in ``labels``, ascending: of each class its share, and one at least.
+
+    That is Adams's rule of seats: a class's photos, in an order drawn with ``seed``, are at
+    0, 1/n, 2/n ... of its n, and those that come first over all classes are taken. If ``most``
+    is less than the number of classes, the first by name are.
+    """
+    rng = np.random.default_rng(seed)
+    turns: list[tuple[float, str, int]] = []
+    for name in sorted(set(labels)):
+        places = [place for place, label in enumerate(labels) if label == name]
+        shuffled = rng.permutation(places).tolist()
+        turns += [(turn / len(places), name, place) for turn, place in enumerate(shuffled)]
+    return sorted(place for _, _, place in sorted(turns)[:most])
+
+
+def _told(disturbances: Sequence[Disturbance], n: int, available: int, seed: int) -> str:
+    strengths = sum(len(each.strengths) for each in disturbances)
+    drawn = f", drawn by class with seed {seed}" if n < available else ""
+    return (
+        f"Stress on {n} of {counted(available, 'photo')}{drawn}: "
+        f"{counted(len(disturbances), 'disturbance')} in {strengths} strengths, "
+        f"{n * (1 + strengths):,} predictions."
+    )
+
+
+def _keep(
+    run: Run,
+    photos: EvaluationPhotos,
+    available: int,
+    decision: Decision,
+    limits: Limits,
+    report: StressReport,
+) -> StressTest:
+    picture = run.report_path("stress", photos.split, ".png")
+    found = StressTest(
+        run,
+        photos.split,
+        photos.opening,
+        available,
+        decision,
+        limits,
+        report,
+        first_breaks(report, limits) if limits != Limits() else (),
+        (run.report_path("stress", photos.split, ".json"), picture),
+    )
+    run.write_report("stress", photos.split, found.as_json())
+    plot_stress(picture, report, limits)
+    return found

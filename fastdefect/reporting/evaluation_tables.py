@@ -1,0 +1,243 @@
+"""The tables of evaluate, threshold and gate as plain values."""
+
+from collections.abc import Mapping, Sequence
+
+from fastdefect.data.wording import counted
+from fastdefect.evaluation.band import Band, Load
+from fastdefect.evaluation.decisions import Decision, Sent
+from fastdefect.evaluation.evaluate import Estimate, Evaluation
+from fastdefect.evaluation.gate import Check
+from fastdefect.evaluation.operating_point import OperatingPoint, Tally
+from fastdefect.evaluation.rates import Rate, parts_needed
+from fastdefect.metrics import Metrics
+from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables import metric_text, metric_title, opened_text
+
+_CLAIMED = (0.01, 0.001)  # escape rates that a line is asked to prove
+
+
+def evaluation_tables(
+    evaluation: Evaluation,
+    uncalibrated: Metrics,
+    by_type: Mapping[str, Mapping[str, Rate]],
+    decision: Decision,
+    sent: Sent | None,
+    *,
+    split: str,
+    opening: int | None,
+) -> list[TableData]:
+    """All figures; each class; the types of defects; calibration; what goes to people.
+
+    ``uncalibrated`` are the metrics at temperature 1, ``by_type`` the escapes by column and
+    value; ``opening`` is the how-manyeth opening of the sealed test this was.
+    """
+    tables = [_figures(evaluation, decision, sent, split, opening)]
+    if len(evaluation.per_class) > 2:
+        tables.append(_classes(evaluation))
+    tables += [_types(column, rates) for column, rates in by_type.items()]
+    tables.append(_calibration(uncalibrated, evaluation, decision.temperature))
+    if sent is not None:
+        tables.append(_people(sent))
+    return tables
+
+
+def _figures(
+    evaluation: Evaluation, decision: Decision, sent: Sent | None, split: str, opening: int | None
+) -> TableData:
+    counts = {"escape_rate": evaluation.escape, "overkill_rate": evaluation.overkill}
+    rows = [
+        (
+            metric_title(name),
+            metric_text(name, estimate.value),
+            interval_text(name, estimate.interval),
+            _counts(counts.get(name)),
+        )
+        for name, estimate in evaluation.estimates.items()
+    ]
+    title = (
+        f"{split}: {counted(evaluation.metrics.n, 'photo')} of "
+        f"{counted(evaluation.n_parts, 'part')}{opened_text(opening)}"
+    )
+    note = f"Decided by {decision.rule}"
+    if decision.views != "none":
+        note += f", views: {decision.views}"
+    if sent is not None:
+        note += "; what is sent to people counts as rejected here"
+    return TableData(title, ("figure", "value", "95 % interval", "count"), tuple(rows), note + ".")
+
+
+def _counts(rate: Rate | None) -> str:
+    if rate is None:
+        return ""
+    return f"{rate.count} of {counted(rate.photos, 'photo')}, {counted(rate.parts, 'part')}"
+
+
+def interval_text(name: str, interval: tuple[float, float] | None) -> str:
+    """``low to high``, as ``metric_text`` has them; - where there is none."""
+    if interval is None:
+        return "-"
+    return f"{metric_text(name, interval[0])} to {metric_text(name, interval[1])}"
+
+
+def _classes(evaluation: Evaluation) -> TableData:
+    def cell(name: str, estimate: Estimate) -> str:
+        text = metric_text(name, estimate.value)
+        return text if text == "-" else f"{text} ({interval_text(name, estimate.interval)})"
+
+    rows = [
+        (
+            name,
+            *(cell(figure, getattr(of, figure)) for figure in ("precision", "recall", "f1")),
+            str(of.photos),
+            str(of.parts),
+        )
+        for name, of in evaluation.per_class.items()
+    ]
+    return TableData(
+        "By class",
+        ("class", "precision (95 %)", "recall (95 %)", "F1 (95 %)", "photos", "parts"),
+        tuple(rows),
+    )
+
+
+def _types(column: str, rates: Mapping[str, Rate]) -> TableData:
+    rows = [
+        (
+            value,
+            metric_text("escape_rate", rate.value),
+            interval_text("escape_rate", rate.interval),
+            _counts(rate),
+        )
+        for value, rate in rates.items()
+    ]
+    return TableData(
+        f"Escapes by {column}", (column, "escape rate", "95 % interval", "count"), tuple(rows)
+    )
+
+
+def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) -> TableData:
+    after = evaluation.metrics
+    rows = [
+        (metric_title(name), *(metric_text(name, getattr(of, name)) for of in (before, after)))
+        for name in ("log_loss", "brier", "calibration_error")
+    ]
+    if temperature == 1:
+        note = "Nothing to mend: the temperature is 1."
+    else:
+        tendency = "too unsure of itself" if temperature < 1 else "too sure of itself"
+        note = f"Validation asks for temperature {temperature:.2f}: the model is {tendency}."
+    return TableData("Calibration", ("figure", "as predicted", "calibrated"), tuple(rows), note)
+
+
+def _people(sent: Sent) -> TableData:
+    rows = [
+        (
+            name,
+            metric_text("escape_rate", rate.value),
+            interval_text("escape_rate", rate.interval),
+            _counts(rate),
+        )
+        for name, rate in (
+            ("defective photos sent to people", sent.defective),
+            ("good photos sent to people", sent.good),
+            ("escapes decided without people", sent.escape),
+            ("overkill decided without people", sent.overkill),
+        )
+    ]
+    return TableData(
+        "OK, look at it, reject", ("share", "value", "95 % interval", "count"), tuple(rows)
+    )
+
+
+def claim_lines(evaluation: Evaluation) -> list[str]:
+    """What the escapes prove, and how many parts would prove more."""
+    claim = evaluation.escape_claim
+    if claim is None:
+        return []
+    share = f"{claim.confidence:.0%}"
+    lines = [
+        f"{claim.hits} of {counted(claim.parts, 'defective part')} escaped: the escape rate is at "
+        f"most {claim.at_most:.2%} (one-sided, {share} confidence, each part one trial)."
+    ]
+    for rate in _CLAIMED:
+        if claim.at_most > rate:
+            needed = parts_needed(rate, claim.confidence, claim.hits)
+            lines.append(
+                f"To claim at most {rate:.1%} takes {needed:,} defective parts with as few escapes."
+            )
+    return lines
+
+
+def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source: str) -> TableData:
+    """The most probable class beside the chosen threshold, on the photos it was chosen on."""
+    tallies = (before, chosen.tally)
+    rows: list[tuple[str, ...]] = [
+        ("threshold", "-", f"{chosen.threshold:.4f}"),
+        *(
+            (metric_title(name), *(metric_text(name, getattr(tally, name)) for tally in tallies))
+            for name in ("escape_rate", "overkill_rate", "f1")
+        ),
+        ("escapes", *(f"{tally.escapes} of {tally.n_defective}" for tally in tallies)),
+        ("overkills", *(f"{tally.overkills} of {tally.n_good}" for tally in tallies)),
+    ]
+    return TableData(
+        f"Operating point: {said}",
+        ("figure", "most probable class", "chosen"),
+        tuple(rows),
+        f"On {source}, where it was chosen: on other photos expect somewhat worse.",
+    )
+
+
+def band_table(band: Band, load: Load | None, *, said: str, source: str) -> TableData:
+    """OK, look at it, reject: what each does, and what people get to see."""
+    tally = band.tally
+    wrong = tally.wrong
+    rows = [
+        ("OK below score", f"{band.low:.4f}"),
+        ("reject from score", f"{band.high:.4f}"),
+        (
+            "escapes without a person",
+            f"{wrong.escapes} of {wrong.n_defective} ({wrong.escape_rate:.2%})",
+        ),
+        (
+            "overkill without a person",
+            f"{wrong.overkills} of {wrong.n_good} ({wrong.overkill_rate:.2%})",
+        ),
+        ("defective sent to people", f"{tally.defective_in_band} ({tally.defective_share:.1%})"),
+        ("good sent to people", f"{tally.good_in_band} ({tally.good_share:.1%})"),
+    ]
+    if load is not None:
+        rows += [
+            (f"share sent at {load.defect_rate:.1%} defects", f"{load.share:.1%}"),
+            (
+                f"to look at, of {load.parts_per_day:,} parts a day",
+                f"{load.expected:,.0f} (95 % of days: {load.low:,} to {load.high:,})",
+            ),
+        ]
+    return TableData(
+        f"Operating point: {said}",
+        ("figure", "value"),
+        tuple(rows),
+        f"On {source}, where it was chosen: on other photos expect somewhat worse.",
+    )
+
+
+def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
+    """Each figure, its limit, and whether it holds."""
+    rows = [
+        (
+            metric_title(check.figure),
+            f"{'<=' if check.at_most else '>='} {metric_text(check.figure, check.limit)}",
+            metric_text(check.figure, check.estimate.value),
+            interval_text(check.figure, check.estimate.interval),
+            "holds" if check.holds else "FAILS",
+        )
+        for check in checks
+    ]
+    judged = "the value" if at == "point" else "the bad end of the 95 % interval"
+    return TableData(
+        "Gate",
+        ("figure", "limit", "value", "95 % interval", "verdict"),
+        tuple(rows),
+        f"Judged by {judged}.",
+    )

@@ -1,0 +1,38 @@
+"""Escapes by the columns of a CSV: which columns sort defects, and what they count."""
+
+import numpy as np
+
+from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
+from fastdefect.evaluation.rates import rate_of
+
+PARTS = list("abcdef")
+DEFECTIVE = np.array([True, True, True, True, False, False])
+PASSED = np.array([False, True, False, False, True, False])
+
+
+def test_columns_are_gathered_with_gaps() -> None:
+    photos = [{"type": "pore"}, {"size": "2"}, {}]
+    assert columns_of(photos) == {"type": ["pore", None, None], "size": [None, "2", None]}
+
+
+def test_escapes_by_type_of_defect() -> None:
+    # A good photo's type means nothing, and a defect without one is in no row.
+    columns = {"type": ["pore", "pore", "crack", None, "dent", None]}
+    found = escapes_by_type(PASSED, DEFECTIVE, PARTS, columns)
+    assert list(found) == ["type"]
+    assert list(found["type"]) == ["crack", "pore"]
+    pore = found["type"]["pore"]
+    assert (pore.count, pore.photos, pore.parts) == (1, 2, 2)
+    assert pore == rate_of(np.array([False, True]), ["a", "b"])
+
+
+def test_columns_that_do_not_sort_defects_are_left_out() -> None:
+    n = 40
+    defective = np.ones(n, bool)
+    columns = {
+        "serial": [str(i) for i in range(n)],
+        "camera": ["left"] * n,
+        "size": ["1", "2"] * (n // 2),
+    }
+    found = escapes_by_type(np.zeros(n, bool), defective, [str(i) for i in range(n)], columns)
+    assert list(found) == ["size"]
