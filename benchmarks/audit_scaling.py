@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from fastdefect.data.manifest import list_photos, read_photos
 from fastdefect.data.sample import Defect, photograph, render_part
 from fastdefect.data.survey import Survey
+from fastdefect.data.threads import one_thread_each
+from fastdefect.training.memory import keep_freed_memory
 
 SIZE = 512
 PARTS = 200
@@ -66,8 +68,10 @@ def measure(folder: Path, n: int) -> dict[str, float]:
     entries = tuple(entry for entry in listing.entries if int(entry.path.stem) < n)
     idle = _peak()
     started = time.perf_counter()
+    keep_freed_memory()
     survey = Survey(len(entries), search=True)
-    manifest = read_photos(replace(listing, entries=entries), good="good", on_photo=survey.put)
+    with one_thread_each():
+        manifest = read_photos(replace(listing, entries=entries), good="good", on_photo=survey.put)
     looked = time.perf_counter()
     found = survey.search(manifest)
     ended = time.perf_counter()

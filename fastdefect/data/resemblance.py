@@ -56,24 +56,25 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
     others = [(i, mirrored) for i, mirrored in others if len(photos[i])]
     if len(mine) < 4 or not others:
         return []
-    glance = _worths(_best(mine, photos, others, _GLANCED)).sum(axis=0)
+    glance = _worths(_best(mine, photos, others, _GLANCED)[0]).sum(axis=0)
     others = [others[k] for k in np.argsort(-glance, kind="stable")[:_LOOKED_AT]]
-    worths = _worths(_best(mine, photos, others, len(mine)))
+    best, partners = _best(mine, photos, others, len(mine))
+    worths = _worths(best)
     totals = worths.sum(axis=0)
     descriptors = mine.descriptors()
     found = []
     for column in np.argsort(-totals, kind="stable")[:VERIFIED]:
         i, mirrored = others[column]
         matched = np.flatnonzero(worths[:, column] > 0)
-        partner = (descriptors[matched] @ _theirs(photos[i], mirrored).T).argmax(axis=1)
-        inside, moved = _align(mine, photos[i], matched, partner, worths[matched, column], mirrored)
+        partner, worth = partners[matched, column], worths[matched, column]
+        inside, moved = _align(mine, photos[i], matched, partner, worth, mirrored)
         found.append(
             Resemblance(
                 own,
                 i,
                 mirrored,
                 float(totals[column]),
-                float(worths[matched[inside], column].sum()),
+                float(worth[inside].sum()),
                 int(inside.sum()),
                 0.0 if mirrored or moved > _STILL else _copied(mine, photos[i], descriptors),
             )
@@ -83,14 +84,20 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
 
 def _best(
     mine: Keypoints, photos: Sequence[Keypoints], others: Sequence[tuple[int, bool]], most: int
-) -> Floats:
-    """How well the ``most`` strongest keypoints fit the best ones of each other: (most, others)."""
-    descriptors = mine.descriptors()[:most].T
-    best = np.empty((descriptors.shape[1], len(others)), np.float32)
+) -> tuple[Floats, NDArray[np.intp]]:
+    """How well the ``most`` strongest keypoints fit the best one of each other, and which it is.
+
+    Both (most, others).
+    """
+    descriptors = mine.descriptors()[:most]
+    each = np.arange(len(descriptors))
+    best = np.empty((len(descriptors), len(others)), np.float32)
+    partners = np.empty(best.shape, np.intp)
     for column, (i, mirrored) in enumerate(others):
-        theirs = _theirs(photos[i], mirrored)[: 2 * most]
-        best[:, column] = (theirs @ descriptors).max(axis=0)
-    return best
+        products = descriptors @ _theirs(photos[i], mirrored)[: 2 * most].T
+        partners[:, column] = products.argmax(axis=1)
+        best[:, column] = products[each, partners[:, column]]
+    return best, partners
 
 
 def _theirs(photo: Keypoints, mirrored: bool) -> Floats:
@@ -168,9 +175,8 @@ def _refine(
         close = ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
         inside = inside.any(axis=1)[:, None] & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
-    likely: NDArray[np.bool_] = small >= _LEAST_SCALE
-    likely &= large <= np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
-    likely &= inside.any(axis=1)
+    largest = np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
+    likely = np.asarray((small >= _LEAST_SCALE) & (large <= largest) & inside.any(axis=1), bool)
     corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]]) * middle
     moved = np.concatenate([corners, np.ones((4, 1))], axis=1) @ fitted - corners
     return inside & likely[:, None], np.where(likely, np.abs(moved).max(axis=(1, 2)), np.inf)
