@@ -173,7 +173,7 @@ def _refine(
         # All rows at once; the little on the diagonal keeps points in one line solvable.
         fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
         close = ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
-        inside = inside.any(axis=1)[:, None] & close
+        inside = np.any(inside, axis=1, keepdims=True) & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
     largest = np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
     likely = np.asarray((small >= _LEAST_SCALE) & (large <= largest) & inside.any(axis=1), bool)
