@@ -105,7 +105,8 @@ class ModelConfig:
     """Which network, and where its first weights come from."""
 
     arch: Annotated[
-        str, Flag("Any torchvision classifier or timm name.", aliases=("--model-type",))
+        str,
+        Flag("Any torchvision classifier or timm name, or small-cnn.", aliases=("--model-type",)),
     ] = "resnet50"
     weights: Annotated[
         str, Flag("auto (cache or download), none (random), or a safetensors file.")
@@ -298,3 +299,12 @@ def to_toml(config: RunConfig) -> str:
         for section, values in asdict(config).items()
     }
     return tomli_w.dumps(sections)
+
+
+def override(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
+    """The config with other values for some fields, by field name; checked as ``resolve`` does."""
+    settings = json.loads(json.dumps(asdict(config), default=str))
+    for leaf in config_fields():
+        if leaf.name in changes:
+            settings[leaf.section][leaf.name] = changes[leaf.name]
+    return _validated(settings, "the program")

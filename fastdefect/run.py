@@ -31,6 +31,8 @@ A cross-validation (``fit --folds K``) has no model of its own but a run for eac
 Several trainings on the same photos (``learning-curve``) have a run for each, too:
   run.json, config.toml, findings.*, environment.json, openings.json, log.txt
   split.csv            before any training leaves photos out
+  quick_test.json      a quick test's: both trainings, and what changed between them
+  ablation.json/.png   an ablation's: figures by step and seed, what each step gained
   learning_curve.json/.png  the trainings, the law through them, and what it forecasts
   1-of-8-repeat-1/ ...  as above
 """
@@ -44,7 +46,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig, resolve, to_toml
 from fastdefect.errors import RunError
-from fastdefect.files import read_csv, write_csv, write_json, write_text
+from fastdefect.files import finite, read_csv, write_csv, write_json, write_text
 
 SCHEMA = 1
 # What run.json's status can be.
@@ -58,9 +60,10 @@ RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, OUT_OF_BUDGET = (
 )
 # What run.json's kind can be; older runs have none and are trainings.
 TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
-LEARNING_CURVE, MEMBER = "learning curve", "member"
+LEARNING_CURVE, ABLATION, QUICK_TEST = "learning curve", "ablation", "quick test"
+MEMBER = "member"
 # The kinds that are several trainings on the same photos, each a MEMBER.
-SERIES = (LEARNING_CURVE,)
+SERIES = (LEARNING_CURVE, ABLATION, QUICK_TEST)
 FINDING_COLUMNS = ("kind", "severity", "message", "value", "low", "high", "path")
 
 
@@ -349,6 +352,21 @@ class Run:
     def read_operating_point(self) -> dict[str, Any] | None:
         """``operating_point.json``; None where none was chosen."""
         return self._read_json("operating_point.json", missing={}) or None
+
+    @property
+    def quick_test_path(self) -> Path:
+        """A quick test's figures, JSON."""
+        return self.folder / "quick_test.json"
+
+    def write_quick_test(self, content: Mapping[str, Any]) -> None:
+        """``quick_test.json``."""
+        write_json(self.quick_test_path, finite(content))
+
+    def write_ablation(self, content: Mapping[str, Any]) -> Path:
+        """``ablation.json``."""
+        path = self.folder / "ablation.json"
+        write_json(path, content)
+        return path
 
     def write_learning_curve(self, content: Mapping[str, Any]) -> Path:
         """``learning_curve.json``."""

@@ -119,7 +119,8 @@ def threshold(
 
         chosen = open_run(run, runs)
         chosen.require_model()
-        from fastdefect.jobs.threshold import Wish, choose_threshold
+        from fastdefect.evaluation.wish import Wish
+        from fastdefect.jobs.threshold import choose_threshold
         from fastdefect.reporting.evaluation_tables import band_table, threshold_table
 
         report = choose_threshold(

@@ -185,7 +185,7 @@ def compare(
     found = _differences(photos, before, after, draws, seed)
     changed = _changed_parts(photos, before, after)
     sure = _always_defined(photos)
-    right = [answers.y_pred == photos.y_true for answers in (before, after)]
+    was_right, is_right = (of.y_pred == photos.y_true for of in (before, after))
     return Comparison(
         n=len(photos.names),
         n_parts=len(set(photos.parts)),
@@ -193,8 +193,8 @@ def compare(
             name: FigureChange(found[name], _verdict(name, found[name], n, sure), n)
             for name, n in changed.items()
         },
-        by_photo=mcnemar(*right),
-        by_part=mcnemar_by_part(*right, photos.parts),
+        by_photo=mcnemar(was_right, is_right),
+        by_part=mcnemar_by_part(was_right, is_right, photos.parts),
         changes=_changes(photos, before, after),
     )
 
@@ -235,7 +235,7 @@ def _calibration_interval(
     away = float(np.quantile(np.abs(drawn - measured).sum(axis=1), 0.95))
     error_before, error_after = np.abs(measured).reshape(2, -1).sum(axis=1)
     change = float(error_after - error_before)
-    return (change - away, change + away) if away > 0 else None
+    return (max(-1.0, change - away), min(1.0, change + away)) if away > 0 else None
 
 
 def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dict[str, int]:
@@ -289,8 +289,10 @@ def _changes(photos: SharedPhotos, before: Answers, after: Answers) -> tuple[Par
             found[kind, photos.parts[i]].append(
                 ChangedPhoto(
                     photos.names[i],
-                    *(photos.classes[index] for index in (truth, old, new)),
-                    scores=_scores(before, after, i, good),
+                    photos.classes[truth],
+                    photos.classes[old],
+                    photos.classes[new],
+                    _scores(before, after, i, good),
                 )
             )
     return tuple(

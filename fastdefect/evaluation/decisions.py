@@ -38,7 +38,7 @@ class Decision:
 
     def calibrated(self, y_prob: Floats) -> Floats:
         """The probabilities (n, n_classes) at the run's temperature."""
-        return y_prob if self.temperature == 1 else apply_temperature(y_prob, self.temperature)
+        return calibrated(y_prob, self.temperature)
 
     def decide(self, calibrated: Floats, good: int | None) -> Labels:
         """(n,) class indices; ``calibrated`` (n, n_classes) comes from ``calibrated``."""
@@ -70,6 +70,14 @@ class Sent:
     def as_json(self) -> dict[str, Any]:
         """All rates."""
         return {name: rate.as_json() for name, rate in vars(self).items()}
+
+
+def calibrated(y_prob: Floats, temperature: float) -> Floats:
+    """The probabilities (n, n_classes) at ``temperature``; at 1 they stay as they are, bit by bit.
+
+    A threshold must be chosen on the very numbers that it will decide on.
+    """
+    return y_prob if temperature == 1 else apply_temperature(y_prob, temperature)
 
 
 def defect_score(y_prob: Floats, good: int) -> Floats:

@@ -1,6 +1,7 @@
 """Escapes by what a CSV says of the defects: their type, size, lot."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +26,28 @@ def escapes_by_type(
 
     ``passed`` and ``defective`` (n,) say what was decided and what is true, ``parts`` (n,)
     names the part of each photo. A column sorts the defects if the defective photos have two
-    to 12 different values in it; others (a box's corner, a serial number) are left out.
+    to 12 different values in it, each of them shown twice on average; others (a box's corner, a
+    serial number) are left out. The values come in their order, numbers by size.
     """
     names = np.asarray(parts)
     found = {}
     for column, values in columns.items():
-        of_defects = {v for v, bad in zip(values, defective, strict=True) if bad and v}
-        if 2 <= len(of_defects) <= _MOST_VALUES:
+        given = [value for value, bad in zip(values, defective, strict=True) if bad and value]
+        of_defects = set(given)
+        if 2 <= len(of_defects) <= min(_MOST_VALUES, len(given) // 2):
             cells = np.array([value or "" for value in values])
             found[column] = {
                 value: rate_of(passed[chosen], names[chosen])
-                for value in sorted(of_defects)
+                for value in _in_order(of_defects)
                 for chosen in [defective & (cells == value)]
             }
     return found
+
+
+def _in_order(values: Collection[str]) -> list[str]:
+    """2 before 10, where all are numbers."""
+    try:
+        size = {value: float(value) for value in values}
+    except ValueError:
+        return sorted(values)
+    return sorted(values, key=lambda value: (math.isnan(size[value]), size[value], value))

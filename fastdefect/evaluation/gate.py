@@ -12,13 +12,28 @@ from fastdefect.metrics import FIGURES, LOWER_IS_BETTER
 At = Literal["point", "upper"]
 
 
+# What a figure can be, where that is not 0 to 1; the Brier score of many classes goes to 2.
+_RANGES = {"mcc": (-1.0, 1.0), "brier": (0.0, 2.0), "log_loss": (0.0, math.inf)}
+
+
 @dataclass(frozen=True)
 class Limit:
-    """``figure``, one of ``metrics.FIGURES``, must be at most or at least ``value``."""
+    """``figure``, one of ``metrics.FIGURES``, must be at most or at least ``value``.
+
+    Raises ``UsageError`` for a value that the figure can't have: 5 for 5 % would let all pass.
+    """
 
     figure: str
     value: float
     at_most: bool
+
+    def __post_init__(self) -> None:
+        low, high = _RANGES.get(self.figure, (0.0, 1.0))
+        if not low <= self.value <= high:
+            raise UsageError(
+                f"A limit of {self.value:g} for {self.figure}, which is from {low:g} to {high:g}.",
+                "Rates are shares: 0.05 is 5 %.",
+            )
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,23 @@
 """How a run decides: its validation predictions, temperature and stored operating point."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastdefect.config import Device
 from fastdefect.errors import RunError, UsageError
+from fastdefect.evaluation.calibration import HIGHEST, LOWEST
 from fastdefect.evaluation.decisions import Decision
+from fastdefect.evaluation.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, read_predictions
-from fastdefect.evaluation.views import parse_views, resolve_views
+from fastdefect.evaluation.views import FIXED_VIEWS, parse_views, resolve_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv
 from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.evaluation_photos import load_evaluation_photos
 from fastdefect.jobs.trained_model import load_model, read_spec
 from fastdefect.run import Run
+from fastdefect.training.learner import choose_device
 from fastdefect.training.predict import View
 
 
@@ -77,7 +80,7 @@ def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> 
     known = run.read_calibration().get(views)
     if known is not None:
         try:
-            return _positive(known["value"])
+            return _number(known["value"], LOWEST, HIGHEST)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"calibration.json of {run.name} is damaged: {known!r:.80}.",
@@ -98,28 +101,40 @@ def decision_for(
 
     ``threshold``: "stored" takes the operating point that was chosen, if one was, "argmax" the
     most probable class, and a number is the threshold itself. ``views``: None for those of the
-    operating point, or none. Raises ``UsageError`` for other texts.
+    operating point, or none.
+
+    Raises ``UsageError`` for other texts, for a number where no class is good, and for a
+    ``device`` that isn't there: whoever asks before the photos doesn't open the test in vain.
     """
+    choose_device(device)
     stored = run.read_operating_point() if threshold == "stored" else None
-    if stored is None:
-        name, _ = fixed_views(run, views or "none")
-        temperature = temperature_for(run, name, device, on_event)
-        if threshold in ("stored", "argmax"):
-            return Decision(name, temperature, None, None, "the most probable class")
-        return Decision(name, temperature, _share(threshold), None, f"threshold {threshold}")
+    if stored is not None:
+        return _stored_decision(run, stored, views)
+    name, _ = fixed_views(run, views or "none")
+    value = None if threshold in ("stored", "argmax") else _share(threshold)
+    if value is not None and read_spec(run).good is None:
+        raise UsageError(
+            f"--threshold {threshold}: {run.name} has no good class, so nothing is passed.",
+            "Leave --threshold out: the most probable class decides.",
+        )
+    rule = "the most probable class" if value is None else f"threshold {threshold}"
+    return Decision(name, temperature_for(run, name, device, on_event), value, None, rule)
+
+
+def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> Decision:
     try:
+        if stored["views"] not in FIXED_VIEWS:
+            raise ValueError(f"unknown views {stored['views']}")
+        threshold, high = _number(stored["threshold"], 0, NONE_REJECTED), stored["high"]
         chosen = Decision(
             str(stored["views"]),
-            _positive(stored["temperature"]),
-            float(stored["threshold"]),
-            float(stored["high"]) if stored["high"] is not None else None,
+            _number(stored["temperature"], LOWEST, HIGHEST),
+            threshold,
+            None if high is None else _number(high, threshold, NONE_REJECTED),
             str(stored["said"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{run.operating_point_path} is damaged: {error!r}.",
-            "Choose it anew with fastdefect threshold, or delete it.",
-        ) from error
+        raise _damaged(run, error) from error
     if views is not None and fixed_views(run, views)[0] != chosen.views:
         raise UsageError(
             f"--views {views}: the operating point of {run.name} was chosen for views "
@@ -130,21 +145,36 @@ def decision_for(
     return chosen
 
 
-def _positive(value: object) -> float:
+def stored_costs(run: Run) -> Costs | None:
+    """The costs that the operating point was chosen by; None where it was by something else."""
+    stored = run.read_operating_point()
+    if stored is None or stored.get("rule") != "cost":
+        return None
+    try:
+        return Costs(**stored["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(run, error) from error
+
+
+def _damaged(run: Run, error: Exception) -> RunError:
+    return RunError(
+        f"{run.operating_point_path} is damaged: {error!r}.",
+        "Choose it anew with fastdefect threshold, or delete it.",
+    )
+
+
+def _number(value: object, low: float, high: float) -> float:
     number = float(str(value))
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"Expected a number above 0, got {value}")
+    if not low <= number <= high:
+        raise ValueError(f"Expected a number from {low} to {high}, got {value}")
     return number
 
 
 def _share(text: str) -> float:
     try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value <= 1:
+        return _number(text, 0, 1)
+    except ValueError as error:
         raise UsageError(
             f"--threshold {text}: expected stored, argmax or a number from 0 to 1.",
             "Choose a good one with fastdefect threshold.",
-        )
-    return value
+        ) from error

@@ -1,6 +1,5 @@
 """``fastdefect evaluate``: every figure of a run's model, each with its interval."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.rates import Rate
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
-from fastdefect.jobs.decision import decision_for
+from fastdefect.jobs.decision import decision_for, stored_costs
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained_model import load_model, read_spec
 from fastdefect.metrics import Metrics
@@ -93,6 +92,7 @@ def evaluate(
     spec = read_spec(run)
     # Before the photos: what can't be decided should not open the test.
     decision = decision_for(run, threshold, views, device, on_event)
+    costs = stored_costs(run)
     photos = load_evaluation_photos(
         run,
         split=split,
@@ -106,7 +106,10 @@ def evaluate(
     model = load_model(run, photos, device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
-    return _measure(run, photos, predictions, decision)
+    report = _measure(run, photos, predictions, decision)
+    run.write_report("evaluation", report.split, report.as_json())
+    _draw(report, predictions, costs)
+    return report
 
 
 def _measure(
@@ -125,7 +128,7 @@ def _measure(
         by_type = escapes_by_type(y_pred == good_index, y_true != good_index, photos.parts, columns)
         score = defect_score(calibrated, good_index)
         sent = sent_to_people(decision, score, y_true != good_index, photos.parts)
-    report = EvaluationReport(
+    return EvaluationReport(
         run,
         photos.split,
         photos.opening,
@@ -141,13 +144,11 @@ def _measure(
             run.predictions_path(photos.split, decision.views),
         ),
     )
-    run.write_report("evaluation", photos.split, report.as_json())
-    _draw(report, predictions, calibrated)
-    return report
 
 
-def _draw(report: EvaluationReport, predictions: Predictions, calibrated: Floats) -> None:
+def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | None) -> None:
     """ROC, precision and recall, mistakes and cost by threshold, reliability; the confusion."""
+    calibrated = report.decision.calibrated(predictions.y_prob)
     y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
     title = f"{report.run.name}, {report.split}: {len(y_true)} photos"
     threshold = report.decision.threshold
@@ -161,7 +162,7 @@ def _draw(report: EvaluationReport, predictions: Predictions, calibrated: Floats
         good=good,
         title=title,
         threshold=threshold,
-        costs=_costs(report.run, predictions, calibrated),
+        costs=_cost_curve(predictions, calibrated, costs),
         reliability=_reliability(predictions, calibrated),
     )
     plot_confusion(
@@ -173,19 +174,19 @@ def _draw(report: EvaluationReport, predictions: Predictions, calibrated: Floats
     )
 
 
-def _costs(run: Run, predictions: Predictions, calibrated: Floats) -> CostCurve | None:
+def _cost_curve(
+    predictions: Predictions, calibrated: Floats, costs: Costs | None
+) -> CostCurve | None:
     """The cost by threshold, if the operating point was chosen by cost."""
-    stored = run.read_operating_point()
     good = predictions.good
-    if stored is None or stored.get("rule") != "cost" or good is None:
+    if costs is None or good is None:
         return None
     good_index = predictions.classes.index(good)
     defective = predictions.y_true != good_index
     if defective.all() or not defective.any():
         return None
-    settings: Mapping[str, float] = stored["settings"]
     scored = ScoredPhotos(defective, defect_score(calibrated, good_index), [""] * len(defective))
-    return cost_curve(scored, Costs(**settings))
+    return cost_curve(scored, costs)
 
 
 def _reliability(predictions: Predictions, calibrated: Floats) -> Reliability:

@@ -84,7 +84,9 @@ def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> La
         photos = _find_photos(run, [predictions.names[each.index] for each in shown])
         _tell_changes(predictions, shown, photos, on_event)
         paths = {name: entry.path for name, entry in photos.items()}
-        draw_suspects(sheet, predictions, shown, paths, total=len(suspects))
+        of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
+        title = f"{run.name}: labels to look at again, {of}, the surest first"
+        draw_suspects(sheet, predictions, shown, paths, title=title)
     else:
         sheet.unlink(missing_ok=True)  # an earlier one would be taken for this one's
     write_csv(table, found.rows(), _COLUMNS)

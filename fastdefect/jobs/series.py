@@ -3,7 +3,7 @@
 Photos are read, and their parts found, once for all. Each training is a run in a folder of its
 own. One that is finished is kept; one that was interrupted goes on where it stopped.
 
-    photos = read_series_photos(config, log)       # writes nothing
+    photos = SeriesPhotos.read(config, log)         # writes nothing
     parent = create_series(kind, config, members, photos, ...)
     report = run_series(parent, members, photos, budget=..., log=log)
     ... and later: resume_series(parent, members, budget=..., log=log)
@@ -11,10 +11,10 @@ own. One that is finished is kept; one that was interrupted goes on where it sto
 
 import math
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal
 
 from fastdefect.config import RunConfig
@@ -85,11 +85,11 @@ class Budget:
     """Minutes that a series may take, from now on; None for as long as it needs."""
 
     def __init__(self, minutes: float | None) -> None:
-        self._ends = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        self._ends = math.inf if minutes is None else monotonic() + 60 * minutes
 
     def holds(self, seconds: float | None) -> bool:
         """Whether so many seconds more fit; where nobody knows how many, whether any are left."""
-        return time.monotonic() + (seconds or 0.0) < self._ends
+        return monotonic() + (seconds or 0.0) < self._ends
 
 
 def create_series(
@@ -102,7 +102,6 @@ def create_series(
     name: str | None,
     command: str,
     plan: Mapping[str, Any],
-    log: Log,
 ) -> Run:
     """A new run of a ``kind`` of ``SERIES``, once every member is known to fit.
 
@@ -117,7 +116,6 @@ def create_series(
     for member in members:
         parse_targets(member.config)
     run = create_run(runs, name, absolute(config), command, kind=kind)
-    log.to(run.log_path)
     run.write_split(split_rows(photos.manifest, photos.base))
     run.write_findings(findings_as_json(photos.findings))
     machine = choose_machine(config.training)
@@ -131,7 +129,7 @@ def read_plan(run: Run, kind: str) -> dict[str, Any]:
     found = run.read_kind()
     if found != kind:
         raise RunError(
-            f"{run.folder} is a {found}, no {kind}.",
+            f"{run.folder} is no {kind} but a {found}.",
             f"`fastdefect runs` lists the runs. Any other goes on with: fastdefect fit --resume "
             f"{run.folder}",
         )
@@ -166,6 +164,7 @@ def run_series(
     It stops at the first that the budget doesn't hold, by what finished ones took, or that
     Ctrl-C interrupts. Raises what a training raises; the run then says that it failed.
     """
+    log.to(parent.log_path)
     done = _finished_before(parent, members, photos, log)
     reason = FINISHED
     parent.update_state(status=RUNNING)
@@ -177,7 +176,7 @@ def run_series(
             if not budget.holds(_seconds_for(parent, member, list(done.values()), photos)):
                 reason = OUT_OF_BUDGET
                 break
-            photos.keep_for(members[number - 1 :])
+            photos.keep_for(m for m in members[number - 1 :] if m.name not in done)
             _tell_next(member, photos.split_of(member), number, len(members), log)
             reason = _train(parent, member, photos, _prefixed(member.name, log, told))
             if reason == INTERRUPTED:
@@ -234,7 +233,7 @@ def _train(parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent) -> 
     own, own_log = parent.member(member.name), Log(tell)
     standing = _standing(own, member, photos)
     data = photos.data_of(member, tell)
-    began, spent = time.monotonic(), 0.0
+    began, spent = monotonic(), 0.0
     if standing == "begun":
         spent = _seconds_of(own)
         job, checkpoint = reassemble(own, own_log, data)
@@ -246,7 +245,7 @@ def _train(parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent) -> 
         job = assemble(member.config, own_log, data=data)
         own = create_member(parent, member.name, absolute(member.config))
         report = begin(own, job, own_log)
-    own.update_state(seconds=spent + time.monotonic() - began)
+    own.update_state(seconds=spent + monotonic() - began)
     return report.reason
 
 

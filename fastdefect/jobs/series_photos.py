@@ -64,7 +64,7 @@ class SeriesPhotos:
         self.manifest, self.base, self.findings = manifest, base, findings
         self._common = _common(config.data)
         self._stores = {_reading(config): store}
-        self._splits: dict[str, Split] = {}
+        self._splits: dict[Member, Split] = {}
 
     @classmethod
     def read(cls, config: RunConfig, on_event: OnEvent) -> "SeriesPhotos":
@@ -101,7 +101,7 @@ class SeriesPhotos:
 
     def split_of(self, member: Member) -> Split:
         """The sides of the photos in the member's training."""
-        if member.name not in self._splits:
+        if member not in self._splits:
             config, seed = member.config, member.split_seed
             split = divide(
                 self.manifest,
@@ -111,8 +111,8 @@ class SeriesPhotos:
                 on_event=silent,
             )
             narrowed = split if member.narrow is None else member.narrow(split, self.manifest)
-            self._splits[member.name] = narrowed
-        return self._splits[member.name]
+            self._splits[member] = narrowed
+        return self._splits[member]
 
     def data_of(self, member: Member, on_event: OnEvent) -> TrainingData:
         """What the member's training is handed; its photos are read if they must be."""

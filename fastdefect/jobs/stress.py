@@ -177,10 +177,10 @@ def draw_by_class(labels: Sequence[str], most: int, seed: int) -> list[int]:
 
 def _told(disturbances: Sequence[Disturbance], n: int, available: int, seed: int) -> str:
     strengths = sum(len(each.strengths) for each in disturbances)
-    drawn = f", drawn by class with seed {seed}" if n < available else ""
+    photos = counted(available, "photo")
+    taken = photos if n == available else f"{n} of {photos}, drawn by class with seed {seed}"
     return (
-        f"Stress on {n} of {counted(available, 'photo')}{drawn}: "
-        f"{counted(len(disturbances), 'disturbance')} in {strengths} strengths, "
+        f"Stress on {taken}: {counted(len(disturbances), 'disturbance')} in {strengths} strengths, "
         f"{n * (1 + strengths):,} predictions."
     )
 

@@ -1,5 +1,6 @@
 """``fastdefect threshold``: choose how a run decides, and keep it beside the model."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,17 +9,15 @@ from typing import Any
 
 from fastdefect.config import Device
 from fastdefect.data.wording import counted
-from fastdefect.errors import DataError, UsageError
+from fastdefect.errors import DataError
 from fastdefect.evaluation.band import Band, Load, choose_band, load
-from fastdefect.evaluation.calibration import apply_temperature
-from fastdefect.evaluation.decisions import defect_score
+from fastdefect.evaluation.decisions import calibrated, defect_score
 from fastdefect.evaluation.guarantees import (
     Guarantee,
     guaranteed_max_escape,
     guaranteed_max_overkill,
 )
 from fastdefect.evaluation.operating_point import (
-    Costs,
     OperatingPoint,
     ScoredPhotos,
     Tally,
@@ -27,71 +26,13 @@ from fastdefect.evaluation.operating_point import (
     choose_by_max_escape,
     choose_by_max_overkill,
 )
+from fastdefect.evaluation.wish import Wish
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.decision import Judged, fixed_views, judge_validation, temperature_for
 from fastdefect.jobs.evaluation_photos import load_evaluation_photos
 from fastdefect.jobs.trained_model import load_model, read_spec
 from fastdefect.run import Run
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the threshold is to be chosen by; with nothing given, by the highest F1.
-
-    ``cost_escape`` and ``cost_overkill`` in any one currency, with the line's own
-    ``defect_rate``. The limits are shares. ``confidence``, if given, asks that they hold on
-    unseen parts. Both limits together make a band with people in it. ``parts_per_day`` tells
-    what those people get to see.
-    """
-
-    cost_escape: float | None = None
-    cost_overkill: float | None = None
-    defect_rate: float | None = None
-    max_escape: float | None = None
-    max_overkill: float | None = None
-    confidence: float | None = None
-    parts_per_day: int | None = None
-
-    @property
-    def costs(self) -> Costs | None:
-        """The costs, if they are what it is chosen by; raises ``UsageError`` for half of them."""
-        given = (self.cost_escape, self.cost_overkill)
-        if given == (None, None):
-            return None
-        if self.cost_escape is None or self.cost_overkill is None or self.defect_rate is None:
-            raise UsageError(
-                "Choosing by cost needs --cost-escape, --cost-overkill and --defect-rate.",
-                "The defect rate is the line's own, such as --defect-rate 0.02: photos are "
-                "mostly collected with far more defects than that.",
-            )
-        if not any(given):
-            raise UsageError("Both costs are 0.", "Give at least one of them a cost.")
-        if self.max_escape is not None or self.max_overkill is not None:
-            raise UsageError(
-                "Choose by cost or by limits, not by both.",
-                "Leave out the costs, or --max-escape and --max-overkill.",
-            )
-        return Costs(self.cost_escape, self.cost_overkill, self.defect_rate)
-
-    def check(self) -> None:
-        """Raises ``UsageError`` if parts of it contradict one another."""
-        limits = (self.max_escape, self.max_overkill)
-        if self.costs is None and self.confidence is not None and limits == (None, None):
-            raise UsageError(
-                "--confidence needs a limit to be confident of.",
-                "Add --max-escape, --max-overkill, or both.",
-            )
-        if self.costs is not None and self.confidence is not None:
-            raise UsageError("--confidence goes with limits, not with costs.")
-        if self.parts_per_day is not None and (None in limits or self.defect_rate is None):
-            raise UsageError(
-                "--parts-per-day tells how many parts people must look at, so it goes with "
-                "--max-escape, --max-overkill and --defect-rate."
-            )
-        if self.confidence is not None and 0 in limits:
-            raise UsageError(
-                "No number of parts proves a rate of 0.", "Give a limit above 0, such as 0.01."
-            )
+from fastdefect.training.learner import choose_device
 
 
 @dataclass(frozen=True)
@@ -149,6 +90,7 @@ def choose_threshold(
     Raises ``DataError``, and keeps nothing, where the photos can't support a promise.
     """
     wish.check()
+    choose_device(device)  # one that isn't there should not open a test among ``data``
     spec = read_spec(run)
     if spec.good is None:
         raise DataError(
@@ -161,7 +103,7 @@ def choose_threshold(
         judged, where = judge_validation(run, name, device, on_event), "validation"
     else:
         judged = _judge_others(run, data, fixed, device, command, on_event)
-        where = data.name
+        where = str(data)
     photos = _scored(judged, temperature)
     source = (
         f"{where}: {counted(len(photos.score), 'photo')} of "
@@ -181,17 +123,50 @@ def choose_threshold(
         run.operating_point_path,
     )
     report = _choose(report, wish, photos)
-    if wish.confidence is not None and data is None:
-        on_event(
-            Note(
-                "The validation photos have chosen the best epoch and the temperature, too, which "
-                "weakens the promise. Photos that nothing was chosen on keep it whole: --data DIR.",
-                "warning",
-            )
-        )
+    for warning in _warnings(report, wish, on_validation=data is None):
+        on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
     run.write_operating_point({**report.as_json(), "time": time, "command": command})
     return report
+
+
+def _warnings(report: ThresholdReport, wish: Wish, *, on_validation: bool) -> list[str]:
+    """What the figures of a choice don't say by themselves."""
+    found = []
+    if report.point is not None:
+        tally = report.point.tally
+        wrong = (tally.escapes, tally.overkills)
+        told = {(0, tally.n_good): "rejects", (tally.n_defective, 0): "passes"}
+        if wrong in told:
+            found.append(
+                f"This threshold {told[wrong]} every photo: none that tells them apart does what "
+                "was asked for."
+            )
+    if report.band is not None:
+        for promise in (report.band.escape, report.band.overkill):
+            if promise is not None and not promise.supported:
+                decided = "passed" if promise.mistake == "escape" else "rejected"
+                found.append(f"{_too_few(promise)}. So nothing is {decided} without a person.")
+    if wish.confidence is not None and on_validation:
+        found.append(
+            "The validation photos have chosen the best epoch and the temperature, too, which "
+            "weakens the promise. Photos that nothing was chosen on keep it whole: --data DIR."
+        )
+    return found
+
+
+def _too_few(promise: Guarantee) -> str:
+    kind = "defective" if promise.mistake == "escape" else "good"
+    return (
+        f"{counted(promise.n_parts, f'{kind} part')} can't support an {promise.mistake} rate of at "
+        f"most {_percent(promise.limit)} with {_percent(promise.confidence)} confidence, even if "
+        f"none were wrong: that takes {promise.parts_needed:,}, {promise.parts_more:,} more"
+    )
+
+
+def _percent(share: float) -> str:
+    """All its digits: 0.995 is no 100 %, and 0.00001 no 0."""
+    return f"{100 * share:.6g}%"
 
 
 def _judge_others(
@@ -215,8 +190,8 @@ def _judge_others(
 def _scored(judged: Judged, temperature: float) -> ScoredPhotos:
     predictions = judged.predictions
     good = predictions.classes.index(str(predictions.good))
-    calibrated = apply_temperature(predictions.y_prob, temperature)
-    return ScoredPhotos(predictions.y_true != good, defect_score(calibrated, good), judged.parts)
+    score = defect_score(calibrated(predictions.y_prob, temperature), good)
+    return ScoredPhotos(predictions.y_true != good, score, judged.parts)
 
 
 def _by_most_probable(judged: Judged) -> Tally:
@@ -229,7 +204,7 @@ def _choose(report: ThresholdReport, wish: Wish, photos: ScoredPhotos) -> Thresh
     if costs is not None:
         said = (
             f"least cost, {costs.escape:g} an escape and {costs.overkill:g} an overkill, at "
-            f"{costs.defect_rate:.2%} defects"
+            f"{_percent(costs.defect_rate)} defects"
         )
         return replace(report, said=said, point=choose_by_cost(photos, costs))
     if wish.max_escape is not None and wish.max_overkill is not None:
@@ -258,20 +233,19 @@ def _choose_limit(
         return replace(report, said=_limit_text(point, limit), point=point)
     promise = surely(photos, limit, wish.confidence)
     if promise.point is None:
+        tightest = math.ceil(promise.tightest_limit * 1e4) / 1e4  # to be asked for as it is told
         raise DataError(
-            f"{counted(promise.n_parts, 'part')} can't support an {promise.mistake} rate of at "
-            f"most {limit:.2%} with {wish.confidence:.0%} confidence, even if none were wrong: "
-            f"that takes {promise.parts_needed:,}, {promise.parts_more:,} more.",
-            f"So many support {promise.tightest_limit:.2%} at best. Allow that, photograph more "
-            "parts (--data DIR), or leave out --confidence: then the limit holds on these photos.",
+            f"{_too_few(promise)}.",
+            f"So many support {tightest:.2%} at best. Allow that, photograph more parts "
+            "(--data DIR), or leave out --confidence: then the limit holds on these photos.",
         )
     said = _limit_text(promise.point, limit)
-    said += f" on unseen parts, with {wish.confidence:.0%} confidence"
+    said += f" on unseen parts, with {_percent(wish.confidence)} confidence"
     return replace(report, said=said, point=promise.point, promise=promise)
 
 
 def _limit_text(point: OperatingPoint, limit: float) -> str:
-    return f"{point.rule.removeprefix('max-')} rate of at most {limit:.2%}"
+    return f"{point.rule.removeprefix('max-')} rate of at most {_percent(limit)}"
 
 
 def _choose_band(
@@ -283,10 +257,11 @@ def _choose_band(
 ) -> ThresholdReport:
     band = choose_band(photos, max_escape, max_overkill, wish.confidence)
     said = (
-        f"escapes at most {max_escape:.2%} and overkill at most {max_overkill:.2%}, people between"
+        f"escapes at most {_percent(max_escape)} and overkill at most {_percent(max_overkill)}, "
+        "people between"
     )
     if wish.confidence is not None:
-        said += f", on unseen parts with {wish.confidence:.0%} confidence"
+        said += f", on unseen parts with {_percent(wish.confidence)} confidence"
     sent = None
     if wish.parts_per_day is not None and wish.defect_rate is not None:
         sent = load(band, wish.defect_rate, wish.parts_per_day)

@@ -19,6 +19,7 @@ from fastdefect.jobs.trained_model import TrainedModel, load_model, read_spec
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
+from fastdefect.training.learner import choose_device
 from fastdefect.training.predict import View
 
 # How the plain and the averaged predictions fare on another class's bench.
@@ -85,6 +86,7 @@ def tta_eval(
     views = resolve_views(views, run.read_config().data.augment)
     fixed, n_random = parse_views(views)
     spec = read_spec(run)
+    choose_device(device)  # one that isn't there should not open the test
     photos = load_evaluation_photos(
         run,
         split=split,

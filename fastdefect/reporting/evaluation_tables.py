@@ -63,6 +63,11 @@ def _figures(
         note += f", views: {decision.views}"
     if sent is not None:
         note += "; what is sent to people counts as rejected here"
+    if evaluation.escape is None or len(evaluation.per_class) > 2:
+        note += (
+            ". F1, precision, recall, specificity, AUC and average precision are macro averages "
+            "over the classes"
+        )
     return TableData(title, ("figure", "value", "95 % interval", "count"), tuple(rows), note + ".")
 
 
@@ -122,7 +127,7 @@ def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) ->
         for name in ("log_loss", "brier", "calibration_error")
     ]
     if temperature == 1:
-        note = "Nothing to mend: the temperature is 1."
+        note = "At temperature 1 the probabilities stay as they are."
     else:
         tendency = "too unsure of itself" if temperature < 1 else "too sure of itself"
         note = f"Validation asks for temperature {temperature:.2f}: the model is {tendency}."
@@ -162,8 +167,9 @@ def claim_lines(evaluation: Evaluation) -> list[str]:
     for rate in _CLAIMED:
         if claim.at_most > rate:
             needed = parts_needed(rate, claim.confidence, claim.hits)
+            few = "as few escapes" if claim.hits else "no escape"
             lines.append(
-                f"To claim at most {rate:.1%} takes {needed:,} defective parts with as few escapes."
+                f"To claim at most {rate:.1%} takes {needed:,} defective parts with {few}."
             )
     return lines
 
@@ -172,7 +178,7 @@ def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source:
     """The most probable class beside the chosen threshold, on the photos it was chosen on."""
     tallies = (before, chosen.tally)
     rows: list[tuple[str, ...]] = [
-        ("threshold", "-", f"{chosen.threshold:.4f}"),
+        ("threshold", "-", _threshold_text(chosen.threshold)),
         *(
             (metric_title(name), *(metric_text(name, getattr(tally, name)) for tally in tallies))
             for name in ("escape_rate", "overkill_rate", "f1")
@@ -188,13 +194,18 @@ def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source:
     )
 
 
+def _threshold_text(threshold: float) -> str:
+    """Thresholds lie close to 0 and 1: four decimals would make 0.00003 "reject all"."""
+    return f"{threshold:.6g}" if threshold <= 1 else "above 1"
+
+
 def band_table(band: Band, load: Load | None, *, said: str, source: str) -> TableData:
     """OK, look at it, reject: what each does, and what people get to see."""
     tally = band.tally
     wrong = tally.wrong
     rows = [
-        ("OK below score", f"{band.low:.4f}"),
-        ("reject from score", f"{band.high:.4f}"),
+        ("OK below score", _threshold_text(band.low)),
+        ("reject from score", _threshold_text(band.high)),
         (
             "escapes without a person",
             f"{wrong.escapes} of {wrong.n_defective} ({wrong.escape_rate:.2%})",
@@ -234,7 +245,9 @@ def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
         )
         for check in checks
     ]
-    judged = "the value" if at == "point" else "the bad end of the 95 % interval"
+    judged = (
+        "the value" if at == "point" else "the bad end of the 95 % interval: without one it fails"
+    )
     return TableData(
         "Gate",
         ("figure", "limit", "value", "95 % interval", "verdict"),

@@ -20,7 +20,7 @@ from fastdefect.reporting.contact_sheet import Heading, Tile, clean, contact_she
 from fastdefect.reporting.table_data import TableData
 
 _ROWS = 20  # of the table
-_COLUMNS = 8  # of the sheet
+_COLUMNS = 5  # of the sheet
 _ARROW = "\u2192"
 
 
@@ -77,13 +77,14 @@ def draw_suspects(
     suspects: Sequence[Suspect],
     photos: Mapping[str, Path],
     *,
-    total: int,
-    tile: int = 160,
+    title: str,
+    tile: int = 240,
 ) -> None:
-    """Write a contact sheet of ``suspects``, the first of ``total``, in their order as a PNG.
+    """Write a contact sheet of ``suspects`` in their order as a PNG.
 
-    ``photos`` says where each is, by name. Each is read now and fitted into ``tile`` pixels; one
-    that is not there any more or can't be read is a grey tile that says so.
+    Its tiles are large: a hairline crack must be seen. ``photos`` says where each is, by name.
+    Each is read now and fitted into ``tile`` pixels; one that is not there any more or can't be
+    read is a grey tile that says so.
 
     Raises ValueError without suspects, OSError where ``path`` can't be written.
     """
@@ -97,10 +98,9 @@ def draw_suspects(
             zip(pictures, names, suspects, strict=True), start=1
         )
     ]
-    of = f"{len(suspects)} of {total}" if len(suspects) < total else f"{total}"
     sheet = contact_sheet(
         [tiles[at : at + _COLUMNS] for at in range(0, len(tiles), _COLUMNS)],
-        title=f"Labels to look at again: {of}, the surest first",
+        title=title,
         tile=tile,
         headings={0: Heading(text=f"Label {_ARROW} what the model suggests. {_margin_in_words()}")},
     )

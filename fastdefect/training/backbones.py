@@ -210,7 +210,7 @@ def _load(
     if weights == "auto" and library == "own":
         # No mishap: nothing was looked for in vain.
         return LoadedWeights(
-            "none", pretrained=False, note=f"random ones: none are pretrained for {arch}"
+            "none", pretrained=False, note=f"random ones, as none are pretrained for {arch}"
         )
     if weights == "auto":
         try:

@@ -5,9 +5,9 @@ import numpy as np
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.rates import rate_of
 
-PARTS = list("abcdef")
-DEFECTIVE = np.array([True, True, True, True, False, False])
-PASSED = np.array([False, True, False, False, True, False])
+PARTS = list("abcdefg")
+DEFECTIVE = np.array([True, True, True, True, False, False, True])
+PASSED = np.array([False, True, False, False, True, False, True])
 
 
 def test_columns_are_gathered_with_gaps() -> None:
@@ -17,7 +17,7 @@ def test_columns_are_gathered_with_gaps() -> None:
 
 def test_escapes_by_type_of_defect() -> None:
     # A good photo's type means nothing, and a defect without one is in no row.
-    columns = {"type": ["pore", "pore", "crack", None, "dent", None]}
+    columns = {"type": ["pore", "pore", "crack", None, "dent", None, "crack"]}
     found = escapes_by_type(PASSED, DEFECTIVE, PARTS, columns)
     assert list(found) == ["type"]
     assert list(found["type"]) == ["crack", "pore"]
@@ -36,3 +36,22 @@ def test_columns_that_do_not_sort_defects_are_left_out() -> None:
     }
     found = escapes_by_type(np.zeros(n, bool), defective, [str(i) for i in range(n)], columns)
     assert list(found) == ["size"]
+
+
+def test_a_value_for_each_photo_sorts_nothing_however_few_they_are() -> None:
+    columns = {
+        "corner": ["4", "47", "48", "5", "8", "5"],
+        "kind": ["a", "b", "a", "b", "a", "b"],
+    }
+    found = escapes_by_type(np.zeros(6, bool), np.ones(6, bool), PARTS[:6], columns)
+    assert list(found) == ["kind"]
+
+
+def test_numbers_come_by_size_and_anything_else_by_name() -> None:
+    columns = {"size": ["10", "2", "0.5"] * 2, "grade": ["10", "2", "nan?"] * 2}
+    found = escapes_by_type(np.zeros(6, bool), np.ones(6, bool), PARTS[:6], columns)
+    assert list(found["size"]) == ["0.5", "2", "10"]
+    assert list(found["grade"]) == ["10", "2", "nan?"]
+    columns = {"size": ["nan", "2", "10"] * 2}
+    found = escapes_by_type(np.zeros(6, bool), np.ones(6, bool), PARTS[:6], columns)
+    assert list(found["size"]) == ["2", "10", "nan"]

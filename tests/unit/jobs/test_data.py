@@ -169,3 +169,28 @@ def test_folds_are_told_with_what_is_sealed() -> None:
 def test_too_many_folds_are_an_error_for_people() -> None:
     with pytest.raises(DataError, match="Class a has 3 photos outside the test, but 4 folds"):
         _fold(plain(a=4, b=30), DataConfig(), 4, seed=0, on_event=silent)
+
+
+# ---- fewer photos to train on ------------------------------------------------------------
+
+
+def test_photos_per_class_takes_out_of_train_alone_and_says_so() -> None:
+    events: list[Event] = []
+    photos = plain(bad=40, good=20)
+    whole = _divide(photos, DataConfig(), seed=3, on_event=silent)
+    split = _divide(photos, DataConfig(photos_per_class=15), seed=3, on_event=events.append)
+    assert (split.valid, split.test, split.parts) == (whole.valid, whole.test, whole.parts)
+    assert set(split.train) < set(whole.train)
+    had = len([i for i in whole.train if photos.photos[i].label == "bad"])
+    good = len(whole.train) - had
+    assert _texts(events)[-1] == (
+        f"--photos-per-class 15: training on bad 15 of {had}, good {min(good, 15)} of {good}, "
+        f"of {15 + min(good, 15)} parts. The rest of train is unused."
+    )
+
+
+def test_photos_left_out_for_being_many_are_not_called_leaks() -> None:
+    events: list[Event] = []
+    config = DataConfig(photos_per_class=2, unleak=True)
+    _divide(plain(bad=20, good=20), config, seed=3, on_event=events.append)
+    assert not any("--unleak" in text for text in _texts(events))

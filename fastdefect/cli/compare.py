@@ -1,0 +1,112 @@
+"""The commands that hold runs against each other."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fastdefect.cli.evaluation import Data, OnDevice, Split
+from fastdefect.cli.session import Json, Quiet, Runs, app, command_line, session
+from fastdefect.errors import UsageError
+
+if TYPE_CHECKING:
+    from fastdefect.events import Event
+    from fastdefect.jobs.compare import CompareReport
+    from fastdefect.reporting.table_data import TableData
+
+
+@app.command()
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN...", help="Folders or names of runs; each is held against the first."
+        ),
+    ],
+    *,
+    split: Split = "valid",
+    data: Data = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder for compare.json and the photos that changed.")
+    ] = Path("compare"),
+    device: OnDevice = "auto",
+    runs: Runs = Path("runs"),
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the tables as GitHub shows them.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Did it get better? Runs on the same photos: differences with intervals, new escapes."""
+    if markdown and (quiet or as_json):
+        raise typer.BadParameter("--markdown, --quiet and --json exclude each other.")
+    with session(quiet or markdown, as_json) as screen:
+        if len(names) < 2:
+            raise UsageError(
+                f"compare needs two runs or more, but got only {names[0]}.",
+                "Name the one before, then the one after: fastdefect compare RUN RUN",
+            )
+        from fastdefect.runs import open_run
+
+        chosen = [open_run(name, runs) for name in names]
+        for run in chosen:
+            run.require_model()
+        from fastdefect.jobs.compare import compare as job
+
+        report = job(
+            chosen,
+            split=split,
+            data=data,
+            device=device,
+            out=out,
+            command=command_line(),
+            on_event=_warn if markdown else screen,
+        )
+        tables = _tables(report)
+        if markdown:
+            from fastdefect.reporting.markdown import as_markdown
+
+            typer.echo("\n".join(map(as_markdown, tables)), nl=False)
+            return
+        for table in tables:
+            screen.table(table)
+        for file in report.files:
+            screen.line(f"Written: {file}")
+        screen.result("compare", report.as_json())
+
+
+def _warn(event: "Event") -> None:
+    """Warnings go beside the Markdown, not into it."""
+    from fastdefect.events import Note
+
+    if isinstance(event, Note) and event.level == "warning":
+        typer.echo(f"! {event.text}", err=True)
+
+
+def _tables(report: "CompareReport") -> "list[TableData]":
+    from fastdefect.reporting.compare_tables import (
+        changes_table,
+        costs_table,
+        figures_table,
+        mcnemar_table,
+        settings_table,
+    )
+
+    tuned = "Each run was tuned on these photos: its figures are a little too good."
+    tables = []
+    for pair in report.pairs:
+        found, before, after = pair.comparison, pair.before, pair.after
+        note = tuned if report.split == "valid" else ""
+        tables += [
+            figures_table(
+                found, before, after, where=report.where, opening=pair.opening, note=note
+            ),
+            mcnemar_table(found, before, after),
+            changes_table(found, before, after),
+        ]
+    names = [entrant.name for entrant in report.entrants]
+    tables += [
+        settings_table(report.settings, names),
+        costs_table([entrant.costs() for entrant in report.entrants]),
+    ]
+    return tables

@@ -1,0 +1,370 @@
+"""``fastdefect compare``: two or more runs on the same photos, each against the first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastdefect.config import Device, RunConfig, config_fields
+from fastdefect.data.parts import join_parts
+from fastdefect.data.wording import counted
+from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
+from fastdefect.evaluation.compare import compare as compare_answers
+from fastdefect.evaluation.decisions import Decision
+from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.views import parse_views
+from fastdefect.events import Note, OnEvent
+from fastdefect.files import read_csv, write_json
+from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
+from fastdefect.jobs.data import list_data
+from fastdefect.jobs.decision import decision_for, judge_validation
+from fastdefect.jobs.evaluation_photos import load_evaluation_photos
+from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.reporting.compare_sheet import changes_sheet
+from fastdefect.run import Run
+from fastdefect.training.learner import ModelSpec
+
+_SEED = 0  # of the bootstrap: the same photos give the same intervals
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A run that is compared, under a ``name`` that no other has, and what it cost.
+
+    ``parameters`` is None where the run doesn't say; ``seconds`` are of training.
+    """
+
+    name: str
+    run: Run
+    config: RunConfig
+    spec: ModelSpec
+    decision: Decision
+    parameters: int | None
+    megabytes: float
+    epochs: int
+    seconds: float
+
+    @property
+    def arch(self) -> str:
+        """The network's name."""
+        return self.spec.arch
+
+    def costs(self) -> dict[str, Any]:
+        """What the table of costs shows."""
+        names = ("name", "arch", "parameters", "megabytes", "epochs", "seconds", "decision")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a run says of n photos, and their ``parts`` (n,).
+
+    ``paths`` by name and ``sha256`` (n,) are those of photos that were read for it, empty if none
+    was. ``opening`` is the how-manyeth opening of the run's sealed test this was, if it was one.
+    """
+
+    predictions: Predictions
+    parts: tuple[str, ...]
+    paths: Mapping[str, Path]
+    sha256: tuple[str, ...]
+    opening: int | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The first run, ``before``, and another one, ``after``, by name, and what changed.
+
+    ``opening``: how often the sealed test of the one that looked more often was opened by now.
+    """
+
+    before: str
+    after: str
+    opening: int | None
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class CompareReport:
+    """What ``compare`` found: each of ``entrants`` but the first has a pair with the first.
+
+    ``split`` is valid, test or data, ``where`` says it in words. ``settings`` are those that
+    differ, by flag, with the value of each entrant.
+    """
+
+    split: str
+    where: str
+    entrants: tuple[Entrant, ...]
+    settings: tuple[tuple[str, tuple[Any, ...]], ...]
+    pairs: tuple[Pair, ...]
+    files: tuple[Path, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``, and ``compare.json``."""
+        runs = [
+            {
+                "run": str(entrant.run.folder),
+                **entrant.costs(),
+                "decision": entrant.decision.as_json(),
+            }
+            for entrant in self.entrants
+        ]
+        return {
+            "split": self.split,
+            "where": self.where,
+            "runs": runs,
+            "settings": [
+                {"setting": name, "values": [_plain(value) for value in values]}
+                for name, values in self.settings
+            ],
+            "comparisons": [
+                {
+                    "before": pair.before,
+                    "after": pair.after,
+                    "opening": pair.opening,
+                    **pair.comparison.as_json(),
+                }
+                for pair in self.pairs
+            ],
+            "files": [str(file) for file in self.files],
+        }
+
+
+def compare(
+    runs: Sequence[Run],
+    *,
+    split: str,
+    data: Path | None,
+    device: Device,
+    out: Path,
+    command: str,
+    on_event: OnEvent,
+) -> CompareReport:
+    """Compare two or more runs, each with the first, on their ``split`` or the photos of ``data``.
+
+    Each decides as it would on a line: calibrated, at its operating point if it has one. The
+    photos of the split must be the same in all runs, by path, content and label, and so must
+    the classes; for ``data`` it is enough that all call the same class good. Whoever's sealed
+    test is among the photos has ``command`` noted before anything of it is predicted. Writes
+    ``compare.json`` and, where decisions differ, ``changes.png`` to the folder ``out``.
+
+    Raises ``UsageError`` where ``out`` can't be written, ``DataError`` if the photos or the
+    classes differ, and ``RunError`` for a run that has no model or no such photos.
+    """
+    names = names_of(runs)
+    specs = [read_spec(run) for run in runs]
+    for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
+        check_classes((names[0], specs[0]), (name, spec), any_photos=data is not None)
+        if data is None:
+            check_photos((names[0], runs[0]), (name, run), split)
+    entrants = tuple(
+        _entrant(name, run, spec, decision_for(run, "stored", None, device, on_event))
+        for name, run, spec in zip(names, runs, specs, strict=True)
+    )
+    _make_folder(out)
+    said = [_ask(entrant, split, data, device, command, on_event) for entrant in entrants]
+    if data is not None:
+        _tell_known_photos(entrants, said, on_event)
+    report = CompareReport(
+        "data" if data is not None else split,
+        data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
+        entrants,
+        _settings([entrant.config for entrant in entrants]),
+        tuple(
+            _compare_two((entrants[0], said[0]), other, on_event)
+            for other in zip(entrants[1:], said[1:], strict=True)
+        ),
+        (),
+    )
+    return _write(report, said[0].paths or _find_photos(entrants[0], report, on_event), out)
+
+
+# ---- what they say
+
+
+def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entrant:
+    history = run.read_history()
+    return Entrant(
+        name,
+        run,
+        run.read_config(),
+        spec,
+        decision,
+        run.read_model_spec().get("parameters"),
+        run.model_path.stat().st_size / 1e6,
+        len(history),
+        sum(row["seconds"] for row in history),
+    )
+
+
+def _ask(
+    entrant: Entrant,
+    split: str,
+    data: Path | None,
+    device: Device,
+    command: str,
+    on_event: OnEvent,
+) -> Said:
+    run, decision = entrant.run, entrant.decision
+    if split == "valid" and data is None:
+        judged = judge_validation(run, decision.views, device, on_event)
+        if set(judged.predictions.names) != set(rows_of(run, "valid")):
+            path = run.predictions_path("valid", decision.views)
+            raise RunError(
+                f"{path} is not of the validation photos in {run.split_path}.",
+                "Delete it, and it is made again where the photos and the model are there.",
+            )
+        return Said(judged.predictions, judged.parts, {}, (), None)
+    photos = load_evaluation_photos(
+        run,
+        split=split,
+        data=data,
+        classes=entrant.spec.classes,
+        good=entrant.spec.good,
+        command=command,
+        what="comparison",
+        on_event=on_event,
+    )
+    predictions = load_model(run, photos, device).predict(
+        parse_views(decision.views)[0], on_event=on_event, label=f"asking {entrant.name}"
+    )
+    run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
+    return Said(
+        predictions,
+        tuple(photos.parts),
+        {photo.name: photo.path for photo in photos.photos},
+        tuple(photo.sha256 for photo in photos.photos),
+        photos.opening,
+    )
+
+
+def _tell_known_photos(
+    entrants: Sequence[Entrant], said: Sequence[Said], on_event: OnEvent
+) -> None:
+    """Warn of photos that a run was trained or tuned on: it would win by memory."""
+    for entrant, of in zip(entrants, said, strict=True):
+        rows = read_csv(entrant.run.split_path) if entrant.run.split_path.exists() else []
+        known = {row["sha256"] for row in rows if row["split"] in ("train", "valid")}
+        n = sum(digest in known for digest in of.sha256)
+        if n:
+            on_event(
+                Note(
+                    f"{entrant.name} was trained or tuned on {n} of these "
+                    f"{counted(len(of.sha256), 'photo')}: its figures are too good.",
+                    "warning",
+                )
+            )
+
+
+# ---- and what that comes to
+
+
+def _compare_two(
+    reference: tuple[Entrant, Said], other: tuple[Entrant, Said], on_event: OnEvent
+) -> Pair:
+    (before, said_before), (after, said_after) = reference, other
+    names = said_before.predictions.names
+    at = {name: i for i, name in enumerate(said_after.predictions.names)}
+    order = [at[name] for name in names]
+    classes = tuple(dict.fromkeys((*before.spec.classes, *after.spec.classes)))
+    parts = _common_parts(names, said_before.parts, [said_after.parts[i] for i in order])
+    n_parts = len(set(parts))
+    if n_parts < max(len(set(said_before.parts)), len(set(said_after.parts))):
+        on_event(
+            Note(
+                f"{before.name} and {after.name} tell the parts apart differently: photos that are "
+                f"of one part to either are taken as one, which makes {counted(n_parts, 'part')}."
+            )
+        )
+    comparison = compare_answers(
+        # The first classes are its own: its indices hold.
+        SharedPhotos(names, parts, said_before.predictions.y_true, classes, before.spec.good),
+        _answers(before, said_before, classes, range(len(names))),
+        _answers(after, said_after, classes, order),
+        seed=_SEED,
+    )
+    openings = [of.opening for of in (said_before, said_after) if of.opening is not None]
+    return Pair(before.name, after.name, max(openings, default=None), comparison)
+
+
+def _common_parts(
+    names: Sequence[str], parts: Sequence[str], other_parts: Sequence[str]
+) -> tuple[str, ...]:
+    """Parts so large that neither run sees one of its own torn in two."""
+    number = {part: i for i, part in enumerate(dict.fromkeys(other_parts))}
+    return join_parts(names, parts, names, [number[part] for part in other_parts])
+
+
+def _answers(
+    entrant: Entrant, said: Said, classes: tuple[str, ...], order: Sequence[int]
+) -> Answers:
+    """Calibrated probabilities and decisions in ``order``, over ``classes``."""
+    own, good = entrant.spec.classes, entrant.spec.good
+    calibrated = entrant.decision.calibrated(said.predictions.y_prob)
+    decided = entrant.decision.decide(calibrated, own.index(good) if good is not None else None)
+    column = np.array([classes.index(name) for name in own])
+    y_prob = np.zeros((len(order), len(classes)))
+    y_prob[:, column] = calibrated[list(order)]
+    return Answers(y_prob, column[decided[list(order)]])
+
+
+def _settings(configs: Sequence[RunConfig]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """The fields of the config that are not the same in all runs, by flag."""
+    found = []
+    for leaf in config_fields():
+        values = tuple(getattr(getattr(config, leaf.section), leaf.name) for config in configs)
+        if any(value != values[0] for value in values):
+            flag = "DATA" if leaf.flag.argument else f"--{leaf.name.replace('_', '-')}"
+            found.append((flag, values))
+    return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.as_posix()
+    return list(value) if isinstance(value, tuple) else value
+
+
+# ---- on disk
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"--out {out}: it can't be written: {error.strerror}.",
+        "Choose a folder that you may write to.",
+    )
+
+
+def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> Mapping[str, Path]:
+    """Where the reference's photos lie, none opened; none, and a note, where they are gone."""
+    if not any(pair.comparison.changes for pair in report.pairs):
+        return {}
+    try:
+        return {entry.name: entry.path for entry in list_data(entrant.config.data).entries}
+    except DataError as error:
+        on_event(Note(f"No contact sheet: {error.message}", "warning"))
+        return {}
+
+
+def _write(report: CompareReport, photos: Mapping[str, Path], out: Path) -> CompareReport:
+    """The report with the files that it was written to."""
+    table, sheet = out / "compare.json", out / "changes.png"
+    pairs = [(f"{pair.before} -> {pair.after}", pair.comparison) for pair in report.pairs]
+    try:
+        drawn = bool(photos) and changes_sheet(pairs, photos, sheet)
+        if not drawn:
+            sheet.unlink(missing_ok=True)  # an earlier one would be taken for this one's
+        written = replace(report, files=(table, sheet) if drawn else (table,))
+        write_json(table, written.as_json())
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    return written

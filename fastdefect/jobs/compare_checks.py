@@ -1,0 +1,76 @@
+"""Whether runs may be compared: the same photos, classes and labels, or a refusal that says why."""
+
+from collections.abc import Sequence
+
+from fastdefect.data.wording import first
+from fastdefect.errors import DataError, RunError
+from fastdefect.files import read_csv
+from fastdefect.run import Run
+from fastdefect.training.learner import ModelSpec
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """The runs' names, with as much before them as tells them apart."""
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = [f"{run.folder.parent.name}/{run.name}" for run in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})"
+        for i, name in enumerate(names)
+    ]
+
+
+def check_classes(
+    reference: tuple[str, ModelSpec], other: tuple[str, ModelSpec], *, any_photos: bool
+) -> None:
+    """Refuse two runs, by name and model, of other classes; for ``any_photos`` of another good."""
+    (name, spec), (other_name, other_spec) = reference, other
+    if spec.good != other_spec.good:
+        raise DataError(
+            f"{name} and {other_name} differ in the good class: {spec.good or 'none'} and "
+            f"{other_spec.good or 'none'}.",
+            "An escape of one is none of the other: train one anew with the --good of the other.",
+        )
+    if not any_photos and set(spec.classes) != set(other_spec.classes):
+        raise DataError(
+            f"{name} and {other_name} differ in their classes: {', '.join(spec.classes)} and "
+            f"{', '.join(other_spec.classes)}.",
+            "Compare them on photos of the classes that both know: --data DIR.",
+        )
+
+
+def check_photos(reference: tuple[str, Run], other: tuple[str, Run], split: str) -> None:
+    """Refuse two runs whose photos of ``split`` are not the same, and say how they differ."""
+    (name, run), (other_name, other_run) = reference, other
+    rows, other_rows = rows_of(run, split), rows_of(other_run, split)
+    both = [path for path in rows if path in other_rows]
+    differences = {
+        f"only in {name}": [path for path in rows if path not in other_rows],
+        f"only in {other_name}": [path for path in other_rows if path not in rows],
+        "changed": [p for p in both if rows[p]["sha256"] != other_rows[p]["sha256"]],
+        "labelled otherwise": [p for p in both if rows[p]["label"] != other_rows[p]["label"]],
+    }
+    said = [f"{len(of)} {what} ({first(of)})" for what, of in differences.items() if of]
+    if said:
+        raise DataError(
+            f"{name} and {other_name} were not split alike; of their {len(rows)} and "
+            f"{len(other_rows)} {split} photos there are {'; '.join(said)}.",
+            "Train both on the same photos, --seed, --valid, --test and --parts; or compare them "
+            "on photos that neither was trained on: --data DIR.",
+        )
+
+
+def rows_of(run: Run, split: str) -> dict[str, dict[str, str]]:
+    """The rows of the run's ``split.csv`` on one side, by path."""
+    try:
+        rows = {row["path"]: row for row in read_csv(run.split_path) if row["split"] == split}
+    except (OSError, KeyError, ValueError) as error:
+        raise RunError(
+            f"{run.split_path} can't be read: {error!r}.", "Compare with --data DIR instead."
+        ) from error
+    if not rows:
+        raise RunError(
+            f"{run.name} has no {split} photos.",
+            "Choose another --split, or other photos with --data DIR.",
+        )
+    return rows

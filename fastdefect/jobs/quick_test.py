@@ -1,0 +1,118 @@
+"""``fastdefect quick-test``: the old small CNN and the improved pipeline, on the same split."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastdefect.config import RunConfig, override
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.ablation import OLD
+from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
+from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.targets import MISSION, Verdict, judge
+from fastdefect.events import OnEvent
+from fastdefect.jobs.decision import Judged, judge_validation
+from fastdefect.jobs.log import Log
+from fastdefect.jobs.series import (
+    Budget,
+    SeriesReport,
+    create_series,
+    read_plan,
+    resume_series,
+    run_series,
+)
+from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.run import QUICK_TEST, Run
+
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass(frozen=True)
+class QuickReport:
+    """Both trainings on one split: their figures by split, and what changed on validation.
+
+    ``comparison`` and ``verdicts`` (the mission's targets, of the improved pipeline) are empty
+    until both are done. ``metrics`` by member and split, as in metrics.json.
+    """
+
+    series: SeriesReport
+    metrics: dict[str, dict[str, Any]]
+    comparison: Comparison | None
+    verdicts: tuple[Verdict, ...]
+    file: Path | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``, and what quick_test.json holds."""
+        return {
+            "run": str(self.series.run.folder),
+            "reason": self.series.reason,
+            "seconds": {each.member.name: each.seconds for each in self.series.finished},
+            "metrics": self.metrics,
+            "comparison": self.comparison.as_json() if self.comparison else None,
+            "targets": [
+                {
+                    "target": verdict.target.label,
+                    "low": verdict.target.low,
+                    "high": verdict.target.high,
+                    "value": verdict.value,
+                    "met": verdict.met,
+                }
+                for verdict in self.verdicts
+            ],
+        }
+
+
+def start(
+    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
+) -> QuickReport:
+    """Train both on the split of the config's seed, in a new run."""
+    if config.report.folds is not None:
+        raise UsageError("A quick test compares on one validation split: leave folds out.")
+    log = Log(on_event)
+    photos = SeriesPhotos.read(config, log)
+    members = members_of(config)
+    run = create_series(
+        QUICK_TEST, config, members, photos, runs=runs, name=name, command=command, plan={}
+    )
+    return _close(run_series(run, members, photos, budget=Budget(None), log=log), log)
+
+
+def resume(run: Run, *, on_event: OnEvent) -> QuickReport:
+    """Do what is left of a quick test; if nothing is, only report again."""
+    read_plan(run, QUICK_TEST)
+    log = Log(on_event)
+    members = members_of(run.read_config())
+    return _close(resume_series(run, members, budget=Budget(None), log=log), log)
+
+
+def members_of(config: RunConfig) -> list[Member]:
+    """The old pipeline and the user's settings; both for all epochs, on photos of one size."""
+    patient = replace(config, training=replace(config.training, patience=0))
+    return [Member(BEFORE, override(patient, OLD)), Member(AFTER, patient)]
+
+
+def _close(series: SeriesReport, log: Log) -> QuickReport:
+    metrics = {each.member.name: dict(each.metrics) for each in series.finished}
+    if series.left:
+        return QuickReport(series, metrics, None, (), None)
+    runs = {each.member.name: each.run for each in series.finished}
+    before, after = (judge_validation(runs[name], "none", "auto", log) for name in (BEFORE, AFTER))
+    comparison = _compared(before, after, series.run.read_config().training.seed)
+    verdicts = tuple(judge(MISSION, metrics[AFTER]))
+    path = series.run.quick_test_path
+    report = QuickReport(series, metrics, comparison, verdicts, path)
+    series.run.write_quick_test(report.as_json())
+    return report
+
+
+def _compared(before: Judged, after: Judged, seed: int) -> Comparison:
+    """Both decide by the most probable class, as they predict: no threshold was chosen."""
+    of = after.predictions
+    photos = SharedPhotos(of.names, after.parts, of.y_true, of.classes, of.good)
+    return compare(photos, _answers(before.predictions), _answers(of), seed=seed)
+
+
+def _answers(predictions: Predictions) -> Answers:
+    return Answers(predictions.y_prob, np.asarray(predictions.y_prob.argmax(axis=1)))

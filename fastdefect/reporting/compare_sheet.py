@@ -1,0 +1,94 @@
+"""The photos that two runs decide differently, to be looked at."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fastdefect.data.images import UnreadablePhoto, read_photo
+from fastdefect.data.wording import counted
+from fastdefect.evaluation.compare import (
+    FOR_THE_WORSE,
+    KINDS,
+    ChangedPhoto,
+    Comparison,
+    Kind,
+    PartChange,
+)
+from fastdefect.files import atomic_path
+from fastdefect.reporting.contact_sheet import Heading, Mark, Tile, contact_sheet, placeholder
+
+_COLUMNS = 6
+_MOST = 4 * _COLUMNS  # photos of one kind of change
+
+
+def changes_sheet(
+    pairs: Sequence[tuple[str, Comparison]],
+    photos: Mapping[str, Path],
+    path: Path,
+    *,
+    tile: int = 160,
+) -> bool:
+    """Draw the changed photos as one PNG; False, and no file, if no decision changed.
+
+    ``pairs`` are comparisons with what to call them; each kind of change has a section. ``photos``
+    says where each photo lies; one that can't be read is a grey tile with the reason. Raises
+    OSError where ``path`` can't be written.
+    """
+    rows: list[list[Tile]] = []
+    headings: dict[int, Heading] = {}
+    for name, comparison in pairs:
+        for kind in KINDS:
+            found = comparison.of_kind(kind)
+            if not found:
+                continue
+            headings[len(rows)] = Heading(f"{name}: {kind}", _counts(found))
+            tiles = _tiles(kind, found, photos, tile)
+            rows += [tiles[at : at + _COLUMNS] for at in range(0, len(tiles), _COLUMNS)]
+    if not rows:
+        return False
+    title = "Photos that are decided otherwise"
+    sheet = contact_sheet(rows, title=title, tile=tile, headings=headings)
+    with atomic_path(path) as temporary:
+        sheet.save(temporary, format="PNG")
+    return True
+
+
+def _counts(found: Sequence[PartChange]) -> str:
+    total = sum(len(change.photos) for change in found)
+    text = f"{counted(total, 'photo')} of {counted(len(found), 'part')}"
+    return f"{text}; the first {_MOST} are shown." if total > _MOST else f"{text}."
+
+
+def _tiles(
+    kind: Kind, found: Sequence[PartChange], photos: Mapping[str, Path], tile: int
+) -> list[Tile]:
+    changed = [(change.part, photo) for change in found for photo in change.photos][:_MOST]
+    mark: Mark = "bad" if kind in FOR_THE_WORSE else "good"
+    return [
+        Tile(_picture(photos.get(photo.path), tile), _caption(part, photo), mark)
+        for part, photo in changed
+    ]
+
+
+def _caption(part: str, photo: ChangedPhoto) -> str:
+    lines = [PurePosixPath(photo.path).name, f"{photo.label}: {photo.before} -> {photo.after}"]
+    if part != photo.path:  # which is what a part of one photo is called
+        lines.insert(0, part if part.casefold().startswith("part") else f"part {part}")
+    if photo.scores is not None:
+        lines.append("P(defect) {:.2f} -> {:.2f}".format(*photo.scores))
+    return "\n".join(lines)
+
+
+def _picture(path: Path | None, tile: int) -> NDArray[np.uint8]:
+    """The photo, no larger than a tile, or why there is none."""
+    if path is None:
+        return placeholder("not in the data folder", tile)
+    try:
+        photo = Image.fromarray(read_photo(path))
+    except UnreadablePhoto as error:
+        return placeholder(error.reason, tile)
+    photo.thumbnail((tile, tile), Image.Resampling.LANCZOS)
+    return np.asarray(photo)

@@ -1,0 +1,37 @@
+"""Tables as GitHub shows them, for a pull request or a wiki."""
+
+import re
+from collections.abc import Iterable
+
+from fastdefect.reporting.table_data import TableData
+
+# What would begin markup within a line. An underscore between letters or digits begins none
+# (GitHub Flavored Markdown 0.29, section 6.4), and file names are full of them.
+_MARKUP = re.compile(r"[\\`*\[\]<|~&#]|(?<![^\W_])_|_(?![^\W_])")
+# What would make a list or a quotation of a paragraph that begins with it.
+_BLOCK = re.compile(r"^(\d*)([-+.)>])")
+
+
+def as_markdown(table: TableData) -> str:
+    """``table`` under its title as a heading, its caption below: names to the left, figures right.
+
+    Cells show as they are, whatever characters they hold, but for spaces at their ends and runs
+    of spaces. A line break becomes ``<br>``. The table's marks are lost, as Markdown has no
+    colours. Ends with a line break.
+    """
+    rule = [":---", *("---:" for _ in table.columns[1:])]
+    lines = [_line(map(_cell, table.columns)), _line(rule)]
+    lines += [_line(map(_cell, row)) for row in table.rows]
+    blocks = [f"### {_cell(table.title)}", "\n".join(lines)]
+    if table.caption:
+        blocks.append(_BLOCK.sub(r"\1\\\2", _cell(table.caption)))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(text: str) -> str:
+    lines = (" ".join(line.split()) for line in text.strip().splitlines())
+    return "<br>".join(_MARKUP.sub(r"\\\g<0>", line) for line in lines)

@@ -1,0 +1,63 @@
+"""The table of a quick test: metric, before, after, difference, target, met."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastdefect.evaluation.compare import Comparison
+from fastdefect.evaluation.targets import Verdict
+from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables import change_text, metric_text, metric_title
+
+_SHOWN = ("accuracy", "f1", "precision", "recall", "auc", "escape_rate", "overkill_rate")
+
+
+def quick_table(
+    metrics: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    comparison: Comparison,
+    verdicts: Sequence[Verdict],
+    seconds: Mapping[str, float],
+) -> TableData:
+    """Old beside improved on the same validation photos; ``metrics`` by member and split."""
+    by_figure = {(v.target.metric, v.target.split): v for v in verdicts}
+    before, after = metrics["before"], metrics["after"]
+    old, new = (of["train"]["accuracy"] for of in (before, after))
+    rows = [
+        _row("training accuracy", "accuracy", old, new, "", by_figure.get(("accuracy", "train")))
+    ]
+    for name in _SHOWN:
+        change = comparison.figures[name]
+        told = f"{change.verdict}{_interval(name, change.difference.interval)}"
+        title = "validation accuracy" if name == "accuracy" else metric_title(name)
+        verdict = by_figure.get((name, "valid"))
+        of = change.difference
+        rows.append(_row(title, name, of.before, of.after, told, verdict))
+    was, now = (of["train"]["accuracy"] - of["valid"]["accuracy"] for of in (before, after))
+    rows.append(_row("gap, train - valid", "gap", was, now, "", by_figure.get(("gap", "valid"))))
+    rows.append(("seconds", f"{seconds['before']:.0f}", f"{seconds['after']:.0f}", "", "", "", ""))
+    return TableData(
+        f"Before and after, on {comparison.n} validation photos of {comparison.n_parts} parts",
+        ("metric", "before", "after", "difference", "evidence (95 %)", "target", "met"),
+        tuple(rows),
+        "Before: the small CNN without any trick. Targets are those of the replaced pipeline.",
+    )
+
+
+def _row(
+    title: str, name: str, old: float, new: float, told: str, verdict: Verdict | None
+) -> tuple[str, ...]:
+    target, met = "-", "-"
+    if verdict is not None:
+        low, high = verdict.target.low, verdict.target.high
+        target = metric_text(name, low)
+        if high is not None:
+            target += f" to {metric_text(name, high)}"
+        met = "met" if verdict.met else "not met"
+    cells = (metric_text(name, old), metric_text(name, new), change_text(name, old, new))
+    return (title, *cells, told, target, met)
+
+
+def _interval(name: str, interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return ""
+    low, high = (change_text(name, 0.0, end) for end in interval)
+    return f", {low} to {high}"
