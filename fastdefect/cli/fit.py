@@ -102,7 +102,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     elif report.n_test:
         screen.line(
             f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
-            "fastdefect tta-eval --split test"
+            "fastdefect evaluate --split test"
         )
     screen.result("result", as_event_data(report))
 

@@ -13,8 +13,9 @@ from fastdefect.data.resemblance import VERIFIED, Resemblance, resemblances
 from fastdefect.data.shortlist import Shortlist, shortlists
 from fastdefect.data.threads import one_thread_each
 
-# Log odds that a pair shows one part, fitted to rendered parts (benchmarks/same_part.py).
-_CONSTANT = -54.2
+# Log odds that a pair shows one part, fitted to rendered parts of seeds that are not reported
+# (benchmarks/same_part.py).
+_CONSTANT = -55.2
 _PER_ALIGNED, _PER_COUNT, _PER_WORTH = 3.57, 3.35, 9.06
 _SURE = 5.0  # no single pair counts for more, either way
 _ABSENT = -2.0  # a pair that would have been looked at, had it looked like anything

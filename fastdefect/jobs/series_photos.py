@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.findings import Finding
@@ -139,10 +139,10 @@ class SeriesPhotos:
         return self._stores[how]
 
 
-def _common(data: DataConfig) -> DataConfig:
-    """The settings that all members share, everything else as if it were never set."""
-    others = {field.name: field.default for field in fields(data) if field.name not in _COMMON}
-    return replace(data, data=data.data.resolve(), **others)
+def _common(data: DataConfig) -> tuple[object, ...]:
+    """The settings that all members share."""
+    same = replace(data, data=data.data.resolve())
+    return tuple(getattr(same, name) for name in _COMMON)
 
 
 def _reading(config: RunConfig) -> _Reading:

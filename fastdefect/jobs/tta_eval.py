@@ -153,8 +153,8 @@ def _keep(
     swaps: Swaps,
 ) -> TtaReport:
     before, after = plain.metrics(), averaged.metrics()
-    right = [each.y_prob.argmax(axis=1) == each.y_true for each in (plain, averaged)]
-    by_photo, by_part = mcnemar(*right), mcnemar_by_part(*right, photos.parts)
+    was, now = (each.y_prob.argmax(axis=1) == each.y_true for each in (plain, averaged))
+    by_photo, by_part = mcnemar(was, now), mcnemar_by_part(was, now, photos.parts)
     run.write_predictions(photos.split, plain.rows(), plain.columns(), "none")
     files = [run.predictions_path(photos.split)]
     if views != "none":
