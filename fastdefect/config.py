@@ -28,6 +28,7 @@ __all__ = [
     "TrainingConfig",
     "config_fields",
     "load_config_file",
+    "override",
     "resolve",
     "to_toml",
 ]
@@ -86,8 +87,9 @@ class DataConfig:
         Flag("How a photo becomes a square: nothing is ever cropped."),
     ] = "squish"
     augment: Annotated[
-        Literal["none", "basic", "manufacturing"], Flag("Augmentation of training photos.")
-    ] = "manufacturing"
+        Literal["none", "basic", "manufacturing", "steady"],
+        Flag("Augmentation of training photos; steady: against a camera that drifts."),
+    ] = "steady"
     light: Annotated[
         bool, Flag("Show training photos in each other's light, so that no bench tells a class.")
     ] = False
@@ -333,9 +335,12 @@ def to_toml(config: RunConfig) -> str:
 
 
 def override(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
-    """The config with other values for some fields, by field name; checked as ``resolve`` does."""
-    settings = json.loads(json.dumps(asdict(config), default=str))
-    for leaf in config_fields():
-        if leaf.name in changes:
-            settings[leaf.section][leaf.name] = changes[leaf.name]
+    """The config with other values for some fields, by field name; checked as ``resolve`` does.
+
+    Raises ``UsageError`` for a value that its field doesn't take, KeyError for no field's name.
+    """
+    sections = {leaf.name: leaf.section for leaf in config_fields()}
+    settings = asdict(config)
+    for name, value in changes.items():
+        settings[sections[name]][name] = value
     return _validated(settings, "the program")

@@ -46,7 +46,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig, resolve, to_toml
 from fastdefect.errors import RunError
-from fastdefect.files import finite, read_csv, write_csv, write_json, write_text
+from fastdefect.files import read_csv, write_csv, write_json, write_text
 
 SCHEMA = 1
 # What run.json's status can be.
@@ -62,8 +62,8 @@ RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, OUT_OF_BUDGET = (
 TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
 LEARNING_CURVE, ABLATION, QUICK_TEST = "learning curve", "ablation", "quick test"
 MEMBER = "member"
-# The kinds that are several trainings on the same photos, each a MEMBER.
-SERIES = (LEARNING_CURVE, ABLATION, QUICK_TEST)
+# The kinds that are several trainings on the same photos, each a MEMBER, and their commands.
+SERIES = {LEARNING_CURVE: "learning-curve", ABLATION: "ablate", QUICK_TEST: "quick-test"}
 FINDING_COLUMNS = ("kind", "severity", "message", "value", "low", "high", "path")
 
 
@@ -224,6 +224,11 @@ class Run:
         """The config that the run was made with."""
         return resolve({}, self.config_path)
 
+    @property
+    def resume_command(self) -> str:
+        """What to type to go on with the run."""
+        return f"fastdefect {SERIES.get(self.read_kind(), 'fit')} --resume {self.folder}"
+
     # The sealed test
 
     def note_opening(self, command: str, what: str) -> int:
@@ -360,7 +365,12 @@ class Run:
 
     def write_quick_test(self, content: Mapping[str, Any]) -> None:
         """``quick_test.json``."""
-        write_json(self.quick_test_path, finite(content))
+        write_json(self.quick_test_path, content)
+
+    @property
+    def ablation_path(self) -> Path:
+        """The plot of an ablation."""
+        return self.folder / "ablation.png"
 
     def write_ablation(self, content: Mapping[str, Any]) -> Path:
         """``ablation.json``."""
@@ -373,6 +383,21 @@ class Run:
         path = self.folder / "learning_curve.json"
         write_json(path, content)
         return path
+
+    def forget_decisions(self) -> tuple[str, ...]:
+        """Delete what was chosen for a model that trains on; the names of the files deleted.
+
+        The operating point, the temperatures, and predictions by views: all of the older model.
+        """
+        stale = (
+            self.operating_point_path,
+            self.folder / "calibration.json",
+            *sorted(self.folder.glob("predictions-*-*.csv")),
+        )
+        found = tuple(path for path in stale if path.exists())
+        for path in found:
+            path.unlink()
+        return tuple(path.name for path in found)
 
     def write_bench_swap(self, split: str, result: Mapping[str, Any]) -> None:
         """Put the bench swap of one split into ``bench_swap.json``, beside those of others."""

@@ -28,7 +28,8 @@ def create_run(
     except FileExistsError as error:
         raise UsageError(
             f"--name {folder.name}: {folder} exists already.",
-            f"Choose another name, or go on with it: fastdefect fit --resume {folder}",
+            f"Choose another name, or go on with it: fastdefect {SERIES.get(kind, 'fit')} --resume "
+            f"{folder}",
         ) from error
     except OSError as error:
         raise UsageError(

@@ -5,9 +5,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fastdefect.cli.session import Json, Quiet, Runs, app, command_line, session
-from fastdefect.config import resolve
-from fastdefect.errors import UsageError
+from fastdefect.cli.session import (
+    INTERRUPTED_EXIT,
+    Budget,
+    ConfigFile,
+    Json,
+    NewName,
+    Quiet,
+    Runs,
+    app,
+    budget_minutes,
+    command_line,
+    refuse_with_resume,
+    session,
+)
+from fastdefect.config import RunConfig, load_config_file, override, resolve
 from fastdefect.options import with_config_options
 
 if TYPE_CHECKING:
@@ -15,13 +27,8 @@ if TYPE_CHECKING:
     from fastdefect.jobs.ablate import AblationReport
     from fastdefect.jobs.quick_test import QuickReport
 
-_INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
 _QUICK_EPOCHS = 3
 
-Config = Annotated[
-    Path | None, typer.Option("--config", help="TOML file of settings; flags override it.")
-]
-Name = Annotated[str | None, typer.Option("--name", help="Name of the run.", show_default="time")]
 Resume = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Do what is left of a run.")
 ]
@@ -32,18 +39,17 @@ Resume = Annotated[
 def quick_test(
     flags: dict[str, Any],
     *,
-    config: Config = None,
+    config: ConfigFile = None,
     runs: Runs = Path("runs"),
-    name: Name = None,
+    name: NewName = None,
     resume: Resume = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Old small CNN against improved pipeline, same photos, 3 epochs unless said otherwise."""
     with session(quiet, as_json) as screen:
-        _refuse_with_resume(resume, {**flags, "config": config, "name": name})
-        quick = {} if config is not None else {"epochs": _QUICK_EPOCHS}
-        settings = resolve(quick | flags, config)
+        refuse_with_resume(resume, {**flags, "config": config, "name": name})
+        settings = _quick_settings(flags, config)
         from fastdefect.run import INTERRUPTED
         from fastdefect.runs import open_run
 
@@ -58,7 +64,14 @@ def quick_test(
             )
         _show_quick(screen, report)
         if report.series.reason == INTERRUPTED:
-            raise typer.Exit(_INTERRUPTED_EXIT)
+            raise typer.Exit(INTERRUPTED_EXIT)
+
+
+def _quick_settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
+    settings = resolve(flags, config)  # which refuses a file that is none
+    file = load_config_file(config) if config is not None else {}
+    said = "epochs" in flags or "epochs" in file.get("training", {})
+    return settings if said else override(settings, {"epochs": _QUICK_EPOCHS})
 
 
 def _show_quick(screen: "Screen", report: "QuickReport") -> None:
@@ -69,7 +82,7 @@ def _show_quick(screen: "Screen", report: "QuickReport") -> None:
         screen.table(quick_table(report.metrics, report.comparison, report.verdicts, seconds))
     screen.line(f"Run: {report.series.run.folder}")
     if report.series.left:
-        screen.line(f"Go on with: fastdefect quick-test --resume {report.series.run.folder}")
+        screen.line(f"Go on with: {report.series.run.resume_command}")
     screen.result("result", report.as_json())
 
 
@@ -86,13 +99,10 @@ def ablate(
         int | None,
         typer.Option(min=1, max=100, show_default="3", help="Seeds of split and training."),
     ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(metavar="MIN", help="Begin no training that would end later; 30 or 30m."),
-    ] = None,
-    config: Config = None,
+    budget: Budget = None,
+    config: ConfigFile = None,
     runs: Runs = Path("runs"),
-    name: Name = None,
+    name: NewName = None,
     resume: Resume = None,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -100,9 +110,10 @@ def ablate(
     """Measure what each step of the improved pipeline gains over the old one."""
     with session(quiet, as_json) as screen:
         own = {"config": config, "name": name, "steps": steps, "seeds": seeds}
-        _refuse_with_resume(resume, {**flags, **own})
-        settings = resolve(flags, config)
-        minutes = _minutes(budget)
+        refuse_with_resume(
+            resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
+        )
+        settings, minutes = resolve(flags, config), budget_minutes(budget)
         from fastdefect.run import INTERRUPTED
         from fastdefect.runs import open_run
 
@@ -124,12 +135,12 @@ def ablate(
             )
         _show_ablation(screen, report)
         if report.series.reason == INTERRUPTED:
-            raise typer.Exit(_INTERRUPTED_EXIT)
+            raise typer.Exit(INTERRUPTED_EXIT)
 
 
 def _show_ablation(screen: "Screen", report: "AblationReport") -> None:
-    from fastdefect.jobs.learning_curve import left_line
     from fastdefect.reporting.ablation_table import ablation_table
+    from fastdefect.reporting.left import left_line
 
     series = report.series
     if report.figures:
@@ -140,32 +151,7 @@ def _show_ablation(screen: "Screen", report: "AblationReport") -> None:
         screen.line(f"Written: {file}")
     screen.line(f"Run: {series.run.folder}")
     if series.left:
-        screen.line(left_line(series))
-        screen.line(f"Go on with: fastdefect ablate --resume {series.run.folder}")
+        left = [member.name for member in series.left]
+        screen.line(left_line(len(series.finished), left, series.seconds_left))
+        screen.line(f"Go on with: {series.run.resume_command}")
     screen.result("result", report.as_json())
-
-
-def _refuse_with_resume(resume: str | None, others: dict[str, Any]) -> None:
-    given = [option for option, value in others.items() if value is not None]
-    if resume is not None and given:
-        raise UsageError(
-            "--resume goes on with the run's own settings, but also got "
-            + ", ".join(f"--{option.replace('_', '-')}" for option in given)
-            + ".",
-            "Leave them out; only --budget may be given anew.",
-        )
-
-
-def _minutes(text: str | None) -> float | None:
-    """``30``, ``30m`` or ``1.5h`` in minutes."""
-    if text is None:
-        return None
-    units = {"m": 1.0, "h": 60.0}
-    number, unit = (text[:-1], text[-1]) if text[-1:] in units else (text, "m")
-    try:
-        minutes = float(number) * units[unit]
-    except ValueError:
-        minutes = -1.0
-    if not 0 < minutes < float("inf"):
-        raise UsageError(f"--budget {text}: expected minutes, such as 30, 30m or 2h.")
-    return minutes

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastdefect.cli.session import Json, Quiet, Runs, app, command_line, session
+from fastdefect.cli.session import (
+    INTERRUPTED_EXIT,
+    ConfigFile,
+    Json,
+    NewName,
+    Quiet,
+    Runs,
+    app,
+    command_line,
+    refuse_with_resume,
+    session,
+)
 from fastdefect.config import RunConfig, resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
@@ -16,19 +27,15 @@ if TYPE_CHECKING:
     from fastdefect.jobs.fit import FitReport
     from fastdefect.run import Run
 
-_INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
-
 
 @app.command()
 @with_config_options(sections=("data", "model", "training", "report"))
 def fit(
     flags: dict[str, Any],
     *,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings; flags override it.")
-    ] = None,
+    config: ConfigFile = None,
     runs: Runs = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="time")] = None,
+    name: NewName = None,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
     ] = None,
@@ -37,27 +44,26 @@ def fit(
 ) -> None:
     """Train a classifier on a folder of photos; everything about it lands in runs/NAME."""
     with session(quiet, as_json) as screen:
-        if resume is not None and (flags or config or name):
-            given = [*flags, *(["config"] if config else []), *(["name"] if name else [])]
-            raise UsageError(
-                "--resume goes on with the run's own settings, but also got "
-                + ", ".join(f"--{flag.replace('_', '-')}" for flag in given)
-                + ".",
-                "Leave them out; or start anew with --config RUN/config.toml and the flags.",
-            )
+        refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
-        from fastdefect.run import CROSS_VALIDATION, INTERRUPTED
+        from fastdefect.run import CROSS_VALIDATION, INTERRUPTED, SERIES
         from fastdefect.runs import open_run
 
         # Before the job, whose import takes seconds: a mistyped name is told at once.
         interrupted = open_run(resume, runs) if resume is not None else None
         if interrupted is not None:
-            crossing = interrupted.read_kind() == CROSS_VALIDATION
+            kind = interrupted.read_kind()
+            if kind in SERIES:
+                raise UsageError(
+                    f"{interrupted.name} is {kind}: several trainings, which fit can't resume.",
+                    f"Go on with: {interrupted.resume_command}",
+                )
+            crossing = kind == CROSS_VALIDATION
         else:
             crossing = settings.report.folds is not None
         do = _cross_validate if crossing else _fit
         if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
-            raise typer.Exit(_INTERRUPTED_EXIT)
+            raise typer.Exit(INTERRUPTED_EXIT)
 
 
 def _fit(

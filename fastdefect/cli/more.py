@@ -5,16 +5,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastdefect.cli.session import Json, Quiet, Runs, app, command_line, session
+from fastdefect.cli.session import (
+    INTERRUPTED_EXIT,
+    Budget,
+    ConfigFile,
+    Json,
+    NewName,
+    Quiet,
+    Runs,
+    app,
+    budget_minutes,
+    command_line,
+    refuse_with_resume,
+    session,
+)
 from fastdefect.config import resolve
-from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.learning_curve import CurveReport
-
-_INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
 
 
 @app.command("learning-curve")
@@ -32,15 +42,10 @@ def learning_curve(
         int | None,
         typer.Option(min=1, max=100, show_default="3", help="Trainings of each, other parts each."),
     ] = None,
-    budget: Annotated[
-        float | None,
-        typer.Option(min=0, metavar="MIN", help="Begin no training that would end later."),
-    ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file of settings; flags override it.")
-    ] = None,
+    budget: Budget = None,
+    config: ConfigFile = None,
     runs: Runs = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="Name of the run.", show_default="time")] = None,
+    name: NewName = None,
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Do what is left of a learning curve.")
     ] = None,
@@ -50,15 +55,10 @@ def learning_curve(
     """Train on an eighth to all of the parts: what would twice as many photos bring?"""
     with session(quiet, as_json) as screen:
         own = {"config": config, "name": name, "points": points, "repeats": repeats}
-        given = [*flags, *(option for option, value in own.items() if value is not None)]
-        if resume is not None and given:
-            raise UsageError(
-                "--resume goes on with the run's own settings, but also got "
-                + ", ".join(f"--{option.replace('_', '-')}" for option in given)
-                + ".",
-                "Leave them out; only --budget may be given anew.",
-            )
-        settings = resolve(flags, config)
+        refuse_with_resume(
+            resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
+        )
+        settings, minutes = resolve(flags, config), budget_minutes(budget)
         from fastdefect.run import INTERRUPTED
         from fastdefect.runs import open_run
 
@@ -67,13 +67,13 @@ def learning_curve(
         from fastdefect.jobs import learning_curve as job
 
         if begun is not None:
-            report = job.resume(begun, budget_minutes=budget, on_event=screen)
+            report = job.resume(begun, budget_minutes=minutes, on_event=screen)
         else:
             report = job.start(
                 settings,
                 points=4 if points is None else points,
                 repeats=3 if repeats is None else repeats,
-                budget_minutes=budget,
+                budget_minutes=minutes,
                 runs=runs,
                 name=name,
                 command=command_line(),
@@ -81,12 +81,12 @@ def learning_curve(
             )
         _show(screen, report)
         if report.series.reason == INTERRUPTED:
-            raise typer.Exit(_INTERRUPTED_EXIT)
+            raise typer.Exit(INTERRUPTED_EXIT)
 
 
 def _show(screen: "Screen", report: "CurveReport") -> None:
-    from fastdefect.jobs.learning_curve import left_line
     from fastdefect.reporting.learning_table import learning_table, outlook_lines
+    from fastdefect.reporting.left import left_line
 
     series, folder = report.series, report.series.run.folder
     if report.valid is not None:
@@ -98,12 +98,13 @@ def _show(screen: "Screen", report: "CurveReport") -> None:
                 valid_parts=report.valid.parts,
             )
         )
-        for line in outlook_lines(report.outlook):
+        for line in outlook_lines(report.points, report.outlook):
             screen.line(line)
     for file in report.files:
         screen.line(f"Written: {file}")
     screen.line(f"Run: {folder}")
     if series.left:
-        screen.line(left_line(series))
-        screen.line(f"Go on with: fastdefect learning-curve --resume {folder}")
+        left = [member.name for member in series.left]
+        screen.line(left_line(len(series.finished), left, series.seconds_left))
+        screen.line(f"Go on with: {series.run.resume_command}")
     screen.result("result", report.as_json())

@@ -1,19 +1,22 @@
 """What every command shares: the app, its usual options, and the screen that it talks to."""
 
+import math
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fastdefect import __version__
-from fastdefect.errors import FastdefectError
+from fastdefect.errors import FastdefectError, UsageError
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
+
+INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
 
 app = typer.Typer(
     name="fastdefect",
@@ -25,6 +28,18 @@ app = typer.Typer(
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
 Runs = Annotated[Path, typer.Option("--runs", help="Folder of all runs.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="TOML file of settings; flags override it.")
+]
+NewName = Annotated[
+    str | None, typer.Option("--name", help="Name of the run.", show_default="time")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="MIN", help="Begin no training that would end later; 30, 30m or 2h."
+    ),
+]
 RunName = Annotated[
     str | None, typer.Argument(help="A run's folder or name.", show_default="the latest")
 ]
@@ -46,6 +61,41 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
             shown.result("error", {"message": error.message, "hint": error.hint})
     show_error(failed)
     raise typer.Exit(failed.exit_code)
+
+
+def refuse_with_resume(
+    resume: str | None,
+    others: Mapping[str, Any],
+    hint: str = "Leave them out; or start anew with --config RUN/config.toml and the flags.",
+) -> None:
+    """Raise ``UsageError`` if anything of ``others``, by name, was given beside ``--resume``."""
+    given = [option for option, value in others.items() if value is not None]
+    if resume is not None and given:
+        raise UsageError(
+            "--resume goes on with the run's own settings, but also got "
+            + ", ".join(f"--{option.replace('_', '-')}" for option in given)
+            + ".",
+            hint,
+        )
+
+
+def budget_minutes(text: str | None) -> float | None:
+    """``30``, ``30m`` or ``1.5h`` in minutes, None without one; raises ``UsageError`` for others.
+
+    A budget of 0 begins nothing: what would be trained is checked and told.
+    """
+    if text is None:
+        return None
+    given = text.strip().lower()
+    units = {"m": 1, "h": 60}
+    number, unit = (given[:-1], given[-1]) if given[-1:] in units else (given, "m")
+    try:
+        minutes = float(number) * units[unit]
+    except ValueError:
+        minutes = math.nan
+    if not 0 <= minutes < math.inf:
+        raise UsageError(f"--budget {text}: expected minutes, such as 30, 30m or 2h.")
+    return minutes
 
 
 def command_line() -> str:

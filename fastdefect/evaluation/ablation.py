@@ -6,7 +6,7 @@ photos, same part-wise split, same seed. A gain is the mean of its differences o
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any, Literal
@@ -17,6 +17,7 @@ from fastdefect.files import finite
 
 Plan = Literal["ladder", "leave-one-out"]
 Settings = Mapping[str, Any]
+Evidence = Literal["more", "less", "spans zero", "no interval", "one seed", "not measured"]
 
 # Figures of a training, validation unless said; ``gap`` is training less validation accuracy.
 COMPARED = ("f1", "accuracy", "auc", "gap")
@@ -34,6 +35,36 @@ OLD: Settings = {
     "freeze_epochs": 0,
     "light": False,
 }
+
+# What can take an old value's place: name, title, value and what was claimed for it.
+_CHOICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
+    "balance": (
+        ("loss-weights", "class weights in the loss", "loss", ""),
+        ("sampler-and-loss", "balanced sampler and loss", "both", ""),
+        ("sampler", "balanced sampler", "sampler", "accuracy +3 to 5"),
+    ),
+    "augment": (
+        ("basic", "augmentation: basic", "basic", ""),
+        ("manufacturing", "augmentation: manufacturing", "manufacturing", "accuracy +2 to 4"),
+    ),
+    "scheduler": (
+        ("cosine", "cosine schedule", "cosine", ""),
+        ("onecycle", "one-cycle schedule", "onecycle", ""),
+    ),
+}
+_TTA = "test-time augmentation: flips"
+
+# Steps for which the old pipeline claimed one gain together: the one before them, they
+# themselves (of all, the last will do), title and claim.
+TOGETHER = (
+    (
+        *("manufacturing", "smoothing", "mixup", "onecycle"),
+        *("smoothing, MixUp and one-cycle together", "accuracy +3 to 6"),
+    ),
+    ("old", "regularised", "all of it", "accuracy 77 % to 85 to 95 %"),
+)
+
+_ROUNDING = 1e-12  # differences that differ by less agree
 
 
 @dataclass(frozen=True)
@@ -58,7 +89,10 @@ class Step:
 class Gain:
     """What a step changed in one figure: a difference by seed, their mean and its 95 % interval.
 
-    The interval is Student's over seeds (each has its own split and draws); None with one seed.
+    The interval is Student's over seeds (each has its own split and draws), that of the paired t
+    test. None with fewer than two seeds, and where all seeds agree on a difference other than 0:
+    figures are counts of few photos, so that two seeds often do by luck, and Student, who then
+    sees no spread, would be sure.
     """
 
     by_seed: tuple[float, ...]
@@ -74,15 +108,19 @@ class Gain:
         n = len(self.by_seed)
         if n < 2:
             return None
+        if max(self.by_seed) - min(self.by_seed) < _ROUNDING:
+            return (0.0, 0.0) if abs(self.mean) < _ROUNDING else None
         half = float(t.ppf(0.975, n - 1)) * stdev(self.by_seed) / math.sqrt(n)
         return self.mean - half, self.mean + half
 
     @property
-    def verdict(self) -> str:
-        """What the evidence supports: more, less, or that it spans zero."""
+    def verdict(self) -> Evidence:
+        """What the evidence supports: more, less, that it spans zero, or why it says nothing."""
+        if len(self.by_seed) < 2:
+            return "one seed" if self.by_seed else "not measured"
         interval = self.interval
-        if interval is None or not math.isfinite(self.mean):
-            return "one seed"
+        if interval is None:
+            return "no interval"
         low, high = interval
         if low > 0:
             return "more"
@@ -100,94 +138,105 @@ class Gain:
         )
 
 
+class _Rungs:
+    """The steps of a ladder while it is built; ``top`` is what the next one is set upon."""
+
+    def __init__(self) -> None:
+        self.steps = [Step("old", "small CNN, no tricks", OLD, None)]
+
+    @property
+    def top(self) -> Step:
+        return next(step for step in reversed(self.steps) if not step.aside)
+
+    def add(
+        self, name: str, title: str, *, claim: str = "", aside: bool = False, **changes: Any
+    ) -> None:
+        """The top with ``changes``; nothing if they are none, as by a user's own settings."""
+        settings = {**self.top.settings, **changes}
+        if settings != self.top.settings:
+            self.steps.append(Step(name, title, settings, self.top.name, claim, aside=aside))
+
+    def choose(self, field: str, chosen: Any) -> None:
+        """The known values of ``field``, all aside but the one that is ``chosen``, which is last.
+
+        Where the old value is chosen, all are aside.
+        """
+        for name, title, value, claim in sorted(_CHOICES[field], key=lambda of: of[2] == chosen):
+            self.add(name, title, claim=claim, aside=value != chosen, **{field: value})
+
+
 def ladder(improved: Settings) -> tuple[Step, ...]:
     """From the small CNN to ``improved``, one thing after the other, in the mission's order.
 
-    ``improved`` holds the user's ``arch``, ``weights``, ``image_size``, ``epochs``, and the values
-    that the improved pipeline gives to every field that the old one does without.
+    ``improved`` holds the user's settings by field: all of ``OLD`` and ``image_size`` and
+    ``epochs``. The last step that isn't aside has them all.
     """
-    steps = [Step("old", "small CNN, no tricks", OLD, None)]
-
-    def add(name: str, title: str, *, claim: str = "", aside: bool = False, **changes: Any) -> None:
-        last = next(step for step in reversed(steps) if not step.aside)
-        settings = {**last.settings, **changes}
-        if settings != last.settings:  # a user's own settings may leave nothing to a step
-            steps.append(Step(name, title, settings, last.name, claim, aside=aside))
-
-    add("arch", f"{improved['arch']}", claim="accuracy +5 to 8", arch=improved["arch"])
-    add("pretrained", "pretrained weights", weights=improved["weights"])
-    add("loss-weights", "class weights in the loss", aside=True, balance="loss")
-    add("sampler-and-loss", "balanced sampler and loss", aside=True, balance="both")
-    add("sampler", "balanced sampler", claim="accuracy +3 to 5", balance="sampler")
-    add("basic", "augmentation: basic", aside=True, augment="basic")
-    add(
-        "manufacturing",
-        "augmentation: manufacturing",
-        claim="accuracy +2 to 4",
-        augment="manufacturing",
-    )
-    add("smoothing", "label smoothing", label_smoothing=improved["label_smoothing"])
-    add("mixup", "MixUp", mixup_alpha=improved["mixup_alpha"])
-    add("cosine", "cosine schedule", aside=True, scheduler="cosine")
-    add("onecycle", "one-cycle schedule", scheduler="onecycle")
-    add(
-        "regularised",
-        "weight decay and clipping",
-        claim="gap 5 to 10 less",
-        weight_decay=improved["weight_decay"],
-        clip=improved["clip"],
-    )
-    add(
-        "freeze", "freeze, then unfreeze", aside=True, freeze_epochs=max(1, improved["epochs"] // 4)
-    )
-    last = next(step for step in reversed(steps) if not step.aside)
-    steps.append(
-        Step(
-            "tta",
-            "test-time augmentation: flips",
-            last.settings,
-            last.name,
-            views="flips",
-            aside=True,
+    rungs = _Rungs()
+    arch, weights, epochs = improved["arch"], _weights_of(improved), improved["epochs"]
+    rungs.add("arch", arch, claim="accuracy +5 to 8", arch=arch)
+    rungs.add("pretrained", "pretrained weights", weights=weights)
+    rungs.choose("balance", improved["balance"])
+    rungs.choose("augment", improved["augment"])
+    rungs.add("smoothing", "label smoothing", label_smoothing=improved["label_smoothing"])
+    rungs.add("mixup", "MixUp", mixup_alpha=improved["mixup_alpha"])
+    rungs.choose("scheduler", improved["scheduler"])
+    regular = {name: improved[name] for name in ("weight_decay", "clip")}
+    rungs.add("regularised", "weight decay and clipping", claim="gap 5 to 10 less", **regular)
+    rungs.add("light", "each other's light", light=improved["light"])
+    frozen = improved["freeze_epochs"]
+    trial = max(1, epochs // 4)
+    if frozen or (trial < epochs and weights != "none"):  # random weights are not to be frozen
+        rungs.add(
+            "freeze", "freeze, then unfreeze", aside=not frozen, freeze_epochs=frozen or trial
         )
-    )
-    add("larger", "larger photos", aside=True, image_size=round(1.5 * improved["image_size"]))
-    return tuple(steps)
+    top = rungs.top
+    views = Step("tta", _TTA, top.settings, top.name, views="flips", aside=True)
+    rungs.steps.append(views)
+    larger = round(1.5 * improved["image_size"])
+    rungs.add("larger", "larger photos", aside=True, image_size=larger)
+    return tuple(rungs.steps)
 
 
 def leave_one_out(improved: Settings) -> tuple[Step, ...]:
     """The improved pipeline, and it again without each of its parts."""
-    full = {name: improved[name] for name in OLD}
+    full = {name: improved[name] for name in OLD} | {"weights": _weights_of(improved)}
     steps = [Step("improved", "the improved pipeline", full, None)]
     without = (
-        ("no-pretrained", "without pretrained weights", ("weights",)),
+        ("no-freeze", "without freezing first", ("freeze_epochs",)),
+        # Random weights are not to be frozen.
+        ("no-pretrained", "without pretrained weights", ("weights", "freeze_epochs")),
+        ("no-arch", "the small CNN instead", ("arch", "weights", "freeze_epochs")),
         ("no-balance", "without balancing", ("balance",)),
         ("no-augment", "without augmentation", ("augment",)),
         ("no-smoothing", "without label smoothing", ("label_smoothing",)),
         ("no-mixup", "without MixUp", ("mixup_alpha",)),
         ("no-onecycle", "without a schedule", ("scheduler",)),
         ("no-regularising", "without weight decay and clipping", ("weight_decay", "clip")),
+        ("no-light", "without each other's light", ("light",)),
     )
     for name, title, fields in without:
         settings = {**full, **{field: OLD[field] for field in fields}}
-        if settings != full:
+        if settings not in [step.settings for step in steps]:  # nor the improved one's
             steps.append(Step(name, title, settings, "improved"))
-    small = {**full, "arch": OLD["arch"], "weights": "none"}
-    steps.insert(1, Step("no-arch", "the small CNN instead", small, "improved"))
-    steps.append(Step("tta", "with test-time augmentation: flips", full, "improved", views="flips"))
+    steps.append(Step("tta", f"with {_TTA}", full, "improved", views="flips"))
     return tuple(steps)
 
 
+def _weights_of(improved: Settings) -> str:
+    """The first weights; none, as they were asked for or as none are known for the small CNN."""
+    known = improved["arch"] != OLD["arch"] or improved["weights"] != "auto"
+    return str(improved["weights"]) if known else "none"
+
+
+_PLANS: Mapping[str, Callable[[Settings], tuple[Step, ...]]] = {
+    "ladder": ladder,
+    "leave-one-out": leave_one_out,
+}
+
+
 def plan_steps(plan: Plan, improved: Settings) -> tuple[Step, ...]:
-    """The steps of a plan."""
-    return ladder(improved) if plan == "ladder" else leave_one_out(improved)
-
-
-# Several steps for which the old pipeline claimed one gain: from, to, title, claim.
-TOGETHER = (
-    ("manufacturing", "onecycle", "smoothing, MixUp and one-cycle together", "accuracy +3 to 6"),
-    ("old", "regularised", "all of it", "accuracy 77 % to 85 to 95 %"),
-)
+    """The steps of a plan; raises KeyError if it is none."""
+    return _PLANS[plan](improved)
 
 
 def gain_of(

@@ -116,11 +116,11 @@ def draw_weights(parts: Parts, *, draws: int, seed: int) -> Iterator[Floats]:
     a time as fit into 16 MB.
     """
     names, part = np.unique(np.asarray(parts), return_inverse=True)
-    share = np.full(len(names), 1 / len(names))
-    counts = np.random.default_rng(seed).multinomial(len(names), share, size=draws)
+    rng, share = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
     step = max(1, _CHUNK // len(part))
-    for start in range(0, draws, step):
-        yield counts[start : start + step][:, part].astype(np.float64)
+    for start in range(0, draws, step):  # in chunks or at once, the draws are the same
+        counts = rng.multinomial(len(names), share, size=min(step, draws - start))
+        yield counts.astype(np.float64)[:, part]
 
 
 def percentile_interval(values: Floats) -> Interval | None:

@@ -7,7 +7,7 @@ difference from draws of whole parts, the same draws for both (Davison and Hinkl
 section 3.8).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,16 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from fastdefect.evaluation.intervals import Floats, Interval, draw_weights
 from fastdefect.files import finite
 
-Interval = tuple[float, float]
-Floats = NDArray[np.float64]
 Figures = Callable[[Floats], Mapping[str, Floats]]
 
 _TAIL = 0.025
 # A figure that more draws than these can't give hangs on so few parts that no interval holds.
 _MOST_UNDEFINED = 0.05
-_CHUNK = 2_000_000  # weights at a time, 16 MB
 _ROUNDING = 1e-12
 
 
@@ -125,13 +123,14 @@ def paired_differences(
 
     Raises ``ValueError`` without photos, or if the two don't give the same figures.
     """
-    part, n_parts = _part_indices(parts, len(parts))
-    once = np.ones((1, len(part)))
+    if not len(parts):
+        raise ValueError("Expected one or more photos to compare, got none")
+    once = np.ones((1, len(parts)))
     first, second = ({k: float(v[0]) for k, v in of(once).items()} for of in (before, after))
     if first.keys() != second.keys():
         raise ValueError(f"Expected the same figures, got {sorted(first)} and {sorted(second)}")
     rows: dict[str, list[Floats]] = {name: [] for name in first}
-    for weights in _weights(part, n_parts, draws, seed):
+    for weights in draw_weights(parts, draws=draws, seed=seed):
         old, new = before(weights), after(weights)
         for name, drawn in rows.items():
             drawn.append(new[name] - old[name])
@@ -155,16 +154,6 @@ def _part_indices(parts: Sequence[str], n: int) -> tuple[NDArray[np.int64], int]
         raise ValueError(f"Expected a part for each of one or more photos, got {len(parts)}, {n}")
     names, index = np.unique(np.asarray(parts), return_inverse=True)
     return index, len(names)
-
-
-def _weights(part: NDArray[np.int64], n_parts: int, draws: int, seed: int) -> Iterator[Floats]:
-    """How often each photo is in each draw, (k, n), ``draws`` rows in all."""
-    rng = np.random.default_rng(seed)
-    even = np.full(n_parts, 1 / n_parts)
-    step = max(1, _CHUNK // len(part))
-    for start in range(0, draws, step):
-        counts = rng.multinomial(n_parts, even, size=min(step, draws - start))
-        yield counts.astype(np.float64)[:, part]
 
 
 def _interval(values: Floats) -> Interval | None:

@@ -42,7 +42,12 @@ FIXED_VIEWS: dict[str, tuple[View, ...]] = {
     "dihedral": _DIHEDRAL,
 }
 # What training showed the model it knows: with any augmentation, a part in all eight poses.
-_SHOWN_IN_TRAINING = {"none": "none", "basic": "dihedral", "manufacturing": "dihedral"}
+_SHOWN_IN_TRAINING = {
+    "none": "none",
+    "basic": "dihedral",
+    "manufacturing": "dihedral",
+    "steady": "dihedral",
+}
 
 
 def resolve_views(text: str, augment: str) -> str:

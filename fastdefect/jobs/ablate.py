@@ -4,15 +4,16 @@ Each seed has a part-wise split of its own, and every step of that seed is train
 come one after the other, so that a budget that ends early leaves whole ladders.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig, override
-from fastdefect.errors import RunError, UsageError
+from fastdefect.errors import ModelError, RunError, UsageError
 from fastdefect.evaluation.ablation import COMPARED, Gain, Plan, Step, gains, plan_steps
-from fastdefect.events import OnEvent
+from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite
 from fastdefect.jobs.decision import judge_validation
 from fastdefect.jobs.log import Log
@@ -27,7 +28,8 @@ from fastdefect.jobs.series import (
 )
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.reporting.ablation_plot import plot_ablation
-from fastdefect.run import ABLATION, Run
+from fastdefect.run import ABLATION, INTERRUPTED, Run
+from fastdefect.training.backbones import build_backbone
 
 Figures = dict[str, dict[int, dict[str, float]]]
 
@@ -43,16 +45,18 @@ class AblationReport:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and what ablation.json holds."""
+        """The closing event for ``--json``; but for the run, what ablation.json holds."""
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
             "left": [member.name for member in self.series.left],
+            "seconds_left": self.series.seconds_left,
             "steps": [
                 {
                     "name": step.name,
                     "title": step.title,
                     "against": step.against,
+                    "aside": step.aside,
                     "claim": step.claim,
                     "settings": dict(step.settings),
                     "views": step.views,
@@ -85,7 +89,7 @@ def start(
         raise UsageError("An ablation compares on one validation split a seed: leave folds out.")
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    steps = plan_steps(plan, _improved(config))
+    steps = steps_of(config, plan, log)
     members = members_of(config, steps, seeds)
     run = create_series(
         ABLATION,
@@ -104,25 +108,47 @@ def resume(run: Run, *, budget_minutes: float | None, on_event: OnEvent) -> Abla
     """Do what is left of an ablation; if nothing is, only report again."""
     plan = read_plan(run, ABLATION)
     config = run.read_config()
+    budget, log = Budget(budget_minutes), Log(on_event)
     try:
-        steps = plan_steps(plan["steps"], _improved(config))
+        steps = steps_of(config, plan["steps"], log)
         members = members_of(config, steps, plan["seeds"])
     except (KeyError, TypeError) as error:
         raise RunError(f"The plan in run.json of {run.name} is damaged: {plan!r:.80}.") from error
-    log = Log(on_event)
-    series = resume_series(run, members, budget=Budget(budget_minutes), log=log)
-    return _close(series, steps, log)
+    return _close(resume_series(run, members, budget=budget, log=log), steps, log)
+
+
+def steps_of(config: RunConfig, plan: Plan, on_event: OnEvent) -> tuple[Step, ...]:
+    """The steps of ``plan`` for the user's settings, without larger photos than a network takes.
+
+    Raises KeyError if there is no such plan.
+    """
+    settings = {**asdict(config.data), **asdict(config.model), **asdict(config.training)}
+    steps = []
+    for step in plan_steps(plan, settings):
+        size = step.settings.get("image_size", config.data.image_size)
+        if size != config.data.image_size:
+            try:
+                build_backbone(step.settings["arch"], "none", size)
+            except ModelError as error:
+                on_event(Note(f"Left out: {step.title}. {error.message}"))
+                continue
+        steps.append(step)
+    return tuple(steps)
 
 
 def members_of(config: RunConfig, steps: Sequence[Step], seeds: int) -> list[Member]:
     """A training for each seed and each step that needs one."""
-    first = config.training.seed
     return [
         Member(_name(step, seed), _configured(config, step, seed))
-        for seed in range(first, first + seeds)
+        for seed in _seeds(config, seeds)
         for step in steps
         if step.views == "none"
     ]
+
+
+def _seeds(config: RunConfig, count: int) -> list[int]:
+    """The config's seed and those after it; after the largest that there is comes 0."""
+    return [(config.training.seed + number) % 2**32 for number in range(count)]
 
 
 def _name(step: Step, seed: int) -> str:
@@ -135,35 +161,28 @@ def _configured(config: RunConfig, step: Step, seed: int) -> RunConfig:
     return replace(changed, training=replace(changed.training, patience=0))
 
 
-def _improved(config: RunConfig) -> Mapping[str, Any]:
-    """The user's settings by field, as the steps take them up."""
-    return {
-        **asdict(config.data),
-        **asdict(config.model),
-        **asdict(config.training),
-    }
-
-
 def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationReport:
     """Put the trainings together, write and plot it; all of it follows from the files."""
     by_name = {finished.member.name: finished for finished in series.finished}
-    first = series.run.read_config().training.seed
-    seeds = range(first, first + series.run.read_state()["plan"]["seeds"])
+    seeds = _seeds(series.run.read_config(), series.run.read_state()["plan"]["seeds"])
     figures: Figures = {}
     for step in steps:
+        if step.views != "none" and series.reason == INTERRUPTED:
+            continue  # whoever pressed Ctrl-C doesn't wait for more predictions
         trained = step if step.views == "none" else _asked(step, steps)
         for seed in seeds:
             finished = by_name.get(_name(trained, seed))
             if finished is not None:
                 figures.setdefault(step.name, {})[seed] = _figures(finished, step.views, log)
-    folder = series.run.folder
-    files = (folder / "ablation.json", folder / "ablation.png")
-    report = AblationReport(series, tuple(steps), figures, gains(steps, figures), files)
+    report = AblationReport(series, tuple(steps), figures, gains(steps, figures), ())
     if not figures:
-        return replace(report, files=())
-    series.run.write_ablation(report.as_json())
-    plot_ablation(files[1], steps, report.gains)
-    return report
+        return report
+    content = {key: value for key, value in report.as_json().items() if key != "run"}
+    files = [series.run.write_ablation(content)]
+    if any(gained["accuracy"].by_seed for gained in report.gains.values()):
+        plot_ablation(series.run.ablation_path, steps, report.gains)
+        files.append(series.run.ablation_path)
+    return replace(report, files=tuple(files))
 
 
 def _asked(step: Step, steps: Sequence[Step]) -> Step:
@@ -172,16 +191,20 @@ def _asked(step: Step, steps: Sequence[Step]) -> Step:
 
 
 def _figures(finished: Finished, views: str, log: Log) -> dict[str, float]:
-    """Validation figures of one training, and the gap to its training photos in accuracy."""
-    train = finished.metrics["train"]["accuracy"]
+    """Validation figures of one training, and the gap to its training photos in accuracy.
+
+    Views are not asked of the training photos: there is no gap that is measured alike.
+    """
     if views == "none":
         valid = finished.metrics["valid"]
+        gap = _number(finished.metrics["train"]["accuracy"]) - _number(valid["accuracy"])
     else:
-        judged = judge_validation(finished.run, views, "auto", log)
-        valid = judged.predictions.metrics().as_json()
+        device = finished.member.config.training.device
+        judged = judge_validation(finished.run, views, device, log)
+        valid, gap = judged.predictions.metrics().as_json(), math.nan
     found = {name: _number(valid[name]) for name in COMPARED if name != "gap"}
-    return {**found, "gap": _number(train) - found["accuracy"], "seconds": finished.seconds}
+    return {**found, "gap": gap, "seconds": finished.seconds}
 
 
 def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return math.nan if value is None else float(value)

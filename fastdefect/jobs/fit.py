@@ -154,6 +154,8 @@ def go_on(run: Run, job: Job, checkpoint: Checkpoint, log: Log) -> FitReport:
         return _report(run, job, Fitted(status, checkpoint.history), log)
     run.update_state(status=RUNNING)
     log(Note(f"Resuming after {checkpoint.position.epoch} epochs."))
+    if stale := run.forget_decisions():
+        log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
     return _train(run, job, log, checkpoint)
 
 

@@ -23,7 +23,7 @@ from fastdefect.config import RunConfig
 from fastdefect.data.fewer import share_of_parts
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split
-from fastdefect.data.wording import counted, first
+from fastdefect.data.wording import counted
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.evaluation.learning_curve import fit_power_law
 from fastdefect.events import OnEvent
@@ -39,6 +39,7 @@ from fastdefect.jobs.series import (
     run_series,
 )
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.reporting import left as reporting_left
 from fastdefect.reporting.learning_plot import plot_learning_curve
 from fastdefect.reporting.learning_table import ERROR, CurvePoint, Outlook
 from fastdefect.run import LEARNING_CURVE, Run
@@ -242,6 +243,7 @@ def _point(finished: Finished, share: int) -> CurvePoint:
         error=1 - valid["f1"],
         escape_rate=_number(valid["escape_rate"]),
         overkill_rate=_number(valid["overkill_rate"]),
+        blind=sum(map(any, zip(*valid["confusion"], strict=True))) == 1,
         seconds=finished.seconds,
     )
 
@@ -293,10 +295,6 @@ def _outlook(points: Sequence[CurvePoint], valid: Validation, seed: int) -> Outl
 
 
 def left_line(series: SeriesReport) -> str:
-    """What is undone, and about how long it would take."""
-    names = first([member.name for member in series.left])
-    done, total = len(series.finished), len(series.finished) + len(series.left)
-    if series.seconds_left is None:
-        return f"{done} of {total} trainings are done; left: {names}."
-    minutes = max(1, round(series.seconds_left / 60))
-    return f"{done} of {total} trainings are done; left, about {minutes} min: {names}."
+    """For commands that began before ``reporting.left`` was; to be removed with the last."""
+    left = [member.name for member in series.left]
+    return reporting_left.left_line(len(series.finished), left, series.seconds_left)

@@ -44,7 +44,7 @@ class QuickReport:
     file: Path | None
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and what quick_test.json holds."""
+        """The closing event for ``--json``; but for the run, what quick_test.json holds."""
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
@@ -98,12 +98,16 @@ def _close(series: SeriesReport, log: Log) -> QuickReport:
     if series.left:
         return QuickReport(series, metrics, None, (), None)
     runs = {each.member.name: each.run for each in series.finished}
-    before, after = (judge_validation(runs[name], "none", "auto", log) for name in (BEFORE, AFTER))
-    comparison = _compared(before, after, series.run.read_config().training.seed)
+    training = series.run.read_config().training
+    before, after = (
+        judge_validation(runs[name], "none", training.device, log) for name in (BEFORE, AFTER)
+    )
+    comparison = _compared(before, after, training.seed)
     verdicts = tuple(judge(MISSION, metrics[AFTER]))
     path = series.run.quick_test_path
     report = QuickReport(series, metrics, comparison, verdicts, path)
-    series.run.write_quick_test(report.as_json())
+    content = {key: value for key, value in report.as_json().items() if key != "run"}
+    series.run.write_quick_test(content)
     return report
 
 

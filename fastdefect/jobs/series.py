@@ -130,8 +130,7 @@ def read_plan(run: Run, kind: str) -> dict[str, Any]:
     if found != kind:
         raise RunError(
             f"{run.folder} is no {kind} but a {found}.",
-            f"`fastdefect runs` lists the runs. Any other goes on with: fastdefect fit --resume "
-            f"{run.folder}",
+            f"Go on with it: {run.resume_command}",
         )
     plan = run.read_state().get("plan")
     if not isinstance(plan, dict):

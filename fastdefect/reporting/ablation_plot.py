@@ -10,6 +10,10 @@ from fastdefect.evaluation.ablation import Gain, Step
 from fastdefect.reporting.figure import FAINT, INK, drawing
 
 _BETTER, _WORSE, _OPEN = "#009e73", "#d55e00", "#b8b8b8"
+_LEGEND = (
+    "Dots: each seed. Lines: 95 % intervals; grey bars have one that spans zero, or none.\n"
+    "In brackets: steps that the next is not set upon."
+)
 _PANELS = (("f1", "F1", 1.0), ("accuracy", "accuracy, points", 100.0))
 
 
@@ -22,7 +26,7 @@ def plot_ablation(
     can't be written.
     """
     shown = [step for step in steps if step.name in gains and gains[step.name]["f1"].by_seed]
-    height = 1.2 + 0.34 * max(len(shown), 1)
+    height = 1.6 + 0.34 * max(len(shown), 1)
     with drawing(path, 10.0, height) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for panel, (name, title, scale) in zip(panels, _PANELS, strict=True):
@@ -30,6 +34,7 @@ def plot_ablation(
             panel.set_title(f"Gained in {title}")
         panels[0].set_yticks(range(len(shown)), [_label(step) for step in shown])
         panels[0].set_ylim(len(shown) - 0.4, -0.6)
+        figure.supxlabel(_LEGEND, x=0.01, ha="left", fontsize=8.5, color=FAINT)
 
 
 def _label(step: Step) -> str:
@@ -39,6 +44,7 @@ def _label(step: Step) -> str:
 def _draw(panel: Axes, gains: Sequence[Gain], scale: float) -> None:
     panel.axvline(0, color=FAINT, linewidth=1)
     panel.grid(False, axis="y")
+    panel.locator_params(axis="x", nbins=6)
     for row, gain in enumerate(gains):
         if not np.isfinite(gain.mean):
             continue

@@ -9,52 +9,70 @@ from fastdefect.reporting.table_data import TableData
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 
+_COLUMNS = (
+    *("step", "F1 and gain (95 %)", "accuracy and gain (95 %)", "gap"),
+    *("claimed", "evidence", "seeds", "s"),
+)
+
 
 def ablation_table(
     steps: Sequence[Step], figures: Figures, gains: Mapping[str, Mapping[str, Gain]], *, title: str
 ) -> TableData:
-    """A row for each step that has a figure: its means over seeds, and its gains."""
-    titles = {step.name: step.title for step in steps}
-    rows = [
-        _row(step, figures[step.name], gains.get(step.name, {}), titles)
-        for step in steps
-        if step.name in figures
-    ]
-    for start, end, name, claim in TOGETHER:
-        if start in figures and end in figures:
-            rows.append(_together(name, claim, figures[start], figures[end], titles[start]))
-    header = (
-        *("step", "against", "F1", "accuracy", "gap", "F1 gained (95 %)", "accuracy gained (95 %)"),
-        *("claimed", "evidence", "s"),
-    )
+    """A row for each step that has a figure: its means over seeds, and below them its gains.
+
+    Alternatives that later steps don't take up are in brackets, as in the plot.
+    """
+    shown = [step for step in steps if step.name in figures]
+    rows = [_row(step, figures[step.name], gains.get(step.name, {})) for step in shown]
+    taken_up = {step.name for step in shown if not step.aside}
+    for *rungs, name, claim in TOGETHER:
+        if taken_up.issuperset(rungs):  # else it is not what the claim was for
+            start, end = rungs[0], rungs[-1]
+            rows.append(_together(name, claim, figures[start], figures[end]))
+    told = " ".join(row[5] for row in rows)
+    return TableData(title, _COLUMNS, tuple(rows), f"{_compared(steps)} {_note(told)}")
+
+
+def _compared(steps: Sequence[Step]) -> str:
+    first = steps[0]
+    if any(step.against not in (None, first.name) for step in steps):
+        return "Each step is compared with the last one above it that isn't in brackets."
+    return f"Each is compared with {first.title}."
+
+
+def _note(told: str) -> str:
+    """How to read the table, of which ``told`` is the column of evidence."""
     note = (
         "Means over seeds; a gain is the mean difference of runs of one seed, with Student's "
-        "interval over seeds. 'Spans zero': these seeds show no difference. The evidence is for "
-        "accuracy, of which the claims speak (for the gap, where they speak of that). Many rows "
-        "are judged at once: of twenty that change nothing, one is expected to look as if it did."
+        "interval over seeds. "
     )
-    return TableData(title, header, tuple(rows), note)
+    if "spans zero" in told:
+        note += "'Spans zero': these seeds show no difference. "
+    if "no interval" in told:
+        note += "'No interval': all seeds agree, of which Student can't tell whether it is luck. "
+    return note + (
+        "The evidence is for accuracy, of which the claims speak (for the gap, where they speak "
+        "of that). Many rows are judged at once: of twenty that change nothing, one is expected "
+        "to look as if it did."
+    )
 
 
 def _row(
     step: Step,
     by_seed: Mapping[int, Mapping[str, float]],
     gained: Mapping[str, Gain],
-    titles: Mapping[str, str],
 ) -> tuple[str, ...]:
-    against = titles[step.against] if step.against else "-"
     judged = gained.get("gap" if step.claim.startswith("gap") else "accuracy")
+    means = {name: fmean(of[name] for of in by_seed.values()) for name in ("f1", "accuracy", "gap")}
     return (
-        f"  {step.title}" if step.aside else step.title,
-        against,
-        f"{_mean(by_seed, 'f1'):.4f}",
-        f"{_mean(by_seed, 'accuracy'):.2%}",
-        f"{100 * _mean(by_seed, 'gap'):+.1f} pts",
-        gain_text(gained.get("f1"), points=False),
-        gain_text(gained.get("accuracy"), points=True),
+        f"({step.title})" if step.aside else step.title,
+        _over(f"{means['f1']:.4f}", gain_text(gained.get("f1"), points=False)),
+        _over(f"{means['accuracy']:.2%}", gain_text(gained.get("accuracy"), points=True)),
+        f"{100 * means['gap']:+.1f} pts" if math.isfinite(means["gap"]) else "-",
         step.claim or "-",
         _evidence(judged, step.claim),
-        "-" if step.views != "none" else f"{_mean(by_seed, 'seconds'):.0f}",
+        str(len(by_seed)),
+        "-" if step.views != "none" else f"{fmean(of['seconds'] for of in by_seed.values()):.0f}",
     )
 
 
@@ -63,26 +81,29 @@ def _together(
     claim: str,
     before: Mapping[int, Mapping[str, float]],
     after: Mapping[int, Mapping[str, float]],
-    against: str,
 ) -> tuple[str, ...]:
     accuracy = gain_of("accuracy", after, before)
     return (
-        *(name, against, "", "", ""),
+        name,
         gain_text(gain_of("f1", after, before), points=False),
         gain_text(accuracy, points=True),
-        *(claim, _evidence(accuracy, claim), ""),
+        "-",
+        claim,
+        _evidence(accuracy, claim),
+        str(len(accuracy.by_seed)),
+        "-",
     )
 
 
-def _mean(by_seed: Mapping[int, Mapping[str, float]], figure: str) -> float:
-    return fmean(of[figure] for of in by_seed.values())
+def _over(value: str, gained: str) -> str:
+    return value if gained == "-" else f"{value}\n{gained}"
 
 
 def gain_text(gain: Gain | None, *, points: bool) -> str:
-    """``+1.2 (-0.4 to +2.8) pts``, or F1 with four digits; - where there is none."""
+    """``+1.2 (-0.4 to +2.8) pts``, or F1 with three digits; - where there is none."""
     if gain is None or not math.isfinite(gain.mean):
         return "-"
-    scale, digits, unit = (100, 1, " pts") if points else (1, 4, "")
+    scale, digits, unit = (100, 1, " pts") if points else (1, 3, "")
     text = f"{scale * gain.mean:+.{digits}f}"
     if gain.interval is not None:
         low, high = gain.interval
@@ -93,6 +114,8 @@ def gain_text(gain: Gain | None, *, points: bool) -> str:
 def _evidence(gain: Gain | None, claim: str) -> str:
     if gain is None:
         return "-"
+    verdict: str = gain.verdict
     if claim.startswith("gap"):
-        return {"less": "less gap", "more": "more gap"}.get(gain.verdict, gain.verdict)
-    return {"more": "better", "less": "worse"}.get(gain.verdict, gain.verdict)
+        found = {"less": "less gap", "more": "more gap"}.get(verdict, verdict)
+        return f"{found}\n{gain_text(gain, points=True)}"
+    return {"more": "better", "less": "worse"}.get(verdict, verdict)

@@ -2,23 +2,17 @@
 
 import heapq
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fastdefect.data.audit import Audit
 from fastdefect.data.findings import Finding, Severity
-from fastdefect.data.images import UnreadablePhoto, read_photo
 from fastdefect.data.photos import Photo
 from fastdefect.data.wording import counted
 from fastdefect.files import atomic_path
@@ -28,7 +22,7 @@ from fastdefect.reporting.contact_sheet import (
     Tile,
     clean,
     contact_sheet,
-    placeholder,
+    read_tiles,
 )
 from fastdefect.reporting.table_data import TableData
 
@@ -148,7 +142,8 @@ def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
             elif row.text:
                 headings[len(rows)] = Heading(text=row.text)
             rows.append(row)
-    photos = _read({cell.path for row in rows for cell in row.cells}, tile)
+    paths = list({cell.path for row in rows for cell in row.cells})
+    photos = dict(zip(paths, read_tiles(paths, tile), strict=True))
     sheet = contact_sheet(
         [[Tile(photos[c.path], c.caption, c.mark) for c in row.cells] for row in rows],
         title=f"Worst cases among the photos of {audit.manifest.root.name}",
@@ -158,22 +153,6 @@ def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
     with atomic_path(path) as temporary:
         sheet.save(temporary, format="PNG")
     return True
-
-
-def _read(paths: Iterable[Path], tile: int) -> dict[Path, NDArray[np.uint8]]:
-    ordered = list(paths)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return dict(zip(ordered, pool.map(partial(_small, tile=tile), ordered), strict=True))
-
-
-def _small(path: Path, tile: int) -> NDArray[np.uint8]:
-    """The photo, no larger than a tile, or why there is none."""
-    try:
-        photo = Image.fromarray(read_photo(path))
-    except UnreadablePhoto as error:
-        return placeholder(error.reason, tile)
-    photo.thumbnail((tile, tile), Image.Resampling.LANCZOS)
-    return np.asarray(photo)
 
 
 # ---- what is on it

@@ -3,11 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from fastdefect.data.images import UnreadablePhoto, read_photo
 from fastdefect.data.wording import counted
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
@@ -18,7 +13,7 @@ from fastdefect.evaluation.compare import (
     PartChange,
 )
 from fastdefect.files import atomic_path
-from fastdefect.reporting.contact_sheet import Heading, Mark, Tile, contact_sheet, placeholder
+from fastdefect.reporting.contact_sheet import Heading, Mark, Tile, contact_sheet, read_tiles
 
 _COLUMNS = 6
 _MOST = 4 * _COLUMNS  # photos of one kind of change
@@ -67,9 +62,10 @@ def _tiles(
 ) -> list[Tile]:
     changed = [(change.part, photo) for change in found for photo in change.photos][:_MOST]
     mark: Mark = "bad" if kind in FOR_THE_WORSE else "good"
+    pictures = read_tiles([photos.get(photo.path) for _, photo in changed], tile)
     return [
-        Tile(_picture(photos.get(photo.path), tile), _caption(part, photo), mark)
-        for part, photo in changed
+        Tile(picture, _caption(part, photo), mark)
+        for picture, (part, photo) in zip(pictures, changed, strict=True)
     ]
 
 
@@ -80,15 +76,3 @@ def _caption(part: str, photo: ChangedPhoto) -> str:
     if photo.scores is not None:
         lines.append("P(defect) {:.2f} -> {:.2f}".format(*photo.scores))
     return "\n".join(lines)
-
-
-def _picture(path: Path | None, tile: int) -> NDArray[np.uint8]:
-    """The photo, no larger than a tile, or why there is none."""
-    if path is None:
-        return placeholder("not in the data folder", tile)
-    try:
-        photo = Image.fromarray(read_photo(path))
-    except UnreadablePhoto as error:
-        return placeholder(error.reason, tile)
-    photo.thumbnail((tile, tile), Image.Resampling.LANCZOS)
-    return np.asarray(photo)

@@ -1,8 +1,10 @@
 """A contact sheet: photos in a grid, each with its caption, to be looked at by a person."""
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +12,8 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+
+from fastdefect.data.images import UnreadablePhoto, read_photo
 
 Mark = Literal["good", "bad", "plain"]
 
@@ -158,6 +162,26 @@ def _fitted(image: NDArray[np.uint8], side: int) -> Image.Image:
     scale = side / max(photo.size)
     size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
     return photo.resize(size, Image.Resampling.LANCZOS)
+
+
+def read_tiles(paths: Sequence[Path | None], side: int) -> list[NDArray[np.uint8]]:
+    """The photos at ``paths`` in their order, uint8 RGB, none larger than ``side`` pixels.
+
+    In place of one that can't be read, or that has no path, is a grey picture that says why.
+    """
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(partial(_read_tile, side=side), paths))
+
+
+def _read_tile(path: Path | None, side: int) -> NDArray[np.uint8]:
+    if path is None:
+        return placeholder("not where it was", side)
+    try:
+        photo = Image.fromarray(read_photo(path))
+    except UnreadablePhoto as error:
+        return placeholder(error.reason, side)
+    photo.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(photo)
 
 
 def placeholder(text: str, side: int) -> NDArray[np.uint8]:

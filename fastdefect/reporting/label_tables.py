@@ -1,22 +1,14 @@
 """Labels to look at again: the table and the contact sheet."""
 
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
-
-from fastdefect.data.images import UnreadablePhoto, read_photo
 from fastdefect.data.wording import counted
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.files import atomic_path
-from fastdefect.reporting.contact_sheet import Heading, Tile, clean, contact_sheet, placeholder
+from fastdefect.reporting.contact_sheet import Heading, Tile, clean, contact_sheet, read_tiles
 from fastdefect.reporting.table_data import TableData
 
 _ROWS = 20  # of the table
@@ -89,9 +81,7 @@ def draw_suspects(
     Raises ValueError without suspects, OSError where ``path`` can't be written.
     """
     names = [predictions.names[suspect.index] for suspect in suspects]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        small = partial(_small, tile=tile)
-        pictures = list(pool.map(small, [photos.get(name) for name in names]))
+    pictures = read_tiles([photos.get(name) for name in names], tile)
     tiles = [
         Tile(picture, _caption(number, name, predictions.classes, suspect))
         for number, (picture, name, suspect) in enumerate(
@@ -118,15 +108,3 @@ def _caption(number: int, name: str, classes: Sequence[str], suspect: Suspect) -
         of = f"{suspect.part_suspects} of {suspect.part_photos}"
         lines[1] += f", {of} of the part"
     return "\n".join(map(clean, lines))
-
-
-def _small(path: Path | None, tile: int) -> NDArray[np.uint8]:
-    """The photo, no larger than a tile, or why there is none."""
-    if path is None:
-        return placeholder("not where it was", tile)
-    try:
-        photo = Image.fromarray(read_photo(path))
-    except UnreadablePhoto as error:
-        return placeholder(error.reason, tile)
-    photo.thumbnail((tile, tile), Image.Resampling.LANCZOS)
-    return np.asarray(photo)

@@ -18,7 +18,8 @@ class CurvePoint:
     """One training of a learning curve, on ``parts`` and their ``photos``.
 
     ``share``: one in so many parts of train. Figures are on validation, shares from 0 to 1;
-    ``error`` is 1 - F1, a rate without photos to count on is NaN.
+    ``error`` is 1 - F1, a rate without photos to count on is NaN. ``blind``: the model gives
+    one answer to every photo.
     """
 
     name: str
@@ -28,6 +29,7 @@ class CurvePoint:
     error: float
     escape_rate: float
     overkill_rate: float
+    blind: bool
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
@@ -94,8 +96,20 @@ def _row(points: Sequence[CurvePoint]) -> tuple[str, ...]:
     )
 
 
-def outlook_lines(outlook: Outlook | None) -> list[str]:
-    """The law, and what it says of twice the parts; why there is none."""
+def outlook_lines(points: Sequence[CurvePoint], outlook: Outlook | None) -> list[str]:
+    """The law, and what it says of twice the parts; why there is none, or little to it."""
+    blind = sum(point.blind for point in points)
+    if not blind:
+        return _law_lines(outlook)
+    return [
+        *_law_lines(outlook),
+        f"{blind} of {counted(len(points), 'training')} give one answer to every photo. Their "
+        f"{ERROR} measures how many photos are defects, not what was learned: no law through "
+        "them holds. Use pretrained --weights, more --epochs, or fewer --points.",
+    ]
+
+
+def _law_lines(outlook: Outlook | None) -> list[str]:
     if outlook is None:
         return [
             "No law yet: it takes trainings on three numbers of parts at least, of which one is "

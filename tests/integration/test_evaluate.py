@@ -206,7 +206,7 @@ def test_other_photos_and_their_parts_which_are_found(
     castings: Path, run: Run, tmp_path: Path
 ) -> None:
     others = tmp_path / "shift"
-    rows = read_csv(castings / "labels.csv")
+    rows = [row for row in read_csv(run.split_path) if row["split"] in ("valid", "test")]
     for number, row in enumerate(rows):
         (others / row["label"]).mkdir(parents=True, exist_ok=True)
         shutil.copy(castings / row["path"], others / row["label"] / f"{number}.jpg")

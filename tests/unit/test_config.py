@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from fastdefect.config import (
     RunConfig,
     config_fields,
     load_config_file,
+    override,
     resolve,
     to_toml,
 )
@@ -39,8 +40,8 @@ def test_nothing_given_is_the_defaults() -> None:
     assert resolve({}) == RunConfig()
 
 
-def test_defaults_are_those_of_the_mission() -> None:
-    config = RunConfig()
+def test_the_missions_preset_is_what_was_asked_for() -> None:
+    config = resolve({"preset": "mission"})
     assert config.model.arch == "resnet50"
     training = config.training
     assert (training.epochs, training.batch_size, training.learning_rate) == (25, 24, 0.0008)
@@ -49,6 +50,21 @@ def test_defaults_are_those_of_the_mission() -> None:
     assert (training.weight_decay, training.patience) == (5e-4, 12)
     assert (config.data.image_size, config.data.resize) == (224, "squish")
     assert (config.data.augment, config.data.balance) == ("manufacturing", "sampler")
+
+
+def test_the_defaults_differ_from_the_mission_in_what_the_evidence_spoke_for() -> None:
+    default, mission = resolve({}), resolve({"preset": "mission"})
+    differing = {
+        leaf.name for leaf in LEAVES if _value_of(default, leaf) != _value_of(mission, leaf)
+    }
+    assert differing == {"preset", "augment"}
+
+
+def test_a_flag_and_a_file_beat_a_preset(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[training]\nepochs = 7\n[data]\naugment = "none"\n', encoding="utf-8")
+    config = resolve({"preset": "mission", "epochs": 3}, file)
+    assert (config.training.epochs, config.data.augment) == (3, "none")
 
 
 def test_names_are_unique_across_sections() -> None:
@@ -72,7 +88,11 @@ def test_every_leaf_is_listed_and_has_help() -> None:
     assert all(len(leaf.flag.help) > 10 and leaf.flag.help.endswith(".") for leaf in LEAVES)
 
 
-@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.name)
+# A preset sets others beside it.
+SINGLE = [leaf for leaf in LEAVES if leaf.name != "preset"]
+
+
+@pytest.mark.parametrize("leaf", SINGLE, ids=lambda leaf: leaf.name)
 def test_a_flag_reaches_its_field_and_no_other(leaf: ConfigField) -> None:
     value = other_value(leaf)
     config = resolve({leaf.name: value})
@@ -286,3 +306,44 @@ def test_toml_names_every_value_that_is_set() -> None:
         assert f"[{section}]" in text
         for name, value in values.items():
             assert (f"\n{name} = " in text) == (value is not None)
+
+
+# ---- changes to a config ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leaf", SINGLE, ids=lambda leaf: leaf.name)
+def test_an_override_reaches_its_field_and_no_other(leaf: ConfigField) -> None:
+    changed = override(RunConfig(), {leaf.name: other_value(leaf)})
+    assert changed == resolve({leaf.name: other_value(leaf)})
+
+
+def test_an_override_keeps_what_a_preset_or_a_flag_has_set() -> None:
+    config = resolve({"preset": "mission", "epochs": 4, "part_from": r"(\d+)\.png"})
+    changed = override(config, {"seed": 5})
+    assert changed == replace(config, training=replace(config.training, seed=5))
+    assert override(config, {}) == config
+
+
+def test_an_override_may_unset_a_field() -> None:
+    assert override(resolve({"photos_per_class": 3}), {"photos_per_class": None}) == RunConfig()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"balance": "weights"}, "--balance: .*'weights'"),
+        ({"epochs": 0}, "--epochs: .*0"),
+        ({"mixup_alpha": float("nan")}, "--mixup-alpha: .*nan"),
+        ({"seed": 2**32}, "--seed: "),
+        ({"freeze_epochs": 25}, "--freeze-epochs 25 is not below --epochs 25"),
+        ({"valid": 0.9, "test": 0.2}, "leave nothing to train on"),
+    ],
+)
+def test_an_override_is_checked_as_a_flag_is(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        override(RunConfig(), changes)
+
+
+def test_an_override_of_no_field_is_a_bug_and_not_passed_over() -> None:
+    with pytest.raises(KeyError):
+        override(RunConfig(), {"epoch": 3})

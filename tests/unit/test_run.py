@@ -414,3 +414,23 @@ def test_a_cross_validation_is_summed_up_by_what_it_held_out(runs: Path) -> None
     parent.write_metrics("fold-1", {"f1": 0.1})
     row = summarise(parent)
     assert (row["folds"], row["valid"]) == (5, {"f1": 0.8})
+
+
+def test_what_was_chosen_for_an_older_model_is_forgotten(runs: Path) -> None:
+    run = _create(runs)
+    run.write_operating_point({"threshold": 0.3})
+    run.write_calibration("none", {"value": 0.5})
+    for views in ("none", "flips"):
+        run.write_predictions("valid", [{"path": "a"}], ["path"], views)
+
+    forgotten = run.forget_decisions()
+
+    assert forgotten == (
+        "operating_point.json",
+        "calibration.json",
+        "predictions-valid-flips.csv",
+    )
+    assert run.read_operating_point() is None
+    assert run.read_calibration() == {}
+    assert run.predictions_path("valid").exists()
+    assert run.forget_decisions() == ()

@@ -23,21 +23,29 @@ from fastai.data.core import DataLoaders, Datasets, TfmdDL
 from fastai.data.transforms import ToTensor
 from fastai.vision.core import PILImage
 from fasttransform import Pipeline
+from helpers.surfaces import (
+    SIDE,
+    Photo,
+    blob,
+    displacement,
+    force,
+    left_of,
+    scratch,
+    surface,
+    with_defect,
+)
 from numpy.typing import NDArray
 
 from fastdefect.data.augment import (
     AUGMENTS,
     Augmenter,
     AugmentTransform,
-    Step,
     build_steps,
     item_seed,
 )
+from fastdefect.data.augment_steps import Step
 from fastdefect.data.bench import BorderLight
 from fastdefect.data.light import BorrowedLight
-
-SIDE = 224
-Photo = NDArray[np.uint8]
 
 
 @pytest.fixture(autouse=True)
@@ -47,57 +55,8 @@ def _warnings_are_errors() -> Iterator[None]:
         yield
 
 
-def surface(level: float = 140, side: int = SIDE, grain: float = 3.0) -> Photo:
-    """A grey metal surface: an even slope of light, slow waves and fine grain."""
-    y, x = np.mgrid[:side, :side] / side
-    grains = np.random.default_rng(0).normal(0, grain, (side, side))
-    grey = level + 15 * (x - 0.5) + 10 * np.sin(7 * y) + grains
-    return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def with_defect(photo: Photo, mask: Photo, depth: float) -> Photo:
-    changed = photo + depth * (mask[..., None] / 255)
-    return np.clip(changed, 0, 255).round().astype(np.uint8)
-
-
-def blob(center: tuple[int, int] = (90, 130), radius: int = 4) -> Photo:
-    return cv2.circle(np.zeros((SIDE, SIDE), np.uint8), center, radius, 255, -1, cv2.LINE_AA)
-
-
-def scratch() -> Photo:
-    return cv2.line(np.zeros((SIDE, SIDE), np.uint8), (60, 60), (110, 80), 255, 2, cv2.LINE_AA)
-
-
-def left_of(before: Photo, after: Photo) -> tuple[float, float]:
-    """Contrast of a defect: its 20 strongest pixels, and the sum over all, in grey levels."""
-    difference = np.abs(after.astype(int) - before)[..., 0]
-    return float(np.sort(difference.ravel())[-20:].mean()), float(difference.sum())
-
-
 def step(name: str, size: int = SIDE) -> Step:
     return next(s for s in build_steps("manufacturing", size) if s.name == name)
-
-
-def force(step: Step, image: NDArray[Any], seed: int) -> NDArray[Any]:
-    step.transform.set_random_seed(seed)
-    changed: NDArray[Any] = step.transform(image=image, force_apply=True)["image"]
-    return changed
-
-
-def displacement(step: Step, side: int, seeds: range) -> NDArray[np.float64]:
-    """How far each pixel travels: warp a photo of coordinates and read them back.
-
-    Shape ``(seeds, side, side)``, in pixels; without the rim that the mirrored border reaches.
-    """
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    coordinates = np.dstack([x, y, np.zeros_like(x)]) / side
-    rim = side // 14
-    moved = []
-    for seed in seeds:
-        out = force(step, coordinates, seed) * side
-        distance = np.hypot(out[..., 0] - x, out[..., 1] - y)
-        moved.append(distance[rim:-rim, rim:-rim])
-    return np.stack(moved)
 
 
 # ---- what goes in and what comes out
@@ -127,7 +86,7 @@ def test_none_gives_back_the_photo_itself() -> None:
 
 
 def test_an_unknown_name_lists_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"none, basic, manufacturing but got 'strong'"):
+    with pytest.raises(ValueError, match=r"none, basic, manufacturing, steady but got 'strong'"):
         Augmenter("strong", SIDE)
 
 
@@ -144,7 +103,7 @@ def test_a_photo_of_another_shape_or_type_is_refused(photo: NDArray[Any]) -> Non
         Augmenter("basic", 64)(photo, 0)
 
 
-@pytest.mark.parametrize("name", ["basic", "manufacturing"])
+@pytest.mark.parametrize("name", ["basic", "manufacturing", "steady"])
 def test_the_photo_is_never_modified_nor_shared(name: str) -> None:
     augmenter = Augmenter(name, SIDE)
     photo = surface()
@@ -157,10 +116,11 @@ def test_the_photo_is_never_modified_nor_shared(name: str) -> None:
     np.testing.assert_array_equal(photo, kept)
 
 
-def test_a_grey_photo_stays_grey() -> None:
+@pytest.mark.parametrize("name", ["manufacturing", "steady"])
+def test_a_grey_photo_stays_grey(name: str) -> None:
     # Within one level: CLAHE goes through Lab, which rounds. Coloured specks would mark
     # training photos of a grey camera.
-    augmenter = Augmenter("manufacturing", SIDE)
+    augmenter = Augmenter(name, SIDE)
     for seed in range(80):
         changed = augmenter(surface(), seed).astype(int)
         assert np.ptp(changed, axis=2).max() <= 1
@@ -210,7 +170,7 @@ def test_light_is_described_first_and_travels_by_pickle() -> None:
 # ---- repeatable, and different everywhere
 
 
-@pytest.mark.parametrize("name", ["basic", "manufacturing"])
+@pytest.mark.parametrize("name", ["basic", "manufacturing", "steady"])
 def test_the_answer_depends_on_photo_and_seed_alone(name: str) -> None:
     photo, other = surface(), surface(90)
     first = Augmenter(name, SIDE)

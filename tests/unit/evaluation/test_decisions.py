@@ -70,8 +70,9 @@ def test_a_score_on_the_threshold_is_rejected() -> None:
 
 def test_the_ends_reject_all_and_none_even_of_the_surest() -> None:
     sure = np.eye(3)
-    # No defect has any probability in the second row: still not "good".
+    # No defect of the photo that is surely good has any probability: still it is rejected.
     assert _at(ALL_REJECTED).decide(sure, 1).tolist() == [0, 0, 2]
+    assert _at(ALL_REJECTED).decide(sure, 0).tolist() == [1, 1, 2]
     assert _at(NONE_REJECTED).decide(sure, 1).tolist() == [1, 1, 1]
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from fastdefect.errors import DataError
 from fastdefect.evaluation.evaluate import Evaluation, evaluate
 from fastdefect.evaluation.intervals import bootstrap_intervals
-from fastdefect.evaluation.rates import rate_of
 from fastdefect.metrics import FIGURES, score
 
 TWO, FOUR = ("def", "ok"), ("crack", "good", "pore", "scratch")

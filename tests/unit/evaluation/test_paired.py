@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastdefect.evaluation import paired
+from fastdefect.evaluation import intervals
 from fastdefect.evaluation.paired import (
     Difference,
     McNemar,
@@ -134,7 +134,7 @@ def test_draws_do_not_hang_on_chunks_or_order(monkeypatch: pytest.MonkeyPatch) -
     parts = np.array([f"p{i % 20}" for i in range(90)])
     before, after = rng.random(90) < 0.7, rng.random(90) < 0.8
     whole = paired_differences(_accuracy(before), _accuracy(after), parts.tolist(), seed=1)
-    monkeypatch.setattr(paired, "_CHUNK", 90 * 7)
+    monkeypatch.setattr(intervals, "_CHUNK", 90 * 7)
     order = rng.permutation(90)
     turned = paired_differences(
         _accuracy(before[order]), _accuracy(after[order]), parts[order].tolist(), seed=1

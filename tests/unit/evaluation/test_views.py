@@ -81,5 +81,6 @@ def test_anything_else_is_refused(text: str) -> None:
 
 def test_auto_takes_the_symmetries_that_training_showed() -> None:
     assert resolve_views("auto", "manufacturing") == "dihedral"
+    assert resolve_views("auto", "steady") == "dihedral"
     assert resolve_views("auto", "none") == "none"
     assert resolve_views("flips", "none") == "flips"

@@ -52,6 +52,7 @@ def law(monkeypatch: pytest.MonkeyPatch) -> Any:
     @dataclass
     class Law:
         scatter: float = 0.0
+        blind: bool = False
 
     planted = Law()
     rng = np.random.default_rng(0)
@@ -63,7 +64,8 @@ def law(monkeypatch: pytest.MonkeyPatch) -> Any:
         parts = len({data.split.parts[i] for i in data.split.train})
         error = 1.2 * parts**-0.5 * np.exp(planted.scatter * rng.normal())
         rates = {"escape_rate": error / 2, "overkill_rate": None}
-        run.write_metrics("valid", {"f1": 1 - error, **rates})
+        confusion = [[5, 0], [5, 0]] if planted.blind else [[5, 1], [0, 4]]
+        run.write_metrics("valid", {"f1": 1 - error, **rates, "confusion": confusion})
         run.update_state(status=FINISHED)
         return Ended(FINISHED)
 
@@ -121,7 +123,7 @@ def test_the_law_of_the_trainings_is_found_and_told(
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert table.rows[3][1:4] == (str(max(sizes)), str(2 * max(sizes)), "2")
     assert table.rows[0][-1] == "-"  # no overkill without good photos
-    lines = " ".join(outlook_lines(report.outlook))
+    lines = " ".join(outlook_lines(report.points, report.outlook))
     assert f"Twice the parts, {2 * max(sizes)} instead of {max(sizes)}: error from" in lines
     assert "don't show" not in lines
 
@@ -152,7 +154,9 @@ def test_trainings_that_scatter_show_nothing(config: RunConfig, law: Any, tmp_pa
     report = _start(config, tmp_path, repeats=1)
     assert report.outlook is not None
     assert report.outlook.law.flat
-    assert "don't show that more parts help" in " ".join(outlook_lines(report.outlook))
+    assert "don't show that more parts help" in " ".join(
+        outlook_lines(report.points, report.outlook)
+    )
 
 
 def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
@@ -172,7 +176,7 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
     assert 0 < len(report.points) < 3
     assert report.outlook is None
     assert (tmp_path / "lc" / "learning_curve.png").exists()
-    assert outlook_lines(None)[0].startswith("No law yet")
+    assert outlook_lines([], None)[0].startswith("No law yet")
     assert f"{len(report.points)} of 4 trainings are done; left, about" in job.left_line(
         report.series
     )
@@ -193,6 +197,17 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
     assert (report.points, report.valid, report.files) == ((), None, ())
     assert report.series.reason == OUT_OF_BUDGET
     assert job.left_line(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
+
+
+def test_models_that_give_one_answer_to_all_are_told(
+    config: RunConfig, law: Any, tmp_path: Path
+) -> None:
+    seeing = _start(config, tmp_path / "seeing", repeats=1)
+    law.blind = True
+    blind = _start(config, tmp_path / "blind", repeats=1)
+    assert not any("one answer" in line for line in outlook_lines(seeing.points, seeing.outlook))
+    told = outlook_lines(blind.points, blind.outlook)[-1]
+    assert told.startswith("4 of 4 trainings give one answer to every photo.")
 
 
 # ---- which shares ------------------------------------------------------------------------

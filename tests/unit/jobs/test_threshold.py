@@ -151,15 +151,15 @@ def test_limits_and_costs_by_hand(run: Run, wish: Wish, tally: Tally, said: str)
 
 def test_the_score_is_that_of_any_defect_at_the_runs_temperature(tmp_path: Path) -> None:
     classes = ("crack", "pore", "good")
-    scores = {"crack/0.png": 0.9, "pore/0.png": 0.64, "good/0.png": 0.36, "good/1.png": 0.1}
+    scores = {"crack/0.png": 0.9, "pore/0.png": 0.64, "good/0.png": 0.2, "good/1.png": 0.1}
     run = _run(tmp_path, scores, classes=classes)
     run.write_calibration("none", {"value": 2.0})
     found = _choose(run)
     assert found.point is not None
     assert found.point.tally == Tally(0, 2, 0, 2)
-    # At temperature 2 the odds are square roots: of 0.64 / 0.36, 4/3, and of the contrary, 3/4.
+    # At temperature 2 the odds are square roots: of 0.64 / 0.36, 4/3, and of 0.2 / 0.8, 1/2.
     # (The third class has nothing: its root is 1.5e-8.)
-    assert found.point.threshold == pytest.approx((4 / 7 + 3 / 7) / 2, abs=1e-6)
+    assert found.point.threshold == pytest.approx((4 / 7 + 1 / 3) / 2, abs=1e-6)
     assert _kept(run)["temperature"] == 2.0
 
 

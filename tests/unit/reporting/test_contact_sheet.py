@@ -1,6 +1,7 @@
 """Contact sheets: each photo in its place and whole, each caption readable."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from fastdefect.reporting.contact_sheet import (
     clean,
     contact_sheet,
     placeholder,
+    read_tiles,
     shorten,
     wrap,
 )
@@ -211,3 +213,27 @@ def test_a_placeholder_is_grey_with_its_text_in_the_middle() -> None:
     assert 10 <= columns.min() < columns.max() < 110
     assert abs((rows.min() + rows.max()) / 2 - 60) < 6
     assert rows.max() - rows.min() > 16  # in two lines or more
+
+
+def test_photos_are_read_in_their_order_and_no_larger_than_a_tile(tmp_path: Path) -> None:
+    sizes = [(300, 150), (20, 40), (100, 100)]
+    paths: list[Path | None] = []
+    for number, size in enumerate(sizes):
+        paths.append(tmp_path / f"{number}.png")
+        Image.new("RGB", size, (50 * number, 0, 0)).save(tmp_path / f"{number}.png")
+    found = read_tiles([paths[2], paths[0], paths[1], paths[0]], 100)
+    # A small one is left as it is: the sheet enlarges it.
+    assert [each.shape for each in found] == [
+        *((100, 100, 3), (50, 100, 3), (40, 20, 3), (50, 100, 3))
+    ]
+    assert [int(each[0, 0, 0]) for each in found] == [100, 0, 50, 0]
+
+
+def test_what_can_not_be_read_is_grey_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no photo")
+    nowhere, broken, gone = read_tiles([None, tmp_path / "broken.png", tmp_path / "gone.png"], 120)
+    assert np.array_equal(nowhere, placeholder("not where it was", 120))
+    for each in (broken, gone):
+        assert each.shape == (120, 120, 3)
+        assert not np.array_equal(each, nowhere)
+    assert read_tiles([], 120) == []

@@ -1,0 +1,323 @@
+"""What a training photo may look like: changes that a real line could have made.
+
+The only module that knows Albumentations (2.0.8, its last MIT release). Strengths are given
+for a photo of 224 pixels a side and scale with the side. Each stands beside its reason, and
+``tests/unit/data/test_augment.py`` measures what it does: it must act, and no defect may die
+of it. Those of ``steady`` (``test_augment_steady.py``) reach to the end of what a decision must
+not flip under, where a faint defect may go under.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import exp, log
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from fastdefect.data import camera
+from fastdefect.data.images import Pixels
+
+# Albumentations asks the network for its newest version when imported, unless told not to.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as alb
+
+# A photo of 224 pixels gives OpenCV's threads nothing to share, a pool in each of several
+# DataLoader workers makes them fight for the cores, and one that was started before a fork
+# can hang the child. A spawned worker imports this module and so does the same.
+cv2.setNumThreads(0)
+
+# A warp fills what it pulls in from outside with the mirror image of the photo's edge. Black
+# wedges would be edges that no part has; the mirror image of a sound surface is sound.
+_BORDER = cv2.BORDER_REFLECT_101
+
+
+class _FreeFormDeformation(alb.ElasticTransform):
+    """Elastic deformation by a lattice of knots, smooth between them, bounded everywhere.
+
+    ``alpha`` is the most that a knot moves along each axis and ``sigma`` the distance of the
+    knots, both in pixels. The free-form deformation of Rueckert et al. (1999), with OpenCV's
+    cubic interpolation in place of B-splines.
+
+    Albumentations' own transform blurs white noise and repeats the edge pixel outside the
+    photo. At a mean displacement of 2 pixels, corners move by 14 on average and the surface
+    folds over itself, so a defect at the edge can leave the photo. It also takes 7 times as
+    long.
+    """
+
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Draw the two maps, float32 ``(height, width)``, of where each pixel comes from."""
+        height, width = params["shape"][:2]
+        knots = (
+            max(4, round(height / self.sigma)),
+            max(4, round(width / self.sigma)),
+            2,
+        )
+        moves = self.random_generator.uniform(-self.alpha, self.alpha, knots).astype(np.float32)
+        field = cv2.resize(moves, (width, height), interpolation=cv2.INTER_CUBIC)
+        return {
+            "map_x": field[..., 0] + np.arange(width, dtype=np.float32),
+            "map_y": field[..., 1] + np.arange(height, dtype=np.float32)[:, None],
+        }
+
+
+class _Light(alb.RandomBrightnessContrast):
+    """Brightness and contrast, held back where the photo would leave the grey scale.
+
+    Much metal is photographed close to white. Brightened without regard to that, a pit of
+    230 in a surface of 250 becomes white in white. (``ensure_safe_range`` of the library
+    asks what could clip in any photo, not in this one, and so hardly ever brightens.)
+    """
+
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, float]:
+        """Draw ``alpha`` and ``beta`` of ``alpha * image + beta`` within the photo's room."""
+        alpha = 1.0 + self.py_random.uniform(*self.contrast_limit)
+        beta = 255 * self.py_random.uniform(*self.brightness_limit)
+        # A glint or a dead pixel must not take all the room: 0.5 % at either end may clip.
+        counts = np.bincount(data["image"].ravel(), minlength=256).cumsum()
+        low, high = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.005, 0.995))
+        alpha = min(alpha, 255 / max(high - low, 1))
+        return {
+            "alpha": alpha,
+            "beta": min(max(beta, -alpha * low), 255 - alpha * high),
+        }
+
+
+class _Drawn(alb.ImageOnlyTransform):
+    """``change(image, strength, rng)`` with a strength drawn evenly between two limits.
+
+    ``as_factor`` draws it evenly in its logarithm: half as much is then as likely as twice.
+    """
+
+    def __init__(
+        self,
+        change: Callable[[Pixels, float, Generator], Pixels],
+        limits: tuple[float, float],
+        *,
+        as_factor: bool = False,
+        p: float,
+    ) -> None:
+        super().__init__(p=p)
+        self.change = change
+        self.limits = limits
+        self.as_factor = as_factor
+
+    def get_params(self) -> dict[str, float]:
+        """Draw the strength."""
+        low, high = self.limits
+        if self.as_factor:
+            return {"strength": exp(self.py_random.uniform(log(low), log(high)))}
+        return {"strength": self.py_random.uniform(low, high)}
+
+    def apply(self, img: Pixels, strength: float, **params: Any) -> Pixels:
+        """Change ``img``."""
+        return self.change(img, strength, self.random_generator)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One transform of a pipeline and what it does, in words.
+
+    The transform's ``p`` is the share of all photos that it changes. Of the steps of one
+    ``fault`` a photo gets one at most (:func:`compose`).
+    """
+
+    name: str
+    strength: str
+    transform: alb.BasicTransform
+    fault: str = ""
+
+    def __str__(self) -> str:
+        """Name, strength and share of photos on one line."""
+        return f"{self.name}: {self.strength}; {self.transform.p:.0%} of photos"
+
+
+def poses() -> Step:
+    """Any way round, by whole pixels."""
+    # A part lies on the bench any way round and a defect is one wherever it lies. The eight
+    # poses of the square move whole pixels: nothing is blurred, nothing leaves the photo.
+    return Step("flips and quarter turns", "one of the square's eight poses", alb.D4(p=1.0))
+
+
+def tilt(p: float) -> Step:
+    """A little turned and a little smaller."""
+    # The angles between the quarter turns, and a camera hung a little higher. Photos only
+    # ever shrink: one that grew would lose its edge and the defects there. A square turned by
+    # 8 degrees is whole again at 1 / (cos 8 + sin 8) = 0.89 of its size.
+    transform = alb.Affine(
+        rotate=(-8, 8), scale=(0.88, 0.96), keep_ratio=True, border_mode=_BORDER, p=p
+    )
+    return Step("tilt", "turned by up to 8 degrees, shrunk to 88 to 96 %", transform)
+
+
+def turn(p: float) -> Step:
+    """Turned by any angle."""
+    # After a pose of the square, every angle there is. Part of the photos stay as they lay:
+    # turning interpolates, which takes the finest grain.
+    transform = _Drawn(camera.turn, (-45.0, 45.0), p=p)
+    strength = "by up to 45 degrees beyond the pose, two of three shrunk to stay whole"
+    return Step("turn", strength, transform)
+
+
+def elastic(scale: float, p: float, fault: str = "") -> Step:
+    """Bent in slow waves."""
+    # Casting scatter and warpage: 1.2 pixels on average, at most 3.5, in waves of some 60
+    # pixels. An edge wavers; a defect of 10 pixels moves as a whole. Twice as much makes
+    # potatoes of round parts. (The often copied alpha=1, sigma=50 moves a pixel by 0.01.)
+    transform = _FreeFormDeformation(
+        alpha=2.0 * scale, sigma=32.0 * scale, border_mode=_BORDER, p=p
+    )
+    return Step(
+        "elastic deformation",
+        f"pixels moved by {1.2 * scale:.2g} on average",
+        transform,
+        fault,
+    )
+
+
+def grid(p: float, fault: str = "") -> Step:
+    """Stretched here, squeezed there."""
+    # Lens and perspective: each fifth of the photo grows or shrinks by up to 10 %, so a
+    # defect keeps at least 0.9 of its length, and the kinks between the fifths don't show.
+    # Normalised, the grid's edge stays the photo's edge.
+    transform = alb.GridDistortion(
+        num_steps=5, distort_limit=0.1, normalized=True, border_mode=_BORDER, p=p
+    )
+    return Step("grid distortion", "cells stretched or squeezed by up to 10 %", transform, fault)
+
+
+def dropout(p: float, fault: str = "") -> Step:
+    """Small holes, painted over."""
+    # Some evidence goes missing, so that no single spot is relied on. Holes of 4 to 9 pixels,
+    # 1 % of the photo together: one can cut a scratch but not cover it, and a blob of 8 pixels
+    # is lost in less than 1 draw of 100. Filled from the surface around them, since a flat
+    # dark square is what a blowhole looks like and would stand on good parts too, and any
+    # flat square is something that only training photos have.
+    sides = (0.02, 0.04)
+    transform = alb.CoarseDropout(
+        num_holes_range=(4, 8),
+        hole_height_range=sides,
+        hole_width_range=sides,
+        fill="inpaint_telea",
+        p=p,
+    )
+    return Step(
+        "coarse dropout",
+        "4 to 8 holes, each side 2 to 4 % of the photo's, painted over",
+        transform,
+        fault,
+    )
+
+
+def light(p: float, fault: str = "") -> Step:
+    """Brighter or darker, flatter or harder, within the photo's room."""
+    # A lamp that ages, a curtain that moves: up to 25 grey levels and a fifth of the contrast,
+    # clearly another light. Where a photo already fills the grey scale, _Light holds back.
+    transform = _Light(brightness_limit=0.1, contrast_limit=0.2, p=p)
+    strength = "brightness within 25 grey levels, contrast within 20 %, at most 1 % clipped"
+    return Step("brightness and contrast", strength, transform, fault)
+
+
+def exposure(p: float, fault: str) -> Step:
+    """Much brighter or much darker, as far as the sensor goes and beyond."""
+    # A lamp at the end of its life, a diaphragm that was touched. Steady from 0.7 to 1.3 is
+    # what is wanted, and a network is least sure at the end of what it saw: a little beyond.
+    transform = _Drawn(camera.brighten, (0.6, 1.5), as_factor=True, p=p)
+    strength = "grey levels times 0.6 to 1.5, never over half of the photo white"
+    return Step("exposure", strength, transform, fault)
+
+
+def gamma(p: float) -> Step:
+    """Another tone curve."""
+    # Another camera's tone curve: shadows and lights move unlike each other, which brightness
+    # can't do, and nothing clips. The limits are each other's inverse, up to 20 grey levels.
+    return Step("gamma", "exponent 0.8 to 1.25", alb.RandomGamma(gamma_limit=(80, 125), p=p))
+
+
+def tone_curve(p: float, fault: str) -> Step:
+    """A very different tone curve."""
+    # The camera was changed, or its software: 0.7 to 1.4 and a little beyond, as often more
+    # light as less. (The library's gamma rounds down, half a level darker on average.)
+    transform = _Drawn(camera.bend, (0.6, 1.6), as_factor=True, p=p)
+    return Step("tone curve", "gamma 0.6 to 1.6", transform, fault)
+
+
+def clahe(scale: float, p: float, fault: str = "") -> Step:
+    """More local contrast."""
+    # Local contrast, as many inspection cameras apply it. OpenCV spreads what it clips over
+    # all grey levels, so an even surface gains a factor of about the limit plus 0.9: it
+    # doubles here, where the library's 4 makes pitting of the grain of sound metal. Tiles of
+    # 56 pixels hold ten pixels a grey level and more, so that the limit, rounded to whole
+    # pixels, means what it says; 8 x 8 tiles of a small photo are as strong as a limit of 4.
+    tiles = max(1, round(4 * scale))
+    transform = alb.CLAHE(clip_limit=(1.0, 1.6), tile_grid_size=(tiles, tiles), p=p)
+    return Step("CLAHE", f"clip limit 1 to 1.6 on {tiles} x {tiles} tiles", transform, fault)
+
+
+def blur(scale: float, p: float) -> Step:
+    """Slightly out of focus."""
+    # A lens slightly out of focus. A disc of radius r keeps 1 - exp(-r^2 / (2 sigma^2)) of
+    # its depth: a pinhole of 3 pixels keeps 75 % at sigma 0.9, 25 % at 2 (library: 3).
+    sigmas = (0.5 * scale, 0.9 * scale)
+    transform = alb.GaussianBlur(blur_limit=0, sigma_limit=sigmas, p=p)
+    return Step("blur", f"Gaussian, sigma {sigmas[0]:.2g} to {sigmas[1]:.2g} pixels", transform)
+
+
+def defocus(scale: float, p: float, fault: str) -> Step:
+    """Anything up to clearly out of focus."""
+    # A lens that came loose. A pinhole of 3 pixels keeps a sixth of its depth at sigma 2.5, a
+    # blob of 9 four fifths.
+    sigmas = (0.5 * scale, 2.5 * scale)
+    transform = alb.GaussianBlur(blur_limit=0, sigma_limit=sigmas, p=p)
+    strength = f"Gaussian, sigma {sigmas[0]:.2g} to {sigmas[1]:.2g} pixels"
+    return Step("defocus", strength, transform, fault)
+
+
+def noise(p: float) -> Step:
+    """A little sensor noise."""
+    # Sensor noise of 2.5 to 8 grey levels; the library's default of 50 to 110 buries
+    # everything. The same in all channels: most line cameras are grey, and coloured specks
+    # on a grey photo would be a mark that only training photos have.
+    transform = alb.GaussNoise(std_range=(0.01, 0.03), per_channel=False, p=p)
+    return Step("Gaussian noise", "standard deviation 2.5 to 8 of 255 grey levels", transform)
+
+
+def sensor_noise(p: float, fault: str) -> Step:
+    """Anything up to heavy sensor noise."""
+    # High gain in little light, in the pixels that the model sees.
+    transform = _Drawn(camera.add_noise, (2.0, 18.0), p=p)
+    return Step("sensor noise", "standard deviation 2 to 18 of 255 grey levels", transform, fault)
+
+
+def jpeg(p: float, fault: str) -> Step:
+    """Compressed, up to visible blocks."""
+    # A camera or an archive that saves space. What is rounded to goes as 1 / quality below 50.
+    transform = _Drawn(camera.compress, (15.0, 90.0), as_factor=True, p=p)
+    return Step("JPEG", "quality 15 to 90", transform, fault)
+
+
+_FAULTY = 2 / 3  # share of photos that have faults at all, where steps are faults
+
+
+def compose(steps: Sequence[Step]) -> alb.Compose:
+    """All ``steps``, each on its share of photos.
+
+    Steps without a fault are drawn one by one. Those with one spare the same third of the
+    photos, so that enough clean ones are left to learn from however many faults there are; in
+    the others the faults are drawn one by one, and of the steps of a fault one. Steps of a
+    fault stand together, after those without.
+    """
+    alone = [step.transform for step in steps if not step.fault]
+    faults = []
+    for _, rivals in groupby((step for step in steps if step.fault), key=lambda step: step.fault):
+        transforms = [step.transform for step in rivals]
+        share = sum(transform.p for transform in transforms)
+        faults.append(alb.OneOf(transforms, p=share / _FAULTY))  # draws in proportion to p
+    return alb.Compose([*alone, *([alb.Sequential(faults, p=_FAULTY)] if faults else [])])

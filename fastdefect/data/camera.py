@@ -1,0 +1,79 @@
+"""What a line's camera does to a photo over a year: pose, light, noise, compression.
+
+Each function is ``change(image, strength, rng)``: a new photo of the same shape, a pure
+function of the three. Photos are RGB, ``(height, width, 3)``, uint8.
+"""
+
+from math import cos, radians, sin
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from fastdefect.data.images import Pixels
+
+_WHOLE = 2 / 3  # share of turned photos that keep their corners
+_LEVELS = np.arange(256, dtype=np.float64)
+_GREY_TO = 2  # levels between the channels of a grey photo: CLAHE goes through Lab and rounds
+
+
+def turn(image: Pixels, degrees: float, rng: Generator) -> Pixels:
+    """Turned about the middle by less than 90 degrees, filled with the mirror image of the edge.
+
+    Two of three photos shrink to 1 / (cos + sin), where a square is whole again: a defect in a
+    corner stays in view. The third keeps its size, as a part does that lies askew, and loses its
+    corners, up to 17 % of a square. What isn't turned isn't shrunk.
+    """
+    height, width = image.shape[:2]
+    whole = 1 / (cos(radians(degrees)) + sin(radians(abs(degrees))))
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    size = whole if rng.random() < _WHOLE else 1.0
+    matrix = cv2.getRotationMatrix2D(middle, degrees, size)
+    mirror = cv2.BORDER_REFLECT_101
+    return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=mirror))
+
+
+def brighten(image: Pixels, factor: float, rng: Generator) -> Pixels:
+    """Grey levels times ``factor``, but never so much that over half of them become white.
+
+    An overexposed photo clips and so must this. Where most of the metal is near white already,
+    more light would leave nothing of a photo that is still called a defect.
+    """
+    counts = np.bincount(image.ravel(), minlength=256).cumsum()
+    median = int(np.searchsorted(counts, counts[-1] / 2))
+    return _looked_up(image, min(factor, max(1.0, 254 / max(median, 1))) * _LEVELS)
+
+
+def bend(image: Pixels, gamma: float, rng: Generator) -> Pixels:
+    """Grey levels as shares of 255 to the power of ``gamma``; black and white stay."""
+    return _looked_up(image, 255 * (_LEVELS / 255) ** gamma)
+
+
+def add_noise(image: Pixels, sd: float, rng: Generator) -> Pixels:
+    """Gaussian noise of ``sd`` grey levels, the same in all channels of a grey photo.
+
+    Coloured specks on a grey photo would be a mark that only training photos have.
+    """
+    height, width = image.shape[:2]
+    drawn = rng.standard_normal((height, width, 1 if _is_grey(image) else 3), dtype=np.float32)
+    return np.clip(np.rint(image + np.float32(sd) * drawn), 0, 255).astype(np.uint8)
+
+
+def compress(image: Pixels, quality: float, rng: Generator) -> Pixels:
+    """Through JPEG and back. Its blocks are 8 pixels whatever the size of the photo."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, round(quality)]
+    # OpenCV takes blue first. Given red first, it would keep blue's detail and thin out red's.
+    data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), options)[1]
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
+
+
+def _looked_up(image: Pixels, values: NDArray[np.float64]) -> Pixels:
+    """``values`` (256,) are what the levels 0 to 255 become, before rounding and clipping."""
+    return np.asarray(cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8)))
+
+
+def _is_grey(image: Pixels) -> bool:
+    red, green, blue = (image[..., channel] for channel in range(3))
+    highest = np.maximum(np.maximum(red, green), blue)
+    return bool((highest - np.minimum(np.minimum(red, green), blue)).max() <= _GREY_TO)

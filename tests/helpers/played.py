@@ -1,0 +1,82 @@
+"""Trainings that are played: a series' members are done at once, with figures of the test's own.
+
+What is tested is which are begun, on what, and what is made of their figures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastdefect.config import RunConfig
+from fastdefect.data.split import split_rows
+from fastdefect.data.training_data import TrainingData
+from fastdefect.evaluation.predictions import predictions_of
+from fastdefect.jobs import series
+from fastdefect.run import FINISHED, INTERRUPTED, Run
+from fastdefect.training.learner import ModelSpec
+from helpers.photos import PREPROCESSING
+
+
+@dataclass
+class Ended:
+    """What a training reports."""
+
+    reason: str
+
+
+@dataclass
+class Played:
+    """Trainings that take ``seconds`` each by a clock of their own.
+
+    ``wrong`` says how many validation photos a training of this name and config decides wrongly;
+    ``train_accuracy`` is what it reaches on the others. ``stops`` names one that Ctrl-C ends.
+    """
+
+    wrong: Callable[[str, RunConfig], int] = lambda name, config: 1
+    train_accuracy: float = 1.0
+    seconds: float = 10.0
+    stops: str = ""
+    now: float = 0.0
+    begun: list[str] = field(default_factory=list)
+    configs: dict[str, RunConfig] = field(default_factory=dict)
+    data: dict[str, TrainingData] = field(default_factory=dict)
+
+    def assemble(self, config: RunConfig, log: Any, *, data: TrainingData) -> Any:
+        return config, data
+
+    def begin(self, run: Run, made: tuple[RunConfig, TrainingData], log: Any) -> Ended:
+        config, data = made
+        self.begun.append(run.name)
+        self.configs[run.name], self.data[run.name] = made
+        self.now += self.seconds
+        run.write_split(split_rows(data.manifest, data.split))
+        if run.name == self.stops:
+            run.update_state(status=INTERRUPTED)
+            return Ended(INTERRUPTED)
+        manifest = data.manifest
+        spec = ModelSpec(config.model.arch, manifest.classes, manifest.good, PREPROCESSING)
+        run.write_model_spec(spec.as_json())
+        photos = [manifest.photos[i] for i in data.split.valid]
+        right = np.array([manifest.classes.index(photo.label) for photo in photos])
+        n = self.wrong(run.name, config)
+        said = np.where(np.arange(len(right)) < n, 1 - right, right)
+        y_prob = np.full((len(right), 2), 0.2)
+        y_prob[np.arange(len(right)), said] = 0.8
+        valid = predictions_of(photos, manifest.classes, manifest.good, y_prob)
+        run.write_predictions("valid", valid.rows(), valid.columns(), "none")
+        run.write_metrics("valid", valid.metrics().as_json())
+        run.write_metrics("train", {**valid.metrics().as_json(), "accuracy": self.train_accuracy})
+        run.update_state(status=FINISHED)
+        return Ended(FINISHED)
+
+
+def play(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Played:
+    """Let every series play its trainings; two classes only."""
+    played = Played(**options)
+    monkeypatch.setattr(series, "assemble", played.assemble)
+    monkeypatch.setattr(series, "begin", played.begin)
+    monkeypatch.setattr(series, "monotonic", lambda: played.now)
+    return played

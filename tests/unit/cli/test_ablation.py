@@ -1,0 +1,42 @@
+"""The settings of a quick test: few epochs, unless someone says otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from fastdefect.cli.ablation import _quick_settings
+from fastdefect.config import RunConfig, override, resolve
+from fastdefect.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("flags", "file", "epochs"),
+    [
+        ({}, None, 3),
+        ({"epochs": 7}, None, 7),
+        ({"preset": "mission"}, None, 3),
+        ({}, "[training]\nseed = 5\n", 3),
+        ({}, "[data]\nstrict = true\n", 3),
+        ({}, "[training]\nepochs = 9\n", 9),
+        ({"epochs": 7}, "[training]\nepochs = 9\n", 7),
+    ],
+)
+def test_three_epochs_unless_said_otherwise(
+    flags: dict[str, object], file: str | None, epochs: int, tmp_path: Path
+) -> None:
+    config = None
+    if file is not None:
+        config = tmp_path / "settings.toml"
+        config.write_text(file, encoding="utf-8")
+    found = _quick_settings(flags, config)
+    assert found == override(resolve(flags, config), {"epochs": epochs})
+    assert RunConfig().training.epochs not in (3, 7, 9)  # else this would prove nothing
+
+
+def test_what_can_not_be_is_refused_as_ever(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--freeze-epochs 3 is not below --epochs 3"):
+        _quick_settings({"freeze_epochs": 3}, None)
+    broken = tmp_path / "settings.toml"
+    broken.write_text("training = 3\n", encoding="utf-8")
+    with pytest.raises(UsageError):
+        _quick_settings({}, broken)

@@ -1,0 +1,40 @@
+"""What the commands share: settings that --resume refuses, and budgets."""
+
+import pytest
+
+from fastdefect.cli.session import budget_minutes, refuse_with_resume
+from fastdefect.errors import UsageError
+
+
+def test_resume_refuses_whatever_was_given_beside_it_by_its_flag() -> None:
+    given = {"epochs": 3, "image_size": None, "label_smoothing": 0.0, "light": False, "name": "x"}
+    with pytest.raises(UsageError) as caught:
+        refuse_with_resume("run", given, "Only --budget.")
+    assert "also got --epochs, --label-smoothing, --light, --name." in caught.value.message
+    assert caught.value.hint == "Only --budget."
+
+
+def test_nothing_is_refused_without_resume_or_without_settings() -> None:
+    refuse_with_resume(None, {"epochs": 3})
+    refuse_with_resume("run", {"epochs": None})
+    refuse_with_resume("run", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        *((None, None), ("30", 30), ("30m", 30), ("2h", 120), ("1.5h", 90), ("0.5", 0.5)),
+        *((" 30 m ", 30), ("2H", 120), ("0", 0), ("1e2", 100)),
+    ],
+)
+def test_budgets(text: str | None, minutes: float | None) -> None:
+    assert budget_minutes(text) == minutes
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m", "h", "-5", "-5m", "nan", "nanm", "inf", "infh", "2d", "30s", "1h30m", "soon"]
+)
+def test_what_is_no_budget(text: str) -> None:
+    with pytest.raises(UsageError, match="expected minutes, such as 30, 30m or 2h") as caught:
+        budget_minutes(text)
+    assert caught.value.message.startswith(f"--budget {text}:")
