@@ -17,6 +17,8 @@ from fastdefect.data.threads import one_thread_each
 # (benchmarks/same_part.py).
 _CONSTANT = -55.2
 _PER_ALIGNED, _PER_COUNT, _PER_WORTH = 3.57, 3.35, 9.06
+_STRONG = 3.0  # evidence that chance alone seldom gives
+_USUAL = 0.5  # share of photos with a strong partner from which on the evidence is as fitted
 _SURE = 5.0  # no single pair counts for more, either way
 _ABSENT = -2.0  # a pair that would have been looked at, had it looked like anything
 _SPOKESMEN = 2  # photos of a group that look again, past their own
@@ -67,12 +69,14 @@ def find_same_parts(
         report = _Progress(on_progress, n)
         found = _look(photos, listed, alone, report)
         links = _weigh(found.values())
+        doubt = _doubt(links, n)
+        links = _weigh(found.values(), doubt)
         group = _agree(links, alone, alone, {i for i in found if _has_room(found[i])})
         chosen = _few_of_each(group)
         report.total += len(chosen)
         others = [_without(listed[i], group, group[i]) for i in range(n)]
         found |= _look(photos, others, chosen, report)
-    again = _weigh((found[i] for i in chosen), -_AGAIN)
+    again = _weigh((found[i] for i in chosen), doubt - _AGAIN)
     sizes = Counter(group)
     shown = sorted({*chosen, *(i for i in alone if sizes[group[i]] == 1)})
     group = _agree(again, group, shown, {i for i in shown if _has_room(found[i])})
@@ -83,6 +87,19 @@ def find_same_parts(
     ]
     inside.sort(key=lambda link: (-link.evidence, link.one, link.other))
     return SameParts(tuple(group), tuple(inside))
+
+
+def _doubt(links: dict[tuple[int, int], Link], n: int) -> float:
+    """What the evidence for every pair is to be changed by, 0 or less.
+
+    The constants were fitted where every part was photographed more than once. Where hardly any
+    photo has a strong partner, repeats are rare, and weak evidence is mostly chance: the log odds
+    go down with the share of the photos that have one (an empirical Bayes prior).
+    """
+    strong = [link for link in links.values() if link.evidence > _STRONG]
+    partnered = {i for link in strong for i in (link.one, link.other)}
+    share = max(len(partnered), 1) / max(n, 1)
+    return min(0.0, float(np.log(share / _USUAL)))
 
 
 class _Progress:

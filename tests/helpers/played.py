@@ -59,6 +59,7 @@ class Played:
         manifest = data.manifest
         spec = ModelSpec(config.model.arch, manifest.classes, manifest.good, PREPROCESSING)
         run.write_model_spec(spec.as_json())
+        run.model_path.touch()
         photos = [manifest.photos[i] for i in data.split.valid]
         right = np.array([manifest.classes.index(photo.label) for photo in photos])
         n = self.wrong(run.name, config)
