@@ -29,7 +29,7 @@ def test_light_repeats_to_the_bit(castings: Path, tmp_path: Path) -> None:
     first, second = (
         run_fit(castings, tmp_path / name, "--epochs", "1", "--light") for name in ("a", "b")
     )
-    assert "augment manufacturing and light" in first.output
+    assert "augment steady and light" in first.output
     assert "light = true" in (first.folder / "config.toml").read_text(encoding="utf-8")
     one, two = (load_file(done.folder / "model.safetensors") for done in (first, second))
     assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in two.items()}

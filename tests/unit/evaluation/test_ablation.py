@@ -2,6 +2,7 @@
 
 import json
 import math
+import typing
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -13,19 +14,20 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig, config_fields, override
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
     OLD,
-    TOGETHER,
     Gain,
+    Span,
     Step,
     gain_of,
     gains,
     ladder,
     leave_one_out,
     plan_steps,
+    spans,
 )
 
 
@@ -68,6 +70,7 @@ def test_the_missions_ladder_one_thing_at_a_time() -> None:
         ("sampler-and-loss", "pretrained", {"balance": "both"}),
         ("sampler", "pretrained", {"balance": "sampler"}),
         ("basic", "sampler", {"augment": "basic"}),
+        ("steady", "sampler", {"augment": "steady"}),
         ("manufacturing", "sampler", {"augment": "manufacturing"}),
         ("smoothing", "manufacturing", {"label_smoothing": 0.1}),
         ("mixup", "smoothing", {"mixup_alpha": 0.3}),
@@ -79,7 +82,8 @@ def test_the_missions_ladder_one_thing_at_a_time() -> None:
         ("larger", "regularised", {"image_size": 336}),
     ]
     assert names(steps, aside=True) == [
-        *("loss-weights", "sampler-and-loss", "basic", "cosine", "freeze", "tta", "larger")
+        *("loss-weights", "sampler-and-loss", "basic", "steady", "cosine"),
+        *("freeze", "tta", "larger"),
     ]
     assert steps[0].settings == OLD
     assert [step.name for step in steps if step.views != "none"] == ["tta"]
@@ -126,6 +130,7 @@ def test_a_step_that_changes_nothing_is_left_out_and_one_not_taken_up_is_aside(
         ({"balance": "both"}, ["pretrained", "sampler-and-loss", "manufacturing"]),
         ({"balance": "none"}, ["pretrained", "manufacturing", "smoothing"]),
         ({"augment": "basic"}, ["sampler", "basic", "smoothing"]),
+        ({"augment": "steady"}, ["sampler", "steady", "smoothing"]),
         ({"augment": "none"}, ["sampler", "smoothing", "mixup"]),
         ({"scheduler": "cosine"}, ["mixup", "cosine", "regularised"]),
         ({"light": True}, ["onecycle", "regularised", "light"]),
@@ -153,7 +158,7 @@ SETTINGS = st.fixed_dictionaries(
         "arch": st.sampled_from(["small-cnn", "resnet50", "mobilenet_v2"]),
         "weights": st.sampled_from(["none", "auto", "/a/file.safetensors"]),
         "balance": st.sampled_from(["sampler", "loss", "both", "none"]),
-        "augment": st.sampled_from(["none", "basic", "manufacturing"]),
+        "augment": st.sampled_from(["none", "basic", "manufacturing", "steady"]),
         "label_smoothing": st.sampled_from([0.0, 0.1]),
         "mixup_alpha": st.sampled_from([0.0, 0.3]),
         "scheduler": st.sampled_from(["onecycle", "cosine", "flat"]),
@@ -240,15 +245,50 @@ def test_a_plan_that_is_none_is_refused() -> None:
         plan_steps("stairs", improved())  # type: ignore[arg-type]
 
 
-def test_what_is_claimed_together_is_in_the_missions_ladder() -> None:
-    main = names(ladder(improved()), aside=False)
-    for *rungs, title, claim in TOGETHER:
-        assert [name for name in main if name in rungs] == rungs
-        assert title
-        assert claim.startswith("accuracy")
-    # The first names all that is between its ends, so that a row means what it says.
-    *rungs, _, _ = TOGETHER[0]
-    assert main[main.index(rungs[0]) : main.index(rungs[-1]) + 1] == rungs
+TOGETHER = "smoothing, MixUp and one-cycle together"
+
+
+def test_spans_of_the_missions_ladder() -> None:
+    assert spans(ladder(improved())) == (
+        Span("manufacturing", "onecycle", TOGETHER, "accuracy +3 to 6"),
+        Span("old", "regularised", "all of it", "accuracy 77 % to 85 to 95 %"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "ends"),
+    [
+        ({"augment": "steady"}, [("steady", "onecycle"), ("old", "regularised")]),
+        ({"augment": "none"}, [("sampler", "onecycle"), ("old", "regularised")]),
+        ({"mixup_alpha": 0.0}, [("old", "regularised")]),
+        ({"label_smoothing": 0.0}, [("old", "regularised")]),
+        ({"scheduler": "cosine"}, [("old", "regularised")]),
+        ({"weight_decay": 0.0, "clip": 0.0}, [("manufacturing", "onecycle"), ("old", "onecycle")]),
+        ({"light": True}, [("manufacturing", "onecycle"), ("old", "light")]),
+        (dict(OLD), []),
+        ({**OLD, "arch": "resnet50"}, []),  # one rung is no span
+        ({**OLD, "arch": "resnet50", "weights": "auto"}, [("old", "pretrained")]),
+    ],
+)
+def test_a_claim_stands_only_beside_what_it_was_made_for(
+    changes: dict[str, Any], ends: list[tuple[str, str]]
+) -> None:
+    found = spans(ladder(improved(**changes)))
+    assert [(span.start, span.end) for span in found] == ends
+
+
+def test_without_a_ladder_there_is_nothing_to_span() -> None:
+    assert spans(leave_one_out(improved())) == ()
+
+
+@pytest.mark.parametrize("field", ["balance", "augment", "scheduler"])
+def test_every_value_of_a_choice_is_a_step(field: str) -> None:
+    """A value that the ladder doesn't know would be in no step, the user's own included."""
+    (kind,) = (leaf.type for leaf in config_fields() if leaf.name == field)
+    for value in typing.get_args(kind):
+        steps = ladder(improved(**{field: value}))
+        assert {step.settings[field] for step in steps} == set(typing.get_args(kind))
+        assert [step.settings[field] for step in steps if not step.aside][-1] == value
 
 
 # ---- gains -------------------------------------------------------------------------------

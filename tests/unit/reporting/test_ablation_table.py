@@ -113,8 +113,8 @@ def test_what_was_claimed_together_is_shown_where_it_is_what_was_claimed() -> No
     assert _together(balance="none") == both
     assert _together(mixup_alpha=0.0) == both[1:]
     assert _together(scheduler="cosine") == both[1:]
-    assert _together(augment="basic") == both[1:]
-    assert _together(weight_decay=0.0, clip=0.0) == both[:1]
+    assert _together(augment="steady") == both
+    assert _together(**OLD) == []
 
 
 def test_a_row_of_several_steps_is_their_difference() -> None:
