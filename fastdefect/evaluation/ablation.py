@@ -46,6 +46,7 @@ _CHOICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
     "augment": (
         ("basic", "augmentation: basic", "basic", ""),
         ("manufacturing", "augmentation: manufacturing", "manufacturing", "accuracy +2 to 4"),
+        ("steady", "augmentation: steady", "steady", ""),
     ),
     "scheduler": (
         ("cosine", "cosine schedule", "cosine", ""),
@@ -54,15 +55,13 @@ _CHOICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
 }
 _TTA = "test-time augmentation: flips"
 
-# Steps for which the old pipeline claimed one gain together: the one before them, they
-# themselves (of all, the last will do), title and claim.
-TOGETHER = (
-    (
-        *("manufacturing", "smoothing", "mixup", "onecycle"),
-        *("smoothing, MixUp and one-cycle together", "accuracy +3 to 6"),
-    ),
-    ("old", "regularised", "all of it", "accuracy 77 % to 85 to 95 %"),
+# Steps for which the old pipeline claimed one gain: they themselves, title and claim.
+_TOGETHER = (
+    ("smoothing", "mixup", "onecycle"),
+    "smoothing, MixUp and one-cycle together",
+    "accuracy +3 to 6",
 )
+_ALL = ("all of it", "accuracy 77 % to 85 to 95 %")
 
 _ROUNDING = 1e-12  # differences that differ by less agree
 
@@ -237,6 +236,34 @@ _PLANS: Mapping[str, Callable[[Settings], tuple[Step, ...]]] = {
 def plan_steps(plan: Plan, improved: Settings) -> tuple[Step, ...]:
     """The steps of a plan; raises KeyError if it is none."""
     return _PLANS[plan](improved)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Several rungs of a ladder as one: from the step ``start`` to the step ``end``."""
+
+    start: str
+    end: str
+    title: str
+    claim: str
+
+
+def spans(steps: Sequence[Step]) -> tuple[Span, ...]:
+    """What was claimed of several steps at once, where a ladder has just these in a row, and all.
+
+    Steps that are not taken up are none of its rungs; a plan without two of them has no span.
+    """
+    main = [step for step in steps if not step.aside]
+    names = [step.name for step in main]
+    found = []
+    together, title, claim = _TOGETHER
+    if together[0] in names:
+        first = names.index(together[0])
+        if tuple(names[first : first + len(together)]) == together:
+            found.append(Span(names[first - 1], together[-1], title, claim))
+    if len(main) > 1 and main[-1].against != names[0]:
+        found.append(Span(names[0], names[-1], *_ALL))
+    return tuple(found)
 
 
 def gain_of(

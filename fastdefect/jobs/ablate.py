@@ -12,7 +12,16 @@ from typing import Any
 
 from fastdefect.config import RunConfig, override
 from fastdefect.errors import ModelError, RunError, UsageError
-from fastdefect.evaluation.ablation import COMPARED, Gain, Plan, Step, gains, plan_steps
+from fastdefect.evaluation.ablation import (
+    COMPARED,
+    Gain,
+    Plan,
+    Step,
+    gain_of,
+    gains,
+    plan_steps,
+    spans,
+)
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite
 from fastdefect.jobs.decision import judge_validation
@@ -69,6 +78,18 @@ class AblationReport:
                     },
                 }
                 for step in self.steps
+            ],
+            "together": [
+                {
+                    **asdict(span),
+                    "gains": {
+                        name: gain_of(
+                            name, self.figures.get(span.end, {}), self.figures.get(span.start, {})
+                        ).as_json()
+                        for name in COMPARED
+                    },
+                }
+                for span in spans(self.steps)
             ],
         }
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 
-from fastdefect.evaluation.ablation import TOGETHER, Gain, Step, gain_of
+from fastdefect.evaluation.ablation import Gain, Span, Step, gain_of, spans
 from fastdefect.reporting.table_data import TableData
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
@@ -24,11 +24,9 @@ def ablation_table(
     """
     shown = [step for step in steps if step.name in figures]
     rows = [_row(step, figures[step.name], gains.get(step.name, {})) for step in shown]
-    taken_up = {step.name for step in shown if not step.aside}
-    for *rungs, name, claim in TOGETHER:
-        if taken_up.issuperset(rungs):  # else it is not what the claim was for
-            start, end = rungs[0], rungs[-1]
-            rows.append(_together(name, claim, figures[start], figures[end]))
+    for span in spans(steps):
+        if span.start in figures and span.end in figures:
+            rows.append(_together(span, figures[span.start], figures[span.end]))
     told = " ".join(row[5] for row in rows)
     return TableData(title, _COLUMNS, tuple(rows), f"{_compared(steps)} {_note(told)}")
 
@@ -77,19 +75,16 @@ def _row(
 
 
 def _together(
-    name: str,
-    claim: str,
-    before: Mapping[int, Mapping[str, float]],
-    after: Mapping[int, Mapping[str, float]],
+    span: Span, before: Mapping[int, Mapping[str, float]], after: Mapping[int, Mapping[str, float]]
 ) -> tuple[str, ...]:
     accuracy = gain_of("accuracy", after, before)
     return (
-        name,
+        span.title,
         gain_text(gain_of("f1", after, before), points=False),
         gain_text(accuracy, points=True),
         "-",
-        claim,
-        _evidence(accuracy, claim),
+        span.claim,
+        _evidence(accuracy, span.claim),
         str(len(accuracy.by_seed)),
         "-",
     )
