@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fastdefect.cli.evaluation import Data, OnDevice, Split
-from fastdefect.cli.session import Json, Quiet, Runs, app, command_line, session
+from fastdefect.cli.session import (
+    Data,
+    Json,
+    OnDevice,
+    Quiet,
+    Runs,
+    Split,
+    app,
+    command_line,
+    session,
+)
 from fastdefect.errors import UsageError
 
 if TYPE_CHECKING:

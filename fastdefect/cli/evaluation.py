@@ -5,24 +5,20 @@ from typing import Annotated, Literal
 
 import typer
 
-from fastdefect.cli.session import Json, Quiet, RunName, Runs, app, command_line, session
-from fastdefect.config import Device
-
-Split = Annotated[Literal["valid", "test"], typer.Option("--split", help="Which photos.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Other labelled photos instead.")]
-OnDevice = Annotated[Device, typer.Option("--device", help="Where to run.")]
-Views = Annotated[
-    str | None,
-    typer.Option(
-        "--views",
-        help="Average over views: none, auto, flips, dihedral, turns, mirror, half-turn.",
-        show_default="the operating point's, or none",
-    ),
-]
-Threshold = Annotated[
-    str,
-    typer.Option("--threshold", help="stored (the operating point), argmax, or a number."),
-]
+from fastdefect.cli.session import (
+    Data,
+    Json,
+    OnDevice,
+    Quiet,
+    RunName,
+    Runs,
+    Split,
+    Threshold,
+    Views,
+    app,
+    command_line,
+    session,
+)
 
 
 @app.command()

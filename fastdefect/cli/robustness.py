@@ -1,12 +1,24 @@
 """The commands that ask what a run's figures hang on: disturbed photos, and wrong labels."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from fastdefect.cli.session import Json, Quiet, RunName, Runs, app, command_line, session
-from fastdefect.config import Device
+from fastdefect.cli.session import (
+    Data,
+    Json,
+    OnDevice,
+    Quiet,
+    RunName,
+    Runs,
+    Split,
+    Threshold,
+    Views,
+    app,
+    command_line,
+    session,
+)
 
 _Limit = Annotated[
     float | None,
@@ -18,16 +30,10 @@ _Limit = Annotated[
 def stress(
     run: RunName = None,
     *,
-    split: Annotated[Literal["valid", "test"], typer.Option(help="Which photos.")] = "valid",
-    data: Annotated[Path | None, typer.Option(help="Other labelled photos instead.")] = None,
-    views: Annotated[
-        str | None,
-        typer.Option(help="Views to average over.", show_default="the operating point's, or none"),
-    ] = None,
-    threshold: Annotated[
-        str,
-        typer.Option(help="stored (what `threshold` chose), argmax, or a number from 0 to 1."),
-    ] = "stored",
+    split: Split = "valid",
+    data: Data = None,
+    views: Views = None,
+    threshold: Threshold = "stored",
     max_flips: _Limit = None,
     max_escape: _Limit = None,
     max_overkill: _Limit = None,
@@ -38,7 +44,7 @@ def stress(
         int | None, typer.Option(min=1, help="At most so many, by class.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the photos and the disturbances.")] = 0,
-    device: Annotated[Device, typer.Option(help="Where to run.")] = "auto",
+    device: OnDevice = "auto",
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -93,7 +99,7 @@ def label_check(
     run: RunName = None,
     *,
     show: Annotated[int, typer.Option(min=1, max=400, help="Photos on the sheet.")] = 40,
-    device: Annotated[Device, typer.Option(help="Where to run.")] = "auto",
+    device: OnDevice = "auto",
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,

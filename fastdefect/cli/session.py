@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from fastdefect import __version__
+from fastdefect.config import Device
 from fastdefect.errors import FastdefectError, UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +43,21 @@ Budget = Annotated[
 ]
 RunName = Annotated[
     str | None, typer.Argument(help="A run's folder or name.", show_default="the latest")
+]
+Split = Annotated[Literal["valid", "test"], typer.Option("--split", help="Which photos.")]
+Data = Annotated[Path | None, typer.Option("--data", help="Other labelled photos instead.")]
+OnDevice = Annotated[Device, typer.Option("--device", help="Where to run.")]
+Views = Annotated[
+    str | None,
+    typer.Option(
+        "--views",
+        help="Average over views: none, auto, flips, dihedral, turns, mirror, half-turn.",
+        show_default="the operating point's, or none",
+    ),
+]
+Threshold = Annotated[
+    str,
+    typer.Option("--threshold", help="stored (the operating point), argmax, or a number."),
 ]
 
 

@@ -39,7 +39,6 @@ from fastdefect.jobs.series import (
     run_series,
 )
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.reporting import left as reporting_left
 from fastdefect.reporting.learning_plot import plot_learning_curve
 from fastdefect.reporting.learning_table import ERROR, CurvePoint, Outlook
 from fastdefect.run import LEARNING_CURVE, Run
@@ -292,9 +291,3 @@ def _outlook(points: Sequence[CurvePoint], valid: Validation, seed: int) -> Outl
         seed=seed,
     )
     return Outlook(law, law.forecast(sizes[-1]), law.forecast(2 * sizes[-1]))
-
-
-def left_line(series: SeriesReport) -> str:
-    """For commands that began before ``reporting.left`` was; to be removed with the last."""
-    left = [member.name for member in series.left]
-    return reporting_left.left_line(len(series.finished), left, series.seconds_left)

@@ -19,7 +19,9 @@ from fastdefect.events import silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import learning_curve as job
 from fastdefect.jobs import series
+from fastdefect.jobs.series import SeriesReport
 from fastdefect.reporting.learning_table import learning_table, outlook_lines
+from fastdefect.reporting.left import left_line
 from fastdefect.run import FINISHED, OUT_OF_BUDGET, Run
 from fastdefect.runs import create_run
 
@@ -95,6 +97,12 @@ def _start(config: RunConfig, runs: Path, **changes: Any) -> job.CurveReport:
         command="fastdefect learning-curve",
         on_event=silent,
     )
+
+
+def _told(ended: SeriesReport) -> str:
+    """What the command says is left."""
+    left = [member.name for member in ended.left]
+    return left_line(len(ended.finished), left, ended.seconds_left)
 
 
 def test_the_law_of_the_trainings_is_found_and_told(
@@ -177,9 +185,7 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
     assert report.outlook is None
     assert (tmp_path / "lc" / "learning_curve.png").exists()
     assert outlook_lines([], None)[0].startswith("No law yet")
-    assert f"{len(report.points)} of 4 trainings are done; left, about" in job.left_line(
-        report.series
-    )
+    assert f"{len(report.points)} of 4 trainings are done; left, about" in _told(report.series)
     again = job.resume(Run(tmp_path / "lc"), budget_minutes=None, on_event=silent)
     assert again.series.reason == FINISHED
     done = [(point.name, point.error, point.seconds) for point in report.points]
@@ -196,7 +202,7 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
     report = _start(config, tmp_path, budget_minutes=0)
     assert (report.points, report.valid, report.files) == ((), None, ())
     assert report.series.reason == OUT_OF_BUDGET
-    assert job.left_line(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
+    assert _told(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
 
 
 def test_models_that_give_one_answer_to_all_are_told(
