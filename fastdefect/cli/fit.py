@@ -24,7 +24,7 @@ from fastdefect.options import with_config_options
 if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.cross_validate import CrossReport
-    from fastdefect.jobs.fit import FitReport
+    from fastdefect.jobs.fit_report import FitReport
     from fastdefect.run import Run
 
 
@@ -95,7 +95,7 @@ def _cross_validate(
 
 
 def _show_fit(screen: "Screen", report: "FitReport") -> None:
-    from fastdefect.jobs.fit import as_event_data
+    from fastdefect.jobs.fit_report import as_event_data
     from fastdefect.reporting.tables import metrics_table, targets_table
 
     if report.metrics:

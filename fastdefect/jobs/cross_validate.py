@@ -31,18 +31,11 @@ from fastdefect.evaluation.predictions import (
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, Progress, silent
 from fastdefect.files import read_csv
+from fastdefect.jobs.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.data import divide_into_folds, limit_training, read_and_audit, read_data
 from fastdefect.jobs.environment import describe_environment
-from fastdefect.jobs.fit import (
-    Job,
-    absolute,
-    assemble,
-    begin,
-    choose_machine,
-    go_on,
-    parse_targets,
-    reassemble,
-)
+from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
+from fastdefect.jobs.fit_report import parse_targets
 from fastdefect.jobs.log import Log
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots import plot_confusion

@@ -17,7 +17,7 @@ from fastdefect.data.manifest import Entry, list_photos
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import atomic_path
-from fastdefect.jobs.fit import assemble
+from fastdefect.jobs.assemble import assemble
 from fastdefect.reporting.contact_sheet import Tile, contact_sheet
 from fastdefect.reporting.plots import plot_lr_find
 

@@ -23,16 +23,10 @@ from fastdefect.data.split import Split, read_split, split_rows
 from fastdefect.data.wording import counted
 from fastdefect.errors import FastdefectError, RunError
 from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.jobs.assemble import assemble, choose_machine
 from fastdefect.jobs.environment import describe_environment
-from fastdefect.jobs.fit import (
-    absolute,
-    assemble,
-    begin,
-    choose_machine,
-    go_on,
-    parse_targets,
-    reassemble,
-)
+from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
+from fastdefect.jobs.fit_report import parse_targets
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.run import (

@@ -12,8 +12,8 @@ from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import OnEvent, silent
+from fastdefect.jobs.assemble import choose_machine
 from fastdefect.jobs.data import divide, read_and_audit, read_data
-from fastdefect.jobs.fit import choose_machine
 from fastdefect.run import Run
 
 Narrow = Callable[[Split, Manifest], Split]

@@ -14,8 +14,8 @@ from fastdefect.data.loaders import build_loaders
 from fastdefect.data.store import PhotoStore
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.events import OnEvent, Progress
+from fastdefect.jobs.assemble import choose_machine
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos
-from fastdefect.jobs.fit import choose_machine
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.learner import ModelSpec, build_learner, build_loss

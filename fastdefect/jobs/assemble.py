@@ -1,0 +1,163 @@
+"""From settings to a training that is ready to run: photos read, network and learner built."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from fastai.learner import Learner
+
+from fastdefect.config import RunConfig, TrainingConfig
+from fastdefect.data.loaders import Preprocessing, build_loaders
+from fastdefect.data.training_data import TrainingData
+from fastdefect.events import Note, OnEvent
+from fastdefect.jobs.data import load_training_data
+from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
+from fastdefect.training.learner import (
+    ModelSpec,
+    build_learner,
+    build_loss,
+    choose_device,
+    choose_precision,
+)
+from fastdefect.training.loss import class_weights
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where the network runs."""
+
+    device: torch.device
+    precision: str
+    workers: int
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a training needs, put together and known to fit."""
+
+    config: RunConfig
+    machine: Machine
+    data: TrainingData
+    spec: ModelSpec
+    loaded: LoadedWeights
+    learn: Learner
+
+
+def choose_machine(training: TrainingConfig) -> Machine:
+    """Resolve the settings left to the program."""
+    device = choose_device(training.device)
+    workers = training.workers
+    if workers is None:
+        # On a CPU the network takes all cores; augmentation beside it would only compete.
+        workers = min(8, max((os.cpu_count() or 1) - 1, 0)) if device.type == "cuda" else 0
+    return Machine(device, choose_precision(training.precision, device), workers)
+
+
+def assemble(
+    config: RunConfig,
+    on_event: OnEvent,
+    *,
+    data: TrainingData | None = None,
+    split_file: Path | None = None,
+    resumed: bool = False,
+) -> Job:
+    """Read the photos, build the network and the learner; write nothing.
+
+    ``data``: photos that are read and split already. ``split_file`` fixes the split.
+    ``resumed``: the weights come from a checkpoint.
+    """
+    machine = choose_machine(config.training)
+    if data is None:
+        data = load_training_data(
+            config.data,
+            seed=config.training.seed,
+            workers=machine.workers,
+            on_event=on_event,
+            split_file=split_file,
+        )
+    torch.manual_seed(config.training.seed)  # the first weights
+    backbone, loaded = build_backbone(
+        config.model.arch, config.model.weights, config.data.image_size
+    )
+    if not resumed:
+        _tell_weights(loaded, config.training, on_event)
+    preprocessing = Preprocessing(
+        config.data.image_size, config.data.resize, backbone.mean, backbone.std
+    )
+    spec = ModelSpec(config.model.arch, data.manifest.classes, data.manifest.good, preprocessing)
+    learn = _learner(config, data, backbone, preprocessing, machine, on_event)
+    return Job(config, machine, data, spec, loaded, learn)
+
+
+def _learner(
+    config: RunConfig,
+    data: TrainingData,
+    backbone: Backbone,
+    preprocessing: Preprocessing,
+    machine: Machine,
+    on_event: OnEvent,
+) -> Learner:
+    training = config.training
+    dls = build_loaders(
+        data.manifest,
+        data.store,
+        data.split.train,
+        data.split.valid,
+        classes=data.manifest.classes,
+        preprocessing=preprocessing,
+        augment=config.data.augment,
+        balanced=config.data.balance in ("sampler", "both"),
+        batch_size=training.batch_size,
+        workers=machine.workers,
+        seed=training.seed,
+        device=machine.device,
+        light=config.data.light,
+    )
+    weights = _class_weights(config.data.balance, data, on_event)
+    loss = build_loss(weights, training.label_smoothing, machine.device)
+    on_event(
+        Note(
+            f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
+            f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
+            f"augment {config.data.augment}{' and light' if config.data.light else ''}, "
+            f"balance {config.data.balance}."
+        )
+    )
+    return build_learner(dls, backbone, loss, training=training, precision=machine.precision)
+
+
+def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[float] | None:
+    """Weights for the loss, or None; what balances is told either way."""
+    classes = data.manifest.classes
+    labels = data.manifest.labels[list(data.split.train)]
+    counts = [int((labels == index).sum()) for index in range(len(classes))]
+    weights = class_weights(counts)
+    shown = ", ".join(
+        f"{name} {count} x {weight:.3f}"
+        for name, count, weight in zip(classes, counts, weights, strict=True)
+    )
+    on_event(Note(f"Class weights n / (k n_c): {shown}."))
+    if balance == "both":
+        on_event(
+            Note(
+                "--balance both corrects twice: the sampler already shows every class equally "
+                "often, and the loss then favours the rarer class. Where defects are the "
+                "majority this tilts against them.",
+                "warning",
+            )
+        )
+    return weights if balance in ("loss", "both") else None
+
+
+def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnEvent) -> None:
+    gave_up = loaded.source == "auto" and not loaded.pretrained
+    on_event(Note(f"Weights: {loaded.note}.", "warning" if gave_up else "info"))
+    if loaded.pretrained and loaded.unmatched:
+        names = ", ".join(loaded.unmatched[:6])
+        more = f" and {len(loaded.unmatched) - 6} more" if len(loaded.unmatched) > 6 else ""
+        on_event(Note(f"{loaded.matched} tensors loaded; not matched: {names}{more}."))
+    if training.freeze_epochs and not loaded.pretrained:
+        on_event(
+            Note("--freeze-epochs freezes random weights here: they learn nothing.", "warning")
+        )

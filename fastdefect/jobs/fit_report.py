@@ -1,0 +1,152 @@
+"""What a training came to: its best model measured, everything written and plotted."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from fastdefect.config import RunConfig
+from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
+from fastdefect.evaluation.predictions import Predictions, predictions_of
+from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
+from fastdefect.events import Note, Progress
+from fastdefect.jobs.assemble import Job
+from fastdefect.jobs.calibration import keep_temperature
+from fastdefect.jobs.log import Log
+from fastdefect.metrics import Metrics
+from fastdefect.reporting.plots import plot_confusion, plot_curves
+from fastdefect.run import Run
+from fastdefect.training.fit import Fitted
+from fastdefect.training.predict import class_probabilities
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What a finished or interrupted fit left: for the closing tables."""
+
+    run: Run
+    reason: str
+    best_epoch: int | None
+    metrics: dict[str, Metrics]
+    verdicts: list[Verdict]
+    n_test: int
+    bench_swap: BenchSwap | None
+
+
+def parse_targets(config: RunConfig) -> list[Target]:
+    """What the run is held against; raises ``UsageError`` for what is no target."""
+    named = [parse_target(text) for text in config.report.target]
+    return [*(MISSION if config.report.targets == "mission" else ()), *named]
+
+
+def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
+    """Measure the best model on training and validation photos, write and plot it all.
+
+    The test photos stay sealed: only an evaluation that names them opens them.
+    """
+    history = ended.history
+    metrics: dict[str, Metrics] = {}
+    swap = None
+    if history.best_epoch is not None:
+        job.learn.model.load_state_dict(load_file(run.model_path))
+        for name in ("train", "valid"):
+            predictions = _predict(job, name, log)
+            metrics[name] = predictions.metrics()
+            run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
+            run.write_metrics(name, metrics[name].as_json())
+        _tell_if_blind(metrics["valid"], job.spec.classes, log)
+        keep_temperature(run, "none", predictions)  # the last: those of validation
+        swap = _swap_benches(run, job, predictions, log)
+        plot_curves(history.rows, run.curves_path, best_epoch=history.best_epoch)
+        plot_confusion(
+            metrics["valid"].confusion,
+            job.spec.classes,
+            run.confusion_path,
+            title=f"Validation, {metrics['valid'].n} photos",
+            good=job.spec.good,
+        )
+    targets = parse_targets(job.config)
+    verdicts = judge(targets, run.read_metrics()) if metrics else []
+    n_test = len(job.data.split.test)
+    return FitReport(run, ended.reason, history.best_epoch, metrics, verdicts, n_test, swap)
+
+
+def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
+    """A model that gives one answer to everything can still have a fair F1: say so."""
+    given = [name for name, n in zip(classes, valid.confusion.sum(axis=0), strict=True) if n]
+    if len(given) == 1:
+        log(
+            Note(
+                f"The best model calls every validation photo {given[0]!r}: it can't tell the "
+                "classes apart. Pretrained --weights help most, then more photos and epochs.",
+                "warning",
+            )
+        )
+
+
+def _swap_benches(run: Run, job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
+    """Measure and keep how the validation photos fare on another class's bench."""
+    side, classes = job.data.split.valid, job.spec.classes
+
+    def predict(photos: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return class_probabilities(
+            job.learn.model,
+            photos,
+            range(len(photos)),
+            job.spec.preprocessing,
+            device=job.learn.dls.device,
+        )
+
+    swap = bench_swap(
+        predict,
+        job.data.store,
+        job.data.rows(side),
+        valid.y_true,
+        valid.y_prob,
+        good=classes.index(job.spec.good) if job.spec.good else None,
+        seed=job.config.training.seed,
+        on_batch=lambda done: log(Progress("swapping benches", done, len(side))),
+    )
+    if swap is None:
+        only = classes[valid.y_true[0]]
+        log(Note(f"No bench swap: all validation photos are {only!r}, none lends another bench."))
+    else:
+        run.write_bench_swap("valid", swap.as_json())
+    return swap
+
+
+def _predict(job: Job, name: str, log: Log) -> Predictions:
+    side = job.data.split.of(name)
+    y_prob = class_probabilities(
+        job.learn.model,
+        job.data.store,
+        job.data.rows(side),
+        job.spec.preprocessing,
+        device=job.learn.dls.device,
+        on_batch=lambda done: log(Progress(f"measuring {name}", done, len(side))),
+    )
+    photos = [job.data.manifest.photos[index] for index in side]
+    return predictions_of(photos, job.spec.classes, job.spec.good, y_prob)
+
+
+def as_event_data(report: FitReport) -> dict[str, Any]:
+    """The closing event for ``--json``."""
+    return {
+        "run": str(report.run.folder),
+        "reason": report.reason,
+        "best_epoch": report.best_epoch,
+        "metrics": {split: metrics.as_json() for split, metrics in report.metrics.items()},
+        "targets": [
+            {
+                "metric": verdict.target.metric,
+                "split": verdict.target.split,
+                "target": verdict.target.low,
+                "value": verdict.value,
+                "met": verdict.met,
+            }
+            for verdict in report.verdicts
+        ],
+        "bench_swap": report.bench_swap.as_json() if report.bench_swap else None,
+    }
