@@ -1,5 +1,6 @@
-"""The commands that compare the old pipeline with the improved one."""
+"""The commands that train several times on the same photos: quick-test, ablate, learning-curve."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,7 +26,9 @@ from fastdefect.options import with_config_options
 if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.ablate import AblationReport
+    from fastdefect.jobs.learning_curve import CurveReport
     from fastdefect.jobs.quick_test import QuickReport
+    from fastdefect.jobs.series import SeriesReport
 
 _QUICK_EPOCHS = 3
 
@@ -50,7 +53,6 @@ def quick_test(
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = _quick_settings(flags, config)
-        from fastdefect.run import INTERRUPTED
         from fastdefect.runs import open_run
 
         begun = open_run(resume, runs) if resume is not None else None
@@ -63,8 +65,6 @@ def quick_test(
                 settings, runs=runs, name=name, command=command_line(), on_event=screen
             )
         _show_quick(screen, report)
-        if report.series.reason == INTERRUPTED:
-            raise typer.Exit(INTERRUPTED_EXIT)
 
 
 def _quick_settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
@@ -80,10 +80,7 @@ def _show_quick(screen: "Screen", report: "QuickReport") -> None:
     if report.comparison is not None:
         seconds = {each.member.name: each.seconds for each in report.series.finished}
         screen.table(quick_table(report.metrics, report.comparison, report.verdicts, seconds))
-    screen.line(f"Run: {report.series.run.folder}")
-    if report.series.left:
-        screen.line(f"Go on with: {report.series.run.resume_command}")
-    screen.result("result", report.as_json())
+    _close(screen, report.series, (), report.as_json())
 
 
 @app.command()
@@ -114,7 +111,6 @@ def ablate(
             resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
         )
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        from fastdefect.run import INTERRUPTED
         from fastdefect.runs import open_run
 
         begun = open_run(resume, runs) if resume is not None else None
@@ -134,24 +130,99 @@ def ablate(
                 on_event=screen,
             )
         _show_ablation(screen, report)
-        if report.series.reason == INTERRUPTED:
-            raise typer.Exit(INTERRUPTED_EXIT)
 
 
 def _show_ablation(screen: "Screen", report: "AblationReport") -> None:
     from fastdefect.reporting.ablation_table import ablation_table
-    from fastdefect.reporting.left import left_line
 
-    series = report.series
     if report.figures:
         n_seeds = max(len(by_seed) for by_seed in report.figures.values())
         title = f"Ablation, {n_seeds} seed{'s' if n_seeds > 1 else ''}, validation"
         screen.table(ablation_table(report.steps, report.figures, report.gains, title=title))
-    for file in report.files:
+    _close(screen, report.series, report.files, report.as_json())
+
+
+@app.command("learning-curve")
+@with_config_options(sections=("data", "model", "training"))
+def learning_curve(
+    flags: dict[str, Any],
+    *,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            min=3, max=10, show_default="4", help="Shares of the parts: all, 1/2, 1/4, ..."
+        ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, show_default="3", help="Trainings of each, other parts each."),
+    ] = None,
+    budget: Budget = None,
+    config: ConfigFile = None,
+    runs: Runs = Path("runs"),
+    name: NewName = None,
+    resume: Resume = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Train on an eighth to all of the parts: what would twice as many photos bring?"""
+    with session(quiet, as_json) as screen:
+        own = {"config": config, "name": name, "points": points, "repeats": repeats}
+        refuse_with_resume(
+            resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
+        )
+        settings, minutes = resolve(flags, config), budget_minutes(budget)
+        from fastdefect.runs import open_run
+
+        # Before the job, whose import takes seconds: a mistyped name is told at once.
+        begun = open_run(resume, runs) if resume is not None else None
+        from fastdefect.jobs import learning_curve as job
+
+        if begun is not None:
+            report = job.resume(begun, budget_minutes=minutes, on_event=screen)
+        else:
+            report = job.start(
+                settings,
+                points=4 if points is None else points,
+                repeats=3 if repeats is None else repeats,
+                budget_minutes=minutes,
+                runs=runs,
+                name=name,
+                command=command_line(),
+                on_event=screen,
+            )
+        _show_curve(screen, report)
+
+
+def _show_curve(screen: "Screen", report: "CurveReport") -> None:
+    from fastdefect.reporting.learning_table import learning_table, outlook_lines
+
+    if report.valid is not None:
+        screen.table(
+            learning_table(
+                report.points,
+                report.outlook,
+                valid_photos=report.valid.photos,
+                valid_parts=report.valid.parts,
+            )
+        )
+        for line in outlook_lines(report.points, report.outlook):
+            screen.line(line)
+    _close(screen, report.series, report.files, report.as_json())
+
+
+def _close(screen: "Screen", series: "SeriesReport", files: Sequence[Path], result: Any) -> None:
+    """What every series ends with; exits with its own code if it was interrupted."""
+    from fastdefect.reporting.left import left_line
+    from fastdefect.run import INTERRUPTED
+
+    for file in files:
         screen.line(f"Written: {file}")
     screen.line(f"Run: {series.run.folder}")
     if series.left:
         left = [member.name for member in series.left]
         screen.line(left_line(len(series.finished), left, series.seconds_left))
         screen.line(f"Go on with: {series.run.resume_command}")
-    screen.result("result", report.as_json())
+    screen.result("result", result)
+    if series.reason == INTERRUPTED:
+        raise typer.Exit(INTERRUPTED_EXIT)

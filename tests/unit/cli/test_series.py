@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdefect.cli.ablation import _quick_settings
+from fastdefect.cli.series import _quick_settings
 from fastdefect.config import RunConfig, override, resolve
 from fastdefect.errors import UsageError
 
