@@ -3,7 +3,7 @@
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdefect.data.carve import Group, carve
@@ -113,6 +113,31 @@ def make_split(
                 sides[i] = side
     _check_trained(manifest, sides)
     return _split_of(sides, parts)
+
+
+def deal_again(
+    manifest: Manifest, base: Split, *, valid: float, test: float, seed: int, unleak: bool = False
+) -> Split:
+    """Another train and valid beside the very test of ``base``, of the same parts.
+
+    For several trainings that learn from one another: a photo that is sealed for one must not
+    be validated on by the next. ``valid`` and ``test`` are the shares that ``base`` was made
+    with; what is raised is what ``make_split`` raises.
+    """
+    sealed = set(base.test)
+    carved = sealed and all(photo.split != "test" for photo in manifest.photos)
+    photos = tuple(
+        replace(photo, split="test") if i in sealed else photo
+        for i, photo in enumerate(manifest.photos)
+    )
+    return make_split(
+        replace(manifest, photos=photos),
+        base.parts,
+        valid=valid / (1 - test) if carved else valid,  # the same number of photos as before
+        test=0.0 if carved else test,
+        seed=seed,
+        unleak=unleak,
+    )
 
 
 def plain_leaks(

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split, read_split
+from fastdefect.data.split import Split, deal_again, read_split
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import OnEvent, silent
 from fastdefect.jobs.assemble import choose_machine
-from fastdefect.jobs.data import divide, read_and_audit, read_data
+from fastdefect.jobs.data import divide, limit_training, read_and_audit, read_data
 from fastdefect.run import Run
 
 Narrow = Callable[[Split, Manifest], Split]
@@ -28,8 +28,9 @@ _NAME = re.compile(r"\w[\w+-]*")
 class Member:
     """One of several trainings on the same photos.
 
-    ``name`` is its folder's. Its photos are split with ``split_seed``, its config's seed if
-    that is None, and then by ``narrow`` taken out of train (``data/fewer.py``), if it is given.
+    ``name`` is its folder's. Its train and valid are dealt with ``split_seed``, its config's
+    seed if that is None, beside the one test of all members; then ``narrow`` takes photos out
+    of train (``data/fewer.py``), if it is given.
     """
 
     name: str
@@ -62,7 +63,7 @@ class SeriesPhotos:
         store: PhotoStore,
     ) -> None:
         self.manifest, self.base, self.findings = manifest, base, findings
-        self._common = _common(config.data)
+        self._common, self._seed = _common(config.data), config.training.seed
         self._stores = {_reading(config): store}
         self._splits: dict[Member, Split] = {}
 
@@ -102,17 +103,25 @@ class SeriesPhotos:
     def split_of(self, member: Member) -> Split:
         """The sides of the photos in the member's training."""
         if member not in self._splits:
-            config, seed = member.config, member.split_seed
-            split = divide(
-                self.manifest,
-                self.base.parts,
-                config.data,
-                seed=config.training.seed if seed is None else seed,
-                on_event=silent,
-            )
+            seed = member.config.training.seed if member.split_seed is None else member.split_seed
+            split = self._split(member.config.data, seed)
             narrowed = split if member.narrow is None else member.narrow(split, self.manifest)
             self._splits[member] = narrowed
         return self._splits[member]
+
+    def _split(self, data: DataConfig, seed: int) -> Split:
+        """By ``seed``; the test is the same for all."""
+        if seed == self._seed:
+            return divide(self.manifest, self.base.parts, data, seed=seed, on_event=silent)
+        split = deal_again(
+            self.manifest,
+            self.base,
+            valid=data.valid,
+            test=data.test,
+            seed=seed,
+            unleak=data.unleak,
+        )
+        return limit_training(self.manifest, split, data, seed=seed, on_event=silent)
 
     def data_of(self, member: Member, on_event: OnEvent) -> TrainingData:
         """What the member's training is handed; its photos are read if they must be."""

@@ -11,6 +11,7 @@ from fastdefect.data.split import (
     SPLIT_COLUMNS,
     SPLITS,
     Split,
+    deal_again,
     group_parts,
     make_split,
     plain_leaks,
@@ -455,3 +456,54 @@ def test_a_split_that_is_no_text(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RunError, match="Can't read the split"):
         read_split(path, plain(good=3, crack=3))
+
+
+# ---- dealt again beside the same test ----------------------------------------------------
+
+
+@pytest.mark.parametrize("test", [0.25, 0.0])
+def test_dealt_again_the_test_stays_and_train_and_valid_change(test):
+    photos = manifest(
+        [photo(f"{i:03}", "bad" if i // 4 % 2 else "good", part=str(i // 4)) for i in range(320)]
+    )
+    base = split_by_parts(photos, valid=0.25, test=test, seed=1)
+    again = deal_again(photos, base, valid=0.25, test=test, seed=2)
+    assert again.test == base.test
+    assert again.parts == base.parts
+    assert again.valid != base.valid
+    assert counts(photos, again) == counts(photos, base)  # as large, and as stratified
+    assert not {base.parts[i] for i in again.train} & {base.parts[i] for i in again.valid}
+    assert deal_again(photos, base, valid=0.25, test=test, seed=2) == again
+    assert deal_again(photos, base, valid=0.25, test=test, seed=3) != again
+
+
+@pytest.mark.parametrize("given", ["valid", "test"])
+def test_dealt_again_what_is_given_stays(given):
+    names = [f"{i:03}" for i in range(120)]
+    photos = manifest(
+        [
+            photo(name, "good" if i % 2 else "bad", split=given if i < 30 else None)
+            for i, name in enumerate(names)
+        ]
+    )
+    base = split_by_parts(photos, valid=0.25, test=0.2, seed=1)
+    again = deal_again(photos, base, valid=0.25, test=0.2, seed=2)
+    assert again.of(given) == base.of(given) == tuple(range(30))
+    assert again.test == base.test
+    assert counts(photos, again) == counts(photos, base)
+    assert (again.valid == base.valid) == (given == "valid")
+
+
+def test_dealt_again_unleaked_photos_stay_out():
+    sealed = [photo(f"t{i}", "good" if i % 2 else "bad", part=str(i), split="test") for i in (1, 2)]
+    rest = [
+        photo(f"{i:02}", "good" if i % 2 else "bad", part=str(i), split="train")
+        for i in range(1, 41)
+    ]
+    photos = manifest([*rest, *sealed])
+    shares = {"valid": 0.25, "test": 0.25, "unleak": True}
+    base = make_split(photos, group_parts(photos), seed=1, **shares)
+    again = deal_again(photos, base, seed=2, **shares)
+    assert again.unused == base.unused
+    assert len(base.unused) == 2
+    assert again.test == base.test

@@ -124,6 +124,8 @@ def test_a_seed_has_one_split_and_its_own(
     of_seven = [split for name, split in splits.items() if name.endswith("-7")]
     assert all(split == of_seven[0] for split in of_seven)
     assert splits["old-seed-8"].valid != of_seven[0].valid
+    # What is sealed for one seed must not be validated on with the next.
+    assert splits["old-seed-8"].test == of_seven[0].test != ()
     parts = of_seven[0].parts
     assert not {parts[i] for i in of_seven[0].train} & {parts[i] for i in of_seven[0].valid}
     kept = Run(tmp_path / "ab").split_path
