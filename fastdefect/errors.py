@@ -29,6 +29,10 @@ class DataError(FastdefectError):
     """Photos, labels or a split that can't be trained on."""
 
 
+class DivergedError(DataError):
+    """A training whose predictions are no numbers any more."""
+
+
 class ModelError(FastdefectError):
     """An architecture or a weights file that can't be used."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.errors import DataError
+from fastdefect.errors import DataError, DivergedError
 
 HEADLINE = ("f1", "precision", "recall", "auc", "accuracy", "escape_rate", "overkill_rate")
 FIGURES = (
@@ -215,7 +215,7 @@ def check_predictions(
         )
     if not np.isfinite(y_prob).all():
         bad = int((~np.isfinite(y_prob)).any(axis=1).sum())
-        raise DataError(
+        raise DivergedError(
             f"Expected finite probabilities, but those of {bad} of {len(y_true)} photos are not.",
             "The training diverged: try a lower --learning-rate, or --precision fp32.",
         )

@@ -50,12 +50,13 @@ from fastdefect.files import read_csv, write_csv, write_json, write_text
 
 SCHEMA = 1
 # What run.json's status can be.
-RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, OUT_OF_BUDGET = (
+RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, DIVERGED, OUT_OF_BUDGET = (
     "running",
     "finished",
     "early stopping",
     "interrupted",
     "failed",
+    "diverged",
     "out of budget",
 )
 # What run.json's kind can be; older runs have none and are trainings.

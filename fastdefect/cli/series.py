@@ -219,6 +219,8 @@ def _close(screen: "Screen", series: "SeriesReport", files: Sequence[Path], resu
     for file in files:
         screen.line(f"Written: {file}")
     screen.line(f"Run: {series.run.folder}")
+    if series.diverged:
+        screen.line(f"Diverged and left out: {', '.join(m.name for m in series.diverged)}")
     if series.left:
         left = [member.name for member in series.left]
         screen.line(left_line(len(series.finished), left, series.seconds_left))

@@ -58,6 +58,7 @@ class AblationReport:
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
+            "diverged": [member.name for member in self.series.diverged],
             "left": [member.name for member in self.series.left],
             "seconds_left": self.series.seconds_left,
             "steps": [
@@ -184,6 +185,7 @@ def _configured(config: RunConfig, step: Step, seed: int) -> RunConfig:
 
 def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationReport:
     """Put the trainings together, write and plot it; all of it follows from the files."""
+    series.require(1)
     by_name = {finished.member.name: finished for finished in series.finished}
     seeds = _seeds(series.run.read_config(), series.run.read_state()["plan"]["seeds"])
     figures: Figures = {}

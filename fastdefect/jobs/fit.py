@@ -7,14 +7,14 @@ from fastdefect.config import ModelConfig, RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
-from fastdefect.errors import FastdefectError, RunError
+from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.assemble import Job, assemble
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit_report import FitReport, conclude, parse_targets
 from fastdefect.jobs.interrupt import stop_on_interrupt
 from fastdefect.jobs.log import Log
-from fastdefect.run import EARLY, FAILED, FINISHED, RUNNING, Run
+from fastdefect.run import DIVERGED, EARLY, FAILED, FINISHED, RUNNING, Run
 from fastdefect.runs import create_run
 from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
@@ -102,7 +102,8 @@ def _train(run: Run, job: Job, log: Log, checkpoint: Checkpoint | None) -> FitRe
             )
         report = conclude(run, job, ended, log)
     except FastdefectError as error:
-        run.update_state(status=FAILED, error=error.message)
+        status = DIVERGED if isinstance(error, DivergedError) else FAILED
+        run.update_state(status=status, error=error.message)
         raise
     run.update_state(
         status=ended.reason, epochs=len(ended.history.rows), best_epoch=ended.history.best_epoch

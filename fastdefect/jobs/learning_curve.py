@@ -76,6 +76,7 @@ class CurveReport:
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
+            "diverged": [member.name for member in self.series.diverged],
             "left": [member.name for member in self.series.left],
             "seconds_left": self.series.seconds_left,
             "error": f"{ERROR} on validation",
@@ -207,6 +208,7 @@ def _check(config: RunConfig, points: int, repeats: int) -> None:
 
 def _close(series: SeriesReport) -> CurveReport:
     """Put the trainings together, write and plot it; all of it follows from the files."""
+    series.require(1)
     if not series.finished:
         return CurveReport(series, (), None, None, ())
     plan = series.run.read_state()["plan"]

@@ -95,6 +95,7 @@ def members_of(config: RunConfig) -> list[Member]:
 
 def _close(series: SeriesReport, log: Log) -> QuickReport:
     metrics = {each.member.name: dict(each.metrics) for each in series.finished}
+    series.require(2)
     if series.left:
         return QuickReport(series, metrics, None, (), None)
     runs = {each.member.name: each.run for each in series.finished}

@@ -11,7 +11,7 @@ own. One that is finished is kept; one that was interrupted goes on where it sto
 
 import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -20,8 +20,8 @@ from typing import Any, Literal
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import Split, read_split, split_rows
-from fastdefect.data.wording import counted
-from fastdefect.errors import FastdefectError, RunError
+from fastdefect.data.wording import counted, first
+from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.jobs.assemble import assemble, choose_machine
 from fastdefect.jobs.environment import describe_environment
@@ -30,6 +30,7 @@ from fastdefect.jobs.fit_report import parse_targets
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.run import (
+    DIVERGED,
     EARLY,
     FAILED,
     FINISHED,
@@ -64,15 +65,25 @@ class Finished:
 class SeriesReport:
     """How a series ended: finished, interrupted or out of budget.
 
-    ``finished`` and ``left`` (undone) are in the order of the members. ``seconds_left``: what
-    those left should take; None where none is finished to tell by.
+    ``finished``, ``diverged`` and ``left`` (undone) are in the order of the members.
+    ``seconds_left``: what those left should take; None where none is finished to tell by.
     """
 
     run: Run
     reason: str
     finished: tuple[Finished, ...]
+    diverged: tuple[Member, ...]
     left: tuple[Member, ...]
     seconds_left: float | None
+
+    def require(self, fewest: int) -> None:
+        """Raise ``DivergedError`` if so many diverged that ``fewest`` can't be finished."""
+        if len(self.finished) + len(self.left) < fewest:
+            raise DivergedError(
+                f"{first([member.name for member in self.diverged])} diverged: nothing is left "
+                "to tell.",
+                "Try a lower --learning-rate, or --precision fp32.",
+            )
 
 
 class Budget:
@@ -140,11 +151,12 @@ def resume_series(
 ) -> SeriesReport:
     """Do what is left of a series; photos are only read if something is."""
     log.to(parent.log_path)
-    finished = [read_finished(parent, member) for member in members]
-    if all(finished):
+    finished = tuple(f for member in members if (f := read_finished(parent, member)) is not None)
+    diverged = tuple(member for member in members if _diverged(parent, member))
+    if len(finished) + len(diverged) == len(members):
         log(Note(f"{parent.name} is finished: nothing to train, reporting again."))
         parent.update_state(status=FINISHED)
-        return SeriesReport(parent, FINISHED, tuple(f for f in finished if f), (), 0.0)
+        return SeriesReport(parent, FINISHED, finished, diverged, (), 0.0)
     photos = SeriesPhotos.read_again(parent, log)
     return run_series(parent, members, photos, budget=budget, log=log)
 
@@ -155,23 +167,35 @@ def run_series(
     """Train the members in their order, each in a folder of its name; finished ones are kept.
 
     It stops at the first that the budget doesn't hold, by what finished ones took, or that
-    Ctrl-C interrupts. Raises what a training raises; the run then says that it failed.
+    Ctrl-C interrupts. One that diverges is told and left out, and not tried again: it would do
+    the same. Raises whatever else a training raises; the run then says that it failed.
     """
     log.to(parent.log_path)
     done = _finished_before(parent, members, photos, log)
+    diverged = {
+        member.name
+        for member in members
+        if _diverged(parent, member) and _same_split(parent.member(member.name), photos, member)
+    }
     reason = FINISHED
     parent.update_state(status=RUNNING)
     told: set[str] = set()
     try:
         for number, member in enumerate(members, start=1):
-            if member.name in done:
+            if member.name in done or member.name in diverged:
                 continue
             if not budget.holds(_seconds_for(parent, member, list(done.values()), photos)):
                 reason = OUT_OF_BUDGET
                 break
             photos.keep_for(m for m in members[number - 1 :] if m.name not in done)
             _tell_next(member, photos.split_of(member), number, len(members), log)
-            reason = _train(parent, member, photos, _prefixed(member.name, log, told))
+            try:
+                reason = _train(parent, member, photos, _prefixed(member.name, log, told))
+            except DivergedError as error:
+                log(Note(f"{member.name} diverged and is left out. {error.hint}", "warning"))
+                diverged.add(member.name)
+                reason = FINISHED
+                continue
             if reason == INTERRUPTED:
                 break
             reason = FINISHED
@@ -182,17 +206,27 @@ def run_series(
         parent.update_state(status=FAILED, error=error.message)
         raise
     parent.update_state(status=reason)
-    return _report(parent, members, done, photos, reason)
+    return _report(parent, members, done, diverged, photos, reason)
 
 
 def read_finished(parent: Run, member: Member) -> Finished | None:
     """The member as it was trained before; None if it wasn't, not to its end, or otherwise."""
     own = parent.member(member.name)
-    if not (own.folder / "run.json").exists() or own.read_config() != absolute(member.config):
-        return None
-    if own.read_state()["status"] not in (FINISHED, EARLY):
+    if _status(own, member) not in (FINISHED, EARLY):
         return None
     return Finished(member, own, own.read_metrics(), _seconds_of(own))
+
+
+def _diverged(parent: Run, member: Member) -> bool:
+    """Whether the member was trained before, with its settings, and diverged."""
+    return _status(parent.member(member.name), member) == DIVERGED
+
+
+def _status(own: Run, member: Member) -> str | None:
+    """What the member's run says; None if there is none or it had other settings."""
+    if not (own.folder / "run.json").exists() or own.read_config() != absolute(member.config):
+        return None
+    return str(own.read_state()["status"])
 
 
 def _require_finished(parent: Run, member: Member) -> Finished:
@@ -257,15 +291,17 @@ def _report(
     parent: Run,
     members: Sequence[Member],
     done: Mapping[str, Finished],
+    diverged: Set[str],
     photos: SeriesPhotos,
     reason: str,
 ) -> SeriesReport:
-    left = tuple(member for member in members if member.name not in done)
+    lost = tuple(member for member in members if member.name in diverged)
+    left = tuple(m for m in members if m.name not in done and m.name not in diverged)
     finished = tuple(done[member.name] for member in members if member.name in done)
     seconds = [_seconds_for(parent, member, finished, photos) for member in left]
     known = [each for each in seconds if each is not None]
     total = sum(known) if len(known) == len(left) else None
-    return SeriesReport(parent, reason, finished, left, total)
+    return SeriesReport(parent, reason, finished, lost, left, total)
 
 
 # ---- what a training takes ---------------------------------------------------------------

@@ -110,6 +110,16 @@ def test_ctrl_c_in_the_second_training_then_resume(
         assert_same_run(ablation.folder / name, run / name)
 
 
+def test_trainings_that_all_diverge_are_an_error(castings: Path, tmp_path: Path) -> None:
+    wild = ("--optimizer", "sgd", "--clip", "0", "--learning-rate", "1e30")
+    given = ("--runs", str(tmp_path), "--name", "ab", "--seeds", "1", *TINY, *wild)
+    result = invoke("ablate", str(castings), *given)
+    assert result.exit_code == 1, result.output
+    assert "old-seed-7 diverged and is left out" in result.output
+    assert "old-seed-7, arch-seed-7 diverged: nothing is left" in " ".join(result.output.split())
+    assert (tmp_path / "ab" / "arch-seed-7" / "run.json").read_text().count('"diverged"') == 1
+
+
 def _stop_in_the_second_fit():  # type: ignore[no-untyped-def]
     from fastai.callback.core import CancelFitException
 

@@ -17,14 +17,22 @@ from fastdefect.config import RunConfig, resolve
 from fastdefect.data.fewer import fewer
 from fastdefect.data.split import Split, read_split, split_rows
 from fastdefect.data.training_data import TrainingData
-from fastdefect.errors import DataError, ModelError, RunError
+from fastdefect.errors import DataError, DivergedError, ModelError, RunError
 from fastdefect.events import EpochDone, Event, Note, Progress
 from fastdefect.files import read_csv
 from fastdefect.jobs import series
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import Budget, SeriesReport, create_series, resume_series, run_series
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.run import EARLY, FINISHED, INTERRUPTED, LEARNING_CURVE, OUT_OF_BUDGET, Run
+from fastdefect.run import (
+    DIVERGED,
+    EARLY,
+    FINISHED,
+    INTERRUPTED,
+    LEARNING_CURVE,
+    OUT_OF_BUDGET,
+    Run,
+)
 from fastdefect.runs import create_run, list_runs, open_run, summarise
 
 
@@ -71,6 +79,8 @@ class Played:
         self.now += self.seconds
         log(EpochDone({"epoch": 1}, True))
         log(Progress("measuring valid", 1, 1))
+        if isinstance(reason, DivergedError):
+            run.update_state(status=DIVERGED)
         if isinstance(reason, BaseException):
             raise reason
         run.update_state(status=reason)
@@ -309,6 +319,28 @@ def test_a_member_of_other_settings_or_photos_is_trained_anew(
     assert any("trained anew" in text for text in _texts(played))
     assert not (parent.folder / "one" / "model.safetensors").exists()
     assert report.finished[0].run.read_config() == others[0].config
+
+
+def test_one_that_diverges_is_left_out_and_not_tried_again(
+    config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
+) -> None:
+    members = _members(config, "one", "two", "three")
+    parent = _create(tmp_path, config, members, photos)
+    played.ends = {"two": DivergedError("Expected finite probabilities.", "Try a lower rate.")}
+    report = _run(parent, members, photos, played)
+    assert (report.reason, report.left) == (FINISHED, ())
+    assert [each.member.name for each in report.finished] == ["one", "three"]
+    assert report.diverged == (members[1],)
+    assert "two diverged and is left out. Try a lower rate." in _texts(played)
+    played.ends = {}
+    again = resume_series(parent, members, budget=Budget(None), log=Log(played.told.append))
+    assert (again.finished, again.diverged) == (report.finished, report.diverged)
+    more = [*members, *_members(config, "four")]
+    assert [m.name for m in _run(parent, more, photos, played).diverged] == ["two"]
+    assert played.begun == ["one", "two", "three", "four"]
+    slower = [Member("two", _with(config, "training", learning_rate=1e-5))]
+    assert _run(parent, slower, photos, played).diverged == ()
+    assert played.begun[-1] == "two"
 
 
 def test_one_that_stopped_before_its_first_batch_is_begun_again(

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from fastdefect.config import TrainingConfig, resolve
 from fastdefect.data.split import Split
 from fastdefect.data.training_data import TrainingData
-from fastdefect.errors import DataError
+from fastdefect.errors import DivergedError
 from fastdefect.events import BatchDone, EpochDone, Event, FitEnded, FitStarted, silent
 from fastdefect.run import Run
 from fastdefect.runs import create_run
@@ -174,7 +174,7 @@ def test_a_training_that_diverges_is_an_error_for_people(
 ) -> None:
     run = _run(tmp_path)
     training = with_training(learning_rate=1e30, clip=0.0, optimizer="sgd")
-    with pytest.raises(DataError, match="finite") as caught:
+    with pytest.raises(DivergedError, match="finite") as caught:
         _fit(data, run, training)
     assert "--learning-rate" in caught.value.hint
 
