@@ -400,6 +400,10 @@ class Run:
             path.unlink()
         return tuple(path.name for path in found)
 
+    def forget_checkpoint(self) -> None:
+        """Delete the state of a training that won't be gone on with."""
+        self.checkpoint_path.unlink(missing_ok=True)
+
     def write_bench_swap(self, split: str, result: Mapping[str, Any]) -> None:
         """Put the bench swap of one split into ``bench_swap.json``, beside those of others."""
         results = self._read_json("bench_swap.json", missing={})

@@ -15,7 +15,7 @@ from fastdefect.data.store import PhotoStore
 from fastdefect.data.survey import Survey
 from fastdefect.data.threads import one_thread_each
 from fastdefect.data.wording import counted, ordinal
-from fastdefect.errors import DataError, RunError
+from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import read_csv
 from fastdefect.jobs.data import find_parts, finding_notes, must_search, read_data, tell
@@ -69,8 +69,15 @@ def load_evaluation_photos(
 
     Every evaluation takes its photos from here: where the sealed test is among them, that is
     noted in the run, with ``command`` and ``what`` it is for, before anything is predicted.
-    Raises ``RunError`` if the run has no model or no such photos.
+    Raises ``UsageError`` for the test and ``data`` at once, and ``RunError`` if the run has no
+    model or no such photos.
     """
+    if data is not None and split == "test":
+        raise UsageError(
+            "--split test and --data exclude each other: one names photos of the run, the other "
+            "photos from elsewhere.",
+            "Leave one of them out.",
+        )
     run.require_model()
     config = run.read_config().data
     if data is not None:

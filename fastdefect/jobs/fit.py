@@ -62,6 +62,11 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
     """A run's job as it was, and where it stopped; ``data`` if its photos are read already."""
     config = run.read_config()
     if not run.checkpoint_path.exists():
+        if run.read_state()["status"] in (FINISHED, EARLY):
+            raise RunError(
+                f"{run.name} is finished and its last state was deleted: nothing to resume.",
+                f"Report on it: fastdefect evaluate {run.folder}",
+            )
         raise RunError(
             f"{run.folder} stopped before its training began: there is nothing to resume.",
             f"Start anew with the same settings: fastdefect fit --config {run.config_path}",

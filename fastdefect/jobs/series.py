@@ -273,6 +273,8 @@ def _train(parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent) -> 
         own = create_member(parent, member.name, absolute(member.config))
         report = begin(own, job, own_log)
     own.update_state(seconds=spent + monotonic() - began)
+    if report.reason != INTERRUPTED:
+        own.forget_checkpoint()  # three times the model's size, for each of many trainings
     return report.reason
 
 

@@ -8,8 +8,10 @@ from fastdefect.files import read_csv
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Weights, last state and history are bit-identical; only the seconds may differ."""
-    for name in ("model.safetensors", "checkpoint.safetensors"):
+    """Weights, last state if kept, and history are bit-identical; only the seconds may differ."""
+    kept = (one / "checkpoint.safetensors").exists()
+    assert kept == (other / "checkpoint.safetensors").exists()
+    for name in ("model.safetensors", *(("checkpoint.safetensors",) if kept else ())):
         first, second = load_file(one / name), load_file(other / name)
         assert first.keys() == second.keys()
         different = [key for key in first if first[key].tobytes() != second[key].tobytes()]

@@ -12,7 +12,7 @@ from helpers.folders import castings_of, photo_folder
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.folds import fold_rows, split_for_fold
 from fastdefect.data.split import split_rows
-from fastdefect.errors import DataError, RunError
+from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs.data import divide_into_folds, load_training_data
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
@@ -91,11 +91,17 @@ def test_the_test_by_another_way_is_opened_all_the_same(run: Run, tmp_path: Path
     assert run.read_openings()[1]["what"] == f"a look, {len(sealed)} photos"
 
 
+def test_the_test_and_photos_from_elsewhere_exclude_each_other(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--split test and --data exclude each other"):
+        _open(run, split="test", data=tmp_path)
+    assert run.read_openings() == []
+
+
 def test_other_photos_open_nothing(run: Run, tmp_path: Path) -> None:
     other = photo_folder(tmp_path / "other", castings_of(6, 1), "part")
     for path in sorted(other.rglob("*.png")):
         path.write_bytes(path.read_bytes() + b"\0")  # other bytes, same picture
-    assert _open(run, data=other).opening is None
+    assert _open(run, split="valid", data=other).opening is None
 
 
 def test_a_run_without_test_photos_or_without_a_model(run: Run, data: Path) -> None:

@@ -276,6 +276,7 @@ def test_finished_members_are_kept_and_early_stopped_ones_are_finished(
     again = resume_series(parent, members, budget=Budget(None), log=Log(played.told.append))
     assert again.finished == report.finished
     assert (played.begun, played.resumed) == (["one", "two", "three"], ["two"])
+    assert not list(parent.folder.glob("*/checkpoint.safetensors"))  # nobody goes on with them
     assert "nothing to train" in _texts(played)[-1]
 
 
