@@ -36,7 +36,9 @@ from fastdefect.data.shortlist import shortlists
 
 # In groups of three and more the pairs have to agree, so that false ones do less harm than
 # the fit to single pairs supposes: its log odds are raised by that much. The groups found on the
-# fitted seeds told how much; with parts of two photos more costs precision.
+# fitted seeds told how much; with parts of two photos more costs precision. (What an absent pair
+# counts, ``_ABSENT``, was chosen in the same way on those, on 105 with one photo a part, and on two
+# sets of 512 pixels: 106 with two and 107 with three.)
 OFFSET = 0.5
 
 Image = NDArray[np.uint8]
