@@ -38,7 +38,24 @@ def quick_table(
         f"Before and after, on {comparison.n} validation photos of {comparison.n_parts} parts",
         ("metric", "before", "after", "difference", "evidence (95 %)", "target", "met"),
         tuple(rows),
-        "Before: the small CNN without any trick. Targets are those of the replaced pipeline.",
+        "Before: the small CNN without any trick. Targets are those of the replaced pipeline."
+        + _blindness(metrics),
+    )
+
+
+def _blindness(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """Says which model gives one answer to everything: F1 can be 0.67 and better than 0 then."""
+    blind = [
+        name
+        for name in ("before", "after")
+        if sum(map(any, zip(*metrics[name]["valid"]["confusion"], strict=True))) == 1
+    ]
+    if not blind:
+        return ""
+    which = "Either model" if len(blind) == 2 else f"The model {blind[0]}"
+    return (
+        f" {which} gives one answer to every photo: its F1, precision and recall say nothing of "
+        "what it can tell apart."
     )
 
 

@@ -115,3 +115,11 @@ def test_a_gap_is_judged_by_its_size(train: tuple[float, float]) -> None:
     """Validation is 96.25 %: gaps of -6.25 and -18.25 points."""
     rows = _rows(_table(_said(12, 8), _said(2, 1), train=train))
     assert rows["gap, train - valid"]["met"] == ("met" if train[1] == 0.9 else "not met")
+
+
+def test_one_answer_to_every_photo_is_told() -> None:
+    some, all_defect, all_good = _said(12, 8), _said(0, 40), _said(40, 0)
+    assert "one answer" not in _table(some, some).caption
+    assert "The model after gives one answer" in _table(some, all_defect).caption
+    assert "The model before gives one answer" in _table(all_good, some).caption
+    assert "Either model gives one answer" in _table(all_good, all_defect).caption
