@@ -23,6 +23,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from fastdefect.data import camera
 from fastdefect.data.images import Pixels
 
 _REFERENCE_SIDE = 224  # pixels
@@ -98,10 +99,6 @@ def _contrast(image: Pixels, factor: float, rng: Generator) -> Pixels:
     # About the photo's own mean: about 128 a dark photo would get brighter as it got flatter.
     mean = float(image.reshape(-1, 3).mean(axis=0) @ _LUMA)
     return _looked_up(image, mean + factor * (_LEVELS - mean))
-
-
-def _gamma(image: Pixels, gamma: float, rng: Generator) -> Pixels:
-    return _looked_up(image, 255 * (_LEVELS / 255) ** gamma)
 
 
 def _colour_temperature(image: Pixels, kelvin: float, rng: Generator) -> Pixels:
@@ -183,13 +180,6 @@ def _noise(image: Pixels, sd: float, rng: Generator) -> Pixels:
     height, width = image.shape[:2]
     drawn = rng.standard_normal((height, width, 1 if _is_grey(image) else 3))
     return _rounded(image + sd * drawn)
-
-
-def _jpeg(image: Pixels, quality: float, rng: Generator) -> Pixels:
-    """There and back. JPEG's blocks are 8 pixels whatever the size of the photo."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, round(quality)]
-    data = cv2.imencode(".jpg", image[..., ::-1], options)[1]
-    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 # ---- pose: where the part lies
@@ -293,7 +283,7 @@ def _fine(points: NDArray[np.float64]) -> NDArray[np.int32]:
 _ALL = (
     Disturbance("brightness", "factor", "x{:g}", 1, (0.9, 0.7, 0.5, 1.1, 1.3, 1.5), _brightness),
     Disturbance("contrast", "factor", "x{:g}", 1, (0.85, 0.7, 0.5, 1.15, 1.3, 1.5), _contrast),
-    Disturbance("gamma", "exponent", "{:g}", 1, (0.85, 0.7, 0.5, 1.2, 1.4, 2), _gamma),
+    Disturbance("gamma", "exponent", "{:g}", 1, (0.85, 0.7, 0.5, 1.2, 1.4, 2), camera.bend),
     Disturbance(
         "colour temperature", "K", "{:g} K", 6500, (5500, 4500, 3500, 8000, 10000),
         _colour_temperature,
@@ -303,7 +293,7 @@ _ALL = (
     Disturbance("blur", "sd, px at 224", "{:g} px", 0, (0.5, 1, 2, 3, 4), _blur),
     Disturbance("motion blur", "length, px at 224", "{:g} px", 0, (2, 4, 8, 12), _motion_blur),
     Disturbance("noise", "sd, levels of 255", "{:g} of 255", 0, (5, 10, 15, 25, 40), _noise),
-    Disturbance("JPEG", "quality", "quality {:g}", 100, (90, 70, 50, 30, 20, 10), _jpeg),
+    Disturbance("JPEG", "quality", "quality {:g}", 100, (90, 70, 50, 30, 20, 10), camera.compress),
     Disturbance("turn", "degrees", "{:+g} degrees", 0, (-5, -10, -15, 5, 10, 15), _turn),
     Disturbance("large turn", "degrees", "{:g} degrees", 0, (45, 90, 135, 180), _turn),
     Disturbance("shift", "share of side", "{:.0%} of the side", 0, (0.02, 0.05, 0.1, 0.15), _shift),

@@ -11,7 +11,7 @@ from fastdefect.evaluation.operating_point import OperatingPoint, Tally
 from fastdefect.evaluation.rates import Rate, parts_needed
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import metric_text, metric_title, opened_text
+from fastdefect.reporting.tables import interval_text, metric_text, metric_title, opened_text
 
 _CLAIMED = (0.01, 0.001)  # escape rates that a line is asked to prove
 
@@ -75,13 +75,6 @@ def _counts(rate: Rate | None) -> str:
     if rate is None:
         return ""
     return f"{rate.count} of {counted(rate.photos, 'photo')}, {counted(rate.parts, 'part')}"
-
-
-def interval_text(name: str, interval: tuple[float, float] | None) -> str:
-    """``low to high``, as ``metric_text`` has them; - where there is none."""
-    if interval is None:
-        return "-"
-    return f"{metric_text(name, interval[0])} to {metric_text(name, interval[1])}"
 
 
 def _classes(evaluation: Evaluation) -> TableData:

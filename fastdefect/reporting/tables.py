@@ -60,6 +60,13 @@ def metric_text(name: str, value: float | None) -> str:
     return f"{value:.2%}" if name in _PERCENT else f"{value:.4f}"
 
 
+def interval_text(name: str, interval: tuple[float, float] | None) -> str:
+    """``low to high``, as ``metric_text`` has them; - where there is none."""
+    if interval is None or not all(map(math.isfinite, interval)):
+        return "-"
+    return f"{metric_text(name, interval[0])} to {metric_text(name, interval[1])}"
+
+
 def change_text(name: str, before: float | None, after: float | None) -> str:
     """After minus before; percentages in points."""
     if before is None or after is None or not math.isfinite(after - before):
@@ -227,9 +234,9 @@ def folds_table(
             metric_title(name),
             metric_text(name, spreads[name].mean),
             metric_text(name, spreads[name].sd),
-            _range_text(name, (spreads[name].min, spreads[name].max)),
+            interval_text(name, (spreads[name].min, spreads[name].max)),
             _with_counts(name, pooled),
-            _range_text(name, intervals[name]),
+            interval_text(name, intervals[name]),
         )
         for name in HEADLINE
     ]
@@ -240,12 +247,6 @@ def folds_table(
         f"{counted(pooled.n, 'photo')} of {counted(n_parts, 'part')}; intervals by bootstrap over "
         f"parts. {_kind([pooled])}",
     )
-
-
-def _range_text(name: str, ends: tuple[float, float] | None) -> str:
-    if ends is None or not all(map(math.isfinite, ends)):
-        return "-"
-    return f"{metric_text(name, ends[0])} to {metric_text(name, ends[1])}"
 
 
 def _extent(row: Mapping[str, Any]) -> str:
