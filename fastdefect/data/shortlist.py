@@ -19,7 +19,7 @@ from scipy import sparse
 from fastdefect.data.keypoints import MIRROR, Keypoints
 
 # Fewest and most photos on a shortlist, as they are and as mirror images, and of hash tables.
-# Of a few hundred photos each can be compared with many: nobody has to wait for it.
+# Of some hundred photos each can be compared with many: nobody has to wait for it.
 LISTED, MIRRORED = (26, 60), (6, 40)
 _TABLES = (32, 64)
 _HASHED = 600  # keypoints of a photo, the strongest
@@ -41,7 +41,7 @@ class Shortlist:
 def shortlists(photos: Sequence[Keypoints]) -> list[Shortlist]:
     """For each photo the others that share most hashes with it.
 
-    There are as many as ``LISTED`` and ``MIRRORED`` say, fewest from 700 photos on. A photo
+    There are as many as ``LISTED`` and ``MIRRORED`` say, fewest from 1,400 photos on. A photo
     may be on both lists. The same photos in the same order give the same lists.
     """
     n = len(photos)
@@ -49,7 +49,7 @@ def shortlists(photos: Sequence[Keypoints]) -> list[Shortlist]:
         none = np.zeros(0, np.int64)
         return [Shortlist(none, none)] * n
     hashes = _Hashes(photos)
-    most = min(max(18_000 // n, LISTED[0]), LISTED[1])
+    most = min(max(36_000 // n, LISTED[0]), LISTED[1])
     most_mirrored = min(max(18_000 // n - 20, MIRRORED[0]), MIRRORED[1])
     rows = max(1, _BLOCK // (2 * n))
     lists: list[Shortlist] = []
