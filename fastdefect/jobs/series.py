@@ -116,8 +116,9 @@ def create_series(
     Raises ``UsageError``, ``DataError`` or ``ModelError`` for a member that can't be trained.
     """
     photos.check(members)
-    for each in {(m.config.model, m.config.data.image_size) for m in members}:
-        build_backbone(each[0].arch, each[0].weights, each[1])
+    for model, size in {(m.config.model, m.config.data.image_size) for m in members}:
+        # Weights that are downloaded if they can be need no trying: they are no error.
+        build_backbone(model.arch, "none" if model.weights == "auto" else model.weights, size)
     for member in members:
         parse_targets(member.config)
     run = create_run(runs, name, absolute(config), command, kind=kind)
