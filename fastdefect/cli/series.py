@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastdefect.jobs.learning_curve import CurveReport
     from fastdefect.jobs.quick_test import QuickReport
     from fastdefect.jobs.series import SeriesReport
+    from fastdefect.run import Run
 
 _QUICK_EPOCHS = 3
 
@@ -53,9 +54,7 @@ def quick_test(
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = _quick_settings(flags, config)
-        from fastdefect.runs import open_run
-
-        begun = open_run(resume, runs) if resume is not None else None
+        begun = _begun(resume, runs)
         from fastdefect.jobs import quick_test as job
 
         if begun is not None:
@@ -65,6 +64,13 @@ def quick_test(
                 settings, runs=runs, name=name, command=command_line(), on_event=screen
             )
         _show_quick(screen, report)
+
+
+def _begun(resume: str | None, runs: Path) -> "Run | None":
+    """The run to go on with. Before the job, whose import takes seconds: a typo is told at once."""
+    from fastdefect.runs import open_run
+
+    return open_run(resume, runs) if resume is not None else None
 
 
 def _quick_settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
@@ -111,9 +117,7 @@ def ablate(
             resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
         )
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        from fastdefect.runs import open_run
-
-        begun = open_run(resume, runs) if resume is not None else None
+        begun = _begun(resume, runs)
         from fastdefect.jobs import ablate as job
 
         if begun is not None:
@@ -172,10 +176,7 @@ def learning_curve(
             resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
         )
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        from fastdefect.runs import open_run
-
-        # Before the job, whose import takes seconds: a mistyped name is told at once.
-        begun = open_run(resume, runs) if resume is not None else None
+        begun = _begun(resume, runs)
         from fastdefect.jobs import learning_curve as job
 
         if begun is not None:

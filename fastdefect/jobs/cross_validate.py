@@ -25,24 +25,22 @@ from fastdefect.evaluation.intervals import (
 from fastdefect.evaluation.predictions import (
     Predictions,
     pooled,
-    predictions_of,
     read_predictions,
 )
 from fastdefect.evaluation.targets import Verdict, judge
-from fastdefect.events import Note, OnEvent, Progress, silent
+from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.data import divide_into_folds, limit_training, read_and_audit, read_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
-from fastdefect.jobs.fit_report import parse_targets
+from fastdefect.jobs.fit_report import parse_targets, predict
 from fastdefect.jobs.log import Log
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots import plot_confusion
 from fastdefect.run import CROSS_VALIDATION, EARLY, FAILED, FINISHED, INTERRUPTED, RUNNING, Run
 from fastdefect.runs import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
-from fastdefect.training.predict import class_probabilities
 
 HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
 
@@ -198,16 +196,7 @@ def _tell_fold(data: TrainingData, k: int, fold: int, held_out: int, log: Log) -
 def _predict(own: Run, job: Job, held_out: tuple[int, ...], fold: int, log: Log) -> Predictions:
     """Of the fold's best model, on the photos that neither trained nor chose it."""
     job.learn.model.load_state_dict(load_file(own.model_path))
-    y_prob = class_probabilities(
-        job.learn.model,
-        job.data.store,
-        job.data.rows(held_out),
-        job.spec.preprocessing,
-        device=job.learn.dls.device,
-        on_batch=lambda done: log(Progress(f"fold {fold}, held out", done, len(held_out))),
-    )
-    photos = [job.data.manifest.photos[index] for index in held_out]
-    return predictions_of(photos, job.spec.classes, job.spec.good, y_prob)
+    return predict(job, held_out, f"fold {fold}, held out", log)
 
 
 def _is_done(own: Run) -> bool:

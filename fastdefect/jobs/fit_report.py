@@ -52,7 +52,7 @@ def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
     if history.best_epoch is not None:
         job.learn.model.load_state_dict(load_file(run.model_path))
         for name in ("train", "valid"):
-            predictions = _predict(job, name, log)
+            predictions = predict(job, job.data.split.of(name), f"measuring {name}", log)
             metrics[name] = predictions.metrics()
             run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
             run.write_metrics(name, metrics[name].as_json())
@@ -117,15 +117,15 @@ def _swap_benches(run: Run, job: Job, valid: Predictions, log: Log) -> BenchSwap
     return swap
 
 
-def _predict(job: Job, name: str, log: Log) -> Predictions:
-    side = job.data.split.of(name)
+def predict(job: Job, side: tuple[int, ...], task: str, log: Log) -> Predictions:
+    """What the network says of the photos ``side``, as it is now; ``task`` names the progress."""
     y_prob = class_probabilities(
         job.learn.model,
         job.data.store,
         job.data.rows(side),
         job.spec.preprocessing,
         device=job.learn.dls.device,
-        on_batch=lambda done: log(Progress(f"measuring {name}", done, len(side))),
+        on_batch=lambda done: log(Progress(task, done, len(side))),
     )
     photos = [job.data.manifest.photos[index] for index in side]
     return predictions_of(photos, job.spec.classes, job.spec.good, y_prob)
