@@ -137,6 +137,9 @@ class TrainingConfig:
     mixup_alpha: Annotated[float, Ge(0), Flag("MixUp's Beta parameter; 0 turns it off.")] = 0.3
     label_smoothing: Annotated[float, Ge(0), Lt(1), Flag("Label smoothing; 0 turns it off.")] = 0.1
     clip: Annotated[float, Ge(0), Flag("Largest gradient norm; 0 turns clipping off.")] = 1.0
+    weight_average: Annotated[
+        float, Ge(0), Lt(1), Flag("What the weights' moving average keeps a step; 0: none.")
+    ] = 0.98
     freeze_epochs: Annotated[
         int, Ge(0), Flag("First epochs with a frozen backbone; then discriminative rates.")
     ] = 0
@@ -193,6 +196,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "mixup_alpha": 0.3,
         "label_smoothing": 0.1,
         "clip": 1.0,
+        "weight_average": 0.0,
         "freeze_epochs": 0,
         "patience": 12,
         "augment": "manufacturing",

@@ -55,7 +55,7 @@ def fit(
             kind = interrupted.read_kind()
             if kind in SERIES:
                 raise UsageError(
-                    f"{interrupted.name} is {kind}: several trainings, which fit can't resume.",
+                    f"{interrupted.name} is several trainings ({kind}), which fit can't resume.",
                     f"Go on with: {interrupted.resume_command}",
                 )
             crossing = kind == CROSS_VALIDATION

@@ -32,6 +32,7 @@ OLD: Settings = {
     "scheduler": "flat",
     "weight_decay": 0.0,
     "clip": 0.0,
+    "weight_average": 0.0,
     "freeze_epochs": 0,
     "light": False,
 }
@@ -181,6 +182,7 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
     rungs.choose("scheduler", improved["scheduler"])
     regular = {name: improved[name] for name in ("weight_decay", "clip")}
     rungs.add("regularised", "weight decay and clipping", claim="gap 5 to 10 less", **regular)
+    rungs.add("averaged", "averaged weights", weight_average=improved["weight_average"])
     rungs.add("light", "each other's light", light=improved["light"])
     frozen = improved["freeze_epochs"]
     trial = max(1, epochs // 4)
@@ -211,6 +213,7 @@ def leave_one_out(improved: Settings) -> tuple[Step, ...]:
         ("no-mixup", "without MixUp", ("mixup_alpha",)),
         ("no-onecycle", "without a schedule", ("scheduler",)),
         ("no-regularising", "without weight decay and clipping", ("weight_decay", "clip")),
+        ("no-averaging", "without averaged weights", ("weight_average",)),
         ("no-light", "without each other's light", ("light",)),
     )
     for name, title, fields in without:

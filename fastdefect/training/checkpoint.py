@@ -1,7 +1,7 @@
 """The full state of a fit in one safetensors file, written whole or not at all.
 
-Tensors: the network's and the optimizer's. Header: the position in the fit and the
-history so far, as JSON. There is no generator state to keep: see ``callbacks``.
+Tensors: the network's, its average's and the optimizer's. Header: the position in the fit and
+the history so far, as JSON. There is no generator state to keep: see ``callbacks``.
 """
 
 import json
@@ -16,27 +16,43 @@ from safetensors.torch import save_file
 
 from fastdefect.errors import RunError
 from fastdefect.files import atomic_path
+from fastdefect.training.average import WeightAverage
 from fastdefect.training.backbones import contiguous_state
 from fastdefect.training.callbacks import History, Position
 
-FORMAT = "fastdefect-checkpoint-1"
+FORMAT = "fastdefect-checkpoint-2"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was read back: put into a learner by ``restore``."""
+    """What was read back: put into a learner by ``restore_model`` and ``restore_optimizer``.
+
+    ``average`` is empty where the weights aren't averaged.
+    """
 
     position: Position
     history: History
     model: dict[str, torch.Tensor]
+    average: dict[str, torch.Tensor]
     optimizer: dict[str, torch.Tensor]
     optimizer_groups: list[dict[str, Any]]
 
 
-def save_checkpoint(path: Path, learn: Learner, position: Position, history: History) -> None:
-    """Write the state of ``learn`` at ``position``."""
+def save_checkpoint(
+    path: Path,
+    learn: Learner,
+    position: Position,
+    history: History,
+    average: WeightAverage | None = None,
+) -> None:
+    """Write the state of ``learn`` at ``position``, and that of its weights' ``average``."""
+    network = average.network if average else learn.model
     state = learn.opt.opt.state_dict()
-    tensors = {f"model.{name}": value for name, value in contiguous_state(learn.model).items()}
+    tensors = {f"model.{name}": value for name, value in contiguous_state(network).items()}
+    if average:
+        tensors |= {
+            f"average.{name}": value for name, value in contiguous_state(average.average).items()
+        }
     for index, values in state["state"].items():
         for name, value in values.items():
             if value is not None:
@@ -69,15 +85,28 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         Position(**json.loads(header["position"])),
         History(json.loads(header["history"])),
-        {name[6:]: value for name, value in tensors.items() if name.startswith("model.")},
-        {name[10:]: value for name, value in tensors.items() if name.startswith("optimizer.")},
+        _under("model.", tensors),
+        _under("average.", tensors),
+        _under("optimizer.", tensors),
         json.loads(header["optimizer_groups"]),
     )
 
 
-def restore_model(checkpoint: Checkpoint, learn: Learner) -> None:
-    """Put the network's weights back."""
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def restore_model(
+    checkpoint: Checkpoint, learn: Learner, average: WeightAverage | None = None
+) -> None:
+    """Put the network's weights back, and their ``average``."""
     learn.model.load_state_dict(checkpoint.model)
+    if average:
+        average.average.load_state_dict(checkpoint.average)
 
 
 def restore_optimizer(checkpoint: Checkpoint, learn: Learner) -> None:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.learner import Learner
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
@@ -19,6 +21,7 @@ from fastdefect.events import FitEnded, FitStarted, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, score
 from fastdefect.run import EARLY, FINISHED, INTERRUPTED, Run
+from fastdefect.training.average import WeightAverage
 from fastdefect.training.backbones import contiguous_state
 from fastdefect.training.callbacks import (
     HISTORY_COLUMNS,
@@ -84,21 +87,24 @@ def fit(
     """
     history = checkpoint.history if checkpoint else History()
     position = checkpoint.position if checkpoint else Position()
+    decay = training.weight_average
+    average = WeightAverage(learn.model, decay) if decay > 0 else None
+    kept = average.averaged if average else learn.model  # what is measured and saved
     if checkpoint:
-        restore_model(checkpoint, learn)
+        restore_model(checkpoint, learn, average)
         if position.batch == 0:
-            _mend_best(run, learn, history)
+            _mend_best(run, kept, history)
     learn.metrics = fastai_metrics([*HEADLINE], _scorer(data.manifest))
 
     def keep_state() -> None:
         run.write_history(history.rows, HISTORY_COLUMNS)
-        save_checkpoint(run.checkpoint_path, learn, position, history)
+        save_checkpoint(run.checkpoint_path, learn, position, history, average)
 
     early = StopEarly(history, training.patience)
     request = StopOnRequest(stop_requested, keep_state)
     report = Report(history, position, training.epochs, on_event)
-    saving = SaveBest(history, keep_state, lambda: save_model(run, learn, len(history.rows)))
-    train_accuracy = _train_accuracy(learn, data, preprocessing, training.seed)
+    saving = SaveBest(history, keep_state, lambda: save_model(run, kept, len(history.rows)))
+    train_accuracy = _train_accuracy(kept, data, preprocessing, learn.dls.device, training.seed)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
     # A run killed after its last epoch, before its report, has nothing left to train.
     early.stopped = early.out_of_patience
@@ -112,7 +118,8 @@ def fit(
             keep_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy)
-        _run_stage(learn, stage, position, training, [draws, row, saving, early, report, request])
+        callbacks = [draws, row, saving, early, report, request]
+        _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
     reason = FINISHED
     if request.stopped:
         reason = INTERRUPTED
@@ -167,7 +174,11 @@ def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
 
 
 def _train_accuracy(
-    learn: Learner, data: TrainingData, preprocessing: Preprocessing, seed: int
+    network: nn.Module,
+    data: TrainingData,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    seed: int,
 ) -> Callable[[], float]:
     """Accuracy on a fixed sample of training photos, as many as validate: alike and cheap."""
     size = min(len(data.split.train), len(data.split.valid))
@@ -177,20 +188,20 @@ def _train_accuracy(
 
     def measure() -> float:
         y_prob = class_probabilities(
-            learn.model, data.store, data.rows(sample), preprocessing, device=learn.dls.device
+            network, data.store, data.rows(sample), preprocessing, device=device
         )
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
     return measure
 
 
-def save_model(run: Run, learn: Learner, epoch: int) -> None:
+def save_model(run: Run, network: nn.Module, epoch: int) -> None:
     """Write the network's weights as the run's best, with the epoch (from 1) they are of."""
     with atomic_path(run.model_path) as temporary:
-        save_file(contiguous_state(learn.model), temporary, metadata={"epoch": str(epoch)})
+        save_file(contiguous_state(network), temporary, metadata={"epoch": str(epoch)})
 
 
-def _mend_best(run: Run, learn: Learner, history: History) -> None:
+def _mend_best(run: Run, network: nn.Module, history: History) -> None:
     # The checkpoint is written before the best model. If the fit was killed in between, the
     # checkpoint just restored holds the weights that the best model should have.
     if history.best_epoch != len(history.rows) or not history.rows:
@@ -199,4 +210,4 @@ def _mend_best(run: Run, learn: Learner, history: History) -> None:
         with safe_open(run.model_path, framework="pt") as file:
             if (file.metadata() or {}).get("epoch") == str(history.best_epoch):
                 return
-    save_model(run, learn, len(history.rows))
+    save_model(run, network, len(history.rows))

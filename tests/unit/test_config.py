@@ -57,7 +57,7 @@ def test_the_defaults_differ_from_the_mission_in_what_the_evidence_spoke_for() -
     differing = {
         leaf.name for leaf in LEAVES if _value_of(default, leaf) != _value_of(mission, leaf)
     }
-    assert differing == {"preset", "augment"}
+    assert differing == {"preset", "augment", "weight_average"}
 
 
 def test_a_flag_and_a_file_beat_a_preset(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from helpers.learners import TRAINING, made_data, made_learner, with_training
 from helpers.photos import PREPROCESSING
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import nn
 
 from fastdefect.config import TrainingConfig, resolve
 from fastdefect.data.split import Split
@@ -182,12 +183,13 @@ def test_a_training_that_diverges_is_an_error_for_people(
 # Interruptions. An epoch is four batches of training and one of validation.
 
 
-@pytest.fixture(scope="module", params=["adamw", "sgd"])
+@pytest.fixture(scope="module", params=[("adamw", 0.98), ("sgd", 0.0)], ids=["adamw", "sgd"])
 def unbroken(
     request: pytest.FixtureRequest, data: TrainingData, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainingConfig, Fitted, Run]:
     """A fit in two stages that nothing stopped."""
-    training = with_training(optimizer=request.param, freeze_epochs=1)
+    optimizer, average = request.param
+    training = with_training(optimizer=optimizer, freeze_epochs=1, weight_average=average)
     run = _run(tmp_path_factory.mktemp("unbroken"))
     fitted, _ = _fit(data, run, training)
     return training, fitted, run
@@ -265,9 +267,9 @@ def test_a_fit_killed_around_the_saving_of_its_best_goes_on_to_the_bit(
     assert best is not None
     epoch = 1 if which == "first" else best
 
-    def save_model(run: Run, learn: Learner, number: int) -> None:
+    def save_model(run: Run, network: nn.Module, number: int) -> None:
         if moment == "after" or number < epoch:
-            real(run, learn, number)
+            real(run, network, number)
         if number >= epoch:
             raise Killed
 
