@@ -199,6 +199,17 @@ def calibration_gaps(weights: Floats, y_true: Labels, y_prob: Floats) -> Floats:
     return _ratio(weights @ gaps, weights.sum(axis=1, keepdims=True))
 
 
+def one_answer(confusion: Sequence[Sequence[int]] | NDArray[np.int64]) -> int | None:
+    """The index of the class that every photo is called; None if there are several.
+
+    F1 is 0.67 where all photos of two equal classes are called defective, and 0 where all are
+    called good: of such a model F1, precision and recall don't say what it can tell apart.
+    ``confusion``: (true, predicted), counts.
+    """
+    (called,) = np.asarray(confusion).sum(axis=0).nonzero()
+    return int(called[0]) if len(called) == 1 else None
+
+
 def check_predictions(
     y_true: Labels,
     y_prob: NDArray[np.floating[Any]],

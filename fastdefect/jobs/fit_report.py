@@ -15,7 +15,7 @@ from fastdefect.events import Note, Progress
 from fastdefect.jobs.assemble import Job
 from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.log import Log
-from fastdefect.metrics import Metrics
+from fastdefect.metrics import Metrics, one_answer
 from fastdefect.reporting.plots import plot_confusion, plot_curves
 from fastdefect.run import Run
 from fastdefect.training.fit import Fitted
@@ -75,11 +75,11 @@ def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
     """A model that gives one answer to everything can still have a fair F1: say so."""
-    given = [name for name, n in zip(classes, valid.confusion.sum(axis=0), strict=True) if n]
-    if len(given) == 1:
+    only = one_answer(valid.confusion)
+    if only is not None:
         log(
             Note(
-                f"The best model calls every validation photo {given[0]!r}: it can't tell the "
+                f"The best model calls every validation photo {classes[only]!r}: it can't tell the "
                 "classes apart. Pretrained --weights help most, then more photos and epochs.",
                 "warning",
             )

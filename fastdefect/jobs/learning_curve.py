@@ -39,6 +39,7 @@ from fastdefect.jobs.series import (
     run_series,
 )
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.metrics import one_answer
 from fastdefect.reporting.learning_plot import plot_learning_curve
 from fastdefect.reporting.learning_table import ERROR, CurvePoint, Outlook
 from fastdefect.run import LEARNING_CURVE, Run
@@ -169,7 +170,7 @@ def members_of(config: RunConfig, shares: Sequence[int], repeats: int) -> list[M
             _name(share, repeat),
             _with_seed(config, seed + repeat - 1),
             split_seed=seed,
-            narrow=partial(_narrowed, share=1 / share, seed=seed + repeat - 1),
+            narrow=partial(share_of_parts, share=1 / share, seed=seed + repeat - 1),
         )
         for repeat in range(1, repeats + 1)
         for share in shares
@@ -181,11 +182,8 @@ def _name(share: int, repeat: int) -> str:
 
 
 def _with_seed(config: RunConfig, seed: int) -> RunConfig:
-    return replace(config, training=replace(config.training, seed=seed % 2**32))
-
-
-def _narrowed(split: Split, manifest: Manifest, *, share: float, seed: int) -> Split:
-    return share_of_parts(split, manifest, share, seed)
+    # The best epoch is kept whatever the patience: all sizes get the same epochs.
+    return replace(config, training=replace(config.training, seed=seed % 2**32, patience=0))
 
 
 def _check(config: RunConfig, points: int, repeats: int) -> None:
@@ -244,7 +242,7 @@ def _point(finished: Finished, share: int) -> CurvePoint:
         error=1 - valid["f1"],
         escape_rate=_number(valid["escape_rate"]),
         overkill_rate=_number(valid["overkill_rate"]),
-        blind=sum(map(any, zip(*valid["confusion"], strict=True))) == 1,
+        blind=one_answer(valid["confusion"]) is not None,
         seconds=finished.seconds,
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastdefect.evaluation.compare import Comparison
 from fastdefect.evaluation.targets import Verdict
+from fastdefect.metrics import one_answer
 from fastdefect.reporting.table_data import TableData
 from fastdefect.reporting.tables import change_text, metric_text, metric_title
 
@@ -48,7 +49,7 @@ def _blindness(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     blind = [
         name
         for name in ("before", "after")
-        if sum(map(any, zip(*metrics[name]["valid"]["confusion"], strict=True))) == 1
+        if one_answer(metrics[name]["valid"]["confusion"]) is not None
     ]
     if not blind:
         return ""
