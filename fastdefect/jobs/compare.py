@@ -147,8 +147,9 @@ def compare(
     Each decides as it would on a line: calibrated, at its operating point if it has one. The
     photos of the split must be the same in all runs, by path, content and label, and so must
     the classes; for ``data`` it is enough that all call the same class good. Whoever's sealed
-    test is among the photos has ``command`` noted before anything of it is predicted. Writes
-    ``compare.json`` and, where decisions differ, ``changes.png`` to the folder ``out``.
+    test is among the photos has ``command`` noted before anything of it is predicted, once for
+    runs that share a test. Writes ``compare.json`` and, where decisions differ, ``changes.png`` to
+    the folder ``out``.
 
     Raises ``UsageError`` where ``out`` can't be written, ``DataError`` if the photos or the
     classes differ, and ``RunError`` for a run that has no model or no such photos.
@@ -164,7 +165,11 @@ def compare(
         for name, run, spec in zip(names, runs, specs, strict=True)
     )
     _make_folder(out)
-    said = [_ask(entrant, split, data, device, command, on_event) for entrant in entrants]
+    opened = [len(run.read_openings()) for run in runs]  # all before any of them is asked
+    said = [
+        _ask(entrant, split, data, device, command, on_event, opened_before=before)
+        for entrant, before in zip(entrants, opened, strict=True)
+    ]
     if data is not None:
         _tell_known_photos(entrants, said, on_event)
     report = CompareReport(
@@ -206,6 +211,8 @@ def _ask(
     device: Device,
     command: str,
     on_event: OnEvent,
+    *,
+    opened_before: int,
 ) -> Said:
     run, decision = entrant.run, entrant.decision
     if split == "valid" and data is None:
@@ -226,6 +233,7 @@ def _ask(
         command=command,
         what="comparison",
         on_event=on_event,
+        opened_before=opened_before,
     )
     predictions = load_model(run, photos, device).predict(
         parse_views(decision.views)[0], on_event=on_event, label=f"asking {entrant.name}"

@@ -64,11 +64,15 @@ def load_evaluation_photos(
     command: str,
     what: str,
     on_event: OnEvent,
+    opened_before: int | None = None,
 ) -> EvaluationPhotos:
     """The photos of a run's ``split``, or all labelled photos of ``data``.
 
     Every evaluation takes its photos from here: where the sealed test is among them, that is
     noted in the run, with ``command`` and ``what`` it is for, before anything is predicted.
+    Runs may share a test (members of a series do): a command that asks several gives in
+    ``opened_before`` how many openings each had when it began, so that it is noted once.
+
     Raises ``UsageError`` for the test and ``data`` at once, and ``RunError`` if the run has no
     model or no such photos.
     """
@@ -96,7 +100,9 @@ def load_evaluation_photos(
     seen = _sealed_among(run, photos)
     if not seen:
         return photos
-    opening = _note_opening(run, command, f"{what}, {counted(seen, 'photo')}", on_event)
+    opening = _noted(run, command, opened_before)
+    if opening is None:
+        opening = _note_opening(run, command, f"{what}, {counted(seen, 'photo')}", on_event)
     return replace(photos, opening=opening)
 
 
@@ -115,6 +121,15 @@ def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:
         return len(photos.side) if photos.split == "test" else 0
     sealed = {row["sha256"] for row in read_csv(run.split_path) if row["split"] == "test"}
     return sum(photo.sha256 in sealed for photo in photos.photos)
+
+
+def _noted(run: Run, command: str, opened_before: int | None) -> int | None:
+    """Which opening is this command's, if it noted one for a run that shares the test."""
+    if opened_before is None:
+        return None
+    since = run.read_openings()[opened_before:]  # another command's may be among them
+    own = (n for n, noted in enumerate(since, opened_before + 1) if noted["command"] == command)
+    return next(own, None)
 
 
 def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:

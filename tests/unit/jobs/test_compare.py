@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.compare import CompareReport, compare
 from fastdefect.jobs.data import load_training_data
-from fastdefect.run import Run
+from fastdefect.run import MEMBER, QUICK_TEST, Run
 from fastdefect.training.backbones import build_backbone, contiguous_state
 from fastdefect.training.baseline import SMALL_CNN
 from fastdefect.training.head import build_head
@@ -281,6 +282,33 @@ def test_the_test_is_opened_and_noted_in_each_run(models: tuple[Run, Run], tmp_p
         )
         assert len(read_csv(run.predictions_path("test"))) == n
     assert _compare(tmp_path / "out", *models, split="test").pairs[0].opening == 2
+
+
+def test_members_of_a_series_share_a_test_that_is_opened_once(
+    models: tuple[Run, Run], tmp_path: Path
+) -> None:
+    one, other = models
+    alone = Run(shutil.copytree(one.folder, tmp_path / "elsewhere" / "alone"))
+    alone.note_opening("fastdefect evaluate", "a look")
+    parent = Run(one.folder.parent)
+    parent.begin(one.read_config(), "fastdefect quick-test", QUICK_TEST, datetime.now(UTC))
+    for run in models:
+        run.update_state(kind=MEMBER)
+
+    events: list[Event] = []
+    out = tmp_path / "out"
+    report = _compare(out, one, other, one, split="test", on_event=events.append)
+    assert [pair.opening for pair in report.pairs] == [1, 1]
+    written = json.loads((out / "compare.json").read_text(encoding="utf-8"))
+    assert [pair["opening"] for pair in written["comparisons"]] == [1, 1]
+    assert len(parent.read_openings()) == 1
+    assert _warnings(events) == []
+
+    # Who keeps a test of its own has it noted all the same.
+    report = _compare(out, one, other, alone, split="test", on_event=events.append)
+    assert [pair.opening for pair in report.pairs] == [2, 2]
+    assert (len(parent.read_openings()), len(alone.read_openings())) == (2, 2)
+    assert len(_warnings(events)) == 2
 
 
 def test_a_refused_comparison_opens_nothing(models: tuple[Run, Run], tmp_path: Path) -> None:

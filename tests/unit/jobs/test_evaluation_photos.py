@@ -68,6 +68,19 @@ def test_each_opening_of_the_test_is_noted_and_counted(run: Run) -> None:
     assert noted[0]["time"] in note.text
 
 
+def test_a_command_that_asks_twice_opens_the_test_once(run: Run) -> None:
+    events: list[Event] = []
+    run.note_opening("before", "a look")
+    run.note_opening("at the same time", "a look")
+    first = _open(run, events, opened_before=1)
+    again = _open(run, events, opened_before=1)
+    assert (first.opening, again.opening) == (3, 3)
+    commands = [entry["command"] for entry in run.read_openings()]
+    assert commands == ["before", "at the same time", "fastdefect tta-eval"]
+    assert len([event for event in events if isinstance(event, Note)]) == 1
+    assert _open(run, opened_before=3).opening == 4  # the same command, typed again
+
+
 def test_the_photos_are_those_of_the_split(run: Run) -> None:
     photos = _open(run)
     rows = [line.split(",") for line in run.split_path.read_text(encoding="utf-8").splitlines()]
