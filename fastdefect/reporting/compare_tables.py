@@ -9,7 +9,9 @@ from fastdefect.data.wording import counted, first
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
     KINDS,
+    OF_PROBABILITIES,
     SUFFICIENT,
+    SUFFICIENT_FOR_PROBABILITIES,
     Comparison,
     FigureChange,
     Verdict,
@@ -57,8 +59,38 @@ def figures_table(
         tuple(rows),
         "Intervals by paired bootstrap over parts. No difference is shown where the interval spans "
         f"zero, nor where fewer than {SUFFICIENT} parts changed. Of {len(rows)} figures one may "
-        "leave out zero by luck." + (f" {note}" if note else ""),
+        "leave out zero by luck."
+        + _fewness(comparison)
+        + _blindness(comparison, before, after)
+        + (f" {note}" if note else ""),
         marks,
+    )
+
+
+def _fewness(comparison: Comparison) -> str:
+    """Says which figures can't be told for want of parts, though they may have an interval."""
+    if comparison.n_parts >= SUFFICIENT_FOR_PROBABILITIES:
+        return ""
+    *titles, last = map(metric_title, OF_PROBABILITIES)
+    return (
+        f" {', '.join(titles)} and {last} take {SUFFICIENT_FOR_PROBABILITIES} parts to be told "
+        "apart: of fewer their intervals are too narrow."
+    )
+
+
+def _blindness(comparison: Comparison, before: str, after: str) -> str:
+    """Says which run gives one answer to everything: F1 can be 0.67 and better than 0 then."""
+    pairs = zip((before, after), comparison.one_answer, strict=True)
+    blind = [name for name, answer in pairs if answer is not None]
+    if not blind:
+        return ""
+    if len(blind) == 1:
+        gives, its, it = "gives", "its", "it"
+    else:
+        gives, its, it = "give", "their", "they"
+    return (
+        f" {' and '.join(blind)} {gives} one answer to every photo: {its} F1, precision and recall "
+        f"say nothing of what {it} can tell apart."
     )
 
 

@@ -69,6 +69,38 @@ def test_what_is_not_defined_is_left_out_and_what_has_no_interval_says_why() -> 
     assert few["escape rate"][4:] == ("-", "can't tell")
 
 
+def test_figures_that_take_more_parts_are_named_where_there_are_few() -> None:
+    few = figures_table(_comparison(9, 8), "a", "b", where="x")
+    assert (
+        "AUC, average precision, Brier, log loss and calibration error take 20 parts" in few.caption
+    )
+    rows = {row[0]: row for row in few.rows}
+    assert [rows[name][5] for name in ("escape rate", "Brier")] == ["better", "can't tell"]
+    assert "20 parts" not in figures_table(_comparison(10, 8), "a", "b", where="x").caption
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ([1] * 40, [0] * 40, "old and new give one answer to every photo: their F1, "),
+        ([1] * 40, [0, 1] * 20, "old gives one answer to every photo: its F1, "),
+        ([0, 1] * 20, [0] * 40, "new gives one answer to every photo: its F1, "),
+        ([0, 1] * 20, [0, 0] + [0, 1] * 19, ""),
+    ],
+)
+def test_runs_that_give_one_answer_are_named(
+    before: list[int], after: list[int], told: str
+) -> None:
+    names = tuple(map(str, range(40)))
+    photos = SharedPhotos(names, names, np.arange(40) % 2, ("defect", "good"), "good")
+    said = (Answers(0.9 * certain(p, 2) + 0.05, np.array(p)) for p in (before, after))
+    found = compare(photos, *said, draws=100, seed=0)
+    caption = figures_table(found, "old", "new", where="x", note="Mind this.").caption
+    assert ("one answer" in caption) == bool(told)
+    assert told in caption
+    assert caption.endswith(" Mind this.")
+
+
 def test_mcnemar_by_photo_and_part() -> None:
     table = mcnemar_table(_comparison(40, 8), "a", "b")
     assert table.rows == (
