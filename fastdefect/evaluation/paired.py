@@ -15,15 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from fastdefect.evaluation.intervals import Floats, Interval, draw_weights
+from fastdefect.evaluation.intervals import Floats, Interval, draw_weights, percentile_interval
 from fastdefect.files import finite
 
 Figures = Callable[[Floats], Mapping[str, Floats]]
 
-_TAIL = 0.025
-# A figure that more draws than these can't give hangs on so few parts that no interval holds.
-_MOST_UNDEFINED = 0.05
-_ROUNDING = 1e-12
+_DEFINED = 0.95  # of the draws must give a figure, as for ``percentile_interval``
+_ROUNDING = 1e-12  # draws that differ by less agree
 
 
 @dataclass(frozen=True)
@@ -157,10 +155,7 @@ def _part_indices(parts: Sequence[str], n: int) -> tuple[NDArray[np.int64], int]
 
 
 def _interval(values: Floats) -> Interval | None:
-    defined = values[np.isfinite(values)]
-    if not len(defined) or len(values) - len(defined) > _MOST_UNDEFINED * len(values):
-        return None
-    if defined.max() - defined.min() < _ROUNDING:
-        return (0.0, 0.0) if abs(defined[0]) < _ROUNDING else None
-    low, high = np.quantile(defined, [_TAIL, 1 - _TAIL])
-    return float(low), float(high)
+    interval = percentile_interval(values)
+    if interval is None and (np.abs(values) < _ROUNDING).mean() >= _DEFINED:  # NaN is not less
+        return 0.0, 0.0
+    return interval

@@ -250,6 +250,26 @@ def test_a_figure_that_many_draws_lack_gets_no_interval() -> None:
     }
 
 
+def test_draws_that_agree_on_no_difference_span_nothing_but_zero() -> None:
+    def agreeing(lacking: float, value: float) -> Callable[[Floats], dict[str, Floats]]:
+        def of(weights: Floats) -> dict[str, Floats]:
+            values = np.full(len(weights), value)
+            values[: round(lacking * len(values))] = np.nan
+            return {"f1": values}
+
+        return of
+
+    parts = [f"p{i}" for i in range(8)]
+    for lacking, value, interval in (
+        (0.0, 0.5 + 1e-15, (0.0, 0.0)),  # equal but for rounding
+        (0.04, 0.5, (0.0, 0.0)),
+        (0.06, 0.5, None),
+        (0.0, 0.6, None),  # agreed on, but not on nothing
+    ):
+        one = paired_differences(_named("f1", 0.5), agreeing(lacking, value), parts, seed=0)["f1"]
+        assert one.interval == interval
+
+
 def _named(name: str, value: float) -> Callable[[Floats], dict[str, Floats]]:
     return lambda weights: {name: np.full(len(weights), value)}
 
