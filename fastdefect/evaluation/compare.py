@@ -61,7 +61,7 @@ SUFFICIENT = 6
 # Probabilities change in every part, so that asking for six that changed asks for six parts. Of so
 # few a percentile bootstrap is too narrow: of two models that were alike in all but luck, three
 # photos a part, one had the better or worse Brier score in 19 % of trials with 6 parts, 12 % with
-# 8, 13 % with 12, 9 % with 20 and 5 % with 60. From 20 parts on that is near what 95 % promises.
+# 8, 13 % with 12, 9 % with 20 and 5 % with 60, where 5 % are promised.
 OF_PROBABILITIES = ("auc", "average_precision", "brier", "log_loss", "calibration_error")
 SUFFICIENT_FOR_PROBABILITIES = 20
 
