@@ -30,6 +30,7 @@ __all__ = [
     "load_config_file",
     "override",
     "resolve",
+    "resolve_kept",
     "to_toml",
 ]
 
@@ -206,6 +207,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+# What runs were trained with before a setting was there, by field: their files don't have it.
+_ONCE: Mapping[str, Any] = {"weight_average": 0.0}
+
+
 @dataclass(frozen=True)
 class ConfigField:
     """One leaf of ``RunConfig``: where it lives and how it shows."""
@@ -265,6 +270,13 @@ def resolve(
     for name, value in PRESETS.get(str(preset), {}).items():  # an unknown one is refused below
         settings[leaves[name].section].setdefault(name, value)
     return _validated(settings, f"{file} and {source}" if file else source)
+
+
+def resolve_kept(file: Path) -> RunConfig:
+    """The config that a run keeps; settings younger than the run are as it was trained."""
+    known = load_config_file(file)
+    given = {name for values in known.values() if isinstance(values, dict) for name in values}
+    return resolve({name: value for name, value in _ONCE.items() if name not in given}, file)
 
 
 def _merge_file(

@@ -46,6 +46,11 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def typed(path: Path) -> str:
+    """``path`` as one types it in a shell, any system's: in double quotes if it has blanks."""
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically, with the line ends that it has."""
     write_bytes(path, text.encode("utf-8"))

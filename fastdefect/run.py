@@ -44,9 +44,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastdefect.config import RunConfig, resolve, to_toml
+from fastdefect.config import RunConfig, resolve_kept, to_toml
 from fastdefect.errors import RunError
-from fastdefect.files import read_csv, write_csv, write_json, write_text
+from fastdefect.files import read_csv, typed, write_csv, write_json, write_text
 
 SCHEMA = 1
 # What run.json's status can be.
@@ -204,7 +204,7 @@ class Run:
         if not self.model_path.exists():
             raise RunError(
                 f"{self.name} has no model yet: no epoch was finished.",
-                f"Go on with it: fastdefect fit --resume {self.folder}",
+                f"Go on with it: fastdefect fit --resume {typed(self.folder)}",
             )
 
     def read_state(self) -> dict[str, Any]:
@@ -223,7 +223,7 @@ class Run:
 
     def read_config(self) -> RunConfig:
         """The config that the run was made with."""
-        return resolve({}, self.config_path)
+        return resolve_kept(self.config_path)
 
     @property
     def resume_command(self) -> str:

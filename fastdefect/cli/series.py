@@ -21,6 +21,7 @@ from fastdefect.cli.session import (
     session,
 )
 from fastdefect.config import RunConfig, load_config_file, override, resolve
+from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
 
 if TYPE_CHECKING:
@@ -76,8 +77,15 @@ def _begun(resume: str | None, runs: Path) -> "Run | None":
 def _quick_settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
     settings = resolve(flags, config)  # which refuses a file that is none
     file = load_config_file(config) if config is not None else {}
-    said = "epochs" in flags or "epochs" in file.get("training", {})
-    return settings if said else override(settings, {"epochs": _QUICK_EPOCHS})
+    if "epochs" in flags or "epochs" in file.get("training", {}):
+        return settings
+    if settings.training.freeze_epochs >= _QUICK_EPOCHS:
+        raise UsageError(
+            f"--freeze-epochs {settings.training.freeze_epochs}: a quick test has {_QUICK_EPOCHS} "
+            "epochs unless said, frozen ones included.",
+            "Give more --epochs, too.",
+        )
+    return override(settings, {"epochs": _QUICK_EPOCHS})
 
 
 def _show_quick(screen: "Screen", report: "QuickReport") -> None:
@@ -86,7 +94,7 @@ def _show_quick(screen: "Screen", report: "QuickReport") -> None:
     if report.comparison is not None:
         seconds = {each.member.name: each.seconds for each in report.series.finished}
         screen.table(quick_table(report.metrics, report.comparison, report.verdicts, seconds))
-    _close(screen, report.series, (), report.as_json())
+    _close(screen, report.series, report.files, report.as_json())
 
 
 @app.command()

@@ -38,7 +38,7 @@ NewName = Annotated[
 Budget = Annotated[
     str | None,
     typer.Option(
-        "--budget", metavar="MIN", help="Begin no training that would end later; 30, 30m or 2h."
+        "--budget", metavar="MIN", help="Minutes to keep to, 30m or 2h; --resume does the rest."
     ),
 ]
 RunName = Annotated[

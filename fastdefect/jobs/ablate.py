@@ -27,17 +27,19 @@ from fastdefect.files import finite
 from fastdefect.jobs.decision import judge_validation
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
-    Budget,
     Finished,
     SeriesReport,
     create_series,
     read_plan,
     resume_series,
     run_series,
+    settle_weights,
 )
+from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.metrics import one_answer
 from fastdefect.reporting.ablation_plot import plot_ablation
-from fastdefect.run import ABLATION, INTERRUPTED, Run
+from fastdefect.run import ABLATION, FINISHED, Run
 from fastdefect.training.backbones import build_backbone
 
 Figures = dict[str, dict[int, dict[str, float]]]
@@ -106,11 +108,15 @@ def start(
     command: str,
     on_event: OnEvent,
 ) -> AblationReport:
-    """Train every step of ``plan`` with ``seeds`` seeds, from the config's on, in a new run."""
+    """Train every step of ``plan`` with ``seeds`` seeds, from the config's on, in a new run.
+
+    Where the pretrained weights that the config asks for can't be had, no step is about them.
+    """
     if config.report.folds is not None:
         raise UsageError("An ablation compares on one validation split a seed: leave folds out.")
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = settle_weights(config, log)
     steps = steps_of(config, plan, log)
     members = members_of(config, steps, seeds)
     run = create_series(
@@ -190,12 +196,11 @@ def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationRep
     seeds = _seeds(series.run.read_config(), series.run.read_state()["plan"]["seeds"])
     figures: Figures = {}
     for step in steps:
-        if step.views != "none" and series.reason == INTERRUPTED:
-            continue  # whoever pressed Ctrl-C doesn't wait for more predictions
         trained = step if step.views == "none" else _asked(step, steps)
         for seed in seeds:
             finished = by_name.get(_name(trained, seed))
-            if finished is not None:
+            # By Ctrl-C or by the budget there may be no time for more predictions.
+            if finished and (series.reason == FINISHED or _is_predicted(finished, step.views)):
                 figures.setdefault(step.name, {})[seed] = _figures(finished, step.views, log)
     report = AblationReport(series, tuple(steps), figures, gains(steps, figures), ())
     if not figures:
@@ -213,6 +218,10 @@ def _asked(step: Step, steps: Sequence[Step]) -> Step:
     return next(other for other in steps if other.name == step.against)
 
 
+def _is_predicted(finished: Finished, views: str) -> bool:
+    return finished.run.predictions_path("valid", views).exists()
+
+
 def _figures(finished: Finished, views: str, log: Log) -> dict[str, float]:
     """Validation figures of one training, and the gap to its training photos in accuracy.
 
@@ -226,7 +235,8 @@ def _figures(finished: Finished, views: str, log: Log) -> dict[str, float]:
         judged = judge_validation(finished.run, views, device, log)
         valid, gap = judged.predictions.metrics().as_json(), math.nan
     found = {name: _number(valid[name]) for name in COMPARED if name != "gap"}
-    return {**found, "gap": gap, "seconds": finished.seconds}
+    blind = float(one_answer(valid["confusion"]) is not None)
+    return {**found, "gap": gap, "seconds": finished.seconds, "blind": blind}
 
 
 def _number(value: float | None) -> float:

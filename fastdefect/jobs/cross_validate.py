@@ -29,12 +29,13 @@ from fastdefect.evaluation.predictions import (
 )
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
-from fastdefect.files import read_csv
+from fastdefect.files import read_csv, typed
 from fastdefect.jobs.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.data import divide_into_folds, limit_training, read_and_audit, read_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets, predict
+from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots import plot_confusion
@@ -121,7 +122,7 @@ def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
     if k is None or not run.folds_path.exists():
         raise RunError(
             f"{run.folder} stopped before its first fold began: there is nothing to resume.",
-            f"Start anew with the same settings: fastdefect fit --config {run.config_path}",
+            f"Start anew with the same settings: fastdefect fit --config {typed(run.config_path)}",
         )
     log = Log(on_event)
     log.to(run.log_path)
@@ -139,14 +140,16 @@ def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -
     """Each fold that isn't done; stops where one is interrupted."""
     reason = FINISHED
     try:
-        for fold in range(1, k + 1):
-            if _is_done(run.fold(fold)):
-                log(Note(f"Fold {fold} of {k} is finished."))
-                continue
-            reason = _train_fold(run, config, photos, fold, log)
-            if reason == INTERRUPTED:
-                break
-    except KeyboardInterrupt:  # between two trainings: within one it is a request to stop
+        with stop_on_interrupt() as asked:
+            for fold in range(1, k + 1):
+                if _is_done(run.fold(fold)):
+                    log(Note(f"Fold {fold} of {k} is finished."))
+                    continue
+                # Asked while the last one was finishing, or in the middle of this one.
+                if asked() or _train_fold(run, config, photos, fold, asked, log) == INTERRUPTED:
+                    reason = INTERRUPTED
+                    break
+    except KeyboardInterrupt:  # a second one: whatever was running ended at once
         reason = INTERRUPTED
     except FastdefectError as error:
         run.update_state(status=FAILED, error=error.message)
@@ -154,7 +157,9 @@ def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -
     return _close(run, config, k, reason)
 
 
-def _train_fold(run: Run, config: RunConfig, photos: _Photos, fold: int, log: Log) -> str:
+def _train_fold(
+    run: Run, config: RunConfig, photos: _Photos, fold: int, stop: StopRequested, log: Log
+) -> str:
     """Train one fold as a run of its own, then predict what it held out; how it ended."""
     own, own_log = run.fold(fold), Log(log)
     held_out = photos.folds.held_out(fold)
@@ -164,12 +169,12 @@ def _train_fold(run: Run, config: RunConfig, photos: _Photos, fold: int, log: Lo
         )
         _tell_fold(data, photos.folds.k, fold, len(held_out), log)
         job, checkpoint = reassemble(own, own_log, data)
-        report = go_on(own, job, checkpoint, own_log)
+        report = go_on(own, job, checkpoint, own_log, stop)
     else:
         data = _data_for(photos, config, fold)
         _tell_fold(data, photos.folds.k, fold, len(held_out), log)
         job = assemble(config, own_log, data=data)
-        report = begin(create_fold(run, fold), job, own_log)
+        report = begin(create_fold(run, fold), job, own_log, stop)
     if report.reason == INTERRUPTED:
         return INTERRUPTED
     predictions = _predict(own, job, held_out, fold, own_log)

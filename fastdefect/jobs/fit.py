@@ -1,5 +1,6 @@
 """``fastdefect fit``: from settings to a run on disk, and on again after an interruption."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,11 @@ from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
+from fastdefect.files import typed
 from fastdefect.jobs.assemble import Job, assemble
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit_report import FitReport, conclude, parse_targets
-from fastdefect.jobs.interrupt import stop_on_interrupt
+from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
 from fastdefect.run import DIVERGED, EARLY, FAILED, FINISHED, RUNNING, Run
 from fastdefect.runs import create_run
@@ -44,8 +46,12 @@ def resume(run: Run, *, on_event: OnEvent) -> FitReport:
     return go_on(run, job, checkpoint, log)
 
 
-def begin(run: Run, job: Job, log: Log) -> FitReport:
-    """Train ``job`` in the new folder of ``run``; what it is made of is written first."""
+def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> FitReport:
+    """Train ``job`` in the new folder of ``run``; what it is made of is written first.
+
+    ``stop`` is asked after each batch whether to end there, state saved; without it Ctrl-C is
+    what asks.
+    """
     log.to(run.log_path)
     run.write_split(split_rows(job.data.manifest, job.data.split))
     run.write_findings(findings_as_json(job.data.findings))
@@ -55,7 +61,7 @@ def begin(run: Run, job: Job, log: Log) -> FitReport:
         job.spec.as_json()
         | {"weights": vars(job.loaded), "parameters": parameter_count(job.learn.model)}
     )
-    return _train(run, job, log, None)
+    return _train(run, job, log, None, stop)
 
 
 def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Job, Checkpoint]:
@@ -65,11 +71,11 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
         if run.read_state()["status"] in (FINISHED, EARLY):
             raise RunError(
                 f"{run.name} is finished and its last state was deleted: nothing to resume.",
-                f"Report on it: fastdefect evaluate {run.folder}",
+                f"Report on it: fastdefect evaluate {typed(run.folder)}",
             )
         raise RunError(
             f"{run.folder} stopped before its training began: there is nothing to resume.",
-            f"Start anew with the same settings: fastdefect fit --config {run.config_path}",
+            f"Start anew with the same settings: fastdefect fit --config {typed(run.config_path)}",
         )
     checkpoint = load_checkpoint(run.checkpoint_path)
     log.to(run.log_path)
@@ -79,8 +85,10 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
     return job, checkpoint
 
 
-def go_on(run: Run, job: Job, checkpoint: Checkpoint, log: Log) -> FitReport:
-    """Train ``job`` on from ``checkpoint``, or report again if it is finished."""
+def go_on(
+    run: Run, job: Job, checkpoint: Checkpoint, log: Log, stop: StopRequested | None = None
+) -> FitReport:
+    """Train ``job`` on from ``checkpoint``, or report again if it is finished; see ``begin``."""
     status = run.read_state()["status"]
     if status in (FINISHED, EARLY):
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
@@ -89,12 +97,14 @@ def go_on(run: Run, job: Job, checkpoint: Checkpoint, log: Log) -> FitReport:
     log(Note(f"Resuming after {checkpoint.position.epoch} epochs."))
     if stale := run.forget_decisions():
         log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
-    return _train(run, job, log, checkpoint)
+    return _train(run, job, log, checkpoint, stop)
 
 
-def _train(run: Run, job: Job, log: Log, checkpoint: Checkpoint | None) -> FitReport:
+def _train(
+    run: Run, job: Job, log: Log, checkpoint: Checkpoint | None, stop: StopRequested | None
+) -> FitReport:
     try:
-        with stop_on_interrupt() as stop_requested:
+        with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
             ended = fit(
                 job.learn,
                 job.data,

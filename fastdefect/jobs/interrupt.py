@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+StopRequested = Callable[[], bool]
+
 
 @contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+def stop_on_interrupt() -> Iterator[StopRequested]:
     """While the block runs, the first SIGINT or SIGTERM only sets what the callable returns.
 
     A second one acts as ever: it ends the program at once. Outside the main thread, where

@@ -30,14 +30,15 @@ from fastdefect.events import OnEvent
 from fastdefect.files import read_csv
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
-    Budget,
     Finished,
     SeriesReport,
     create_series,
     read_plan,
     resume_series,
     run_series,
+    settle_weights,
 )
+from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.metrics import one_answer
 from fastdefect.reporting.learning_plot import plot_learning_curve
@@ -108,6 +109,7 @@ def start(
     _check(config, points, repeats)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = settle_weights(config, log)
     shares = choose_shares(photos.base, photos.manifest, points, config.training.seed)
     members = members_of(config, shares, repeats)
     run = create_series(

@@ -16,13 +16,13 @@ from fastdefect.events import OnEvent
 from fastdefect.jobs.decision import Judged, judge_validation
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
-    Budget,
     SeriesReport,
     create_series,
     read_plan,
     resume_series,
     run_series,
 )
+from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.run import QUICK_TEST, Run
 
@@ -41,13 +41,15 @@ class QuickReport:
     metrics: dict[str, dict[str, Any]]
     comparison: Comparison | None
     verdicts: tuple[Verdict, ...]
-    file: Path | None
+    files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``; but for the run, what quick_test.json holds."""
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
+            "diverged": [member.name for member in self.series.diverged],
+            "left": [member.name for member in self.series.left],
             "seconds": {each.member.name: each.seconds for each in self.series.finished},
             "metrics": self.metrics,
             "comparison": self.comparison.as_json() if self.comparison else None,
@@ -97,7 +99,7 @@ def _close(series: SeriesReport, log: Log) -> QuickReport:
     metrics = {each.member.name: dict(each.metrics) for each in series.finished}
     series.require(2)
     if series.left:
-        return QuickReport(series, metrics, None, (), None)
+        return QuickReport(series, metrics, None, (), ())
     runs = {each.member.name: each.run for each in series.finished}
     training = series.run.read_config().training
     before, after = (
@@ -105,8 +107,8 @@ def _close(series: SeriesReport, log: Log) -> QuickReport:
     )
     comparison = _compared(before, after, training.seed)
     verdicts = tuple(judge(MISSION, metrics[AFTER]))
-    path = series.run.quick_test_path
-    report = QuickReport(series, metrics, comparison, verdicts, path)
+    files = (series.run.quick_test_path,)
+    report = QuickReport(series, metrics, comparison, verdicts, files)
     content = {key: value for key, value in report.as_json().items() if key != "run"}
     series.run.write_quick_test(content)
     return report

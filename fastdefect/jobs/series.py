@@ -9,25 +9,27 @@ own. One that is finished is kept; one that was interrupted goes on where it sto
     ... and later: resume_series(parent, members, budget=..., log=log)
 """
 
-import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import Split, read_split, split_rows
 from fastdefect.data.wording import counted, first
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.files import typed
 from fastdefect.jobs.assemble import assemble, choose_machine
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets
+from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.run import (
     DIVERGED,
@@ -79,22 +81,12 @@ class SeriesReport:
     def require(self, fewest: int) -> None:
         """Raise ``DivergedError`` if so many diverged that ``fewest`` can't be finished."""
         if len(self.finished) + len(self.left) < fewest:
+            self.run.update_state(status=FAILED)
             raise DivergedError(
                 f"{first([member.name for member in self.diverged])} diverged: nothing is left "
                 "to tell.",
                 "Try a lower --learning-rate, or --precision fp32.",
             )
-
-
-class Budget:
-    """Minutes that a series may take, from now on; None for as long as it needs."""
-
-    def __init__(self, minutes: float | None) -> None:
-        self._ends = math.inf if minutes is None else monotonic() + 60 * minutes
-
-    def holds(self, seconds: float | None) -> bool:
-        """Whether so many seconds more fit; where nobody knows how many, whether any are left."""
-        return monotonic() + (seconds or 0.0) < self._ends
 
 
 def create_series(
@@ -130,6 +122,22 @@ def create_series(
     return run
 
 
+def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:
+    """``auto`` weights that can't be had become none, told once, for all members and for good.
+
+    Else each would try to download them again, some perhaps with success.
+    """
+    model = config.model
+    if model.weights != "auto":
+        return config
+    _, loaded = build_backbone(model.arch, "auto", config.data.image_size)
+    if loaded.pretrained:
+        return config
+    if loaded.source == "auto":  # for some networks there are none, which is no mishap
+        on_event(Note(f"Weights: {loaded.note}.", "warning"))
+    return override(config, {"weights": "none"})
+
+
 def read_plan(run: Run, kind: str) -> dict[str, Any]:
     """What ``create_series`` was given as its plan; ``RunError`` if the run is of another kind."""
     found = run.read_kind()
@@ -142,7 +150,7 @@ def read_plan(run: Run, kind: str) -> dict[str, Any]:
     if not isinstance(plan, dict):
         raise RunError(
             f"{run.folder} stopped before its first training began: there is nothing to resume.",
-            f"Start anew with the same settings: --config {run.config_path}",
+            f"Start anew with the same settings: --config {typed(run.config_path)}",
         )
     return plan
 
@@ -167,9 +175,10 @@ def run_series(
 ) -> SeriesReport:
     """Train the members in their order, each in a folder of its name; finished ones are kept.
 
-    It stops at the first that the budget doesn't hold, by what finished ones took, or that
-    Ctrl-C interrupts. One that diverges is told and left out, and not tried again: it would do
-    the same. Raises whatever else a training raises; the run then says that it failed.
+    It stops before the first that the budget doesn't hold, by what finished ones took, and in
+    the middle of one that takes longer; or where Ctrl-C interrupts. One that diverges is told and
+    left out, and not tried again: it would do the same. Raises whatever else a training raises;
+    the run then says that it failed.
     """
     log.to(parent.log_path)
     done = _finished_before(parent, members, photos, log)
@@ -178,36 +187,52 @@ def run_series(
         for member in members
         if _diverged(parent, member) and _same_split(parent.member(member.name), photos, member)
     }
-    reason = FINISHED
     parent.update_state(status=RUNNING)
-    told: set[str] = set()
     try:
-        for number, member in enumerate(members, start=1):
-            if member.name in done or member.name in diverged:
-                continue
-            if not budget.holds(_seconds_for(parent, member, list(done.values()), photos)):
-                reason = OUT_OF_BUDGET
-                break
-            photos.keep_for(m for m in members[number - 1 :] if m.name not in done)
-            _tell_next(member, photos.split_of(member), number, len(members), log)
-            try:
-                reason = _train(parent, member, photos, _prefixed(member.name, log, told))
-            except DivergedError as error:
-                log(Note(f"{member.name} diverged and is left out. {error.hint}", "warning"))
-                diverged.add(member.name)
-                reason = FINISHED
-                continue
-            if reason == INTERRUPTED:
-                break
-            reason = FINISHED
-            done[member.name] = _require_finished(parent, member)
-    except KeyboardInterrupt:  # between two trainings: within one it is a request to stop
+        with stop_on_interrupt() as asked:
+            reason = _train_all(parent, members, photos, done, diverged, budget, asked, log)
+    except KeyboardInterrupt:  # a second one: whatever was running ended at once
         reason = INTERRUPTED
     except FastdefectError as error:
         parent.update_state(status=FAILED, error=error.message)
         raise
     parent.update_state(status=reason)
     return _report(parent, members, done, diverged, photos, reason)
+
+
+def _train_all(
+    parent: Run,
+    members: Sequence[Member],
+    photos: SeriesPhotos,
+    done: dict[str, Finished],
+    diverged: set[str],
+    budget: Budget,
+    asked: StopRequested,
+    log: Log,
+) -> str:
+    """Train those that are neither ``done`` nor ``diverged``, which grow by them; how it ended."""
+    told: set[str] = set()
+    for number, member in enumerate(members, start=1):
+        if member.name in done or member.name in diverged:
+            continue
+        if asked():  # while the last one was finishing
+            return INTERRUPTED
+        if not budget.holds(_seconds_for(parent, member, done.values(), photos)):
+            return OUT_OF_BUDGET
+        photos.keep_for(m for m in members[number - 1 :] if m.name not in done)
+        _tell_next(member, photos.split_of(member), number, len(members), log)
+        tell = _prefixed(member.name, log, told)
+        try:
+            ended = _train(parent, member, photos, tell, lambda: asked() or budget.spent)
+        except DivergedError as error:
+            log(Note(f"{member.name} diverged and is left out. {error.hint}", "warning"))
+            parent.member(member.name).forget_checkpoint()
+            diverged.add(member.name)
+            continue
+        if ended == INTERRUPTED:
+            return OUT_OF_BUDGET if budget.spent and not asked() else INTERRUPTED
+        done[member.name] = _require_finished(parent, member)
+    return FINISHED
 
 
 def read_finished(parent: Run, member: Member) -> Finished | None:
@@ -256,7 +281,9 @@ def _same_split(own: Run, photos: SeriesPhotos, member: Member) -> bool:
     return read_split(own.split_path, photos.manifest) == photos.split_of(member)
 
 
-def _train(parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent) -> str:
+def _train(
+    parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent, stop: StopRequested
+) -> str:
     """Train one member, from its start or from where it stopped; how it ended."""
     own, own_log = parent.member(member.name), Log(tell)
     standing = _standing(own, member, photos)
@@ -264,18 +291,19 @@ def _train(parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent) -> 
     began, spent = monotonic(), 0.0
     if standing == "begun":
         spent = _seconds_of(own)
+        own.update_state(seconds=None)  # if it is killed now, its epochs tell
         job, checkpoint = reassemble(own, own_log, data)
-        report = go_on(own, job, checkpoint, own_log)
+        report = go_on(own, job, checkpoint, own_log, stop)
     else:
         if standing == "other":
             tell(Note("was trained with other settings or photos: it is trained anew.", "warning"))
             shutil.rmtree(own.folder)
         job = assemble(member.config, own_log, data=data)
         own = create_member(parent, member.name, absolute(member.config))
-        report = begin(own, job, own_log)
+        report = begin(own, job, own_log, stop)
     own.update_state(seconds=spent + monotonic() - began)
     if report.reason != INTERRUPTED:
-        own.forget_checkpoint()  # three times the model's size, for each of many trainings
+        own.forget_checkpoint()  # four times the model's size, for each of many trainings
     return report.reason
 
 
@@ -319,37 +347,28 @@ def _seconds_of(own: Run) -> float:
 
 
 def _seconds_for(
-    parent: Run, member: Member, finished: Sequence[Finished], photos: SeriesPhotos
+    parent: Run, member: Member, finished: Iterable[Finished], photos: SeriesPhotos
 ) -> float | None:
-    """What the member should still take, or None where no training is finished.
-
-    By the finished training of its architecture that had about as much to do. The pace of
-    another architecture says little: then the slowest pace of all is taken.
-    """
-    if not finished:
-        return None
-    work = _work(member, photos)
-    paces = [(_work(each.member, photos), each) for each in finished]
-    alike = [pair for pair in paces if pair[1].member.config.model.arch == member.config.model.arch]
-    if alike:
-        near, each = min(alike, key=lambda pair: abs(math.log(pair[0] / work)))
-        whole = each.seconds * work / near
-    else:
-        whole = work * max(each.seconds / done for done, each in paces)
+    """What the member should still take, or None where no training is finished."""
+    whole = expected_seconds(
+        _effort(member, photos), [(_effort(e.member, photos), e.seconds) for e in finished]
+    )
     own = parent.member(member.name)
-    begun = own.checkpoint_path.exists() and _standing(own, member, photos) == "begun"
+    if whole is None or not own.checkpoint_path.exists():
+        return whole
+    begun = _standing(own, member, photos) == "begun"
     return max(whole - (_seconds_of(own) if begun else 0.0), 0.0)
 
 
-def _work(member: Member, photos: SeriesPhotos) -> float:
-    """Pixels through the network, forward or backward; a backward pass counts as two.
-
-    In each epoch all photos of train, of valid, and of the sample of train that is measured.
-    """
-    split, config = photos.split_of(member), member.config
-    train, valid = len(split.train), len(split.valid)
-    passes = 3 * train + valid + min(train, valid)
-    return float(config.training.epochs * passes * config.data.image_size**2)
+def _effort(member: Member, photos: SeriesPhotos) -> Effort:
+    config, split = member.config, photos.split_of(member)
+    return Effort.of(
+        config.model.arch,
+        train=len(split.train),
+        valid=len(split.valid),
+        epochs=config.training.epochs,
+        image_size=config.data.image_size,
+    )
 
 
 # ---- what is told ------------------------------------------------------------------------

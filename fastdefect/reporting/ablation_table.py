@@ -28,7 +28,8 @@ def ablation_table(
         if span.start in figures and span.end in figures:
             rows.append(_together(span, figures[span.start], figures[span.end]))
     told = " ".join(row[5] for row in rows)
-    return TableData(title, _COLUMNS, tuple(rows), f"{_compared(steps)} {_note(told)}")
+    note = f"{_compared(steps)} {_note(told)}{_blindness(shown, figures)}"
+    return TableData(title, _COLUMNS, tuple(rows), note)
 
 
 def _compared(steps: Sequence[Step]) -> str:
@@ -52,6 +53,17 @@ def _note(told: str) -> str:
         "The evidence is for accuracy, of which the claims speak (for the gap, where they speak "
         "of that). Many rows are judged at once: of twenty that change nothing, one is expected "
         "to look as if it did."
+    )
+
+
+def _blindness(steps: Sequence[Step], figures: Figures) -> str:
+    """Names the steps with a model that gives one answer to everything."""
+    blind = [s.title for s in steps if any(of.get("blind") for of in figures[s.name].values())]
+    if not blind:
+        return ""
+    return (
+        " With some seed these give one answer to every photo, so that their F1 says nothing of "
+        f"what they can tell apart: {', '.join(blind)}."
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastdefect.evaluation.compare import Comparison
+from fastdefect.evaluation.compare import SUFFICIENT, SUFFICIENT_FOR_PROBABILITIES, Comparison
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import one_answer
 from fastdefect.reporting.table_data import TableData
@@ -39,8 +39,9 @@ def quick_table(
         f"Before and after, on {comparison.n} validation photos of {comparison.n_parts} parts",
         ("metric", "before", "after", "difference", "evidence (95 %)", "target", "met"),
         tuple(rows),
-        "Before: the small CNN without any trick. Targets are those of the replaced pipeline."
-        + _blindness(metrics),
+        "Before: the small CNN without any trick. Better or worse: the interval leaves out 0, and "
+        f"{SUFFICIENT} parts or more changed (AUC: of {SUFFICIENT_FOR_PROBABILITIES}). Targets are those of the replaced pipeline, met from "
+        "their lower end on; the gap's up to its upper end." + _blindness(metrics),
     )
 
 

@@ -14,7 +14,7 @@ from fastdefect.config import RunConfig
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.predictions import predictions_of
-from fastdefect.jobs import series
+from fastdefect.jobs import series, series_budget
 from fastdefect.run import FINISHED, INTERRUPTED, Run
 from fastdefect.training.learner import ModelSpec
 from helpers.photos import PREPROCESSING
@@ -47,7 +47,7 @@ class Played:
     def assemble(self, config: RunConfig, log: Any, *, data: TrainingData) -> Any:
         return config, data
 
-    def begin(self, run: Run, made: tuple[RunConfig, TrainingData], log: Any) -> Ended:
+    def begin(self, run: Run, made: tuple[RunConfig, TrainingData], log: Any, stop: Any) -> Ended:
         config, data = made
         self.begun.append(run.name)
         self.configs[run.name], self.data[run.name] = made
@@ -79,5 +79,6 @@ def play(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Played:
     played = Played(**options)
     monkeypatch.setattr(series, "assemble", played.assemble)
     monkeypatch.setattr(series, "begin", played.begin)
-    monkeypatch.setattr(series, "monotonic", lambda: played.now)
+    for module in (series, series_budget):
+        monkeypatch.setattr(module, "monotonic", lambda: played.now)
     return played

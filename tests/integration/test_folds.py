@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.cli import TINY, FitResult, invoke, run_fit
@@ -91,13 +93,23 @@ def test_the_whole_is_listed_and_its_folds_are_runs(crossed: FitResult, tmp_path
     assert len(json.loads((copy / "openings.json").read_text(encoding="utf-8"))) == 1
 
 
-def test_ctrl_c_in_the_second_fold_then_resume(
-    castings: Path, crossed: FitResult, tmp_path: Path
+@pytest.mark.parametrize("moment", ["in the second fold", "while the first is finishing"])
+def test_ctrl_c_then_resume(
+    moment: str, castings: Path, crossed: FitResult, tmp_path: Path
 ) -> None:
+    from fastdefect.jobs import cross_validate
     from fastdefect.training import callbacks
 
+    def predict_and_interrupt(*args: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return predict(*args)
+
+    predict = cross_validate._predict
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.StopOnRequest, "after_batch", _stop_in_the_second_fit())
+        if moment == "in the second fold":
+            patch.setattr(callbacks.StopOnRequest, "after_batch", _stop_in_the_second_fit())
+        else:
+            patch.setattr(cross_validate, "_predict", predict_and_interrupt)
         stopped = invoke(
             "fit", str(castings), "--runs", str(tmp_path), "--name", "cv", *TINY, *OPTIONS
         )

@@ -19,6 +19,7 @@ from fastdefect.config import (
     load_config_file,
     override,
     resolve,
+    resolve_kept,
     to_toml,
 )
 from fastdefect.errors import UsageError
@@ -120,6 +121,16 @@ def test_false_and_zero_on_the_command_line_beat_the_file(tmp_path: Path) -> Non
     config = resolve({"strict": False, "mixup_alpha": 0.0}, file)
     assert config.data.strict is False
     assert config.training.mixup_alpha == 0
+
+
+def test_a_run_older_than_a_setting_is_as_it_was_trained(tmp_path: Path) -> None:
+    lines = to_toml(resolve({})).splitlines()
+    file = _write(tmp_path, "\n".join(x for x in lines if not x.startswith("weight_average")))
+    assert resolve_kept(file).training.weight_average == 0
+    assert resolve({}, file).training.weight_average == 0.98  # a file of one's own: the default
+    for average in (0.0, 0.5, 0.98):
+        config = resolve({"weight_average": average})
+        assert resolve_kept(_write(tmp_path, to_toml(config))) == config
 
 
 def test_all_fields_survive_the_file_at_once(tmp_path: Path) -> None:

@@ -15,11 +15,17 @@ from fastdefect.files import (
     atomic_path,
     finite,
     read_csv,
+    typed,
     write_bytes,
     write_csv,
     write_json,
     write_text,
 )
+
+
+def test_a_path_as_it_is_typed() -> None:
+    assert typed(Path("runs") / "a") == str(Path("runs") / "a")
+    assert typed(Path("my runs/a")) == f'"{Path("my runs/a")}"'
 
 
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from fastdefect.metrics import (
     LOWER_IS_BETTER,
     calibration_gaps,
     figures,
+    one_answer,
     score,
 )
 
@@ -394,3 +395,10 @@ def test_a_thousand_weightings_of_a_thousand_photos_take_little_time() -> None:
     begin = time.perf_counter()
     figures(weights, y_true, y_prob, y_prob.argmax(1), 1)
     assert time.perf_counter() - begin < 5  # 0.2 s on two cores of 2024
+
+
+def test_a_model_of_one_answer_is_told_by_its_confusion() -> None:
+    assert one_answer([[0, 5], [0, 3]]) == 1
+    assert one_answer(np.array([[5, 0], [3, 0]])) == 0
+    assert one_answer([[5, 0], [2, 1]]) is None
+    assert one_answer([[0, 0], [0, 0]]) is None

@@ -34,7 +34,7 @@ def test_three_epochs_unless_said_otherwise(
 
 
 def test_what_can_not_be_is_refused_as_ever(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--freeze-epochs 3 is not below --epochs 3"):
+    with pytest.raises(UsageError, match="--freeze-epochs 3: a quick test has 3 epochs"):
         _quick_settings({"freeze_epochs": 3}, None)
     broken = tmp_path / "settings.toml"
     broken.write_text("training = 3\n", encoding="utf-8")

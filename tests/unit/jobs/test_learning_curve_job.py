@@ -18,7 +18,7 @@ from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import learning_curve as job
-from fastdefect.jobs import series
+from fastdefect.jobs import series, series_budget
 from fastdefect.jobs.series import SeriesReport
 from fastdefect.reporting.learning_table import learning_table, outlook_lines
 from fastdefect.reporting.left import left_line
@@ -59,7 +59,7 @@ def law(monkeypatch: pytest.MonkeyPatch) -> Any:
     planted = Law()
     rng = np.random.default_rng(0)
 
-    def begin(run: Run, made: Any, log: Any) -> Ended:
+    def begin(run: Run, made: Any, log: Any, stop: Any) -> Ended:
         data = made
         run.write_split(split_rows(data.manifest, data.split))
         run.write_model_spec(_spec(data.manifest.classes))
@@ -177,7 +177,8 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
         now[0] += 60
         return begin(*args)
 
-    monkeypatch.setattr(series, "monotonic", lambda: now[0])
+    for module in (series, series_budget):
+        monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(series, "begin", slowly)
     report = _start(config, tmp_path, repeats=1, budget_minutes=3)
     assert report.series.reason == OUT_OF_BUDGET

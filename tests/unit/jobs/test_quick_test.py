@@ -90,8 +90,9 @@ def test_what_is_written_is_what_is_told_without_the_folder(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path)
-    assert report.file == tmp_path / "q" / "quick_test.json"
-    content, told = json.loads(report.file.read_text(encoding="utf-8")), report.as_json()
+    (file,) = report.files
+    assert file == tmp_path / "q" / "quick_test.json"
+    content, told = json.loads(file.read_text(encoding="utf-8")), report.as_json()
     assert told.pop("run") == str(tmp_path / "q")
     assert content == json.loads(json.dumps(told, allow_nan=False))
     assert content["seconds"] == {"before": 10.0, "after": 10.0}
@@ -105,8 +106,8 @@ def test_no_figure_is_nan_in_the_file_where_no_class_is_good(
     play(monkeypatch)
     report = _start(override(config, {"good": "none"}), tmp_path)
     assert report.comparison is not None
-    assert report.file is not None
-    content = json.loads(report.file.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    (file,) = report.files
+    content = json.loads(file.read_text(encoding="utf-8"), parse_constant=pytest.fail)
     assert content["comparison"]["figures"]["escape_rate"]["before"] is None
 
 
@@ -116,7 +117,7 @@ def test_ctrl_c_in_the_second_then_resume(
     played.stops = "after"
     report = _start(config, tmp_path)
     assert report.series.reason == INTERRUPTED
-    assert (report.comparison, report.verdicts, report.file) == (None, (), None)
+    assert (report.comparison, report.verdicts, report.files) == (None, (), ())
     assert list(report.metrics) == ["before"]
     json.dumps(report.as_json(), allow_nan=False)
     played.stops = ""

@@ -4,6 +4,7 @@ The trainings are played: what is tested is which are begun, on what, and what i
 """
 
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,9 +21,17 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError, DivergedError, ModelError, RunError
 from fastdefect.events import EpochDone, Event, Note, Progress
 from fastdefect.files import read_csv
-from fastdefect.jobs import series
+from fastdefect.jobs import series, series_budget
+from fastdefect.jobs.interrupt import StopRequested
 from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import Budget, SeriesReport, create_series, resume_series, run_series
+from fastdefect.jobs.series import (
+    SeriesReport,
+    create_series,
+    resume_series,
+    run_series,
+    settle_weights,
+)
+from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.run import (
     DIVERGED,
@@ -34,6 +43,7 @@ from fastdefect.run import (
     Run,
 )
 from fastdefect.runs import create_run, list_runs, open_run, summarise
+from fastdefect.training.backbones import LoadedWeights
 
 
 @dataclass
@@ -53,6 +63,7 @@ class Played:
     resumed: list[str] = field(default_factory=list)
     data: dict[str, TrainingData] = field(default_factory=dict)
     told: list[Event] = field(default_factory=list)
+    interrupted_at_the_end: set[str] = field(default_factory=set)
     seconds: float = 0.0
     now: float = 1000.0
 
@@ -60,23 +71,29 @@ class Played:
         log(Note("Weights: random."))
         return Job(config, data)
 
-    def begin(self, run: Run, job: Job, log: Log) -> Any:
+    def begin(self, run: Run, job: Job, log: Log, stop: StopRequested) -> Any:
         self.begun.append(run.name)
         self.data[run.name] = job.data
         run.write_split(split_rows(job.data.manifest, job.data.split))
-        return self._end(run, log, self.ends.get(run.name, FINISHED))
+        return self._end(run, log, self.ends.get(run.name, FINISHED), stop)
 
     def reassemble(self, run: Run, log: Log, data: TrainingData) -> tuple[Job, str]:
         return Job(run.read_config(), data), "checkpoint"
 
-    def go_on(self, run: Run, job: Job, checkpoint: str, log: Log) -> Any:
+    def go_on(self, run: Run, job: Job, checkpoint: str, log: Log, stop: StopRequested) -> Any:
         self.resumed.append(run.name)
         self.data[run.name] = job.data
-        return self._end(run, log, FINISHED)
+        return self._end(run, log, FINISHED, stop)
 
-    def _end(self, run: Run, log: Log, reason: str | BaseException) -> Any:
+    def _end(self, run: Run, log: Log, reason: str | BaseException, stop: StopRequested) -> Any:
         run.checkpoint_path.touch()
-        self.now += self.seconds
+        for _ in range(10):  # batches
+            self.now += self.seconds / 10
+            if stop():
+                reason = INTERRUPTED
+                break
+        if run.name in self.interrupted_at_the_end:
+            signal.raise_signal(signal.SIGINT)
         log(EpochDone({"epoch": 1}, True))
         log(Progress("measuring valid", 1, 1))
         if isinstance(reason, DivergedError):
@@ -99,7 +116,8 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     fake = Played()
     for name in ("assemble", "begin", "reassemble", "go_on"):
         monkeypatch.setattr(series, name, getattr(fake, name))
-    monkeypatch.setattr(series, "monotonic", lambda: fake.now)
+    for module in (series, series_budget):
+        monkeypatch.setattr(module, "monotonic", lambda: fake.now)
     return fake
 
 
@@ -332,6 +350,7 @@ def test_one_that_diverges_is_left_out_and_not_tried_again(
     assert (report.reason, report.left) == (FINISHED, ())
     assert [each.member.name for each in report.finished] == ["one", "three"]
     assert report.diverged == (members[1],)
+    assert not (parent.folder / "two" / "checkpoint.safetensors").exists()
     assert "two diverged and is left out. Try a lower rate." in _texts(played)
     played.ends = {}
     again = resume_series(parent, members, budget=Budget(None), log=Log(played.told.append))
@@ -411,6 +430,56 @@ def test_no_training_is_begun_that_the_budget_does_not_hold(
     assert played.begun == ["a", "b", "c", "d"]
 
 
+def test_a_training_that_takes_longer_than_the_budget_stops_in_its_middle(
+    config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
+) -> None:
+    members = _members(config, "a", "b")
+    parent = _create(tmp_path, config, members, photos)
+    played.seconds = 100.0  # which nobody knows before the first has ended
+    report = _run(parent, members, photos, played, minutes=1)
+    assert report.reason == parent.read_state()["status"] == OUT_OF_BUDGET
+    assert played.now == pytest.approx(1060, abs=10)
+    assert [member.name for member in report.left] == ["a", "b"]
+    assert parent.member("a").read_state()["status"] == INTERRUPTED
+    played.seconds = 40.0
+    assert _run(parent, members, photos, played).reason == FINISHED
+    assert (played.begun, played.resumed) == (["a", "b"], ["a"])
+
+
+def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
+    config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
+) -> None:
+    members = _members(config, "a", "b")
+    parent = _create(tmp_path, config, members, photos)
+    played.interrupted_at_the_end = {"a"}
+    report = _run(parent, members, photos, played)
+    assert report.reason == parent.read_state()["status"] == INTERRUPTED
+    assert [each.member.name for each in report.finished] == played.begun == ["a"]
+    played.interrupted_at_the_end = {"b"}
+    assert _run(parent, members, photos, played).reason == FINISHED  # nothing was left to begin
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_killed_session_took_is_told_by_its_epochs(
+    config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    members = _members(config, "a")
+    parent = _create(tmp_path, config, members, photos)
+    played.seconds, played.ends = 60.0, {"a": INTERRUPTED}
+    _run(parent, members, photos, played)
+
+    def killed(*args: Any) -> Any:
+        raise SystemExit
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(series, "go_on", killed)
+        _run(parent, members, photos, played)
+    rows = [{"epoch": 1, "seconds": 50.0}, {"epoch": 2, "seconds": 45.0}]
+    parent.member("a").write_history(rows, ["epoch", "seconds"])
+    assert [each.seconds for each in _run(parent, members, photos, played).finished] == [155.0]
+
+
 def test_a_budget_that_reading_used_up_begins_nothing(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
 ) -> None:
@@ -453,6 +522,28 @@ def test_what_an_interrupted_one_has_behind_it_is_not_left(
     played.seconds = 20.0
     second = _run(parent, members, photos, played)
     assert [each.seconds for each in second.finished] == [60.0, 80.0]
+
+
+# ---- weights -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "loaded", "weights", "told"),
+    [
+        ("auto", LoadedWeights("auto", True, 9), "auto", []),
+        ("auto", LoadedWeights("auto", False, note="no network"), "none", ["Weights: no network."]),
+        ("auto", LoadedWeights("none", False, note="none known"), "none", []),
+        ("none", None, "none", []),
+    ],
+)
+def test_weights_that_can_not_be_had_are_settled_once(
+    asked: str, loaded: LoadedWeights | None, weights: str, told: list[str],
+    config: RunConfig, played: Played, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(series, "build_backbone", lambda *_: (None, loaded))
+    settled = settle_weights(_with(config, "model", weights=asked), played.told.append)
+    assert settled == _with(config, "model", weights=weights)
+    assert _texts(played) == told
 
 
 # ---- what can't be a series --------------------------------------------------------------

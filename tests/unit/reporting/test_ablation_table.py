@@ -127,6 +127,18 @@ def test_a_row_of_several_steps_is_their_difference() -> None:
     assert row["evidence"] == "spans zero"  # t(1) is 12.7
 
 
+def test_steps_with_a_model_of_one_answer_are_named() -> None:
+    figures = figures_of(ACCURACY)
+    assert "one answer" not in ablation_table(STEPS, figures, {}, title="T").caption
+    for name, seed in (("old", 1), ("loss", 0)):
+        by_seed = figures[name]
+        which = sorted(by_seed)[seed]
+        by_seed[which] = {**by_seed[which], "blind": 1.0}
+    note = ablation_table(STEPS, figures, {}, title="T").caption
+    assert note.endswith("give one answer to every photo, so that their F1 says nothing of what "
+                         "they can tell apart: old one, another.")  # fmt: skip
+
+
 def test_steps_without_figures_are_left_out_and_fewer_seeds_are_told() -> None:
     accuracy: dict[str, Any] = {"old": (0.7, 0.8, 0.8), "arch": (0.8, 0.8)}
     cells = _cells(_table(STEPS, accuracy))
