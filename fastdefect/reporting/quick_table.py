@@ -10,6 +10,12 @@ from fastdefect.reporting.table_data import TableData
 from fastdefect.reporting.tables import change_text, metric_text, metric_title
 
 _SHOWN = ("accuracy", "f1", "precision", "recall", "auc", "escape_rate", "overkill_rate")
+_CAPTION = (
+    "Before: the small CNN without any trick. Better or worse: the interval leaves out 0, and "
+    f"{SUFFICIENT} parts or more changed (for AUC: there are {SUFFICIENT_FOR_PROBABILITIES} or "
+    "more). Targets are those of the replaced pipeline, met from their lower end on; the gap's up "
+    "to its upper end."
+)
 
 
 def quick_table(
@@ -39,9 +45,7 @@ def quick_table(
         f"Before and after, on {comparison.n} validation photos of {comparison.n_parts} parts",
         ("metric", "before", "after", "difference", "evidence (95 %)", "target", "met"),
         tuple(rows),
-        "Before: the small CNN without any trick. Better or worse: the interval leaves out 0, and "
-        f"{SUFFICIENT} parts or more changed (AUC: of {SUFFICIENT_FOR_PROBABILITIES}). Targets are those of the replaced pipeline, met from "
-        "their lower end on; the gap's up to its upper end." + _blindness(metrics),
+        _CAPTION + _blindness(metrics),
     )
 
 
