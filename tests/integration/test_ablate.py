@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from helpers.cli import FitResult, invoke
 from helpers.compare import assert_same_run
+from helpers.interrupts import interrupted_in_the_second_fit
 
 from fastdefect.evaluation.ablation import OLD, Step
 from fastdefect.evaluation.predictions import read_predictions
@@ -90,11 +91,8 @@ def test_a_finished_ablation_only_reports_again(ablation: FitResult) -> None:
 def test_ctrl_c_in_the_second_training_then_resume(
     castings: Path, ablation: FitResult, tmp_path: Path
 ) -> None:
-    from fastdefect.training import callbacks
-
     given = ("--runs", str(tmp_path), "--name", "ab", "--seeds", "1", *TINY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.StopOnRequest, "after_batch", _stop_in_the_second_fit())
+    with interrupted_in_the_second_fit():
         stopped = invoke("ablate", str(castings), *given)
     run = tmp_path / "ab"
     assert stopped.exit_code == 130, stopped.output + repr(stopped.exception)
@@ -118,22 +116,6 @@ def test_trainings_that_all_diverge_are_an_error(castings: Path, tmp_path: Path)
     assert "old-seed-7 diverged and is left out" in result.output
     assert "old-seed-7, arch-seed-7 diverged: nothing is left" in " ".join(result.output.split())
     assert (tmp_path / "ab" / "arch-seed-7" / "run.json").read_text().count('"diverged"') == 1
-
-
-def _stop_in_the_second_fit():  # type: ignore[no-untyped-def]
-    from fastai.callback.core import CancelFitException
-
-    seen: list[object] = []
-
-    def after_batch(self) -> None:  # type: ignore[no-untyped-def]
-        if self not in seen:
-            seen.append(self)
-        if len(seen) == 2:
-            self.save_checkpoint()
-            self.stopped = True
-            raise CancelFitException()
-
-    return after_batch
 
 
 @pytest.mark.parametrize(

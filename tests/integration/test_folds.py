@@ -4,12 +4,15 @@ import json
 import shutil
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.cli import TINY, FitResult, invoke, run_fit
 from helpers.compare import assert_same_run
+from helpers.interrupts import interrupted_in_the_second_fit
 
 from fastdefect.errors import DataError
 from fastdefect.files import read_csv
@@ -93,12 +96,9 @@ def test_the_whole_is_listed_and_its_folds_are_runs(crossed: FitResult, tmp_path
     assert len(json.loads((copy / "openings.json").read_text(encoding="utf-8"))) == 1
 
 
-@pytest.mark.parametrize("moment", ["in the second fold", "while the first is finishing"])
-def test_ctrl_c_then_resume(
-    moment: str, castings: Path, crossed: FitResult, tmp_path: Path
-) -> None:
+@contextmanager
+def _interrupted_while_the_first_is_finishing() -> Iterator[None]:
     from fastdefect.jobs import cross_validate
-    from fastdefect.training import callbacks
 
     def predict_and_interrupt(*args: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
@@ -106,10 +106,20 @@ def test_ctrl_c_then_resume(
 
     predict = cross_validate._predict
     with pytest.MonkeyPatch.context() as patch:
-        if moment == "in the second fold":
-            patch.setattr(callbacks.StopOnRequest, "after_batch", _stop_in_the_second_fit())
-        else:
-            patch.setattr(cross_validate, "_predict", predict_and_interrupt)
+        patch.setattr(cross_validate, "_predict", predict_and_interrupt)
+        yield
+
+
+@pytest.mark.parametrize(
+    "interrupted", [interrupted_in_the_second_fit, _interrupted_while_the_first_is_finishing]
+)
+def test_ctrl_c_then_resume(
+    interrupted: Callable[[], AbstractContextManager[None]],
+    castings: Path,
+    crossed: FitResult,
+    tmp_path: Path,
+) -> None:
+    with interrupted():
         stopped = invoke(
             "fit", str(castings), "--runs", str(tmp_path), "--name", "cv", *TINY, *OPTIONS
         )
@@ -128,22 +138,6 @@ def test_ctrl_c_then_resume(
         assert_same_run(crossed.folder / fold, run / fold)
     for name in ("predictions-oof.csv", "metrics.json", "folds.csv"):
         assert (run / name).read_bytes() == (crossed.folder / name).read_bytes(), name
-
-
-def _stop_in_the_second_fit():  # type: ignore[no-untyped-def]
-    from fastai.callback.core import CancelFitException
-
-    seen: list[object] = []
-
-    def after_batch(self) -> None:  # type: ignore[no-untyped-def]
-        if self not in seen:
-            seen.append(self)
-        if len(seen) == 2:
-            self.save_checkpoint()
-            self.stopped = True
-            raise CancelFitException()
-
-    return after_batch
 
 
 def test_a_fold_that_never_began_is_begun_and_a_finished_whole_only_reports(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.cli import TINY, FitResult, invoke
 from helpers.compare import assert_same_run
+from helpers.interrupts import interrupted_in_the_second_fit
 
 from fastdefect.files import read_csv
 
@@ -45,10 +46,7 @@ def test_a_training_for_each_share_and_what_twice_the_parts_would_bring(curve: F
 def test_ctrl_c_in_the_second_training_then_resume(
     castings: Path, curve: FitResult, tmp_path: Path
 ) -> None:
-    from fastdefect.training import callbacks
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callbacks.StopOnRequest, "after_batch", _stop_in_the_second_fit())
+    with interrupted_in_the_second_fit():
         stopped = invoke(
             "learning-curve", str(castings), "--runs", str(tmp_path), "--name", "lc", *OPTIONS
         )
@@ -66,22 +64,6 @@ def test_ctrl_c_in_the_second_training_then_resume(
     assert {path: path.stat().st_mtime_ns for path in (run / MEMBERS[0]).iterdir()} == before
     for name in MEMBERS:
         assert_same_run(curve.folder / name, run / name)
-
-
-def _stop_in_the_second_fit():  # type: ignore[no-untyped-def]
-    from fastai.callback.core import CancelFitException
-
-    seen: list[object] = []
-
-    def after_batch(self) -> None:  # type: ignore[no-untyped-def]
-        if self not in seen:
-            seen.append(self)
-        if len(seen) == 2:
-            self.save_checkpoint()
-            self.stopped = True
-            raise CancelFitException()
-
-    return after_batch
 
 
 def test_a_finished_curve_only_reports_again(curve: FitResult, tmp_path: Path) -> None:

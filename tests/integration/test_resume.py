@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.cli import TINY, FitResult, invoke, run_fit, start_process, wait_for_event
 from helpers.compare import assert_same_run, history_without_time
+from helpers.interrupts import interrupted_after
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
@@ -111,13 +112,10 @@ def test_resume_takes_no_other_settings(trained: FitResult) -> None:
 
 
 def test_freeze_then_unfreeze_resumes_in_either_stage(castings: Path, tmp_path: Path) -> None:
-    from fastdefect.training import callbacks
-
     whole = run_fit(castings, tmp_path / "a", "--freeze-epochs", "1", "--optimizer", "sgd")
     for stop_at in (2, 6):  # batches: one in the frozen epoch, one in the first whole one
         runs = tmp_path / f"b{stop_at}"
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(callbacks.StopOnRequest, "after_batch", _stop_after(stop_at))
+        with interrupted_after(stop_at):
             result = invoke(
                 "fit", str(castings), "--runs", str(runs), *TINY,
                 "--freeze-epochs", "1", "--optimizer", "sgd",
@@ -126,21 +124,6 @@ def test_freeze_then_unfreeze_resumes_in_either_stage(castings: Path, tmp_path: 
         folder = (runs / "latest").resolve()
         assert invoke("fit", "--resume", str(folder)).exit_code == 0
         assert_same_run(whole.folder, folder)
-
-
-def _stop_after(batches: int):  # type: ignore[no-untyped-def]
-    from fastai.callback.core import CancelFitException
-
-    seen = [0]
-
-    def after_batch(self) -> None:  # type: ignore[no-untyped-def]
-        seen[0] += 1
-        if seen[0] == batches:
-            self.save_checkpoint()
-            self.stopped = True
-            raise CancelFitException()
-
-    return after_batch
 
 
 @pytest.mark.slow
