@@ -51,7 +51,7 @@ def _warming(decay: float) -> Any:
     """At each step the average keeps ``decay`` of itself and takes the rest from the network.
 
     After n steps it keeps (1 + n) / (10 + n) at most: the first weights are the worst, and a
-    short training would end before it had forgotten them.
+    short training would end before it had forgotten them (so does TensorFlow's average warm up).
     """
 
     def update(averages: Any, weights: Any, n: Tensor | int) -> None:
