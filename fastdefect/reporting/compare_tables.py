@@ -61,7 +61,7 @@ def figures_table(
         f"zero, nor where fewer than {SUFFICIENT} parts changed. Of {len(rows)} figures one may "
         "leave out zero by luck."
         + _fewness(comparison)
-        + _blindness(comparison, before, after)
+        + blindness(comparison, before, after)
         + (f" {note}" if note else ""),
         marks,
     )
@@ -78,8 +78,11 @@ def _fewness(comparison: Comparison) -> str:
     )
 
 
-def _blindness(comparison: Comparison, before: str, after: str) -> str:
-    """Says which run gives one answer to everything: F1 can be 0.67 and better than 0 then."""
+def blindness(comparison: Comparison, before: str, after: str) -> str:
+    """Says which run gives one answer to everything: F1 can be 0.67 and better than 0 then.
+
+    Begins with a blank; empty if neither does. ``before`` and ``after`` are what to call them.
+    """
     pairs = zip((before, after), comparison.one_answer, strict=True)
     blind = [name for name, answer in pairs if answer is not None]
     if not blind:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastdefect.evaluation.compare import SUFFICIENT, SUFFICIENT_FOR_PROBABILITIES, Comparison
 from fastdefect.evaluation.targets import Verdict
-from fastdefect.metrics import one_answer
+from fastdefect.reporting.compare_tables import blindness
 from fastdefect.reporting.table_data import TableData
 from fastdefect.reporting.tables import change_text, metric_text, metric_title
 
@@ -45,23 +45,7 @@ def quick_table(
         f"Before and after, on {comparison.n} validation photos of {comparison.n_parts} parts",
         ("metric", "before", "after", "difference", "evidence (95 %)", "target", "met"),
         tuple(rows),
-        _CAPTION + _blindness(metrics),
-    )
-
-
-def _blindness(metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Says which model gives one answer to everything: F1 can be 0.67 and better than 0 then."""
-    blind = [
-        name
-        for name in ("before", "after")
-        if one_answer(metrics[name]["valid"]["confusion"]) is not None
-    ]
-    if not blind:
-        return ""
-    which = "Either model" if len(blind) == 2 else f"The model {blind[0]}"
-    return (
-        f" {which} gives one answer to every photo: its F1, precision and recall say nothing of "
-        "what it can tell apart."
+        _CAPTION + blindness(comparison, "Before", "After"),
     )
 
 

@@ -120,6 +120,6 @@ def test_a_gap_is_judged_by_its_size(train: tuple[float, float]) -> None:
 def test_one_answer_to_every_photo_is_told() -> None:
     some, all_defect, all_good = _said(12, 8), _said(0, 40), _said(40, 0)
     assert "one answer" not in _table(some, some).caption
-    assert "The model after gives one answer" in _table(some, all_defect).caption
-    assert "The model before gives one answer" in _table(all_good, some).caption
-    assert "Either model gives one answer" in _table(all_good, all_defect).caption
+    assert "After gives one answer" in _table(some, all_defect).caption
+    assert "Before gives one answer" in _table(all_good, some).caption
+    assert "Before and After give one answer" in _table(all_good, all_defect).caption
