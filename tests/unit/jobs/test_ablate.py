@@ -58,7 +58,9 @@ def played(monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, str, str]]) -
         prob = kept.y_prob.copy()
         wrong = prob.argmax(axis=1) != kept.y_true
         prob[wrong] = prob[wrong][:, ::-1]
-        return Judged(type(kept)(kept.names, kept.classes, kept.good, kept.y_true, prob), ())
+        better = type(kept)(kept.names, kept.classes, kept.good, kept.y_true, prob)
+        run.write_predictions("valid", better.rows(), better.columns(), views)
+        return Judged(better, ())
 
     monkeypatch.setattr(job, "judge_validation", judge)
     return played
@@ -283,11 +285,12 @@ def test_one_seed_has_no_interval(
 
 
 def test_the_budget_is_kept_and_leaves_whole_seeds(
-    config: RunConfig, played: Played, three: None, tmp_path: Path
+    config: RunConfig, played: Played, three: None, tmp_path: Path, asked: list[Any]
 ) -> None:
     """Ten seconds each: three trainings fit into 35, the fourth would end at 40."""
     report = _start(config, tmp_path, budget_minutes=35 / 60)
     assert report.series.reason == OUT_OF_BUDGET
+    assert (list(report.figures), asked) == (["old", "arch"], [])  # nor time for predictions
     assert played.begun == ["old-seed-7", "arch-seed-7", "old-seed-8"]
     assert [member.name for member in report.series.left] == ["arch-seed-8"]
     assert (sorted(report.figures["old"]), sorted(report.figures["arch"])) == ([7, 8], [7])
