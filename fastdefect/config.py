@@ -139,7 +139,7 @@ class TrainingConfig:
     label_smoothing: Annotated[float, Ge(0), Lt(1), Flag("Label smoothing; 0 turns it off.")] = 0.1
     clip: Annotated[float, Ge(0), Flag("Largest gradient norm; 0 turns clipping off.")] = 1.0
     weight_average: Annotated[
-        float, Ge(0), Lt(1), Flag("What the weights' moving average keeps a step; 0: none.")
+        float, Ge(0), Lt(1), Flag("Share that the weights' moving average keeps a step; 0: none.")
     ] = 0.98
     freeze_epochs: Annotated[
         int, Ge(0), Flag("First epochs with a frozen backbone; then discriminative rates.")

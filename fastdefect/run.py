@@ -228,7 +228,7 @@ class Run:
     @property
     def resume_command(self) -> str:
         """What to type to go on with the run."""
-        return f"fastdefect {SERIES.get(self.read_kind(), 'fit')} --resume {self.folder}"
+        return f"fastdefect {SERIES.get(self.read_kind(), 'fit')} --resume {typed(self.folder)}"
 
     # The sealed test
 

@@ -20,6 +20,15 @@ def _create(runs: Path, name: str | None = None) -> Run:
     return create_run(runs, name, CONFIG, "fastdefect fit")
 
 
+def test_how_to_go_on_can_be_pasted_into_a_shell(runs: Path) -> None:
+    plain, spaced = _create(runs, "a"), _create(runs, "a b")
+    assert plain.resume_command == f"fastdefect fit --resume {plain.folder}"
+    assert spaced.resume_command == f'fastdefect fit --resume "{spaced.folder}"'
+    with pytest.raises(RunError) as caught:
+        spaced.require_model()
+    assert caught.value.hint.endswith(f'--resume "{spaced.folder}"')
+
+
 @pytest.fixture(params=["symlink", "text file"])
 def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of pointing to the latest run: as on Unix, and as on a locked-down Windows."""
