@@ -1,6 +1,6 @@
 """A whole training in miniature: photos, loaders, a tiny network, a learner."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,13 @@ from fastai.learner import Learner
 from fastdefect.config import TrainingConfig
 from fastdefect.data.split import Split
 from fastdefect.data.training_data import TrainingData
+from fastdefect.events import OnEvent, silent
+from fastdefect.run import Run
+from fastdefect.training.checkpoint import Checkpoint
+from fastdefect.training.fit import Fitted, fit
 from fastdefect.training.learner import build_learner, build_loss
 from helpers.nets import tiny_backbone
-from helpers.photos import made_loaders, made_manifest, made_store
+from helpers.photos import PREPROCESSING, made_loaders, made_manifest, made_store
 
 # Three batches of four an epoch, and a fourth of two: 14 photos to train on.
 COUNTS = {"def": 12, "ok": 12}
@@ -57,6 +61,29 @@ def made_learner(
     torch.manual_seed(seed)  # the head's weights
     loss = build_loss([0.8, 1.2], training.label_smoothing, torch.device("cpu"))
     return build_learner(dls, backbone, loss, training=training, precision="fp32", cbs=cbs)
+
+
+def fit_made(
+    learn: Learner,
+    data: TrainingData,
+    training: TrainingConfig,
+    run: Run,
+    *,
+    on_event: OnEvent = silent,
+    stop: Callable[[], bool] = lambda: False,
+    checkpoint: Checkpoint | None = None,
+) -> Fitted:
+    """``training.fit`` of what is made here; nobody listens and nobody stops it, unless said."""
+    return fit(
+        learn,
+        data,
+        PREPROCESSING,
+        training,
+        run,
+        on_event=on_event,
+        stop_requested=stop,
+        checkpoint=checkpoint,
+    )
 
 
 def with_training(**changes: Any) -> TrainingConfig:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from fastai.learner import Learner
-from helpers.learners import TRAINING, made_data, made_learner, with_training
+from helpers.learners import TRAINING, fit_made, made_data, made_learner, with_training
 from helpers.photos import PREPROCESSING
 from hypothesis import given
 from hypothesis import settings as limits
@@ -18,12 +18,10 @@ from torch import nn
 
 from fastdefect.config import TrainingConfig, resolve
 from fastdefect.data.training_data import TrainingData
-from fastdefect.events import silent
 from fastdefect.run import Run
 from fastdefect.runs import create_run
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.checkpoint import load_checkpoint
-from fastdefect.training.fit import fit
 from fastdefect.training.predict import class_probabilities
 
 
@@ -103,15 +101,7 @@ def _fit(
 ) -> tuple[Run, list[dict[str, Any]], Learner]:
     run = create_run(folder, f"run-{training.weight_average}", resolve({}), "test")
     learn = made_learner(data, training)
-    fitted = fit(
-        learn,
-        data,
-        PREPROCESSING,
-        training,
-        run,
-        on_event=silent,
-        stop_requested=lambda: False,
-    )
+    fitted = fit_made(learn, data, training, run)
     return run, fitted.history.rows, learn
 
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 from fastai.learner import Learner
-from helpers.learners import TRAINING, made_data, made_learner, with_training
-from helpers.photos import PREPROCESSING
+from helpers.learners import TRAINING, fit_made, made_data, made_learner, with_training
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
@@ -22,7 +21,7 @@ from fastdefect.events import BatchDone, EpochDone, Event, FitEnded, FitStarted,
 from fastdefect.run import Run
 from fastdefect.runs import create_run
 from fastdefect.training.checkpoint import load_checkpoint
-from fastdefect.training.fit import Fitted, Stage, fit, stages
+from fastdefect.training.fit import Fitted, Stage, stages
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +50,9 @@ def _fit(
     """Start a run, or go on with it from the checkpoint that it has."""
     path = run.checkpoint_path
     learn = made_learner(data, training, seed=seed, **loaders)
-    fitted = fit(
-        learn,
-        data,
-        PREPROCESSING,
-        training,
-        run,
-        on_event=on_event,
-        stop_requested=stop,
-        checkpoint=load_checkpoint(path) if path.exists() else None,
+    checkpoint = load_checkpoint(path) if path.exists() else None
+    fitted = fit_made(
+        learn, data, training, run, on_event=on_event, stop=stop, checkpoint=checkpoint
     )
     return fitted, learn
 
