@@ -4,13 +4,13 @@ A field's name is its flag's name and its key in a config file; there is no mapp
 table. These are plain frozen dataclasses: the commands are made from them before anything
 heavy is imported, and pydantic checks the values (``resolve``) once a command really runs.
 
-Defaults < preset < config file < flags.
+Defaults < recipe < config file < flags.
 """
 
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -19,15 +19,18 @@ from annotated_types import Ge, Gt, Lt
 from fastdefect.errors import UsageError
 
 __all__ = [
+    "RECIPES",
     "DataConfig",
     "Device",
     "Flag",
     "ModelConfig",
+    "Recipe",
     "ReportConfig",
     "RunConfig",
     "TrainingConfig",
     "config_fields",
     "load_config_file",
+    "apply_recipe",
     "override",
     "resolve",
     "resolve_kept",
@@ -35,15 +38,28 @@ __all__ = [
 ]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Recipe = Literal["auto", "plain", "steady", "legacy"]
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a field was called in earlier versions, and its values of then in today's words."""
+
+    name: str
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Flag:
-    """How a field shows on the command line: one line of help, and other names for it."""
+    """How a field shows on the command line: one line of help, and other names for it.
+
+    ``former`` is still read in files and on the command line, but shown nowhere.
+    """
 
     help: str
     aliases: tuple[str, ...] = ()
     argument: bool = False
+    former: Former | None = None
 
 
 @dataclass(frozen=True)
@@ -90,14 +106,14 @@ class DataConfig:
     augment: Annotated[
         Literal["none", "basic", "manufacturing", "steady"],
         Flag("Augmentation of training photos; steady: against a camera that drifts."),
-    ] = "steady"
+    ] = "basic"
     light: Annotated[
         bool, Flag("Show training photos in each other's light, so that no bench tells a class.")
     ] = False
     balance: Annotated[
         Literal["sampler", "loss", "both", "none"],
         Flag("How classes of unequal size are evened out."),
-    ] = "sampler"
+    ] = "none"
     cache_mb: Annotated[
         int, Ge(0), Flag("Decoded photos above this many MB go to a memory-mapped file.")
     ] = 4096
@@ -123,10 +139,13 @@ class TrainingConfig:
     # For pydantic: no field of this section may be infinite.
     __pydantic_config__ = {"allow_inf_nan": False}  # noqa: RUF012 - the name is pydantic's
 
-    preset: Annotated[
-        Literal["default", "mission"],
-        Flag("Where unset settings come from; mission: the replaced pipeline's improved version."),
-    ] = "default"
+    recipe: Annotated[
+        Recipe,
+        Flag(
+            "Where unset settings come from; auto: chosen by a short trial on your photos.",
+            former=Former("preset", {"default": "steady", "mission": "legacy"}),
+        ),
+    ] = "auto"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
     learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0008
@@ -135,12 +154,19 @@ class TrainingConfig:
     scheduler: Annotated[
         Literal["onecycle", "cosine", "flat"], Flag("How the learning rate moves.")
     ] = "onecycle"
-    mixup_alpha: Annotated[float, Ge(0), Flag("MixUp's Beta parameter; 0 turns it off.")] = 0.3
-    label_smoothing: Annotated[float, Ge(0), Lt(1), Flag("Label smoothing; 0 turns it off.")] = 0.1
+    mixup_alpha: Annotated[float, Ge(0), Flag("MixUp's Beta parameter; 0 turns it off.")] = 0.0
+    label_smoothing: Annotated[float, Ge(0), Lt(1), Flag("Label smoothing; 0 turns it off.")] = 0.0
     clip: Annotated[float, Ge(0), Flag("Largest gradient norm; 0 turns clipping off.")] = 1.0
     weight_average: Annotated[
         float, Ge(0), Lt(1), Flag("Share that the weights' moving average keeps a step; 0: none.")
     ] = 0.98
+    keep: Annotated[
+        Literal["best", "last"],
+        Flag("The epoch whose weights are the model: best by F1, or the last."),
+    ] = "best"
+    members: Annotated[
+        int, Ge(1), Flag("Networks to train, each with a seed of its own, and to average.")
+    ] = 1
     freeze_epochs: Annotated[
         int, Ge(0), Flag("First epochs with a frozen backbone; then discriminative rates.")
     ] = 0
@@ -174,19 +200,37 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """All of it. Each part of the program is handed the section that it needs."""
+    """All of it. Each part of the program is handed the section that it needs.
+
+    ``given`` names the fields that a file or a flag set: a recipe leaves them alone. It is no
+    setting, and a config file does not hold it.
+    """
 
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
 
-# What each preset sets that the defaults above don't, by field. The defaults are those that the
-# ablation's evidence spoke for (docs/benchmarks.md); a preset keeps what was asked for before.
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
-    "mission": {
+_SECTIONS = tuple(part for part in fields(RunConfig) if part.name != "given")
+
+# What each recipe sets, by field. All recipes but ``legacy`` set the same fields.
+RECIPES: Mapping[str, Mapping[str, Any]] = {
+    "plain": {
+        "augment": "basic",
+        "balance": "none",
+        "mixup_alpha": 0.0,
+        "label_smoothing": 0.0,
+    },
+    "steady": {
+        "augment": "steady",
+        "balance": "sampler",
+        "mixup_alpha": 0.3,
+        "label_smoothing": 0.1,
+    },
+    # The improved version of the pipeline that fastdefect replaces, in full.
+    "legacy": {
         "arch": "resnet50",
         "epochs": 25,
         "batch_size": 24,
@@ -208,7 +252,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 # What runs were trained with before a setting was there, by field: their files don't have it.
-_ONCE: Mapping[str, Any] = {"weight_average": 0.0}
+_ONCE: Mapping[str, Any] = {"weight_average": 0.0, "recipe": "steady"}
 
 
 @dataclass(frozen=True)
@@ -225,7 +269,7 @@ class ConfigField:
 def config_fields() -> list[ConfigField]:
     """All leaves of ``RunConfig`` in their order; names are unique across sections."""
     leaves = []
-    for section in fields(RunConfig):
+    for section in _SECTIONS:
         section_type: Any = section.default_factory
         hints = get_type_hints(section_type, include_extras=True)
         for leaf in fields(section_type):
@@ -255,27 +299,40 @@ def load_config_file(path: Path) -> dict[str, dict[str, Any]]:
 def resolve(
     flags: Mapping[str, Any], file: Path | None = None, *, source: str = "the command line"
 ) -> RunConfig:
-    """Defaults, preset, ``file``, then ``flags`` (by field name; ``None`` counts as not given).
+    """Defaults, recipe, ``file``, then ``flags`` (by field name; ``None`` counts as not given).
+
+    ``recipe`` auto sets nothing yet: ``apply_recipe`` does, once the photos have been tried.
 
     Raises ``UsageError`` that names the flag or the file's key, what was expected and found.
     """
     leaves = {leaf.name: leaf for leaf in config_fields()}
-    settings: dict[str, dict[str, Any]] = {section.name: {} for section in fields(RunConfig)}
+    settings: dict[str, dict[str, Any]] = {section.name: {} for section in _SECTIONS}
     if file is not None:
         _merge_file(settings, load_config_file(file), file)
     for name, value in flags.items():
         if value is not None:
             settings[leaves[name].section][name] = value
-    preset = settings["training"].get("preset", "default")
-    for name, value in PRESETS.get(str(preset), {}).items():  # an unknown one is refused below
+    given = frozenset(name for values in settings.values() for name in values)
+    recipe = settings["training"].get("recipe", "auto")
+    for name, value in RECIPES.get(str(recipe), {}).items():  # an unknown one is refused below
         settings[leaves[name].section].setdefault(name, value)
-    return _validated(settings, f"{file} and {source}" if file else source)
+    checked = _validated(settings, f"{file} and {source}" if file else source)
+    return replace(checked, given=given)
+
+
+def apply_recipe(config: RunConfig, recipe: Recipe) -> RunConfig:
+    """``config`` with what the recipe sets, but for the fields that the user gave."""
+    changes = {
+        name: value for name, value in RECIPES[recipe].items() if name not in config.given
+    }
+    return override(config, {**changes, "recipe": recipe})
 
 
 def resolve_kept(file: Path) -> RunConfig:
     """The config that a run keeps; settings younger than the run are as it was trained."""
     known = load_config_file(file)
-    given = {name for values in known.values() if isinstance(values, dict) for name in values}
+    sections = [values for values in known.values() if isinstance(values, dict)]
+    given = {name for values in sections for name in _renamed(values)}
     return resolve({name: value for name, value in _ONCE.items() if name not in given}, file)
 
 
@@ -289,7 +346,7 @@ def _merge_file(
                 f"{file}: [{section}] is not a section that is known.",
                 f"The sections are {', '.join(f'[{name}]' for name in settings)}.",
             )
-        for name, value in values.items():
+        for name, value in _renamed(values).items():
             if (section, name) not in known:
                 names = ", ".join(
                     known_name for part, known_name in sorted(known) if part == section
@@ -298,6 +355,20 @@ def _merge_file(
                     f"{file}: [{section}] has no setting {name!r}.", f"Its settings are {names}."
                 )
             settings[section][name] = value
+
+
+def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a file's section in today's words."""
+    former = {
+        leaf.flag.former.name: (leaf.name, leaf.flag.former.values)
+        for leaf in config_fields()
+        if leaf.flag.former
+    }
+    found = {}
+    for name, value in values.items():
+        today, words = former.get(name, (name, {}))
+        found[today] = words.get(value, value) if isinstance(value, str) else value
+    return found
 
 
 def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
@@ -345,7 +416,7 @@ def to_toml(config: RunConfig) -> str:
             for name, value in values.items()
             if value is not None
         }
-        for section, values in asdict(config).items()
+        for section, values in _settings_of(config).items()
     }
     return tomli_w.dumps(sections)
 
@@ -356,7 +427,11 @@ def override(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
     Raises ``UsageError`` for a value that its field doesn't take, KeyError for no field's name.
     """
     sections = {leaf.name: leaf.section for leaf in config_fields()}
-    settings = asdict(config)
+    settings = _settings_of(config)
     for name, value in changes.items():
         settings[sections[name]][name] = value
-    return _validated(settings, "the program")
+    return replace(_validated(settings, "the program"), given=config.given)
+
+
+def _settings_of(config: RunConfig) -> dict[str, dict[str, Any]]:
+    return {part.name: asdict(getattr(config, part.name)) for part in _SECTIONS}

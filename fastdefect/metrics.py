@@ -158,6 +158,29 @@ def figures(
     return {name: found[name] for name in FIGURES}
 
 
+def best_f1(y_true: Labels, y_prob: Floats, good: int | None) -> float:
+    """The defect's F1 at the threshold that suits it best: what F1 a model could have.
+
+    F1 at the most probable class also measures where the threshold happens to lie, and prefers
+    a model that calls nearly everything a defect to one that ranks better. ``y_true``: (n,),
+    ``y_prob``: (n, n_classes), ``good``: the good class's index. With more than two classes, or
+    no good one, there is no one threshold: the macro F1 of the most probable class. NaN without
+    a defective photo.
+    """
+    n_classes = y_prob.shape[1]
+    if n_classes != 2 or good is None:
+        once = np.ones((1, len(y_true)))
+        by_class = class_figures(confusions(once, y_true, y_prob.argmax(axis=1), n_classes))
+        return float(_mean_of_known(by_class["f1"])[0])
+    defective = y_true != good
+    order = np.argsort(-y_prob[:, 1 - good], kind="stable")
+    score, hits = y_prob[order, 1 - good], np.cumsum(defective[order])
+    called = np.arange(1, len(order) + 1)
+    possible = np.append(score[1:] != score[:-1], True)  # photos of one score go together
+    f1 = _ratio(2.0 * hits, (called + defective.sum()).astype(np.float64))
+    return float(f1[possible].max()) if defective.any() else float("nan")
+
+
 def confusions(weights: Floats, y_true: Labels, y_pred: Labels, n_classes: int) -> Floats:
     """The weight of the photos by truth and decision: (draws, n_classes, n_classes)."""
     cell = y_true * n_classes + y_pred

@@ -3,11 +3,11 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
-from fastdefect.config import ConfigField, config_fields
+from fastdefect.config import ConfigField, Former, config_fields
 
 
 def with_config_options(
@@ -25,10 +25,11 @@ def with_config_options(
 
         @wraps(command)
         def wrapper(**given: Any) -> None:
-            flags = {leaf.name: given.pop(leaf.name) for leaf in leaves}
+            flags = {leaf.name: _taken(leaf, given) for leaf in leaves}
             command({k: v for k, v in flags.items() if v not in (None, [])}, **given)
 
         parameters = [_parameter(leaf) for leaf in leaves]
+        parameters += [_former_parameter(leaf.flag.former) for leaf in leaves if leaf.flag.former]
         # Typer reads the signature and the annotations alike.
         wrapper.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*parameters, *own]}
@@ -56,6 +57,27 @@ def _parameter(leaf: ConfigField) -> inspect.Parameter:
         default=option,
         annotation=kind | None,
     )
+
+
+def _former_parameter(former: Former) -> inspect.Parameter:
+    """The field under its former name: taken, but not listed."""
+    kind: Any = Literal[tuple(former.values)]
+    return inspect.Parameter(
+        former.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=typer.Option(None, f"--{former.name}", hidden=True),
+        annotation=kind | None,
+    )
+
+
+def _taken(leaf: ConfigField, given: dict[str, Any]) -> Any:
+    """What the user gave for the field, taken out of ``given``; None if nothing."""
+    value = given.pop(leaf.name)
+    former = leaf.flag.former
+    if former is None:
+        return value
+    earlier = given.pop(former.name)
+    return former.values[earlier] if value is None and earlier is not None else value
 
 
 def _default_text(leaf: ConfigField) -> str:

@@ -23,8 +23,8 @@ from fastdefect.events import BatchDone, EpochDone, OnEvent
 _NETWORK_STREAM = 0x6E6574
 
 HISTORY_COLUMNS = (
-    "epoch train_loss valid_loss train_accuracy valid_accuracy gap f1 precision recall auc "
-    "escape_rate overkill_rate learning_rate seconds"
+    "epoch train_loss valid_loss train_accuracy valid_accuracy gap f1 best_f1 precision recall "
+    "auc escape_rate overkill_rate learning_rate seconds"
 ).split()
 
 
@@ -45,22 +45,41 @@ class Position:
 
 @dataclass
 class History:
-    """The rows of ``history.csv`` so far; everything about "best" follows from them."""
+    """The rows of ``history.csv`` so far; everything about "best" follows from them.
+
+    ``keep`` says what best means: "best" by F1, or the "last" epoch whatever it is worth.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
+    keep: str = "best"
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch (from 1) of the highest F1; ties go to the lower validation loss."""
-        ranked = [row for row in self.rows if math.isfinite(row["f1"])]
-        if not ranked:
-            return None
-        return int(max(ranked, key=lambda row: (row["f1"], -row["valid_loss"]))["epoch"])
+        """The epoch (from 1) whose weights are the model; None before the first that ranks.
+
+        The best by F1 at the threshold that suits it; F1 that agrees to two digits goes to the
+        higher AUC, then to the lower validation loss. The order is a total one, so that an
+        epoch that was beaten once, and whose weights are gone, is never best again.
+        """
+        if self.keep == "last":
+            return len(self.rows) or None
+        return self._best_by_f1
 
     @property
     def epochs_since_best(self) -> int:
-        """Epochs done since the best one; all of them if none could be ranked."""
-        return len(self.rows) - (self.best_epoch or 0)
+        """Epochs done since the best by F1; all of them if none could be ranked."""
+        return len(self.rows) - (self._best_by_f1 or 0)
+
+    @property
+    def _best_by_f1(self) -> int | None:
+        ranked = [row for row in self.rows if math.isfinite(row["f1"])]
+        return int(max(ranked, key=_worth)["epoch"]) if ranked else None
+
+
+def _worth(row: dict[str, Any]) -> tuple[float, float, float]:
+    # Histories of earlier versions have F1 at the most probable class only.
+    f1, auc = row.get("best_f1", row["f1"]), row["auc"]
+    return round(f1, 2), auc if math.isfinite(auc) else 0.0, -row["valid_loss"]
 
 
 class RepeatableDraws(Callback):
@@ -142,7 +161,9 @@ class EpochRow(Callback):
                 "gap": train_accuracy - float(record["accuracy"]),
                 **{
                     name: float(record[name])
-                    for name in ("f1", "precision", "recall", "auc", "escape_rate", "overkill_rate")
+                    for name in (
+                        "f1 best_f1 precision recall auc escape_rate overkill_rate".split()
+                    )
                 },
                 "learning_rate": self.position.learning_rate,
                 "seconds": time.perf_counter() - self.started,
@@ -153,7 +174,7 @@ class EpochRow(Callback):
 
 
 class SaveBest(SaveModelCallback):
-    """Saves the model whenever its epoch is the best so far by F1, then validation loss.
+    """Saves the model whenever its epoch is the best so far (see ``History``).
 
     fastai's own callback prints, pickles and forgets its best between two stages; this one
     asks the history. After each epoch the checkpoint is written first and the best model

@@ -19,7 +19,7 @@ from fastdefect.data.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import FitEnded, FitStarted, OnEvent
 from fastdefect.files import atomic_path
-from fastdefect.metrics import HEADLINE, score
+from fastdefect.metrics import HEADLINE, best_f1, score
 from fastdefect.run import EARLY, FINISHED, INTERRUPTED, Run
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.backbones import contiguous_state
@@ -86,6 +86,7 @@ def fit(
     predictions stop being numbers.
     """
     history = checkpoint.history if checkpoint else History()
+    history.keep = training.keep
     position = checkpoint.position if checkpoint else Position()
     decay = training.weight_average
     average = WeightAverage(learn.model, decay) if decay > 0 else None
@@ -94,7 +95,7 @@ def fit(
         restore_model(checkpoint, learn, average)
         if position.batch == 0:
             _mend_best(run, kept, history)
-    learn.metrics = fastai_metrics([*HEADLINE], _scorer(data.manifest))
+    learn.metrics = fastai_metrics([*HEADLINE, "best_f1"], _scorer(data.manifest))
 
     def keep_state() -> None:
         run.write_history(history.rows, HISTORY_COLUMNS)
@@ -166,9 +167,12 @@ def _run_stage(
 
 
 def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
+    good = manifest.classes.index(manifest.good) if manifest.good is not None else None
+
     def all_metrics(y_true: Any, y_prob: Any) -> dict[str, float]:
         metrics = score(y_true, y_prob, manifest.classes, manifest.good)
-        return {name: getattr(metrics, name) for name in HEADLINE}
+        found = {name: getattr(metrics, name) for name in HEADLINE}
+        return {**found, "best_f1": best_f1(y_true, y_prob, good)}
 
     return all_metrics
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdefect.config import (
+    RECIPES,
     ConfigField,
     RunConfig,
+    apply_recipe,
     config_fields,
     load_config_file,
     override,
@@ -41,8 +43,8 @@ def test_nothing_given_is_the_defaults() -> None:
     assert resolve({}) == RunConfig()
 
 
-def test_the_missions_preset_is_what_was_asked_for() -> None:
-    config = resolve({"preset": "mission"})
+def test_the_recipe_legacy_is_what_was_asked_for() -> None:
+    config = resolve({"recipe": "legacy"})
     assert config.model.arch == "resnet50"
     training = config.training
     assert (training.epochs, training.batch_size, training.learning_rate) == (25, 24, 0.0008)
@@ -53,19 +55,42 @@ def test_the_missions_preset_is_what_was_asked_for() -> None:
     assert (config.data.augment, config.data.balance) == ("manufacturing", "sampler")
 
 
-def test_the_defaults_differ_from_the_mission_in_what_the_evidence_spoke_for() -> None:
-    default, mission = resolve({}), resolve({"preset": "mission"})
-    differing = {
-        leaf.name for leaf in LEAVES if _value_of(default, leaf) != _value_of(mission, leaf)
-    }
-    assert differing == {"preset", "augment", "weight_average"}
+def test_the_defaults_are_those_of_the_plain_recipe() -> None:
+    plain = resolve({"recipe": "plain"})
+    assert replace(plain, training=replace(plain.training, recipe="auto")) == RunConfig()
 
 
-def test_a_flag_and_a_file_beat_a_preset(tmp_path: Path) -> None:
+def test_a_flag_and_a_file_beat_a_recipe(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('[training]\nepochs = 7\n[data]\naugment = "none"\n', encoding="utf-8")
-    config = resolve({"preset": "mission", "epochs": 3}, file)
+    config = resolve({"recipe": "legacy", "epochs": 3}, file)
     assert (config.training.epochs, config.data.augment) == (3, "none")
+
+
+def test_a_recipe_applied_later_leaves_alone_what_a_flag_or_a_file_set(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[data]\naugment = "none"\n', encoding="utf-8")
+    given = resolve({"mixup_alpha": 0.2}, file)
+    chosen = apply_recipe(given, "steady")
+    assert chosen == resolve({"recipe": "steady", "mixup_alpha": 0.2}, file)
+    assert (chosen.data.augment, chosen.training.mixup_alpha) == ("none", 0.2)
+    assert (chosen.data.balance, chosen.training.label_smoothing) == ("sampler", 0.1)
+
+
+def test_recipes_set_known_fields_and_all_but_legacy_the_same() -> None:
+    known = {leaf.name for leaf in LEAVES}
+    assert all(set(settings) <= known for settings in RECIPES.values())
+    chosen_from = [set(settings) for name, settings in RECIPES.items() if name != "legacy"]
+    assert all(settings == chosen_from[0] for settings in chosen_from)
+
+
+@pytest.mark.parametrize(("preset", "recipe"), [("default", "steady"), ("mission", "legacy")])
+def test_a_file_of_an_earlier_version_calls_the_recipe_a_preset(
+    preset: str, recipe: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(f'[training]\npreset = "{preset}"\n', encoding="utf-8")
+    assert resolve({}, file) == resolve({"recipe": recipe})
 
 
 def test_names_are_unique_across_sections() -> None:
@@ -84,13 +109,14 @@ def test_every_leaf_is_listed_and_has_help() -> None:
     assert {(leaf.section, leaf.name) for leaf in LEAVES} == {
         (section.name, leaf.name)
         for section in fields(RunConfig)
+        if section.name != "given"
         for leaf in fields(section.default_factory)  # type: ignore[arg-type]
     }
     assert all(len(leaf.flag.help) > 10 and leaf.flag.help.endswith(".") for leaf in LEAVES)
 
 
-# A preset sets others beside it.
-SINGLE = [leaf for leaf in LEAVES if leaf.name != "preset"]
+# A recipe sets others beside it.
+SINGLE = [leaf for leaf in LEAVES if leaf.name != "recipe"]
 
 
 @pytest.mark.parametrize("leaf", SINGLE, ids=lambda leaf: leaf.name)
@@ -178,6 +204,8 @@ def test_toml_gives_the_same_config_back(
 def _numeric_limits() -> Iterator[tuple[str, Any]]:
     """For each limit of each field, a value just outside."""
     for section in fields(RunConfig):
+        if section.name == "given":
+            continue
         hints = typing.get_type_hints(section.default_factory, include_extras=True)
         for leaf in fields(section.default_factory):  # type: ignore[arg-type]
             whole = hints[leaf.name].__origin__ is not float
@@ -328,8 +356,8 @@ def test_an_override_reaches_its_field_and_no_other(leaf: ConfigField) -> None:
     assert changed == resolve({leaf.name: other_value(leaf)})
 
 
-def test_an_override_keeps_what_a_preset_or_a_flag_has_set() -> None:
-    config = resolve({"preset": "mission", "epochs": 4, "part_from": r"(\d+)\.png"})
+def test_an_override_keeps_what_a_recipe_or_a_flag_has_set() -> None:
+    config = resolve({"recipe": "legacy", "epochs": 4, "part_from": r"(\d+)\.png"})
     changed = override(config, {"seed": 5})
     assert changed == replace(config, training=replace(config.training, seed=5))
     assert override(config, {}) == config

@@ -14,7 +14,7 @@ from fastdefect.errors import UsageError
     [
         ({}, None, 3),
         ({"epochs": 7}, None, 7),
-        ({"preset": "mission"}, None, 3),
+        ({"recipe": "legacy"}, None, 3),
         ({}, "[training]\nseed = 5\n", 3),
         ({}, "[data]\nstrict = true\n", 3),
         ({}, "[training]\nepochs = 9\n", 9),
