@@ -19,7 +19,7 @@ def other_value(leaf: ConfigField) -> Any:
         case int():
             return leaf.default + 3
         case float():
-            return leaf.default / 2
+            return leaf.default / 2 or 0.25
         case Path():
             return Path("elsewhere")
     return 3 if int in typing.get_args(leaf.type) else f"other-{leaf.name}"

@@ -342,6 +342,9 @@ def test_a_config_cannot_be_changed() -> None:
 def test_toml_names_every_value_that_is_set() -> None:
     text = to_toml(RunConfig())
     for section, values in asdict(RunConfig()).items():
+        if section == "given":
+            assert "given" not in text
+            continue
         assert f"[{section}]" in text
         for name, value in values.items():
             assert (f"\n{name} = " in text) == (value is not None)

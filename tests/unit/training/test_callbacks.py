@@ -1,6 +1,7 @@
 """What the history says of its epochs, and what the callbacks make of it."""
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 from fastai.callback.core import Callback
 from helpers.learners import made_data, made_learner, with_training
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import BatchDone
@@ -23,12 +26,12 @@ from fastdefect.training.callbacks import (
 )
 
 
-def _history(*epochs: tuple[float, float]) -> History:
-    """Epochs of these F1 and validation losses."""
+def _history(*epochs: tuple[float, float, float]) -> History:
+    """Epochs of these F1 at the threshold that suits them, AUCs and validation losses."""
     return History(
         [
-            {"epoch": number, "f1": f1, "valid_loss": loss}
-            for number, (f1, loss) in enumerate(epochs, start=1)
+            {"epoch": number, "f1": f1, "best_f1": f1, "auc": auc, "valid_loss": loss}
+            for number, (f1, auc, loss) in enumerate(epochs, start=1)
         ]
     )
 
@@ -40,35 +43,69 @@ NAN = math.nan
     ("epochs", "best"),
     [
         ([], None),
-        ([(0.5, 1.0)], 1),
-        ([(0.5, 1.0), (0.6, 2.0), (0.4, 0.1)], 2),
-        ([(0.5, 1.0), (0.5, 0.9), (0.5, 0.95)], 2),  # ties go to the lower loss
-        ([(0.5, 1.0), (0.5, 1.0)], 1),  # and then to the earlier epoch
-        ([(NAN, 0.1), (0.0, 2.0)], 2),
-        ([(0.3, 1.0), (NAN, 0.1)], 1),
-        ([(NAN, 0.1), (NAN, 0.2)], None),
-        ([(0.0, 1.0)], 1),
+        ([(0.5, 0.5, 1.0)], 1),
+        ([(0.5, 0.5, 1.0), (0.6, 0.5, 2.0), (0.4, 0.9, 0.1)], 2),
+        ([(0.501, 0.8, 0.1), (0.499, 0.9, 1.0)], 2),  # near-ties go to the higher AUC
+        ([(0.5, 0.5, 1.0), (0.5, 0.5, 0.9), (0.5, 0.5, 0.95)], 2),  # then to the lower loss
+        ([(0.5, 0.5, 1.0), (0.5, 0.5, 1.0)], 1),  # and then to the earlier epoch
+        ([(NAN, NAN, 0.1), (0.0, 0.5, 2.0)], 2),
+        ([(0.3, 0.5, 1.0), (NAN, NAN, 0.1)], 1),
+        ([(0.3, NAN, 1.0), (0.3, 0.1, 2.0)], 2),  # no AUC is the lowest
+        ([(NAN, NAN, 0.1), (NAN, NAN, 0.2)], None),
+        ([(0.0, 0.5, 1.0)], 1),
     ],
 )
-def test_the_best_epoch_is_by_f1_then_by_loss(
-    epochs: list[tuple[float, float]], best: int | None
+def test_the_best_epoch_is_by_f1_then_by_auc_then_by_loss(
+    epochs: list[tuple[float, float, float]], best: int | None
 ) -> None:
     assert _history(*epochs).best_epoch == best
+
+
+def test_a_model_of_almost_one_answer_is_not_the_best_for_its_f1_at_argmax() -> None:
+    # As seen on magnetic tiles: the third epoch calls nearly everything a defect.
+    third = {"f1": 0.466, "best_f1": 0.47, "auc": 0.582, "valid_loss": 0.75}
+    sixth = {"f1": 0.378, "best_f1": 0.55, "auc": 0.710, "valid_loss": 0.60}
+    history = History([{"epoch": 1, **third}, {"epoch": 2, **sixth}])
+    assert history.best_epoch == 2
+
+
+def test_the_history_of_an_earlier_version_ranks_by_the_f1_that_it_has() -> None:
+    rows = [{"epoch": 1, "f1": 0.7, "auc": 0.8, "valid_loss": 1.0}]
+    assert History([*rows, {"epoch": 2, "f1": 0.6, "auc": 0.9, "valid_loss": 0.5}]).best_epoch == 1
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 1), st.floats(0, 1), st.floats(0, 5)]), min_size=1),
+)
+def test_an_epoch_that_was_beaten_is_never_the_best_again(
+    epochs: list[tuple[float, float, float]],
+) -> None:
+    best = [_history(*epochs[:n]).best_epoch for n in range(1, len(epochs) + 1)]
+    # Its weights were written over: the best is the last one, or the newest epoch.
+    assert all(now in (before, n) for n, (before, now) in enumerate(pairwise(best), start=2))
+
+
+def test_the_last_epoch_is_kept_whatever_it_is_worth() -> None:
+    history = _history((0.9, 0.9, 0.1), (0.2, 0.5, 3.0))
+    history.keep = "last"
+    assert history.best_epoch == 2
+    assert history.epochs_since_best == 1  # early stopping still goes by F1
+    assert History(keep="last").best_epoch is None
 
 
 @pytest.mark.parametrize(
     ("epochs", "since"),
     [
         ([], 0),
-        ([(0.5, 1.0)], 0),
-        ([(0.5, 1.0), (0.4, 1.0), (0.4, 1.0)], 2),
-        ([(0.5, 1.0), (0.4, 1.0), (0.6, 1.0)], 0),
-        ([(NAN, 1.0), (NAN, 1.0)], 2),
-        ([(0.5, 1.0), (NAN, 1.0)], 1),
+        ([0.5], 0),
+        ([0.5, 0.4, 0.4], 2),
+        ([0.5, 0.4, 0.6], 0),
+        ([NAN, NAN], 2),
+        ([0.5, NAN], 1),
     ],
 )
-def test_epochs_since_the_best(epochs: list[tuple[float, float]], since: int) -> None:
-    assert _history(*epochs).epochs_since_best == since
+def test_epochs_since_the_best(epochs: list[float], since: int) -> None:
+    assert _history(*((f1, 0.5, 1.0) for f1 in epochs)).epochs_since_best == since
 
 
 @pytest.fixture(scope="module")
@@ -212,5 +249,5 @@ def test_history_columns_are_the_contract() -> None:
     assert {"gap", "f1", "precision", "recall", "auc", "learning_rate", "seconds"} <= set(
         HISTORY_COLUMNS
     )
-    assert len(HISTORY_COLUMNS) == len(set(HISTORY_COLUMNS)) == 14
+    assert len(HISTORY_COLUMNS) == len(set(HISTORY_COLUMNS)) == 15
     assert not np.isin(["loss", "accuracy"], HISTORY_COLUMNS).any()  # each says of which side
