@@ -28,9 +28,9 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "TrainingConfig",
+    "apply_recipe",
     "config_fields",
     "load_config_file",
-    "apply_recipe",
     "override",
     "resolve",
     "resolve_kept",
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Recipe = Literal["auto", "plain", "steady", "legacy"]
+Recipe = Literal["auto", "plain", "steady", "scratch", "legacy"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,10 @@ class ModelConfig:
     weights: Annotated[
         str, Flag("auto (cache or download), none (random), or a safetensors file.")
     ] = "auto"
+    head: Annotated[
+        Literal["linear", "mlp"],
+        Flag("linear: begins as the best linear classifier on frozen features; mlp: 512-256."),
+    ] = "linear"
 
 
 @dataclass(frozen=True)
@@ -143,12 +147,12 @@ class TrainingConfig:
         Recipe,
         Flag(
             "Where unset settings come from; auto: chosen by a short trial on your photos.",
-            former=Former("preset", {"default": "steady", "mission": "legacy"}),
+            former=Former("preset", {"default": "scratch", "mission": "legacy"}),
         ),
     ] = "auto"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
-    learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0008
+    learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0002
     weight_decay: Annotated[float, Ge(0), Flag("Weight decay.")] = 5e-4
     optimizer: Annotated[Literal["adamw", "adam", "sgd"], Flag("sgd is with Nesterov.")] = "adamw"
     scheduler: Annotated[
@@ -156,6 +160,10 @@ class TrainingConfig:
     ] = "onecycle"
     mixup_alpha: Annotated[float, Ge(0), Flag("MixUp's Beta parameter; 0 turns it off.")] = 0.0
     label_smoothing: Annotated[float, Ge(0), Lt(1), Flag("Label smoothing; 0 turns it off.")] = 0.0
+    batch_norm: Annotated[
+        Literal["frozen", "train"],
+        Flag("Statistics of pretrained batch-norm layers: kept as they are, or trained on."),
+    ] = "frozen"
     clip: Annotated[float, Ge(0), Flag("Largest gradient norm; 0 turns clipping off.")] = 1.0
     weight_average: Annotated[
         float, Ge(0), Lt(1), Flag("Share that the weights' moving average keeps a step; 0: none.")
@@ -215,23 +223,36 @@ class RunConfig:
 
 _SECTIONS = tuple(part for part in fields(RunConfig) if part.name != "given")
 
+# Pretrained features are kept where they are good (training/probe.py): a head that begins as
+# the best linear one, a low rate, and nothing in the way of what few photos say.
+_FINE_TUNING = {
+    "head": "linear",
+    "batch_norm": "frozen",
+    "learning_rate": 0.0002,
+    "balance": "none",
+    "mixup_alpha": 0.0,
+    "label_smoothing": 0.0,
+}
+
 # What each recipe sets, by field. All recipes but ``legacy`` set the same fields.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    "plain": {
-        "augment": "basic",
-        "balance": "none",
-        "mixup_alpha": 0.0,
-        "label_smoothing": 0.0,
-    },
-    "steady": {
-        "augment": "steady",
+    "plain": {**_FINE_TUNING, "augment": "basic"},
+    "steady": {**_FINE_TUNING, "augment": "steady"},
+    # From random weights: all of the network must learn, and no statistics are worth keeping.
+    "scratch": {
+        "head": "mlp",
+        "batch_norm": "train",
+        "learning_rate": 0.0008,
         "balance": "sampler",
         "mixup_alpha": 0.3,
         "label_smoothing": 0.1,
+        "augment": "steady",
     },
     # The improved version of the pipeline that fastdefect replaces, in full.
     "legacy": {
         "arch": "resnet50",
+        "head": "mlp",
+        "batch_norm": "train",
         "epochs": 25,
         "batch_size": 24,
         "learning_rate": 0.0008,
@@ -252,7 +273,12 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 
 
 # What runs were trained with before a setting was there, by field: their files don't have it.
-_ONCE: Mapping[str, Any] = {"weight_average": 0.0, "recipe": "steady"}
+_ONCE: Mapping[str, Any] = {
+    "weight_average": 0.0,
+    "recipe": "scratch",
+    "head": "mlp",
+    "batch_norm": "train",
+}
 
 
 @dataclass(frozen=True)
@@ -322,9 +348,7 @@ def resolve(
 
 def apply_recipe(config: RunConfig, recipe: Recipe) -> RunConfig:
     """``config`` with what the recipe sets, but for the fields that the user gave."""
-    changes = {
-        name: value for name, value in RECIPES[recipe].items() if name not in config.given
-    }
+    changes = {name: value for name, value in RECIPES[recipe].items() if name not in config.given}
     return override(config, {**changes, "recipe": recipe})
 
 

@@ -269,6 +269,10 @@ class Run:
         """``environment.json``."""
         write_json(self.folder / "environment.json", environment)
 
+    def write_recipe(self, choice: Mapping[str, Any]) -> None:
+        """``recipe.json``: the recipe that was chosen, and the evidence."""
+        write_json(self.folder / "recipe.json", choice)
+
     def write_model_spec(self, spec: Mapping[str, Any]) -> None:
         """``model.json``."""
         write_json(self.folder / "model.json", spec)

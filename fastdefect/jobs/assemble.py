@@ -10,9 +10,12 @@ from fastai.learner import Learner
 from fastdefect.config import RunConfig, TrainingConfig
 from fastdefect.data.loaders import Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
-from fastdefect.events import Note, OnEvent
+from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.jobs.data import load_training_data
+from fastdefect.jobs.recipe import Choice, settle_recipe
+from fastdefect.metrics import score
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
+from fastdefect.training.features import pooled_features
 from fastdefect.training.learner import (
     ModelSpec,
     build_learner,
@@ -21,6 +24,7 @@ from fastdefect.training.learner import (
     choose_precision,
 )
 from fastdefect.training.loss import class_weights
+from fastdefect.training.probe import fit_probe
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Job:
     spec: ModelSpec
     loaded: LoadedWeights
     learn: Learner
+    choice: Choice | None = None
 
 
 def choose_machine(training: TrainingConfig) -> Machine:
@@ -65,7 +70,8 @@ def assemble(
     """Read the photos, build the network and the learner; write nothing.
 
     ``data``: photos that are read and split already. ``split_file`` fixes the split.
-    ``resumed``: the weights come from a checkpoint.
+    ``resumed``: the weights come from a checkpoint. The job's config is ``config`` with its
+    recipe settled.
     """
     machine = choose_machine(config.training)
     if data is None:
@@ -80,14 +86,53 @@ def assemble(
     backbone, loaded = build_backbone(
         config.model.arch, config.model.weights, config.data.image_size
     )
+    choice = None
     if not resumed:
         _tell_weights(loaded, config.training, on_event)
+        backbone.body.to(machine.device)
+        config, choice = settle_recipe(config, data, backbone, loaded, machine.device, on_event)
     preprocessing = Preprocessing(
         config.data.image_size, config.data.resize, backbone.mean, backbone.std
     )
-    spec = ModelSpec(config.model.arch, data.manifest.classes, data.manifest.good, preprocessing)
+    spec = ModelSpec(
+        config.model.arch,
+        data.manifest.classes,
+        data.manifest.good,
+        preprocessing,
+        config.model.head,
+    )
+    torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, preprocessing, machine, on_event)
-    return Job(config, machine, data, spec, loaded, learn)
+    if config.model.head == "linear" and loaded.pretrained and not resumed:
+        _start_from_probe(learn, data, preprocessing, config.training.seed, on_event)
+    return Job(config, machine, data, spec, loaded, learn, choice)
+
+
+def _start_from_probe(
+    learn: Learner, data: TrainingData, preprocessing: Preprocessing, seed: int, on_event: OnEvent
+) -> None:
+    """Make the head the best linear classifier on what the backbone sees now."""
+    side, task = data.split.train, "looking with the frozen backbone"
+    labels = data.manifest.labels[list(side)]
+    features = pooled_features(
+        learn.model[0],
+        data.store,
+        data.rows(side),
+        preprocessing,
+        device=learn.dls.device,
+        on_batch=lambda done: on_event(Progress(task, done, len(side))),
+    )
+    probe = fit_probe(features, labels, [data.split.parts[i] for i in side], seed=seed)
+    probe.fill(learn.model[1][-1])
+    if probe.held_out is not None:
+        manifest = data.manifest
+        of = score(labels, probe.held_out, manifest.classes, manifest.good)
+        on_event(
+            Note(
+                f"The head begins as a linear classifier on frozen features: AUC {of.auc:.3f}, "
+                f"accuracy {of.accuracy:.1%} over folds of whole parts of train."
+            )
+        )
 
 
 def _learner(
@@ -124,7 +169,14 @@ def _learner(
             f"balance {config.data.balance}."
         )
     )
-    return build_learner(dls, backbone, loss, training=training, precision=machine.precision)
+    return build_learner(
+        dls,
+        backbone,
+        loss,
+        training=training,
+        precision=machine.precision,
+        head=config.model.head,
+    )
 
 
 def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[float] | None:

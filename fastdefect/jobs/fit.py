@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from fastdefect.config import ModelConfig, RunConfig
+from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
@@ -35,7 +35,7 @@ def start(
     parse_targets(config)
     log = Log(on_event)
     job = assemble(config, log)
-    run = create_run(runs, name, absolute(config), command)
+    run = create_run(runs, name, absolute(job.config), command)
     return begin(run, job, log)
 
 
@@ -55,6 +55,8 @@ def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> Fi
     log.to(run.log_path)
     run.write_split(split_rows(job.data.manifest, job.data.split))
     run.write_findings(findings_as_json(job.data.findings))
+    if job.choice is not None:
+        run.write_recipe(job.choice.as_json())
     machine = job.machine
     run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
     run.write_model_spec(
@@ -80,7 +82,7 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
     checkpoint = load_checkpoint(run.checkpoint_path)
     log.to(run.log_path)
     # The first weights don't matter: the checkpoint's take their place.
-    blank = replace(config, model=ModelConfig(config.model.arch, "none"))
+    blank = replace(config, model=replace(config.model, weights="none"))
     job = assemble(blank, log, data=data, split_file=run.split_path, resumed=True)
     return job, checkpoint
 

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
+from torch import nn
 
 from fastdefect.data.augment import item_seed
 from fastdefect.events import BatchDone, EpochDone, OnEvent
@@ -111,6 +112,22 @@ class RepeatableDraws(Callback):
             batch = self.position.batch
             epoch = self.first_epoch + self.epoch
             torch.manual_seed(item_seed(self.seed ^ _NETWORK_STREAM, epoch, batch))
+
+
+class FrozenStatistics(Callback):
+    """Keeps the running statistics of the backbone's batch-norm layers as they were pretrained.
+
+    Those of a few small batches are noise, and what the features mean moves with them. Scale
+    and shift of the layers still learn.
+    """
+
+    order = -8  # after fastai has set the mode
+
+    def before_train(self) -> None:
+        """Take the layers back out of training mode."""
+        for layer in self.learn.model[0].modules():
+            if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+                layer.eval()
 
 
 class EpochRow(Callback):

@@ -1,18 +1,29 @@
 """The classification head on top of a backbone."""
 
+from typing import Literal
+
 from torch import nn
+
+Head = Literal["linear", "mlp"]
 
 DROPOUT = (0.5, 0.3, 0.2)
 WIDTHS = (512, 256)
 
 
-def build_head(n_features: int, n_classes: int, *, spatial: bool) -> nn.Sequential:
-    """pool - 0.5 - 512 - 0.3 - 256 - 0.2 - classes, dropout before each linear layer.
+def build_head(
+    n_features: int, n_classes: int, *, spatial: bool, kind: Head = "mlp"
+) -> nn.Sequential:
+    """Build the layers behind the backbone; the last one gives a logit for each class.
 
-    ``spatial``: the backbone gives maps (n, ``n_features``, h, w), pooled here by their
-    mean; otherwise vectors (n, ``n_features``).
+    ``linear``: pool - classes, which a probe can fill. ``mlp``: pool - 0.5 - 512 - 0.3 - 256 -
+    0.2 - classes, dropout before each linear layer. ``spatial``: the backbone gives maps
+    (n, ``n_features``, h, w), pooled here by their mean; otherwise vectors (n, ``n_features``).
     """
     pool: list[nn.Module] = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if spatial else []
+    if kind == "linear":
+        head = nn.Sequential(*pool, nn.Linear(n_features, n_classes))
+        _initialise(head)
+        return head
     hidden: list[nn.Module] = []
     width_in = n_features
     for width, dropout in zip(WIDTHS, DROPOUT, strict=False):

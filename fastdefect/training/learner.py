@@ -20,7 +20,8 @@ from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.training.backbones import Backbone, split_for_rates
-from fastdefect.training.head import build_head
+from fastdefect.training.callbacks import FrozenStatistics
+from fastdefect.training.head import Head, build_head
 from fastdefect.training.loss import DefectLoss, MixUpLabels
 
 
@@ -32,6 +33,7 @@ class ModelSpec:
     classes: tuple[str, ...]
     good: str | None
     preprocessing: Preprocessing
+    head: Head = "mlp"
 
     def as_json(self) -> dict[str, Any]:
         """The form that ``model.json`` holds."""
@@ -49,6 +51,7 @@ class ModelSpec:
                 Preprocessing(
                     steps["image_size"], steps["resize"], tuple(steps["mean"]), tuple(steps["std"])
                 ),
+                content.get("head", "mlp"),
             )
         except (KeyError, TypeError) as error:
             raise ModelError(f"model.json is not complete: {error} is missing.") from error
@@ -92,6 +95,7 @@ def build_learner(
     *,
     training: TrainingConfig,
     precision: str,
+    head: Head = "mlp",
     cbs: Sequence[Callback] = (),
     metrics: Sequence[Any] = (),
 ) -> Learner:
@@ -108,7 +112,9 @@ def build_learner(
         n_out=len(classes),
         normalize=False,  # the loaders do it, pretrained or not
         pretrained=False,
-        custom_head=build_head(backbone.n_features, len(classes), spatial=backbone.spatial),
+        custom_head=build_head(
+            backbone.n_features, len(classes), spatial=backbone.spatial, kind=head
+        ),
         init=None,  # the head initialises itself
         splitter=split_for_rates,
         loss_func=loss,
@@ -152,6 +158,8 @@ def _technique(training: TrainingConfig, precision: str) -> list[Callback]:
         callbacks.append(MixUpLabels(training.mixup_alpha))
     if training.clip > 0:
         callbacks.append(GradientClip(training.clip))
+    if training.batch_norm == "frozen":
+        callbacks.append(FrozenStatistics())
     return callbacks
 
 

@@ -1,0 +1,197 @@
+"""``--recipe auto``: which recipe suits these photos, by a trial of seconds before the training.
+
+Each recipe's augmentation changes the training photos once; the frozen backbone looks at them; a
+linear classifier learns from what it sees and is asked about photos as they are, and about
+disturbed ones, of parts that it did not learn from. What an augmentation hides from that
+classifier, a fine crack under a blur, say, it also hides from a training of few epochs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fastdefect.config import RECIPES, Recipe, RunConfig, apply_recipe, override
+from fastdefect.data.augment import Augmenter, item_seed
+from fastdefect.data.fewer import share_of_parts
+from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.training_data import TrainingData
+from fastdefect.data.wording import counted
+from fastdefect.evaluation.disturbances import DISTURBANCES, generator
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.files import finite
+from fastdefect.metrics import figures
+from fastdefect.training.backbones import Backbone, LoadedWeights
+from fastdefect.training.features import Change, pooled_features
+from fastdefect.training.probe import Folds, best_strength, cross_predict, make_folds
+
+CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
+MOST_PHOTOS = 300
+GIVEN_UP = 0.01  # the AUC that steadiness may cost
+
+# What a line's camera does over a year, at strengths that a decision should stand.
+_STRESS = (("noise", 15.0), ("blur", 2.0), ("JPEG", 20.0), ("brightness", 0.7), ("gamma", 1.4))
+_AUGMENT_STREAM, _STRESS_STREAM = 0x726563697065, 0x737472657373
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One recipe in the trial: AUC and accuracy on photos as they are, decisions that flip."""
+
+    auc: float
+    accuracy: float
+    flips: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The recipe that was chosen and why; ``evidence`` by recipe, empty without a trial."""
+
+    recipe: Recipe
+    reason: str
+    evidence: Mapping[Recipe, Evidence]
+    photos: int = 0
+    parts: int = 0
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """What ``recipe.json`` holds."""
+        found = {name: finite(asdict(each)) for name, each in self.evidence.items()}
+        return {**asdict(self), "evidence": found}
+
+
+def settle_recipe(
+    config: RunConfig,
+    data: TrainingData,
+    backbone: Backbone,
+    loaded: LoadedWeights,
+    device: torch.device,
+    on_event: OnEvent,
+) -> tuple[RunConfig, Choice | None]:
+    """``config`` with its recipe named and applied; the choice, if there was one to make.
+
+    Fields that the user gave stay. Statistics of random batch-norm layers are never frozen.
+    """
+    if config.training.recipe != "auto":
+        if config.training.batch_norm == "frozen" and not loaded.pretrained:
+            on_event(Note("The weights are random: batch-norm statistics are trained, too."))
+            return override(config, {"batch_norm": "train"}), None
+        return config, None
+    choice = _choose(config, data, backbone, loaded, device, on_event)
+    on_event(Note(f"Recipe {choice.recipe}: {choice.reason}."))
+    settled = apply_recipe(config, choice.recipe)
+    if settled.training.batch_norm == "frozen" and not loaded.pretrained:
+        settled = override(settled, {"batch_norm": "train"})
+    return settled, choice
+
+
+def _choose(
+    config: RunConfig,
+    data: TrainingData,
+    backbone: Backbone,
+    loaded: LoadedWeights,
+    device: torch.device,
+    on_event: OnEvent,
+) -> Choice:
+    if not loaded.pretrained:
+        return Choice("scratch", "the weights are random", {})
+    if "augment" in config.given:
+        return Choice("plain", f"--augment {config.data.augment} is given", {})
+    share = min(1.0, MOST_PHOTOS / len(data.split.train))
+    drawn = share_of_parts(data.split, data.manifest, share, config.training.seed)
+    labels = data.manifest.labels[list(drawn.train)]
+    parts = [drawn.parts[i] for i in drawn.train]
+    folds = make_folds(labels, parts, config.training.seed)
+    if folds is None:
+        return Choice("plain", "a class has too few parts to try others", {})
+    began = perf_counter()
+    preprocessing = Preprocessing(
+        config.data.image_size, config.data.resize, backbone.mean, backbone.std
+    )
+    trial = _Trial(config, replace(data, split=drawn), backbone, preprocessing, device, on_event)
+    evidence = trial.run(labels, folds)
+    plain, steady = (evidence[name] for name in CANDIDATES)
+    cost, saved = plain.auc - steady.auc, plain.flips - steady.flips
+    said = (
+        f"on frozen features of {counted(len(labels), 'photo')}, steady changes the AUC by "
+        f"{-100 * cost:+.1f} points and flips by {-100 * saved:+.1f} points"
+    )
+    chosen: Recipe = "steady" if cost <= GIVEN_UP and saved > 0 else "plain"
+    other = "plain" if chosen == "steady" else "steady"
+    return Choice(
+        chosen,
+        f"{said}; --recipe {other} to insist",
+        evidence,
+        len(labels),
+        len(set(parts)),
+        perf_counter() - began,
+    )
+
+
+class _Trial:
+    """The photos of a trial, and what the frozen backbone sees of them."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        data: TrainingData,
+        backbone: Backbone,
+        preprocessing: Preprocessing,
+        device: torch.device,
+        on_event: OnEvent,
+    ) -> None:
+        self.config, self.data, self.on_event = config, data, on_event
+        self.body, self.preprocessing, self.device = backbone.body, preprocessing, device
+        self.seed = config.training.seed
+        self.looks = 0
+
+    def run(self, labels: NDArray[np.int64], folds: Folds) -> dict[Recipe, Evidence]:
+        """The evidence of each candidate, all asked about the same photos."""
+        clean, disturbed = self._features(None), self._features(self._disturbed)
+        strength = best_strength(clean, labels, folds)
+        found: dict[Recipe, Evidence] = {}
+        for recipe in CANDIDATES:
+            learned = self._features(self._augmented(RECIPES[recipe]["augment"]))
+            y_prob, shaken = cross_predict(learned, labels, folds, strength, (clean, disturbed))
+            found[recipe] = self._evidence(labels, y_prob, shaken)
+        return found
+
+    def _evidence(
+        self,
+        labels: NDArray[np.int64],
+        y_prob: NDArray[np.float64],
+        shaken: NDArray[np.float64],
+    ) -> Evidence:
+        manifest = self.data.manifest
+        good = manifest.classes.index(manifest.good) if manifest.good is not None else None
+        decided = y_prob.argmax(axis=1)
+        of = figures(np.ones((1, len(labels))), labels, y_prob, decided, good)
+        flips = float((shaken.argmax(axis=1) != decided).mean())
+        return Evidence(float(of["auc"][0]), float(of["accuracy"][0]), flips)
+
+    def _features(self, change: Change | None) -> NDArray[np.float32]:
+        n, before = len(self.data.split.train), self.looks * len(self.data.split.train)
+        total = (2 + len(CANDIDATES)) * n
+        self.looks += 1
+        return pooled_features(
+            self.body,
+            self.data.store,
+            self.data.rows(self.data.split.train),
+            self.preprocessing,
+            device=self.device,
+            change=change,
+            on_batch=lambda done: self.on_event(Progress("trying recipes", before + done, total)),
+        )
+
+    def _augmented(self, augment: str) -> Change:
+        augmenter = Augmenter(augment, self.preprocessing.image_size)
+        return lambda photo, i: augmenter(photo, item_seed(self.seed ^ _AUGMENT_STREAM, 0, i))
+
+    def _disturbed(self, photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
+        name, strength = _STRESS[position % len(_STRESS)]
+        rng = generator(self.seed ^ _STRESS_STREAM, name, 0, position)
+        return DISTURBANCES[name].apply(photo, strength, rng)
