@@ -50,7 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if {PLAIN, EQUAL_TIME} & set(arms):
         raise SystemExit(f"--arm: {PLAIN} and {EQUAL_TIME} are the plain loop's names.")
     failures: list[str] = []
-    cells = [_filled(cell, options, machine, arms, failures) for cell in _cells(options)]
+    cells = [
+        _filled(cell, options, machine, arms, failures)
+        for cell in list(_cells(options))  # before any training: a set may be refused
+    ]
     _report(cells, arms, options)
     for failure in failures:
         print(f"FAILED {failure}", file=sys.stderr)

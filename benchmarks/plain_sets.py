@@ -25,6 +25,7 @@ SETS: Mapping[str, str | None] = {  # with the class that is good
     "mtd": "Free",
 }
 HELD_OUT = 1 / 3  # of the photos
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -95,29 +96,36 @@ class Source:
 
 
 def divide(name: str, rows: Sequence[Row], split_seed: int) -> Sides:
-    """Hold whole parts out; refuses a division that leaves a class on one side only."""
-    held = held_out([row.part for row in rows], split_seed)
-    rest = tuple(row for row, out in zip(rows, held, strict=True) if not out)
-    test = tuple(row for row, out in zip(rows, held, strict=True) if out)
-    missing = {row.label for row in rest} ^ {row.label for row in test}
-    if missing:
-        raise SystemExit(
-            f"{name}: with --split-seed {split_seed} all photos of {', '.join(sorted(missing))} "
-            "are on one side; choose another seed."
-        )
-    return Sides(name, SETS[name], rest, test)
+    """Hold whole parts out, so that each class has a sixth to a half of its photos there.
+
+    Where a class lies in few parts a draw may leave it on one side: then parts are drawn again,
+    in an order that follows from the number of the try.
+    """
+    labels, parts = [row.label for row in rows], [row.part for row in rows]
+    of_class = Counter(labels)
+    for attempt in range(_TRIES):
+        held = held_out(parts, f"{split_seed}" if not attempt else f"{split_seed}.{attempt}")
+        out = Counter(label for label, is_out in zip(labels, held, strict=True) if is_out)
+        if all(n / 6 <= out[label] <= n / 2 for label, n in of_class.items()):
+            rest = tuple(row for row, is_out in zip(rows, held, strict=True) if not is_out)
+            test = tuple(row for row, is_out in zip(rows, held, strict=True) if is_out)
+            return Sides(name, SETS[name], rest, test)
+    raise SystemExit(
+        f"{name}: in {_TRIES} tries no third of the parts held a sixth to a half of the photos of "
+        f"each of {', '.join(sorted(of_class))}; it has {len(set(parts))} parts, which is too few."
+    )
 
 
-def held_out(parts: Sequence[str], split_seed: int) -> list[bool]:
+def held_out(parts: Sequence[str], salt: str) -> list[bool]:
     """For each photo, whether its part is held out: about a third of the photos.
 
-    Parts come in the order of a hash of their name and the seed; each is taken that brings the
+    Parts come in the order of a hash of ``salt`` and their name; each is taken that brings the
     share nearer to a third.
     """
     sizes = Counter(parts)
     room = HELD_OUT * len(parts)
     chosen = set()
-    for part in sorted(sizes, key=lambda part: _hash(f"{split_seed}:{part}")):
+    for part in sorted(sizes, key=lambda part: _hash(f"{salt}:{part}")):
         if sizes[part] / 2 <= room:
             chosen.add(part)
             room -= sizes[part]
