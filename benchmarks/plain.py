@@ -9,7 +9,7 @@ Both arms get the same photos, the same network with the same first weights, the
 and as many epochs. The plain loop (``plain_loop.py``: torch and torchvision only) trains on all
 of them; ``fit`` puts a fifth aside to validate with. Each is a command in a process of its own,
 and its wall seconds are those of the whole command. ``plain, equal time`` is the plain loop with
-as many whole epochs as fit into the wall time of the first arm of fit, by what the plain loop's
+as many whole epochs as fit into the time of the first arm of fit, by what the plain loop's
 epochs and the rest of its process took at equal epochs.
 
 About a third of the photos is held out, whole parts, and both are scored on those. Parts of the
@@ -20,6 +20,9 @@ parts, pooled over seeds.
 Each training is kept under --work and not repeated while its settings and photos are the same,
 whatever the program was then: the report warns where an arm was trained by several versions of
 it. Give a new --work, or name the arm otherwise, to measure a changed program.
+
+Wall seconds mean something only on a machine that does nothing else; where it does, use
+--threads 1 --equal-time cpu.
 """
 
 import argparse
@@ -112,15 +115,19 @@ def _filled(
     for seed in options.seeds:
         plain = take(PLAIN, (), epochs, seed)
         fitted = [take(arm, flags, epochs, seed) for arm, flags in arms.items()]
-        if options.equal_time and plain is not None and fitted[0] is not None:
-            take(EQUAL_TIME, (), epochs_in(plain, fitted[0].seconds), seed)
+        clock = options.equal_time
+        if clock != "none" and plain is not None and fitted[0] is not None:
+            take(EQUAL_TIME, (), epochs_in(plain, fitted[0], clock), seed)
     return cell
 
 
-def epochs_in(plain: Outcome, seconds: float) -> int:
-    """As many whole epochs of the plain loop as take ``seconds`` of wall time; at least one."""
-    epoch = (plain.seconds - plain.overhead) / plain.epochs
-    return max(1, int((seconds - plain.overhead) / epoch))
+def epochs_in(plain: Outcome, fitted: Outcome, clock: str) -> int:
+    """As many whole epochs of the plain loop as take ``fit``'s time, wall or cpu; at least one."""
+    own, there = (getattr(each, clock) for each in (plain, fitted))
+    if own.in_epochs <= 0:
+        raise SystemExit(f"--equal-time {clock}: this system does not tell that time.")
+    for_epochs = there.total - (own.total - own.in_epochs)
+    return max(1, int(for_epochs * plain.epochs / own.in_epochs))
 
 
 def _report(
@@ -208,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seeds", type=_numbers, default=[1, 2, 3])
     add("--split-seed", type=int, default=0, help="which parts are held out")
     add("--arm", type=_arm, action="append", metavar="NAME=FLAGS", help="of fit; repeatable")
-    add("--no-equal-time", dest="equal_time", action="store_false")
+    add("--equal-time", default="wall", choices=("wall", "cpu", "none"), help="by which clock")
     add("--no-flips", dest="flips", action="store_false", help="disturb no photos")
     add("--stress-photos", type=int, help="disturb at most so many photos of a set")
     add("--sample-n", type=int, default=600)

@@ -110,19 +110,27 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """What a command took, and how much of that was in the plain loop's epochs; 0 for ``fit``."""
+
+    total: float
+    in_epochs: float = 0.0
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a training gave on the held-out photos.
 
     ``y_prob``: (n, n_classes). ``flips``: (7, k), whether the decision on each of the k
     disturbed photos changed under each of ``STRENGTHS``; None if that was not asked.
-    ``overhead`` is what of the wall ``seconds`` was not in the plain loop's epochs. ``program``
-    is a hash of the program's sources as they were.
+    ``wall`` and ``cpu`` are what the command took. ``program`` is a hash of the program's
+    sources as they were.
     """
 
     trained_on: int
     epochs: int
-    seconds: float
-    overhead: float
+    wall: Seconds
+    cpu: Seconds
     program: str
     y_prob: Floats
     flips: NDArray[np.bool_] | None
@@ -158,8 +166,8 @@ def outcome(
     return Outcome(
         len(training.rest),
         training.epochs,
-        facts["seconds"],
-        facts["seconds"] - sum(facts["epoch_seconds"]),
+        Seconds(**facts["wall"]),
+        Seconds(**facts["cpu"]),
         facts["program"],
         y_prob,
         changed,
@@ -175,21 +183,33 @@ def _train(training: Training, machine: Machine, folder: Path) -> None:
     prepare = _plain_command if training.arm == PLAIN else _fit_command
     command = prepare(training, machine, folder, data)
     print(f"training {folder.name}", file=sys.stderr, flush=True)
-    began = perf_counter()
+    began, cpu_began = perf_counter(), _cpu_of_children()
     ended = subprocess.run(
         command, env=machine.environment(), capture_output=True, text=True, check=False
     )
-    seconds = perf_counter() - began
+    wall, cpu = perf_counter() - began, _cpu_of_children() - cpu_began
     if ended.returncode:
         said = (ended.stderr or ended.stdout).strip()
         raise TrainingFailed(f"{folder.name}: {said[-2000:]}")
     own = folder / "facts.json"
-    known = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"epoch_seconds": []}
+    loop = json.loads(own.read_text(encoding="utf-8"))["in_epochs"] if own.exists() else {}
     if training.arm != PLAIN:
         Run(folder / "run").forget_checkpoint()  # four times the model's size
-    facts = {"seconds": seconds, "program": program(), "threads": machine.threads, **known}
-    settings = training.settings(machine)
-    write_json(folder / "training.json", {**facts, "command": command, "settings": settings})
+    facts = {
+        "wall": asdict(Seconds(wall, loop.get("wall", 0.0))),
+        "cpu": asdict(Seconds(cpu, loop.get("cpu", 0.0))),
+        "program": program(),
+        "threads": machine.threads,
+        "command": command,
+        "settings": training.settings(machine),
+    }
+    write_json(folder / "training.json", facts)
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of the processes that this one waited for; 0 on Windows."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _plain_command(training: Training, machine: Machine, folder: Path, data: Path) -> list[str]:

@@ -56,7 +56,8 @@ class Summary:
     seeds: tuple[int, ...]
     trained_on: float
     epochs: float
-    seconds: float
+    wall: float
+    cpu: float
     auc: float
     accuracy: float
     f1: float
@@ -116,7 +117,8 @@ def summary(cell: Cell, arm: str) -> Summary:
         tuple(of),
         mean(each.trained_on for each in of.values()),
         mean(each.epochs for each in of.values()),
-        mean(each.seconds for each in of.values()),
+        mean(each.wall.total for each in of.values()),
+        mean(each.cpu.total for each in of.values()),
         mean(each.auc for each in scored),
         mean(each.accuracy for each in scored),
         mean(each.f1 for each in scored),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from plain_arms import STRENGTHS
 from plain_compare import Cell, Contrast, Summary
@@ -33,7 +34,8 @@ def figures_table(summaries: Sequence[tuple[Cell, Summary]]) -> TableData:
                 str(len(s.seeds)),
                 f"{s.trained_on:.0f}",
                 f"{s.epochs:.3g}",
-                f"{s.seconds:.0f}",
+                f"{s.wall:.0f}",
+                f"{s.cpu:.0f}",
                 f"{s.auc:.4f}",
                 f"{s.accuracy:.4f}",
                 f"{s.f1:.4f}",
@@ -43,7 +45,7 @@ def figures_table(summaries: Sequence[tuple[Cell, Summary]]) -> TableData:
             )
         )
     columns = (
-        *("set, photos", "arm", "seeds", "trained on", "epochs", "wall s"),
+        *("set, photos", "arm", "seeds", "trained on", "epochs", "wall s", "CPU s"),
         *("AUC", "accuracy", "F1", "escapes", "overkills", "flips"),
     )
     disturbed = ", ".join(f"{name} {strength:g}" for name, strength in STRENGTHS)
@@ -135,7 +137,7 @@ def plot_contrasts(path: Path, contrasts: Sequence[tuple[Cell, Contrast]]) -> No
         for panel, what in zip(panels, ("AUC", "Accuracy"), strict=False):
             panel.axvline(0, color=INK, linewidth=1, zorder=1)
             panel.axvline(-1, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-            panel.set(title=what, xlabel="difference, points (right: fastdefect better)")
+            panel.set(title=what, xlabel="points (right: fastdefect better)")
             _reach(panel, (-1.5, 1.5))
         if with_flips:
             _flips_axis(panels[2])
@@ -147,6 +149,8 @@ def plot_contrasts(path: Path, contrasts: Sequence[tuple[Cell, Contrast]]) -> No
                 panel.axhline(line, color="#e6e6e6", linewidth=0.7)
         handles, labels = panels[0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
+        limits = "limit: 1 point below, half the flips" if with_flips else "limit: 1 point below"
+        unique[limits] = Line2D([], [], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
         figure.legend(unique.values(), unique.keys(), loc="outside lower left", ncols=1)
 
 

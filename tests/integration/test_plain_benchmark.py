@@ -11,7 +11,7 @@ def _call(work: Path, *more: str) -> int:
     tiny = (
         "--sets sample --sample-n 45 --sample-size 64 --sample-difficulty 1 --image-size 64 "
         "--arch mobilenet_v3_small --weights none --epochs 1 --seeds 1 --device cpu "
-        "--no-equal-time --stress-photos 4 --draws 50"
+        "--equal-time none --stress-photos 4 --draws 50"
     ).split()
     code: int = load("plain").main([*tiny, "--work", str(work), *more])
     return code

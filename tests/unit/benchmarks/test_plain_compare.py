@@ -19,7 +19,8 @@ plain = load("plain")
 def _outcome(p_defect: Any, flips: Any = None, **changes: Any) -> Any:
     """What an arm says; the classes are defect and good."""
     y_prob = np.stack([p_defect, 1 - np.asarray(p_defect)], axis=1)
-    known = {"trained_on": 10, "epochs": 4, "seconds": 20.0, "overhead": 4.0, "program": "abc"}
+    times = {"wall": arms.Seconds(20.0, 16.0), "cpu": arms.Seconds(9.0, 8.0)}
+    known = {"trained_on": 10, "epochs": 4, "program": "abc", **times}
     return arms.Outcome(**{**known, **changes}, y_prob=y_prob, flips=flips)
 
 
@@ -121,8 +122,16 @@ def test_verdicts_follow_the_interval_and_the_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "epochs"), [(20.0, 4), (23.9, 4), (24.0, 5), (5.0, 1), (64.0, 15)]
+    ("clock", "seconds", "epochs"),
+    [
+        # 4 s beside its 4 epochs, which took 4 s each
+        *(("wall", 20.0, 4), ("wall", 23.9, 4), ("wall", 24.0, 5), ("wall", 5.0, 1)),
+        # 1 s beside them, 2 s each
+        ("cpu", 21.0, 10),
+    ],
 )
-def test_equal_time_is_whole_epochs_after_the_start(seconds: float, epochs: int) -> None:
-    # 4 s beside its 4 epochs, which took 4 s each
-    assert plain.epochs_in(_outcome([0.5]), seconds) == epochs
+def test_equal_time_is_whole_epochs_after_the_start(
+    clock: str, seconds: float, epochs: int
+) -> None:
+    fitted = _outcome([0.5], **{clock: arms.Seconds(seconds)})
+    assert plain.epochs_in(_outcome([0.5]), fitted, clock) == epochs
