@@ -1,0 +1,210 @@
+"""Two arms of ``plain.py`` on the same held-out photos: figures, differences, verdicts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import mean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from plain_arms import Floats, Outcome
+from plain_sets import Sides
+
+from fastdefect.evaluation.paired import Difference, Figures, paired_differences
+from fastdefect.metrics import figures, score
+
+MARGIN = 0.01  # what an interval may reach below 0
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A set and a size: outcomes by arm and seed, all on the photos held out.
+
+    ``stressed`` are the places of those that were disturbed.
+    """
+
+    sides: Sides
+    size: int | None
+    stressed: tuple[int, ...]
+    outcomes: dict[str, dict[int, Outcome]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.sides.name}, {'all' if self.size is None else f'{self.size} a class'}"
+
+    @property
+    def y_true(self) -> NDArray[np.int64]:
+        classes = self.sides.classes
+        return np.array([classes.index(row.label) for row in self.sides.held_out], np.int64)
+
+    @property
+    def parts(self) -> list[str]:
+        return [row.part for row in self.sides.held_out]
+
+    @property
+    def good(self) -> int | None:
+        good = self.sides.good
+        return None if good is None else self.sides.classes.index(good)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An arm in a cell: means over its seeds; counts are of photos."""
+
+    arm: str
+    seeds: tuple[int, ...]
+    trained_on: float
+    epochs: float
+    wall: float
+    cpu: float
+    auc: float
+    accuracy: float
+    f1: float
+    escapes: float
+    overkills: float
+    n_defective: int
+    n_good: int
+    flips: float | None
+    flips_by_disturbance: tuple[float, ...]
+    programs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """``arm`` less ``baseline`` over the seeds that both have.
+
+    ``flips`` is their ratio with its interval: 1 is as many. None where nothing was disturbed.
+    """
+
+    arm: str
+    baseline: str
+    seeds: tuple[int, ...]
+    auc: Difference
+    accuracy: Difference
+    flips: Difference | None
+    flips_ratio: float | None
+    flips_interval: tuple[float, float] | None
+    auc_by_seed: tuple[float, ...]
+    accuracy_by_seed: tuple[float, ...]
+
+    @property
+    def verdicts(self) -> dict[str, bool | None]:
+        """What has to hold; None where it can't be told."""
+        return {
+            "auc_above_margin": _above(self.auc),
+            "auc_not_below": _not_below(self.auc),
+            "accuracy_above_margin": _above(self.accuracy),
+            "accuracy_not_below": _not_below(self.accuracy),
+            "flips_at_most_half": None if self.flips_ratio is None else self.flips_ratio <= 0.5,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        plain = asdict(self)
+        plain |= {name: getattr(self, name).as_json() for name in ("auc", "accuracy")}
+        plain["flips"] = self.flips.as_json() if self.flips else None
+        return {**plain, "verdicts": self.verdicts}
+
+
+def summary(cell: Cell, arm: str) -> Summary:
+    """The means of an arm's figures over its seeds."""
+    of = cell.outcomes[arm]
+    classes, good = cell.sides.classes, cell.sides.good
+    scored = [score(cell.y_true, each.y_prob, classes, good) for each in of.values()]
+    flips = [each.flips for each in of.values() if each.flips is not None]
+    return Summary(
+        arm,
+        tuple(of),
+        mean(each.trained_on for each in of.values()),
+        mean(each.epochs for each in of.values()),
+        mean(each.wall.total for each in of.values()),
+        mean(each.cpu.total for each in of.values()),
+        mean(each.auc for each in scored),
+        mean(each.accuracy for each in scored),
+        mean(each.f1 for each in scored),
+        mean(each.escapes for each in scored),
+        mean(each.overkills for each in scored),
+        scored[0].n_defective,
+        scored[0].n_good,
+        float(np.mean(flips)) if flips else None,
+        tuple(np.mean(flips, axis=(0, 2)).tolist()) if flips else (),
+        tuple(sorted({each.program for each in of.values()})),
+    )
+
+
+def contrast(cell: Cell, arm: str, baseline: str, *, draws: int = DRAWS) -> Contrast | None:
+    """Pair the two over parts and seeds; None if they have no seed in common.
+
+    A draw takes parts with replacement; each brings its photos' predictions of all seeds of
+    both arms. A figure of a draw is its mean over the seeds.
+    """
+    ours, theirs = cell.outcomes.get(arm, {}), cell.outcomes.get(baseline, {})
+    seeds = tuple(seed for seed in ours if seed in theirs)
+    if not seeds:
+        return None
+    before, after = ([of[seed] for seed in seeds] for of in (theirs, ours))
+    found = paired_differences(
+        _pooled(cell, before), _pooled(cell, after), cell.parts, draws=draws, seed=0
+    )
+    by_seed = [_by_seed(cell, old, new) for old, new in zip(before, after, strict=True)]
+    return Contrast(
+        arm,
+        baseline,
+        seeds,
+        found["auc"],
+        found["accuracy"],
+        found.get("flips"),
+        *_ratio_of(found),
+        tuple(each["auc"] for each in by_seed),
+        tuple(each["accuracy"] for each in by_seed),
+    )
+
+
+def _pooled(cell: Cell, outcomes: Sequence[Outcome]) -> Figures:
+    """Figures over weights (draws, n), each the mean over the seeds' outcomes."""
+    y_true, good = cell.y_true, cell.good
+    changed = [each.flips for each in outcomes if each.flips is not None]
+    share = np.mean(changed, axis=(0, 1)) if len(changed) == len(outcomes) else None
+
+    def of(weights: Floats) -> Mapping[str, Floats]:
+        each = [figures(weights, y_true, o.y_prob, o.y_prob.argmax(axis=1), good) for o in outcomes]
+        found = {name: np.mean([f[name] for f in each], axis=0) for name in ("auc", "accuracy")}
+        if share is not None:
+            shown = weights[:, list(cell.stressed)]
+            total = shown.sum(axis=1)
+            flips = np.where(total > 0, shown @ share, np.nan) / np.maximum(total, 1)
+            # Of a ratio an interval is symmetric in its logarithm; of none changed there is none.
+            logs = np.log(np.where(flips > 0, flips, np.nan))
+            found |= {"flips": flips, "log_flips": logs}
+        return found
+
+    return of
+
+
+def _ratio_of(
+    found: Mapping[str, Difference],
+) -> tuple[float | None, tuple[float, float] | None]:
+    if "flips" not in found:
+        return None, None
+    before, after = found["flips"].before, found["flips"].after
+    ratio = after / before if before > 0 else None
+    interval = found["log_flips"].interval
+    if ratio is None or interval is None:
+        return ratio, None
+    return ratio, (float(np.exp(interval[0])), float(np.exp(interval[1])))
+
+
+def _by_seed(cell: Cell, old: Outcome, new: Outcome) -> dict[str, float]:
+    classes, good = cell.sides.classes, cell.sides.good
+    before, after = (score(cell.y_true, of.y_prob, classes, good) for of in (old, new))
+    return {name: getattr(after, name) - getattr(before, name) for name in ("auc", "accuracy")}
+
+
+def _above(difference: Difference) -> bool | None:
+    if difference.interval is None:
+        return None
+    return difference.interval[0] > -MARGIN
+
+
+def _not_below(difference: Difference) -> bool | None:
+    return None if np.isnan(difference.difference) else difference.difference >= 0

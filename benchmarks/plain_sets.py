@@ -1,0 +1,194 @@
+"""The photos that ``plain.py`` compares on: which sets there are, their parts, who is held out."""
+
+import csv
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from fastdefect.data.images import IMAGE_SUFFIXES
+from fastdefect.data.sample import render_sample
+from fastdefect.files import write_csv
+
+SETS: Mapping[str, str | None] = {  # with the class that is good
+    "sample": "good",
+    "casting": "ok_front",
+    "neu": None,
+    "mtd-free": "Free",
+    "mtd": "Free",
+}
+HELD_OUT = 1 / 3  # of the photos
+_TRIES = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """A photo: where it is, what it shows, and which photos show the same."""
+
+    path: str
+    label: str
+    part: str
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A set divided in two, whole parts on either side."""
+
+    name: str
+    good: str | None
+    rest: tuple[Row, ...]
+    held_out: tuple[Row, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(sorted({row.label for row in self.rest}))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the sets come from: ``datasets`` holds the folders, ``work`` keeps what was made."""
+
+    datasets: Path | None
+    work: Path
+    sample_n: int = 600
+    sample_size: int = 256
+    sample_difficulty: int | None = None
+
+    def rows(self, name: str) -> tuple[Row, ...]:
+        """All photos of a set by path; parts are searched for once and kept in ``work``."""
+        if name == "sample":
+            return self._sample()
+        if self.datasets is None:
+            raise SystemExit(f"--sets {name} needs --datasets DIR, the folder that holds it.")
+        if name.startswith("mtd"):
+            rows = _tiles(self.datasets / "mtd")
+            return rows if name == "mtd" else tuple(map(_free_or_defect, rows))
+        return self._searched(name, self.datasets / name)
+
+    def _sample(self) -> tuple[Row, ...]:
+        grade = self.sample_difficulty
+        name = f"sample-{self.sample_n}-{self.sample_size}-{grade or 'mixed'}"
+        folder = self.work / "sets" / name
+        if not (folder / "labels.csv").exists():  # it is written last
+            shutil.rmtree(folder, ignore_errors=True)
+            size = self.sample_size
+            render_sample(folder, n=self.sample_n, seed=1, size=size, difficulty=grade)
+        return _read(folder / "labels.csv", folder)
+
+    def _searched(self, name: str, folder: Path) -> tuple[Row, ...]:
+        table = self.work / "sets" / f"{name}.csv"
+        if not table.exists():
+            table.parent.mkdir(parents=True, exist_ok=True)
+            print(f"{name}: searching for photos of one part", file=sys.stderr, flush=True)
+            command = [
+                *(sys.executable, "-m", "fastdefect", "split", str(folder)),
+                *("--good", SETS[name] or "none", "--out", str(table), "--quiet"),
+            ]
+            subprocess.run(command, check=True)
+        return _read(table, folder)
+
+
+def divide(name: str, rows: Sequence[Row], split_seed: int) -> Sides:
+    """Hold whole parts out, so that each class has a sixth to a half of its photos there.
+
+    Where a class lies in few parts a draw may leave it on one side: then parts are drawn again,
+    in an order that follows from the number of the try.
+    """
+    labels, parts = [row.label for row in rows], [row.part for row in rows]
+    of_class = Counter(labels)
+    for attempt in range(_TRIES):
+        held = held_out(parts, f"{split_seed}" if not attempt else f"{split_seed}.{attempt}")
+        out = Counter(label for label, is_out in zip(labels, held, strict=True) if is_out)
+        if all(n / 6 <= out[label] <= n / 2 for label, n in of_class.items()):
+            rest = tuple(row for row, is_out in zip(rows, held, strict=True) if not is_out)
+            test = tuple(row for row, is_out in zip(rows, held, strict=True) if is_out)
+            return Sides(name, SETS[name], rest, test)
+    raise SystemExit(
+        f"{name}: in {_TRIES} tries no third of the parts held a sixth to a half of the photos of "
+        f"each of {', '.join(sorted(of_class))}; it has {len(set(parts))} parts, which is too few."
+    )
+
+
+def held_out(parts: Sequence[str], salt: str) -> list[bool]:
+    """For each photo, whether its part is held out: about a third of the photos.
+
+    Parts come in the order of a hash of ``salt`` and their name; each is taken that brings the
+    share nearer to a third.
+    """
+    sizes = Counter(parts)
+    room = HELD_OUT * len(parts)
+    chosen = set()
+    for part in sorted(sizes, key=lambda part: _hash(f"{salt}:{part}")):
+        if sizes[part] / 2 <= room:
+            chosen.add(part)
+            room -= sizes[part]
+    return [part in chosen for part in parts]
+
+
+def draw_per_class(rows: Sequence[Row], n: int | None, seed: int) -> tuple[Row, ...]:
+    """At most ``n`` photos of each class, drawn photo by photo; a smaller draw is in a larger."""
+    if n is None:
+        return tuple(rows)
+    chosen: list[int] = []
+    for label in sorted({row.label for row in rows}):
+        places = [place for place, row in enumerate(rows) if row.label == label]
+        rng = np.random.default_rng((seed, crc32(label.encode())))
+        chosen += rng.permutation(places)[:n].tolist()
+    return tuple(rows[place] for place in sorted(chosen))
+
+
+def stretches(frames: Sequence[int], *, gap: int = 100, least: int = 30) -> list[int]:
+    """The number of each frame's stretch, cut where a gap follows ``least`` frames or more.
+
+    Frames with near numbers show one tile or its neighbours: no cut is between two that are
+    ``gap`` or less apart.
+    """
+    order = sorted(range(len(frames)), key=frames.__getitem__)
+    stretch = [0] * len(frames)
+    number = size = 0
+    for before, at in zip([*order[:1], *order], order, strict=False):
+        if size >= least and frames[at] - frames[before] > gap:
+            number, size = number + 1, 0
+        stretch[at] = number
+        size += 1
+    return stretch
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """A CSV that ``fit --parts csv`` and the plain loop read."""
+    write_csv(path, [asdict(row) for row in rows], ("path", "label", "part"))
+
+
+def _tiles(folder: Path) -> tuple[Row, ...]:
+    photos = [path for path in sorted(folder.glob("*/*")) if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not photos:
+        raise SystemExit(f"Expected folders of photos in {folder}, found none.")
+    # exp<setting>_num_<frame>.jpg
+    numbers = stretches([int(photo.stem.rpartition("_")[2]) for photo in photos])
+    return tuple(
+        Row(str(photo.resolve()), photo.parent.name, f"stretch-{number:02}")
+        for photo, number in zip(photos, numbers, strict=True)
+    )
+
+
+def _free_or_defect(row: Row) -> Row:
+    return row if row.label == "Free" else Row(row.path, "defect", row.part)
+
+
+def _read(table: Path, folder: Path) -> tuple[Row, ...]:
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return tuple(
+        Row(str((folder / row["path"]).resolve()), row["label"], row["part"]) for row in rows
+    )
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
