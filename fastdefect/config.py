@@ -152,7 +152,7 @@ class TrainingConfig:
     ] = "auto"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
-    learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0002
+    learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0001
     weight_decay: Annotated[float, Ge(0), Flag("Weight decay.")] = 5e-4
     optimizer: Annotated[Literal["adamw", "adam", "sgd"], Flag("sgd is with Nesterov.")] = "adamw"
     scheduler: Annotated[
@@ -228,7 +228,7 @@ _SECTIONS = tuple(part for part in fields(RunConfig) if part.name != "given")
 _FINE_TUNING = {
     "head": "linear",
     "batch_norm": "frozen",
-    "learning_rate": 0.0002,
+    "learning_rate": 0.0001,
     "balance": "none",
     "mixup_alpha": 0.0,
     "label_smoothing": 0.0,

@@ -1,0 +1,112 @@
+"""Which recipe is chosen, by what evidence, and what the user's own settings have to say."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from helpers.learners import made_data
+from helpers.nets import tiny_backbone
+from helpers.photos import CPU, SIZE
+
+from fastdefect.config import RunConfig, resolve
+from fastdefect.data.training_data import TrainingData
+from fastdefect.events import Event, Note, silent
+from fastdefect.jobs.recipe import Choice, Evidence, decide, settle_recipe
+from fastdefect.training.backbones import LoadedWeights
+
+RANDOM = LoadedWeights("none", pretrained=False)
+PRETRAINED = LoadedWeights("w.safetensors", pretrained=True, matched=4)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    return made_data()
+
+
+def _settle(
+    data: TrainingData, loaded: LoadedWeights, **flags: Any
+) -> tuple[RunConfig, Choice | None]:
+    config = resolve({"image_size": SIZE, **flags})
+    return settle_recipe(config, data, tiny_backbone(), loaded, CPU, silent)
+
+
+@pytest.mark.parametrize(
+    ("plain", "steady", "chosen"),
+    [
+        ((0.90, 0.20), (0.90, 0.10), "steady"),
+        ((0.90, 0.20), (0.895, 0.10), "steady"),  # a point of AUC may be given up
+        ((0.90, 0.20), (0.84, 0.10), "plain"),  # accuracy comes first
+        ((0.90, 0.10), (0.95, 0.10), "plain"),  # nothing is steadier
+        ((0.80, 0.10), (0.95, 0.20), "plain"),
+    ],
+)
+def test_steady_is_chosen_where_it_costs_nothing(
+    plain: tuple[float, float], steady: tuple[float, float], chosen: str
+) -> None:
+    recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (plain, steady)))
+    assert recipe == chosen
+    assert f"--recipe {'plain' if chosen == 'steady' else 'steady'} to insist" in said
+
+
+def test_the_price_is_told_in_points() -> None:
+    _, said = decide(Evidence(0.90, 0.8, 0.20), Evidence(0.84, 0.8, 0.16))
+    assert "AUC by -6.0 points" in said
+    assert "flip by -4.0 points" in said
+
+
+def test_random_weights_are_trained_from_scratch_without_a_trial(data: TrainingData) -> None:
+    config, choice = _settle(data, RANDOM)
+    assert config == resolve({"image_size": SIZE, "recipe": "scratch"})
+    assert choice is not None
+    assert (choice.recipe, choice.evidence) == ("scratch", {})
+
+
+def test_statistics_of_random_weights_are_never_frozen(data: TrainingData) -> None:
+    config, choice = _settle(data, RANDOM, recipe="plain")
+    assert choice is None
+    assert config == resolve({"image_size": SIZE, "recipe": "plain", "batch_norm": "train"})
+    config, _ = _settle(data, RANDOM, batch_norm="frozen")
+    assert config.training.batch_norm == "train"
+
+
+@pytest.mark.parametrize("recipe", ["plain", "steady", "scratch", "legacy"])
+def test_a_recipe_that_was_asked_for_is_not_tried(data: TrainingData, recipe: str) -> None:
+    config, choice = _settle(data, PRETRAINED, recipe=recipe)
+    assert choice is None
+    assert config == resolve({"image_size": SIZE, "recipe": recipe})
+
+
+def test_the_users_augmentation_leaves_nothing_to_try(data: TrainingData) -> None:
+    config, choice = _settle(data, PRETRAINED, augment="manufacturing", mixup_alpha=0.4)
+    assert choice is not None
+    assert (choice.recipe, choice.evidence) == ("plain", {})
+    expected = {"recipe": "plain", "augment": "manufacturing", "mixup_alpha": 0.4}
+    assert config == resolve({"image_size": SIZE, **expected})
+
+
+def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
+    few = replace(data, split=replace(data.split, parts=("one",) * 24))
+    _, choice = _settle(few, PRETRAINED)
+    assert choice is not None
+    assert choice.recipe == "plain"
+    assert "too few parts" in choice.reason
+
+
+def test_a_trial_is_told_in_one_line_and_gives_the_same_twice(data: TrainingData) -> None:
+    told: list[Event] = []
+    config = resolve({"image_size": SIZE, "label_smoothing": 0.05})
+    settled, choice = settle_recipe(
+        config, data, tiny_backbone(), PRETRAINED, CPU, told.append
+    )
+    assert choice is not None
+    assert set(choice.evidence) == {"plain", "steady"}
+    assert settled.training.recipe == choice.recipe
+    assert settled.training.label_smoothing == 0.05  # the user's own
+    assert (choice.photos, choice.parts) == (14, 14)
+    lines = [event.text for event in told if isinstance(event, Note)]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"Recipe {choice.recipe}: on frozen features of 14 photos")
+
+    _, again = _settle(data, PRETRAINED, label_smoothing=0.05)
+    assert again is not None
+    assert again.evidence == choice.evidence
