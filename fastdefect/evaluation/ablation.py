@@ -25,6 +25,8 @@ COMPARED = ("f1", "accuracy", "auc", "gap")
 OLD: Settings = {
     "arch": "small-cnn",
     "weights": "none",
+    "head": "mlp",
+    "batch_norm": "train",
     "balance": "none",
     "augment": "none",
     "label_smoothing": 0.0,
@@ -175,6 +177,8 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
     arch, weights, epochs = improved["arch"], _weights_of(improved), improved["epochs"]
     rungs.add("arch", arch, claim="accuracy +5 to 8", arch=arch)
     rungs.add("pretrained", "pretrained weights", weights=weights)
+    kept = {name: improved[name] for name in ("head", "batch_norm")}
+    rungs.add("features-kept", "head from a probe, frozen statistics", **kept)
     rungs.choose("balance", improved["balance"])
     rungs.choose("augment", improved["augment"])
     rungs.add("smoothing", "label smoothing", label_smoothing=improved["label_smoothing"])
@@ -202,11 +206,14 @@ def leave_one_out(improved: Settings) -> tuple[Step, ...]:
     """The improved pipeline, and it again without each of its parts."""
     full = {name: improved[name] for name in OLD} | {"weights": _weights_of(improved)}
     steps = [Step("improved", "the improved pipeline", full, None)]
+    # Random weights are not to be frozen, nor their statistics.
+    of_features = ("head", "batch_norm")
+    of_pretrained = ("freeze_epochs", *of_features)
     without = (
         ("no-freeze", "without freezing first", ("freeze_epochs",)),
-        # Random weights are not to be frozen.
-        ("no-pretrained", "without pretrained weights", ("weights", "freeze_epochs")),
-        ("no-arch", "the small CNN instead", ("arch", "weights", "freeze_epochs")),
+        ("no-pretrained", "without pretrained weights", ("weights", *of_pretrained)),
+        ("no-arch", "the small CNN instead", ("arch", "weights", *of_pretrained)),
+        ("no-features-kept", "without head from a probe and frozen statistics", of_features),
         ("no-balance", "without balancing", ("balance",)),
         ("no-augment", "without augmentation", ("augment",)),
         ("no-smoothing", "without label smoothing", ("label_smoothing",)),

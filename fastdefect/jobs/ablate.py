@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig, apply_recipe, override
 from fastdefect.errors import ModelError, RunError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
@@ -117,6 +117,9 @@ def start(
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_weights(config, log)
+    if config.training.recipe == "auto":
+        log(Note("Recipe scratch: it has the steps for which gains were claimed."))
+        config = apply_recipe(config, "scratch")
     steps = steps_of(config, plan, log)
     members = members_of(config, steps, seeds)
     run = create_series(

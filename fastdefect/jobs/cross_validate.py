@@ -37,6 +37,7 @@ from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets, predict
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.recipe import settle_for
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots import plot_confusion
 from fastdefect.run import CROSS_VALIDATION, EARLY, FAILED, FINISHED, INTERRUPTED, RUNNING, Run
@@ -106,6 +107,8 @@ def start(
     photos = _Photos(manifest, store, folds)
     # Every fold must leave enough to train on, and the network must be there to be built.
     splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
+    # The recipe is chosen on what the first fold trains on, and holds for all.
+    config = settle_for(config, splits[0], machine.device, log)
     assemble(config, silent, data=splits[0])
     run = create_run(runs, name, absolute(config), command, kind=CROSS_VALIDATION)
     log.to(run.log_path)

@@ -36,7 +36,7 @@ from fastdefect.jobs.series import (
     read_plan,
     resume_series,
     run_series,
-    settle_weights,
+    settle,
 )
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
@@ -109,7 +109,7 @@ def start(
     _check(config, points, repeats)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = settle_weights(config, log)
+    config = settle(config, photos, log)
     shares = choose_shares(photos.base, photos.manifest, points, config.training.seed)
     members = members_of(config, shares, repeats)
     run = create_series(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RECIPES, RunConfig, override
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
@@ -21,6 +21,7 @@ from fastdefect.jobs.series import (
     read_plan,
     resume_series,
     run_series,
+    settle,
 )
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
@@ -74,6 +75,7 @@ def start(
         raise UsageError("A quick test compares on one validation split: leave folds out.")
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = settle(config, photos, log)
     members = members_of(config)
     run = create_series(
         QUICK_TEST, config, members, photos, runs=runs, name=name, command=command, plan={}
@@ -92,7 +94,11 @@ def resume(run: Run, *, on_event: OnEvent) -> QuickReport:
 def members_of(config: RunConfig) -> list[Member]:
     """The old pipeline and the user's settings; both for all epochs, on photos of one size."""
     patient = replace(config, training=replace(config.training, patience=0))
-    return [Member(BEFORE, override(patient, OLD)), Member(AFTER, patient)]
+    old, recipe = dict(OLD), config.training.recipe
+    if config.training.learning_rate == RECIPES.get(recipe, {}).get("learning_rate"):
+        # The improved pipeline's, and not the user's own: random weights learn at the old one.
+        old["learning_rate"] = RECIPES["legacy"]["learning_rate"]
+    return [Member(BEFORE, override(patient, old)), Member(AFTER, patient)]
 
 
 def _close(series: SeriesReport, log: Log) -> QuickReport:

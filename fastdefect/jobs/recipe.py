@@ -25,7 +25,7 @@ from fastdefect.evaluation.disturbances import DISTURBANCES, generator
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
 from fastdefect.metrics import figures
-from fastdefect.training.backbones import Backbone, LoadedWeights
+from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
 from fastdefect.training.features import Change, pooled_features
 from fastdefect.training.probe import Folds, best_strength, cross_predict, make_folds
 
@@ -87,6 +87,16 @@ def settle_recipe(
     if settled.training.batch_norm == "frozen" and not loaded.pretrained:
         settled = override(settled, {"batch_norm": "train"})
     return settled, choice
+
+
+def settle_for(
+    config: RunConfig, data: TrainingData, device: torch.device, on_event: OnEvent
+) -> RunConfig:
+    """The same for several trainings, none of which has a network yet."""
+    model = config.model
+    backbone, loaded = build_backbone(model.arch, model.weights, config.data.image_size)
+    backbone.body.to(device)
+    return settle_recipe(config, data, backbone, loaded, device, on_event)[0]
 
 
 def _choose(

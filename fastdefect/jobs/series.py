@@ -21,7 +21,7 @@ from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import Split, read_split, split_rows
 from fastdefect.data.wording import counted, first
 from fastdefect.errors import DivergedError, FastdefectError, RunError
-from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.events import Event, Note, OnEvent, Progress, silent
 from fastdefect.files import typed
 from fastdefect.jobs.assemble import assemble, choose_machine
 from fastdefect.jobs.environment import describe_environment
@@ -29,6 +29,7 @@ from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.recipe import settle_for
 from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.run import (
@@ -120,6 +121,13 @@ def create_series(
     run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
     run.update_state(plan=plan)
     return run
+
+
+def settle(config: RunConfig, photos: SeriesPhotos, on_event: OnEvent) -> RunConfig:
+    """What is left to the program, decided once for all members: first weights, and recipe."""
+    config = settle_weights(config, on_event)
+    data = photos.data_of(Member("trial", config), silent)
+    return settle_for(config, data, choose_machine(config.training).device, on_event)
 
 
 def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:

@@ -95,9 +95,7 @@ def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
 def test_a_trial_is_told_in_one_line_and_gives_the_same_twice(data: TrainingData) -> None:
     told: list[Event] = []
     config = resolve({"image_size": SIZE, "label_smoothing": 0.05})
-    settled, choice = settle_recipe(
-        config, data, tiny_backbone(), PRETRAINED, CPU, told.append
-    )
+    settled, choice = settle_recipe(config, data, tiny_backbone(), PRETRAINED, CPU, told.append)
     assert choice is not None
     assert set(choice.evidence) == {"plain", "steady"}
     assert settled.training.recipe == choice.recipe
