@@ -1,0 +1,154 @@
+"""The only module that knows Optuna: which settings to try next, and which ones mattered.
+
+The study is rebuilt from the finished trials for each question, and the sampler is seeded with
+(seed, trial): an answer follows from the trials before it and from nothing else. So a search that
+is resumed goes on as if it had never stopped. Optuna's own journal, a text log, is not used: a
+line that a killed program wrote by half is joined by the next one, after which the log can't be
+read; its lock outlives the program; and a trial that was running stays so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.tuning import COMPLETE, Rung, Trial
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+_RANDOM_TRIALS = 8  # before the sampler has seen so many, it draws at random
+_ATTEMPTS = 100  # at settings that were not tried before
+_TREES = 32
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that takes one of ``values``, plain ones."""
+
+    name: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class LogRange:
+    """A number from ``low`` > 0 to ``high``, searched on a logarithmic scale."""
+
+    name: str
+    low: float
+    high: float
+
+
+Field = Choice | LogRange
+
+
+def require_optuna() -> None:
+    """Raise ``UsageError``, with what to do, unless Optuna is installed."""
+    if find_spec("optuna") is None:
+        raise UsageError(
+            "The search of tune is done by Optuna, which is not installed.",
+            "Install it: pip install 'fastdefect[tune]'",
+        )
+
+
+def propose(
+    fields: Sequence[Field],
+    trials: Sequence[Trial],
+    rungs: Sequence[Rung],
+    *,
+    seed: int,
+    number: int,
+) -> dict[str, Any] | None:
+    """Settings for trial ``number``, by tree-structured Parzen estimators (Bergstra et al. 2011).
+
+    They are none of ``trials``' settings; None if a hundred draws gave no others: then all, or
+    nearly all, were tried. Numbers have three digits.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    distributions = {field.name: _distribution(field) for field in fields}
+    frozen = [_frozen(trial, rungs, distributions) for trial in trials]
+    tried = [dict(trial.settings) for trial in trials]
+    for attempt in range(_ATTEMPTS):
+        own_seed = np.random.SeedSequence((seed, number, attempt)).generate_state(1)[0]
+        sampler = optuna.samplers.TPESampler(
+            seed=int(own_seed), multivariate=True, n_startup_trials=_RANDOM_TRIALS
+        )
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials(frozen)
+        params = study.ask(distributions).params
+        settings = {field.name: _rounded(field, params[field.name]) for field in fields}
+        if settings not in tried:
+            return settings
+    return None
+
+
+def importances(
+    fields: Sequence[Field],
+    settings: Sequence[Mapping[str, Any]],
+    scores: Sequence[float],
+    seed: int,
+) -> dict[str, float]:
+    """The share of each field, 0 to 1, in what a random forest tells the scores apart by.
+
+    The mean decrease of impurity (Breiman 2001) over all trees. ``settings`` and ``scores``:
+    two trials or more. All shares are 0 where the scores agree.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if np.ptp(scores) == 0:
+        return {field.name: 0.0 for field in fields}
+    distributions = {field.name: _distribution(field) for field in fields}
+    study = optuna.create_study(direction="maximize")
+    study.add_trials(
+        [
+            optuna.trial.create_trial(
+                params=dict(of), distributions=distributions, value=float(score)
+            )
+            for of, score in zip(settings, scores, strict=True)
+        ]
+    )
+    evaluator = optuna.importance.MeanDecreaseImpurityImportanceEvaluator(n_trees=_TREES, seed=seed)
+    found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {field.name: float(found.get(field.name, 0.0)) for field in fields}
+
+
+def _distribution(field: Field) -> "BaseDistribution":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    if isinstance(field, Choice):
+        return CategoricalDistribution(field.values)
+    return FloatDistribution(field.low, field.high, log=True)
+
+
+def _rounded(field: Field, value: Any) -> Any:
+    if isinstance(field, Choice):
+        return value
+    return min(max(float(f"{value:.3g}"), field.low), field.high)
+
+
+def _frozen(
+    trial: Trial, rungs: Sequence[Rung], distributions: Mapping[str, "BaseDistribution"]
+) -> "FrozenTrial":
+    """A trial as the sampler sees it: with a score on each rung, complete or stopped on one.
+
+    One that diverged on its first rung has no score, which ranks below all others.
+    """
+    import optuna
+
+    scores = {rung.number: trial.score(rung, rungs) for rung in rungs[: trial.reached(rungs)]}
+    complete = trial.state == COMPLETE
+    state = optuna.trial.TrialState
+    return optuna.trial.create_trial(
+        params=dict(trial.settings),
+        distributions=dict(distributions),
+        state=state.COMPLETE if complete else state.PRUNED,
+        value=scores[rungs[-1].number] if complete else None,
+        intermediate_values=scores,
+    )

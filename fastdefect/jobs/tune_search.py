@@ -1,0 +1,349 @@
+"""The search of ``tune``: which training comes next, until the budget is spent.
+
+Every training is a member of the run like those of other series: trained on some folds of the
+train side, measured on the one held out. Its folder goes once its figures are in study.json. So
+a search that was killed has at most one folder of a trial, and goes on with it.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+from fastdefect.config import RunConfig
+from fastdefect.data.folds import Folds, split_without
+from fastdefect.data.photos import Manifest
+from fastdefect.data.split import Split
+from fastdefect.errors import DivergedError, RunError
+from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.evaluation.search import Choice, Field, LogRange, propose
+from fastdefect.evaluation.tuning import (
+    BEGUN,
+    COMPLETE,
+    DIVERGED,
+    STOPPED,
+    HeldOut,
+    Rung,
+    Trial,
+    goes_up,
+    measure,
+    plan_rungs,
+    ranked,
+    trial_from_json,
+)
+from fastdefect.events import Note
+from fastdefect.jobs.interrupt import StopRequested
+from fastdefect.jobs.log import Log
+from fastdefect.jobs.series import Finished, prefixed, read_finished, seconds_of, train_member
+from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
+from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.tune_space import configured, for_trial
+from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
+from fastdefect.training.learner import ModelSpec
+
+# The final training takes what the trials' pace says, give or take: photos must be read for it
+# and its figures measured.
+_MARGIN = 1.2
+# Before anything is measured, so much of the budget is kept for the final training.
+_UNKNOWN_SHARE = 0.5
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class TunePlan:
+    """What a search was asked for: all that its run keeps beside the config.
+
+    ``known``: names and settings of the first trials. ``trials``: at most so many, if any limit.
+    ``minutes``: the budget. ``given``: see ``RunConfig``, whose file doesn't hold it.
+    """
+
+    fields: tuple[Field, ...]
+    known: tuple[tuple[str, Mapping[str, Any]], ...]
+    folds: int
+    trials: int | None
+    minutes: float
+    given: frozenset[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields, plain; ``plan_from_json`` reads them back."""
+        return {
+            **asdict(replace(self, given=frozenset())),
+            "given": sorted(self.given),
+        }
+
+
+def plan_from_json(content: Mapping[str, Any]) -> TunePlan:
+    """What ``TunePlan.as_json`` gave; raises ``RunError`` if it is something else."""
+    try:
+        fields = tuple(
+            Choice(of["name"], tuple(of["values"])) if "values" in of else LogRange(**of)
+            for of in content["fields"]
+        )
+        known = tuple((name, settings) for name, settings in content["known"])
+        given = frozenset(content["given"])
+        return TunePlan(**{**content, "fields": fields, "known": known, "given": given})
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"The plan in run.json is damaged: {content!r:.80}.") from error
+
+
+def read_trials(run: Run) -> list[Trial]:
+    """All trials so far, in their order."""
+    return [trial_from_json(of) for of in run.read_study()]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a search: ``budget``, of so many ``minutes``, or Ctrl-C, as ``asked`` tells."""
+
+    budget: Budget
+    minutes: float
+    asked: StopRequested
+
+    def stop_before(self, reserve: float) -> StopRequested:
+        """Whether a training is to stop: by Ctrl-C, or where but ``reserve`` seconds are left."""
+        return lambda: self.asked() or not self.budget.holds(reserve)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search on disk and what it needs to go on."""
+
+    run: Run
+    config: RunConfig
+    plan: TunePlan
+    photos: SeriesPhotos
+    folds: Folds
+    log: Log
+
+    @cached_property
+    def rungs(self) -> tuple[Rung, ...]:
+        """Those of the config's epochs."""
+        return plan_rungs(self.config.training.epochs, self.plan.folds)
+
+    @cached_property
+    def _held_out(self) -> dict[int, Callable[[Split, Manifest], Split]]:
+        return {
+            fold: partial(_without, folds=self.folds, fold=fold)
+            for fold in range(1, self.plan.folds + 1)
+        }
+
+    @cached_property
+    def _told(self) -> set[str]:
+        return set()
+
+    def member(self, trial: Trial, rung: Rung, fold: int) -> Member:
+        """One training of a trial."""
+        sizes = sum(_sizes(field) for field in self.plan.fields) or 1
+        config = for_trial(self.config, trial.settings, rung.epochs, sizes)
+        return Member(_name(trial, rung.number, fold), config, narrow=self._held_out[fold])
+
+    def best_member(self, trial: Trial) -> Member:
+        """The training of a trial's settings on all of train."""
+        return Member(BEST, configured(self.config, trial.settings))
+
+    # ---- the search ----------------------------------------------------------------------
+
+    def search(self, limits: Limits) -> str:
+        """Train trial after trial; how it ended: finished, out of budget or interrupted.
+
+        Finished: as many trials as were asked for are done, or no settings are left to try.
+        """
+        trials = read_trials(self.run)
+        for done in trials:  # a kill between the two leaves a folder whose figures are kept
+            for training in done.trainings:
+                self._forget(done, training.rung, training.fold)
+        while (trial := self._next(trials)) is not None:
+            ended = self._go_up(trial, trials, limits)
+            if ended is not None:
+                return ended
+        return FINISHED
+
+    def _next(self, trials: Sequence[Trial]) -> Trial | None:
+        """The trial that was begun, or a new one; None if there is to be none."""
+        if trials and trials[-1].state == BEGUN:
+            return trials[-1]
+        number = len(trials) + 1
+        if self.plan.trials is not None and number > self.plan.trials:
+            return None
+        if number <= len(self.plan.known):
+            name, settings = self.plan.known[number - 1]
+            return Trial(number, settings, name)
+        seed = self.config.training.seed
+        settings_next = propose(self.plan.fields, trials, self.rungs, seed=seed, number=number)
+        if settings_next is None:
+            self.log(Note("All settings that can be chosen were tried."))
+            return None
+        return Trial(number, settings_next)
+
+    def _go_up(self, trial: Trial, trials: list[Trial], limits: Limits) -> str | None:
+        """Train the trial until it is stopped or complete; why the search ends here, if it does.
+
+        ``trials`` and study.json follow each training.
+        """
+        for rung in self.rungs[trial.reached(self.rungs) :]:
+            if trial.reached(self.rungs) and not goes_up(trial, trials, self.rungs):
+                self._keep(replace(trial, state=STOPPED), trials)
+                self._tell_reached(trial, "stopped")
+                return None
+            for fold in rung.folds:
+                if trial.measured(rung, fold):
+                    continue
+                if limits.asked():
+                    return INTERRUPTED
+                reserve = self._reserve([*trials, trial], limits.minutes)
+                seconds = self._expected(trial, rung, fold, trials)
+                if not limits.budget.holds(seconds + reserve):
+                    return OUT_OF_BUDGET
+                self._keep(trial, trials)
+                try:
+                    reached = self._train(trial, rung, fold, limits.stop_before(reserve))
+                except DivergedError as error:
+                    self.log(Note(f"Trial {trial.number} diverged. {error.hint}", "warning"))
+                    self._keep(replace(trial, state=DIVERGED), trials)
+                    self._forget(trial, rung.number, fold)
+                    return None
+                if reached is None:
+                    return INTERRUPTED if limits.asked() else OUT_OF_BUDGET
+                trial = trial.with_training(reached)
+                self._keep(trial, trials)
+                self._forget(trial, rung.number, fold)
+        self._keep(replace(trial, state=COMPLETE), trials)
+        self._tell_reached(trial, "complete")
+        return None
+
+    def _train(self, trial: Trial, rung: Rung, fold: int, stop: StopRequested) -> HeldOut | None:
+        """One training, from its start or where it stopped; None if it was stopped again."""
+        member = self.member(trial, rung, fold)
+        if read_finished(self.run, member) is None:
+            self.log(Note(self._next_words(trial, rung, fold)))
+            tell = prefixed(f"trial {trial.number}", self.log, self._told)
+            if train_member(self.run, member, self.photos, tell, stop) == INTERRUPTED:
+                return None
+        finished = read_finished(self.run, member)
+        if finished is None:
+            raise RunError(f"{self.run.member(member.name).folder} was changed in the meantime.")
+        spec = ModelSpec.from_json(finished.run.read_model_spec())
+        predictions = read_predictions(finished.predictions_path, spec.classes, spec.good)
+        return measure(predictions, rung.number, fold, finished.seconds)
+
+    def _keep(self, trial: Trial, trials: list[Trial]) -> None:
+        """Put the trial at its place in ``trials``, and all of them in study.json."""
+        trials[trial.number - 1 :] = [trial]
+        self.run.write_study([each.as_json() for each in trials])
+
+    def _forget(self, trial: Trial, rung: int, fold: int) -> None:
+        """Delete the folder of a training whose figures are kept."""
+        shutil.rmtree(self.run.member(_name(trial, rung, fold)).folder, ignore_errors=True)
+
+    # ---- the winner ----------------------------------------------------------------------
+
+    def train_best(self, trial: Trial, stop: StopRequested) -> bool:
+        """Train the winner as ``fit`` would, on train and beside valid; whether it was finished."""
+        member = self.best_member(trial)
+        if read_finished(self.run, member) is not None:
+            return True
+        split = self.photos.base
+        self.log(
+            Note(
+                f"Training the winner, trial {trial.number}, on train ({len(split.train)} photos), "
+                f"measured on valid ({len(split.valid)}), of which the search saw nothing."
+            )
+        )
+        self.photos.keep_for([member])
+        tell = prefixed(BEST, self.log, self._told)
+        return train_member(self.run, member, self.photos, tell, stop) != INTERRUPTED
+
+    # ---- what it takes -------------------------------------------------------------------
+
+    def _reserve(self, trials: Sequence[Trial], minutes: float) -> float:
+        """Seconds to keep for the final training of whichever of ``trials`` may win.
+
+        That is the leader, or the one that is trained now, the last. Half of ``minutes`` while no
+        training is finished to tell by.
+        """
+        leaders = [trial for trial, _ in ranked(trials, self.rungs)[:1]]
+        seconds = [
+            expected_seconds(self._final_effort(trial), self._paces(trials))
+            for trial in (*leaders, trials[-1])
+        ]
+        known = [each for each in seconds if each is not None]
+        return _MARGIN * max(known) if known else _UNKNOWN_SHARE * 60 * minutes
+
+    def _expected(self, trial: Trial, rung: Rung, fold: int, trials: Sequence[Trial]) -> float:
+        """Seconds for the next training, less what it has behind it; 0 if nobody knows."""
+        whole = expected_seconds(self._effort(trial, rung, fold), self._paces(trials)) or 0.0
+        own = self.run.member(self.member(trial, rung, fold).name)
+        behind = seconds_of(own) if own.checkpoint_path.exists() else 0.0
+        return max(whole - behind, 0.0)
+
+    def _paces(self, trials: Sequence[Trial]) -> list[tuple[Effort, float]]:
+        """What each finished training had to do, and its seconds."""
+        by_number = {rung.number: rung for rung in self.rungs}
+        return [
+            (self._effort(trial, by_number[each.rung], each.fold), each.seconds)
+            for trial in trials
+            for each in trial.trainings
+        ]
+
+    def _effort(self, trial: Trial, rung: Rung, fold: int) -> Effort:
+        config, held_out = self.member(trial, rung, fold).config, len(self.folds.held_out(fold))
+        return Effort.of(
+            config.model.arch,
+            train=len(self.folds.pool) - held_out,
+            valid=held_out,
+            epochs=rung.epochs,
+            image_size=config.data.image_size,
+        )
+
+    def _final_effort(self, trial: Trial) -> Effort:
+        config, split = self.best_member(trial).config, self.photos.base
+        return Effort.of(
+            config.model.arch,
+            train=len(split.train),
+            valid=len(split.valid),
+            epochs=config.training.epochs * config.training.members,
+            image_size=config.data.image_size,
+        )
+
+    # ---- what is told --------------------------------------------------------------------
+
+    def _next_words(self, trial: Trial, rung: Rung, fold: int) -> str:
+        named = f" ({trial.known})" if trial.known else ""
+        return (
+            f"Trial {trial.number}{named}, rung {rung.number} of {len(self.rungs)}: fold {fold} of "
+            f"{self.plan.folds} held out, epochs {rung.epochs}; {settings_text(trial.settings)}."
+        )
+
+    def _tell_reached(self, trial: Trial, ended: str) -> None:
+        reached = trial.reached(self.rungs)
+        measured = trial.on(self.rungs[reached - 1], self.rungs)
+        auc = sum(each.auc for each in measured) / len(measured)
+        self.log(Note(f"Trial {trial.number} {ended} on rung {reached}: AUC {auc:.4f} held out."))
+
+
+def _name(trial: Trial, rung: int, fold: int) -> str:
+    return f"trial-{trial.number}-rung-{rung}-fold-{fold}"
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """A choice as one reads it."""
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in settings.items()
+    )
+
+
+def read_best(run: Run, config: RunConfig, trial: Trial) -> Finished | None:
+    """The final training of ``trial``, if it was finished."""
+    return read_finished(run, Member(BEST, configured(config, trial.settings)))
+
+
+def _sizes(field: Field) -> int:
+    """How many image sizes the field chooses from; 0 for another field."""
+    return len(field.values) if isinstance(field, Choice) and field.name == "image_size" else 0
+
+
+def _without(split: Split, manifest: Manifest, *, folds: Folds, fold: int) -> Split:
+    """The fold's sides, whatever the split: of photos outside its train none is on any side."""
+    return split_without(folds, fold)
