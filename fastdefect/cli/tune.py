@@ -132,7 +132,7 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
         screen.line(search_line(report.ranking[0][0], report.rungs, len(report.trials)))
     if report.unseen is not None:
         unseen = report.unseen
-        screen.line(unseen_line(unseen.metrics, unseen.intervals, unseen.n_parts))
+        screen.line(unseen_line(unseen.metrics, unseen.intervals, unseen.n_parts, unseen.n_leaked))
     for file in report.files:
         screen.line(f"Written: {file}")
     screen.line(f"Run: {report.best.run.folder if report.best else report.run.folder}")

@@ -62,11 +62,15 @@ class TuneWish:
 
 @dataclass(frozen=True)
 class Unseen:
-    """The winner's figures on valid, of which the search saw nothing, and their intervals."""
+    """The winner's figures on valid, of which the search saw no photo, and their intervals.
+
+    ``n_leaked`` of its ``n_parts`` are in train, too, where the user's own split puts them.
+    """
 
     metrics: Metrics
     intervals: Mapping[str, Interval | None]
     n_parts: int
+    n_leaked: int
 
 
 @dataclass(frozen=True)
@@ -292,12 +296,14 @@ def _row(trial: Trial, rungs: Sequence[Rung]) -> dict[str, Any]:
 def _unseen(best: Finished, seed: int) -> Unseen:
     spec = ModelSpec.from_json(best.run.read_model_spec())
     predictions = read_predictions(best.predictions_path, spec.classes, spec.good)
-    part_of = {row["path"]: row["part"] for row in read_csv(best.run.split_path)}
+    rows = read_csv(best.run.split_path)
+    part_of = {row["path"]: row["part"] for row in rows}
     parts = [part_of[name] for name in predictions.names]
+    leaked = set(parts) & {row["part"] for row in rows if row["split"] == "train"}
     intervals = bootstrap_intervals(
         predictions.y_true, predictions.y_prob, parts, spec.classes, spec.good, seed=seed
     )
-    return Unseen(predictions.metrics(), intervals, len(set(parts)))
+    return Unseen(predictions.metrics(), intervals, len(set(parts)), len(leaked))
 
 
 def _unseen_json(unseen: Unseen) -> dict[str, Any]:
@@ -305,6 +311,7 @@ def _unseen_json(unseen: Unseen) -> dict[str, Any]:
     return {
         "n": unseen.metrics.n,
         "n_parts": unseen.n_parts,
+        "n_leaked": unseen.n_leaked,
         "figures": finite(figures),
         "intervals": dict(unseen.intervals),
     }
