@@ -27,15 +27,8 @@ from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import Finished, create_series, read_plan
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.jobs.tune_search import (
-    BEST,
-    Limits,
-    Study,
-    TunePlan,
-    plan_from_json,
-    read_best,
-    read_trials,
-)
+from fastdefect.jobs.tune_plan import TunePlan, plan_from_json, read_trials
+from fastdefect.jobs.tune_search import BEST, Limits, Study, read_best
 from fastdefect.jobs.tune_space import (
     configured,
     fields_of,
@@ -226,12 +219,12 @@ def _carry_on(study: Study, budget: Budget, minutes: float) -> TuneReport:
     reason = INTERRUPTED
     try:
         with stop_on_interrupt() as asked:
-            reason = study.search(Limits(budget, minutes, asked))
+            limits = Limits(budget, minutes, asked)
+            reason = study.search(limits)
             standing = ranked(read_trials(run), study.rungs)
             if reason != INTERRUPTED and standing:
-                ended = study.train_best(standing[0][0], asked)
-                # The end of the budget is where a search is meant to end.
-                reason = FINISHED if ended else INTERRUPTED
+                # The end of its budget is where a search is meant to end.
+                reason = study.train_best(standing[0][0], limits)
     except KeyboardInterrupt:  # a second one: whatever was running ended at once
         reason = INTERRUPTED
     except FastdefectError as error:

@@ -7,7 +7,7 @@ a search that was killed has at most one folder of a trial, and goes on with it.
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split
 from fastdefect.errors import DivergedError, RunError
 from fastdefect.evaluation.predictions import read_predictions
-from fastdefect.evaluation.search import Choice, Field, LogRange, propose
+from fastdefect.evaluation.search import Choice, Field, propose
 from fastdefect.evaluation.tuning import (
     BEGUN,
     COMPLETE,
@@ -30,14 +30,15 @@ from fastdefect.evaluation.tuning import (
     measure,
     plan_rungs,
     ranked,
-    trial_from_json,
 )
 from fastdefect.events import Note
+from fastdefect.jobs.fit import absolute
 from fastdefect.jobs.interrupt import StopRequested
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import Finished, prefixed, read_finished, seconds_of, train_member
 from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.tune_plan import TunePlan, read_trials
 from fastdefect.jobs.tune_space import configured, for_trial
 from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
 from fastdefect.training.learner import ModelSpec
@@ -48,48 +49,6 @@ _MARGIN = 1.2
 # Before anything is measured, so much of the budget is kept for the final training.
 _UNKNOWN_SHARE = 0.5
 BEST = "best"
-
-
-@dataclass(frozen=True)
-class TunePlan:
-    """What a search was asked for: all that its run keeps beside the config.
-
-    ``known``: names and settings of the first trials. ``trials``: at most so many, if any limit.
-    ``minutes``: the budget. ``given``: see ``RunConfig``, whose file doesn't hold it.
-    """
-
-    fields: tuple[Field, ...]
-    known: tuple[tuple[str, Mapping[str, Any]], ...]
-    folds: int
-    trials: int | None
-    minutes: float
-    given: frozenset[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields, plain; ``plan_from_json`` reads them back."""
-        return {
-            **asdict(replace(self, given=frozenset())),
-            "given": sorted(self.given),
-        }
-
-
-def plan_from_json(content: Mapping[str, Any]) -> TunePlan:
-    """What ``TunePlan.as_json`` gave; raises ``RunError`` if it is something else."""
-    try:
-        fields = tuple(
-            Choice(of["name"], tuple(of["values"])) if "values" in of else LogRange(**of)
-            for of in content["fields"]
-        )
-        known = tuple((name, settings) for name, settings in content["known"])
-        given = frozenset(content["given"])
-        return TunePlan(**{**content, "fields": fields, "known": known, "given": given})
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"The plan in run.json is damaged: {content!r:.80}.") from error
-
-
-def read_trials(run: Run) -> list[Trial]:
-    """All trials so far, in their order."""
-    return [trial_from_json(of) for of in run.read_study()]
 
 
 @dataclass(frozen=True)
@@ -132,11 +91,18 @@ class Study:
     def _told(self) -> set[str]:
         return set()
 
+    @cached_property
+    def _members(self) -> dict[str, Member]:
+        return {}
+
     def member(self, trial: Trial, rung: Rung, fold: int) -> Member:
         """One training of a trial."""
-        sizes = sum(_sizes(field) for field in self.plan.fields) or 1
-        config = for_trial(self.config, trial.settings, rung.epochs, sizes)
-        return Member(_name(trial, rung.number, fold), config, narrow=self._held_out[fold])
+        name = _name(trial, rung.number, fold)
+        if name not in self._members:
+            sizes = sum(_sizes(field) for field in self.plan.fields) or 1
+            config = for_trial(self.config, trial.settings, rung.epochs, sizes)
+            self._members[name] = Member(name, config, narrow=self._held_out[fold])
+        return self._members[name]
 
     def best_member(self, trial: Trial) -> Member:
         """The training of a trial's settings on all of train."""
@@ -238,11 +204,25 @@ class Study:
 
     # ---- the winner ----------------------------------------------------------------------
 
-    def train_best(self, trial: Trial, stop: StopRequested) -> bool:
-        """Train the winner as ``fit`` would, on train and beside valid; whether it was finished."""
+    def train_best(self, trial: Trial, limits: Limits) -> str:
+        """Train the winner as ``fit`` would, on train and beside valid; how it ended.
+
+        Finished, interrupted, or out of budget, if it should take longer than what is left. Once
+        begun it is only ended by Ctrl-C.
+        """
         member = self.best_member(trial)
         if read_finished(self.run, member) is not None:
-            return True
+            return FINISHED
+        seconds = self._expected_final(trial, member)
+        if not limits.budget.holds(seconds):
+            self.log(
+                Note(
+                    f"The winner's own training should take about {max(1, round(seconds / 60))} "
+                    "min, more than is left of the budget: it is left to --resume.",
+                    "warning",
+                )
+            )
+            return OUT_OF_BUDGET
         split = self.photos.base
         self.log(
             Note(
@@ -252,7 +232,8 @@ class Study:
         )
         self.photos.keep_for([member])
         tell = prefixed(BEST, self.log, self._told)
-        return train_member(self.run, member, self.photos, tell, stop) != INTERRUPTED
+        ended = train_member(self.run, member, self.photos, tell, limits.asked)
+        return INTERRUPTED if ended == INTERRUPTED else FINISHED
 
     # ---- what it takes -------------------------------------------------------------------
 
@@ -273,9 +254,17 @@ class Study:
     def _expected(self, trial: Trial, rung: Rung, fold: int, trials: Sequence[Trial]) -> float:
         """Seconds for the next training, less what it has behind it; 0 if nobody knows."""
         whole = expected_seconds(self._effort(trial, rung, fold), self._paces(trials)) or 0.0
-        own = self.run.member(self.member(trial, rung, fold).name)
+        own = self.run.member(_name(trial, rung.number, fold))
         behind = seconds_of(own) if own.checkpoint_path.exists() else 0.0
         return max(whole - behind, 0.0)
+
+    def _expected_final(self, trial: Trial, member: Member) -> float:
+        """Seconds for the final training of a scored ``trial``, less what it has behind it."""
+        paces = self._paces(read_trials(self.run))
+        whole = expected_seconds(self._final_effort(trial), paces) or 0.0
+        own = self.run.member(BEST)
+        begun = own.checkpoint_path.exists() and own.read_config() == absolute(member.config)
+        return max(whole - (seconds_of(own) if begun else 0.0), 0.0)
 
     def _paces(self, trials: Sequence[Trial]) -> list[tuple[Effort, float]]:
         """What each finished training had to do, and its seconds."""
@@ -287,24 +276,19 @@ class Study:
         ]
 
     def _effort(self, trial: Trial, rung: Rung, fold: int) -> Effort:
-        config, held_out = self.member(trial, rung, fold).config, len(self.folds.held_out(fold))
-        return Effort.of(
-            config.model.arch,
-            train=len(self.folds.pool) - held_out,
-            valid=held_out,
-            epochs=rung.epochs,
-            image_size=config.data.image_size,
-        )
+        held_out = len(self.folds.held_out(fold))
+        train = len(self.folds.pool) - held_out
+        return self._effort_of(trial, train=train, valid=held_out, epochs=rung.epochs)
 
     def _final_effort(self, trial: Trial) -> Effort:
-        config, split = self.best_member(trial).config, self.photos.base
-        return Effort.of(
-            config.model.arch,
-            train=len(split.train),
-            valid=len(split.valid),
-            epochs=config.training.epochs * config.training.members,
-            image_size=config.data.image_size,
-        )
+        split, training = self.photos.base, self.config.training
+        epochs = training.epochs * training.members
+        return self._effort_of(trial, train=len(split.train), valid=len(split.valid), epochs=epochs)
+
+    def _effort_of(self, trial: Trial, *, train: int, valid: int, epochs: int) -> Effort:
+        arch = trial.settings.get("arch", self.config.model.arch)
+        size = trial.settings.get("image_size", self.config.data.image_size)
+        return Effort.of(arch, train=train, valid=valid, epochs=epochs, image_size=size)
 
     # ---- what is told --------------------------------------------------------------------
 
