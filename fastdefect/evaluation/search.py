@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-# Before the sampler has seen so many trials it draws at random; from so many on it learns on a rung.
+# Trials that a rung needs to be learned on; before there are so many, settings are drawn at random.
 _ENOUGH = 8
 _ATTEMPTS = 100  # at settings that were not tried before
 _TREES = 16
@@ -67,8 +67,9 @@ def propose(
     """Settings for trial ``number``, by tree-structured Parzen estimators (Bergstra et al. 2011).
 
     They learn on the furthest rung that eight trials or more stood on (as Falkner et al. 2018 do):
-    there scores are compared, and those that didn't get as far are below. They are none of ``trials``' settings; None if a hundred draws gave no others: then all, or
-    nearly all, were tried. Numbers have three digits.
+    there scores are compared, and trials that didn't get as far are below. The settings are none
+    of ``trials``'; None if a hundred draws gave no others: then all, or nearly all, were tried.
+    Numbers have three digits.
     """
     import optuna
 

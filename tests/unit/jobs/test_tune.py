@@ -343,6 +343,21 @@ def test_no_budget_begins_nothing(config: RunConfig, played: Played, tmp_path: P
     assert _resume(report.run, minutes=1000).reason == FINISHED
 
 
+def test_a_winner_that_the_budget_does_not_hold_is_left_to_resume(
+    config: RunConfig, played: Played, tmp_path: Path
+) -> None:
+    told: list[Event] = []
+    wish = TuneWish(minutes=0.3)  # one training, of a third of the epochs
+    report = job.start(
+        config, wish, runs=tmp_path, name="t", command="fastdefect tune", on_event=told.append
+    )
+    assert played.begun == ["trial-1-rung-1-fold-1"]
+    assert (report.reason, report.best) == (OUT_OF_BUDGET, None)
+    assert report.run.read_state()["status"] == OUT_OF_BUDGET
+    assert "left to --resume" in [event.text for event in told if isinstance(event, Note)][-1]
+    assert report.run.resume_command.startswith("fastdefect tune --resume ")
+
+
 # ---- what goes wrong ---------------------------------------------------------------------
 
 
