@@ -30,9 +30,10 @@ def effects_table(effects: Sequence[Effect], n_trials: int) -> TableData:
         ("setting", "importance (95 %)", "best value", "trials", "its AUC less the others' (95 %)"),
         rows,
         "Importance: the setting's share in what tells the scores apart; with few trials a setting "
-        "that does nothing has some, too. The best value is chosen among several by these trials: "
-        "where the interval holds 0, or nearly, they show no difference. Numbers are in thirds "
-        "of those tried. Recipe: what it sets beside the settings that are searched.",
+        "that does nothing has some, too. The best value is chosen among several by these same "
+        "trials: where the interval holds 0 they show no difference, and where it does not, that "
+        "may be the choice's doing; another --seed tells. Numbers are in thirds of those tried. "
+        "Recipe: what it sets beside the settings that are searched.",
     )
 
 
