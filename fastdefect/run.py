@@ -35,6 +35,14 @@ Several trainings on the same photos (``learning-curve``) have a run for each, t
   ablation.json/.png   an ablation's: figures by step and seed, what each step gained
   learning_curve.json/.png  the trainings, the law through them, and what it forecasts
   1-of-8-repeat-1/ ...  as above
+
+A search (``tune``) keeps of its trials what they reached, and of the winner a run:
+  run.json, config.toml, split.csv, findings.*, environment.json, openings.json, log.txt
+  folds.csv            the training photos, and which are held out together
+  study.json           every trial: settings, what each of its trainings reached, state
+  trials.csv           the same for people, a row per trial
+  tuning.json          the winner, what mattered, and its figure on valid
+  best/                the winner, trained on all of train: as above
 """
 
 import json
@@ -62,9 +70,15 @@ RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, DIVERGED, OUT_OF_BUDGET = (
 # What run.json's kind can be; older runs have none and are trainings.
 TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
 LEARNING_CURVE, ABLATION, QUICK_TEST = "learning curve", "ablation", "quick test"
+TUNING = "tuning"
 MEMBER = "member"
 # The kinds that are several trainings on the same photos, each a MEMBER, and their commands.
-SERIES = {LEARNING_CURVE: "learning-curve", ABLATION: "ablate", QUICK_TEST: "quick-test"}
+SERIES = {
+    LEARNING_CURVE: "learning-curve",
+    ABLATION: "ablate",
+    QUICK_TEST: "quick-test",
+    TUNING: "tune",
+}
 FINDING_COLUMNS = ("kind", "severity", "message", "value", "low", "high", "path")
 
 
@@ -386,6 +400,26 @@ class Run:
     def write_learning_curve(self, content: Mapping[str, Any]) -> Path:
         """``learning_curve.json``."""
         path = self.folder / "learning_curve.json"
+        write_json(path, content)
+        return path
+
+    def write_study(self, trials: Sequence[Mapping[str, Any]]) -> None:
+        """``study.json``: all trials, in their order."""
+        write_json(self.folder / "study.json", {"trials": trials})
+
+    def read_study(self) -> list[dict[str, Any]]:
+        """The trials of ``study.json``; none before the first."""
+        return list(self._read_json("study.json", missing={}).get("trials", []))
+
+    def write_trials(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Path:
+        """``trials.csv``."""
+        path = self.folder / "trials.csv"
+        write_csv(path, rows, columns)
+        return path
+
+    def write_tuning(self, content: Mapping[str, Any]) -> Path:
+        """``tuning.json``."""
+        path = self.folder / "tuning.json"
         write_json(path, content)
         return path
 

@@ -4,7 +4,7 @@ Nothing heavy is imported here: each command imports its job when it runs, so th
 appears at once. Help lists the commands in the order of these imports.
 """
 
-from fastdefect.cli import fit, series, data, evaluation, compare, robustness, look  # noqa: F401, I001
+from fastdefect.cli import fit, series, tune, data, evaluation, compare, robustness, look  # noqa: F401, I001
 from fastdefect.cli.session import app
 
 __all__ = ["app", "main"]

@@ -64,17 +64,45 @@ def make_folds(manifest: Manifest, split: Split, k: int, *, seed: int) -> Folds:
     sealed = {split.parts[i] for i in split.test}
     unused = set(split.unused)
     taken = set(split.test) | {i for i in unused if split.parts[i] in sealed}
+    pool = [i for i in range(len(manifest.photos)) if i not in taken]
+    fold = _deal(manifest, split.parts, pool, k, seed, "outside the test")
+    return Folds(k, fold, split.test, split.parts)
+
+
+def folds_of_train(manifest: Manifest, split: Split, k: int, *, seed: int) -> Folds:
+    """Deal the train side of ``split`` out to ``k`` >= 2 folds, as ``make_folds`` does.
+
+    All other photos, valid's and unused ones too, are in none and count as sealed. Raises
+    ``DataError`` for a class with too few parts in train.
+    """
+    if k < 2:
+        raise ValueError(f"Expected 2 or more folds, got {k}")
+    fold = _deal(manifest, split.parts, split.train, k, seed, "in train")
+    others = tuple(i for i, of in enumerate(fold) if not of)
+    return Folds(k, fold, others, split.parts)
+
+
+def _deal(
+    manifest: Manifest, parts: tuple[str, ...], pool: Sequence[int], k: int, seed: int, where: str
+) -> tuple[int, ...]:
+    """The fold of each photo, from 1; 0 outside ``pool``, which is what ``where`` says it is."""
     labels = [photo.label for photo in manifest.photos]
-    pool = [i for i in range(len(labels)) if i not in taken]
-    groups = groups_of(split.parts, labels, pool)
-    _check_enough(manifest.classes, groups, k)
+    groups = groups_of(parts, labels, pool)
+    _check_enough(manifest.classes, groups, k, where)
     names = [f"fold {fold}" for fold in range(1, k + 1)]
     dealt = deal(groups, dict.fromkeys(names, 1 / k), seed, alike=True)
     fold = [0] * len(labels)
     for group, name in zip(groups, dealt, strict=True):
         for i in group.photos:
             fold[i] = names.index(name) + 1
-    return Folds(k, tuple(fold), split.test, split.parts)
+    return tuple(fold)
+
+
+def split_without(folds: Folds, fold: int) -> Split:
+    """Train on the other folds, with one held out as valid, and no test at all."""
+    held_out = folds.held_out(fold)
+    rest = set(folds.pool) - set(held_out)
+    return Split(tuple(sorted(rest)), held_out, (), folds.parts)
 
 
 def split_for_fold(
@@ -127,7 +155,7 @@ def read_folds(path: Path, manifest: Manifest) -> Folds:
     return Folds(k, fold, split.test, split.parts)
 
 
-def _check_enough(classes: Sequence[str], groups: Sequence[Group], k: int) -> None:
+def _check_enough(classes: Sequence[str], groups: Sequence[Group], k: int, where: str) -> None:
     """A part to hold out in each fold and, outside each, one to train and one to validate on."""
     parts = Counter(name for group in groups for name in group.labels)
     photos = Counter[str]()
@@ -141,7 +169,7 @@ def _check_enough(classes: Sequence[str], groups: Sequence[Group], k: int) -> No
         if photos[name] > parts[name]:
             have = f"{counted(parts[name], 'part')} in {have}"
         raise DataError(
-            f"Class {name} has {have} outside the test, but {k} folds need at least {needed}: "
+            f"Class {name} has {have} {where}, but {k} folds need at least {needed}: "
             "one to hold out in each, and others to train and validate on.",
             "Take fewer folds, add photos of other parts, or do without a test split: --test 0.",
         )

@@ -229,9 +229,9 @@ def _train_all(
             return OUT_OF_BUDGET
         photos.keep_for(m for m in members[number - 1 :] if m.name not in done)
         _tell_next(member, photos.split_of(member), number, len(members), log)
-        tell = _prefixed(member.name, log, told)
+        tell = prefixed(member.name, log, told)
         try:
-            ended = _train(parent, member, photos, tell, lambda: asked() or budget.spent)
+            ended = train_member(parent, member, photos, tell, lambda: asked() or budget.spent)
         except DivergedError as error:
             log(Note(f"{member.name} diverged and is left out. {error.hint}", "warning"))
             parent.member(member.name).forget_checkpoint()
@@ -248,7 +248,7 @@ def read_finished(parent: Run, member: Member) -> Finished | None:
     own = parent.member(member.name)
     if _status(own, member) not in (FINISHED, EARLY):
         return None
-    return Finished(member, own, own.read_metrics(), _seconds_of(own))
+    return Finished(member, own, own.read_metrics(), seconds_of(own))
 
 
 def _diverged(parent: Run, member: Member) -> bool:
@@ -289,16 +289,19 @@ def _same_split(own: Run, photos: SeriesPhotos, member: Member) -> bool:
     return read_split(own.split_path, photos.manifest) == photos.split_of(member)
 
 
-def _train(
+def train_member(
     parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent, stop: StopRequested
 ) -> str:
-    """Train one member, from its start or from where it stopped; how it ended."""
+    """Train one member, from its start or from where it stopped; how it ended.
+
+    ``stop`` is asked after each batch whether to end there, state saved.
+    """
     own, own_log = parent.member(member.name), Log(tell)
     standing = _standing(own, member, photos)
     data = photos.data_of(member, tell)
     began, spent = monotonic(), 0.0
     if standing == "begun":
-        spent = _seconds_of(own)
+        spent = seconds_of(own)
         own.update_state(seconds=None)  # if it is killed now, its epochs tell
         job, checkpoint = reassemble(own, own_log, data)
         report = go_on(own, job, checkpoint, own_log, stop)
@@ -346,7 +349,7 @@ def _report(
 # ---- what a training takes ---------------------------------------------------------------
 
 
-def _seconds_of(own: Run) -> float:
+def seconds_of(own: Run) -> float:
     """What a member took so far; of one that was killed, what its finished epochs did."""
     known = own.read_state().get("seconds")
     if known is not None:
@@ -365,7 +368,7 @@ def _seconds_for(
     if whole is None or not own.checkpoint_path.exists():
         return whole
     begun = _standing(own, member, photos) == "begun"
-    return max(whole - (_seconds_of(own) if begun else 0.0), 0.0)
+    return max(whole - (seconds_of(own) if begun else 0.0), 0.0)
 
 
 def _effort(member: Member, photos: SeriesPhotos) -> Effort:
@@ -392,7 +395,7 @@ def _tell_next(member: Member, split: Split, number: int, total: int, log: Log) 
     )
 
 
-def _prefixed(name: str, log: OnEvent, told: set[str]) -> Callable[[Event], None]:
+def prefixed(name: str, log: OnEvent, told: set[str]) -> Callable[[Event], None]:
     """Hands events on under the member's name; what an earlier one told is not told again."""
 
     def tell(event: Event) -> None:

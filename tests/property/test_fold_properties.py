@@ -5,7 +5,13 @@ from helpers.manifests import manifest, photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.data.folds import Folds, make_folds, split_for_fold
+from fastdefect.data.folds import (
+    Folds,
+    folds_of_train,
+    make_folds,
+    split_for_fold,
+    split_without,
+)
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import SPLITS, group_parts, make_split
 from fastdefect.errors import DataError
@@ -128,3 +134,24 @@ def test_the_properties_above_are_not_empty(k):
 
     count()
     assert found > 30
+
+
+@settings(max_examples=150, deadline=None)
+@given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
+def test_folds_of_train_hold_no_photo_of_valid_or_test(photos, k, test, seed):
+    try:
+        whole = make_split(photos, group_parts(photos), valid=0.2, test=test, seed=seed)
+        folds = folds_of_train(photos, whole, k, seed=seed)
+    except DataError:
+        return
+    assert folds.pool == whole.train
+    held_out = []
+    for fold in range(1, k + 1):
+        split = split_without(folds, fold)
+        assert not split.test
+        assert sorted([*split.train, *split.valid]) == list(whole.train)
+        assert {photos.photos[i].label for i in split.train} == set(photos.classes)
+        assert {photos.photos[i].label for i in split.valid} == set(photos.classes)
+        assert not {split.parts[i] for i in split.train} & {split.parts[i] for i in split.valid}
+        held_out += split.valid
+    assert sorted(held_out) == list(whole.train)

@@ -279,7 +279,17 @@ def _imported_for(app: str, *arguments: str) -> set[str]:
 
 
 COMMANDS = (
-    *("fit", "quick-test", "ablate", "learning-curve", "audit", "split", "sample", "evaluate"),
+    *(
+        "fit",
+        "quick-test",
+        "ablate",
+        "learning-curve",
+        "tune",
+        "audit",
+        "split",
+        "sample",
+        "evaluate",
+    ),
     *("threshold", "gate", "tta-eval", "compare", "stress", "label-check", "runs", "preview"),
     "lr-find",
 )

@@ -1,0 +1,333 @@
+"""The search of ``tune``: which training comes next, until the budget is spent.
+
+Every training is a member of the run like those of other series: trained on some folds of the
+train side, measured on the one held out. Its folder goes once its figures are in study.json. So
+a search that was killed has at most one folder of a trial, and goes on with it.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+from fastdefect.config import RunConfig
+from fastdefect.data.folds import Folds, split_without
+from fastdefect.data.photos import Manifest
+from fastdefect.data.split import Split
+from fastdefect.errors import DivergedError, RunError
+from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.evaluation.search import Choice, Field, propose
+from fastdefect.evaluation.tuning import (
+    BEGUN,
+    COMPLETE,
+    DIVERGED,
+    STOPPED,
+    HeldOut,
+    Rung,
+    Trial,
+    goes_up,
+    measure,
+    plan_rungs,
+    ranked,
+)
+from fastdefect.events import Note
+from fastdefect.jobs.fit import absolute
+from fastdefect.jobs.interrupt import StopRequested
+from fastdefect.jobs.log import Log
+from fastdefect.jobs.series import Finished, prefixed, read_finished, seconds_of, train_member
+from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
+from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.tune_plan import TunePlan, read_trials
+from fastdefect.jobs.tune_space import configured, for_trial
+from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
+from fastdefect.training.learner import ModelSpec
+
+# The final training takes what the trials' pace says, give or take: photos must be read for it
+# and its figures measured.
+_MARGIN = 1.2
+# Before anything is measured, so much of the budget is kept for the final training.
+_UNKNOWN_SHARE = 0.5
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What ends a search: ``budget``, of so many ``minutes``, or Ctrl-C, as ``asked`` tells."""
+
+    budget: Budget
+    minutes: float
+    asked: StopRequested
+
+    def stop_before(self, reserve: float) -> StopRequested:
+        """Whether a training is to stop: by Ctrl-C, or where but ``reserve`` seconds are left."""
+        return lambda: self.asked() or not self.budget.holds(reserve)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search on disk and what it needs to go on."""
+
+    run: Run
+    config: RunConfig
+    plan: TunePlan
+    photos: SeriesPhotos
+    folds: Folds
+    log: Log
+
+    @cached_property
+    def rungs(self) -> tuple[Rung, ...]:
+        """Those of the config's epochs."""
+        return plan_rungs(self.config.training.epochs, self.plan.folds)
+
+    @cached_property
+    def _held_out(self) -> dict[int, Callable[[Split, Manifest], Split]]:
+        return {
+            fold: partial(_without, folds=self.folds, fold=fold)
+            for fold in range(1, self.plan.folds + 1)
+        }
+
+    @cached_property
+    def _told(self) -> set[str]:
+        return set()
+
+    @cached_property
+    def _members(self) -> dict[str, Member]:
+        return {}
+
+    def member(self, trial: Trial, rung: Rung, fold: int) -> Member:
+        """One training of a trial."""
+        name = _name(trial, rung.number, fold)
+        if name not in self._members:
+            sizes = sum(_sizes(field) for field in self.plan.fields) or 1
+            config = for_trial(self.config, trial.settings, rung.epochs, sizes)
+            self._members[name] = Member(name, config, narrow=self._held_out[fold])
+        return self._members[name]
+
+    def best_member(self, trial: Trial) -> Member:
+        """The training of a trial's settings on all of train."""
+        return Member(BEST, configured(self.config, trial.settings))
+
+    # ---- the search ----------------------------------------------------------------------
+
+    def search(self, limits: Limits) -> str:
+        """Train trial after trial; how it ended: finished, out of budget or interrupted.
+
+        Finished: as many trials as were asked for are done, or no settings are left to try.
+        """
+        trials = read_trials(self.run)
+        for done in trials:  # a kill between the two leaves a folder whose figures are kept
+            for training in done.trainings:
+                self._forget(done, training.rung, training.fold)
+        while (trial := self._next(trials)) is not None:
+            ended = self._go_up(trial, trials, limits)
+            if ended is not None:
+                return ended
+        return FINISHED
+
+    def _next(self, trials: Sequence[Trial]) -> Trial | None:
+        """The trial that was begun, or a new one; None if there is to be none."""
+        if trials and trials[-1].state == BEGUN:
+            return trials[-1]
+        number = len(trials) + 1
+        if self.plan.trials is not None and number > self.plan.trials:
+            return None
+        if number <= len(self.plan.known):
+            name, settings = self.plan.known[number - 1]
+            return Trial(number, settings, name)
+        seed = self.config.training.seed
+        settings_next = propose(self.plan.fields, trials, self.rungs, seed=seed, number=number)
+        if settings_next is None:
+            self.log(Note("All settings that can be chosen were tried."))
+            return None
+        return Trial(number, settings_next)
+
+    def _go_up(self, trial: Trial, trials: list[Trial], limits: Limits) -> str | None:
+        """Train the trial until it is stopped or complete; why the search ends here, if it does.
+
+        ``trials`` and study.json follow each training.
+        """
+        for rung in self.rungs[trial.reached(self.rungs) :]:
+            if trial.reached(self.rungs) and not goes_up(trial, trials, self.rungs):
+                self._keep(replace(trial, state=STOPPED), trials)
+                self._tell_reached(trial, "stopped")
+                return None
+            for fold in rung.folds:
+                if trial.measured(rung, fold):
+                    continue
+                if limits.asked():
+                    return INTERRUPTED
+                reserve = self._reserve([*trials, trial], limits.minutes)
+                seconds = self._expected(trial, rung, fold, trials)
+                if not limits.budget.holds(seconds + reserve):
+                    return OUT_OF_BUDGET
+                self._keep(trial, trials)
+                try:
+                    reached = self._train(trial, rung, fold, limits.stop_before(reserve))
+                except DivergedError as error:
+                    self.log(Note(f"Trial {trial.number} diverged. {error.hint}", "warning"))
+                    self._keep(replace(trial, state=DIVERGED), trials)
+                    self._forget(trial, rung.number, fold)
+                    return None
+                if reached is None:
+                    return INTERRUPTED if limits.asked() else OUT_OF_BUDGET
+                trial = trial.with_training(reached)
+                self._keep(trial, trials)
+                self._forget(trial, rung.number, fold)
+        self._keep(replace(trial, state=COMPLETE), trials)
+        self._tell_reached(trial, "complete")
+        return None
+
+    def _train(self, trial: Trial, rung: Rung, fold: int, stop: StopRequested) -> HeldOut | None:
+        """One training, from its start or where it stopped; None if it was stopped again."""
+        member = self.member(trial, rung, fold)
+        if read_finished(self.run, member) is None:
+            self.log(Note(self._next_words(trial, rung, fold)))
+            tell = prefixed(f"trial {trial.number}", self.log, self._told)
+            if train_member(self.run, member, self.photos, tell, stop) == INTERRUPTED:
+                return None
+        finished = read_finished(self.run, member)
+        if finished is None:
+            raise RunError(f"{self.run.member(member.name).folder} was changed in the meantime.")
+        spec = ModelSpec.from_json(finished.run.read_model_spec())
+        predictions = read_predictions(finished.predictions_path, spec.classes, spec.good)
+        return measure(predictions, rung.number, fold, finished.seconds)
+
+    def _keep(self, trial: Trial, trials: list[Trial]) -> None:
+        """Put the trial at its place in ``trials``, and all of them in study.json."""
+        trials[trial.number - 1 :] = [trial]
+        self.run.write_study([each.as_json() for each in trials])
+
+    def _forget(self, trial: Trial, rung: int, fold: int) -> None:
+        """Delete the folder of a training whose figures are kept."""
+        shutil.rmtree(self.run.member(_name(trial, rung, fold)).folder, ignore_errors=True)
+
+    # ---- the winner ----------------------------------------------------------------------
+
+    def train_best(self, trial: Trial, limits: Limits) -> str:
+        """Train the winner as ``fit`` would, on train and beside valid; how it ended.
+
+        Finished, interrupted, or out of budget, if it should take longer than what is left. Once
+        begun it is only ended by Ctrl-C.
+        """
+        member = self.best_member(trial)
+        if read_finished(self.run, member) is not None:
+            return FINISHED
+        seconds = self._expected_final(trial, member)
+        if not limits.budget.holds(seconds):
+            self.log(
+                Note(
+                    f"The winner's own training should take about {max(1, round(seconds / 60))} "
+                    "min, more than is left of the budget: it is left to --resume.",
+                    "warning",
+                )
+            )
+            return OUT_OF_BUDGET
+        split = self.photos.base
+        self.log(
+            Note(
+                f"Training the winner, trial {trial.number}, on train ({len(split.train)} photos), "
+                f"measured on valid ({len(split.valid)}), of which the search saw nothing."
+            )
+        )
+        self.photos.keep_for([member])
+        tell = prefixed(BEST, self.log, self._told)
+        ended = train_member(self.run, member, self.photos, tell, limits.asked)
+        return INTERRUPTED if ended == INTERRUPTED else FINISHED
+
+    # ---- what it takes -------------------------------------------------------------------
+
+    def _reserve(self, trials: Sequence[Trial], minutes: float) -> float:
+        """Seconds to keep for the final training of whichever of ``trials`` may win.
+
+        That is the leader, or the one that is trained now, the last. Half of ``minutes`` while no
+        training is finished to tell by.
+        """
+        leaders = [trial for trial, _ in ranked(trials, self.rungs)[:1]]
+        seconds = [
+            expected_seconds(self._final_effort(trial), self._paces(trials))
+            for trial in (*leaders, trials[-1])
+        ]
+        known = [each for each in seconds if each is not None]
+        return _MARGIN * max(known) if known else _UNKNOWN_SHARE * 60 * minutes
+
+    def _expected(self, trial: Trial, rung: Rung, fold: int, trials: Sequence[Trial]) -> float:
+        """Seconds for the next training, less what it has behind it; 0 if nobody knows."""
+        whole = expected_seconds(self._effort(trial, rung, fold), self._paces(trials)) or 0.0
+        own = self.run.member(_name(trial, rung.number, fold))
+        behind = seconds_of(own) if own.checkpoint_path.exists() else 0.0
+        return max(whole - behind, 0.0)
+
+    def _expected_final(self, trial: Trial, member: Member) -> float:
+        """Seconds for the final training of a scored ``trial``, less what it has behind it."""
+        paces = self._paces(read_trials(self.run))
+        whole = expected_seconds(self._final_effort(trial), paces) or 0.0
+        own = self.run.member(BEST)
+        begun = own.checkpoint_path.exists() and own.read_config() == absolute(member.config)
+        return max(whole - (seconds_of(own) if begun else 0.0), 0.0)
+
+    def _paces(self, trials: Sequence[Trial]) -> list[tuple[Effort, float]]:
+        """What each finished training had to do, and its seconds."""
+        by_number = {rung.number: rung for rung in self.rungs}
+        return [
+            (self._effort(trial, by_number[each.rung], each.fold), each.seconds)
+            for trial in trials
+            for each in trial.trainings
+        ]
+
+    def _effort(self, trial: Trial, rung: Rung, fold: int) -> Effort:
+        held_out = len(self.folds.held_out(fold))
+        train = len(self.folds.pool) - held_out
+        return self._effort_of(trial, train=train, valid=held_out, epochs=rung.epochs)
+
+    def _final_effort(self, trial: Trial) -> Effort:
+        split, training = self.photos.base, self.config.training
+        epochs = training.epochs * training.members
+        return self._effort_of(trial, train=len(split.train), valid=len(split.valid), epochs=epochs)
+
+    def _effort_of(self, trial: Trial, *, train: int, valid: int, epochs: int) -> Effort:
+        arch = trial.settings.get("arch", self.config.model.arch)
+        size = trial.settings.get("image_size", self.config.data.image_size)
+        return Effort.of(arch, train=train, valid=valid, epochs=epochs, image_size=size)
+
+    # ---- what is told --------------------------------------------------------------------
+
+    def _next_words(self, trial: Trial, rung: Rung, fold: int) -> str:
+        named = f" ({trial.known})" if trial.known else ""
+        return (
+            f"Trial {trial.number}{named}, rung {rung.number} of {len(self.rungs)}: fold {fold} of "
+            f"{self.plan.folds} held out, epochs {rung.epochs}; {settings_text(trial.settings)}."
+        )
+
+    def _tell_reached(self, trial: Trial, ended: str) -> None:
+        reached = trial.reached(self.rungs)
+        measured = trial.on(self.rungs[reached - 1], self.rungs)
+        auc = sum(each.auc for each in measured) / len(measured)
+        self.log(Note(f"Trial {trial.number} {ended} on rung {reached}: AUC {auc:.4f} held out."))
+
+
+def _name(trial: Trial, rung: int, fold: int) -> str:
+    return f"trial-{trial.number}-rung-{rung}-fold-{fold}"
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """A choice as one reads it."""
+    return ", ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in settings.items()
+    )
+
+
+def read_best(run: Run, config: RunConfig, trial: Trial) -> Finished | None:
+    """The final training of ``trial``, if it was finished."""
+    return read_finished(run, Member(BEST, configured(config, trial.settings)))
+
+
+def _sizes(field: Field) -> int:
+    """How many image sizes the field chooses from; 0 for another field."""
+    return len(field.values) if isinstance(field, Choice) and field.name == "image_size" else 0
+
+
+def _without(split: Split, manifest: Manifest, *, folds: Folds, fold: int) -> Split:
+    """The fold's sides, whatever the split: of photos outside its train none is on any side."""
+    return split_without(folds, fold)
