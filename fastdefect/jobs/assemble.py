@@ -61,11 +61,13 @@ def assemble(
     data: TrainingData | None = None,
     split_file: Path | None = None,
     resumed: bool = False,
+    members: int = 1,
 ) -> Job:
     """Read the photos, build the network and the learner; write nothing.
 
     ``data``: photos that are read and split already. ``split_file`` fixes the split.
-    ``resumed``: the weights come from a checkpoint.
+    ``resumed``: the weights come from a checkpoint. ``members``: the model averages so many
+    networks, trained already.
     """
     machine = choose_machine(config.training)
     if data is None:
@@ -85,8 +87,9 @@ def assemble(
     preprocessing = Preprocessing(
         config.data.image_size, config.data.resize, backbone.mean, backbone.std
     )
-    spec = ModelSpec(config.model.arch, data.manifest.classes, data.manifest.good, preprocessing)
-    learn = _learner(config, data, backbone, preprocessing, machine, on_event)
+    classes, good = data.manifest.classes, data.manifest.good
+    spec = ModelSpec(config.model.arch, classes, good, preprocessing, members)
+    learn = _learner(config, data, backbone, spec, machine, on_event)
     return Job(config, machine, data, spec, loaded, learn)
 
 
@@ -94,7 +97,7 @@ def _learner(
     config: RunConfig,
     data: TrainingData,
     backbone: Backbone,
-    preprocessing: Preprocessing,
+    spec: ModelSpec,
     machine: Machine,
     on_event: OnEvent,
 ) -> Learner:
@@ -104,8 +107,8 @@ def _learner(
         data.store,
         data.split.train,
         data.split.valid,
-        classes=data.manifest.classes,
-        preprocessing=preprocessing,
+        classes=spec.classes,
+        preprocessing=spec.preprocessing,
         augment=config.data.augment,
         balanced=config.data.balance in ("sampler", "both"),
         batch_size=training.batch_size,
@@ -124,7 +127,14 @@ def _learner(
             f"balance {config.data.balance}."
         )
     )
-    return build_learner(dls, backbone, loss, training=training, precision=machine.precision)
+    return build_learner(
+        dls,
+        backbone,
+        loss,
+        training=training,
+        precision=machine.precision,
+        members=spec.members,
+    )
 
 
 def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[float] | None:

@@ -96,6 +96,8 @@ def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedMod
         device=machine.device,
     )
     loss = build_loss(None, 0.0, machine.device)
-    learn = build_learner(dls, backbone, loss, training=training, precision="fp32")
+    learn = build_learner(
+        dls, backbone, loss, training=training, precision="fp32", members=spec.members
+    )
     learn.model.load_state_dict(load_file(run.model_path))
     return TrainedModel(learn, spec, photos)
