@@ -19,7 +19,9 @@ from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.files import read_csv
 from fastdefect.run import DIVERGED, Run
 
-OPTIONS = ("--epochs", "2", "--members", "2", "--name", "two")
+# Networks whose answers differ from photo to photo after two epochs.
+SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2".split()
+OPTIONS = (*SMALL, "--members", "2", "--name", "two")
 SAME = (
     "model.safetensors model.json metrics.json predictions-valid.csv predictions-train.csv "
     "split.csv calibration.json bench_swap.json config.toml"
@@ -35,7 +37,7 @@ def averaged(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> FitRes
 @pytest.fixture(scope="module")
 def single(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
     """One network with the seed of the first."""
-    return run_fit(castings, tmp_path_factory.mktemp("single"), "--epochs", "2", "--name", "one")
+    return run_fit(castings, tmp_path_factory.mktemp("single"), *SMALL, "--name", "one")
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_the_run_holds_the_mean_of_its_networks(averaged: FitResult) -> None:
     whole = _valid(averaged.folder)
     first, second = (_valid(averaged.folder / f"member-{n}") for n in (1, 2))
     assert whole.names == first.names == second.names
-    assert np.abs(first.y_prob - second.y_prob).max() > 1e-4  # else this would prove nothing
+    assert np.abs(first.y_prob - second.y_prob).max() > 1e-3  # else this would prove nothing
     np.testing.assert_allclose(whole.y_prob, (first.y_prob + second.y_prob) / 2, atol=1e-6)
     assert averaged.json("metrics.json")["valid"]["auc"] == whole.metrics().auc
     model = averaged.json("model.json")
