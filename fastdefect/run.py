@@ -28,6 +28,10 @@ A cross-validation (``fit --folds K``) has no model of its own but a run for eac
   predictions-oof.csv  path,label,predicted,p_<class>,...,fold,part: of the held-out photos
   fold-1/, fold-2/ ... as above, and predictions-heldout.csv
 
+An ensemble (``fit --members N``) has all of a training but its history, curves and checkpoint:
+  model.safetensors    weights of all networks, which the model averages
+  member-1/, member-2/ ... the trainings of the networks, as above, without checkpoints
+
 Several trainings on the same photos (``learning-curve``) have a run for each, too:
   run.json, config.toml, findings.*, environment.json, openings.json, log.txt
   split.csv            before any training leaves photos out
@@ -71,7 +75,7 @@ RUNNING, FINISHED, EARLY, INTERRUPTED, FAILED, DIVERGED, OUT_OF_BUDGET = (
 TRAINING, CROSS_VALIDATION, FOLD = "training", "cross-validation", "fold"
 LEARNING_CURVE, ABLATION, QUICK_TEST = "learning curve", "ablation", "quick test"
 TUNING = "tuning"
-MEMBER = "member"
+MEMBER, ENSEMBLE = "member", "ensemble"
 # The kinds that are several trainings on the same photos, each a MEMBER, and their commands.
 SERIES = {
     LEARNING_CURVE: "learning-curve",
@@ -198,7 +202,7 @@ class Run:
         write_json(self.folder / "run.json", state)
 
     def read_kind(self) -> str:
-        """``TRAINING``, ``CROSS_VALIDATION``, ``FOLD``, ``MEMBER`` or one of ``SERIES``."""
+        """One of the kinds above: ``TRAINING``, ``FOLD``, ``ENSEMBLE``, ..."""
         return str(self.read_state().get("kind", TRAINING))
 
     def require_model(self) -> None:
@@ -216,8 +220,9 @@ class Run:
                 f"Name a fold: {self.fold(1).folder}",
             )
         if not self.model_path.exists():
+            missing = "not all of its networks are trained" if kind == ENSEMBLE else None
             raise RunError(
-                f"{self.name} has no model yet: no epoch was finished.",
+                f"{self.name} has no model yet: {missing or 'no epoch was finished'}.",
                 f"Go on with it: fastdefect fit --resume {typed(self.folder)}",
             )
 
@@ -308,6 +313,12 @@ class Run:
             {key: float(value) if value else float("nan") for key, value in row.items()}
             for row in read_csv(path)
         ]
+
+    def read_whole_history(self) -> list[dict[str, float]]:
+        """``read_history``; of an ensemble, that of its trainings, one after the other."""
+        if self.read_kind() != ENSEMBLE:
+            return self.read_history()
+        return [row for member in self.members() for row in member.read_history()]
 
     def write_metrics(self, split: str, metrics: Mapping[str, Any]) -> None:
         """Put the metrics of one split into ``metrics.json``, beside those of others."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.errors import RunError, UsageError
-from fastdefect.run import CROSS_VALIDATION, FOLD, MEMBER, SERIES, TRAINING, Run
+from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, FOLD, MEMBER, SERIES, TRAINING, Run
 
 LATEST = "latest"
 
@@ -146,21 +146,22 @@ def summarise(run: Run) -> dict[str, Any]:
     """What a list of runs shows of one: name, status, epochs, arch and validation figures.
 
     A cross-validation's figures are those of its held-out photos, and ``folds`` says how many
-    it has; it is None for a single training. Of several trainings on the same photos there are
-    no figures, but ``trainings`` says how many were begun.
+    it has; it is None for a single training. Of several trainings on the same photos
+    ``trainings`` says how many were begun; there are no figures but of an ensemble's average.
     A run that can't be read (damaged, or another version's) must not hide the others: its
     status says so, and the rest is empty.
     """
     try:
         state, config, metrics = run.read_state(), run.read_config(), run.read_metrics()
-        crossed = run.read_kind() == CROSS_VALIDATION
+        kind = run.read_kind()
+        crossed, several = kind == CROSS_VALIDATION, kind in (*SERIES, ENSEMBLE)
         return {
             "name": run.name,
             "status": state.get("status", "unknown"),
             "started": state.get("started", ""),
-            "epochs": len(run.read_history()),
+            "epochs": len(run.read_whole_history()),
             "folds": config.report.folds if crossed else None,
-            "trainings": len(run.members()) if run.read_kind() in SERIES else None,
+            "trainings": len(run.members()) if several else None,
             "arch": config.model.arch,
             "valid": metrics.get("oof" if crossed else "valid", {}),
         }

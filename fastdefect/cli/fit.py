@@ -24,6 +24,7 @@ from fastdefect.options import with_config_options
 if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.cross_validate import CrossReport
+    from fastdefect.jobs.ensemble import EnsembleReport
     from fastdefect.jobs.fit_report import FitReport
     from fastdefect.run import Run
 
@@ -46,7 +47,7 @@ def fit(
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
-        from fastdefect.run import CROSS_VALIDATION, INTERRUPTED, SERIES
+        from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, INTERRUPTED, SERIES
         from fastdefect.runs import open_run
 
         # Before the job, whose import takes seconds: a mistyped name is told at once.
@@ -58,10 +59,11 @@ def fit(
                     f"{interrupted.name} is several trainings ({kind}), which fit can't resume.",
                     f"Go on with: {interrupted.resume_command}",
                 )
-            crossing = kind == CROSS_VALIDATION
+            do = {CROSS_VALIDATION: _cross_validate, ENSEMBLE: _average}.get(kind, _fit)
+        elif settings.training.members > 1:
+            do = _average
         else:
-            crossing = settings.report.folds is not None
-        do = _cross_validate if crossing else _fit
+            do = _cross_validate if settings.report.folds is not None else _fit
         if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
 
@@ -94,23 +96,67 @@ def _cross_validate(
     return report.reason
 
 
+def _average(
+    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
+) -> str:
+    """Several networks and their average, new or resumed; how it ended."""
+    from fastdefect.jobs import ensemble as job
+
+    if interrupted is not None:
+        report = job.resume(interrupted, on_event=screen)
+    else:
+        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    _show_average(screen, report)
+    return report.series.reason
+
+
 def _show_fit(screen: "Screen", report: "FitReport") -> None:
     from fastdefect.jobs.fit_report import as_event_data
+
+    _show_model(screen, report)
+    screen.line(f"Run: {report.run.folder}")
+    if report.reason == "interrupted":
+        screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
+    else:
+        _tell_sealed(screen, report)
+    screen.result("result", as_event_data(report))
+
+
+def _show_model(screen: "Screen", report: "FitReport") -> None:
     from fastdefect.reporting.tables import metrics_table, targets_table
 
     if report.metrics:
         screen.table(metrics_table(report.metrics, report.bench_swap))
     if report.verdicts:
         screen.table(targets_table(report.verdicts))
-    screen.line(f"Run: {report.run.folder}")
-    if report.reason == "interrupted":
-        screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
-    elif report.n_test:
+
+
+def _tell_sealed(screen: "Screen", report: "FitReport") -> None:
+    if report.n_test:
         screen.line(
             f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
             "fastdefect evaluate --split test"
         )
-    screen.result("result", as_event_data(report))
+
+
+def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
+    from fastdefect.reporting.ensemble_table import members_table
+    from fastdefect.reporting.left import left_line
+
+    series, average = report.series, report.average
+    if average is not None:
+        _show_model(screen, average)
+        screen.table(members_table(report.members, average.metrics["valid"].as_json()))
+    screen.line(f"Run: {series.run.folder}")
+    if series.diverged:
+        screen.line(f"Diverged and left out: {', '.join(m.name for m in series.diverged)}")
+    if series.left:
+        left = [member.name for member in series.left]
+        screen.line(left_line(len(series.finished), left, series.seconds_left))
+        screen.line(f"Go on with: {series.run.resume_command}")
+    if average is not None:
+        _tell_sealed(screen, average)
+    screen.result("result", report.as_json())
 
 
 def _show_folds(screen: "Screen", report: "CrossReport") -> None:

@@ -31,8 +31,10 @@ from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     read_plan,
+    refuse_members,
     resume_series,
     run_series,
+    seeds_from,
     settle_weights,
 )
 from fastdefect.jobs.series_budget import Budget
@@ -114,6 +116,7 @@ def start(
     """
     if config.report.folds is not None:
         raise UsageError("An ablation compares on one validation split a seed: leave folds out.")
+    refuse_members(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_weights(config, log)
@@ -171,15 +174,10 @@ def members_of(config: RunConfig, steps: Sequence[Step], seeds: int) -> list[Mem
     """A training for each seed and each step that needs one."""
     return [
         Member(_name(step, seed), _configured(config, step, seed))
-        for seed in _seeds(config, seeds)
+        for seed in seeds_from(config.training.seed, seeds)
         for step in steps
         if step.views == "none"
     ]
-
-
-def _seeds(config: RunConfig, count: int) -> list[int]:
-    """The config's seed and those after it; after the largest that there is comes 0."""
-    return [(config.training.seed + number) % 2**32 for number in range(count)]
 
 
 def _name(step: Step, seed: int) -> str:
@@ -196,7 +194,8 @@ def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationRep
     """Put the trainings together, write and plot it; all of it follows from the files."""
     series.require(1)
     by_name = {finished.member.name: finished for finished in series.finished}
-    seeds = _seeds(series.run.read_config(), series.run.read_state()["plan"]["seeds"])
+    first, count = series.run.read_config().training.seed, series.run.read_state()["plan"]["seeds"]
+    seeds = seeds_from(first, count)
     figures: Figures = {}
     for step in steps:
         trained = step if step.views == "none" else _asked(step, steps)

@@ -66,12 +66,13 @@ def assemble(
     data: TrainingData | None = None,
     split_file: Path | None = None,
     resumed: bool = False,
+    members: int = 1,
 ) -> Job:
     """Read the photos, build the network and the learner; write nothing.
 
     ``data``: photos that are read and split already. ``split_file`` fixes the split.
-    ``resumed``: the weights come from a checkpoint. The job's config is ``config`` with its
-    recipe settled.
+    ``resumed``: the weights come from a checkpoint. ``members``: the model averages so many
+    networks, trained already. The job's config is ``config`` with its recipe settled.
     """
     machine = choose_machine(config.training)
     if data is None:
@@ -100,9 +101,10 @@ def assemble(
         data.manifest.good,
         preprocessing,
         config.model.head,
+        members,
     )
     torch.manual_seed(config.training.seed)  # the head's first weights
-    learn = _learner(config, data, backbone, preprocessing, machine, on_event)
+    learn = _learner(config, data, backbone, spec, machine, on_event)
     if config.model.head == "linear" and loaded.pretrained and not resumed:
         _start_from_probe(learn, data, preprocessing, config.training.seed, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
@@ -139,7 +141,7 @@ def _learner(
     config: RunConfig,
     data: TrainingData,
     backbone: Backbone,
-    preprocessing: Preprocessing,
+    spec: ModelSpec,
     machine: Machine,
     on_event: OnEvent,
 ) -> Learner:
@@ -149,8 +151,8 @@ def _learner(
         data.store,
         data.split.train,
         data.split.valid,
-        classes=data.manifest.classes,
-        preprocessing=preprocessing,
+        classes=spec.classes,
+        preprocessing=spec.preprocessing,
         augment=config.data.augment,
         balanced=config.data.balance in ("sampler", "both"),
         batch_size=training.batch_size,
@@ -175,7 +177,8 @@ def _learner(
         loss,
         training=training,
         precision=machine.precision,
-        head=config.model.head,
+        head=spec.head,
+        members=spec.members,
     )
 
 

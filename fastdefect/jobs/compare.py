@@ -190,7 +190,7 @@ def compare(
 
 
 def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entrant:
-    history = run.read_history()
+    history = run.read_whole_history()
     return Entrant(
         name,
         run,

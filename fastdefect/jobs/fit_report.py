@@ -46,31 +46,38 @@ def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
 
     The test photos stay sealed: only an evaluation that names them opens them.
     """
-    history = ended.history
+    best, history = ended.history.best_epoch, ended.history.rows
+    if best is None:
+        return FitReport(run, ended.reason, None, {}, [], len(job.data.split.test), None)
+    plot_curves(history, run.curves_path, best_epoch=best)
+    return measure_model(run, job, ended.reason, best, log)
+
+
+def measure_model(run: Run, job: Job, reason: str, best_epoch: int | None, log: Log) -> FitReport:
+    """Measure the model in the run's folder as ``conclude`` does, whatever it was made by.
+
+    ``best_epoch`` is None for a model that is of no one epoch.
+    """
     metrics: dict[str, Metrics] = {}
-    swap = None
-    if history.best_epoch is not None:
-        job.learn.model.load_state_dict(load_file(run.model_path))
-        for name in ("train", "valid"):
-            predictions = predict(job, job.data.split.of(name), f"measuring {name}", log)
-            metrics[name] = predictions.metrics()
-            run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
-            run.write_metrics(name, metrics[name].as_json())
-        _tell_if_blind(metrics["valid"], job.spec.classes, log)
-        keep_temperature(run, "none", predictions)  # the last: those of validation
-        swap = _swap_benches(run, job, predictions, log)
-        plot_curves(history.rows, run.curves_path, best_epoch=history.best_epoch)
-        plot_confusion(
-            metrics["valid"].confusion,
-            job.spec.classes,
-            run.confusion_path,
-            title=f"Validation, {metrics['valid'].n} photos",
-            good=job.spec.good,
-        )
-    targets = parse_targets(job.config)
-    verdicts = judge(targets, run.read_metrics()) if metrics else []
+    job.learn.model.load_state_dict(load_file(run.model_path))
+    for name in ("train", "valid"):
+        predictions = predict(job, job.data.split.of(name), f"measuring {name}", log)
+        metrics[name] = predictions.metrics()
+        run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
+        run.write_metrics(name, metrics[name].as_json())
+    _tell_if_blind(metrics["valid"], job.spec.classes, log)
+    keep_temperature(run, "none", predictions)  # the last: those of validation
+    swap = _swap_benches(run, job, predictions, log)
+    plot_confusion(
+        metrics["valid"].confusion,
+        job.spec.classes,
+        run.confusion_path,
+        title=f"Validation, {metrics['valid'].n} photos",
+        good=job.spec.good,
+    )
+    verdicts = judge(parse_targets(job.config), run.read_metrics())
     n_test = len(job.data.split.test)
-    return FitReport(run, ended.reason, history.best_epoch, metrics, verdicts, n_test, swap)
+    return FitReport(run, reason, best_epoch, metrics, verdicts, n_test, swap)
 
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:

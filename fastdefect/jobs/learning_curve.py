@@ -34,6 +34,7 @@ from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     read_plan,
+    refuse_members,
     resume_series,
     run_series,
     settle,
@@ -201,6 +202,7 @@ def _check(config: RunConfig, points: int, repeats: int) -> None:
             f"config asks for {config.report.folds} folds.",
             "Take folds out of the config file.",
         )
+    refuse_members(config)
 
 
 # ---- what the trainings say --------------------------------------------------------------

@@ -19,6 +19,7 @@ from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     read_plan,
+    refuse_members,
     resume_series,
     run_series,
     settle,
@@ -73,6 +74,7 @@ def start(
     """Train both on the split of the config's seed, in a new run."""
     if config.report.folds is not None:
         raise UsageError("A quick test compares on one validation split: leave folds out.")
+    refuse_members(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle(config, photos, log)

@@ -20,7 +20,7 @@ from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import Split, read_split, split_rows
 from fastdefect.data.wording import counted, first
-from fastdefect.errors import DivergedError, FastdefectError, RunError
+from fastdefect.errors import DivergedError, FastdefectError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress, silent
 from fastdefect.files import typed
 from fastdefect.jobs.assemble import assemble, choose_machine
@@ -101,7 +101,7 @@ def create_series(
     command: str,
     plan: Mapping[str, Any],
 ) -> Run:
-    """A new run of a ``kind`` of ``SERIES``, once every member is known to fit.
+    """A new run of a ``kind`` of ``SERIES``, or an ensemble, once every member is known to fit.
 
     ``config`` is what the members have in common; ``plan``, plain values, is what makes the
     members again of it when the series is resumed (``read_plan``).
@@ -128,6 +128,20 @@ def settle(config: RunConfig, photos: SeriesPhotos, on_event: OnEvent) -> RunCon
     config = settle_weights(config, on_event)
     data = photos.data_of(Member("trial", config), silent)
     return settle_for(config, data, choose_machine(config.training).device, on_event)
+
+
+def refuse_members(config: RunConfig) -> None:
+    """Raise ``UsageError`` for ``members``: trainings are compared network by network."""
+    if config.training.members > 1:
+        raise UsageError(
+            f"--members {config.training.members}: here each training is of one network.",
+            "Leave members out, of the config file too; fastdefect fit --members averages them.",
+        )
+
+
+def seeds_from(seed: int, count: int) -> list[int]:
+    """``seed`` and those after it, ``count`` in all; after the largest that there is comes 0."""
+    return [(seed + number) % 2**32 for number in range(count)]
 
 
 def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:

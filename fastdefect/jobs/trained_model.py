@@ -96,6 +96,14 @@ def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedMod
         device=machine.device,
     )
     loss = build_loss(None, 0.0, machine.device)
-    learn = build_learner(dls, backbone, loss, training=training, precision="fp32", head=spec.head)
+    learn = build_learner(
+        dls,
+        backbone,
+        loss,
+        training=training,
+        precision="fp32",
+        head=spec.head,
+        members=spec.members,
+    )
     learn.model.load_state_dict(load_file(run.model_path))
     return TrainedModel(learn, spec, photos)

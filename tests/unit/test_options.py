@@ -129,7 +129,7 @@ def test_help_shows_each_flag_with_its_default() -> None:
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
     """The real program with a job that only keeps what it is handed, and then breaks off."""
     from fastdefect.errors import DataError
-    from fastdefect.jobs import cross_validate, fit
+    from fastdefect.jobs import cross_validate, ensemble, fit
 
     received: list[tuple[RunConfig, dict[str, Any]]] = []
 
@@ -146,6 +146,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[s
 
     replace_start(fit)
     replace_start(cross_validate)
+    replace_start(ensemble)
     return received
 
 
@@ -195,12 +196,19 @@ def test_each_flag_arrives_alone(
     assert handed_over[0][0] == resolve({leaf.name: value})
 
 
-def test_folds_are_a_job_of_their_own(
+def test_folds_and_members_are_jobs_of_their_own(
     handed_over: list[tuple[RunConfig, dict[str, Any]]],
 ) -> None:
-    _fit("--folds", "4")
-    _fit()
-    assert [rest["job"].rpartition(".")[2] for _, rest in handed_over] == ["cross_validate", "fit"]
+    jobs = {
+        ("--folds", "4"): "cross_validate",
+        ("--members", "2"): "ensemble",
+        ("--members", "2", "--folds", "4"): "ensemble",  # which refuses them together
+        ("--members", "1"): "fit",
+        (): "fit",
+    }
+    for arguments in jobs:
+        _fit(*arguments)
+    assert [rest["job"].rpartition(".")[2] for _, rest in handed_over] == list(jobs.values())
 
 
 def test_lr_find_and_preview_know_no_folds() -> None:

@@ -10,8 +10,25 @@ import pytest
 from fastdefect.config import resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.files import read_csv
-from fastdefect.run import CROSS_VALIDATION, FINISHED, FOLD, RUNNING, SCHEMA, TRAINING, Run
-from fastdefect.runs import LATEST, create_fold, create_run, list_runs, open_run, summarise
+from fastdefect.run import (
+    CROSS_VALIDATION,
+    ENSEMBLE,
+    FINISHED,
+    FOLD,
+    RUNNING,
+    SCHEMA,
+    TRAINING,
+    Run,
+)
+from fastdefect.runs import (
+    LATEST,
+    create_fold,
+    create_member,
+    create_run,
+    list_runs,
+    open_run,
+    summarise,
+)
 
 CONFIG = resolve({"arch": "resnet18", "epochs": 3, "data": "photos"})
 
@@ -423,6 +440,41 @@ def test_a_cross_validation_is_summed_up_by_what_it_held_out(runs: Path) -> None
     parent.write_metrics("fold-1", {"f1": 0.1})
     row = summarise(parent)
     assert (row["folds"], row["valid"]) == (5, {"f1": 0.8})
+
+
+def _ensemble(runs: Path) -> tuple[Run, Run, Run]:
+    """An ensemble without a model yet, and its two trainings."""
+    parent = create_run(runs, "e", CONFIG, "fastdefect fit --members 2", kind=ENSEMBLE)
+    first, second = (create_member(parent, f"member-{n}", CONFIG) for n in (1, 2))
+    return parent, first, second
+
+
+def test_an_ensemble_has_a_model_once_all_its_networks_are_trained(runs: Path) -> None:
+    parent, first, _ = _ensemble(runs)
+    with pytest.raises(RunError, match="no model yet: not all of its networks") as caught:
+        parent.require_model()
+    assert caught.value.hint == f"Go on with it: fastdefect fit --resume {parent.folder}"
+    with pytest.raises(RunError, match="no epoch was finished"):
+        first.require_model()
+    parent.model_path.write_bytes(b"weights")
+    parent.require_model()
+
+
+def test_an_ensemble_took_what_its_networks_took(runs: Path) -> None:
+    parent, first, second = _ensemble(runs)
+    first.write_history([{"epoch": 1, "seconds": 2}], ["epoch", "seconds"])
+    second.write_history([{"epoch": n, "seconds": 3} for n in (1, 2)], ["epoch", "seconds"])
+    assert [row["seconds"] for row in parent.read_whole_history()] == [2, 3, 3]
+    assert first.read_whole_history() == first.read_history() == [{"epoch": 1, "seconds": 2}]
+    parent.write_metrics("valid", {"f1": 0.9})
+    row = summarise(parent)
+    assert (row["trainings"], row["epochs"], row["valid"]) == (2, 3, {"f1": 0.9})
+
+
+def test_an_ensemble_and_its_networks_have_one_test(runs: Path) -> None:
+    parent, first, second = _ensemble(runs)
+    assert [run.note_opening("command", "a look") for run in (first, parent, second)] == [1, 2, 3]
+    assert len(parent.read_openings()) == 3
 
 
 def test_what_was_chosen_for_an_older_model_is_forgotten(runs: Path) -> None:

@@ -1,6 +1,7 @@
 """The one constructor of a Learner, and what decides where and how it runs."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -42,6 +43,14 @@ def test_a_spec_survives_its_file() -> None:
     assert ModelSpec.from_json(json.loads(json.dumps(SPEC.as_json()))) == SPEC
     bare = ModelSpec("x", ("a", "b"), None, SPEC.preprocessing)
     assert ModelSpec.from_json(json.loads(json.dumps(bare.as_json()))) == bare
+
+
+def test_a_spec_says_how_many_networks_it_averages() -> None:
+    three = replace(SPEC, members=3)
+    content = json.loads(json.dumps(three.as_json()))
+    assert ModelSpec.from_json(content) == three
+    del content["members"]  # as models of earlier versions, which are of one network
+    assert ModelSpec.from_json(content) == SPEC
 
 
 @pytest.mark.parametrize("key", ["arch", "classes", "good", "preprocessing"])
@@ -212,8 +221,6 @@ def test_a_few_epochs_learn_bright_from_dark(data: TrainingData) -> None:
     manifest = made_manifest({"def": 12, "ok": 12}, "ok")
     order = sorted(range(24), key=lambda i: manifest.photos[i].label)
     by_light = {index: row for row, index in enumerate(order)}
-    from dataclasses import replace
-
     photos = tuple(replace(p, row=by_light[i]) for i, p in enumerate(manifest.photos))
     lit = replace(data, manifest=replace(manifest, photos=photos))
     training = with_training(mixup_alpha=0.0, label_smoothing=0.0)
