@@ -20,6 +20,7 @@ from torch import nn
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
+Features = NDArray[np.float32]
 Folds = Sequence[tuple[Labels, Labels]]
 
 FOLDS = 4
@@ -49,27 +50,27 @@ class Probe:
 
 
 def fit_probe(
-    features: NDArray[np.float32], labels: Labels, parts: Sequence[str], *, seed: int
+    copies: Sequence[Features], labels: Labels, parts: Sequence[str], *, seed: int
 ) -> Probe:
     """Fit a multinomial logistic regression; its strength by log loss over folds of whole parts.
 
-    ``features``: (n, n_features). ``labels``: (n,) from 0, every class there. Where a class has
-    too few parts for folds, the strongest regularisation is taken. The classes weigh as often
-    as they come.
+    ``copies``: features (n, n_features) of the same photos, as they are and, if given, augmented;
+    it learns from all, and is asked about the first. ``labels``: (n,) from 0, every class
+    there. Where a class has too few parts for folds, the strongest regularisation is taken. The
+    classes weigh as often as they come.
     """
     folds = make_folds(labels, parts, seed)
-    if folds is None:
-        return Probe(*solve(features, labels, STRENGTHS[0]), STRENGTHS[0], None)
-    strength = best_strength(features, labels, folds)
-    (held_out,) = cross_predict(features, labels, folds, strength, (features,))
-    return Probe(*solve(features, labels, strength), strength, held_out)
+    strength = best_strength(copies, labels, folds) if folds else STRENGTHS[0]
+    weight, bias = solve(np.concatenate(copies), np.tile(labels, len(copies)), strength)
+    held_out = cross_predict(copies, labels, folds, strength, copies[:1])[0] if folds else None
+    return Probe(weight, bias, strength, held_out)
 
 
-def best_strength(features: NDArray[np.float32], labels: Labels, folds: Folds) -> float:
+def best_strength(copies: Sequence[Features], labels: Labels, folds: Folds) -> float:
     """The one of ``STRENGTHS`` with the lowest log loss on the parts held out."""
 
     def loss(strength: float) -> float:
-        (y_prob,) = cross_predict(features, labels, folds, strength, (features,))
+        (y_prob,) = cross_predict(copies, labels, folds, strength, copies[:1])
         return _log_loss(labels, y_prob)
 
     return min(STRENGTHS, key=loss)
@@ -87,26 +88,27 @@ def make_folds(labels: Labels, parts: Sequence[str], seed: int) -> Folds | None:
 
 
 def cross_predict(
-    features: NDArray[np.float32],
+    copies: Sequence[Features],
     labels: Labels,
     folds: Folds,
     strength: float,
-    asked: Sequence[NDArray[np.float32]],
+    asked: Sequence[Features],
 ) -> list[Floats]:
     """Probabilities (n, n_classes) of each photo by the fold that did not learn from its part.
 
-    Once for each of ``asked``: features (n, n_features) of the same photos, as they are or
-    changed.
+    ``copies`` as for ``fit_probe``. Once for each of ``asked``: features (n, n_features) of the
+    same photos, as they are or changed.
     """
     answers = [np.zeros((len(labels), int(labels.max()) + 1)) for _ in asked]
     for learned, held_out in folds:
-        weight, bias = solve(features[learned], labels[learned], strength)
+        features = np.concatenate([copy[learned] for copy in copies])
+        weight, bias = solve(features, np.tile(labels[learned], len(copies)), strength)
         for y_prob, these in zip(answers, asked, strict=True):
             y_prob[held_out] = softmax(these[held_out] @ weight.T + bias, axis=1)
     return answers
 
 
-def solve(features: NDArray[np.float32], labels: Labels, strength: float) -> tuple[Floats, Floats]:
+def solve(features: Features, labels: Labels, strength: float) -> tuple[Floats, Floats]:
     """Weight (n_classes, n_features) and bias (n_classes,) for features as they are."""
     with threadpool_limits(1, user_api="blas"):  # more threads sum in another order
         scaler = StandardScaler().fit(features.astype(np.float64))

@@ -36,7 +36,7 @@ def test_the_solution_is_scikit_learns(n_classes: int) -> None:
 
 def test_a_layer_filled_by_the_probe_gives_its_logits() -> None:
     features, labels = _photos(60, 3)
-    probe = fit_probe(features, labels, [str(i) for i in range(60)], seed=1)
+    probe = fit_probe([features], labels, [str(i) for i in range(60)], seed=1)
     layer = nn.Linear(6, 3)
     probe.fill(layer)
     np.testing.assert_allclose(
@@ -58,17 +58,17 @@ def test_what_is_held_out_was_judged_without_its_part() -> None:
     folds = make_folds(labels, parts, seed=0)
     assert folds is not None
     assert all(set(part[learned]).isdisjoint(part[held]) for learned, held in folds)
-    held_out = fit_probe(features, labels, parts, seed=0).held_out
+    held_out = fit_probe([features], labels, parts, seed=0).held_out
     assert held_out is not None
     assert roc_auc_score(labels, held_out[:, 1]) < 0.75
-    leaky = fit_probe(features, labels, [str(i) for i in range(120)], seed=0).held_out
+    leaky = fit_probe([features], labels, [str(i) for i in range(120)], seed=0).held_out
     assert leaky is not None
     assert roc_auc_score(labels, leaky[:, 1]) > 0.95
 
 
 def test_few_parts_give_the_strongest_regularisation_and_no_figure() -> None:
     features, labels = _photos(12, 2)
-    probe = fit_probe(features, labels, ["a", "b"] * 6, seed=0)
+    probe = fit_probe([features], labels, ["a", "b"] * 6, seed=0)
     assert probe.held_out is None
     assert probe.strength == min(STRENGTHS)
 
@@ -77,12 +77,22 @@ def test_noise_is_regularised_more_than_signal() -> None:
     features, labels = _photos(120, 2)
     parts = [str(i) for i in range(120)]
     noise = np.random.default_rng(3).normal(size=features.shape).astype(np.float32)
-    signal = fit_probe(features, labels, parts, seed=0).strength
-    assert fit_probe(noise, labels, parts, seed=0).strength < signal
+    signal = fit_probe([features], labels, parts, seed=0).strength
+    assert fit_probe([noise], labels, parts, seed=0).strength < signal
 
 
 def test_the_same_twice() -> None:
     features, labels = _photos(60, 2)
-    first, second = (fit_probe(features, labels, list(map(str, range(60))), seed=4) for _ in "ab")
+    first, second = (fit_probe([features], labels, list(map(str, range(60))), seed=4) for _ in "ab")
     np.testing.assert_array_equal(first.weight, second.weight)
     np.testing.assert_array_equal(first.held_out, second.held_out)
+
+
+def test_augmented_copies_stay_with_their_part() -> None:
+    # A copy of a held-out photo among those learned from would give its label away.
+    rng = np.random.default_rng(1)
+    labels = rng.permutation(np.arange(60) % 2).astype(np.int64)
+    features = np.eye(60, dtype=np.float32)
+    probe = fit_probe([features, features], labels, [str(i) for i in range(60)], seed=0)
+    assert probe.held_out is not None
+    assert roc_auc_score(labels, probe.held_out[:, 1]) < 0.75
