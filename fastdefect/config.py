@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Recipe = Literal["auto", "plain", "steady", "scratch", "legacy"]
+Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class TrainingConfig:
         Recipe,
         Flag(
             "Where unset settings come from; auto: chosen by a short trial on your photos.",
-            former=Former("preset", {"default": "scratch", "mission": "legacy"}),
+            former=Former("preset", {"default": "full", "mission": "legacy"}),
         ),
     ] = "auto"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
@@ -169,9 +169,9 @@ class TrainingConfig:
         float, Ge(0), Lt(1), Flag("Share that the weights' moving average keeps a step; 0: none.")
     ] = 0.98
     keep: Annotated[
-        Literal["best", "last"],
-        Flag("The epoch whose weights are the model: best by F1, or the last."),
-    ] = "best"
+        Literal["annealed", "best", "last"],
+        Flag("The model: the best epoch by F1 once the rate has come down, of all, or the last."),
+    ] = "annealed"
     members: Annotated[
         int, Ge(1), Flag("Networks to train, each with a seed of its own, and to average.")
     ] = 1
@@ -238,8 +238,8 @@ _FINE_TUNING = {
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "plain": {**_FINE_TUNING, "augment": "basic"},
     "steady": {**_FINE_TUNING, "augment": "steady"},
-    # From random weights: all of the network must learn, and no statistics are worth keeping.
-    "scratch": {
+    # All of the network learns at a high rate, and the statistics with it: from random weights.
+    "full": {
         "head": "mlp",
         "batch_norm": "train",
         "learning_rate": 0.0008,
@@ -263,6 +263,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "label_smoothing": 0.1,
         "clip": 1.0,
         "weight_average": 0.0,
+        "keep": "best",
         "freeze_epochs": 0,
         "patience": 12,
         "augment": "manufacturing",
@@ -275,9 +276,10 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 # What runs were trained with before a setting was there, by field: their files don't have it.
 _ONCE: Mapping[str, Any] = {
     "weight_average": 0.0,
-    "recipe": "scratch",
+    "recipe": "full",
     "head": "mlp",
     "batch_norm": "train",
+    "keep": "best",
 }
 
 

@@ -177,8 +177,8 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
     arch, weights, epochs = improved["arch"], _weights_of(improved), improved["epochs"]
     rungs.add("arch", arch, claim="accuracy +5 to 8", arch=arch)
     rungs.add("pretrained", "pretrained weights", weights=weights)
-    kept = {name: improved[name] for name in ("head", "batch_norm")}
-    rungs.add("features-kept", "head from a probe, frozen statistics", **kept)
+    rungs.add("probe", "linear head from a probe", head=improved["head"])
+    rungs.add("statistics", "frozen batch-norm statistics", batch_norm=improved["batch_norm"])
     rungs.choose("balance", improved["balance"])
     rungs.choose("augment", improved["augment"])
     rungs.add("smoothing", "label smoothing", label_smoothing=improved["label_smoothing"])
@@ -207,13 +207,13 @@ def leave_one_out(improved: Settings) -> tuple[Step, ...]:
     full = {name: improved[name] for name in OLD} | {"weights": _weights_of(improved)}
     steps = [Step("improved", "the improved pipeline", full, None)]
     # Random weights are not to be frozen, nor their statistics.
-    of_features = ("head", "batch_norm")
-    of_pretrained = ("freeze_epochs", *of_features)
+    of_pretrained = ("freeze_epochs", "head", "batch_norm")
     without = (
         ("no-freeze", "without freezing first", ("freeze_epochs",)),
         ("no-pretrained", "without pretrained weights", ("weights", *of_pretrained)),
         ("no-arch", "the small CNN instead", ("arch", "weights", *of_pretrained)),
-        ("no-features-kept", "without head from a probe and frozen statistics", of_features),
+        ("no-probe", "with the mlp head", ("head",)),
+        ("no-statistics", "with batch-norm statistics trained", ("batch_norm",)),
         ("no-balance", "without balancing", ("balance",)),
         ("no-augment", "without augmentation", ("augment",)),
         ("no-smoothing", "without label smoothing", ("label_smoothing",)),

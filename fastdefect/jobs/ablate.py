@@ -121,8 +121,8 @@ def start(
     photos = SeriesPhotos.read(config, log)
     config = settle_weights(config, log)
     if config.training.recipe == "auto":
-        log(Note("Recipe scratch: it has the steps for which gains were claimed."))
-        config = apply_recipe(config, "scratch")
+        log(Note("Recipe full: it has the steps for which gains were claimed."))
+        config = apply_recipe(config, "full")
     steps = steps_of(config, plan, log)
     members = members_of(config, steps, seeds)
     run = create_series(

@@ -33,6 +33,7 @@ from fastdefect.training.probe import Folds, best_strength, cross_predict, make_
 CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
 MOST_PHOTOS = 300
 GIVEN_UP = 0.02  # the AUC that steadiness may cost
+MOST_RATE = 3e-4  # above it pretrained features do not stay where they are good
 DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
 
 # What a line's camera does over a year, at strengths that a decision should stand.
@@ -110,7 +111,10 @@ def _choose(
     on_event: OnEvent,
 ) -> Choice:
     if not loaded.pretrained:
-        return Choice("scratch", "the weights are random", {})
+        return Choice("full", "the weights are random", {})
+    rate = config.training.learning_rate
+    if "learning_rate" in config.given and rate > MOST_RATE:
+        return Choice("full", f"--learning-rate {rate:g} moves all of the network", {})
     if "augment" in config.given:
         return Choice("plain", f"--augment {config.data.augment} is given", {})
     share = min(1.0, MOST_PHOTOS / len(data.split.train))

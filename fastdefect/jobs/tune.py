@@ -178,9 +178,10 @@ def _check(config: RunConfig) -> None:
             "tune makes folds of its own inside train: leave folds out.",
             "--search-folds says how many.",
         )
-    if "keep" in config.given and config.training.keep == "best":
+    if "keep" in config.given and config.training.keep != "last":
         raise UsageError(
-            "--keep best chooses an epoch by the photos that measure it, which tune never does.",
+            f"--keep {config.training.keep} chooses an epoch by the photos that measure it, which "
+            "tune never does.",
             "Leave --keep out: every training keeps its last epoch.",
         )
 

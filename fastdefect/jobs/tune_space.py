@@ -24,7 +24,10 @@ _TO_THE_END = {"keep": "last", "patience": 0}
 
 @dataclass(frozen=True)
 class Searched:
-    """A setting to search: among ``values``, or from a ``factor`` below the user's to one above."""
+    """A setting to search: among ``values``, or from a ``factor`` below the user's to one above.
+
+    The recipes' own values are within reach in any case.
+    """
 
     name: str
     values: tuple[Any, ...] = ()
@@ -88,16 +91,16 @@ def _field(each: Searched, config: RunConfig, archs: Sequence[str], searches_rec
         return Choice("arch", tuple(archs))
     if each.name == "recipe":
         return Choice("recipe", each.values)
-    if each.factor:
-        # A logarithm has no 0: around the default then.
-        middle = own if own > 0 else value_of(RunConfig(), each.name)
-        low, high = (float(f"{of:.3g}") for of in (middle / each.factor, middle * each.factor))
-        return LogRange(each.name, low, high)
     of_recipes = [
         RECIPES[name][each.name]
         for name in _RECIPES
         if searches_recipe and each.name in RECIPES[name] and each.name not in config.given
     ]
+    if each.factor:
+        # A logarithm has no 0: around the default then.
+        middle = own if own > 0 else value_of(RunConfig(), each.name)
+        ends = (middle / each.factor, middle * each.factor, *of_recipes)
+        return LogRange(each.name, float(f"{min(ends):.3g}"), float(f"{max(ends):.3g}"))
     values = dict.fromkeys([*each.values, *of_recipes, own])
     numbers = not isinstance(own, str)
     return Choice(each.name, tuple(sorted(values) if numbers else values))

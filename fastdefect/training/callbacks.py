@@ -48,11 +48,14 @@ class Position:
 class History:
     """The rows of ``history.csv`` so far; everything about "best" follows from them.
 
-    ``keep`` says what best means: "best" by F1, or the "last" epoch whatever it is worth.
+    ``keep``: "best" by F1, or the "last" epoch whatever it is worth. Of the best, epochs before
+    ``annealed_from`` (from 1) count only until there is a later one: at a high learning rate
+    few validation photos are soon all right by luck, with a threshold that is far off.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     keep: str = "best"
+    annealed_from: int = 1
 
     @property
     def best_epoch(self) -> int | None:
@@ -68,19 +71,24 @@ class History:
 
     @property
     def epochs_since_best(self) -> int:
-        """Epochs done since the best by F1; all of them if none could be ranked."""
+        """Epochs done since the best by F1; all of them if none could be ranked.
+
+        0 while the learning rate is high: what comes after it may be better whatever comes now.
+        """
+        if len(self.rows) < self.annealed_from:
+            return 0
         return len(self.rows) - (self._best_by_f1 or 0)
 
     @property
     def _best_by_f1(self) -> int | None:
         ranked = [row for row in self.rows if math.isfinite(row["f1"])]
-        return int(max(ranked, key=_worth)["epoch"]) if ranked else None
+        return int(max(ranked, key=self._worth)["epoch"]) if ranked else None
 
-
-def _worth(row: dict[str, Any]) -> tuple[float, float, float]:
-    # Histories of earlier versions have F1 at the most probable class only.
-    f1, auc = row.get("best_f1", row["f1"]), row["auc"]
-    return round(f1, 2), auc if math.isfinite(auc) else 0.0, -row["valid_loss"]
+    def _worth(self, row: dict[str, Any]) -> tuple[bool, float, float, float]:
+        # Histories of earlier versions have F1 at the most probable class only.
+        f1, auc = row.get("best_f1", row["f1"]), row["auc"]
+        annealed = row["epoch"] >= self.annealed_from
+        return annealed, round(f1, 2), auc if math.isfinite(auc) else 0.0, -row["valid_loss"]
 
 
 class RepeatableDraws(Callback):

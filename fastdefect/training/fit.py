@@ -1,5 +1,6 @@
 """The story of a training, top to bottom."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,17 @@ def stages(training: TrainingConfig) -> list[Stage]:
     return [Stage(0, frozen, True, False), whole] if frozen else [whole]
 
 
+def annealed_from(training: TrainingConfig) -> int:
+    """The first epoch (from 1) of the schedule's last quarter; 1 where all epochs count alike.
+
+    One-cycle and cosine schedules have come down to a quarter of the rate there, or less.
+    """
+    if training.keep != "annealed" or training.scheduler == "flat":
+        return 1
+    whole = training.epochs - training.freeze_epochs
+    return training.epochs - math.ceil(whole / 4) + 1
+
+
 def fit(
     learn: Learner,
     data: TrainingData,
@@ -86,7 +98,7 @@ def fit(
     predictions stop being numbers.
     """
     history = checkpoint.history if checkpoint else History()
-    history.keep = training.keep
+    history.keep, history.annealed_from = training.keep, annealed_from(training)
     position = checkpoint.position if checkpoint else Position()
     decay = training.weight_average
     average = WeightAverage(learn.model, decay) if decay > 0 else None

@@ -70,9 +70,9 @@ def test_a_flag_and_a_file_beat_a_recipe(tmp_path: Path) -> None:
 def test_a_recipe_applied_later_leaves_alone_what_a_flag_or_a_file_set(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('[data]\naugment = "none"\n', encoding="utf-8")
-    given = resolve({"mixup_alpha": 0.2}, file)
-    chosen = apply_recipe(given, "steady")
-    assert chosen == resolve({"recipe": "steady", "mixup_alpha": 0.2}, file)
+    own = resolve({"mixup_alpha": 0.2}, file)
+    chosen = apply_recipe(own, "full")
+    assert chosen == resolve({"recipe": "full", "mixup_alpha": 0.2}, file)
     assert (chosen.data.augment, chosen.training.mixup_alpha) == ("none", 0.2)
     assert (chosen.data.balance, chosen.training.label_smoothing) == ("sampler", 0.1)
 
@@ -84,7 +84,7 @@ def test_recipes_set_known_fields_and_all_but_legacy_the_same() -> None:
     assert all(settings == chosen_from[0] for settings in chosen_from)
 
 
-@pytest.mark.parametrize(("preset", "recipe"), [("default", "steady"), ("mission", "legacy")])
+@pytest.mark.parametrize(("preset", "recipe"), [("default", "full"), ("mission", "legacy")])
 def test_a_file_of_an_earlier_version_calls_the_recipe_a_preset(
     preset: str, recipe: str, tmp_path: Path
 ) -> None:

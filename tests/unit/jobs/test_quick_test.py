@@ -8,7 +8,7 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.played import Played, play
 
-from fastdefect.config import RunConfig, override, resolve
+from fastdefect.config import RunConfig, apply_recipe, override, resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.events import silent
@@ -48,13 +48,24 @@ def _start(config: RunConfig, runs: Path) -> job.QuickReport:
 def test_old_and_new_get_the_same_photos_and_epochs(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
-    patient = override(config, {"patience": 0})
+    patient = apply_recipe(override(config, {"patience": 0}), "full")  # random weights
     _start(override(config, {"light": True}), tmp_path)
     assert played.begun == ["before", "after"]
     assert played.configs["before"] == override(patient, OLD)
     assert played.configs["after"] == override(patient, {"light": True})
     assert played.data["before"].split == played.data["after"].split
     assert played.data["before"].store is played.data["after"].store
+
+
+def test_the_old_network_learns_at_the_old_rate_unless_the_user_gave_one(
+    config: RunConfig,
+) -> None:
+    plain = apply_recipe(config, "plain")
+    before, after = (member.config for member in job.members_of(plain))
+    assert (before.training.learning_rate, after.training.learning_rate) == (8e-4, 1e-4)
+    assert (before.model.head, before.training.batch_norm) == ("mlp", "train")
+    own = override(plain, {"learning_rate": 0.003})
+    assert [m.config.training.learning_rate for m in job.members_of(own)] == [0.003, 0.003]
 
 
 def test_what_changed_by_hand(config: RunConfig, played: Played, tmp_path: Path) -> None:

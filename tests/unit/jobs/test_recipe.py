@@ -54,11 +54,11 @@ def test_the_price_is_told_in_points() -> None:
     assert "flip by -4.0 points" in said
 
 
-def test_random_weights_are_trained_from_scratch_without_a_trial(data: TrainingData) -> None:
+def test_random_weights_are_trained_in_full_without_a_trial(data: TrainingData) -> None:
     config, choice = _settle(data, RANDOM)
-    assert config == resolve({"image_size": SIZE, "recipe": "scratch"})
+    assert config == resolve({"image_size": SIZE, "recipe": "full"})
     assert choice is not None
-    assert (choice.recipe, choice.evidence) == ("scratch", {})
+    assert (choice.recipe, choice.evidence) == ("full", {})
 
 
 def test_statistics_of_random_weights_are_never_frozen(data: TrainingData) -> None:
@@ -69,7 +69,7 @@ def test_statistics_of_random_weights_are_never_frozen(data: TrainingData) -> No
     assert config.training.batch_norm == "train"
 
 
-@pytest.mark.parametrize("recipe", ["plain", "steady", "scratch", "legacy"])
+@pytest.mark.parametrize("recipe", ["plain", "steady", "full", "legacy"])
 def test_a_recipe_that_was_asked_for_is_not_tried(data: TrainingData, recipe: str) -> None:
     config, choice = _settle(data, PRETRAINED, recipe=recipe)
     assert choice is None
@@ -82,6 +82,18 @@ def test_the_users_augmentation_leaves_nothing_to_try(data: TrainingData) -> Non
     assert (choice.recipe, choice.evidence) == ("plain", {})
     expected = {"recipe": "plain", "augment": "manufacturing", "mixup_alpha": 0.4}
     assert config == resolve({"image_size": SIZE, **expected})
+
+
+@pytest.mark.parametrize(("rate", "recipe"), [(8e-4, "full"), (2e-4, "plain")])
+def test_a_high_rate_of_the_users_trains_the_network_in_full(
+    data: TrainingData, rate: float, recipe: str
+) -> None:
+    config, choice = _settle(data, PRETRAINED, learning_rate=rate, augment="basic")
+    assert choice is not None
+    assert choice.recipe == recipe
+    assert config == resolve(
+        {"image_size": SIZE, "recipe": recipe, "learning_rate": rate, "augment": "basic"}
+    )
 
 
 def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:

@@ -39,7 +39,7 @@ def test_all_is_searched_but_the_architecture_where_nothing_is_given() -> None:
     assert list(fields) == [each.name for each in SEARCHED if each.name != "arch"]
     assert "legacy" not in fields["recipe"].values
     assert fields["image_size"] == Choice("image_size", (128, 160, 224, 288))
-    assert fields["learning_rate"] == LogRange("learning_rate", 2e-4, 3.2e-3)
+    assert fields["learning_rate"] == LogRange("learning_rate", 2.5e-5, 8e-4)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_search_starts_from_the_recipes_at_the_users_settings() -> None:
         assert list(point) == [field.name for field in fields]
         assert point["recipe"] == recipe
         assert point["mixup_alpha"] == RECIPES[recipe]["mixup_alpha"]
-        assert point["learning_rate"] == config.training.learning_rate
+        assert point["learning_rate"] == RECIPES[recipe]["learning_rate"]
         for field in fields:
             value = point[field.name]
             inside = (
@@ -114,11 +114,12 @@ def test_the_search_starts_from_the_recipes_at_the_users_settings() -> None:
             assert inside, field
         made = configured(config, point)
         assert (made.data.image_size, made.training.label_smoothing) == (96, 0.05)
+        assert made.model.head == RECIPES[recipe]["head"]
         assert made.data.augment == RECIPES[recipe]["augment"]
 
 
 def test_it_starts_from_the_users_settings_where_no_recipe_is_searched() -> None:
-    config = resolve({"recipe": "steady", "weight_decay": 0.0})
+    config = resolve({"recipe": "full", "weight_decay": 0.0})
     fields = fields_of(config, ["weight_decay", "mixup_alpha"], ONE)
     ((name, point),) = known_points(config, fields)
     assert name == "your settings"

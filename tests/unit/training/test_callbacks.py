@@ -85,6 +85,16 @@ def test_an_epoch_that_was_beaten_is_never_the_best_again(
     assert all(now in (before, n) for n, (before, now) in enumerate(pairwise(best), start=2))
 
 
+def test_once_the_rate_has_come_down_earlier_epochs_count_no_more() -> None:
+    epochs = [(0.9, 0.9, 0.1), (0.95, 0.99, 0.1), (0.7, 0.8, 0.5), (0.8, 0.8, 0.5), (0.7, 0.9, 0.4)]
+    best = []
+    for n in range(len(epochs) + 1):
+        history = _history(*epochs[:n])
+        history.annealed_from = 3
+        best.append((history.best_epoch, history.epochs_since_best))
+    assert best == [(None, 0), (1, 0), (2, 0), (3, 0), (4, 0), (4, 1)]
+
+
 def test_the_last_epoch_is_kept_whatever_it_is_worth() -> None:
     history = _history((0.9, 0.9, 0.1), (0.2, 0.5, 3.0))
     history.keep = "last"

@@ -21,7 +21,7 @@ from fastdefect.events import BatchDone, EpochDone, Event, FitEnded, FitStarted,
 from fastdefect.run import Run
 from fastdefect.runs import create_run
 from fastdefect.training.checkpoint import load_checkpoint
-from fastdefect.training.fit import Fitted, Stage, stages
+from fastdefect.training.fit import Fitted, Stage, annealed_from, stages
 
 
 @pytest.fixture(scope="module")
@@ -360,3 +360,19 @@ def test_after_frozen_epochs_early_layers_learn_more_slowly(
     _, learn = _fit(data, _run(tmp_path), training)
     rates = [hyper["lr"] for hyper in learn.opt.hypers]
     assert rates == pytest.approx([0.0002, 0.002, 0.02])
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"epochs": 25}, 19),
+        ({"epochs": 6}, 5),
+        ({"epochs": 1}, 1),
+        ({"epochs": 10, "freeze_epochs": 6}, 10),
+        ({"epochs": 25, "scheduler": "cosine"}, 19),
+        ({"epochs": 25, "scheduler": "flat"}, 1),
+        ({"epochs": 25, "keep": "best"}, 1),
+    ],
+)
+def test_the_last_quarter_of_a_schedule_is_annealed(changes: dict[str, Any], first: int) -> None:
+    assert annealed_from(TrainingConfig(**changes)) == first
