@@ -121,7 +121,7 @@ def test_help_shows_each_flag_with_its_default() -> None:
         if not leaf.flag.argument:
             assert f"--{leaf.name.replace('_', '-')}" in shown
         assert leaf.flag.help in shown
-    for default in ("0.0001", "resnet50", "basic", "(default: no)"):
+    for default in ("0.0008", "resnet50", "basic", "(default: no)"):
         assert default in shown
 
 
@@ -168,9 +168,9 @@ def test_the_old_pipelines_line_runs_as_it_stands(
     _fit(*line.split())
 
     config, _ = handed_over[0]
-    # But for these the line spells the defaults out.
-    assert override(config, {"mixup_alpha": 0.0, "learning_rate": 0.0001}) == RunConfig()
-    assert (config.training.mixup_alpha, config.training.learning_rate) == (0.3, 0.0008)
+    # But for MixUp the line spells the defaults out.
+    assert override(config, {"mixup_alpha": 0.0}) == RunConfig()
+    assert config.training.mixup_alpha == 0.3
     assert config.model.arch == "resnet50"
     assert config.training.batch_size == 24
 

@@ -16,6 +16,8 @@ from fastdefect.training.backbones import LoadedWeights
 
 RANDOM = LoadedWeights("none", pretrained=False)
 PRETRAINED = LoadedWeights("w.safetensors", pretrained=True, matched=4)
+# As many steps as a trial asks for: 14 photos to train on.
+LONG = {"epochs": 100, "batch_size": 4}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,8 @@ def _settle(
     ("plain", "steady", "chosen"),
     [
         ((0.90, 0.20), (0.90, 0.10), "steady"),
-        ((0.90, 0.20), (0.885, 0.10), "steady"),  # two points of AUC may be given up
+        ((0.90, 0.20), (0.93, 0.10), "steady"),
+        ((0.90, 0.20), (0.895, 0.10), "plain"),
         ((0.90, 0.20), (0.84, 0.10), "plain"),  # accuracy comes first
         ((0.90, 0.10), (0.95, 0.10), "plain"),  # nothing is steadier
         ((0.80, 0.10), (0.95, 0.20), "plain"),
@@ -62,14 +65,14 @@ def test_random_weights_are_trained_in_full_without_a_trial(data: TrainingData) 
 
 
 def test_statistics_of_random_weights_are_never_frozen(data: TrainingData) -> None:
-    config, choice = _settle(data, RANDOM, recipe="plain")
+    config, choice = _settle(data, RANDOM, recipe="gentle")
     assert choice is None
-    assert config == resolve({"image_size": SIZE, "recipe": "plain", "batch_norm": "train"})
+    assert config == resolve({"image_size": SIZE, "recipe": "gentle", "batch_norm": "train"})
     config, _ = _settle(data, RANDOM, batch_norm="frozen")
     assert config.training.batch_norm == "train"
 
 
-@pytest.mark.parametrize("recipe", ["plain", "steady", "full", "legacy"])
+@pytest.mark.parametrize("recipe", ["plain", "steady", "gentle", "full", "legacy"])
 def test_a_recipe_that_was_asked_for_is_not_tried(data: TrainingData, recipe: str) -> None:
     config, choice = _settle(data, PRETRAINED, recipe=recipe)
     assert choice is None
@@ -84,21 +87,16 @@ def test_the_users_augmentation_leaves_nothing_to_try(data: TrainingData) -> Non
     assert config == resolve({"image_size": SIZE, **expected})
 
 
-@pytest.mark.parametrize(("rate", "recipe"), [(8e-4, "full"), (2e-4, "plain")])
-def test_a_high_rate_of_the_users_trains_the_network_in_full(
-    data: TrainingData, rate: float, recipe: str
-) -> None:
-    config, choice = _settle(data, PRETRAINED, learning_rate=rate, augment="basic")
+def test_a_short_training_is_not_given_a_strong_augmentation(data: TrainingData) -> None:
+    _, choice = _settle(data, PRETRAINED, epochs=20, batch_size=4)
     assert choice is not None
-    assert choice.recipe == recipe
-    assert config == resolve(
-        {"image_size": SIZE, "recipe": recipe, "learning_rate": rate, "augment": "basic"}
-    )
+    assert (choice.recipe, choice.evidence) == ("plain", {})
+    assert choice.reason.startswith("70 steps are too few")
 
 
 def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
     few = replace(data, split=replace(data.split, parts=("one",) * 24))
-    _, choice = _settle(few, PRETRAINED)
+    _, choice = _settle(few, PRETRAINED, **LONG)
     assert choice is not None
     assert choice.recipe == "plain"
     assert "too few parts" in choice.reason
@@ -106,7 +104,7 @@ def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
 
 def test_a_trial_is_told_in_one_line_and_gives_the_same_twice(data: TrainingData) -> None:
     told: list[Event] = []
-    config = resolve({"image_size": SIZE, "label_smoothing": 0.05})
+    config = resolve({"image_size": SIZE, "label_smoothing": 0.05, **LONG})
     settled, choice = settle_recipe(config, data, tiny_backbone(), PRETRAINED, CPU, told.append)
     assert choice is not None
     assert set(choice.evidence) == {"plain", "steady"}
@@ -117,6 +115,6 @@ def test_a_trial_is_told_in_one_line_and_gives_the_same_twice(data: TrainingData
     assert len(lines) == 1
     assert lines[0].startswith(f"Recipe {choice.recipe}: on frozen features of 14 photos")
 
-    _, again = _settle(data, PRETRAINED, label_smoothing=0.05)
+    _, again = _settle(data, PRETRAINED, label_smoothing=0.05, **LONG)
     assert again is not None
     assert again.evidence == choice.evidence

@@ -39,7 +39,7 @@ def test_all_is_searched_but_the_architecture_where_nothing_is_given() -> None:
     assert list(fields) == [each.name for each in SEARCHED if each.name != "arch"]
     assert "legacy" not in fields["recipe"].values
     assert fields["image_size"] == Choice("image_size", (128, 160, 224, 288))
-    assert fields["learning_rate"] == LogRange("learning_rate", 2.5e-5, 8e-4)
+    assert fields["learning_rate"] == LogRange("learning_rate", 1e-4, 3.2e-3)
 
 
 @pytest.mark.parametrize(
