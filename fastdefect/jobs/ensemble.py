@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from fastdefect.config import ModelConfig, RunConfig
+from fastdefect.config import RunConfig
 from fastdefect.data.wording import first
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
@@ -167,7 +167,7 @@ def _measure(run: Run, series: SeriesReport, photos: SeriesPhotos, log: Log) -> 
             )
         )
     # What the networks are built from doesn't matter, and was told when they were trained.
-    blank = replace(config, model=ModelConfig(config.model.arch, "none"))
+    blank = replace(config, model=replace(config.model, weights="none"))
     data = photos.data_of(series.finished[0].member, log)
     job = assemble(blank, silent, data=data, resumed=True, members=n)
     return measure_model(run, job, FINISHED, None, log)
