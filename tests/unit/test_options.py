@@ -12,7 +12,16 @@ import typer
 from helpers.settings import as_arguments, other_value, other_values
 from typer.testing import CliRunner
 
-from fastdefect.config import ConfigField, RunConfig, config_fields, override, resolve, to_toml
+from fastdefect.config import (
+    RECIPES,
+    ConfigField,
+    RunConfig,
+    TrainingConfig,
+    config_fields,
+    override,
+    resolve,
+    to_toml,
+)
 from fastdefect.options import with_config_options
 
 LEAVES = config_fields()
@@ -121,7 +130,8 @@ def test_help_shows_each_flag_with_its_default() -> None:
         if not leaf.flag.argument:
             assert f"--{leaf.name.replace('_', '-')}" in shown
         assert leaf.flag.help in shown
-    for default in ("0.0008", "resnet50", "basic", "(default: no)"):
+    rate = str(TrainingConfig().learning_rate)
+    for default in (rate, "resnet50", "basic", "(default: no)"):
         assert default in shown
 
 
@@ -168,9 +178,10 @@ def test_the_old_pipelines_line_runs_as_it_stands(
     _fit(*line.split())
 
     config, _ = handed_over[0]
-    # But for MixUp the line spells the defaults out.
-    assert override(config, {"mixup_alpha": 0.0}) == RunConfig()
-    assert config.training.mixup_alpha == 0.3
+    # But for these two the line spells the defaults out.
+    assert (config.training.mixup_alpha, config.training.learning_rate) == (0.3, 0.0008)
+    default = {name: RECIPES["plain"][name] for name in ("mixup_alpha", "learning_rate")}
+    assert override(config, default) == RunConfig()
     assert config.model.arch == "resnet50"
     assert config.training.batch_size == 24
 

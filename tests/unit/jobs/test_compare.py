@@ -153,7 +153,7 @@ def test_settings_that_differ_are_named_by_their_flags(runs: Path, tmp_path: Pat
     assert dict(report.settings) == {
         "DATA": (Path("nowhere"), Path("else")),
         "--arch": ("resnet50", "resnet18"),
-        "--learning-rate": (0.0008, 0.5),
+        "--learning-rate": (TrainingConfig().learning_rate, 0.5),
     }
     assert report.as_json()["settings"][0] == {"setting": "DATA", "values": ["nowhere", "else"]}
 

@@ -39,7 +39,11 @@ def test_all_is_searched_but_the_architecture_where_nothing_is_given() -> None:
     assert list(fields) == [each.name for each in SEARCHED if each.name != "arch"]
     assert "legacy" not in fields["recipe"].values
     assert fields["image_size"] == Choice("image_size", (128, 160, 224, 288))
-    assert fields["learning_rate"] == LogRange("learning_rate", 1e-4, 3.2e-3)
+    # Four times the default either way, and as far as any recipe goes.
+    own = [RunConfig().training.learning_rate * factor for factor in (0.25, 4)]
+    of_recipes = [RECIPES[name]["learning_rate"] for name in RECIPES if name != "legacy"]
+    ends = min(*own, *of_recipes), max(*own, *of_recipes)
+    assert fields["learning_rate"] == LogRange("learning_rate", *ends)
 
 
 @pytest.mark.parametrize(
