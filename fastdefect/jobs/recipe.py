@@ -34,7 +34,8 @@ CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
 MOST_PHOTOS = 300
 # In short trainings a strong augmentation underfits (docs/benchmarks.md, the ablation), which the
 # trial can't see: its classifier learns to its end.
-FEWEST_STEPS = 300
+FEWEST_STEPS = 100
+MOST_RATE = 4e-4  # above it pretrained features do not stay where they are good
 DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
 
 # What a line's camera does over a year, at strengths that a decision should stand.
@@ -113,6 +114,9 @@ def _choose(
 ) -> Choice:
     if not loaded.pretrained:
         return Choice("full", "the weights are random", {})
+    rate = config.training.learning_rate
+    if "learning_rate" in config.given and rate > MOST_RATE:
+        return Choice("full", f"--learning-rate {rate:g} moves all of the network", {})
     steps = config.training.epochs * len(data.split.train) // config.training.batch_size
     if steps < FEWEST_STEPS:
         return Choice("plain", f"{steps} steps are too few for a stronger augmentation", {})

@@ -60,12 +60,12 @@ def test_old_and_new_get_the_same_photos_and_epochs(
 def test_the_old_network_learns_at_the_old_rate_unless_the_user_gave_one(
     config: RunConfig,
 ) -> None:
-    gentle = apply_recipe(config, "gentle")
-    before, after = (member.config for member in job.members_of(gentle))
+    plain = apply_recipe(config, "plain")
+    before, after = (member.config for member in job.members_of(plain))
     assert before.training.learning_rate == RECIPES["legacy"]["learning_rate"]
-    assert after.training.learning_rate == RECIPES["gentle"]["learning_rate"] < 8e-4
+    assert after.training.learning_rate == RECIPES["plain"]["learning_rate"] < 8e-4
     assert (before.model.head, before.training.batch_norm) == ("mlp", "train")
-    own = override(gentle, {"learning_rate": 0.003})
+    own = override(plain, {"learning_rate": 0.003})
     assert [m.config.training.learning_rate for m in job.members_of(own)] == [0.003, 0.003]
 
 

@@ -65,14 +65,14 @@ def test_random_weights_are_trained_in_full_without_a_trial(data: TrainingData) 
 
 
 def test_statistics_of_random_weights_are_never_frozen(data: TrainingData) -> None:
-    config, choice = _settle(data, RANDOM, recipe="gentle")
+    config, choice = _settle(data, RANDOM, recipe="plain")
     assert choice is None
-    assert config == resolve({"image_size": SIZE, "recipe": "gentle", "batch_norm": "train"})
+    assert config == resolve({"image_size": SIZE, "recipe": "plain", "batch_norm": "train"})
     config, _ = _settle(data, RANDOM, batch_norm="frozen")
     assert config.training.batch_norm == "train"
 
 
-@pytest.mark.parametrize("recipe", ["plain", "steady", "gentle", "full", "legacy"])
+@pytest.mark.parametrize("recipe", ["plain", "steady", "full", "legacy"])
 def test_a_recipe_that_was_asked_for_is_not_tried(data: TrainingData, recipe: str) -> None:
     config, choice = _settle(data, PRETRAINED, recipe=recipe)
     assert choice is None
@@ -92,6 +92,17 @@ def test_a_short_training_is_not_given_a_strong_augmentation(data: TrainingData)
     assert choice is not None
     assert (choice.recipe, choice.evidence) == ("plain", {})
     assert choice.reason.startswith("70 steps are too few")
+
+
+@pytest.mark.parametrize(("rate", "recipe"), [(8e-4, "full"), (3e-4, "plain")])
+def test_a_high_rate_of_the_users_trains_the_network_in_full(
+    data: TrainingData, rate: float, recipe: str
+) -> None:
+    config, choice = _settle(data, PRETRAINED, learning_rate=rate, augment="basic")
+    assert choice is not None
+    assert choice.recipe == recipe
+    expected = {"recipe": recipe, "learning_rate": rate, "augment": "basic"}
+    assert config == resolve({"image_size": SIZE, **expected})
 
 
 def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
