@@ -4,21 +4,17 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from fastai.learner import Learner
-from numpy.typing import NDArray
 
 from fastdefect.config import RunConfig, TrainingConfig
-from fastdefect.data.augment import Augmenter, item_seed
 from fastdefect.data.loaders import Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
-from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.data import load_training_data
+from fastdefect.jobs.first_head import start_from_probe
 from fastdefect.jobs.recipe import Choice, settle_recipe
-from fastdefect.metrics import score
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
-from fastdefect.training.features import pooled_features
 from fastdefect.training.learner import (
     ModelSpec,
     build_learner,
@@ -27,10 +23,6 @@ from fastdefect.training.learner import (
     choose_precision,
 )
 from fastdefect.training.loss import class_weights
-from fastdefect.training.probe import fit_probe
-
-# Separates the draws of what the probe sees from those of the training.
-_PROBE_STREAM = 0x70726F6265
 
 
 @dataclass(frozen=True)
@@ -112,53 +104,8 @@ def assemble(
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
     if config.model.head == "linear" and loaded.pretrained and not resumed:
-        _start_from_probe(learn, data, preprocessing, config, on_event)
+        start_from_probe(learn, data, preprocessing, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
-
-
-def _start_from_probe(
-    learn: Learner,
-    data: TrainingData,
-    preprocessing: Preprocessing,
-    config: RunConfig,
-    on_event: OnEvent,
-) -> None:
-    """Make the head the best linear classifier on what the backbone sees now.
-
-    It sees each photo as it is, and augmented once, as the training will.
-    """
-    side, seed = data.split.train, config.training.seed
-    labels = data.manifest.labels[list(side)]
-    augmenter = Augmenter(config.data.augment, preprocessing.image_size)
-
-    def augmented(photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
-        return augmenter(photo, item_seed(seed ^ _PROBE_STREAM, 0, position))
-
-    copies = [
-        pooled_features(
-            learn.model[0],
-            data.store,
-            data.rows(side),
-            preprocessing,
-            device=learn.dls.device,
-            change=change,
-            on_batch=lambda done, look=look: on_event(
-                Progress("looking with the frozen backbone", look * len(side) + done, 2 * len(side))
-            ),
-        )
-        for look, change in enumerate((None, augmented))
-    ]
-    probe = fit_probe(copies, labels, [data.split.parts[i] for i in side], seed=seed)
-    probe.fill(learn.model[1][-1])
-    if probe.held_out is not None:
-        manifest = data.manifest
-        of = score(labels, probe.held_out, manifest.classes, manifest.good)
-        on_event(
-            Note(
-                f"The head begins as a linear classifier on frozen features: AUC {of.auc:.3f}, "
-                f"accuracy {of.accuracy:.1%} over folds of whole parts of train."
-            )
-        )
 
 
 def _learner(
