@@ -32,8 +32,8 @@ from fastdefect.training.probe import Folds, best_strength, cross_predict, make_
 
 CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
 MOST_PHOTOS = 300
-# In short trainings a strong augmentation underfits (docs/benchmarks.md, the ablation), which the
-# trial can't see: its classifier learns to its end.
+# In short trainings a strong augmentation may underfit (docs/benchmarks.md, the ablation).
+# The trial can't see that: its classifier learns to its end.
 FEWEST_STEPS = 100
 MOST_RATE = 4e-4  # above it pretrained features do not stay where they are good
 DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
