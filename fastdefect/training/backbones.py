@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from fastdefect.errors import ModelError
 from fastdefect.training.baseline import SMALL_CNN, build_small_cnn
+from fastdefect.training.folding import fold_batch_norm
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -80,6 +81,8 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
     body = _cut(model, arch, library)
     loaded = _load(whole, body, arch, library, weights, image_size)
     n_features, spatial = _probe(body, arch, image_size)
+    if spatial:
+        fold_batch_norm(body, image_size)
     return Backbone(body, n_features, spatial, mean, std), loaded
 
 
