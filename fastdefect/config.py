@@ -175,6 +175,10 @@ class TrainingConfig:
     members: Annotated[
         int, Ge(1), Flag("Networks to train, each with a seed of its own, and to average.")
     ] = 1
+    final: Annotated[
+        Literal["none", "folds", "refit"],
+        Flag("Learn from all photos, judged by folds held out: their networks' mean, or one anew."),
+    ] = "none"
     freeze_epochs: Annotated[
         int, Ge(0), Flag("First epochs with a frozen backbone; then discriminative rates.")
     ] = 0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.cross_validate import CrossReport
     from fastdefect.jobs.ensemble import EnsembleReport
+    from fastdefect.jobs.final import FinalReport
     from fastdefect.jobs.fit_report import FitReport
     from fastdefect.run import Run
 
@@ -59,7 +60,11 @@ def fit(
                     f"{interrupted.name} is several trainings ({kind}), which fit can't resume.",
                     f"Go on with: {interrupted.resume_command}",
                 )
-            do = {CROSS_VALIDATION: _cross_validate, ENSEMBLE: _average}.get(kind, _fit)
+            whole = interrupted.read_config().training.final != "none"
+            average = _finish if whole else _average
+            do = {CROSS_VALIDATION: _cross_validate, ENSEMBLE: average}.get(kind, _fit)
+        elif settings.training.final != "none":
+            do = _finish
         elif settings.training.members > 1:
             do = _average
         else:
@@ -110,6 +115,20 @@ def _average(
     return report.series.reason
 
 
+def _finish(
+    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
+) -> str:
+    """Networks of the folds and a model that knows all photos, new or resumed; how it ended."""
+    from fastdefect.jobs import final as job
+
+    if interrupted is not None:
+        report = job.resume(interrupted, on_event=screen)
+    else:
+        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    _show_final(screen, report)
+    return report.series.reason
+
+
 def _show_fit(screen: "Screen", report: "FitReport") -> None:
     from fastdefect.jobs.fit_report import as_event_data
 
@@ -156,6 +175,32 @@ def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
         screen.line(f"Go on with: {series.run.resume_command}")
     if average is not None:
         _tell_sealed(screen, average)
+    screen.result("result", report.as_json())
+
+
+def _show_final(screen: "Screen", report: "FinalReport") -> None:
+    from fastdefect.reporting.left import left_line
+    from fastdefect.reporting.tables import folds_table
+
+    series, outcome, model = report.series, report.outcome, report.model
+    if outcome is not None and model is not None:
+        screen.table(
+            folds_table(
+                outcome.spreads,
+                outcome.pooled,
+                outcome.intervals,
+                folds=report.n_folds,
+                n_parts=outcome.n_parts,
+            )
+        )
+        _show_model(screen, model)
+    screen.line(f"Run: {series.run.folder}")
+    if series.left:
+        left = [member.name for member in series.left]
+        screen.line(left_line(len(series.finished), left, series.seconds_left))
+        screen.line(f"Go on with: {series.run.resume_command}")
+    if model is not None:
+        _tell_sealed(screen, model)
     screen.result("result", report.as_json())
 
 

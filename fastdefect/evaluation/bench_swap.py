@@ -17,7 +17,7 @@ from fastdefect.data.bench import measure_border, relight
 from fastdefect.data.store import PhotoStore
 
 Interval = tuple[float, float]
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+Predict = Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.float64]]
 _BATCH = 64  # photos
 
 
@@ -88,7 +88,8 @@ def bench_swap(
 ) -> BenchSwap | None:
     """Swap the border light of the photos in ``rows`` of ``photos`` and predict again.
 
-    ``predict`` maps photos (n, size, size, 3) uint8 to probabilities (n, n_classes).
+    ``predict`` maps photos (n, size, size, 3) uint8, and where in ``rows`` they stand, to
+    probabilities (n, n_classes).
     ``y_true`` (n,) holds the class indices and ``y_prob`` (n, n_classes) what ``predict`` gives
     for the photos as they are. ``good`` is the index of the good class, if any. Which photo
     lends its light follows from ``seed``. ``on_batch`` is told the number of photos done.
@@ -103,7 +104,7 @@ def bench_swap(
     for start in range(0, len(rows), _BATCH):
         batch = range(start, min(start + _BATCH, len(rows)))
         swapped = np.stack([relight(photos[rows[i]], lights[i], lights[donors[i]]) for i in batch])
-        after[batch.start : batch.stop] = predict(swapped).argmax(axis=1)
+        after[batch.start : batch.stop] = predict(swapped, batch).argmax(axis=1)
         if on_batch:
             on_batch(batch.stop)
     return compare(y_true, y_prob.argmax(axis=1), after, good)

@@ -154,10 +154,11 @@ def stress(
 ) -> StressReport:
     """Disturb the photos in ``rows`` of ``photos`` in every way and strength and decide again.
 
-    ``predict`` maps photos (n, height, width, 3) uint8 to probabilities (n, n_classes), and
-    ``decide`` those to decisions (n,), indices of classes. ``y_true`` (n,) holds the class
-    indices, ``parts`` (n,) names the parts, ``good`` is the index of the good class, if any.
-    The draws follow from ``seed``, the disturbance, its strength and the photo's position in
+    ``predict`` maps photos (n, height, width, 3) uint8, and where in ``rows`` they stand, to
+    probabilities (n, n_classes), and ``decide`` those to decisions (n,), indices of classes.
+    ``y_true`` (n,) holds the class indices, ``parts`` (n,) names the parts, ``good`` is the index
+    of the good class, if any. The draws follow from ``seed``, the disturbance, its strength and
+    the photo's position in
     ``rows``. ``on_step`` is told how many photos of how many are predicted, each counted once
     for every strength.
 
@@ -212,7 +213,7 @@ class _Decider:
             before = [self.photos[self.rows[position]] for position in batch]
             after = [change(photo, place) for photo, place in zip(before, batch, strict=True)]
             unchanged += sum(map(np.array_equal, before, after))
-            decided[batch.start : batch.stop] = self.decide(self.predict(np.stack(after)))
+            decided[batch.start : batch.stop] = self.decide(self.predict(np.stack(after), batch))
             self.done += len(batch)
             if self.on_step:
                 self.on_step(self.done, self.total)

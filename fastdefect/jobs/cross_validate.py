@@ -1,6 +1,6 @@
 """``fastdefect fit --folds K``: a run for each fold, judged by photos that it never saw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,19 +246,32 @@ def _outcome(run: Run, config: RunConfig, k: int, rows: Mapping[str, Mapping[str
         [*whole.columns(), "fold", "part"],
         "none",
     )
+    verdicts = _judge(run, config, whole.metrics(), k)
+    outcome = outcome_of(by_fold, whole, parts, verdicts, seed=config.training.seed)
+    _keep(run, outcome, spec)
+    return outcome
+
+
+def outcome_of(
+    by_fold: Mapping[int, Predictions],
+    whole: Predictions,
+    parts: Sequence[str],
+    verdicts: list[Verdict],
+    *,
+    seed: int,
+) -> Outcome:
+    """What the held-out photos say, fold by fold and all together, in ``whole``, of ``parts``."""
     metrics = {fold: predictions.metrics() for fold, predictions in by_fold.items()}
-    outcome = Outcome(
+    return Outcome(
         metrics,
         whole.metrics(),
         spread_over_folds(list(metrics.values())),
         bootstrap_intervals(
-            whole.y_true, whole.y_prob, parts, spec.classes, spec.good, seed=config.training.seed
+            whole.y_true, whole.y_prob, parts, whole.classes, whole.good, seed=seed
         ),
-        _judge(run, config, whole.metrics(), k),
+        verdicts,
         len(set(parts)),
     )
-    _keep(run, outcome, spec)
-    return outcome
 
 
 def _judge(run: Run, config: RunConfig, held_out: Metrics, k: int) -> list[Verdict]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
+from fastdefect.data.folds import read_folds
 from fastdefect.data.manifest import list_photos, read_photos
 from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.split import read_split
@@ -28,7 +29,8 @@ class EvaluationPhotos:
 
     ``split`` is valid, test, or data for photos from elsewhere. ``opening`` says the
     how-manyeth time the run's sealed test is seen; None if it isn't. ``all_parts`` names the
-    part of every photo of the manifest.
+    part of every photo of the manifest. ``fold``: of validation photos that were held out in
+    turn (``fit --final``), the fold of each, from 1.
     """
 
     manifest: Manifest
@@ -37,6 +39,7 @@ class EvaluationPhotos:
     split: str
     opening: int | None
     all_parts: tuple[str, ...]
+    fold: tuple[int, ...] | None = None
 
     @property
     def rows(self) -> list[int]:
@@ -97,6 +100,9 @@ def load_evaluation_photos(
             "It was split with --test 0; use --split valid, or --data DIR for other photos.",
         )
     photos = EvaluationPhotos(manifest, store, side, name, None, parts)
+    if name == "valid" and run.folds_path.exists():
+        folds = read_folds(run.folds_path, manifest)
+        photos = replace(photos, fold=tuple(folds.fold[i] for i in side))
     seen = _sealed_among(run, photos)
     if not seen:
         return photos

@@ -1,6 +1,7 @@
 """What a training came to: its best model measured, everything written and plotted."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.log import Log
 from fastdefect.metrics import Metrics, one_answer
 from fastdefect.reporting.plots import plot_confusion, plot_curves
-from fastdefect.run import Run
+from fastdefect.run import FINISHED, Run
 from fastdefect.training.fit import Fitted
+from fastdefect.training.learner import ModelSpec
 from fastdefect.training.predict import class_probabilities
 
 
@@ -58,26 +60,50 @@ def measure_model(run: Run, job: Job, reason: str, best_epoch: int | None, log: 
 
     ``best_epoch`` is None for a model that is of no one epoch.
     """
-    metrics: dict[str, Metrics] = {}
     job.learn.model.load_state_dict(load_file(run.model_path))
-    for name in ("train", "valid"):
-        predictions = predict(job, job.data.split.of(name), f"measuring {name}", log)
-        metrics[name] = predictions.metrics()
-        run.write_predictions(name, predictions.rows(), predictions.columns(), "none")
+    predictions = {
+        name: predict(job, job.data.split.of(name), f"measuring {name}", log)
+        for name in ("train", "valid")
+    }
+    report = keep_figures(
+        run, job.config, job.spec, predictions, lambda valid: _swap_benches(job, valid, log), log
+    )
+    n_test = len(job.data.split.test)
+    return replace(report, reason=reason, best_epoch=best_epoch, n_test=n_test)
+
+
+def keep_figures(
+    run: Run,
+    config: RunConfig,
+    spec: ModelSpec,
+    predictions: Mapping[str, Predictions],
+    swap_benches: Callable[[Predictions], BenchSwap | None],
+    log: Log,
+) -> FitReport:
+    """Write and plot all that follows from the model's predictions of train and valid."""
+    metrics: dict[str, Metrics] = {}
+    for name, of in predictions.items():
+        metrics[name] = of.metrics()
+        run.write_predictions(name, of.rows(), of.columns(), "none")
         run.write_metrics(name, metrics[name].as_json())
-    _tell_if_blind(metrics["valid"], job.spec.classes, log)
-    keep_temperature(run, "none", predictions)  # the last: those of validation
-    swap = _swap_benches(run, job, predictions, log)
+    valid = predictions["valid"]
+    _tell_if_blind(metrics["valid"], spec.classes, log)
+    keep_temperature(run, "none", valid)
+    swap = swap_benches(valid)
+    if swap is None:
+        only = spec.classes[valid.y_true[0]]
+        log(Note(f"No bench swap: all validation photos are {only!r}, none lends another bench."))
+    else:
+        run.write_bench_swap("valid", swap.as_json())
     plot_confusion(
         metrics["valid"].confusion,
-        job.spec.classes,
+        spec.classes,
         run.confusion_path,
         title=f"Validation, {metrics['valid'].n} photos",
-        good=job.spec.good,
+        good=spec.good,
     )
-    verdicts = judge(parse_targets(job.config), run.read_metrics())
-    n_test = len(job.data.split.test)
-    return FitReport(run, reason, best_epoch, metrics, verdicts, n_test, swap)
+    verdicts = judge(parse_targets(config), run.read_metrics())
+    return FitReport(run, FINISHED, None, metrics, verdicts, 0, swap)
 
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
@@ -93,11 +119,11 @@ def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
         )
 
 
-def _swap_benches(run: Run, job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
-    """Measure and keep how the validation photos fare on another class's bench."""
+def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
+    """How the validation photos fare on another class's bench."""
     side, classes = job.data.split.valid, job.spec.classes
 
-    def predict(photos: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.float64]:
         return class_probabilities(
             job.learn.model,
             photos,
@@ -106,7 +132,7 @@ def _swap_benches(run: Run, job: Job, valid: Predictions, log: Log) -> BenchSwap
             device=job.learn.dls.device,
         )
 
-    swap = bench_swap(
+    return bench_swap(
         predict,
         job.data.store,
         job.data.rows(side),
@@ -116,12 +142,6 @@ def _swap_benches(run: Run, job: Job, valid: Predictions, log: Log) -> BenchSwap
         seed=job.config.training.seed,
         on_batch=lambda done: log(Progress("swapping benches", done, len(side))),
     )
-    if swap is None:
-        only = classes[valid.y_true[0]]
-        log(Note(f"No bench swap: all validation photos are {only!r}, none lends another bench."))
-    else:
-        run.write_bench_swap("valid", swap.as_json())
-    return swap
 
 
 def predict(job: Job, side: tuple[int, ...], task: str, log: Log) -> Predictions:

@@ -97,12 +97,14 @@ def _judge(run: Run, device: Device, on_event: OnEvent) -> tuple[str, Judged]:
     if run.read_kind() == CROSS_VALIDATION:
         return OUT_OF_FOLD, _read_out_of_fold(run)
     judged = judge_validation(run, "none", device, on_event)
+    if run.folds_path.exists():  # each photo was held out once
+        return "valid", judged
     photos = counted(len(judged.parts), "validation photo")
     on_event(
         Note(
             f"Only the {photos} of {run.name} can be asked about: a model repeats the labels that "
-            "it was trained on. fastdefect fit --folds 5 makes a run that covers all photos "
-            "outside the test.",
+            "it was trained on. fastdefect fit --final folds makes a run that covers all photos "
+            "outside the test, and so does --folds 5.",
             "warning",
         )
     )

@@ -100,7 +100,7 @@ def stress(
     model = load_model(run, photos, device)
     fixed, _ = parse_views(decision.views)
     report = stress_photos(
-        lambda pixels: model.predict_pixels(pixels, fixed),
+        lambda pixels, at: model.predict_pixels(pixels, at, fixed),
         photos.store,
         photos.rows,
         np.array([spec.classes.index(photo.label) for photo in photos.photos], np.int64),

@@ -1,34 +1,44 @@
 """A run's best model, ready to predict."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from fastai.learner import Learner
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from torch import nn
 
 from fastdefect.config import Device
 from fastdefect.data.loaders import build_loaders
 from fastdefect.data.store import PhotoStore
+from fastdefect.errors import RunError
+from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.events import OnEvent, Progress
 from fastdefect.jobs.assemble import choose_machine
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
+from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.learner import ModelSpec, build_learner, build_loss
 from fastdefect.training.predict import View, class_probabilities
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The best model of a run in a Learner over the photos that it is measured on."""
+    """The best model of a run in a Learner over the photos that it is measured on.
+
+    ``judges``: where ``photos`` are in folds, the network that was trained without each fold.
+    """
 
     learn: Learner
     spec: ModelSpec
     photos: EvaluationPhotos
+    judges: Sequence[nn.Module] = ()
 
     @property
     def good_index(self) -> int | None:
@@ -39,30 +49,72 @@ class TrainedModel:
         self, views: Sequence[View] = (), *, on_event: OnEvent, label: str = "predicting"
     ) -> Predictions:
         """What it says of its photos, averaged over ``views``."""
-        total = len(self.photos.side)
-        y_prob = class_probabilities(
-            self.learn.model,
+        rows, total = self.photos.rows, len(self.photos.side)
+        y_prob = self._ask(
             self.photos.store,
-            self.photos.rows,
-            self.spec.preprocessing,
-            device=self.learn.dls.device,
-            views=views,
-            on_batch=lambda done: on_event(Progress(label, done, total)),
+            rows,
+            range(total),
+            views,
+            lambda done: on_event(Progress(label, done, total)),
         )
         return self.joined(y_prob)
 
     def predict_pixels(
-        self, pixels: PhotoStore | NDArray[np.uint8], views: Sequence[View] = ()
+        self, pixels: NDArray[np.uint8], positions: Sequence[int], views: Sequence[View] = ()
     ) -> NDArray[np.float64]:
-        """Probabilities (n, n_classes) of any photos (n, size, size, 3) uint8."""
-        return class_probabilities(
-            self.learn.model,
-            pixels,
-            range(len(pixels)),
-            self.spec.preprocessing,
-            device=self.learn.dls.device,
-            views=views,
+        """Probabilities (n, n_classes) of changed photos (n, size, size, 3) uint8.
+
+        ``positions``: where among its photos each of them stands.
+        """
+        return self._ask(pixels, range(len(pixels)), positions, views, None)
+
+    def swap_benches(
+        self,
+        predictions: Predictions,
+        views: Sequence[View] = (),
+        *,
+        seed: int = 0,
+        on_event: OnEvent,
+    ) -> BenchSwap | None:
+        """How many decisions another class's bench changes; None with photos of one class only."""
+        total = len(self.photos.side)
+        return bench_swap(
+            lambda swapped, at: self.predict_pixels(swapped, at, views),
+            self.photos.store,
+            self.photos.rows,
+            predictions.y_true,
+            predictions.y_prob,
+            good=self.good_index,
+            seed=seed,
+            on_batch=lambda done: on_event(Progress("swapping benches", done, total)),
         )
+
+    def _ask(
+        self,
+        store: PhotoStore | NDArray[np.uint8],
+        rows: Sequence[int],
+        positions: Sequence[int],
+        views: Sequence[View],
+        on_batch: Callable[[int], None] | None,
+    ) -> NDArray[np.float64]:
+        """Each photo by the network that never saw its part, where folds say which that is."""
+        fold = self.photos.fold
+        network_of = np.array([fold[i] - 1 if fold else 0 for i in positions])
+        y_prob = np.empty((len(rows), len(self.spec.classes)))
+        done = 0
+        for number in np.unique(network_of):
+            (mine,) = np.nonzero(network_of == number)
+            y_prob[mine] = class_probabilities(
+                self.judges[number] if fold else self.learn.model,
+                store,
+                [rows[int(i)] for i in mine],
+                self.spec.preprocessing,
+                device=self.learn.dls.device,
+                views=views,
+                on_batch=partial(_further, done, on_batch) if on_batch else None,
+            )
+            done += len(mine)
+        return y_prob
 
     def joined(self, y_prob: NDArray[np.float64]) -> Predictions:
         """The probabilities (n, n_classes) of its photos, with their names and labels."""
@@ -106,4 +158,33 @@ def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedMod
         members=spec.members,
     )
     learn.model.load_state_dict(load_file(run.model_path))
-    return TrainedModel(learn, spec, photos)
+    return TrainedModel(learn, spec, photos, _judges(run, learn.model, photos))
+
+
+def fold_name(number: int) -> str:
+    """The folder, in a run with ``--final``, of the network trained without a fold, from 1."""
+    return f"fold-{number}"
+
+
+def _judges(run: Run, model: nn.Module, photos: EvaluationPhotos) -> Sequence[nn.Module]:
+    """The networks of the folds; ``model`` is made of such or is one like them."""
+    if photos.fold is None:
+        return ()
+    one = model.networks[0] if isinstance(model, Ensemble) else model
+    judges = []
+    for number in range(1, max(photos.fold) + 1):
+        path = run.member(fold_name(number)).model_path
+        if not path.exists():
+            raise RunError(
+                f"Expected the network that was trained without fold {number} in {path}, but it "
+                "is not there: nothing else can be asked about that fold's photos.",
+                "Have it trained anew: delete its folder, then " + run.resume_command,
+            )
+        judge = deepcopy(one)
+        judge.load_state_dict(load_file(path))
+        judges.append(judge)
+    return judges
+
+
+def _further(before: int, on_batch: Callable[[int], None], done: int) -> None:
+    on_batch(before + done)

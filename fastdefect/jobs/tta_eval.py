@@ -1,7 +1,7 @@
 """``fastdefect tta-eval``: a run's model on a split or on other photos, without and with TTA."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,18 +9,18 @@ from typing import Any
 import torch
 
 from fastdefect.config import Device
-from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.bench_swap import BenchSwap
 from fastdefect.evaluation.paired import McNemar, mcnemar, mcnemar_by_part
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views, resolve_views
-from fastdefect.events import OnEvent, Progress
+from fastdefect.events import OnEvent
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained_model import TrainedModel, load_model, read_spec
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
 from fastdefect.training.learner import choose_device
-from fastdefect.training.predict import View
 
 # How the plain and the averaged predictions fare on another class's bench.
 Swaps = tuple[BenchSwap | None, BenchSwap | None]
@@ -97,6 +97,12 @@ def tta_eval(
         what="test-time augmentation",
         on_event=on_event,
     )
+    if n_random and photos.fold is not None:
+        raise UsageError(
+            f"--views {views}: the validation photos of {run.name} are each for one of its "
+            "networks, and random views are for one that is asked about all of them.",
+            "Choose fixed views, for example --views flips, or --split test, or --data.",
+        )
     model = load_model(run, photos, device)
 
     def timed(predict: Callable[[], Predictions]) -> tuple[Predictions, float]:
@@ -113,27 +119,10 @@ def tta_eval(
             lambda: model.predict(fixed, on_event=on_event, label=f"views: {views}")
         )
     swaps = (
-        _swap_benches(model, plain, (), on_event),
-        _swap_benches(model, averaged, fixed, on_event) if fixed else None,
+        model.swap_benches(plain, on_event=on_event),
+        model.swap_benches(averaged, fixed, on_event=on_event) if fixed else None,
     )
     return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds), swaps)
-
-
-def _swap_benches(
-    model: TrainedModel, predictions: Predictions, views: Sequence[View], on_event: OnEvent
-) -> BenchSwap | None:
-    """How many decisions another class's bench changes; None with photos of one class only."""
-    photos = model.photos
-    return bench_swap(
-        lambda swapped: model.predict_pixels(swapped, views),
-        photos.store,
-        photos.rows,
-        predictions.y_true,
-        predictions.y_prob,
-        good=model.good_index,
-        seed=0,
-        on_batch=lambda done: on_event(Progress("swapping benches", done, len(photos.side))),
-    )
 
 
 def _random_views(model: TrainedModel, n: int, seed: int) -> Predictions:

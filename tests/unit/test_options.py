@@ -139,7 +139,7 @@ def test_help_shows_each_flag_with_its_default() -> None:
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
     """The real program with a job that only keeps what it is handed, and then breaks off."""
     from fastdefect.errors import DataError
-    from fastdefect.jobs import cross_validate, ensemble, fit
+    from fastdefect.jobs import cross_validate, ensemble, final, fit
 
     received: list[tuple[RunConfig, dict[str, Any]]] = []
 
@@ -157,6 +157,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[s
     replace_start(fit)
     replace_start(cross_validate)
     replace_start(ensemble)
+    replace_start(final)
     return received
 
 
@@ -215,6 +216,9 @@ def test_folds_and_members_are_jobs_of_their_own(
         ("--folds", "4"): "cross_validate",
         ("--members", "2"): "ensemble",
         ("--members", "2", "--folds", "4"): "ensemble",  # which refuses them together
+        ("--final", "refit"): "final",
+        ("--final", "folds", "--folds", "4"): "final",
+        ("--final", "none", "--folds", "4"): "cross_validate",
         ("--members", "1"): "fit",
         (): "fit",
     }

@@ -1,6 +1,7 @@
 """The bench swap: models with known habits, and shares worked out by hand."""
 
 from collections import Counter
+from collections.abc import Sequence
 from math import nan, sqrt
 
 import numpy as np
@@ -41,11 +42,11 @@ def nearest(values: NDArray[np.float64], to: tuple[int, ...]) -> NDArray[np.floa
     return certain(guesses, len(to))
 
 
-def sees_the_bench(photos: NDArray[np.uint8]) -> NDArray[np.float64]:
+def sees_the_bench(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
     return nearest(photos[:, :2, :2].mean(axis=(1, 2, 3)), BENCHES)
 
 
-def sees_the_part(photos: NDArray[np.uint8]) -> NDArray[np.float64]:
+def sees_the_part(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
     return nearest(photos[:, 14:18, 14:18].mean(axis=(1, 2, 3)), METALS)
 
 
@@ -81,7 +82,7 @@ def test_rows_of_the_store_are_not_positions() -> None:
     y_true = LABELS[shuffled]
     seen: list[NDArray[np.uint8]] = []
 
-    def predict(batch: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def predict(batch: NDArray[np.uint8], at: Sequence[int]) -> NDArray[np.float64]:
         seen.extend(batch)
         return sees_the_bench(batch)
 
@@ -99,10 +100,11 @@ def test_rows_of_the_store_are_not_positions() -> None:
 
 def test_photos_come_in_batches_and_progress_is_told() -> None:
     y_true = np.arange(150) % 2
-    sizes, told = [], []
+    sizes, places, told = [], [], []
 
-    def predict(batch: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def predict(batch: NDArray[np.uint8], at: Sequence[int]) -> NDArray[np.float64]:
         sizes.append(len(batch))
+        places.extend(at)
         return sees_the_part(batch)
 
     photos = photos_of(y_true)
@@ -111,6 +113,7 @@ def test_photos_come_in_batches_and_progress_is_told() -> None:
         good=0, seed=0, on_batch=told.append,
     )  # fmt: skip
     assert sizes == [64, 64, 22]
+    assert places == list(range(150))
     assert told == [64, 128, 150]
 
 

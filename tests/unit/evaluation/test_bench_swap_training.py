@@ -1,6 +1,6 @@
 """What it is all for: a network that learns the bench is found out, and light teaches the part."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -75,7 +75,7 @@ def measured(manifest: Manifest, store: PhotoStore, *, light: bool) -> tuple[flo
     """Accuracy on validation, and what the swap does to it."""
     net = trained(made_loaders(manifest, store, TRAIN, VALID, batch_size=12, light=light))
 
-    def predict(photos: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def predict(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
         return class_probabilities(net, photos, range(len(photos)), PREPROCESSING, device=CPU)
 
     rows = [manifest.photos[index].row for index in VALID]

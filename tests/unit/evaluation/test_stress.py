@@ -1,6 +1,7 @@
 """Stress: a predictor that only sees brightness, and flips worked out by hand."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -33,7 +34,7 @@ def flat(levels: tuple[int, ...], side: int = 8) -> Pixels:
     return np.array(levels, np.uint8)[:, None, None, None] * np.ones((1, side, side, 3), np.uint8)
 
 
-def brightness(photos: Pixels) -> NDArray[np.float64]:
+def brightness(photos: Pixels, at: Sequence[int] = ()) -> NDArray[np.float64]:
     """P(good) grows with the mean level, and is a half at 100."""
     bright = 1 / (1 + np.exp((100 - photos.mean(axis=(1, 2, 3))) / 10))
     return np.stack([1 - bright, bright], axis=1)
@@ -121,7 +122,7 @@ def test_without_a_good_class_there_are_flips_and_no_rates() -> None:
 def test_rows_of_the_store_are_not_positions_and_each_photo_has_its_own_draws() -> None:
     seen: list[Pixels] = []
 
-    def predict(photos: Pixels) -> NDArray[np.float64]:
+    def predict(photos: Pixels, at: Sequence[int]) -> NDArray[np.float64]:
         seen.extend(photos)
         return brightness(photos)
 
@@ -149,7 +150,7 @@ def test_rows_of_the_store_are_not_positions_and_each_photo_has_its_own_draws() 
 def test_photos_come_in_batches_and_steps_are_told() -> None:
     n, sizes, told = 150, [], []
 
-    def predict(photos: Pixels) -> NDArray[np.float64]:
+    def predict(photos: Pixels, at: Sequence[int]) -> NDArray[np.float64]:
         sizes.append(len(photos))
         return brightness(photos)
 

@@ -123,7 +123,7 @@ def test_an_ordinary_run_is_asked_about_its_validation_photos_alone(data: Path) 
     assert found.source == "valid"
     assert found.rows()[0]["path"] == "defect/8-1.png"
     assert "Only the 32 validation photos of x" in notes(events)
-    assert "fastdefect fit --folds 5" in notes(events)
+    assert "fastdefect fit --final folds" in notes(events)
 
 
 @pytest.mark.parametrize("kind", [CROSS_VALIDATION, TRAINING])

@@ -40,7 +40,9 @@ class BrightIsGood:
     views: Sequence[Any] = ()
     good_index: int | None = 1
 
-    def predict_pixels(self, pixels: NDArray[np.uint8], views: Sequence[Any]) -> NDArray[Any]:
+    def predict_pixels(
+        self, pixels: NDArray[np.uint8], positions: Sequence[int], views: Sequence[Any]
+    ) -> NDArray[Any]:
         self.views = views
         good = 1 / (1 + np.exp((LINE - pixels.mean(axis=(1, 2, 3))) / 10))
         return np.stack([1 - good, good], axis=1)
