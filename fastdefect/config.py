@@ -164,6 +164,10 @@ class TrainingConfig:
         Literal["frozen", "train"],
         Flag("Statistics of pretrained batch-norm layers: frozen as they are, or trained."),
     ] = "frozen"
+    early_layers: Annotated[
+        Literal["fixed", "train"],
+        Flag("The first pretrained layers, up to a quarter of the resolution: fixed, or trained."),
+    ] = "fixed"
     clip: Annotated[float, Ge(0), Flag("Largest gradient norm; 0 turns clipping off.")] = 1.0
     weight_average: Annotated[
         float, Ge(0), Lt(1), Flag("Share that the weights' moving average keeps a step; 0: none.")
@@ -232,6 +236,7 @@ _SECTIONS = tuple(part for part in fields(RunConfig) if part.name != "given")
 _PLAIN = {
     "head": "linear",
     "batch_norm": "frozen",
+    "early_layers": "fixed",
     "learning_rate": 0.0002,
     "balance": "none",
     "mixup_alpha": 0.0,
@@ -247,6 +252,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "full": {
         "head": "mlp",
         "batch_norm": "train",
+        "early_layers": "train",
         "learning_rate": 0.0008,
         "balance": "sampler",
         "mixup_alpha": 0.3,
@@ -258,6 +264,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "arch": "resnet50",
         "head": "mlp",
         "batch_norm": "train",
+        "early_layers": "train",
         "epochs": 25,
         "batch_size": 24,
         "learning_rate": 0.0008,
@@ -284,6 +291,7 @@ _ONCE: Mapping[str, Any] = {
     "recipe": "full",
     "head": "mlp",
     "batch_norm": "train",
+    "early_layers": "train",
     "keep": "best",
 }
 

@@ -27,6 +27,7 @@ OLD: Settings = {
     "weights": "none",
     "head": "mlp",
     "batch_norm": "train",
+    "early_layers": "train",
     "balance": "none",
     "augment": "none",
     "label_smoothing": 0.0,
@@ -179,6 +180,7 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
     rungs.add("pretrained", "pretrained weights", weights=weights)
     rungs.add("probe", "linear head from a probe", head=improved["head"])
     rungs.add("statistics", "frozen batch-norm statistics", batch_norm=improved["batch_norm"])
+    rungs.add("early", "early layers fixed", early_layers=improved["early_layers"])
     rungs.choose("balance", improved["balance"])
     rungs.choose("augment", improved["augment"])
     rungs.add("smoothing", "label smoothing", label_smoothing=improved["label_smoothing"])
@@ -207,13 +209,14 @@ def leave_one_out(improved: Settings) -> tuple[Step, ...]:
     full = {name: improved[name] for name in OLD} | {"weights": _weights_of(improved)}
     steps = [Step("improved", "the improved pipeline", full, None)]
     # Random weights are not to be frozen, nor their statistics.
-    of_pretrained = ("freeze_epochs", "head", "batch_norm")
+    of_pretrained = ("freeze_epochs", "head", "batch_norm", "early_layers")
     without = (
         ("no-freeze", "without freezing first", ("freeze_epochs",)),
         ("no-pretrained", "without pretrained weights", ("weights", *of_pretrained)),
         ("no-arch", "the small CNN instead", ("arch", "weights", *of_pretrained)),
         ("no-probe", "with the mlp head", ("head",)),
         ("no-statistics", "with batch-norm statistics trained", ("batch_norm",)),
+        ("no-early", "with early layers trained", ("early_layers",)),
         ("no-balance", "without balancing", ("balance",)),
         ("no-augment", "without augmentation", ("augment",)),
         ("no-smoothing", "without label smoothing", ("label_smoothing",)),

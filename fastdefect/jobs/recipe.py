@@ -36,6 +36,7 @@ MOST_PHOTOS = 300
 # The trial can't see that: its classifier learns to its end.
 FEWEST_STEPS = 100
 MOST_RATE = 4e-4  # above it pretrained features do not stay where they are good
+_OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
 DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
 
 # What a line's camera does over a year, at strengths that a decision should stand.
@@ -79,19 +80,17 @@ def settle_recipe(
 ) -> tuple[RunConfig, Choice | None]:
     """``config`` with its recipe named and applied; the choice, if there was one to make.
 
-    Fields that the user gave stay. Statistics of random batch-norm layers are never frozen.
+    Fields that the user gave stay, but nothing random is kept as it is.
     """
     if config.training.recipe != "auto":
-        if config.training.batch_norm == "frozen" and not loaded.pretrained:
-            on_event(Note("The weights are random: batch-norm statistics are trained, too."))
-            return override(config, {"batch_norm": "train"}), None
-        return config, None
+        settled = config if loaded.pretrained else override(config, _OF_RANDOM)
+        if settled != config:
+            on_event(Note("The weights are random: all layers and their statistics are trained."))
+        return settled, None
     choice = _choose(config, data, backbone, loaded, device, on_event)
     on_event(Note(f"Recipe {choice.recipe}: {choice.reason}."))
     settled = apply_recipe(config, choice.recipe)
-    if settled.training.batch_norm == "frozen" and not loaded.pretrained:
-        settled = override(settled, {"batch_norm": "train"})
-    return settled, choice
+    return (settled if loaded.pretrained else override(settled, _OF_RANDOM)), choice
 
 
 def settle_for(

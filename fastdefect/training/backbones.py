@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from fastdefect.errors import ModelError
 from fastdefect.training.baseline import SMALL_CNN, build_small_cnn
+from fastdefect.training.early_layers import early_parameters
 from fastdefect.training.folding import fold_batch_norm
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -44,13 +45,17 @@ _MAPS_BY_FEATURES = (
 
 @dataclass(frozen=True)
 class Backbone:
-    """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``)."""
+    """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``).
+
+    ``early``: the parameters of its first layers (``early_layers.py``).
+    """
 
     body: nn.Module
     n_features: int
     spatial: bool
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    early: tuple[nn.Parameter, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
     n_features, spatial = _probe(body, arch, image_size)
     if spatial:
         fold_batch_norm(body, image_size)
-    return Backbone(body, n_features, spatial, mean, std), loaded
+    early = early_parameters(body, image_size)
+    return Backbone(body, n_features, spatial, mean, std, early), loaded
 
 
 def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:

@@ -21,6 +21,7 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.training.backbones import Backbone, split_for_rates
 from fastdefect.training.callbacks import FrozenStatistics
+from fastdefect.training.early_layers import FixedLayers
 from fastdefect.training.ensemble import averaging
 from fastdefect.training.head import Head, build_head
 from fastdefect.training.loss import DefectLoss, MixUpLabels
@@ -130,7 +131,7 @@ def build_learner(
         lr=training.learning_rate,
         wd=training.weight_decay,
         metrics=list(metrics),
-        cbs=[*_technique(training, precision), *cbs],
+        cbs=[*_technique(training, precision, backbone), *cbs],
     )
     learn.remove_cb(ProgressCallback)
     learn.logger = _say_nothing
@@ -159,7 +160,7 @@ def _optimizer(name: str) -> Any:
     )
 
 
-def _technique(training: TrainingConfig, precision: str) -> list[Callback]:
+def _technique(training: TrainingConfig, precision: str, backbone: Backbone) -> list[Callback]:
     callbacks: list[Callback] = []
     if precision != "fp32":
         callbacks.append(MixedPrecision(precision))
@@ -169,6 +170,8 @@ def _technique(training: TrainingConfig, precision: str) -> list[Callback]:
         callbacks.append(GradientClip(training.clip))
     if training.batch_norm == "frozen":
         callbacks.append(FrozenStatistics())
+    if training.early_layers == "fixed":
+        callbacks.append(FixedLayers(backbone.early))
     return callbacks
 
 

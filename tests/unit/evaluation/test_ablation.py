@@ -41,7 +41,13 @@ def improved(**changes: Any) -> dict[str, Any]:
         **{"arch": "resnet50", "weights": "auto", "balance": "sampler", "image_size": 224},
         **{"augment": "manufacturing", "label_smoothing": 0.1, "mixup_alpha": 0.3, "clip": 1.0},
         **{"scheduler": "onecycle", "weight_decay": 5e-4, "freeze_epochs": 0, "epochs": 25},
-        **{"head": "mlp", "batch_norm": "train", "light": False, "weight_average": 0.98},
+        **{
+            "head": "mlp",
+            "batch_norm": "train",
+            "early_layers": "train",
+            "light": False,
+            "weight_average": 0.98,
+        },
     }
     return {**fields_of(RunConfig()), **mission, **changes}
 
@@ -130,6 +136,7 @@ def test_a_step_that_changes_nothing_is_left_out_and_one_not_taken_up_is_aside(
     [
         ({"head": "linear"}, ["pretrained", "probe", "sampler"]),
         ({"batch_norm": "frozen"}, ["pretrained", "statistics", "sampler"]),
+        ({"early_layers": "fixed"}, ["pretrained", "early", "sampler"]),
         ({"balance": "loss"}, ["pretrained", "loss-weights", "manufacturing"]),
         ({"balance": "both"}, ["pretrained", "sampler-and-loss", "manufacturing"]),
         ({"balance": "none"}, ["pretrained", "manufacturing", "smoothing"]),
@@ -163,6 +170,7 @@ SETTINGS = st.fixed_dictionaries(
         "weights": st.sampled_from(["none", "auto", "/a/file.safetensors"]),
         "head": st.sampled_from(["linear", "mlp"]),
         "batch_norm": st.sampled_from(["frozen", "train"]),
+        "early_layers": st.sampled_from(["fixed", "train"]),
         "balance": st.sampled_from(["sampler", "loss", "both", "none"]),
         "augment": st.sampled_from(["none", "basic", "manufacturing", "steady"]),
         "label_smoothing": st.sampled_from([0.0, 0.1]),

@@ -18,6 +18,7 @@ RANDOM = LoadedWeights("none", pretrained=False)
 PRETRAINED = LoadedWeights("w.safetensors", pretrained=True, matched=4)
 # As many steps as a trial asks for: 14 photos to train on.
 LONG = {"epochs": 100, "batch_size": 4}
+TRAINED = {"batch_norm": "train", "early_layers": "train"}
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +65,12 @@ def test_random_weights_are_trained_in_full_without_a_trial(data: TrainingData) 
     assert (choice.recipe, choice.evidence) == ("full", {})
 
 
-def test_statistics_of_random_weights_are_never_frozen(data: TrainingData) -> None:
+def test_nothing_random_is_kept_as_it_is(data: TrainingData) -> None:
     config, choice = _settle(data, RANDOM, recipe="plain")
     assert choice is None
-    assert config == resolve({"image_size": SIZE, "recipe": "plain", "batch_norm": "train"})
-    config, _ = _settle(data, RANDOM, batch_norm="frozen")
-    assert config.training.batch_norm == "train"
+    assert config == resolve({"image_size": SIZE, "recipe": "plain", **TRAINED})
+    config, _ = _settle(data, RANDOM, batch_norm="frozen", early_layers="fixed")
+    assert config.training.batch_norm == config.training.early_layers == "train"
 
 
 @pytest.mark.parametrize("recipe", ["plain", "steady", "full", "legacy"])
