@@ -151,6 +151,9 @@ class TrainingConfig:
         ),
     ] = "auto"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
+    min_steps: Annotated[
+        int, Ge(0), Flag("Fewest optimizer steps: few photos get more epochs, unless they are set.")
+    ] = 150
     batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
     learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0002
     weight_decay: Annotated[float, Ge(0), Flag("Weight decay.")] = 5e-4
@@ -266,6 +269,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "batch_norm": "train",
         "early_layers": "train",
         "epochs": 25,
+        "min_steps": 0,
         "batch_size": 24,
         "learning_rate": 0.0008,
         "weight_decay": 5e-4,
@@ -292,6 +296,7 @@ _ONCE: Mapping[str, Any] = {
     "head": "mlp",
     "batch_norm": "train",
     "early_layers": "train",
+    "min_steps": 0,
     "keep": "best",
 }
 

@@ -38,6 +38,7 @@ from fastdefect.jobs.fit_report import parse_targets, predict
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.recipe import settle_for
+from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots import plot_confusion
 from fastdefect.run import CROSS_VALIDATION, EARLY, FAILED, FINISHED, INTERRUPTED, RUNNING, Run
@@ -107,6 +108,7 @@ def start(
     photos = _Photos(manifest, store, folds)
     # Every fold must leave enough to train on, and the network must be there to be built.
     splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
+    config = with_enough_steps(config, len(splits[0].split.train), log)
     # The recipe is chosen on what the first fold trains on, and holds for all.
     config = settle_for(config, splits[0], machine.device, log)
     assemble(config, silent, data=splits[0])

@@ -31,6 +31,7 @@ from fastdefect.jobs.series import (
 )
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.reporting.ensemble_table import MemberFigures
 from fastdefect.run import ENSEMBLE, FAILED, FINISHED, RUNNING, Run
 from fastdefect.training.ensemble import joined_state
@@ -81,6 +82,7 @@ def start(
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = with_enough_steps(config, len(photos.base.train), log)
     config = settle(config, photos, log)
     members = members_of(config)
     run = create_series(

@@ -42,6 +42,7 @@ from fastdefect.jobs.series import (
 )
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.jobs.trained_model import fold_name, load_model
 from fastdefect.run import ENSEMBLE, FAILED, FINISHED, RUNNING, Run
 from fastdefect.training.ensemble import joined_state
@@ -96,8 +97,9 @@ def start(
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = settle(config, photos, log)
     folds = _deal(config, photos)
+    config = with_enough_steps(config, len(folds.pool) * (folds.k - 1) // folds.k, log)
+    config = settle(config, photos, log)
     members = _members(config, folds)
     run = create_series(
         ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}

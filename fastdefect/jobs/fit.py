@@ -11,11 +11,13 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed
-from fastdefect.jobs.assemble import Job, assemble
+from fastdefect.jobs.assemble import Job, assemble, choose_machine
+from fastdefect.jobs.data import load_training_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit_report import FitReport, conclude, parse_targets
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.run import DIVERGED, EARLY, FAILED, FINISHED, RUNNING, Run
 from fastdefect.runs import create_run
 from fastdefect.training.backbones import parameter_count
@@ -34,7 +36,14 @@ def start(
     """Train a new run. Nothing is written before the data and the model are known to work."""
     parse_targets(config)
     log = Log(on_event)
-    job = assemble(config, log)
+    data = load_training_data(
+        config.data,
+        seed=config.training.seed,
+        workers=choose_machine(config.training).workers,
+        on_event=log,
+    )
+    config = with_enough_steps(config, len(data.split.train), log)
+    job = assemble(config, log, data=data)
     run = create_run(runs, name, absolute(job.config), command)
     return begin(run, job, log)
 
