@@ -29,6 +29,7 @@ import fastdefect
 from fastdefect.data.manifest import list_photos, read_photos
 from fastdefect.data.store import PhotoStore
 from fastdefect.evaluation.disturbances import DISTURBANCES, generator
+from fastdefect.evaluation.views import parse_views
 from fastdefect.files import write_bytes, write_json
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos
 from fastdefect.jobs.trained_model import load_model, read_spec
@@ -295,7 +296,12 @@ def _run_model(training: Training, machine: Machine, folder: Path) -> tuple[Pixe
     model = load_model(run, photos, machine.device)  # type: ignore[arg-type]
     if spec.classes != training.sides.classes:
         raise TrainingFailed(f"{folder.name}: its classes are {spec.classes}.")
-    return store[np.asarray(photos.rows)], model.predict_pixels
+    views, _ = parse_views(spec.views)
+
+    def predict(pixels: Pixels) -> Floats:
+        return model.predict_pixels(pixels, range(len(pixels)), views)
+
+    return store[np.asarray(photos.rows)], predict
 
 
 def _changed(

@@ -209,6 +209,10 @@ class ReportConfig:
     folds: Annotated[
         int | None, Ge(2), Flag("Cross-validate: hold each of so many folds out in turn.")
     ] = None
+    views: Annotated[
+        Literal["auto", "none", "flips", "dihedral", "turns", "mirror", "half-turn"],
+        Flag("Views that decisions average; auto: flips where they help validation, or none."),
+    ] = "auto"
     target: Annotated[
         tuple[str, ...], Flag("METRIC=VALUE to be met on validation, e.g. f1=0.95; repeatable.")
     ] = ()
@@ -285,6 +289,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "augment": "manufacturing",
         "balance": "sampler",
         "image_size": 224,
+        "views": "none",
     },
 }
 
@@ -297,6 +302,7 @@ _ONCE: Mapping[str, Any] = {
     "batch_norm": "train",
     "early_layers": "train",
     "min_steps": 0,
+    "views": "none",
     "keep": "best",
 }
 

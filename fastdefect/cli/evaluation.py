@@ -102,8 +102,12 @@ def threshold(
         Path | None, typer.Option("--data", help="Choose on these labelled photos instead.")
     ] = None,
     views: Annotated[
-        str, typer.Option(help="Average over views: none, auto, flips, dihedral, ...")
-    ] = "none",
+        str | None,
+        typer.Option(
+            help="Average over views: none, auto, flips, dihedral, ...",
+            show_default="the run's own",
+        ),
+    ] = None,
     device: OnDevice = "auto",
     runs: Runs = Path("runs"),
     quiet: Quiet = False,

@@ -52,7 +52,7 @@ Views = Annotated[
     typer.Option(
         "--views",
         help="Average over views: none, auto, flips, dihedral, turns, mirror, half-turn.",
-        show_default="the operating point's, or none",
+        show_default="the operating point's, or the run's own",
     ),
 ]
 Threshold = Annotated[

@@ -16,6 +16,7 @@ from fastdefect.files import read_csv
 from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.evaluation_photos import load_evaluation_photos
 from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.jobs.views import require_fixed
 from fastdefect.run import Run
 from fastdefect.training.learner import choose_device
 from fastdefect.training.predict import View
@@ -29,19 +30,13 @@ class Judged:
     parts: tuple[str, ...]
 
 
-def fixed_views(run: Run, text: str) -> tuple[str, Sequence[View]]:
-    """The name and the views of ``text``; raises ``UsageError`` for random ones.
-
-    An operating point holds for what decides, and random views decide otherwise each time.
-    """
-    name = resolve_views(text, run.read_config().data.augment)
-    views, n_random = parse_views(name)
-    if n_random:
-        raise UsageError(
-            f"--views {text}: random views are for tta-eval only.",
-            "Choose fixed views, for example --views flips.",
-        )
-    return name, views
+def fixed_views(run: Run, text: str | None) -> tuple[str, Sequence[View]]:
+    """The name and the views of ``text``, or of the run's own; ``UsageError`` for random ones."""
+    if text is None:
+        name = read_spec(run).views
+    else:
+        name = resolve_views(text, run.read_config().data.augment)
+    return name, require_fixed(name)
 
 
 def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) -> Judged:
@@ -101,7 +96,7 @@ def decision_for(
 
     ``threshold``: "stored" takes the operating point that was chosen, if one was, "argmax" the
     most probable class, and a number is the threshold itself. ``views``: None for those of the
-    operating point, or none.
+    operating point, or else the run's own (``jobs/views.py``).
 
     Raises ``UsageError`` for other texts, for a number where no class is good, and for a
     ``device`` that isn't there: whoever asks before the photos doesn't open the test in vain.
@@ -110,7 +105,7 @@ def decision_for(
     stored = run.read_operating_point() if threshold == "stored" else None
     if stored is not None:
         return _stored_decision(run, stored, views)
-    name, _ = fixed_views(run, views or "none")
+    name, _ = fixed_views(run, views)
     value = None if threshold in ("stored", "argmax") else _share(threshold)
     if value is not None and read_spec(run).good is None:
         raise UsageError(

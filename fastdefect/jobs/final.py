@@ -261,6 +261,7 @@ def _measure(
         spec,
         {"train": train, "valid": valid},
         lambda of: model.swap_benches(of, seed=config.training.seed, on_event=log),
+        lambda views: model.predict(views, on_event=log, label="measuring flipped valid"),
         log,
     )
     report = replace(report, n_test=len(folds.test))

@@ -16,12 +16,13 @@ from fastdefect.events import Note, Progress
 from fastdefect.jobs.assemble import Job
 from fastdefect.jobs.calibration import keep_temperature
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.views import Ask, settle_views
 from fastdefect.metrics import Metrics, one_answer
 from fastdefect.reporting.plots import plot_confusion, plot_curves
 from fastdefect.run import FINISHED, Run
 from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import View, class_probabilities
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,13 @@ def measure_model(run: Run, job: Job, reason: str, best_epoch: int | None, log: 
         for name in ("train", "valid")
     }
     report = keep_figures(
-        run, job.config, job.spec, predictions, lambda valid: _swap_benches(job, valid, log), log
+        run,
+        job.config,
+        job.spec,
+        predictions,
+        lambda valid: _swap_benches(job, valid, log),
+        lambda views: predict(job, job.data.split.valid, "measuring flipped valid", log, views),
+        log,
     )
     n_test = len(job.data.split.test)
     return replace(report, reason=reason, best_epoch=best_epoch, n_test=n_test)
@@ -78,9 +85,13 @@ def keep_figures(
     spec: ModelSpec,
     predictions: Mapping[str, Predictions],
     swap_benches: Callable[[Predictions], BenchSwap | None],
+    ask: Ask,
     log: Log,
 ) -> FitReport:
-    """Write and plot all that follows from the model's predictions of train and valid."""
+    """Write and plot all that follows from the model's predictions of train and valid.
+
+    ``ask`` gives those of valid averaged over views.
+    """
     metrics: dict[str, Metrics] = {}
     for name, of in predictions.items():
         metrics[name] = of.metrics()
@@ -89,6 +100,7 @@ def keep_figures(
     valid = predictions["valid"]
     _tell_if_blind(metrics["valid"], spec.classes, log)
     keep_temperature(run, "none", valid)
+    settle_views(run, config, valid, ask, log)
     swap = swap_benches(valid)
     if swap is None:
         only = spec.classes[valid.y_true[0]]
@@ -144,7 +156,9 @@ def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
     )
 
 
-def predict(job: Job, side: tuple[int, ...], task: str, log: Log) -> Predictions:
+def predict(
+    job: Job, side: tuple[int, ...], task: str, log: Log, views: Sequence[View] = ()
+) -> Predictions:
     """What the network says of the photos ``side``, as it is now; ``task`` names the progress."""
     y_prob = class_probabilities(
         job.learn.model,
@@ -152,6 +166,7 @@ def predict(job: Job, side: tuple[int, ...], task: str, log: Log) -> Predictions
         job.data.rows(side),
         job.spec.preprocessing,
         device=job.learn.dls.device,
+        views=views,
         on_batch=lambda done: log(Progress(task, done, len(side))),
     )
     photos = [job.data.manifest.photos[index] for index in side]

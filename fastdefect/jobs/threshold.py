@@ -80,7 +80,7 @@ def choose_threshold(
     wish: Wish,
     *,
     data: Path | None,
-    views: str,
+    views: str | None,
     device: Device,
     command: str,
     on_event: OnEvent,

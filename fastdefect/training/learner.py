@@ -31,7 +31,8 @@ from fastdefect.training.loss import DefectLoss, MixUpLabels
 class ModelSpec:
     """All that is needed, beside the weights, to rebuild a model: ``model.json``.
 
-    ``members``: so many networks are the model, by the mean of their probabilities.
+    ``members``: so many networks are the model, by the mean of their probabilities. ``views``
+    names the views of a photo that decisions average (``evaluation/views.py``).
     """
 
     arch: str
@@ -40,6 +41,7 @@ class ModelSpec:
     preprocessing: Preprocessing
     head: Head = "mlp"
     members: int = 1
+    views: str = "none"
 
     def as_json(self) -> dict[str, Any]:
         """The form that ``model.json`` holds."""
@@ -58,7 +60,8 @@ class ModelSpec:
                     steps["image_size"], steps["resize"], tuple(steps["mean"]), tuple(steps["std"])
                 ),
                 content.get("head", "mlp"),
-                content.get("members", 1),  # older models don't say it
+                content.get("members", 1),  # older models don't say these
+                content.get("views", "none"),
             )
         except (KeyError, TypeError) as error:
             raise ModelError(f"model.json is not complete: {error} is missing.") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.cli import TINY, FitResult, invoke, run_fit
+from helpers.cli import TINY, TINY_TRAINING, FitResult, invoke, run_fit
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -264,7 +264,7 @@ def test_preview_shows_originals_beside_augmented(castings: Path, tmp_path: Path
 
 def test_lr_find_suggests_and_plots(castings: Path, tmp_path: Path) -> None:
     out = tmp_path / "lr.png"
-    result = invoke("lr-find", str(castings), *TINY, "--out", str(out))
+    result = invoke("lr-find", str(castings), *TINY_TRAINING, "--out", str(out))
     assert result.exit_code == 0, result.output
     assert "Suggested: --learning-rate" in result.output
     assert out.stat().st_size > 0

@@ -6,13 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from helpers.cli import TINY, FitResult, invoke
+from helpers.cli import TINY_TRAINING, FitResult, invoke
 from helpers.compare import assert_same_run
 from helpers.interrupts import interrupted_in_the_second_fit
 
 from fastdefect.files import read_csv
 
-OPTIONS = (*TINY, "--epochs", "1", "--augment", "none", "--points", "3", "--repeats", "1")
+OPTIONS = (*TINY_TRAINING, "--epochs", "1", "--augment", "none", "--points", "3", "--repeats", "1")
 MEMBERS = ("1-of-4-repeat-1", "1-of-2-repeat-1", "all-repeat-1")
 
 
@@ -108,7 +108,7 @@ def test_no_budget_begins_nothing_and_says_so(castings: Path, tmp_path: Path) ->
 
 
 def test_folds_train_on_so_many_photos_of_each_class(castings: Path, tmp_path: Path) -> None:
-    options = (*TINY, "--epochs", "1", "--augment", "none", "--folds", "2")
+    options = (*TINY_TRAINING, "--epochs", "1", "--augment", "none", "--folds", "2")
     result = invoke(
         "fit", str(castings), "--runs", str(tmp_path), "--photos-per-class", "4", *options
     )

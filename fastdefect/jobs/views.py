@@ -1,0 +1,65 @@
+"""Which views of a photo a run's decisions average, where the user leaves it open."""
+
+from collections.abc import Callable, Sequence
+
+from fastdefect.config import RunConfig
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.views import FIXED_VIEWS, parse_views
+from fastdefect.events import Note, OnEvent
+from fastdefect.jobs.calibration import keep_temperature
+from fastdefect.run import ENSEMBLE, TRAINING, Run
+from fastdefect.training.predict import View
+
+_AUTO = "auto"
+_TRIED = "flips"
+
+Ask = Callable[[Sequence[View]], Predictions]
+
+
+def settle_views(
+    run: Run, config: RunConfig, valid: Predictions, ask: Ask, on_event: OnEvent
+) -> str:
+    """The name of the views that decisions average, kept in ``model.json``, and told.
+
+    ``auto``: flips if they lower the log loss of validation, each calibrated; none without
+    augmentation, as such a model knows no flipped parts, and in trainings that are compared with
+    one another. ``valid``: the predictions without views; ``ask`` gives them with some.
+    """
+    name: str = config.report.views
+    if name == _AUTO:
+        tried = config.data.augment != "none" and run.read_kind() in (TRAINING, ENSEMBLE)
+        name = _better(run, valid, ask(FIXED_VIEWS[_TRIED]), on_event) if tried else "none"
+    run.write_model_spec({**run.read_model_spec(), "views": name})
+    return name
+
+
+def require_fixed(text: str) -> Sequence[View]:
+    """The views of ``text``; raises ``UsageError`` for random ones and for no views' name.
+
+    An operating point holds for what decides, and random views decide otherwise each time.
+    """
+    views, n_random = parse_views(text)
+    if n_random:
+        raise UsageError(
+            f"--views {text}: random views are for tta-eval only.",
+            "Choose fixed views, for example --views flips.",
+        )
+    return views
+
+
+def _better(run: Run, plain: Predictions, flipped: Predictions, on_event: OnEvent) -> str:
+    run.write_predictions("valid", flipped.rows(), flipped.columns(), _TRIED)
+    temperatures = [keep_temperature(run, "none", plain), keep_temperature(run, _TRIED, flipped)]
+    before, after = (t.nll_after if t else 0.0 for t in temperatures)
+    name = _TRIED if after < before else "none"
+    auc = [of.metrics().auc for of in (plain, flipped)]
+    insist = "none, which is four times as fast," if name == _TRIED else _TRIED
+    on_event(
+        Note(
+            f"Four flipped views of each photo change the log loss of validation from {before:.3f} "
+            f"to {after:.3f}, the AUC from {auc[0]:.3f} to {auc[1]:.3f}: decisions average "
+            f"{name}; --views {insist} to insist."
+        )
+    )
+    return name
