@@ -2,6 +2,8 @@
 
 import warnings
 
+from fastdefect.waiting import wait_briefly
+
 __version__ = "0.1.0"
 
 # fastai 2.8 compiles two activations with torch.jit.script while it is imported; torch 2.15
@@ -9,3 +11,6 @@ __version__ = "0.1.0"
 warnings.filterwarnings(
     "ignore", message="`torch.jit.script` is deprecated", category=FutureWarning
 )
+
+# Here, as OpenMP reads it when torch is imported.
+wait_briefly()
