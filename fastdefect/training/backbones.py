@@ -258,8 +258,9 @@ def _public_state(arch: str, library: str, image_size: int) -> tuple[Mapping[str
     if arch == EFFICIENTNET_LITE0:
         return packaged_state(), PACKAGE
     if library == "timm":
-        fetch = partial(_timm_model, arch, image_size, pretrained=True)
-        return download(lambda: fetch().state_dict()), library
+        return download(
+            lambda: _timm_model(arch, image_size, pretrained=True).state_dict()
+        ), library
     default: Any = torchvision.models.get_model_weights(arch)
     # weights_only: the file comes from outside, and unpickling it must not run code.
     fetch = partial(
