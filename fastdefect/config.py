@@ -125,10 +125,15 @@ class ModelConfig:
 
     arch: Annotated[
         str,
-        Flag("Any torchvision classifier or timm name, or small-cnn.", aliases=("--model-type",)),
-    ] = "resnet50"
+        Flag(
+            "auto (resnet50, or efficientnet-lite0 where only its weights can be had), a "
+            "torchvision or timm name, or small-cnn.",
+            aliases=("--model-type",),
+        ),
+    ] = "auto"
     weights: Annotated[
-        str, Flag("auto (cache or download), none (random), or a safetensors file.")
+        str,
+        Flag("auto (cache, download or install), none (random), or a safetensors file."),
     ] = "auto"
     head: Annotated[
         Literal["linear", "mlp"],

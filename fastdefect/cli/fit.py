@@ -138,6 +138,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
         screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
     else:
         _tell_sealed(screen, report)
+        _tell_next(screen)
     screen.result("result", as_event_data(report))
 
 
@@ -158,6 +159,13 @@ def _tell_sealed(screen: "Screen", report: "FitReport") -> None:
         )
 
 
+def _tell_next(screen: "Screen") -> None:
+    screen.line(
+        "Next: fastdefect evaluate, for every figure with its interval; fastdefect threshold, for "
+        "how it decides."
+    )
+
+
 def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
     from fastdefect.reporting.ensemble_table import members_table
     from fastdefect.reporting.left import left_line
@@ -175,6 +183,7 @@ def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
         screen.line(f"Go on with: {series.run.resume_command}")
     if average is not None:
         _tell_sealed(screen, average)
+        _tell_next(screen)
     screen.result("result", report.as_json())
 
 

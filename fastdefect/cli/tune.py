@@ -74,7 +74,8 @@ def tune(
         settings, minutes = resolve(flags, config), budget_minutes(budget)
         chosen = _names(archs, "--archs")
         if chosen:
-            first = [settings.model.arch] if "arch" in settings.given else []
+            named = "arch" in settings.given and settings.model.arch != "auto"
+            first = [settings.model.arch] if named else []
             chosen = tuple(dict.fromkeys([*first, *chosen]))
             settings = override(settings, {"arch": chosen[0]})
         from fastdefect.runs import open_run

@@ -13,8 +13,9 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.data import load_training_data
 from fastdefect.jobs.first_head import start_from_probe
+from fastdefect.jobs.network import build_network
 from fastdefect.jobs.recipe import Choice, settle_recipe
-from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
+from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.learner import (
     ModelSpec,
     build_learner,
@@ -70,7 +71,7 @@ def assemble(
 
     ``data``: photos that are read and split already. ``split_file`` fixes the split.
     ``resumed``: the weights come from a checkpoint. ``members``: the model averages so many
-    networks, trained already. The job's config is ``config`` with its recipe settled.
+    networks, trained already. The job's config is ``config`` with its network and recipe settled.
     """
     machine = choose_machine(config.training)
     if data is None:
@@ -82,9 +83,7 @@ def assemble(
             split_file=split_file,
         )
     torch.manual_seed(config.training.seed)  # the first weights
-    backbone, loaded = build_backbone(
-        config.model.arch, config.model.weights, config.data.image_size
-    )
+    config, backbone, loaded = build_network(config, on_event)
     choice = None
     if not resumed:
         _tell_weights(loaded, config.training, on_event)

@@ -25,8 +25,9 @@ from fastdefect.data.wording import counted
 from fastdefect.evaluation.disturbances import DISTURBANCES, generator
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
+from fastdefect.jobs.network import build_network
 from fastdefect.metrics import figures
-from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
+from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.features import Change, pooled_features
 from fastdefect.training.probe import Folds, best_strength, cross_predict, make_folds
 
@@ -96,9 +97,8 @@ def settle_recipe(
 def settle_for(
     config: RunConfig, data: TrainingData, device: torch.device, on_event: OnEvent
 ) -> RunConfig:
-    """The same for several trainings, none of which has a network yet."""
-    model = config.model
-    backbone, loaded = build_backbone(model.arch, model.weights, config.data.image_size)
+    """The same for several trainings, none of which has a network yet; that is settled, too."""
+    config, backbone, loaded = build_network(config, on_event)
     backbone.body.to(device)
     return settle_recipe(config, data, backbone, loaded, device, on_event)[0]
 

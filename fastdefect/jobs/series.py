@@ -29,6 +29,7 @@ from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.network import build_network
 from fastdefect.jobs.recipe import settle_for
 from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
@@ -145,15 +146,14 @@ def seeds_from(seed: int, count: int) -> list[int]:
 
 
 def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:
-    """``auto`` weights that can't be had become none, told once, for all members and for good.
+    """The network named; ``auto`` weights that can't be had became none, told once, for good.
 
-    Else each would try to download them again, some perhaps with success.
+    Else each member would try to download them again, some perhaps with success.
     """
-    model = config.model
-    if model.weights != "auto":
+    if "auto" not in (config.model.arch, config.model.weights):
         return config
-    _, loaded = build_backbone(model.arch, "auto", config.data.image_size)
-    if loaded.pretrained:
+    config, _, loaded = build_network(config, on_event)
+    if loaded.pretrained or config.model.weights != "auto":
         return config
     if loaded.source == "auto":  # for some networks there are none, which is no mishap
         on_event(Note(f"Weights: {loaded.note}.", "warning"))

@@ -124,6 +124,7 @@ def start(
     budget, log = Budget(wish.minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_recipe(settle_archs(config, archs, log), fields, log)
+    archs = archs if len(archs) > 1 else (config.model.arch,)  # named now, if it was auto
     fields = fit_sizes(fields, config, archs, log)
     known = known_points(config, fields)
     plan = TunePlan(fields, tuple(known), wish.folds, wish.trials, wish.minutes, config.given)

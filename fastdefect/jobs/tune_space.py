@@ -13,6 +13,7 @@ from fastdefect.config import RECIPES, RunConfig, apply_recipe, config_fields, o
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.search import Choice, Field, LogRange
 from fastdefect.events import Note, OnEvent
+from fastdefect.jobs.network import AUTO
 from fastdefect.jobs.series import settle_weights
 from fastdefect.training.backbones import build_backbone
 
@@ -165,8 +166,14 @@ def settle_archs(config: RunConfig, archs: Sequence[str], on_event: OnEvent) -> 
     """The config with the first of ``archs`` and with weights that hold for all of them.
 
     Raises ``ModelError`` for an unknown architecture and ``UsageError`` where some of them have
-    pretrained weights and others not: that would decide the search.
+    pretrained weights and others not, which would decide the search, or where auto is among
+    several.
     """
+    if AUTO in archs and len(archs) > 1:
+        raise UsageError(
+            f"--archs {','.join(archs)}: auto is no network, and can't be compared with others.",
+            "Name networks, for example --archs resnet50,efficientnet-lite0.",
+        )
     weights = config.model.weights
     if weights not in ("auto", "none") and len(archs) > 1:
         raise UsageError(
@@ -174,16 +181,16 @@ def settle_archs(config: RunConfig, archs: Sequence[str], on_event: OnEvent) -> 
             "Leave --archs out, or take --weights auto or none.",
         )
     settled = {
-        arch: settle_weights(override(config, {"arch": arch}), on_event).model.weights
-        for arch in archs
+        arch: settle_weights(override(config, {"arch": arch}), on_event).model for arch in archs
     }
-    if len(set(settled.values())) > 1:
-        missing = [arch for arch, of in settled.items() if of == "none"]
+    if len({of.weights for of in settled.values()}) > 1:
+        missing = [arch for arch, of in settled.items() if of.weights == "none"]
         raise UsageError(
             f"--archs: pretrained weights can't be had for {', '.join(missing)}, but for others.",
             "Leave these out, or compare all without: --weights none",
         )
-    return override(config, {"arch": archs[0], "weights": settled[archs[0]]})
+    first = settled[archs[0]]
+    return override(config, {"arch": first.arch, "weights": first.weights})
 
 
 def fit_sizes(

@@ -1,4 +1,4 @@
-"""Any torchvision classifier or timm model, or the baseline, cut down to what gives features.
+"""Any torchvision classifier or timm model, or an own network, cut down to what gives features.
 
 ``build_backbone`` makes the network with random weights; ``load_pretrained`` fills it.
 Whole-model weights are loaded before the cut, so that every public file fits by its own
@@ -7,12 +7,10 @@ key names.
 
 import difflib
 import math
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -24,11 +22,31 @@ from torch import Tensor, nn
 from fastdefect.errors import ModelError
 from fastdefect.training.baseline import SMALL_CNN, build_small_cnn
 from fastdefect.training.early_layers import early_parameters
+from fastdefect.training.efficientnet_lite import (
+    EFFICIENTNET_LITE0,
+    LITE_MEAN,
+    LITE_STD,
+    build_efficientnet_lite0,
+)
 from fastdefect.training.folding import fold_batch_norm
+from fastdefect.training.weights import (
+    INSTALL_PACKAGE,
+    PACKAGE,
+    WeightsLacking,
+    download,
+    one_line,
+    packaged_state,
+    read_safetensors,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-DOWNLOAD_TIMEOUT_S = 10.0
+
+# Networks that are written out here, and what their pixels are normalised by.
+_OWN: Mapping[str, tuple[Callable[[], nn.Module], tuple[float, ...], tuple[float, ...]]] = {
+    SMALL_CNN: (build_small_cnn, IMAGENET_MEAN, IMAGENET_STD),
+    EFFICIENTNET_LITE0: (build_efficientnet_lite0, LITE_MEAN, LITE_STD),
+}
 
 # Families whose feature maps are the output of ``.features``. One that is neither here nor
 # recognised in ``_cut`` loses its last linear layer, and gives the vector that it was fed.
@@ -64,6 +82,7 @@ class LoadedWeights:
 
     ``matched`` tensors of the backbone were filled. ``unmatched`` names those of the file
     that fit nowhere, then those of the backbone that the file lacks and that stay random.
+    ``lacking`` says why public weights were looked for in vain; empty if they weren't.
     """
 
     source: str
@@ -71,6 +90,7 @@ class LoadedWeights:
     matched: int = 0
     unmatched: tuple[str, ...] = ()
     note: str = ""
+    lacking: str = ""
 
 
 def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
@@ -93,11 +113,11 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
 
 
 def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:
-    if arch == SMALL_CNN:
+    if arch in _OWN:
         return "own"
     if arch in torchvision.models.list_models(module=torchvision.models):
         return "torchvision"
-    known = [SMALL_CNN, *torchvision.models.list_models(module=torchvision.models)]
+    known = [*_OWN, *torchvision.models.list_models(module=torchvision.models)]
     if find_spec("timm"):
         import timm
 
@@ -119,7 +139,8 @@ def _create(
     arch: str, library: str, image_size: int
 ) -> tuple[nn.Module, tuple[float, ...], tuple[float, ...]]:
     if library == "own":
-        return build_small_cnn(), IMAGENET_MEAN, IMAGENET_STD
+        build, mean, std = _OWN[arch]
+        return build(), mean, std
     if library == "timm":
         from timm.data.config import resolve_model_data_config
 
@@ -200,7 +221,7 @@ def _refused_size(arch: str, image_size: int) -> Iterator[None]:
         yield
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
-            f"{arch} can't take photos of {image_size} px: {_one_line(error)}",
+            f"{arch} can't take photos of {image_size} px: {one_line(error)}",
             "Choose another --image-size (224 suits most networks) or another --arch.",
         ) from error
 
@@ -216,27 +237,22 @@ def _load(
     """Fill ``body``; ``whole`` holds the uncut network's tensors under their public names."""
     if weights == "none":
         return LoadedWeights("none", pretrained=False, note="random weights, as asked for")
-    if weights == "auto" and library == "own":
+    if weights == "auto" and arch == SMALL_CNN:
         # No mishap: nothing was looked for in vain.
         return LoadedWeights(
             "none", pretrained=False, note=f"random ones, as none are pretrained for {arch}"
         )
     if weights == "auto":
         try:
-            with _socket_timeout(DOWNLOAD_TIMEOUT_S):
-                state = _public_state(arch, library, image_size)
-        except _download_errors() as error:
+            state, whose = _public_state(arch, library, image_size)
+        except WeightsLacking as error:
             return LoadedWeights(
-                "auto",
-                pretrained=False,
-                note=f"no ImageNet weights for {arch}: not in the cache, and the download "
-                f"failed ({_one_line(error)}); going on from RANDOM weights, which needs far "
-                "more photos and epochs: give --weights FILE, or run once with a network",
+                "auto", pretrained=False, note=_going_on(arch, str(error)), lacking=str(error)
             )
         matched, unmatched = _fill(whole, body, state)
-        return LoadedWeights("auto", True, matched, unmatched, f"ImageNet weights of {library}")
+        return LoadedWeights("auto", True, matched, unmatched, f"ImageNet weights of {whose}")
     path = Path(weights)
-    state = _read_safetensors(path)
+    state = read_safetensors(path)
     matched, unmatched = _fill(whole, body, state)
     if matched == 0:
         raise ModelError(
@@ -246,59 +262,31 @@ def _load(
     return LoadedWeights(path.name, True, matched, unmatched, f"weights from {path.name}")
 
 
-def _public_state(arch: str, library: str, image_size: int) -> Mapping[str, Tensor]:
-    state: Mapping[str, Tensor]
+def _public_state(arch: str, library: str, image_size: int) -> tuple[Mapping[str, Tensor], str]:
+    """ImageNet weights and whose they are; raises ``WeightsLacking`` if they can't be had."""
+    if arch == EFFICIENTNET_LITE0:
+        return packaged_state(), PACKAGE
     if library == "timm":
-        state = _timm_model(arch, image_size, pretrained=True).state_dict()
-    else:
-        default: Any = torchvision.models.get_model_weights(arch)
-        # weights_only: the file comes from outside, and unpickling it must not run code.
-        state = default.DEFAULT.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    return state
+        return download(
+            lambda: _timm_model(arch, image_size, pretrained=True).state_dict()
+        ), library
+    default: Any = torchvision.models.get_model_weights(arch)
+    # weights_only: the file comes from outside, and unpickling it must not run code.
+    fetch = partial(
+        default.DEFAULT.get_state_dict, progress=False, check_hash=True, weights_only=True
+    )
+    return download(fetch), library
 
 
-def _download_errors() -> tuple[type[Exception], ...]:
-    # URLError is an OSError; HTTPException is a connection that broke off.
-    errors: tuple[type[Exception], ...] = (OSError, RuntimeError, HTTPException)
-    if find_spec("httpx"):  # comes with timm's hub client
-        import httpx
-
-        errors += (httpx.HTTPError,)
-    return errors
-
-
-@contextmanager
-def _socket_timeout(seconds: float) -> Iterator[None]:
-    # torch.hub passes no timeout: behind a silent firewall it would wait for minutes.
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _one_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:160]
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise ModelError(
-            f"--weights {path}: there is no such file.",
-            "Give a safetensors file, or auto, or none.",
-        )
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ModelError(
-            f"--weights {path} is not a safetensors file: {error}.",
-            "Pickled .pth files can run code and are not read; convert it to safetensors.",
-        ) from error
+def _going_on(arch: str, lacking: str) -> str:
+    """What is told where ImageNet weights can't be had."""
+    mend = "give --weights FILE, or run once with a network"
+    if arch == EFFICIENTNET_LITE0:
+        mend = INSTALL_PACKAGE
+    return (
+        f"no ImageNet weights for {arch}: {lacking}; going on from RANDOM weights, which needs far "
+        f"more photos and epochs: {mend}"
+    )
 
 
 def _fill(

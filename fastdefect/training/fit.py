@@ -42,6 +42,7 @@ from fastdefect.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from fastdefect.training.forecast import Forecast
 from fastdefect.training.predict import class_probabilities
 
 
@@ -116,6 +117,7 @@ def fit(
     early = StopEarly(history, training.patience)
     request = StopOnRequest(stop_requested, keep_state)
     report = Report(history, position, training.epochs, on_event)
+    forecast = Forecast(training, position, on_event, resumed=checkpoint is not None)
     saving = SaveBest(history, keep_state, lambda: save_model(run, kept, len(history.rows)))
     train_accuracy = _train_accuracy(kept, data, preprocessing, learn.dls.device, training.seed)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
@@ -131,7 +133,7 @@ def fit(
             keep_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy)
-        callbacks = [draws, row, saving, early, report, request]
+        callbacks = [draws, row, saving, early, report, forecast, request]
         _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
     reason = FINISHED
     if request.stopped:

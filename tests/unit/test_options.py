@@ -179,10 +179,11 @@ def test_the_old_pipelines_line_runs_as_it_stands(
     _fit(*line.split())
 
     config, _ = handed_over[0]
-    # But for these two the line spells the defaults out.
+    assert config.model.arch == "resnet50"
+    # But for these three the line spells the defaults out.
     assert (config.training.mixup_alpha, config.training.learning_rate) == (0.3, 0.0008)
     default = {name: RECIPES["plain"][name] for name in ("mixup_alpha", "learning_rate")}
-    assert override(config, default) == RunConfig()
+    assert override(config, {**default, "arch": "auto"}) == RunConfig()
     assert config.model.arch == "resnet50"
     assert config.training.batch_size == 24
 

@@ -404,16 +404,17 @@ def test_the_bundled_sample_is_whole_and_small() -> None:
     rows = labels(BUNDLED / "labels.csv")
     files = sorted(path.relative_to(BUNDLED).as_posix() for path in (BUNDLED / "photos").iterdir())
     assert [row["path"] for row in rows] == files
-    assert len(rows) == 120
-    assert len({row["part"] for row in rows}) == 40
+    assert len(rows) == 264
+    assert len({row["part"] for row in rows}) == 132
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 3_000_000
 
 
 def test_the_bundled_sample_is_what_its_readme_says(tmp_path: Path) -> None:
     """Its first two parts, rendered again: not to the byte, as other machines round otherwise."""
-    assert "fastdefect sample data --n 120 --seed 1\n" in (BUNDLED / "README.md").read_text("utf-8")
+    command = "fastdefect sample data --n 264 --seed 1 --size 224 --photos-per-part 2\n"
+    assert command in (BUNDLED / "README.md").read_text("utf-8")
     bundled = {row["path"]: row for row in labels(BUNDLED / "labels.csv")}
-    for row in labels(render_sample(tmp_path, n=6, seed=1)):
+    for row in labels(render_sample(tmp_path, n=4, seed=1, size=224, photos_per_part=2)):
         theirs = bundled[row["path"]]
         assert [row[name] for name in COLUMNS[:5]] == [theirs[name] for name in COLUMNS[:5]]
         for name in COLUMNS[5:]:

@@ -21,7 +21,7 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError, DivergedError, ModelError, RunError
 from fastdefect.events import EpochDone, Event, Note, Progress
 from fastdefect.files import read_csv
-from fastdefect.jobs import series, series_budget
+from fastdefect.jobs import network, series, series_budget
 from fastdefect.jobs.interrupt import StopRequested
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
@@ -540,7 +540,7 @@ def test_weights_that_can_not_be_had_are_settled_once(
     asked: str, loaded: LoadedWeights | None, weights: str, told: list[str],
     config: RunConfig, played: Played, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(series, "build_backbone", lambda *_: (None, loaded))
+    monkeypatch.setattr(network, "build_backbone", lambda *_: (None, loaded))
     settled = settle_weights(_with(config, "model", weights=asked), played.told.append)
     assert settled == _with(config, "model", weights=weights)
     assert _texts(played) == told

