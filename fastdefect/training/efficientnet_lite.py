@@ -8,7 +8,6 @@ The name has a hyphen, as all own networks: timm's ``efficientnet_lite0`` is ano
 """
 
 import math
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -54,7 +53,7 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = SameConv2d(3, _STEM, 3, stride=2)
+        self.conv_stem = same_conv(3, _STEM, 3, stride=2)
         self.bn0 = _norm(_STEM)
         blocks, width_in = [], _STEM
         for count, kernel, first_stride, expansion, width in _STAGES:
@@ -83,7 +82,7 @@ class InvertedBottleneck(nn.Module):
         if expansion > 1:
             self.expand_conv = nn.Conv2d(width_in, wide, 1, bias=False)
             self.bn0 = _norm(wide)
-        self.depthwise_conv = SameConv2d(wide, wide, kernel, stride=stride, groups=wide)
+        self.depthwise_conv = same_conv(wide, wide, kernel, stride=stride, groups=wide)
         self.bn1 = _norm(wide)
         self.project_conv = nn.Conv2d(wide, width, 1, bias=False)
         self.bn2 = _norm(width)
@@ -99,27 +98,21 @@ class InvertedBottleneck(nn.Module):
         return narrow + maps if self.adds else narrow
 
 
+def same_conv(width_in: int, width: int, kernel: int, *, stride: int, groups: int = 1) -> nn.Conv2d:
+    """A convolution with TensorFlow's "same" padding: torch's own where that pads evenly."""
+    if stride > 1:
+        return SameConv2d(width_in, width, kernel, stride=stride, groups=groups, bias=False)
+    return nn.Conv2d(width_in, width, kernel, padding=(kernel - 1) // 2, groups=groups, bias=False)
+
+
 class SameConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's "same" padding.
-
-    With a stride of 2 that is one row and column more behind than before, which no padding of
-    torch's own gives.
-    """
-
-    def __init__(
-        self, width_in: int, width: int, kernel: int, *, stride: int, groups: int = 1
-    ) -> None:
-        even = (kernel - 1) // 2 if stride == 1 else 0  # torch pads by itself where it can
-        options: dict[str, Any] = {"stride": stride, "groups": groups, "padding": even}
-        super().__init__(width_in, width, kernel, bias=False, **options)
+    """With a stride of 2 "same" is one row and column more behind than before, often."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Maps with sides of ceil(side / stride)."""
-        if self.stride[0] > 1:
-            rows, columns = (self._lacking(side) for side in input.shape[-2:])
-            around = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-            input = functional.pad(input, around)
-        return super().forward(input)
+        rows, columns = (self._lacking(side) for side in input.shape[-2:])
+        around = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        return super().forward(functional.pad(input, around))
 
     def _lacking(self, side: int) -> int:
         stride, kernel = self.stride[0], self.kernel_size[0]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fastdefect.training.efficientnet_lite import SameConv2d, build_efficientnet_lite0
+from fastdefect.training.efficientnet_lite import build_efficientnet_lite0, same_conv
 from fastdefect.training.weights import WeightsLacking, packaged_state
 
 
@@ -50,7 +50,7 @@ def test_the_first_weights_are_repeatable_and_let_signals_through() -> None:
 
 @pytest.mark.parametrize(("side", "kernel", "stride"), [(8, 3, 2), (7, 3, 2), (8, 5, 2), (5, 5, 1)])
 def test_padding_is_tensorflows(side: int, kernel: int, stride: int) -> None:
-    convolution = SameConv2d(1, 1, kernel, stride=stride)
+    convolution = same_conv(1, 1, kernel, stride=stride)
     nn.init.ones_(convolution.weight)
     with torch.no_grad():
         sums = convolution(torch.ones(1, 1, side, side))[0, 0, 0]
