@@ -22,9 +22,10 @@ def settle_views(
 ) -> str:
     """The name of the views that decisions average, kept in ``model.json``, and told.
 
-    ``auto``: flips if they lower the log loss of validation, each calibrated; none without
-    augmentation, as such a model knows no flipped parts, and in trainings that are compared with
-    one another. ``valid``: the predictions without views; ``ask`` gives them with some.
+    ``auto``: flips if they raise the AUC of validation or, where that stays, lower its log loss,
+    each calibrated; none without augmentation, as such a model knows no flipped parts, and in
+    trainings that are compared with one another. ``valid``: the predictions without views; ``ask``
+    gives them with some.
     """
     name: str = config.report.views
     if name == _AUTO:
@@ -52,13 +53,14 @@ def _better(run: Run, plain: Predictions, flipped: Predictions, on_event: OnEven
     run.write_predictions("valid", flipped.rows(), flipped.columns(), _TRIED)
     temperatures = [keep_temperature(run, "none", plain), keep_temperature(run, _TRIED, flipped)]
     before, after = (t.nll_after if t else 0.0 for t in temperatures)
-    name = _TRIED if after < before else "none"
     auc = [of.metrics().auc for of in (plain, flipped)]
+    # Ranks first: what flips do to the threshold, temperature and operating point mend.
+    name = _TRIED if (auc[1], -after) > (auc[0], -before) else "none"
     insist = "none, which is four times as fast," if name == _TRIED else _TRIED
     on_event(
         Note(
-            f"Four flipped views of each photo change the log loss of validation from {before:.3f} "
-            f"to {after:.3f}, the AUC from {auc[0]:.3f} to {auc[1]:.3f}: decisions average "
+            f"Four flipped views of each photo change the AUC of validation from {auc[0]:.3f} to "
+            f"{auc[1]:.3f}, the log loss from {before:.3f} to {after:.3f}: decisions average "
             f"{name}; --views {insist} to insist."
         )
     )

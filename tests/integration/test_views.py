@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from helpers.cli import TINY_TRAINING, invoke
 
+from fastdefect.config import resolve
 from fastdefect.evaluation.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
+from fastdefect.events import Event
+from fastdefect.jobs.views import settle_views
 from fastdefect.run import Run
+from fastdefect.runs import create_run
 
 SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2".split()
 
@@ -29,17 +33,49 @@ def chosen(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     return _fit(castings, tmp_path_factory.mktemp("views"))
 
 
-def test_the_lower_calibrated_log_loss_of_validation_decides(chosen: tuple[Run, str]) -> None:
+def test_the_auc_of_validation_decides_then_its_calibrated_log_loss(
+    chosen: tuple[Run, str],
+) -> None:
     run, said = chosen
-    losses = {}
+    losses, areas = {}, {}
     for name in ("none", "flips"):
         of = _valid(run, name)
+        areas[name] = of.metrics().auc
         losses[name] = fit_temperature(of.y_true, of.y_prob).nll_after
         assert run.read_calibration()[name]["nll_after"] == losses[name]
     assert losses["none"] != losses["flips"]
-    best = min(losses, key=lambda name: losses[name])
+    best = max(losses, key=lambda name: (areas[name], -losses[name]))
     assert run.read_model_spec()["views"] == best
     assert f"from {losses['none']:.3f} to {losses['flips']:.3f}" in said.replace("\n", " ")
+
+
+def _said(auc: float, sure: float) -> Predictions:
+    """Ten photos of each class; one bad one ranks in the middle of the good ones."""
+    y_true = np.repeat([0, 1], 10)
+    p = np.where(y_true == 0, sure, 1 - sure) + np.arange(20) * 1e-4
+    p[0] = np.sort(p[10:])[round(10 * (10 * auc - 9)) - 1] + 1e-6 if auc < 1 else p[0]
+    y_prob = np.stack([p, 1 - p], axis=1)
+    return Predictions(tuple(map(str, range(20))), ("defect", "good"), "good", y_true, y_prob)
+
+
+@pytest.mark.parametrize(
+    ("plain", "flipped", "views"),
+    [
+        ((0.95, 0.9), (1.0, 0.9), "flips"),
+        ((1.0, 0.9), (0.95, 0.9), "none"),
+        ((1.0, 0.8), (1.0, 0.8), "none"),
+    ],
+)
+def test_ranks_come_first(
+    plain: tuple[float, float], flipped: tuple[float, float], views: str, tmp_path: Path
+) -> None:
+    run = create_run(tmp_path, "x", resolve({}), "test")
+    run.write_model_spec({})
+    events: list[Event] = []
+    found = settle_views(
+        run, resolve({}), _said(*plain), lambda views: _said(*flipped), events.append
+    )
+    assert found == run.read_model_spec()["views"] == views
 
 
 @pytest.mark.parametrize("views", ["flips", "none"])

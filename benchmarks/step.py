@@ -1,0 +1,91 @@
+"""What a training step takes by what is left as it was pretrained (Linux).
+
+    python benchmarks/step.py [--rounds 3] [--steps 4] [--arch mobilenet_v2] [--image-size 224]
+
+Each way is a process of its own, in turn: batch-norm statistics trained, fixed, fixed and folded
+into the convolutions (what the program does), and early layers fixed as well (its default). Prints
+photos a second of a bare step of 24 random photos, the median over steps and rounds, and the most
+memory that the process took.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+WAYS = ("statistics trained", "statistics fixed", "folded", "folded, early layers fixed")
+
+
+def measure(way: str, arch: str, image_size: int, steps: int) -> dict[str, Any]:
+    """Photos a second of each step, in this process, after one to warm up; peak memory in MB."""
+    import torch
+    from torch import nn
+
+    from fastdefect.training import backbones
+    from fastdefect.training.head import build_head
+    from fastdefect.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    if not way.startswith("folded"):
+        backbones.fold_batch_norm = lambda body, image_size: 0  # type: ignore[assignment]
+    backbone, _ = backbones.build_backbone(arch, "none", image_size)
+    model = nn.Sequential(
+        backbone.body, build_head(backbone.n_features, 2, spatial=backbone.spatial, kind="linear")
+    )
+    model = model.to(memory_format=torch.channels_last).train(way == WAYS[0])
+    if way == WAYS[3]:
+        for parameter in backbone.early:
+            parameter.requires_grad_(False)
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learning, 1e-4)
+    photos = torch.randn(24, 3, image_size, image_size)
+    photos = photos.contiguous(memory_format=torch.channels_last)
+    labels = torch.arange(24) % 2
+    rates = []
+    for _ in range(steps + 1):
+        began = time.perf_counter()
+        nn.functional.cross_entropy(model(photos), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        rates.append(len(photos) / (time.perf_counter() - began))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"rates": rates[1:], "peak": peak}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--arch", default="mobilenet_v2")
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        found = measure(options.one, options.arch, options.image_size, options.steps)
+        print(json.dumps(found))
+        return
+    rates: dict[str, list[float]] = {way: [] for way in WAYS}
+    peaks: dict[str, float] = dict.fromkeys(WAYS, 0.0)
+    for _ in range(options.rounds):
+        for way in WAYS:
+            command = [sys.executable, __file__, "--one", way, "--arch", options.arch]
+            command += ["--steps", str(options.steps), "--image-size", str(options.image_size)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            found = json.loads(done.stdout)
+            rates[way] += found["rates"]
+            peaks[way] = max(peaks[way], found["peak"])
+    first = statistics.median(rates[WAYS[0]])
+    print(f"{'':28s} {'photos/s':>9s} {'times':>6s} {'peak MB':>8s}")
+    for way in WAYS:
+        rate = statistics.median(rates[way])
+        print(f"{way:28s} {rate:9.1f} {rate / first:6.2f} {peaks[way]:8.0f}")
+
+
+if __name__ == "__main__":
+    main()
