@@ -28,6 +28,7 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "TrainingConfig",
+    "Tune",
     "apply_recipe",
     "config_fields",
     "load_config_file",
@@ -39,6 +40,7 @@ __all__ = [
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
+Tune = Literal["all", "head"]
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,10 @@ class TrainingConfig:
             former=Former("preset", {"default": "full", "mission": "legacy"}),
         ),
     ] = "auto"
+    tune: Annotated[
+        Tune,
+        Flag("What learns: the whole network, or in seconds a linear head on its features alone."),
+    ] = "all"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
     learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0002
@@ -427,7 +433,24 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
             f"--epochs {config.training.epochs}.",
             "Frozen epochs count among the epochs; leave at least one to train the whole network.",
         )
+    if config.training.tune == "head":
+        _check_head_alone(config)
     return config
+
+
+def _check_head_alone(config: RunConfig) -> None:
+    if config.model.head != "linear":
+        raise UsageError(
+            f"--tune head fits a linear head, but --head is {config.model.head}, by a flag, a file "
+            f"or --recipe {config.training.recipe}.",
+            "Leave --head and --recipe out, or train with --tune all.",
+        )
+    if config.training.members > 1:
+        raise UsageError(
+            f"--tune head --members {config.training.members}: a head on frozen features draws "
+            "nothing at random, so that all networks would be the same.",
+            "Leave --members out, or train with --tune all.",
+        )
 
 
 def to_toml(config: RunConfig) -> str:

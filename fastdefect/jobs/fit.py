@@ -21,6 +21,7 @@ from fastdefect.runs import create_run
 from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
 from fastdefect.training.fit import Fitted, fit
+from fastdefect.training.fit_head import fit_head
 
 
 def start(
@@ -105,9 +106,10 @@ def go_on(
 def _train(
     run: Run, job: Job, log: Log, checkpoint: Checkpoint | None, stop: StopRequested | None
 ) -> FitReport:
+    train = fit_head if job.config.training.tune == "head" else fit
     try:
         with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
-            ended = fit(
+            ended = train(
                 job.learn,
                 job.data,
                 job.spec.preprocessing,

@@ -80,7 +80,11 @@ def settle_recipe(
     """``config`` with its recipe named and applied; the choice, if there was one to make.
 
     Fields that the user gave stay. Statistics of random batch-norm layers are never frozen.
+    Where only a head learns, recipes don't differ, and none is tried.
     """
+    if config.training.tune == "head":
+        auto = config.training.recipe == "auto"
+        return (apply_recipe(config, "plain") if auto else config), None
     if config.training.recipe != "auto":
         if config.training.batch_norm == "frozen" and not loaded.pretrained:
             on_event(Note("The weights are random: batch-norm statistics are trained, too."))

@@ -10,7 +10,7 @@ import math
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from fastdefect.errors import ModelError
 from fastdefect.training.baseline import SMALL_CNN, build_small_cnn
+from fastdefect.training.stages import Staged, Tap, look_once
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -43,13 +44,17 @@ _MAPS_BY_FEATURES = (
 
 @dataclass(frozen=True)
 class Backbone:
-    """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``)."""
+    """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``).
+
+    ``taps``: where ``staged`` reads it.
+    """
 
     body: nn.Module
     n_features: int
     spatial: bool
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    taps: tuple[Tap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,15 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
     whole = model.state_dict(keep_vars=True)
     body = _cut(model, arch, library)
     loaded = _load(whole, body, arch, library, weights, image_size)
-    n_features, spatial = _probe(body, arch, image_size)
-    return Backbone(body, n_features, spatial, mean, std), loaded
+    n_features, spatial, taps = _probe(body, arch, image_size)
+    return Backbone(body, n_features, spatial, mean, std, taps), loaded
+
+
+def staged(backbone: Backbone) -> Backbone:
+    """The backbone read at several depths: (n, 3, h, w) to (n, ``n_features``)."""
+    width = sum(tap.width for tap in backbone.taps)
+    body = Staged(backbone.body, backbone.taps)
+    return replace(backbone, body=body, n_features=width, spatial=False)
 
 
 def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:
@@ -168,13 +180,13 @@ def _drop_last_linear(model: nn.Module) -> None:
     setattr(model.get_submodule(parent_name), child, nn.Identity())
 
 
-def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool]:
-    """Number of features and whether they come as maps, found by one black photo."""
+def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool, tuple[Tap, ...]]:
+    """Number of features, whether they come as maps, and taps, found by one black photo."""
     training = body.training
     body.eval()
     try:
         with _refused_size(arch, image_size), torch.no_grad():
-            features = body(torch.zeros(1, 3, image_size, image_size))
+            features, taps = look_once(body, torch.zeros(1, 3, image_size, image_size))
     finally:
         body.train(training)
     if features.ndim not in (2, 4):
@@ -182,7 +194,7 @@ def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool]:
             f"{arch} gives features of shape {tuple(features.shape)}, which the head can't pool.",
             "Choose another network, for example resnet50 or convnext_tiny.",
         )
-    return features.shape[1], features.ndim == 4
+    return features.shape[1], features.ndim == 4, taps
 
 
 @contextmanager
