@@ -30,6 +30,7 @@ __all__ = [
     "TrainingConfig",
     "Tune",
     "apply_recipe",
+    "check_tune",
     "config_fields",
     "load_config_file",
     "override",
@@ -433,12 +434,13 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
             f"--epochs {config.training.epochs}.",
             "Frozen epochs count among the epochs; leave at least one to train the whole network.",
         )
-    if config.training.tune == "head":
-        _check_head_alone(config)
     return config
 
 
-def _check_head_alone(config: RunConfig) -> None:
+def check_tune(config: RunConfig) -> None:
+    """Raise ``UsageError`` for settings that ``tune`` head has no use for, of a single training."""
+    if config.training.tune != "head":
+        return
     if config.model.head != "linear":
         raise UsageError(
             f"--tune head fits a linear head, but --head is {config.model.head}, by a flag, a file "

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, check_tune
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
@@ -33,6 +33,7 @@ def start(
     on_event: OnEvent,
 ) -> FitReport:
     """Train a new run. Nothing is written before the data and the model are known to work."""
+    check_tune(config)
     parse_targets(config)
     log = Log(on_event)
     job = assemble(config, log)

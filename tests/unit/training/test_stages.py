@@ -2,11 +2,17 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from fastdefect.training.backbones import build_backbone, staged
+from fastdefect.training.head import build_head
+from fastdefect.training.probe import fit_probe
 from fastdefect.training.stages import Staged, Tap, look_once
 
 SIZE = 64
@@ -58,6 +64,29 @@ def test_reading_leaves_no_hooks_behind() -> None:
         first, second = (read.body.eval()(torch.ones(1, 3, SIZE, SIZE)) for _ in "ab")
     assert torch.equal(first, second)
     assert not any(module._forward_hooks for module in read.body.modules())
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_the_model_decides_as_scikit_learn_does(n_classes: int) -> None:
+    """Photos in, logits out: those of scikit-learn's classifier on the features."""
+    backbone, _ = build_backbone("mobilenet_v3_small", "none", SIZE)
+    body, labels = staged(backbone).body.eval(), np.arange(24) % n_classes
+    photos = torch.rand(24, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+    photos += 0.4 * torch.from_numpy(labels).view(-1, 1, 1, 1)
+    with torch.inference_mode():
+        features = body(photos)
+    probe = fit_probe([features.numpy()], labels, [str(i) for i in range(24)], seed=0)
+    head = build_head(features.shape[1], n_classes, spatial=False, kind="stages")
+    probe.fill(head[-1])  # type: ignore[arg-type]
+    with torch.inference_mode():
+        logits = nn.Sequential(body, head)(photos).numpy()
+    reference = make_pipeline(
+        StandardScaler(), LogisticRegression(C=probe.strength, tol=1e-8, max_iter=3000)
+    )
+    reference.fit(features.numpy().astype(np.float64), labels)
+    expected = reference.decision_function(features.numpy())
+    found = logits[:, 1] - logits[:, 0] if n_classes == 2 else logits
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 class _Tokens(nn.Module):
