@@ -7,11 +7,13 @@ are good (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
@@ -130,7 +132,10 @@ def _solve_all(
         model = LogisticRegression(max_iter=_ITERATIONS, tol=_TOLERANCE, warm_start=True)
         found = []
         for strength in strengths:
-            model.set_params(C=strength).fit(coordinates, labels)
+            with catch_warnings():
+                # A step or two short of the optimum is as good a head.
+                simplefilter("ignore", ConvergenceWarning)
+                model.set_params(C=strength).fit(coordinates, labels)
             intercept = model.intercept_
             coefficients = model.coef_ if axes is None else model.coef_ @ axes.T
             if len(coefficients) == 1:  # two classes: half of the log odds each way
