@@ -28,7 +28,9 @@ __all__ = [
     "ReportConfig",
     "RunConfig",
     "TrainingConfig",
+    "Tune",
     "apply_recipe",
+    "check_tune",
     "config_fields",
     "load_config_file",
     "override",
@@ -39,6 +41,7 @@ __all__ = [
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
+Tune = Literal["all", "head"]
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,10 @@ class TrainingConfig:
             former=Former("preset", {"default": "full", "mission": "legacy"}),
         ),
     ] = "auto"
+    tune: Annotated[
+        Tune,
+        Flag("What learns: the whole network, or in seconds a linear head on its features alone."),
+    ] = "all"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     min_steps: Annotated[
         int, Ge(0), Flag("Fewest optimizer steps: few photos get more epochs, unless they are set.")
@@ -456,6 +463,24 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
             "Frozen epochs count among the epochs; leave at least one to train the whole network.",
         )
     return config
+
+
+def check_tune(config: RunConfig) -> None:
+    """Raise ``UsageError`` for settings that ``tune`` head has no use for, of a single training."""
+    if config.training.tune != "head":
+        return
+    if config.model.head != "linear":
+        raise UsageError(
+            f"--tune head fits a linear head, but --head is {config.model.head}, by a flag, a file "
+            f"or --recipe {config.training.recipe}.",
+            "Leave --head and --recipe out, or train with --tune all.",
+        )
+    if config.training.members > 1:
+        raise UsageError(
+            f"--tune head --members {config.training.members}: a head on frozen features draws "
+            "nothing at random, so that all networks would be the same.",
+            "Leave --members out, or train with --tune all.",
+        )
 
 
 def to_toml(config: RunConfig) -> str:

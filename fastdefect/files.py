@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,3 +96,22 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """All rows of a CSV that this program wrote."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def cache_folder() -> Path | None:
+    """Where what can be computed again is kept for later runs; None if there is no place.
+
+    The folder that FASTDEFECT_CACHE names, else ``fastdefect`` in the system's for such things.
+    It may not exist yet.
+    """
+    if named := os.environ.get("FASTDEFECT_CACHE"):
+        return Path(named)
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without one
+        return None
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "fastdefect"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "fastdefect"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "fastdefect"

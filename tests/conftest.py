@@ -5,10 +5,20 @@ import os
 # Before torch is imported by any test: results must not depend on a developer's settings.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from helpers.cli import FitResult, run_fit
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads a developer's cache, or writes to it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASTDEFECT_CACHE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     read_plan,
+    refuse_head_alone,
     refuse_members,
     resume_series,
     run_series,
@@ -117,6 +118,7 @@ def start(
     if config.report.folds is not None:
         raise UsageError("An ablation compares on one validation split a seed: leave folds out.")
     refuse_members(config)
+    refuse_head_alone(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_weights(config, log)

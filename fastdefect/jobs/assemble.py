@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from fastai.learner import Learner
 
-from fastdefect.config import RunConfig, TrainingConfig
+from fastdefect.config import RunConfig, TrainingConfig, config_fields
 from fastdefect.data.loaders import Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
@@ -24,6 +24,13 @@ from fastdefect.training.learner import (
     choose_precision,
 )
 from fastdefect.training.loss import class_weights
+
+# Settings of a training by epochs, which a head on frozen features does without.
+_OF_EPOCHS = frozenset(
+    "augment light balance epochs batch_size learning_rate weight_decay optimizer scheduler "
+    "mixup_alpha label_smoothing batch_norm early_layers min_steps clip weight_average keep "
+    "freeze_epochs patience".split()
+)
 
 
 @dataclass(frozen=True)
@@ -97,12 +104,12 @@ def assemble(
         data.manifest.classes,
         data.manifest.good,
         preprocessing,
-        config.model.head,
+        "stages" if config.training.tune == "head" else config.model.head,
         members,
     )
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
-    if config.model.head == "linear" and loaded.pretrained and not resumed:
+    if spec.head == "linear" and loaded.pretrained and not resumed:
         start_from_probe(learn, data, preprocessing, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
 
@@ -131,16 +138,20 @@ def _learner(
         device=machine.device,
         light=config.data.light,
     )
-    weights = _class_weights(config.data.balance, data, on_event)
-    loss = build_loss(weights, training.label_smoothing, machine.device)
-    on_event(
-        Note(
-            f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
-            f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
-            f"augment {config.data.augment}{' and light' if config.data.light else ''}, "
-            f"balance {config.data.balance}."
+    weights = None
+    if training.tune == "head":
+        _tell_head_alone(config, machine, data, on_event)
+    else:
+        weights = _class_weights(config.data.balance, data, on_event)
+        on_event(
+            Note(
+                f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
+                f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
+                f"augment {config.data.augment}{' and light' if config.data.light else ''}, "
+                f"balance {config.data.balance}."
+            )
         )
-    )
+    loss = build_loss(weights, training.label_smoothing, machine.device)
     return build_learner(
         dls,
         backbone,
@@ -150,6 +161,26 @@ def _learner(
         head=spec.head,
         members=spec.members,
     )
+
+
+def _tell_head_alone(
+    config: RunConfig, machine: Machine, data: TrainingData, on_event: OnEvent
+) -> None:
+    """What learns, from what; and which of the user's settings have nothing to act on."""
+    on_event(
+        Note(
+            f"{config.model.arch} on {machine.device.type} stays as it is; a linear head learns "
+            f"from what it sees in {len(data.split.train)} photos."
+        )
+    )
+    usual = {leaf.name: leaf for leaf in config_fields() if leaf.name in _OF_EPOCHS}
+    idle = [
+        f"--{name.replace('_', '-')}"
+        for name, leaf in usual.items()
+        if name in config.given and getattr(getattr(config, leaf.section), name) != leaf.default
+    ]
+    if idle:
+        on_event(Note(f"Not used, as there are no epochs: {', '.join(idle)}."))
 
 
 def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[float] | None:
@@ -182,7 +213,9 @@ def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnE
         names = ", ".join(loaded.unmatched[:6])
         more = f" and {len(loaded.unmatched) - 6} more" if len(loaded.unmatched) > 6 else ""
         on_event(Note(f"{loaded.matched} tensors loaded; not matched: {names}{more}."))
-    if training.freeze_epochs and not loaded.pretrained:
+    if training.tune == "head" and not loaded.pretrained:
+        on_event(Note("--tune head leaves random weights as they are: they see little.", "warning"))
+    elif training.freeze_epochs and not loaded.pretrained:
         on_event(
             Note("--freeze-epochs freezes random weights here: they learn nothing.", "warning")
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, check_tune
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.folds import Folds, fold_rows, read_folds, split_for_fold
 from fastdefect.data.photos import Manifest
@@ -95,6 +95,7 @@ def start(
     config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
 ) -> CrossReport:
     """Cross-validate in a new run; nothing is written before the first fold is known to work."""
+    check_tune(config)
     parse_targets(config)
     k = config.report.folds
     if k is None:

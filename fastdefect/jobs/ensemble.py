@@ -11,7 +11,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, check_tune
 from fastdefect.data.wording import first
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
@@ -79,6 +79,7 @@ def start(
             "other: a fold is judged by one network.",
             "Cross-validate without --members, or average without --folds.",
         )
+    check_tune(config)
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)

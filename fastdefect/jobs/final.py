@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file, save_file
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, check_tune
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.folds import Folds, fold_rows, make_folds, split_without
 from fastdefect.data.photos import Manifest
@@ -94,6 +94,7 @@ def start(
 ) -> FinalReport:
     """Train the networks in a new run; nothing is written before they are known to work."""
     _refuse(config)
+    check_tune(config)
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)

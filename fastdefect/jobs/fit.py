@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, check_tune
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
@@ -23,6 +23,7 @@ from fastdefect.runs import create_run
 from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
 from fastdefect.training.fit import Fitted, fit
+from fastdefect.training.fit_head import fit_head
 
 
 def start(
@@ -34,6 +35,7 @@ def start(
     on_event: OnEvent,
 ) -> FitReport:
     """Train a new run. Nothing is written before the data and the model are known to work."""
+    check_tune(config)
     parse_targets(config)
     log = Log(on_event)
     data = load_training_data(
@@ -114,9 +116,10 @@ def go_on(
 def _train(
     run: Run, job: Job, log: Log, checkpoint: Checkpoint | None, stop: StopRequested | None
 ) -> FitReport:
+    train = fit_head if job.config.training.tune == "head" else fit
     try:
         with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
-            ended = fit(
+            ended = train(
                 job.learn,
                 job.data,
                 job.spec.preprocessing,

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, check_tune
 from fastdefect.data.fewer import share_of_parts
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split
@@ -203,6 +203,7 @@ def _check(config: RunConfig, points: int, repeats: int) -> None:
             "Take folds out of the config file.",
         )
     refuse_members(config)
+    check_tune(config)
 
 
 # ---- what the trainings say --------------------------------------------------------------

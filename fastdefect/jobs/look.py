@@ -18,6 +18,7 @@ from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.jobs.assemble import assemble
+from fastdefect.jobs.series import refuse_head_alone
 from fastdefect.reporting.contact_sheet import Tile, contact_sheet
 from fastdefect.reporting.plots import plot_lr_find
 
@@ -99,6 +100,7 @@ def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
 
     Trains a model of its own and leaves no run: fastai's search changes what follows it.
     """
+    refuse_head_alone(config)
     with tempfile.TemporaryDirectory(prefix="fastdefect-") as scratch:
         learn = assemble(config, on_event).learn
         learn.path = Path(scratch)  # fastai keeps the first weights there meanwhile

@@ -19,6 +19,7 @@ from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     read_plan,
+    refuse_head_alone,
     refuse_members,
     resume_series,
     run_series,
@@ -75,6 +76,7 @@ def start(
     if config.report.folds is not None:
         raise UsageError("A quick test compares on one validation split: leave folds out.")
     refuse_members(config)
+    refuse_head_alone(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle(config, photos, log)

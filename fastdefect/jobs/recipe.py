@@ -82,7 +82,11 @@ def settle_recipe(
     """``config`` with its recipe named and applied; the choice, if there was one to make.
 
     Fields that the user gave stay, but nothing random is kept as it is.
+    Where only a head learns, recipes don't differ, and none is tried.
     """
+    if config.training.tune == "head":
+        auto = config.training.recipe == "auto"
+        return (apply_recipe(config, "plain") if auto else config), None
     if config.training.recipe != "auto":
         settled = config if loaded.pretrained else override(config, _OF_RANDOM)
         if settled != config:

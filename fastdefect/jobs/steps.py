@@ -13,10 +13,10 @@ from fastdefect.events import Note, OnEvent
 def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
     """``config`` with so many epochs that ``photos`` to train on make ``min_steps``; told if more.
 
-    Epochs that the user gave stay.
+    Epochs that the user gave stay, and a head alone has none.
     """
     training = config.training
-    if "epochs" in config.given:
+    if "epochs" in config.given or training.tune == "head":
         return config
     full, rest = divmod(photos, training.batch_size)
     steps = max(1, full + (rest > 1))  # the loaders drop a last batch of one photo

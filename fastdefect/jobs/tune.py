@@ -24,7 +24,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite, read_csv
 from fastdefect.jobs.interrupt import stop_on_interrupt
 from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import Finished, create_series, read_plan
+from fastdefect.jobs.series import Finished, create_series, read_plan, refuse_head_alone
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.jobs.tune_plan import TunePlan, plan_from_json, read_trials
@@ -174,6 +174,7 @@ def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnE
 
 
 def _check(config: RunConfig) -> None:
+    refuse_head_alone(config)
     if config.report.folds is not None:
         raise UsageError(
             "tune makes folds of its own inside train: leave folds out.",

@@ -9,7 +9,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +29,7 @@ from fastdefect.training.efficientnet_lite import (
     build_efficientnet_lite0,
 )
 from fastdefect.training.folding import fold_batch_norm
+from fastdefect.training.stages import Staged, Tap, look_once
 from fastdefect.training.weights import (
     INSTALL_PACKAGE,
     PACKAGE,
@@ -66,6 +67,7 @@ class Backbone:
     """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``).
 
     ``early``: the parameters of its first layers (``early_layers.py``).
+    ``taps``: where ``staged`` reads it.
     """
 
     body: nn.Module
@@ -74,6 +76,7 @@ class Backbone:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     early: tuple[nn.Parameter, ...] = ()
+    taps: tuple[Tap, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,18 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
     whole = model.state_dict(keep_vars=True)
     body = _cut(model, arch, library)
     loaded = _load(whole, body, arch, library, weights, image_size)
-    n_features, spatial = _probe(body, arch, image_size)
+    n_features, spatial, taps = _probe(body, arch, image_size)
     if spatial:
         fold_batch_norm(body, image_size)
     early = early_parameters(body, image_size)
-    return Backbone(body, n_features, spatial, mean, std, early), loaded
+    return Backbone(body, n_features, spatial, mean, std, early, taps), loaded
+
+
+def staged(backbone: Backbone) -> Backbone:
+    """The backbone read at several depths: (n, 3, h, w) to (n, ``n_features``)."""
+    width = sum(tap.width for tap in backbone.taps)
+    body = Staged(backbone.body, backbone.taps)
+    return replace(backbone, body=body, n_features=width, spatial=False)
 
 
 def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:
@@ -198,13 +208,13 @@ def _drop_last_linear(model: nn.Module) -> None:
     setattr(model.get_submodule(parent_name), child, nn.Identity())
 
 
-def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool]:
-    """Number of features and whether they come as maps, found by one black photo."""
+def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool, tuple[Tap, ...]]:
+    """Number of features, whether they come as maps, and taps, found by one black photo."""
     training = body.training
     body.eval()
     try:
         with _refused_size(arch, image_size), torch.no_grad():
-            features = body(torch.zeros(1, 3, image_size, image_size))
+            features, taps = look_once(body, torch.zeros(1, 3, image_size, image_size))
     finally:
         body.train(training)
     if features.ndim not in (2, 4):
@@ -212,7 +222,7 @@ def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool]:
             f"{arch} gives features of shape {tuple(features.shape)}, which the head can't pool.",
             "Choose another network, for example resnet50 or convnext_tiny.",
         )
-    return features.shape[1], features.ndim == 4
+    return features.shape[1], features.ndim == 4, taps
 
 
 @contextmanager

@@ -27,9 +27,10 @@ def pooled_features(
 ) -> NDArray[np.float32]:
     """The mean of each feature map, (n, n_features), of the photos in ``rows`` of ``store``.
 
-    In evaluation mode; the mode of ``body`` is as before afterwards. ``change(photo, position)``
-    gives the photo to look at instead, uint8 RGB of the same shape. ``on_batch`` is told the
-    number of photos done.
+    Where the body gives vectors, those. In evaluation mode; the mode of ``body`` is as before
+    afterwards. What is seen in a photo does not depend on those beside it.
+    ``change(photo, position)`` gives the photo to look at instead, uint8 RGB of the same shape.
+    ``on_batch`` is told the number of photos done.
     """
     was_training = body.training
     body.eval()
@@ -40,14 +41,19 @@ def pooled_features(
                 photos = store[np.asarray(rows[start : start + _BATCH])]
                 if change is not None:
                     photos = np.stack([change(p, start + i) for i, p in enumerate(photos)])
-                maps = body(_laid_out(preprocessing.batch(photos, device)))
+                maps = body(_laid_out(preprocessing.batch(_filled_up(photos), device)))
                 vectors = maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
-                chunks.append(vectors.float().cpu().numpy())
+                chunks.append(vectors[: len(photos)].float().cpu().numpy())
                 if on_batch:
                     on_batch(min(start + _BATCH, len(rows)))
     finally:
         body.train(was_training)
     return np.concatenate(chunks)
+
+
+def _filled_up(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    # Batches of another size may be summed up in another order, and differ in the last bit.
+    return photos[np.arange(_BATCH) % len(photos)]
 
 
 def _laid_out(batch: torch.Tensor) -> torch.Tensor:

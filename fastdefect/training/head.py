@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-Head = Literal["linear", "mlp"]
+Head = Literal["linear", "mlp", "stages"]
 
 DROPOUT = (0.5, 0.3, 0.2)
 WIDTHS = (512, 256)
@@ -15,12 +15,13 @@ def build_head(
 ) -> nn.Sequential:
     """Build the layers behind the backbone; the last one gives a logit for each class.
 
-    ``linear``: pool - classes, which a probe can fill. ``mlp``: pool - 0.5 - 512 - 0.3 - 256 -
+    ``linear``: pool - classes, which a probe can fill; ``stages``: the same, for a backbone that is
+    read at several depths (``backbones.staged``). ``mlp``: pool - 0.5 - 512 - 0.3 - 256 -
     0.2 - classes, dropout before each linear layer. ``spatial``: the backbone gives maps
     (n, ``n_features``, h, w), pooled here by their mean; otherwise vectors (n, ``n_features``).
     """
     pool: list[nn.Module] = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if spatial else []
-    if kind == "linear":
+    if kind != "mlp":
         head = nn.Sequential(*pool, nn.Linear(n_features, n_classes))
         _initialise(head)
         return head

@@ -19,7 +19,7 @@ from torch import nn
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.errors import ModelError, UsageError
-from fastdefect.training.backbones import Backbone, split_for_rates
+from fastdefect.training.backbones import Backbone, split_for_rates, staged
 from fastdefect.training.callbacks import FrozenStatistics
 from fastdefect.training.early_layers import FixedLayers
 from fastdefect.training.ensemble import averaging
@@ -113,9 +113,12 @@ def build_learner(
     """A ``vision_learner`` of ``backbone`` and our head, with what ``training`` asks for.
 
     It prints nothing. Its model is ``Sequential(body, head)`` on the device of ``dls``; with
-    ``members``, an ``Ensemble`` of so many equal ones, to be filled and to predict only.
+    ``members``, an ``Ensemble`` of so many equal ones, to be filled and to predict only. For the
+    head ``stages`` the body is read at several depths.
     """
     classes = list(dls.vocab)
+    if head == "stages":
+        backbone = staged(backbone)
     learn = vision_learner(
         dls,
         # vision_learner wants a constructor, drops its ``cut`` argument, and cuts before the

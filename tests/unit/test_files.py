@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fastdefect.files import (
     atomic_path,
+    cache_folder,
     finite,
     read_csv,
     typed,
@@ -159,3 +160,31 @@ def test_csv_refuses_a_value_without_a_column(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="extra"):
         write_csv(tmp_path / "x.csv", [{"a": 1, "extra": 2}], ["a"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cache_is_where_the_system_keeps_such_things(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "named"))
+    assert cache_folder() == tmp_path / "named"
+    monkeypatch.delenv("FASTDEFECT_CACHE")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for platform, folder in (
+        ("linux", ".cache"), ("darwin", "Library/Caches"), ("win32", "AppData/Local"),
+    ):  # fmt: skip
+        monkeypatch.setattr("sys.platform", platform)
+        assert cache_folder() == tmp_path / folder / "fastdefect"
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "xdg" / "fastdefect"
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("FASTDEFECT_CACHE")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert cache_folder() is None

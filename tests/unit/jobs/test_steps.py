@@ -23,6 +23,7 @@ from fastdefect.jobs.steps import with_enough_steps
         (39, {"min_steps": 10, "batch_size": 8}, 25),
         (39, {"min_steps": 400, "batch_size": 8}, 80),
         (39, {"recipe": "legacy"}, 25),
+        (39, {"tune": "head"}, 25),
     ],
 )
 def test_epochs_are_added_until_there_are_enough_steps(

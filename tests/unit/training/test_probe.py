@@ -28,10 +28,21 @@ def _photos(n: int, n_classes: int, seed: int = 0) -> tuple[NDArray[np.float32],
 def test_the_solution_is_scikit_learns(n_classes: int) -> None:
     features, labels = _photos(90, n_classes)
     weight, bias = solve(features, labels, 0.1)
-    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=300))
+    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-8, max_iter=3000))
     expected = reference.fit(features.astype(np.float64), labels).predict_proba(features)
     assert weight.shape == (n_classes, 6)
     np.testing.assert_allclose(softmax(features @ weight.T + bias, axis=1), expected, atol=1e-4)
+
+
+def test_more_features_than_photos_have_the_same_solution() -> None:
+    labels = (np.arange(40) % 3).astype(np.int64)
+    features = np.random.default_rng(2).normal(size=(40, 300)).astype(np.float32)
+    features[:, :40] *= 20
+    features[:, 50:80] += labels[:, None]
+    weight, bias = solve(features, labels, 0.01)
+    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, tol=1e-8, max_iter=3000))
+    expected = reference.fit(features.astype(np.float64), labels).decision_function(features)
+    np.testing.assert_allclose(features @ weight.T + bias, expected, atol=1e-4)
 
 
 def test_a_layer_filled_by_the_probe_gives_its_logits() -> None:
