@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.cli import TINY, FitResult, invoke, run_fit
+from helpers.cli import TINY, TINY_TRAINING, FitResult, invoke, run_fit
 from helpers.compare import assert_same_run
 from safetensors.torch import load_file
 
@@ -173,7 +173,7 @@ def test_ctrl_c_while_it_looks_then_resume(
 
 
 def test_a_learning_curve_and_folds_take_it(castings: Path, tmp_path: Path) -> None:
-    options = (str(castings), "--runs", str(tmp_path), *TINY, "--tune", "head")
+    options = (str(castings), "--runs", str(tmp_path), *TINY_TRAINING, "--tune", "head")
     curve = invoke("learning-curve", *options, "--points", "3", "--repeats", "1")
     assert curve.exit_code == 0, curve.output + repr(curve.exception)
     folds = invoke("fit", *options, "--folds", "2")
@@ -197,7 +197,7 @@ def test_where_it_makes_no_sense_it_is_refused(
 ) -> None:
     name, *options = command
     place = () if name == "lr-find" else ("--runs", str(tmp_path))
-    done = invoke(name, str(castings), *place, *TINY, *options, "--tune", "head")
+    done = invoke(name, str(castings), *place, *TINY_TRAINING, *options, "--tune", "head")
     assert done.exit_code == 2, done.output + repr(done.exception)
     assert message in " ".join(done.stderr.split())
     assert not list(tmp_path.iterdir())
