@@ -160,7 +160,7 @@ class TrainingConfig:
     ] = "auto"
     tune: Annotated[
         Tune,
-        Flag("What learns: the whole network, or in seconds a linear head on its features alone."),
+        Flag("What learns: the whole network, or a linear head on its frozen features alone."),
     ] = "all"
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     min_steps: Annotated[

@@ -20,7 +20,7 @@ from torch import nn
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.store import PhotoStore
 from fastdefect.files import atomic_path
-from fastdefect.training.features import Change, pooled_features
+from fastdefect.training.features import pooled_features
 
 FORMAT = "fastdefect-features-1"
 FILE_MB, FOLDER_MB = 256, 1024  # above it, what was asked for longest ago is forgotten
@@ -52,17 +52,13 @@ class FeatureCache:
         store: PhotoStore | NDArray[np.uint8],
         rows: Sequence[int],
         *,
-        change: Change | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
         """``pooled_features`` of the photos in ``rows``, (n, n_features), of the new ones computed.
 
         ``on_batch`` is told the number of photos done, known ones included.
         """
-        digests = [
-            _digest(store[row] if change is None else change(store[row], position))
-            for position, row in enumerate(rows)
-        ]
+        digests = [_digest(store[row]) for row in rows]
         new = [place for place, digest in enumerate(digests) if digest not in self._known]
         known = len(rows) - len(new)
         if new:
@@ -72,7 +68,6 @@ class FeatureCache:
                 [rows[place] for place in new],
                 self._preprocessing,
                 device=self._device,
-                change=(lambda photo, i: change(photo, new[i])) if change else None,
                 on_batch=(lambda done: on_batch(known + done)) if on_batch else None,
             )
             self._known |= {digests[place]: vectors[i] for i, place in enumerate(new)}

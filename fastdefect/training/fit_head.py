@@ -25,19 +25,10 @@ from fastdefect.run import FINISHED, INTERRUPTED, Run
 from fastdefect.training.callbacks import HISTORY_COLUMNS, History, Position
 from fastdefect.training.checkpoint import Checkpoint, restore_model, save_checkpoint
 from fastdefect.training.feature_cache import FeatureCache
-from fastdefect.training.features import Change
 from fastdefect.training.fit import Fitted, save_model
 from fastdefect.training.probe import Probe, fit_probe
 
 Features = NDArray[np.float32]
-
-
-def _mirrored(photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
-    return photo[:, ::-1]
-
-
-# What the head learns from: each photo as it is, and mirrored.
-VIEWS: tuple[Change | None, ...] = (None, _mirrored)
 
 
 class _Stopped(Exception):  # noqa: N818 - it is no error
@@ -96,12 +87,12 @@ def _fit(
     """Look, fit and fill; what it came to, a row of the history."""
     began = time.perf_counter()
     side, valid = data.split.train, data.split.valid
-    copies, held_back = _look(learn, data, preprocessing, on_event, stop_requested)
+    learned, held_back = _look(learn, data, preprocessing, on_event, stop_requested)
     labels = data.manifest.labels[list(side)]
-    probe = fit_probe(copies, labels, [data.split.parts[i] for i in side], seed=seed)
+    probe = fit_probe([learned], labels, [data.split.parts[i] for i in side], seed=seed)
     probe.fill(learn.model[1][-1])
     _tell(probe, labels, data, on_event)
-    sides = {"train": (copies[0], labels), "valid": (held_back, data.manifest.labels[list(valid)])}
+    sides = {"train": (learned, labels), "valid": (held_back, data.manifest.labels[list(valid)])}
     return _row(learn.model[1], sides, data, time.perf_counter() - began)
 
 
@@ -111,36 +102,30 @@ def _look(
     preprocessing: Preprocessing,
     on_event: OnEvent,
     stop_requested: Callable[[], bool],
-) -> tuple[list[Features], Features]:
-    """Features of the training photos, view by view, and of the validation photos as they are."""
+) -> tuple[Features, Features]:
+    """Features of the training and of the validation photos, as they are."""
     cache = FeatureCache(learn.model[0], preprocessing, learn.dls.device, cache_folder())
     train, valid = data.rows(data.split.train), data.rows(data.split.valid)
-    total = len(VIEWS) * len(train) + len(valid)
+    total = len(train) + len(valid)
 
-    def look(rows: list[int], change: Change | None, before: int) -> Features:
-        def told(done: int) -> None:
-            on_event(Progress("looking with the frozen backbone", before + done, total))
-            if stop_requested():
-                raise _Stopped
+    def told(done: int) -> None:
+        on_event(Progress("looking with the frozen backbone", done, total))
+        if stop_requested():
+            raise _Stopped
 
-        return cache.look(data.store, rows, change=change, on_batch=told)
-
+    features = cache.look(data.store, [*train, *valid], on_batch=told)
     try:
-        copies = [look(train, view, i * len(train)) for i, view in enumerate(VIEWS)]
-        held_back = look(valid, None, len(VIEWS) * len(train))
-    finally:
-        try:
-            cache.save()
-        except OSError as error:
-            on_event(Note(f"The features can't be kept in {cache.path}: {error.strerror}."))
-    if not all(np.isfinite(features).all() for features in (*copies, held_back)):
+        cache.save()
+    except OSError as error:
+        on_event(Note(f"The features can't be kept in {cache.path}: {error.strerror}."))
+    if not np.isfinite(features).all():
         raise DataError(
             "Expected numbers from the frozen backbone, but some are infinite or none.",
             "Check --weights: they may be damaged, or of another --arch.",
         )
     if known := total - cache.computed:
-        on_event(Note(f"{known} of {total} looks were known already ({cache.path})."))
-    return copies, held_back
+        on_event(Note(f"{known} of {total} photos were looked at before ({cache.path})."))
+    return features[: len(train)], features[len(train) :]
 
 
 def _tell(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_event: OnEvent) -> None:

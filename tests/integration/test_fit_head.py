@@ -68,10 +68,10 @@ def test_the_same_twice_with_and_without_what_was_kept(
     castings: Path, headed: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = run_fit(castings, tmp_path / "a", *OPTIONS)
-    assert "were known already" in known.output
+    assert "were looked at before" in known.output
     monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "fresh"))
     anew = run_fit(castings, tmp_path / "b", *OPTIONS)
-    assert "were known already" not in anew.output
+    assert "were looked at before" not in anew.output
     for run in (known, anew):
         assert_same_run(headed.folder, run.folder)
 
