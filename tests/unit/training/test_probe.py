@@ -1,5 +1,7 @@
 """The linear classifier on frozen features, against scikit-learn's own pipeline."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -24,11 +26,20 @@ def _photos(n: int, n_classes: int, seed: int = 0) -> tuple[NDArray[np.float32],
     return features.astype(np.float32), labels.astype(np.int64)
 
 
+class _Floored(StandardScaler):
+    """scikit-learn's scaler, whose deviations are their median at least."""
+
+    def fit(self, features: Any, y: Any = None, sample_weight: Any = None) -> "_Floored":
+        super().fit(features, y, sample_weight)
+        self.scale_ = np.maximum(np.sqrt(self.var_), np.median(np.sqrt(self.var_)))
+        return self
+
+
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_solution_is_scikit_learns(n_classes: int) -> None:
     features, labels = _photos(90, n_classes)
     weight, bias = solve(features, labels, 0.1)
-    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, tol=1e-8, max_iter=3000))
+    reference = make_pipeline(_Floored(), LogisticRegression(C=0.1, tol=1e-8, max_iter=3000))
     expected = reference.fit(features.astype(np.float64), labels).predict_proba(features)
     assert weight.shape == (n_classes, 6)
     np.testing.assert_allclose(softmax(features @ weight.T + bias, axis=1), expected, atol=1e-4)
@@ -40,9 +51,21 @@ def test_more_features_than_photos_have_the_same_solution() -> None:
     features[:, :40] *= 20
     features[:, 50:80] += labels[:, None]
     weight, bias = solve(features, labels, 0.01)
-    reference = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, tol=1e-8, max_iter=3000))
+    reference = make_pipeline(_Floored(), LogisticRegression(C=0.01, tol=1e-8, max_iter=3000))
     expected = reference.fit(features.astype(np.float64), labels).decision_function(features)
     np.testing.assert_allclose(features @ weight.T + bias, expected, atol=1e-4)
+
+
+def test_what_hardly_anything_stirs_gets_no_large_weight() -> None:
+    """A feature that is nearly still in the photos must not rule once a training moves it."""
+    features, labels = _photos(60, 2)
+    still = 1e-4 * labels[:, None] + 1e-5 * np.random.default_rng(5).normal(size=(60, 1))
+    weight, _ = solve(np.hstack([features, still]).astype(np.float32), labels, 0.1)
+    assert np.abs(weight[:, -1]).max() < 0.1 * np.abs(weight[:, 0]).max()
+    # All features the same everywhere: nothing to divide by.
+    flat, bias = solve(np.ones((4, 3), np.float32), np.array([0, 1, 0, 1]), 0.1)
+    assert np.isfinite(flat).all()
+    np.testing.assert_allclose(flat @ np.ones(3) + bias, 0, atol=1e-6)
 
 
 def test_a_layer_filled_by_the_probe_gives_its_logits() -> None:
