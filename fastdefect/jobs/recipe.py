@@ -26,6 +26,7 @@ from fastdefect.evaluation.disturbances import DISTURBANCES, generator
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
 from fastdefect.jobs.network import build_network
+from fastdefect.jobs.steps import with_rate_for_steps
 from fastdefect.metrics import figures
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.features import Change, pooled_features
@@ -81,6 +82,8 @@ def settle_recipe(
 ) -> tuple[RunConfig, Choice | None]:
     """``config`` with its recipe named and applied; the choice, if there was one to make.
 
+    Of a recipe that is chosen here, not named by the user, the rate suits the steps, too.
+
     Fields that the user gave stay, but nothing random is kept as it is.
     Where only a head learns, recipes don't differ, and none is tried.
     """
@@ -95,6 +98,7 @@ def settle_recipe(
     choice = _choose(config, data, backbone, loaded, device, on_event)
     on_event(Note(f"Recipe {choice.recipe}: {choice.reason}."))
     settled = apply_recipe(config, choice.recipe)
+    settled = with_rate_for_steps(settled, len(data.split.train), on_event)
     return (settled if loaded.pretrained else override(settled, _OF_RANDOM)), choice
 
 

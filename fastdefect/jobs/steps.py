@@ -9,6 +9,37 @@ import math
 from fastdefect.config import RunConfig, override
 from fastdefect.events import Note, OnEvent
 
+FEW_STEPS = 100  # fewer go further each, up to twice as far
+
+
+def steps_an_epoch(config: RunConfig, photos: int) -> int:
+    """Optimizer steps of an epoch of ``photos``; the loaders drop a last batch of one photo."""
+    full, rest = divmod(photos, config.training.batch_size)
+    return max(1, full + (rest > 1))
+
+
+def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
+    """``config`` with a higher learning rate where a training is of few steps; told if so.
+
+    For recipes that keep pretrained features near where they are: their rate suits some hundred
+    steps, and in fifty such steps a network hardly moves (docs/benchmarks.md, what costs
+    accuracy). A rate that the user gave stays.
+    """
+    training = config.training
+    if "learning_rate" in config.given or training.recipe not in ("plain", "steady"):
+        return config
+    steps = training.epochs * steps_an_epoch(config, photos)
+    if steps >= FEW_STEPS or training.tune == "head":
+        return config
+    rate = training.learning_rate * min(2.0, FEW_STEPS / steps)
+    on_event(
+        Note(
+            f"{steps} optimizer steps are few: learning rate {rate:.2g} instead of "
+            f"{training.learning_rate:g}; --learning-rate to insist."
+        )
+    )
+    return override(config, {"learning_rate": rate})
+
 
 def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
     """``config`` with so many epochs that ``photos`` to train on make ``min_steps``; told if more.
@@ -18,8 +49,7 @@ def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunC
     training = config.training
     if "epochs" in config.given or training.tune == "head":
         return config
-    full, rest = divmod(photos, training.batch_size)
-    steps = max(1, full + (rest > 1))  # the loaders drop a last batch of one photo
+    steps = steps_an_epoch(config, photos)
     epochs = max(training.epochs, math.ceil(training.min_steps / steps))
     if epochs == training.epochs:
         return config

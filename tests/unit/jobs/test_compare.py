@@ -152,7 +152,7 @@ def test_settings_that_differ_are_named_by_their_flags(runs: Path, tmp_path: Pat
     report = _compare(tmp_path, before, after)
     assert dict(report.settings) == {
         "DATA": (Path("nowhere"), Path("else")),
-        "--arch": ("resnet50", "resnet18"),
+        "--arch": (ModelConfig().arch, "resnet18"),
         "--learning-rate": (TrainingConfig().learning_rate, 0.5),
     }
     assert report.as_json()["settings"][0] == {"setting": "DATA", "values": ["nowhere", "else"]}
@@ -162,7 +162,7 @@ def test_what_each_cost(runs: Path, tmp_path: Path) -> None:
     run = made_run(runs, "a", ROWS, RIGHT)
     (entrant, _) = _compare(tmp_path, run, run).entrants
     assert (entrant.epochs, entrant.seconds) == (2, 4.0)
-    assert (entrant.parameters, entrant.megabytes, entrant.arch) == (1234, 0.5, "resnet50")
+    assert (entrant.parameters, entrant.megabytes, entrant.arch) == (1234, 0.5, ModelConfig().arch)
 
 
 def _renamed(rows: list[dict[str, str]], old: str, new: str) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ import pytest
 
 from fastdefect.config import resolve
 from fastdefect.events import Event, Note
-from fastdefect.jobs.steps import with_enough_steps
+from fastdefect.jobs.steps import with_enough_steps, with_rate_for_steps
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,25 @@ def test_epochs_are_added_until_there_are_enough_steps(
     if events:
         assert isinstance(events[0], Note)
         assert f"{epochs} epochs instead of 25" in events[0].text
+
+
+@pytest.mark.parametrize(
+    ("photos", "flags", "rate"),
+    [
+        (48, {"epochs": 25}, 4e-4),  # 50 steps
+        (60, {"epochs": 25}, 2e-4 * 100 / 75),
+        (48, {"epochs": 50}, 2e-4),
+        (48, {"epochs": 5}, 4e-4),  # never more than twice
+        (2000, {"epochs": 6}, 2e-4),
+        (48, {"epochs": 25, "recipe": "steady"}, 4e-4),
+        (48, {"epochs": 25, "learning_rate": 1e-4}, 1e-4),
+        (48, {"epochs": 25, "recipe": "full"}, 8e-4),
+        (48, {"epochs": 25, "tune": "head"}, 2e-4),
+    ],
+)
+def test_few_steps_go_further_each(photos: int, flags: dict[str, Any], rate: float) -> None:
+    events: list[Event] = []
+    before = resolve({"recipe": "plain", **flags})
+    config = with_rate_for_steps(before, photos, events.append)
+    assert config.training.learning_rate == pytest.approx(rate)
+    assert (config == before) == (not events)
