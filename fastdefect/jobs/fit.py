@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from fastdefect.config import RunConfig, check_tune
+from fastdefect.config import RunConfig, check_tune, override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
@@ -17,6 +17,7 @@ from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit_report import FitReport, conclude, parse_targets
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.recipe import OF_RANDOM
 from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.run import DIVERGED, EARLY, FAILED, FINISHED, RUNNING, Run
 from fastdefect.runs import create_run
@@ -92,6 +93,9 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
         )
     checkpoint = load_checkpoint(run.checkpoint_path)
     log.to(run.log_path)
+    if not run.read_model_spec().get("weights", {}).get("pretrained", True):
+        # One of several trainings keeps the settings that all have in common.
+        config = override(config, OF_RANDOM)
     # The first weights don't matter: the checkpoint's take their place.
     blank = replace(config, model=replace(config.model, weights="none"))
     job = assemble(blank, log, data=data, split_file=run.split_path, resumed=True)

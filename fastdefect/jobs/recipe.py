@@ -38,7 +38,8 @@ MOST_PHOTOS = 300
 # The trial can't see that: its classifier learns to its end.
 FEWEST_STEPS = 100
 MOST_RATE = 4e-4  # above it pretrained features do not stay where they are good
-_OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
+# What is set for random weights, whatever the recipe says.
+OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
 DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
 
 # What a line's camera does over a year, at strengths that a decision should stand.
@@ -91,7 +92,7 @@ def settle_recipe(
         auto = config.training.recipe == "auto"
         return (apply_recipe(config, "plain") if auto else config), None
     if config.training.recipe != "auto":
-        settled = config if loaded.pretrained else override(config, _OF_RANDOM)
+        settled = config if loaded.pretrained else override(config, OF_RANDOM)
         if settled != config:
             on_event(Note("The weights are random: all layers and their statistics are trained."))
         return settled, None
@@ -99,7 +100,7 @@ def settle_recipe(
     on_event(Note(f"Recipe {choice.recipe}: {choice.reason}."))
     settled = apply_recipe(config, choice.recipe)
     settled = with_rate_for_steps(settled, len(data.split.train), on_event)
-    return (settled if loaded.pretrained else override(settled, _OF_RANDOM)), choice
+    return (settled if loaded.pretrained else override(settled, OF_RANDOM)), choice
 
 
 def settle_for(

@@ -1,16 +1,14 @@
 """The linear classifier on frozen features, against scikit-learn's own pipeline."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
+from helpers.scalers import FlooredScaler
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from fastdefect.training.probe import STRENGTHS, fit_probe, make_folds, solve
@@ -26,20 +24,11 @@ def _photos(n: int, n_classes: int, seed: int = 0) -> tuple[NDArray[np.float32],
     return features.astype(np.float32), labels.astype(np.int64)
 
 
-class _Floored(StandardScaler):
-    """scikit-learn's scaler, whose deviations are their median at least."""
-
-    def fit(self, features: Any, y: Any = None, sample_weight: Any = None) -> "_Floored":
-        super().fit(features, y, sample_weight)
-        self.scale_ = np.maximum(np.sqrt(self.var_), np.median(np.sqrt(self.var_)))
-        return self
-
-
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_the_solution_is_scikit_learns(n_classes: int) -> None:
     features, labels = _photos(90, n_classes)
     weight, bias = solve(features, labels, 0.1)
-    reference = make_pipeline(_Floored(), LogisticRegression(C=0.1, tol=1e-8, max_iter=3000))
+    reference = make_pipeline(FlooredScaler(), LogisticRegression(C=0.1, tol=1e-8, max_iter=3000))
     expected = reference.fit(features.astype(np.float64), labels).predict_proba(features)
     assert weight.shape == (n_classes, 6)
     np.testing.assert_allclose(softmax(features @ weight.T + bias, axis=1), expected, atol=1e-4)
@@ -51,7 +40,7 @@ def test_more_features_than_photos_have_the_same_solution() -> None:
     features[:, :40] *= 20
     features[:, 50:80] += labels[:, None]
     weight, bias = solve(features, labels, 0.01)
-    reference = make_pipeline(_Floored(), LogisticRegression(C=0.01, tol=1e-8, max_iter=3000))
+    reference = make_pipeline(FlooredScaler(), LogisticRegression(C=0.01, tol=1e-8, max_iter=3000))
     expected = reference.fit(features.astype(np.float64), labels).decision_function(features)
     np.testing.assert_allclose(features @ weight.T + bias, expected, atol=1e-4)
 

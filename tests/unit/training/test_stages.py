@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from helpers.scalers import FlooredScaler
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from fastdefect.training.backbones import build_backbone, staged
@@ -81,7 +81,7 @@ def test_the_model_decides_as_scikit_learn_does(n_classes: int) -> None:
     with torch.inference_mode():
         logits = nn.Sequential(body, head)(photos).numpy()
     reference = make_pipeline(
-        StandardScaler(), LogisticRegression(C=probe.strength, tol=1e-8, max_iter=3000)
+        FlooredScaler(), LogisticRegression(C=probe.strength, tol=1e-8, max_iter=3000)
     )
     reference.fit(features.numpy().astype(np.float64), labels)
     expected = reference.decision_function(features.numpy())
