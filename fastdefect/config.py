@@ -30,7 +30,6 @@ __all__ = [
     "TrainingConfig",
     "Tune",
     "apply_recipe",
-    "check_tune",
     "config_fields",
     "load_config_file",
     "override",
@@ -463,24 +462,6 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
             "Frozen epochs count among the epochs; leave at least one to train the whole network.",
         )
     return config
-
-
-def check_tune(config: RunConfig) -> None:
-    """Raise ``UsageError`` for settings that ``tune`` head has no use for, of a single training."""
-    if config.training.tune != "head":
-        return
-    if config.model.head != "linear":
-        raise UsageError(
-            f"--tune head fits a linear head, but --head is {config.model.head}, by a flag, a file "
-            f"or --recipe {config.training.recipe}.",
-            "Leave --head and --recipe out, or train with --tune all.",
-        )
-    if config.training.members > 1:
-        raise UsageError(
-            f"--tune head --members {config.training.members}: a head on frozen features draws "
-            "nothing at random, so that all networks would be the same.",
-            "Leave --members out, or train with --tune all.",
-        )
 
 
 def to_toml(config: RunConfig) -> str:

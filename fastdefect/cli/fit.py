@@ -73,16 +73,27 @@ def fit(
             raise typer.Exit(INTERRUPTED_EXIT)
 
 
+def _begun(
+    job: Any,
+    screen: "Screen",
+    settings: RunConfig,
+    runs: Path,
+    name: str | None,
+    interrupted: "Run | None",
+) -> Any:
+    """What the job reports: of a new run, or of one that goes on."""
+    if interrupted is not None:
+        return job.resume(interrupted, on_event=screen)
+    return job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+
+
 def _fit(
     screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
 ) -> str:
     """One training, new or resumed; how it ended."""
     from fastdefect.jobs import fit as job
 
-    if interrupted is not None:
-        report = job.resume(interrupted, on_event=screen)
-    else:
-        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    report: FitReport = _begun(job, screen, settings, runs, name, interrupted)
     _show_fit(screen, report)
     return report.reason
 
@@ -93,10 +104,7 @@ def _cross_validate(
     """A training for each fold, new or resumed; how the last one ended."""
     from fastdefect.jobs import cross_validate as job
 
-    if interrupted is not None:
-        report = job.resume(interrupted, on_event=screen)
-    else:
-        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    report: CrossReport = _begun(job, screen, settings, runs, name, interrupted)
     _show_folds(screen, report)
     return report.reason
 
@@ -107,10 +115,7 @@ def _average(
     """Several networks and their average, new or resumed; how it ended."""
     from fastdefect.jobs import ensemble as job
 
-    if interrupted is not None:
-        report = job.resume(interrupted, on_event=screen)
-    else:
-        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    report: EnsembleReport = _begun(job, screen, settings, runs, name, interrupted)
     _show_average(screen, report)
     return report.series.reason
 
@@ -121,10 +126,7 @@ def _finish(
     """Networks of the folds and a model that knows all photos, new or resumed; how it ended."""
     from fastdefect.jobs import final as job
 
-    if interrupted is not None:
-        report = job.resume(interrupted, on_event=screen)
-    else:
-        report = job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    report: FinalReport = _begun(job, screen, settings, runs, name, interrupted)
     _show_final(screen, report)
     return report.series.reason
 
@@ -210,6 +212,7 @@ def _show_final(screen: "Screen", report: "FinalReport") -> None:
         screen.line(f"Go on with: {series.run.resume_command}")
     if model is not None:
         _tell_sealed(screen, model)
+        _tell_next(screen)
     screen.result("result", report.as_json())
 
 

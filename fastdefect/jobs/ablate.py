@@ -25,13 +25,13 @@ from fastdefect.evaluation.ablation import (
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite
 from fastdefect.jobs.decision import judge_validation
+from fastdefect.jobs.head_alone import refuse_head_alone
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
     Finished,
     SeriesReport,
     create_series,
     read_plan,
-    refuse_head_alone,
     refuse_members,
     resume_series,
     run_series,

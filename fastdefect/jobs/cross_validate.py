@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
-from fastdefect.config import RunConfig, check_tune
+from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.folds import Folds, fold_rows, read_folds, split_for_fold
 from fastdefect.data.photos import Manifest
@@ -35,6 +35,7 @@ from fastdefect.jobs.data import divide_into_folds, limit_training, read_and_aud
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets, predict
+from fastdefect.jobs.head_alone import check_head_alone
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.recipe import settle_for
@@ -95,7 +96,7 @@ def start(
     config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
 ) -> CrossReport:
     """Cross-validate in a new run; nothing is written before the first fold is known to work."""
-    check_tune(config)
+    check_head_alone(config)
     parse_targets(config)
     k = config.report.folds
     if k is None:

@@ -4,20 +4,21 @@ All are trained on the one split of the run's seed. Each is a run in a folder of
 series. The run around them gets their average as its model and is then a run like any other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors.torch import load_file, save_file
 
-from fastdefect.config import RunConfig, check_tune
+from fastdefect.config import RunConfig
 from fastdefect.data.wording import first
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import atomic_path
 from fastdefect.jobs.assemble import assemble
 from fastdefect.jobs.fit_report import FitReport, as_event_data, measure_model, parse_targets
+from fastdefect.jobs.head_alone import check_head_alone
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
     Finished,
@@ -35,6 +36,8 @@ from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.reporting.ensemble_table import MemberFigures
 from fastdefect.run import ENSEMBLE, FAILED, FINISHED, RUNNING, Run
 from fastdefect.training.ensemble import joined_state
+
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def start(
             "other: a fold is judged by one network.",
             "Cross-validate without --members, or average without --folds.",
         )
-    check_tune(config)
+    check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
@@ -118,25 +121,52 @@ def members_of(config: RunConfig) -> list[Member]:
 
 def _train(run: Run, members: Sequence[Member], photos: SeriesPhotos, log: Log) -> EnsembleReport:
     """Train those that are left, then make their average the run's model."""
+    series, average = train_to_model(
+        run,
+        members,
+        photos,
+        log,
+        fewest=1,
+        shipped=lambda finished: finished,
+        measure=lambda series: _measure(run, series, photos, log),
+    )
+    return EnsembleReport(series, average)
+
+
+def train_to_model(
+    run: Run,
+    members: Sequence[Member],
+    photos: SeriesPhotos,
+    log: Log,
+    *,
+    fewest: int,
+    shipped: Callable[[Sequence[Finished]], Sequence[Finished]],
+    measure: Callable[[SeriesReport], Measured],
+) -> tuple[SeriesReport, Measured | None]:
+    """Train the members that are left, make the run's model of them, and measure it.
+
+    ``fewest`` must be finished, or ``DivergedError`` is raised; ``shipped`` says which of them the
+    model averages. None for what ``measure`` gives while trainings are left. The model is written
+    again only where a training is new.
+    """
     before = {member.name for member in members if read_finished(run, member) is not None}
     series = run_series(run, members, photos, budget=Budget(None), log=log)
-    series.require(1)
+    series.require(fewest)
     if series.left:
-        return EnsembleReport(series, None)
+        return series, None
     run.update_state(status=RUNNING)  # until there is a model, and it is measured
     try:
-        if not run.model_path.exists() or any(
-            each.member.name not in before for each in series.finished
-        ):
-            _write_model(run, series.finished, log)
-        average = _measure(run, series, photos, log)
+        fresh = any(each.member.name not in before for each in series.finished)
+        if fresh or not run.model_path.exists():
+            _write_model(run, shipped(series.finished), log)
+        measured = measure(series)
     except FastdefectError as error:
         run.update_state(status=FAILED, error=error.message)
         raise
     run.update_state(status=FINISHED)
     for each in series.finished:
         each.run.forget_checkpoint()  # one that was resumed on its own has it still
-    return EnsembleReport(series, average)
+    return series, measured
 
 
 def _write_model(run: Run, finished: Sequence[Finished], log: Log) -> None:

@@ -1,8 +1,8 @@
 """``fastdefect fit --final folds|refit``: judged by photos held out, shipped knowing all of them.
 
 The photos outside the test are dealt into folds of whole parts, and a network is trained without
-each. What it says of the fold that it never saw is the figure, the temperature and the threshold
-of the run: nothing was chosen on it, since every network is kept as its last epoch leaves it.
+each. What it says of the fold that it never saw gives the figures of the run, and then its views,
+temperature and threshold. No epoch is chosen on it: each network is kept as its last one leaves it.
 ``folds`` ships the mean of these networks (each part was seen by all but one), ``refit`` one
 more network, trained on all photos for as many epochs.
 
@@ -12,40 +12,37 @@ the network that never saw its part (``TrainedModel``).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file, save_file
 
-from fastdefect.config import RunConfig, check_tune
+from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.folds import Folds, fold_rows, make_folds, split_without
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split, split_rows
-from fastdefect.errors import FastdefectError, RunError, UsageError
+from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions, pooled, read_predictions
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import atomic_path
 from fastdefect.jobs.cross_validate import Outcome, outcome_of
+from fastdefect.jobs.ensemble import train_to_model
 from fastdefect.jobs.evaluation_photos import EvaluationPhotos
 from fastdefect.jobs.fit_report import FitReport, as_event_data, keep_figures, parse_targets
+from fastdefect.jobs.head_alone import check_head_alone
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
     Finished,
     SeriesReport,
     create_series,
-    read_finished,
     read_plan,
-    run_series,
     seeds_from,
     settle,
 )
-from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.jobs.trained_model import fold_name, load_model
-from fastdefect.run import ENSEMBLE, FAILED, FINISHED, RUNNING, Run
-from fastdefect.training.ensemble import joined_state
+from fastdefect.run import ENSEMBLE, FINISHED, Run
 
 FOLDS = 5
 _ALL = "all"  # the folder of the network that is trained on all photos
@@ -90,11 +87,11 @@ class _WithoutFold:
 
 
 def start(
-    config: RunConfig, *, runs: Any, name: str | None, command: str, on_event: OnEvent
+    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
 ) -> FinalReport:
     """Train the networks in a new run; nothing is written before they are known to work."""
     _refuse(config)
-    check_tune(config)
+    check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
@@ -188,43 +185,18 @@ def _train(
     log: Log,
 ) -> FinalReport:
     """Train those that are left, then make the run's model and keep its figures."""
-    before = {member.name for member in members if read_finished(run, member) is not None}
-    series = run_series(run, members, photos, budget=Budget(None), log=log)
-    series.require(len(members))  # without one network, its fold could not be judged
-    if series.left:
-        return FinalReport(series, folds.k, None, None)
-    run.update_state(status=RUNNING)  # until there is a model, and it is measured
-    try:
-        fresh = any(each.member.name not in before for each in series.finished)
-        if fresh or not run.model_path.exists():
-            _write_model(run, config, series.finished, log)
-        outcome, model = _measure(run, config, folds, series, photos, log)
-    except FastdefectError as error:
-        run.update_state(status=FAILED, error=error.message)
-        raise
-    run.update_state(status=FINISHED)
-    for each in series.finished:
-        each.run.forget_checkpoint()  # one that was resumed on its own has it still
+    refit = config.training.final == "refit"
+    series, measured = train_to_model(
+        run,
+        members,
+        photos,
+        log,
+        fewest=len(members),  # without one network, its fold could not be judged
+        shipped=lambda finished: finished[-1:] if refit else finished,
+        measure=lambda series: _measure(run, config, folds, series, photos, log),
+    )
+    outcome, model = measured or (None, None)
     return FinalReport(series, folds.k, outcome, model)
-
-
-def _write_model(run: Run, config: RunConfig, finished: Sequence[Finished], log: Log) -> None:
-    """``model.json``, then the weights of what is shipped."""
-    shipped = finished[-1:] if config.training.final == "refit" else finished
-    for each in shipped:
-        if not each.run.model_path.exists():
-            raise RunError(
-                f"Expected the weights of {each.member.name} in {each.run.model_path}, but they "
-                "are not there.",
-                f"Delete {each.run.folder} and have it trained anew: {run.resume_command}",
-            )
-    if stale := run.forget_decisions():
-        log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
-    one, n = shipped[0].run.read_model_spec(), len(shipped)
-    run.write_model_spec({**one, "members": n, "parameters": n * one["parameters"]})
-    state = joined_state([load_file(each.run.model_path) for each in shipped])
-    with atomic_path(run.model_path) as temporary:
-        save_file(state, temporary, metadata={"members": " ".join(e.member.name for e in shipped)})
 
 
 def _measure(

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from fastdefect.config import RunConfig, check_tune, override
+from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import split_rows
 from fastdefect.data.training_data import TrainingData
@@ -15,6 +15,7 @@ from fastdefect.jobs.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.data import load_training_data
 from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit_report import FitReport, conclude, parse_targets
+from fastdefect.jobs.head_alone import check_head_alone
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.recipe import OF_RANDOM
@@ -36,7 +37,7 @@ def start(
     on_event: OnEvent,
 ) -> FitReport:
     """Train a new run. Nothing is written before the data and the model are known to work."""
-    check_tune(config)
+    check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)
     data = load_training_data(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import RunConfig, check_tune
+from fastdefect.config import RunConfig
 from fastdefect.data.fewer import share_of_parts
 from fastdefect.data.photos import Manifest
 from fastdefect.data.split import Split
@@ -28,6 +28,7 @@ from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.evaluation.learning_curve import fit_power_law
 from fastdefect.events import OnEvent
 from fastdefect.files import read_csv
+from fastdefect.jobs.head_alone import check_head_alone
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
     Finished,
@@ -203,7 +204,7 @@ def _check(config: RunConfig, points: int, repeats: int) -> None:
             "Take folds out of the config file.",
         )
     refuse_members(config)
-    check_tune(config)
+    check_head_alone(config)
 
 
 # ---- what the trainings say --------------------------------------------------------------

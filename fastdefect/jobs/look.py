@@ -18,7 +18,7 @@ from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.jobs.assemble import assemble
-from fastdefect.jobs.series import refuse_head_alone
+from fastdefect.jobs.head_alone import refuse_head_alone
 from fastdefect.reporting.contact_sheet import Tile, contact_sheet
 from fastdefect.reporting.plots import plot_lr_find
 

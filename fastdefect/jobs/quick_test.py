@@ -14,12 +14,12 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.targets import MISSION, Verdict, judge
 from fastdefect.events import OnEvent
 from fastdefect.jobs.decision import Judged, judge_validation
+from fastdefect.jobs.head_alone import refuse_head_alone
 from fastdefect.jobs.log import Log
 from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     read_plan,
-    refuse_head_alone,
     refuse_members,
     resume_series,
     run_series,

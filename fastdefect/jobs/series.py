@@ -140,15 +140,6 @@ def refuse_members(config: RunConfig) -> None:
         )
 
 
-def refuse_head_alone(config: RunConfig) -> None:
-    """Raise ``UsageError`` for ``tune`` head, where it is about how a whole network learns."""
-    if config.training.tune == "head":
-        raise UsageError(
-            "--tune head: this command is about how the whole network learns.",
-            "Leave tune out, of the config file too; fastdefect fit --tune head fits a head alone.",
-        )
-
-
 def seeds_from(seed: int, count: int) -> list[int]:
     """``seed`` and those after it, ``count`` in all; after the largest that there is comes 0."""
     return [(seed + number) % 2**32 for number in range(count)]

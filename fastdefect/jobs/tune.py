@@ -22,9 +22,10 @@ from fastdefect.evaluation.tuning import BEGUN, Rung, Trial, plan_rungs, ranked
 from fastdefect.evaluation.tuning_effects import Effect, effects
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite, read_csv
+from fastdefect.jobs.head_alone import refuse_head_alone
 from fastdefect.jobs.interrupt import stop_on_interrupt
 from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import Finished, create_series, read_plan, refuse_head_alone
+from fastdefect.jobs.series import Finished, create_series, read_plan
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
 from fastdefect.jobs.tune_plan import TunePlan, plan_from_json, read_trials

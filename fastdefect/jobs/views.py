@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from fastdefect.config import RunConfig
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
@@ -29,7 +31,11 @@ def settle_views(
     """
     name: str = config.report.views
     if name == _AUTO:
-        tried = config.data.augment != "none" and run.read_kind() in (TRAINING, ENSEMBLE)
+        tried = (
+            config.data.augment != "none"
+            and run.read_kind() in (TRAINING, ENSEMBLE)
+            and len(np.unique(valid.y_true)) > 1  # photos of one class rank nothing
+        )
         name = _better(run, valid, ask(FIXED_VIEWS[_TRIED]), on_event) if tried else "none"
     run.write_model_spec({**run.read_model_spec(), "views": name})
     return name
@@ -52,7 +58,7 @@ def require_fixed(text: str) -> Sequence[View]:
 def _better(run: Run, plain: Predictions, flipped: Predictions, on_event: OnEvent) -> str:
     run.write_predictions("valid", flipped.rows(), flipped.columns(), _TRIED)
     temperatures = [keep_temperature(run, "none", plain), keep_temperature(run, _TRIED, flipped)]
-    before, after = (t.nll_after if t else 0.0 for t in temperatures)
+    before, after = (t.nll_after for t in temperatures if t)
     auc = [of.metrics().auc for of in (plain, flipped)]
     # Ranks first: what flips do to the threshold, temperature and operating point mend.
     name = _TRIED if (auc[1], -after) > (auc[0], -before) else "none"

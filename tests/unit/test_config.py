@@ -17,7 +17,6 @@ from fastdefect.config import (
     ConfigField,
     RunConfig,
     apply_recipe,
-    check_tune,
     config_fields,
     load_config_file,
     override,
@@ -327,21 +326,6 @@ def test_a_split_that_leaves_nothing_to_train_on_is_refused() -> None:
 def test_all_epochs_frozen_is_refused(frozen: int) -> None:
     with pytest.raises(UsageError, match=f"--freeze-epochs {frozen} .*--epochs 3"):
         resolve({"epochs": 3, "freeze_epochs": frozen})
-
-
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        ({"head": "mlp"}, "--head is mlp"),
-        ({"recipe": "legacy"}, "--recipe legacy"),
-        ({"members": 3}, "--tune head --members 3"),
-    ],
-)
-def test_a_head_alone_is_linear_and_single(flags: dict[str, Any], said: str) -> None:
-    check_tune(resolve(flags))
-    check_tune(resolve({"tune": "head", "recipe": "steady"}))
-    with pytest.raises(UsageError, match=said):
-        check_tune(resolve({"tune": "head", **flags}))
 
 
 def test_text_that_is_no_unicode_is_an_error_for_people() -> None:
