@@ -206,7 +206,8 @@ class TrainingConfig:
     seed: Annotated[int, Ge(0), Lt(2**32), Flag("Seed of the split and of every random draw.")] = 42
     device: Annotated[Device, Flag("Where to train.")] = "auto"
     precision: Annotated[
-        Literal["auto", "fp32", "fp16", "bf16"], Flag("auto: mixed on CUDA, fp32 elsewhere.")
+        Literal["auto", "fp32", "fp16", "bf16"],
+        Flag("auto: mixed on CUDA, bf16 on a CPU where a trial gains by it, else fp32."),
     ] = "auto"
     workers: Annotated[
         int | None, Ge(0), Flag("Processes that augment photos; unset: 0 on CPU, up to 8 on CUDA.")

@@ -14,6 +14,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.data import load_training_data
 from fastdefect.jobs.first_head import start_from_probe
 from fastdefect.jobs.network import build_network
+from fastdefect.jobs.precision import settle_precision
 from fastdefect.jobs.recipe import Choice, settle_recipe
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.learner import (
@@ -21,9 +22,9 @@ from fastdefect.training.learner import (
     build_learner,
     build_loss,
     choose_device,
-    choose_precision,
 )
 from fastdefect.training.loss import class_weights
+from fastdefect.training.precision import choose_precision
 
 # Settings of a training by epochs, which a head on frozen features does without.
 _OF_EPOCHS = frozenset(
@@ -78,7 +79,8 @@ def assemble(
 
     ``data``: photos that are read and split already. ``split_file`` fixes the split.
     ``resumed``: the weights come from a checkpoint. ``members``: the model averages so many
-    networks, trained already. The job's config is ``config`` with its network and recipe settled.
+    networks, trained already. The job's config is ``config`` with its network, recipe and
+    precision settled.
     """
     machine = choose_machine(config.training)
     if data is None:
@@ -96,6 +98,8 @@ def assemble(
         _tell_weights(loaded, config.training, on_event)
         backbone.body.to(machine.device)
         config, choice = settle_recipe(config, data, backbone, loaded, machine.device, on_event)
+        config = settle_precision(config, len(data.split.train), backbone, machine.device, on_event)
+        machine = choose_machine(config.training)
     preprocessing = Preprocessing(
         config.data.image_size, config.data.resize, backbone.mean, backbone.std
     )

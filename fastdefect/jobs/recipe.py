@@ -26,6 +26,7 @@ from fastdefect.evaluation.disturbances import DISTURBANCES, generator
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
 from fastdefect.jobs.network import build_network
+from fastdefect.jobs.precision import settle_precision
 from fastdefect.jobs.steps import with_rate_for_steps
 from fastdefect.metrics import figures
 from fastdefect.training.backbones import Backbone, LoadedWeights
@@ -106,10 +107,11 @@ def settle_recipe(
 def settle_for(
     config: RunConfig, data: TrainingData, device: torch.device, on_event: OnEvent
 ) -> RunConfig:
-    """The same for several trainings, none of which has a network yet; that is settled, too."""
+    """The same for several trainings, with their network and precision settled, too."""
     config, backbone, loaded = build_network(config, on_event)
     backbone.body.to(device)
-    return settle_recipe(config, data, backbone, loaded, device, on_event)[0]
+    config, _ = settle_recipe(config, data, backbone, loaded, device, on_event)
+    return settle_precision(config, len(data.split.train), backbone, device, on_event)
 
 
 def _choose(

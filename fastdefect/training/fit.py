@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.learner import Learner
@@ -43,6 +42,7 @@ from fastdefect.training.checkpoint import (
     save_checkpoint,
 )
 from fastdefect.training.forecast import Forecast
+from fastdefect.training.precision import precision_of
 from fastdefect.training.predict import class_probabilities
 
 
@@ -119,7 +119,7 @@ def fit(
     report = Report(history, position, training.epochs, on_event)
     forecast = Forecast(training, position, on_event, resumed=checkpoint is not None)
     saving = SaveBest(history, keep_state, lambda: save_model(run, kept, len(history.rows)))
-    train_accuracy = _train_accuracy(kept, data, preprocessing, learn.dls.device, training.seed)
+    train_accuracy = _train_accuracy(learn, kept, data, preprocessing, training.seed)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
     # A run killed after its last epoch, before its report, has nothing left to train.
     early.stopped = early.out_of_patience
@@ -192,10 +192,10 @@ def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
 
 
 def _train_accuracy(
+    learn: Learner,
     network: nn.Module,
     data: TrainingData,
     preprocessing: Preprocessing,
-    device: torch.device,
     seed: int,
 ) -> Callable[[], float]:
     """Accuracy on a fixed sample of training photos, as many as validate: alike and cheap."""
@@ -205,9 +205,10 @@ def _train_accuracy(
     y_true = data.manifest.labels[list(sample)]
 
     def measure() -> float:
-        y_prob = class_probabilities(
-            network, data.store, data.rows(sample), preprocessing, device=device
-        )
+        with precision_of(learn):  # as fastai measures on validation photos
+            y_prob = class_probabilities(
+                network, data.store, data.rows(sample), preprocessing, device=learn.dls.device
+            )
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
     return measure

@@ -99,7 +99,7 @@ class Forecast(Callback):
         worked = seconds_a_photo(
             self.xb[0].shape,
             self.dls.device,
-            mixed=hasattr(self.learn, "mixed_precision"),
+            mixed=hasattr(self.learn, "autocast_on_device"),
             trains_statistics=self.training_config.batch_norm == "train",
         )
         return self._whole(waited, worked)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from fastai.callback.core import Callback
-from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders
@@ -25,6 +24,7 @@ from fastdefect.training.early_layers import FixedLayers
 from fastdefect.training.ensemble import averaging
 from fastdefect.training.head import Head, build_head
 from fastdefect.training.loss import DefectLoss, MixUpLabels
+from fastdefect.training.precision import AutocastOnDevice
 
 
 @dataclass(frozen=True)
@@ -82,20 +82,6 @@ def choose_device(name: str) -> torch.device:
             "Use --device auto, or install a torch build for it.",
         )
     return torch.device(name)
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """ "auto" is bf16 or fp16 on CUDA and fp32 elsewhere: CPU bf16 was measured to be slower."""
-    if name == "auto":
-        if device.type != "cuda":
-            return "fp32"
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    if name != "fp32" and device.type != "cuda":
-        raise UsageError(
-            f"--precision {name} needs a CUDA device, but the device is {device.type}.",
-            "Use --precision auto.",
-        )
-    return name
 
 
 def build_learner(
@@ -169,7 +155,7 @@ def _optimizer(name: str) -> Any:
 def _technique(training: TrainingConfig, precision: str, backbone: Backbone) -> list[Callback]:
     callbacks: list[Callback] = []
     if precision != "fp32":
-        callbacks.append(MixedPrecision(precision))
+        callbacks.append(AutocastOnDevice(precision))
     if training.mixup_alpha > 0:
         callbacks.append(MixUpLabels(training.mixup_alpha))
     if training.clip > 0:

@@ -16,6 +16,7 @@ from fastdefect.run import Run
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.fit import Fitted, fit
 from fastdefect.training.learner import build_learner, build_loss
+from fastdefect.training.precision import choose_precision
 from helpers.nets import tiny_backbone
 from helpers.photos import PREPROCESSING, made_loaders, made_manifest, made_store
 
@@ -60,7 +61,8 @@ def made_learner(
     backbone = tiny_backbone(seed)
     torch.manual_seed(seed)  # the head's weights
     loss = build_loss([0.8, 1.2], training.label_smoothing, torch.device("cpu"))
-    return build_learner(dls, backbone, loss, training=training, precision="fp32", cbs=cbs)
+    precision = choose_precision(training.precision, torch.device("cpu"))
+    return build_learner(dls, backbone, loss, training=training, precision=precision, cbs=cbs)
 
 
 def fit_made(

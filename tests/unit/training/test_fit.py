@@ -117,13 +117,17 @@ def test_training_loss_is_the_mean_over_the_epochs_photos(
         assert row["train_loss"] == pytest.approx(expected)
 
 
-def test_both_accuracies_are_measured_alike(data: TrainingData, tmp_path: Path) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_both_accuracies_are_measured_alike(
+    precision: str, data: TrainingData, tmp_path: Path
+) -> None:
     # With the same photos on both sides, strongly augmented or not, there is no gap.
     manifest = data.manifest
     same = TrainingData(
         manifest, data.store, Split(tuple(range(14)), tuple(range(14)), (), data.split.parts)
     )
-    fitted, _ = _fit(same, _run(tmp_path), augment="manufacturing")
+    training = with_training(precision=precision)
+    fitted, _ = _fit(same, _run(tmp_path), training, augment="manufacturing")
     for row in fitted.history.rows:
         assert row["gap"] == 0
         assert row["train_accuracy"] == row["valid_accuracy"]
@@ -310,6 +314,15 @@ def test_each_schedule_moves_as_it_says_and_resumes(
         # A third and two thirds of the way, one batch short.
         expected_rates = [0.01 * (1 + np.cos(np.pi * share / 12)) for share in (3, 7, 11)]
         assert rates == pytest.approx(expected_rates, rel=1e-3)
+
+
+def test_in_bf16_a_fit_goes_on_to_the_bit(data: TrainingData, tmp_path: Path) -> None:
+    training = with_training(precision="bf16")
+    run, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
+    expected, _ = _fit(data, run, training)
+    _fit(data, broken, training, stop=_after(8))
+    resumed, _ = _fit(data, broken, training, seed=4)
+    _assert_as_unbroken(resumed, broken, expected, run)
 
 
 def test_a_finished_fit_that_is_resumed_adds_nothing(data: TrainingData, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from fastdefect.training.learner import (
     build_learner,
     build_loss,
     choose_device,
-    choose_precision,
 )
 from fastdefect.training.loss import MixUpLabels
 
@@ -91,24 +90,6 @@ def test_a_device_that_is_not_there_is_refused(name: str, monkeypatch: pytest.Mo
     _only(monkeypatch)
     with pytest.raises(UsageError, match=f"--device {name}"):
         choose_device(name)
-
-
-def test_precision_is_mixed_only_where_it_pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    cuda, cpu = torch.device("cuda"), torch.device("cpu")
-    assert choose_precision("auto", cpu) == "fp32"
-    assert choose_precision("auto", torch.device("mps")) == "fp32"
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-    assert choose_precision("auto", cuda) == "bf16"
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-    assert choose_precision("auto", cuda) == "fp16"
-    assert choose_precision("fp32", cuda) == "fp32"
-    assert choose_precision("fp16", cuda) == "fp16"
-
-
-@pytest.mark.parametrize("name", ["fp16", "bf16"])
-def test_mixed_precision_without_cuda_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"--precision {name} .*cpu"):
-        choose_precision(name, torch.device("cpu"))
 
 
 def test_the_model_is_body_and_head(data: TrainingData) -> None:
