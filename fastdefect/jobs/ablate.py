@@ -27,6 +27,7 @@ from fastdefect.files import finite
 from fastdefect.jobs.decision import judge_validation
 from fastdefect.jobs.head_alone import refuse_head_alone
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.network import settle_weights
 from fastdefect.jobs.series import (
     Finished,
     SeriesReport,
@@ -36,7 +37,6 @@ from fastdefect.jobs.series import (
     resume_series,
     run_series,
     seeds_from,
-    settle_weights,
 )
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos

@@ -38,6 +38,7 @@ from fastdefect.jobs.fit_report import parse_targets, predict
 from fastdefect.jobs.head_alone import check_head_alone
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.network import settle_weights
 from fastdefect.jobs.recipe import settle_for
 from fastdefect.jobs.steps import with_enough_steps
 from fastdefect.metrics import Metrics
@@ -112,7 +113,7 @@ def start(
     splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
     config = with_enough_steps(config, len(splits[0].split.train), log)
     # The recipe is chosen on what the first fold trains on, and holds for all.
-    config = settle_for(config, splits[0], machine.device, log)
+    config = settle_for(settle_weights(config, log), splits[0], machine.device, log)
     assemble(config, silent, data=splits[0])
     run = create_run(runs, name, absolute(config), command, kind=CROSS_VALIDATION)
     log.to(run.log_path)

@@ -90,7 +90,8 @@ def keep_figures(
 ) -> FitReport:
     """Write and plot all that follows from the model's predictions of train and valid.
 
-    ``ask`` gives those of valid averaged over views.
+    ``ask`` gives those of valid averaged over views. Where decisions average some, the report has
+    the metrics of those, too, as ``valid-VIEWS``.
     """
     metrics: dict[str, Metrics] = {}
     for name, of in predictions.items():
@@ -100,7 +101,11 @@ def keep_figures(
     valid = predictions["valid"]
     _tell_if_blind(metrics["valid"], spec.classes, log)
     keep_temperature(run, "none", valid)
-    settle_views(run, config, valid, ask, log)
+    deciding = settle_views(run, config, valid, ask, log)
+    if deciding.views != "none":
+        name = f"valid-{deciding.views}"
+        metrics[name] = deciding.valid.metrics()
+        run.write_metrics(name, metrics[name].as_json())
     swap = swap_benches(valid)
     if swap is None:
         only = spec.classes[valid.y_true[0]]

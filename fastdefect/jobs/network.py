@@ -45,3 +45,18 @@ def build_network(
         )
     )
     return override(config, {"arch": EFFICIENTNET_LITE0}), packaged, of_packaged
+
+
+def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:
+    """The network named; ``auto`` weights that can't be had became none, told once, for good.
+
+    Else each member would try to download them again, some perhaps with success.
+    """
+    if "auto" not in (config.model.arch, config.model.weights):
+        return config
+    config, _, loaded = build_network(config, on_event)
+    if loaded.pretrained or config.model.weights != "auto":
+        return config
+    if loaded.source == "auto":  # for some networks there are none, which is no mishap
+        on_event(Note(f"Weights: {loaded.note}.", "warning"))
+    return override(config, {"weights": "none"})

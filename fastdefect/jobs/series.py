@@ -16,7 +16,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.split import Split, read_split, split_rows
 from fastdefect.data.wording import counted, first
@@ -29,7 +29,7 @@ from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.fit_report import parse_targets
 from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.log import Log
-from fastdefect.jobs.network import build_network
+from fastdefect.jobs.network import settle_weights
 from fastdefect.jobs.recipe import settle_for
 from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
 from fastdefect.jobs.series_photos import Member, SeriesPhotos
@@ -143,21 +143,6 @@ def refuse_members(config: RunConfig) -> None:
 def seeds_from(seed: int, count: int) -> list[int]:
     """``seed`` and those after it, ``count`` in all; after the largest that there is comes 0."""
     return [(seed + number) % 2**32 for number in range(count)]
-
-
-def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:
-    """The network named; ``auto`` weights that can't be had became none, told once, for good.
-
-    Else each member would try to download them again, some perhaps with success.
-    """
-    if "auto" not in (config.model.arch, config.model.weights):
-        return config
-    config, _, loaded = build_network(config, on_event)
-    if loaded.pretrained or config.model.weights != "auto":
-        return config
-    if loaded.source == "auto":  # for some networks there are none, which is no mishap
-        on_event(Note(f"Weights: {loaded.note}.", "warning"))
-    return override(config, {"weights": "none"})
 
 
 def read_plan(run: Run, kind: str) -> dict[str, Any]:

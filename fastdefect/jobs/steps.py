@@ -10,6 +10,7 @@ from fastdefect.config import RunConfig, override
 from fastdefect.events import Note, OnEvent
 
 FEW_STEPS = 100  # fewer go further each, up to twice as far
+_WORTH = 1.1  # a rate that is raised by less makes no difference that seeds don't
 
 
 def steps_an_epoch(config: RunConfig, photos: int) -> int:
@@ -29,9 +30,10 @@ def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> Ru
     if "learning_rate" in config.given or training.recipe not in ("plain", "steady"):
         return config
     steps = training.epochs * steps_an_epoch(config, photos)
-    if steps >= FEW_STEPS or training.tune == "head":
+    raised = min(2.0, FEW_STEPS / steps)
+    if raised < _WORTH or training.tune == "head":
         return config
-    rate = training.learning_rate * min(2.0, FEW_STEPS / steps)
+    rate = training.learning_rate * raised
     on_event(
         Note(
             f"{steps} optimizer steps are few: learning rate {rate:.2g} instead of "

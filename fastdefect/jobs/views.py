@@ -1,6 +1,7 @@
 """Which views of a photo a run's decisions average, where the user leaves it open."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,10 +20,18 @@ _TRIED = "flips"
 Ask = Callable[[Sequence[View]], Predictions]
 
 
+@dataclass(frozen=True)
+class Deciding:
+    """The views that decisions average, by name, and the validation photos' predictions so."""
+
+    views: str
+    valid: Predictions
+
+
 def settle_views(
     run: Run, config: RunConfig, valid: Predictions, ask: Ask, on_event: OnEvent
-) -> str:
-    """The name of the views that decisions average, kept in ``model.json``, and told.
+) -> Deciding:
+    """The views that decisions average, kept in ``model.json``, with their predictions.
 
     ``auto``: flips if they raise the AUC of validation or, where that stays, lower its log loss,
     each calibrated; none without augmentation, as such a model knows no flipped parts, and in
@@ -30,15 +39,26 @@ def settle_views(
     gives them with some.
     """
     name: str = config.report.views
+    deciding = Deciding("none", valid)
     if name == _AUTO:
         tried = (
             config.data.augment != "none"
             and run.read_kind() in (TRAINING, ENSEMBLE)
             and len(np.unique(valid.y_true)) > 1  # photos of one class rank nothing
         )
-        name = _better(run, valid, ask(FIXED_VIEWS[_TRIED]), on_event) if tried else "none"
-    run.write_model_spec({**run.read_model_spec(), "views": name})
-    return name
+        if tried:
+            deciding = _better(run, valid, _asked(run, _TRIED, ask), on_event)
+    elif name != "none":
+        deciding = _asked(run, name, ask)
+        keep_temperature(run, name, deciding.valid)
+    run.write_model_spec({**run.read_model_spec(), "views": deciding.views})
+    return deciding
+
+
+def _asked(run: Run, name: str, ask: Ask) -> Deciding:
+    found = ask(FIXED_VIEWS[name])
+    run.write_predictions("valid", found.rows(), found.columns(), name)
+    return Deciding(name, found)
 
 
 def require_fixed(text: str) -> Sequence[View]:
@@ -55,19 +75,19 @@ def require_fixed(text: str) -> Sequence[View]:
     return views
 
 
-def _better(run: Run, plain: Predictions, flipped: Predictions, on_event: OnEvent) -> str:
-    run.write_predictions("valid", flipped.rows(), flipped.columns(), _TRIED)
-    temperatures = [keep_temperature(run, "none", plain), keep_temperature(run, _TRIED, flipped)]
+def _better(run: Run, valid: Predictions, flipped: Deciding, on_event: OnEvent) -> Deciding:
+    plain = Deciding("none", valid)
+    temperatures = [keep_temperature(run, each.views, each.valid) for each in (plain, flipped)]
     before, after = (t.nll_after for t in temperatures if t)
-    auc = [of.metrics().auc for of in (plain, flipped)]
+    auc = [each.valid.metrics().auc for each in (plain, flipped)]
     # Ranks first: what flips do to the threshold, temperature and operating point mend.
-    name = _TRIED if (auc[1], -after) > (auc[0], -before) else "none"
-    insist = "none, which is four times as fast," if name == _TRIED else _TRIED
+    better = flipped if (auc[1], -after) > (auc[0], -before) else plain
+    insist = "none, which is four times as fast," if better is flipped else _TRIED
     on_event(
         Note(
             f"Four flipped views of each photo change the AUC of validation from {auc[0]:.3f} to "
             f"{auc[1]:.3f}, the log loss from {before:.3f} to {after:.3f}: decisions average "
-            f"{name}; --views {insist} to insist."
+            f"{better.views}; --views {insist} to insist."
         )
     )
-    return name
+    return better

@@ -103,9 +103,11 @@ def metrics_table(metrics: Mapping[str, Metrics], swap: BenchSwap | None = None)
         cells = (swap_text(swap) if split == "valid" else "-" for split in metrics)
         rows.append((_SWAP, *cells))
     rows.append(("photos", *(str(metrics[split].n) for split in metrics)))
-    return TableData(
-        "Best model, by split", ("metric", *metrics), tuple(rows), _kind(list(metrics.values()))
-    )
+    deciding = next((split for split in metrics if split.startswith("valid-")), None)
+    caption = _kind(list(metrics.values()))
+    if deciding is not None:
+        caption += f" {deciding}: by the mean of several views of a photo, as the model decides."
+    return TableData("Best model, by split", ("metric", *metrics), tuple(rows), caption)
 
 
 def _kind(metrics: Sequence[Metrics]) -> str:

@@ -47,6 +47,15 @@ def test_the_auc_of_validation_decides_then_its_calibrated_log_loss(
     best = max(losses, key=lambda name: (areas[name], -losses[name]))
     assert run.read_model_spec()["views"] == best
     assert f"from {losses['none']:.3f} to {losses['flips']:.3f}" in said.replace("\n", " ")
+    assert ("valid-flips" in run.read_metrics()) == (best == "flips")
+
+
+def test_views_that_are_asked_for_decide_and_are_shown(castings: Path, tmp_path: Path) -> None:
+    run, said = _fit(castings, tmp_path, "--views", "mirror")
+    assert run.read_model_spec()["views"] == "mirror"
+    assert run.read_metrics()["valid-mirror"]["auc"] == _valid(run, "mirror").metrics().auc
+    assert "valid-mirror: by the mean of several views" in " ".join(said.split())
+    assert set(run.read_calibration()) == {"none", "mirror"}
 
 
 def _said(auc: float, sure: float) -> Predictions:
@@ -75,7 +84,9 @@ def test_ranks_come_first(
     found = settle_views(
         run, resolve({}), _said(*plain), lambda views: _said(*flipped), events.append
     )
-    assert found == run.read_model_spec()["views"] == views
+    assert found.views == run.read_model_spec()["views"] == views
+    expected = _said(*(flipped if views == "flips" else plain))
+    assert np.array_equal(found.valid.y_prob, expected.y_prob)
 
 
 @pytest.mark.parametrize("views", ["flips", "none"])

@@ -24,12 +24,12 @@ from fastdefect.files import read_csv
 from fastdefect.jobs import network, series, series_budget
 from fastdefect.jobs.interrupt import StopRequested
 from fastdefect.jobs.log import Log
+from fastdefect.jobs.network import settle_weights
 from fastdefect.jobs.series import (
     SeriesReport,
     create_series,
     resume_series,
     run_series,
-    settle_weights,
 )
 from fastdefect.jobs.series_budget import Budget
 from fastdefect.jobs.series_photos import Member, SeriesPhotos

@@ -44,6 +44,7 @@ def test_epochs_are_added_until_there_are_enough_steps(
         (48, {"epochs": 25}, 4e-4),  # 50 steps
         (60, {"epochs": 25}, 2e-4 * 100 / 75),
         (48, {"epochs": 50}, 2e-4),
+        (96, {"epochs": 24}, 2e-4),  # 96 steps: hardly fewer
         (48, {"epochs": 5}, 4e-4),  # never more than twice
         (2000, {"epochs": 6}, 2e-4),
         (48, {"epochs": 25, "recipe": "steady"}, 4e-4),
