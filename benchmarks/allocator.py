@@ -21,7 +21,7 @@ def measure(arch: str, steps: int, keep: bool) -> dict[str, float]:
     import torch
     import torchvision
 
-    from fastdefect.training.memory import keep_freed_memory
+    from fastdefect.process import keep_freed_memory
 
     if keep:
         keep_freed_memory()

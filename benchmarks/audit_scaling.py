@@ -24,11 +24,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.manifest import list_photos, read_photos
-from fastdefect.data.sample import Defect, photograph, render_part
-from fastdefect.data.survey import Survey
-from fastdefect.data.threads import one_thread_each
-from fastdefect.training.memory import keep_freed_memory
+from fastdefect.data.audit.survey import Survey
+from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.process import keep_freed_memory, one_thread_each
+from fastdefect.sample.render import Defect, photograph, render_part
 
 SIZE = 512
 PARTS = 200

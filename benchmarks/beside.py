@@ -3,7 +3,7 @@
     python benchmarks/beside.py [--rounds 3] [--steps 5] [--arch mobilenet_v2]
 
 Each way is a process of its own, in turn: GNU OpenMP's default, the program's setting
-(``fastdefect/waiting.py``), OMP_WAIT_POLICY=PASSIVE, and one thread. Prints photos a second of a
+(``fastdefect/process.py``), OMP_WAIT_POLICY=PASSIVE, and one thread. Prints photos a second of a
 bare step of 24 random photos, the median over steps and rounds, alone and beside a busy process.
 """
 

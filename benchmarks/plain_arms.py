@@ -26,13 +26,13 @@ from plain_sets import Row, Sides, write_rows
 from safetensors.torch import load_file
 
 import fastdefect
-from fastdefect.data.manifest import list_photos, read_photos
+from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.data.store import PhotoStore
-from fastdefect.evaluation.disturbances import DISTURBANCES, generator
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, generator
 from fastdefect.evaluation.views import parse_views
 from fastdefect.files import write_bytes, write_json
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos
-from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.run import Run
 
 PLAIN = "plain"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plain_arms import Floats, Outcome
 from plain_sets import Sides
 
-from fastdefect.evaluation.paired import Difference, Figures, paired_differences
+from fastdefect.evaluation.statistics.paired import Difference, Figures, paired_differences
 from fastdefect.metrics import figures, score
 
 MARGIN = 0.01  # what an interval may reach below 0

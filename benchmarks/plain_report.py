@@ -11,10 +11,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from plain_arms import STRENGTHS
 from plain_compare import Cell, Contrast, Summary
 
-from fastdefect.evaluation.paired import Difference
-from fastdefect.reporting.figure import FAINT, INK, drawing
-from fastdefect.reporting.markdown import as_markdown
-from fastdefect.reporting.table_data import TableData
+from fastdefect.evaluation.statistics.paired import Difference
+from fastdefect.reporting.plots.style import FAINT, INK, drawing
+from fastdefect.reporting.tables.markdown import as_markdown
+from fastdefect.reporting.tables.table_data import TableData
 
 # Okabe and Ito's colours; the markers differ too.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")

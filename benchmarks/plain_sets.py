@@ -13,9 +13,9 @@ from zlib import crc32
 
 import numpy as np
 
-from fastdefect.data.images import IMAGE_SUFFIXES
-from fastdefect.data.sample import render_sample
+from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.files import write_csv
+from fastdefect.sample.render import render_sample
 
 SETS: Mapping[str, str | None] = {  # with the class that is good
     "sample": "good",

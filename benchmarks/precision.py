@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fastdefect.config import resolve
+from fastdefect.process import keep_freed_memory
 from fastdefect.training.backbones import build_backbone
-from fastdefect.training.memory import keep_freed_memory
 from fastdefect.training.precision import try_bf16
 
 NETWORKS = ("resnet50", "resnet18", "mobilenet_v2", "efficientnet-lite0")

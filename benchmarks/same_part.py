@@ -6,7 +6,7 @@
 Renders sets whose parts are known and searches each twice: as rendered, and after half of the
 photos went through a ``darkroom`` (turned by any angle, mirrored, shifted, rescaled, relit,
 resized, recompressed). Prints pairwise precision and recall of the groups found. With ``--fit``
-it fits the constants of ``fastdefect/data/same_part.py`` instead, on sets of other seeds: what
+it fits the constants of ``fastdefect/data/parts/search.py`` instead, on sets of other seeds: what
 is reported was never tuned to. ``--folder`` keeps the rendered sets.
 """
 
@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from fastdefect.data.images import decode_photo, read_photo
-from fastdefect.data.keypoints import Keypoints, find_keypoints
-from fastdefect.data.resemblance import Resemblance, resemblances
-from fastdefect.data.same_part import SameParts, evidence, find_same_parts
-from fastdefect.data.sample import render_sample
-from fastdefect.data.shortlist import shortlists
+from fastdefect.data.parts.candidates import shortlists
+from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
+from fastdefect.data.parts.matching import Resemblance, resemblances
+from fastdefect.data.parts.search import SameParts, evidence, find_same_parts
+from fastdefect.data.reading.images import decode_photo, read_photo
+from fastdefect.sample.render import render_sample
 
 # In groups of three and more the pairs have to agree, so that false ones do less harm than
 # the fit to single pairs supposes: its log odds are raised by that much. The groups found on the

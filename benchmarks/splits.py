@@ -19,7 +19,7 @@ from statistics import mean, stdev
 import numpy as np
 from scipy.stats import t
 
-from fastdefect.evaluation.intervals import bootstrap_intervals
+from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
 from fastdefect.metrics import score
 
 KINDS = {

@@ -25,9 +25,9 @@ def measure(way: str, arch: str, image_size: int, steps: int) -> dict[str, Any]:
     import torch
     from torch import nn
 
+    from fastdefect.process import keep_freed_memory
     from fastdefect.training import backbones
     from fastdefect.training.head import build_head
-    from fastdefect.training.memory import keep_freed_memory
 
     keep_freed_memory()
     if not way.startswith("folded"):

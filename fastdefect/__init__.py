@@ -2,7 +2,7 @@
 
 import warnings
 
-from fastdefect.waiting import wait_briefly
+from fastdefect.process import wait_briefly
 
 __version__ = "0.1.0"
 

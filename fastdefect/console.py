@@ -24,7 +24,7 @@ from fastdefect.errors import FastdefectError
 from fastdefect.files import finite
 
 if TYPE_CHECKING:
-    from fastdefect.reporting.tables import TableData
+    from fastdefect.reporting.tables.fit import TableData
 
 Mode = Literal["auto", "quiet", "json"]
 

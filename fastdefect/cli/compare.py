@@ -21,7 +21,7 @@ from fastdefect.errors import UsageError
 if TYPE_CHECKING:
     from fastdefect.events import Event
     from fastdefect.jobs.compare import CompareReport
-    from fastdefect.reporting.table_data import TableData
+    from fastdefect.reporting.tables.table_data import TableData
 
 
 @app.command()
@@ -55,7 +55,7 @@ def compare(
                 f"compare needs two runs or more, but got only {names[0]}.",
                 "Name the one before, then the one after: fastdefect compare RUN RUN",
             )
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = [open_run(name, runs) for name in names]
         for run in chosen:
@@ -73,7 +73,7 @@ def compare(
         )
         tables = _tables(report)
         if markdown:
-            from fastdefect.reporting.markdown import as_markdown
+            from fastdefect.reporting.tables.markdown import as_markdown
 
             typer.echo("\n".join(map(as_markdown, tables)), nl=False)
             return
@@ -93,7 +93,7 @@ def _warn(event: "Event") -> None:
 
 
 def _tables(report: "CompareReport") -> "list[TableData]":
-    from fastdefect.reporting.compare_tables import (
+    from fastdefect.reporting.tables.compare import (
         changes_table,
         costs_table,
         figures_table,

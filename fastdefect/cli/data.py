@@ -28,7 +28,7 @@ def split(
     with session(quiet, as_json) as screen:
         settings = resolve(flags)
         from fastdefect.jobs.split import split as job
-        from fastdefect.reporting.split_table import split_table
+        from fastdefect.reporting.tables.split import split_table
 
         report = job(
             settings.data,
@@ -68,7 +68,7 @@ def audit(
         settings = resolve(flags)
         from fastdefect.jobs.audit import audit as job
         from fastdefect.jobs.audit import parse_kinds
-        from fastdefect.reporting.audit import findings_table
+        from fastdefect.reporting.tables.audit import findings_table
 
         report = job(
             settings.data,
@@ -103,8 +103,8 @@ def sample(
 ) -> None:
     """Render photos of cast parts, good and defective, with labels and boxes in a CSV."""
     with session(quiet) as screen:
-        from fastdefect.data.sample import render_sample
         from fastdefect.events import Progress
+        from fastdefect.sample.render import render_sample
 
         path = render_sample(
             folder,

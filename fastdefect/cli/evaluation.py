@@ -36,12 +36,12 @@ def evaluate(
 ) -> None:
     """Measure a run's model: every figure with its interval, what it proves, plots."""
     with session(quiet, as_json) as screen:
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = open_run(run, runs)
         chosen.require_model()
         from fastdefect.jobs.evaluate import evaluate as job
-        from fastdefect.reporting.evaluation_tables import claim_lines, evaluation_tables
+        from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
 
         report = job(
             chosen,
@@ -115,13 +115,13 @@ def threshold(
 ) -> None:
     """Choose how the run decides: by F1, cost, or limits; kept beside the model."""
     with session(quiet, as_json) as screen:
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = open_run(run, runs)
         chosen.require_model()
-        from fastdefect.evaluation.wish import Wish
+        from fastdefect.evaluation.decisions.criteria import Wish
         from fastdefect.jobs.threshold import choose_threshold
-        from fastdefect.reporting.evaluation_tables import band_table, threshold_table
+        from fastdefect.reporting.tables.evaluate import band_table, threshold_table
 
         report = choose_threshold(
             chosen,
@@ -186,13 +186,13 @@ def gate(
 ) -> None:
     """Exit 1, with a table of what failed, unless the run keeps its limits."""
     with session(quiet, as_json) as screen:
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = open_run(run, runs)
         chosen.require_model()
         from fastdefect.evaluation.gate import Limit, parse_limit
         from fastdefect.jobs.gate import gate as job
-        from fastdefect.reporting.evaluation_tables import gate_table
+        from fastdefect.reporting.tables.evaluate import gate_table
 
         rates = (("escape_rate", max_escape), ("overkill_rate", max_overkill))
         limits = [Limit(name, value, at_most=True) for name, value in rates if value is not None]
@@ -235,12 +235,12 @@ def tta_eval(
 ) -> None:
     """Measure a run's model without and with test-time augmentation."""
     with session(quiet, as_json) as screen:
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = open_run(run, runs)
         chosen.require_model()
         from fastdefect.jobs.tta_eval import tta_eval as job
-        from fastdefect.reporting.tables import tta_table
+        from fastdefect.reporting.tables.fit import tta_table
 
         report = job(
             chosen,
@@ -276,8 +276,8 @@ def list_of_runs(
 ) -> None:
     """List the runs, oldest first."""
     with session(as_json=as_json) as screen:
-        from fastdefect.reporting.tables import runs_table
-        from fastdefect.runs import list_runs, summarise
+        from fastdefect.reporting.tables.fit import runs_table
+        from fastdefect.run_registry import list_runs, summarise
 
         rows = [summarise(run) for run in list_runs(runs)]
         screen.table(runs_table(rows))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastdefect.jobs.cross_validate import CrossReport
     from fastdefect.jobs.ensemble import EnsembleReport
     from fastdefect.jobs.final import FinalReport
-    from fastdefect.jobs.fit_report import FitReport
+    from fastdefect.jobs.training.report import FitReport
     from fastdefect.run import Run
 
 
@@ -49,7 +49,7 @@ def fit(
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
         from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, INTERRUPTED, SERIES
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         # Before the job, whose import takes seconds: a mistyped name is told at once.
         interrupted = open_run(resume, runs) if resume is not None else None
@@ -132,7 +132,7 @@ def _finish(
 
 
 def _show_fit(screen: "Screen", report: "FitReport") -> None:
-    from fastdefect.jobs.fit_report import as_event_data
+    from fastdefect.jobs.training.report import as_event_data
 
     _show_model(screen, report)
     screen.line(f"Run: {report.run.folder}")
@@ -145,7 +145,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
 
 
 def _show_model(screen: "Screen", report: "FitReport") -> None:
-    from fastdefect.reporting.tables import metrics_table, targets_table
+    from fastdefect.reporting.tables.fit import metrics_table, targets_table
 
     if report.metrics:
         screen.table(metrics_table(report.metrics, report.bench_swap))
@@ -169,8 +169,8 @@ def _tell_next(screen: "Screen") -> None:
 
 
 def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
-    from fastdefect.reporting.ensemble_table import members_table
-    from fastdefect.reporting.left import left_line
+    from fastdefect.reporting.tables.ensemble import members_table
+    from fastdefect.reporting.tables.unfinished import left_line
 
     series, average = report.series, report.average
     if average is not None:
@@ -190,8 +190,8 @@ def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
 
 
 def _show_final(screen: "Screen", report: "FinalReport") -> None:
-    from fastdefect.reporting.left import left_line
-    from fastdefect.reporting.tables import folds_table
+    from fastdefect.reporting.tables.fit import folds_table
+    from fastdefect.reporting.tables.unfinished import left_line
 
     series, outcome, model = report.series, report.outcome, report.model
     if outcome is not None and model is not None:
@@ -217,7 +217,7 @@ def _show_final(screen: "Screen", report: "FinalReport") -> None:
 
 
 def _show_folds(screen: "Screen", report: "CrossReport") -> None:
-    from fastdefect.reporting.tables import folds_table, targets_table
+    from fastdefect.reporting.tables.fit import folds_table, targets_table
 
     outcome = report.outcome
     if outcome is not None:

@@ -55,13 +55,13 @@ def stress(
     it tells how far each may go. The exit code is 0 whatever breaks.
     """
     with session(quiet, as_json) as screen:
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = open_run(run, runs)
         chosen.require_model()
-        from fastdefect.evaluation.stress import Limits
+        from fastdefect.evaluation.robustness.stress import Limits
         from fastdefect.jobs.stress import stress as job
-        from fastdefect.reporting.stress_table import break_lines, stress_table
+        from fastdefect.reporting.tables.stress import break_lines, stress_table
 
         found = job(
             chosen,
@@ -110,11 +110,11 @@ def label_check(
     another run only about its validation photos.
     """
     with session(quiet, as_json) as screen:
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         chosen = open_run(run, runs)
         from fastdefect.jobs.label_check import label_check as job
-        from fastdefect.reporting.label_tables import suspects_table
+        from fastdefect.reporting.tables.label_check import suspects_table
 
         found = job(chosen, show=show, device=device, on_event=screen)
         screen.table(suspects_table(found.predictions, found.suspects))

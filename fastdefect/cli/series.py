@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fastdefect.jobs.ablate import AblationReport
     from fastdefect.jobs.learning_curve import CurveReport
     from fastdefect.jobs.quick_test import QuickReport
-    from fastdefect.jobs.series import SeriesReport
+    from fastdefect.jobs.series.series import SeriesReport
     from fastdefect.run import Run
 
 _QUICK_EPOCHS = 3
@@ -69,7 +69,7 @@ def quick_test(
 
 def _begun(resume: str | None, runs: Path) -> "Run | None":
     """The run to go on with. Before the job, whose import takes seconds: a typo is told at once."""
-    from fastdefect.runs import open_run
+    from fastdefect.run_registry import open_run
 
     return open_run(resume, runs) if resume is not None else None
 
@@ -89,7 +89,7 @@ def _quick_settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
 
 
 def _show_quick(screen: "Screen", report: "QuickReport") -> None:
-    from fastdefect.reporting.quick_table import quick_table
+    from fastdefect.reporting.tables.quick_test import quick_table
 
     if report.comparison is not None:
         seconds = {each.member.name: each.seconds for each in report.series.finished}
@@ -145,7 +145,7 @@ def ablate(
 
 
 def _show_ablation(screen: "Screen", report: "AblationReport") -> None:
-    from fastdefect.reporting.ablation_table import ablation_table
+    from fastdefect.reporting.tables.ablate import ablation_table
 
     if report.figures:
         n_seeds = max(len(by_seed) for by_seed in report.figures.values())
@@ -204,7 +204,7 @@ def learning_curve(
 
 
 def _show_curve(screen: "Screen", report: "CurveReport") -> None:
-    from fastdefect.reporting.learning_table import learning_table, outlook_lines
+    from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
 
     if report.valid is not None:
         screen.table(
@@ -222,7 +222,7 @@ def _show_curve(screen: "Screen", report: "CurveReport") -> None:
 
 def _close(screen: "Screen", series: "SeriesReport", files: Sequence[Path], result: Any) -> None:
     """What every series ends with; exits with its own code if it was interrupted."""
-    from fastdefect.reporting.left import left_line
+    from fastdefect.reporting.tables.unfinished import left_line
     from fastdefect.run import INTERRUPTED
 
     for file in files:

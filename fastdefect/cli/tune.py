@@ -78,7 +78,7 @@ def tune(
             first = [settings.model.arch] if named else []
             chosen = tuple(dict.fromkeys([*first, *chosen]))
             settings = override(settings, {"arch": chosen[0]})
-        from fastdefect.runs import open_run
+        from fastdefect.run_registry import open_run
 
         begun = open_run(resume, runs) if resume is not None else None
         from fastdefect.jobs import tune as job
@@ -114,7 +114,7 @@ def _names(text: str | None, flag: str) -> tuple[str, ...]:
 
 
 def _show(screen: "Screen", report: "TuneReport") -> None:
-    from fastdefect.reporting.tuning_table import (
+    from fastdefect.reporting.tables.tune import (
         effects_table,
         ranking_table,
         search_line,

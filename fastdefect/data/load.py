@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
-from fastdefect.data.audit import Audit, audit_photos
-from fastdefect.data.classes import choose_good
-from fastdefect.data.fewer import fewer
+from fastdefect.data.audit.audit import Audit, audit_photos
+from fastdefect.data.audit.survey import Survey
 from fastdefect.data.findings import Finding
-from fastdefect.data.folds import Folds, make_folds
-from fastdefect.data.manifest import OnPhoto, list_photos, read_photos
-from fastdefect.data.parts import join_parts
+from fastdefect.data.parts.given import join_parts
+from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
-from fastdefect.data.same_part import Link
-from fastdefect.data.split import (
+from fastdefect.data.reading.good_class import choose_good
+from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
+from fastdefect.data.splitting.folds import Folds, make_folds
+from fastdefect.data.splitting.split import (
     SPLITS,
     PlainLeaks,
     Split,
@@ -26,14 +26,13 @@ from fastdefect.data.split import (
     plain_leaks,
     read_split,
 )
+from fastdefect.data.splitting.subsample import fewer
 from fastdefect.data.store import PhotoStore
-from fastdefect.data.survey import Survey
-from fastdefect.data.threads import one_thread_each
 from fastdefect.data.training_data import TrainingData
-from fastdefect.data.wording import counted
 from fastdefect.errors import UsageError
 from fastdefect.events import Note, OnEvent, Progress
-from fastdefect.training.memory import keep_freed_memory
+from fastdefect.process import keep_freed_memory, one_thread_each
+from fastdefect.text import counted
 
 
 def load_training_data(

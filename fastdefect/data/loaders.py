@@ -16,9 +16,9 @@ from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
 
-from fastdefect.data.augment import Augmenter, AugmentTransform, item_seed
-from fastdefect.data.light import BorrowedLight, borrow_light
-from fastdefect.data.manifest import Manifest
+from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
+from fastdefect.data.augment.pipelines import Augmenter, AugmentTransform, item_seed
+from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.store import PhotoStore
 
 # Separates the order of an epoch from the draws inside its photos.

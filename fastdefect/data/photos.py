@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.file_facts import FileFacts
 from fastdefect.data.findings import Finding
 
 Layout = Literal["classes", "splits", "csv"]
@@ -49,6 +48,29 @@ class Listing:
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """``size`` in bytes; ``kind`` as ``signatures.kind_of`` names it; ``mode`` as Pillow does.
+
+    ``mode`` ends in ``;16`` where a channel holds more than 8 bits and Pillow would not say so.
+    ``suffix_fits`` is False where the name's suffix promises another kind than the bytes hold.
+    ``frames`` counts the pictures in the file. ``quality`` is the JPEG quality (1..100)
+    estimated from the quantisation tables, None for other kinds. ``exif`` counts the EXIF tags;
+    ``camera`` is make and model, ``taken`` the time of the photo in seconds since 1970, each
+    None where the file doesn't tell.
+    """
+
+    size: int
+    kind: str
+    suffix_fits: bool
+    mode: str
+    frames: int
+    quality: float | None
+    exif: int
+    camera: str | None
+    taken: float | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.images import fit_to
+from fastdefect.data.reading.images import fit_to
 
 MIB = 1024 * 1024
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split
+from fastdefect.data.splitting.split import Split
 from fastdefect.data.store import PhotoStore
 
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.decisions import defect_score
-from fastdefect.evaluation.intervals import Interval, bootstrap
-from fastdefect.evaluation.paired import (
+from fastdefect.evaluation.decisions.decide import defect_score
+from fastdefect.evaluation.statistics.intervals import Interval, bootstrap
+from fastdefect.evaluation.statistics.paired import (
     Difference,
     McNemar,
     mcnemar,

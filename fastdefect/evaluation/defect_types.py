@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.rates import Rate, rate_of
+from fastdefect.evaluation.statistics.rates import Rate, rate_of
 
 # A column with more different values than these names single photos, or measures.
 _MOST_VALUES = 12

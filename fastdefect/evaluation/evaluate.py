@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.intervals import (
+from fastdefect.evaluation.statistics.intervals import (
     Interval,
     bootstrap,
     certain_interval,
@@ -19,7 +19,7 @@ from fastdefect.evaluation.intervals import (
     percentile_interval,
     share_trials,
 )
-from fastdefect.evaluation.rates import Claim, Rate, claim, rate_of
+from fastdefect.evaluation.statistics.rates import Claim, Rate, claim, rate_of
 from fastdefect.files import finite
 from fastdefect.metrics import (
     FIGURES,

@@ -24,11 +24,9 @@ from fastdefect.evaluation.ablation import (
 )
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite
-from fastdefect.jobs.decision import judge_validation
-from fastdefect.jobs.head_alone import refuse_head_alone
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.network import settle_weights
-from fastdefect.jobs.series import (
+from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
     Finished,
     SeriesReport,
     create_series,
@@ -38,10 +36,12 @@ from fastdefect.jobs.series import (
     run_series,
     seeds_from,
 )
-from fastdefect.jobs.series_budget import Budget
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.trained.decision import judge_validation
+from fastdefect.jobs.training.head_alone import refuse_head_alone
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.network import settle_weights
 from fastdefect.metrics import one_answer
-from fastdefect.reporting.ablation_plot import plot_ablation
+from fastdefect.reporting.plots.ablate import plot_ablation
 from fastdefect.run import ABLATION, FINISHED, Run
 from fastdefect.training.backbones import build_backbone
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import DataConfig
-from fastdefect.data.audit import KINDS, Audit
+from fastdefect.data.audit.audit import KINDS, Audit
+from fastdefect.data.audit.survey import Survey
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.survey import Survey
+from fastdefect.data.load import audit_survey, describe_photos, list_data, read_listing, tell
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
-from fastdefect.jobs.data import audit_survey, describe_photos, list_data, read_listing, tell
-from fastdefect.reporting.audit import worst_cases
-from fastdefect.reporting.shortcut_picture import draw_shortcut
+from fastdefect.reporting.plots.shortcuts import draw_shortcut
+from fastdefect.reporting.tables.audit import worst_cases
 from fastdefect.run import write_findings
 
 

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import Device, RunConfig, config_fields
-from fastdefect.data.parts import join_parts
-from fastdefect.data.wording import counted
+from fastdefect.data.load import list_data
+from fastdefect.data.parts.given import join_parts
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
-from fastdefect.evaluation.decisions import Decision
+from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_json
 from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
-from fastdefect.jobs.data import list_data
-from fastdefect.jobs.decision import decision_for, judge_validation
-from fastdefect.jobs.evaluation_photos import load_evaluation_photos
-from fastdefect.jobs.trained_model import load_model, read_spec
-from fastdefect.reporting.compare_sheet import changes_sheet
+from fastdefect.jobs.trained.decision import decision_for, judge_validation
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.run import Run
+from fastdefect.text import counted
 from fastdefect.training.learner import ModelSpec
 
 _SEED = 0  # of the bootstrap: the same photos give the same intervals

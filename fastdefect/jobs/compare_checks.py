@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from fastdefect.data.wording import first
 from fastdefect.errors import DataError, RunError
 from fastdefect.files import read_csv
 from fastdefect.run import Run
+from fastdefect.text import first
 from fastdefect.training.learner import ModelSpec
 
 

@@ -10,41 +10,41 @@ from safetensors.torch import load_file
 
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.folds import Folds, fold_rows, read_folds, split_for_fold
+from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit, read_data
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import read_split
+from fastdefect.data.splitting.folds import Folds, fold_rows, read_folds, split_for_fold
+from fastdefect.data.splitting.split import read_split
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import FastdefectError, RunError
-from fastdefect.evaluation.intervals import (
-    Interval,
-    Spread,
-    bootstrap_intervals,
-    spread_over_folds,
-)
 from fastdefect.evaluation.predictions import (
     Predictions,
     pooled,
     read_predictions,
 )
+from fastdefect.evaluation.statistics.intervals import (
+    Interval,
+    Spread,
+    bootstrap_intervals,
+    spread_over_folds,
+)
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import read_csv, typed
-from fastdefect.jobs.assemble import Job, assemble, choose_machine
-from fastdefect.jobs.data import divide_into_folds, limit_training, read_and_audit, read_data
-from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
-from fastdefect.jobs.fit_report import parse_targets, predict
-from fastdefect.jobs.head_alone import check_head_alone
-from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.network import settle_weights
-from fastdefect.jobs.recipe import settle_for
-from fastdefect.jobs.steps import with_enough_steps
+from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
+from fastdefect.jobs.training.environment import describe_environment
+from fastdefect.jobs.training.head_alone import check_head_alone
+from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.network import settle_weights
+from fastdefect.jobs.training.recipe import settle_for
+from fastdefect.jobs.training.report import parse_targets, predict
+from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.metrics import Metrics
-from fastdefect.reporting.plots import plot_confusion
+from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import CROSS_VALIDATION, EARLY, FAILED, FINISHED, INTERRUPTED, RUNNING, Run
-from fastdefect.runs import create_fold, create_run
+from fastdefect.run_registry import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
 
 HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv

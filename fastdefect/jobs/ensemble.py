@@ -12,15 +12,12 @@ from typing import Any, TypeVar
 from safetensors.torch import load_file, save_file
 
 from fastdefect.config import RunConfig
-from fastdefect.data.wording import first
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import atomic_path
-from fastdefect.jobs.assemble import assemble
-from fastdefect.jobs.fit_report import FitReport, as_event_data, measure_model, parse_targets
-from fastdefect.jobs.head_alone import check_head_alone
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import (
+from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
     Finished,
     SeriesReport,
     create_series,
@@ -30,11 +27,14 @@ from fastdefect.jobs.series import (
     seeds_from,
     settle,
 )
-from fastdefect.jobs.series_budget import Budget
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.jobs.steps import with_enough_steps
-from fastdefect.reporting.ensemble_table import MemberFigures
+from fastdefect.jobs.training.assemble import assemble
+from fastdefect.jobs.training.head_alone import check_head_alone
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.report import FitReport, as_event_data, measure_model, parse_targets
+from fastdefect.jobs.training.steps import with_enough_steps
+from fastdefect.reporting.tables.ensemble import MemberFigures
 from fastdefect.run import ENSEMBLE, FAILED, FINISHED, RUNNING, Run
+from fastdefect.text import first
 from fastdefect.training.ensemble import joined_state
 
 Measured = TypeVar("Measured")

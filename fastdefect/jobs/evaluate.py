@@ -8,22 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.config import Device
-from fastdefect.evaluation.calibration import ReliabilityBin, reliability
-from fastdefect.evaluation.decisions import Decision, Sent, defect_score, sent_to_people
+from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
+from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
+from fastdefect.evaluation.decisions.operating_point import (
+    CostCurve,
+    Costs,
+    ScoredPhotos,
+    cost_curve,
+)
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
-from fastdefect.evaluation.operating_point import CostCurve, Costs, ScoredPhotos, cost_curve
 from fastdefect.evaluation.predictions import Predictions
-from fastdefect.evaluation.rates import Rate
+from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
-from fastdefect.jobs.decision import decision_for, stored_costs
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
-from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.jobs.trained.decision import decision_for, stored_costs
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.metrics import Metrics
-from fastdefect.reporting.evaluation_plots import plot_evaluation
-from fastdefect.reporting.plots import plot_confusion
+from fastdefect.reporting.plots.evaluate import plot_evaluation
+from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import Run
 
 Floats = NDArray[np.float64]

@@ -19,19 +19,16 @@ import numpy as np
 
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.folds import Folds, fold_rows, make_folds, split_without
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split, split_rows
+from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
+from fastdefect.data.splitting.split import Split, split_rows
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions, pooled, read_predictions
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.cross_validate import Outcome, outcome_of
 from fastdefect.jobs.ensemble import train_to_model
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos
-from fastdefect.jobs.fit_report import FitReport, as_event_data, keep_figures, parse_targets
-from fastdefect.jobs.head_alone import check_head_alone
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import (
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
     Finished,
     SeriesReport,
     create_series,
@@ -39,9 +36,12 @@ from fastdefect.jobs.series import (
     seeds_from,
     settle,
 )
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.jobs.steps import with_enough_steps
-from fastdefect.jobs.trained_model import fold_name, load_model
+from fastdefect.jobs.trained.model import fold_name, load_model
+from fastdefect.jobs.trained.photos import EvaluationPhotos
+from fastdefect.jobs.training.head_alone import check_head_alone
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.report import FitReport, as_event_data, keep_figures, parse_targets
+from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.run import ENSEMBLE, FINISHED, Run
 
 FOLDS = 5

@@ -6,22 +6,22 @@ from pathlib import Path
 
 from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.split import split_rows
+from fastdefect.data.load import load_training_data
+from fastdefect.data.splitting.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed
-from fastdefect.jobs.assemble import Job, assemble, choose_machine
-from fastdefect.jobs.data import load_training_data
-from fastdefect.jobs.environment import describe_environment
-from fastdefect.jobs.fit_report import FitReport, conclude, parse_targets
-from fastdefect.jobs.head_alone import check_head_alone
-from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.recipe import OF_RANDOM
-from fastdefect.jobs.steps import with_enough_steps
+from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
+from fastdefect.jobs.training.environment import describe_environment
+from fastdefect.jobs.training.head_alone import check_head_alone
+from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.recipe import OF_RANDOM
+from fastdefect.jobs.training.report import FitReport, conclude, parse_targets
+from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.run import DIVERGED, EARLY, FAILED, FINISHED, RUNNING, Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
 from fastdefect.training.fit import Fitted, fit

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import Device
+from fastdefect.data.load import list_data
 from fastdefect.data.photos import Entry
-from fastdefect.data.wording import counted, first
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
-from fastdefect.jobs.data import list_data
-from fastdefect.jobs.decision import Judged, judge_validation
-from fastdefect.reporting.label_tables import draw_suspects
+from fastdefect.jobs.trained.decision import Judged, judge_validation
+from fastdefect.reporting.tables.label_check import draw_suspects
 from fastdefect.run import CROSS_VALIDATION, Run
+from fastdefect.text import counted, first
 from fastdefect.training.learner import ModelSpec
 
 _COLUMNS = (

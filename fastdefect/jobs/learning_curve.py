@@ -20,17 +20,16 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import RunConfig
-from fastdefect.data.fewer import share_of_parts
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split
-from fastdefect.data.wording import counted
+from fastdefect.data.splitting.split import Split
+from fastdefect.data.splitting.subsample import share_of_parts
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.evaluation.learning_curve import fit_power_law
 from fastdefect.events import OnEvent
 from fastdefect.files import read_csv
-from fastdefect.jobs.head_alone import check_head_alone
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import (
+from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
     Finished,
     SeriesReport,
     create_series,
@@ -40,12 +39,13 @@ from fastdefect.jobs.series import (
     run_series,
     settle,
 )
-from fastdefect.jobs.series_budget import Budget
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.training.head_alone import check_head_alone
+from fastdefect.jobs.training.log import Log
 from fastdefect.metrics import one_answer
-from fastdefect.reporting.learning_plot import plot_learning_curve
-from fastdefect.reporting.learning_table import ERROR, CurvePoint, Outlook
+from fastdefect.reporting.plots.learning_curve import plot_learning_curve
+from fastdefect.reporting.tables.learning_curve import ERROR, CurvePoint, Outlook
 from fastdefect.run import LEARNING_CURVE, Run
+from fastdefect.text import counted
 from fastdefect.training.learner import ModelSpec
 
 _FEWEST_SIZES = 3  # as the law asks for

@@ -10,17 +10,17 @@ import torch
 from fastai.callback.schedule import valley
 
 from fastdefect.config import DataConfig, RunConfig
-from fastdefect.data.augment import Augmenter, item_seed
-from fastdefect.data.images import Pixels, UnreadablePhoto, fit_to, read_photo
-from fastdefect.data.light import BorrowedLight, borrow_light
-from fastdefect.data.manifest import Entry, list_photos
+from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
+from fastdefect.data.augment.pipelines import Augmenter, item_seed
+from fastdefect.data.reading.images import Pixels, UnreadablePhoto, fit_to, read_photo
+from fastdefect.data.reading.manifest import Entry, list_photos
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import atomic_path
-from fastdefect.jobs.assemble import assemble
-from fastdefect.jobs.head_alone import refuse_head_alone
-from fastdefect.reporting.contact_sheet import Tile, contact_sheet
-from fastdefect.reporting.plots import plot_lr_find
+from fastdefect.jobs.training.assemble import assemble
+from fastdefect.jobs.training.head_alone import refuse_head_alone
+from fastdefect.reporting.plots.fit import plot_lr_find
+from fastdefect.reporting.sheets.contact_sheet import Tile, contact_sheet
 
 
 def preview(

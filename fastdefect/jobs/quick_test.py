@@ -13,10 +13,9 @@ from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, com
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.targets import MISSION, Verdict, judge
 from fastdefect.events import OnEvent
-from fastdefect.jobs.decision import Judged, judge_validation
-from fastdefect.jobs.head_alone import refuse_head_alone
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import (
+from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
     SeriesReport,
     create_series,
     read_plan,
@@ -25,8 +24,9 @@ from fastdefect.jobs.series import (
     run_series,
     settle,
 )
-from fastdefect.jobs.series_budget import Budget
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.trained.decision import Judged, judge_validation
+from fastdefect.jobs.training.head_alone import refuse_head_alone
+from fastdefect.jobs.training.log import Log
 from fastdefect.run import QUICK_TEST, Run
 
 BEFORE, AFTER = "before", "after"

@@ -7,16 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import DataConfig
-from fastdefect.data.folds import FOLD_COLUMNS, Folds, fold_rows
-from fastdefect.data.part_checks import check_parts
-from fastdefect.data.photos import Manifest
-from fastdefect.data.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
-from fastdefect.data.survey import Survey
-from fastdefect.data.table import find_table
-from fastdefect.errors import UsageError
-from fastdefect.events import OnEvent
-from fastdefect.files import write_csv
-from fastdefect.jobs.data import (
+from fastdefect.data.audit.part_checks import check_parts
+from fastdefect.data.audit.survey import Survey
+from fastdefect.data.load import (
     describe_photos,
     divide,
     divide_into_folds,
@@ -27,6 +20,13 @@ from fastdefect.jobs.data import (
     read_listing,
     tell,
 )
+from fastdefect.data.photos import Manifest
+from fastdefect.data.reading.csv_table import find_table
+from fastdefect.data.splitting.folds import FOLD_COLUMNS, Folds, fold_rows
+from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
+from fastdefect.errors import UsageError
+from fastdefect.events import OnEvent
+from fastdefect.files import write_csv
 
 
 @dataclass(frozen=True)

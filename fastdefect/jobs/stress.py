@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import Device
-from fastdefect.data.wording import counted
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.evaluation.disturbances import DISTURBANCES, Disturbance
-from fastdefect.evaluation.stress import Break, Limits, StressReport, first_breaks
-from fastdefect.evaluation.stress import stress as stress_photos
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance
+from fastdefect.evaluation.robustness.stress import Break, Limits, StressReport, first_breaks
+from fastdefect.evaluation.robustness.stress import stress as stress_photos
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent, Progress
-from fastdefect.jobs.decision import decision_for
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
-from fastdefect.jobs.trained_model import load_model, read_spec
-from fastdefect.reporting.stress_plot import plot_stress
+from fastdefect.jobs.trained.decision import decision_for
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.reporting.plots.stress import plot_stress
 from fastdefect.run import Run
+from fastdefect.text import counted
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import Device
-from fastdefect.data.wording import counted
 from fastdefect.errors import DataError
-from fastdefect.evaluation.band import Band, Load, choose_band, load
-from fastdefect.evaluation.decisions import calibrated, defect_score
-from fastdefect.evaluation.guarantees import (
+from fastdefect.evaluation.decisions.criteria import Wish
+from fastdefect.evaluation.decisions.decide import calibrated, defect_score
+from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
     guaranteed_max_escape,
     guaranteed_max_overkill,
 )
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     OperatingPoint,
     ScoredPhotos,
     Tally,
@@ -26,12 +25,13 @@ from fastdefect.evaluation.operating_point import (
     choose_by_max_escape,
     choose_by_max_overkill,
 )
-from fastdefect.evaluation.wish import Wish
+from fastdefect.evaluation.decisions.review_band import Band, Load, choose_band, load
 from fastdefect.events import Note, OnEvent
-from fastdefect.jobs.decision import Judged, fixed_views, judge_validation, temperature_for
-from fastdefect.jobs.evaluation_photos import load_evaluation_photos
-from fastdefect.jobs.trained_model import load_model, read_spec
+from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validation, temperature_for
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.run import Run
+from fastdefect.text import counted
 from fastdefect.training.learner import choose_device
 
 

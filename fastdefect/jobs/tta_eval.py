@@ -10,13 +10,13 @@ import torch
 
 from fastdefect.config import Device
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.bench_swap import BenchSwap
-from fastdefect.evaluation.paired import McNemar, mcnemar, mcnemar_by_part
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.robustness.background_swap import BenchSwap
+from fastdefect.evaluation.statistics.paired import McNemar, mcnemar, mcnemar_by_part
 from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import OnEvent
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
-from fastdefect.jobs.trained_model import TrainedModel, load_model, read_spec
+from fastdefect.jobs.trained.model import TrainedModel, load_model, read_spec
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws

@@ -1,9 +1,10 @@
 """``fastdefect tune``: a search over settings inside train, and a figure that it can't flatter.
 
 The search trains on some folds of train and is scored on the one held out
-(``evaluation/tuning.py``). The score of its winner is the best of many, and so too good. Valid's
-parts are neither trained on nor looked at by any trial: the winner, trained on all of train to its
-last epoch, is measured on them once, and nothing is chosen by that figure. The test stays sealed.
+(``evaluation/tuning/halving.py``). The score of its winner is the best of many, and so too good.
+Valid's parts are neither trained on nor looked at by any trial: the winner, trained on all of
+train to its last epoch, is measured on them once, and nothing is chosen by that figure. The test
+stays sealed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,25 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig
-from fastdefect.data.folds import fold_rows, folds_of_train
-from fastdefect.data.wording import counted
+from fastdefect.data.splitting.folds import fold_rows, folds_of_train
 from fastdefect.errors import FastdefectError, UsageError
-from fastdefect.evaluation.intervals import Interval, bootstrap_intervals
 from fastdefect.evaluation.predictions import read_predictions
-from fastdefect.evaluation.search import require_optuna
-from fastdefect.evaluation.tuning import BEGUN, Rung, Trial, plan_rungs, ranked
-from fastdefect.evaluation.tuning_effects import Effect, effects
+from fastdefect.evaluation.statistics.intervals import Interval, bootstrap_intervals
+from fastdefect.evaluation.tuning.effects import Effect, effects
+from fastdefect.evaluation.tuning.halving import BEGUN, Rung, Trial, plan_rungs, ranked
+from fastdefect.evaluation.tuning.search import require_optuna
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite, read_csv
-from fastdefect.jobs.head_alone import refuse_head_alone
-from fastdefect.jobs.interrupt import stop_on_interrupt
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import Finished, create_series, read_plan
-from fastdefect.jobs.series_budget import Budget
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.jobs.tune_plan import TunePlan, plan_from_json, read_trials
-from fastdefect.jobs.tune_search import BEST, Limits, Study, read_best
-from fastdefect.jobs.tune_space import (
+from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import Finished, create_series, read_plan
+from fastdefect.jobs.training.head_alone import refuse_head_alone
+from fastdefect.jobs.training.interrupt import stop_on_interrupt
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.tuning.plan import TunePlan, plan_from_json, read_trials
+from fastdefect.jobs.tuning.search import BEST, Limits, Study, read_best
+from fastdefect.jobs.tuning.space import (
     configured,
     fields_of,
     fit_sizes,
@@ -40,6 +40,7 @@ from fastdefect.jobs.tune_space import (
 )
 from fastdefect.metrics import HEADLINE, Metrics
 from fastdefect.run import FAILED, FINISHED, INTERRUPTED, RUNNING, TUNING, Run
+from fastdefect.text import counted
 from fastdefect.training.learner import ModelSpec
 
 

@@ -1,0 +1,1 @@
+"""What a command shows: tables, plots, and sheets of photos."""

@@ -1,0 +1,1 @@
+"""The bundled sample: photos of a machined casting, rendered."""

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastdefect.data.sample_part import (
+from fastdefect.sample.part import (
     BOLT_CIRCLE,
     BOLT_RADIUS,
     BOLTS,

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.sample_defects import Part
-from fastdefect.data.sample_part import OVERSAMPLING, Map, Seed, fractal_noise, stream
-from fastdefect.data.sample_scene import Pose, Scene, cast_shadows, draw_pose, project
+from fastdefect.sample.defects import Part
+from fastdefect.sample.part import OVERSAMPLING, Map, Seed, fractal_noise, stream
+from fastdefect.sample.scene import Pose, Scene, cast_shadows, draw_pose, project
 
 Colour = NDArray[np.float32]  # (raster, raster, 3), linear light, 1 is white
 Box = tuple[int, int, int, int]

@@ -12,17 +12,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fastdefect.data.sample_defects import (
+from fastdefect.errors import DataError, UsageError
+from fastdefect.files import write_csv
+from fastdefect.sample.defects import (
     DEFECTS,
     DIFFICULTIES,
     Defect,
     Part,
     render_part,
 )
-from fastdefect.data.sample_part import stream
-from fastdefect.data.sample_photo import Photo, photograph
-from fastdefect.errors import DataError, UsageError
-from fastdefect.files import write_csv
+from fastdefect.sample.part import stream
+from fastdefect.sample.photo import Photo, photograph
 
 __all__ = [
     "COLUMNS",

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.sample_part import BASE, REACH, Map, Surface, soft_step
+from fastdefect.sample.part import BASE, REACH, Map, Surface, soft_step
 
 _HIGHEST = 0.06  # hub and collar stand this far above the flange
 

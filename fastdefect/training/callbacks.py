@@ -17,7 +17,7 @@ from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.tracker import EarlyStoppingCallback, SaveModelCallback
 from torch import nn
 
-from fastdefect.data.augment import item_seed
+from fastdefect.data.augment.pipelines import item_seed
 from fastdefect.events import BatchDone, EpochDone, OnEvent
 
 # Separates the draws inside the network (MixUp, dropout) from those of the photos.

@@ -15,7 +15,7 @@ from torch import nn
 
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
-from fastdefect.data.manifest import Manifest
+from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import FitEnded, FitStarted, OnEvent
 from fastdefect.files import atomic_path

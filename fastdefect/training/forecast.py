@@ -9,8 +9,8 @@ from fastai.callback.core import Callback
 from torch import nn
 
 from fastdefect.config import TrainingConfig
-from fastdefect.data.wording import counted
 from fastdefect.events import Note, OnEvent
+from fastdefect.text import counted
 from fastdefect.training.callbacks import Position
 from fastdefect.training.efficientnet_lite import (
     EFFICIENTNET_LITE0,

@@ -9,7 +9,7 @@ from fastai.callback.core import Callback
 from fastai.learner import Learner
 
 from fastdefect.config import TrainingConfig
-from fastdefect.data.split import Split
+from fastdefect.data.splitting.split import Split
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import OnEvent, silent
 from fastdefect.run import Run

@@ -12,7 +12,7 @@ from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
 
 CLASSES = ("defect", "good")

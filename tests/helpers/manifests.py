@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from fastdefect.data.file_facts import FileFacts
-from fastdefect.data.photos import Manifest, Photo
+from fastdefect.data.photos import FileFacts, Manifest, Photo
 
 # Of a photo that was never a file.
 FACTS = FileFacts(1000, "PNG", True, "RGB", 1, None, 0, None, None)

@@ -9,7 +9,7 @@ import torch
 from fastai.data.core import DataLoaders
 
 from fastdefect.data.loaders import Preprocessing, build_loaders
-from fastdefect.data.manifest import Manifest, Photo
+from fastdefect.data.reading.manifest import Manifest, Photo
 from fastdefect.data.store import PhotoStore
 from helpers.manifests import FACTS
 

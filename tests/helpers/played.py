@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from fastdefect.config import RunConfig
-from fastdefect.data.split import split_rows
+from fastdefect.data.splitting.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.predictions import predictions_of
-from fastdefect.jobs import series, series_budget
+from fastdefect.jobs.series import budget as series_budget
+from fastdefect.jobs.series import series
 from fastdefect.run import FINISHED, INTERRUPTED, Run
 from fastdefect.training.learner import ModelSpec
 from helpers.photos import PREPROCESSING

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.images import decode_photo
-from fastdefect.data.sample import Defect, photograph, render_part
+from fastdefect.data.reading.images import decode_photo
+from fastdefect.sample.render import Defect, photograph, render_part
 from helpers.encode import encode
 
 Pixels = NDArray[np.uint8]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.augment_steps import Step
+from fastdefect.data.augment.steps import Step
 
 SIDE = 224
 Photo = NDArray[np.uint8]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastdefect.evaluation.tuning import BEGUN, HeldOut, Rung, Trial
+from fastdefect.evaluation.tuning.halving import BEGUN, HeldOut, Rung, Trial
 
 
 def trial_of(

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from helpers.cli import invoke
 
-from fastdefect.data.sample import render_sample
+from fastdefect.sample.render import render_sample
 
 N_PARTS, PER_PART = 14, 3
 

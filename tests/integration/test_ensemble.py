@@ -250,7 +250,7 @@ def test_a_network_trained_anew_makes_a_new_model(averaged: FitResult, copy: Pat
 
 @contextmanager
 def _diverging(*names: str) -> Iterator[None]:
-    from fastdefect.jobs import series
+    from fastdefect.jobs.series import series
 
     begin = series.begin
 

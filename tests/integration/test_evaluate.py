@@ -13,7 +13,7 @@ from helpers.folders import photo_folder
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from fastdefect.evaluation.calibration import apply_temperature, fit_temperature
+from fastdefect.evaluation.decisions.calibration import apply_temperature, fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.files import read_csv
 from fastdefect.run import Run

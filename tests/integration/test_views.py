@@ -8,12 +8,12 @@ import pytest
 from helpers.cli import TINY_TRAINING, invoke
 
 from fastdefect.config import resolve
-from fastdefect.evaluation.calibration import fit_temperature
+from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.events import Event
-from fastdefect.jobs.views import settle_views
+from fastdefect.jobs.training.views import settle_views
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 
 SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2".split()
 

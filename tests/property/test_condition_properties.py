@@ -7,8 +7,8 @@ from helpers.manifests import photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.data.appearance import Appearance
-from fastdefect.data.condition import condition_findings
+from fastdefect.data.audit.appearance import Appearance
+from fastdefect.data.audit.quality_checks import condition_findings
 
 BLACK = np.zeros((64, 64, 3), np.uint8)
 SHARES = st.floats(0, 1)

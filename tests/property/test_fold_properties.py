@@ -5,15 +5,15 @@ from helpers.manifests import manifest, photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.data.folds import (
+from fastdefect.data.photos import Manifest
+from fastdefect.data.splitting.folds import (
     Folds,
     folds_of_train,
     make_folds,
     split_for_fold,
     split_without,
 )
-from fastdefect.data.photos import Manifest
-from fastdefect.data.split import SPLITS, group_parts, make_split
+from fastdefect.data.splitting.split import SPLITS, group_parts, make_split
 from fastdefect.errors import DataError
 
 SEEDS = st.integers(0, 2**32)

@@ -6,14 +6,13 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fastdefect.evaluation.band import choose_band
-from fastdefect.evaluation.guarantees import (
+from fastdefect.evaluation.decisions.guarantees import (
     guaranteed_max_escape,
     guaranteed_max_overkill,
     losses,
     p_values,
 )
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     Costs,
     OperatingPoint,
     ScoredPhotos,
@@ -22,6 +21,7 @@ from fastdefect.evaluation.operating_point import (
     choose_by_max_escape,
     choose_by_max_overkill,
 )
+from fastdefect.evaluation.decisions.review_band import choose_band
 
 SCORES = st.integers(0, 32).map(lambda k: k / 32) | st.floats(0, 1)  # ties, and any
 SHARES = st.floats(0, 1)

@@ -8,8 +8,8 @@ from helpers.shots import mirrored, moved, relit, shots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.data.keypoints import Keypoints, find_keypoints
-from fastdefect.data.same_part import Link, _agree, find_same_parts
+from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
+from fastdefect.data.parts.search import Link, _agree, find_same_parts
 
 Links = dict[tuple[int, int], Link]
 

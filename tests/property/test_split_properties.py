@@ -5,8 +5,8 @@ from helpers.manifests import manifest, photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.data.manifest import Manifest
-from fastdefect.data.split import SPLITS, Split, group_parts, make_split
+from fastdefect.data.reading.manifest import Manifest
+from fastdefect.data.splitting.split import SPLITS, Split, group_parts, make_split
 from fastdefect.errors import DataError
 
 SHARES = st.tuples(st.floats(0.02, 0.45), st.floats(0.02, 0.45))

@@ -23,7 +23,7 @@ from fastdefect.events import (
     Note,
     Progress,
 )
-from fastdefect.reporting.tables import TableData
+from fastdefect.reporting.tables.fit import TableData
 
 NAN = math.nan
 

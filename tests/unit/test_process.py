@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fastdefect.waiting import SPINS, wait_briefly
+from fastdefect.process import SPINS, wait_briefly
 
 
 @pytest.mark.parametrize(

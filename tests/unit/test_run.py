@@ -20,7 +20,7 @@ from fastdefect.run import (
     TRAINING,
     Run,
 )
-from fastdefect.runs import (
+from fastdefect.run_registry import (
     LATEST,
     create_fold,
     create_member,

@@ -1,6 +1,6 @@
 import pytest
 
-from fastdefect.data.wording import ordinal
+from fastdefect.text import ordinal
 
 
 @pytest.mark.parametrize(

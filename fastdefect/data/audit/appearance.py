@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.images import fit_to
+from fastdefect.data.reading.images import fit_to
 
 THUMBNAIL = 64  # pixels a side
 BLACK, WHITE = 8, 247  # luma up to which a pixel is as good as black, from which as white

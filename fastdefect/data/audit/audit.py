@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastdefect.data.appearance import Appearance
-from fastdefect.data.condition import condition_findings
+from fastdefect.data.audit.appearance import Appearance
+from fastdefect.data.audit.part_checks import check_parts
+from fastdefect.data.audit.quality_checks import condition_findings
+from fastdefect.data.audit.shortcuts import Probe, probe_shortcuts, shortcut_findings
 from fastdefect.data.findings import Finding
-from fastdefect.data.part_checks import check_parts
+from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Manifest
-from fastdefect.data.same_part import Link
-from fastdefect.data.shortcuts import Probe, probe_shortcuts, shortcut_findings
 
 # Every kind of finding, in the order in which those of one severity are told.
 KINDS = (

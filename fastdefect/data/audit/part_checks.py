@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from fastdefect.data.findings import Finding
+from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Photo
-from fastdefect.data.same_part import Link
-from fastdefect.data.wording import counted, first
+from fastdefect.text import counted, first
 
 FEW_PARTS = 10  # of a class: below that a held-out part or two decide every figure
 

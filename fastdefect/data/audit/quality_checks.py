@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.appearance import Appearance
+from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.findings import Finding, Severity
 from fastdefect.data.photos import Photo
-from fastdefect.data.wording import first
+from fastdefect.text import first
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
-from fastdefect.data.appearance import THUMBNAIL, Appearance
+from fastdefect.data.audit.appearance import THUMBNAIL, Appearance
 from fastdefect.data.photos import Photo
 
 Floats = NDArray[np.float64]

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastdefect.data.appearance import Appearance
-from fastdefect.data.findings import Finding, Severity
-from fastdefect.data.photos import Photo
-from fastdefect.data.shortcut_features import Aspect, aspects_of, ring_and_interior
-from fastdefect.data.shortcut_trial import (
+from fastdefect.data.audit.appearance import Appearance
+from fastdefect.data.audit.shortcut_features import Aspect, aspects_of, ring_and_interior
+from fastdefect.data.audit.shortcut_probe import (
     FOLDS,
     Indices,
     Interval,
@@ -25,6 +23,8 @@ from fastdefect.data.shortcut_trial import (
     trial_of,
     try_table,
 )
+from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.photos import Photo
 
 _MOST_PHOTOS, _MOST_CLASSES = 4000, 30
 # Far above the shuffles: so many standard deviations or, where few photos make AUCs so coarse

@@ -7,10 +7,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.appearance import Appearance, look_at
-from fastdefect.data.keypoints import Keypoints, find_keypoints
+from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
+from fastdefect.data.parts.search import SameParts, find_same_parts
 from fastdefect.data.photos import Manifest
-from fastdefect.data.same_part import SameParts, find_same_parts
 
 _T = TypeVar("_T")
 

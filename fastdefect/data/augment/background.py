@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.images import PADDING, Pixels
+from fastdefect.data.reading.images import PADDING, Pixels
 
 Field = NDArray[np.float32]
 

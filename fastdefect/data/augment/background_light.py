@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.bench import BorderLight, expose, measure_border, relight
+from fastdefect.data.augment.background import BorderLight, expose, measure_border, relight
 from fastdefect.data.store import PhotoStore
 
 DONORS = 500  # of a class: more of them would say nothing new, and travel to every worker

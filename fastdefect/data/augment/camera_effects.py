@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fastdefect.data.images import Pixels
+from fastdefect.data.reading.images import Pixels
 
 _WHOLE = 2 / 3  # share of turned photos that keep their corners
 _LEVELS = np.arange(256, dtype=np.float64)

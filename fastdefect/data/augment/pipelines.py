@@ -14,9 +14,9 @@ from fastai.vision.augment import RandTransform
 from fastai.vision.core import PILImage
 from numpy.typing import NDArray
 
-from fastdefect.data import augment_steps as steps
-from fastdefect.data.augment_steps import Step, compose
-from fastdefect.data.light import BorrowedLight
+from fastdefect.data.augment import steps
+from fastdefect.data.augment.background_light import BorrowedLight
+from fastdefect.data.augment.steps import Step, compose
 
 AUGMENTS = ("none", "basic", "manufacturing", "steady")
 

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from fastdefect.data import camera
-from fastdefect.data.images import Pixels
+from fastdefect.data.augment import camera_effects as camera
+from fastdefect.data.reading.images import Pixels
 
 # Albumentations asks the network for its newest version when imported, unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

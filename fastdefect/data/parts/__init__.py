@@ -1,0 +1,1 @@
+"""Which photos show one part: given by the user, or found by keypoints."""

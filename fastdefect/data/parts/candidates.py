@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from fastdefect.data.keypoints import MIRROR, Keypoints
+from fastdefect.data.parts.keypoints import MIRROR, Keypoints
 
 # Fewest and most photos on a shortlist, as they are and as mirror images, and of hash tables.
 # Of some hundred photos each can be compared with many: nobody has to wait for it.

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.keypoints import MIRROR, SIDE, Keypoints
-from fastdefect.data.shortlist import Shortlist
+from fastdefect.data.parts.candidates import Shortlist
+from fastdefect.data.parts.keypoints import MIRROR, SIDE, Keypoints
 
 _RIVAL = 4  # a match is measured against the fifth best photo's
 _GLANCED = 250  # keypoints that choose, of a shortlist, the photos to be looked at with all

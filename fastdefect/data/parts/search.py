@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastdefect.data.keypoints import Keypoints
-from fastdefect.data.resemblance import VERIFIED, Resemblance, resemblances
-from fastdefect.data.shortlist import Shortlist, shortlists
-from fastdefect.data.threads import one_thread_each
+from fastdefect.data.parts.candidates import Shortlist, shortlists
+from fastdefect.data.parts.keypoints import Keypoints
+from fastdefect.data.parts.matching import VERIFIED, Resemblance, resemblances
+from fastdefect.process import one_thread_each
 
 # Log odds that a pair shows one part, fitted to rendered parts of seeds that are not reported
 # (benchmarks/same_part.py).

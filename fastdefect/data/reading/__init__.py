@@ -1,0 +1,1 @@
+"""From files, folders and CSVs to photos that can be read, with their labels."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Photo
-from fastdefect.data.wording import counted, first
+from fastdefect.text import counted, first
 
 IMBALANCE = 3.0  # beyond this ratio of the largest to the smallest class, a warning
 

@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
-from fastdefect.data.signatures import kind_of
+from fastdefect.data.photos import FileFacts
+from fastdefect.data.reading.signatures import kind_of
 
 # What Pillow raises on damaged headers and tags: found by fuzzing, as in images.py.
 _DAMAGE = (
@@ -79,29 +80,6 @@ def _scaled_tables() -> NDArray[np.float64]:
 
 
 _LOG_TABLES = _scaled_tables()
-
-
-@dataclass(frozen=True)
-class FileFacts:
-    """``size`` in bytes; ``kind`` as ``signatures.kind_of`` names it; ``mode`` as Pillow does.
-
-    ``mode`` ends in ``;16`` where a channel holds more than 8 bits and Pillow would not say so.
-    ``suffix_fits`` is False where the name's suffix promises another kind than the bytes hold.
-    ``frames`` counts the pictures in the file. ``quality`` is the JPEG quality (1..100)
-    estimated from the quantisation tables, None for other kinds. ``exif`` counts the EXIF tags;
-    ``camera`` is make and model, ``taken`` the time of the photo in seconds since 1970, each
-    None where the file doesn't tell.
-    """
-
-    size: int
-    kind: str
-    suffix_fits: bool
-    mode: str
-    frames: int
-    quality: float | None
-    exif: int
-    camera: str | None
-    taken: float | None
 
 
 def read_facts(data: bytes, path: Path) -> FileFacts:

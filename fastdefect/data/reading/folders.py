@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastdefect.data.findings import Finding, Severity
-from fastdefect.data.images import IMAGE_SUFFIXES
 from fastdefect.data.photos import SPLIT_WORDS, Entry, Layout
-from fastdefect.data.wording import first
+from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.errors import DataError
+from fastdefect.text import first
 
 # Left behind by Windows, macOS and Synology; hidden names begin with a dot.
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})

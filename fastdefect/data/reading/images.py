@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from fastdefect.data.signatures import has_sound_chunks, is_cut, kind_of
+from fastdefect.data.reading.signatures import has_sound_chunks, is_cut, kind_of
 from fastdefect.errors import DataError
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset(

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.checks import check_photos, reasons
-from fastdefect.data.file_facts import read_facts
 from fastdefect.data.findings import Finding
-from fastdefect.data.folders import Gathered, gather_folders, gathered_findings
-from fastdefect.data.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
-from fastdefect.data.parts import parts_from_names
+from fastdefect.data.parts.given import parts_from_names
 from fastdefect.data.photos import Entry, Layout, Listing, Manifest, Photo
-from fastdefect.data.table import find_table, read_table
-from fastdefect.data.wording import counted, first
+from fastdefect.data.reading.checks import check_photos, reasons
+from fastdefect.data.reading.csv_table import find_table, read_table
+from fastdefect.data.reading.file_facts import read_facts
+from fastdefect.data.reading.folders import Gathered, gather_folders, gathered_findings
+from fastdefect.data.reading.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
 from fastdefect.errors import DataError
+from fastdefect.text import counted, first
 
 __all__ = ["Entry", "Listing", "Manifest", "Photo", "list_photos", "read_photos"]
 

@@ -1,0 +1,1 @@
+"""Sides, folds and subsets of the photos, by whole parts."""

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fastdefect.data.wording import counted, listed
 from fastdefect.errors import DataError
+from fastdefect.text import counted, listed
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdefect.data.carve import Group, carve, deal
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import SPLIT_COLUMNS, Split, groups_of, read_split, split_rows
-from fastdefect.data.wording import counted
+from fastdefect.data.splitting.allocate import Group, carve, deal
+from fastdefect.data.splitting.split import SPLIT_COLUMNS, Split, groups_of, read_split, split_rows
 from fastdefect.errors import DataError, RunError
 from fastdefect.files import read_csv
+from fastdefect.text import counted
 
 FOLD_COLUMNS = (*SPLIT_COLUMNS, "fold")
 

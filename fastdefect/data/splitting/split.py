@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fastdefect.data.carve import Group, carve
-from fastdefect.data.manifest import Manifest
-from fastdefect.data.parts import join_parts
-from fastdefect.data.wording import first
+from fastdefect.data.parts.given import join_parts
+from fastdefect.data.reading.manifest import Manifest
+from fastdefect.data.splitting.allocate import Group, carve
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
+from fastdefect.text import first
 
 SPLITS = ("train", "valid", "test")
 UNUSED = "unused"  # what split.csv calls a photo that is on no side

@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split
+from fastdefect.data.splitting.split import Split
 
 
 def fewer(split: Split, manifest: Manifest, *, per_class: int, seed: int) -> Split:

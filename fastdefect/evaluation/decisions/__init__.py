@@ -1,0 +1,1 @@
+"""From probabilities to decisions: calibration, thresholds, and what they guarantee."""

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.guarantees import check_promise
-from fastdefect.evaluation.operating_point import Costs
+from fastdefect.evaluation.decisions.guarantees import check_promise
+from fastdefect.evaluation.decisions.operating_point import Costs
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.calibration import apply_temperature
-from fastdefect.evaluation.rates import Rate, rate_of
+from fastdefect.evaluation.decisions.calibration import apply_temperature
+from fastdefect.evaluation.statistics.rates import Rate, rate_of
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]

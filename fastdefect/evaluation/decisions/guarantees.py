@@ -36,7 +36,7 @@ import numpy as np
 from scipy.special import rel_entr
 from scipy.stats import binom
 
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     Floats,
     Mask,
     OperatingPoint,

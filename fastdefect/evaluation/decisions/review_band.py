@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from fastdefect.evaluation.guarantees import (
+from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
     certified,
     check_promise,
@@ -20,7 +20,7 @@ from fastdefect.evaluation.guarantees import (
     guaranteed_max_overkill,
     losses,
 )
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     Floats,
     Mask,
     ScoredPhotos,

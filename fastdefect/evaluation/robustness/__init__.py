@@ -1,0 +1,1 @@
+"""Which decisions change when photos are disturbed."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from fastdefect.data.bench import measure_border, relight
+from fastdefect.data.augment.background import measure_border, relight
 from fastdefect.data.store import PhotoStore
 
 Interval = tuple[float, float]

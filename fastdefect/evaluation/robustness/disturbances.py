@@ -23,8 +23,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from fastdefect.data import camera
-from fastdefect.data.images import Pixels
+from fastdefect.data.augment import camera_effects as camera
+from fastdefect.data.reading.images import Pixels
 
 _REFERENCE_SIDE = 224  # pixels
 _FINE = 4  # bits behind the point in which OpenCV is told where to draw

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.images import Pixels
+from fastdefect.data.reading.images import Pixels
 from fastdefect.data.store import PhotoStore
-from fastdefect.evaluation.bench_swap import Flips, Predict, compare
-from fastdefect.evaluation.disturbances import DISTURBANCES, Disturbance, generator
+from fastdefect.evaluation.robustness.background_swap import Flips, Predict, compare
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.files import finite
 
 Decide = Callable[[NDArray[np.float64]], NDArray[np.int64]]

@@ -1,0 +1,1 @@
+"""Intervals and tests where several photos show one part."""

@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from fastdefect.evaluation.intervals import Floats, Interval, draw_weights, percentile_interval
+from fastdefect.evaluation.statistics.intervals import (
+    Floats,
+    Interval,
+    draw_weights,
+    percentile_interval,
+)
 from fastdefect.files import finite
 
 Figures = Callable[[Floats], Mapping[str, Floats]]

@@ -1,0 +1,1 @@
+"""A search over settings: the sampler, the halving, and what mattered."""

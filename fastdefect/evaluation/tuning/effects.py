@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.search import Choice, Field, importances
-from fastdefect.evaluation.tuning import Rung, Trial
+from fastdefect.evaluation.tuning.halving import Rung, Trial
+from fastdefect.evaluation.tuning.search import Choice, Field, importances
 
 Interval = tuple[float, float]
 

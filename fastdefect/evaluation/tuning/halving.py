@@ -28,7 +28,7 @@ from statistics import fmean
 from typing import Any
 
 from fastdefect.errors import RunError
-from fastdefect.evaluation.calibration import fit_temperature
+from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions
 
 FACTOR = 3  # one in so many goes up, and the first rung has one in so many of the epochs

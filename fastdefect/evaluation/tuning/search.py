@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.tuning import DIVERGED, Rung, Trial
+from fastdefect.evaluation.tuning.halving import DIVERGED, Rung, Trial
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -1,0 +1,1 @@
+"""Several trainings on the same photos inside one run."""

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.findings import Finding
+from fastdefect.data.load import divide, limit_training, read_and_audit, read_data
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split, deal_again, read_split
+from fastdefect.data.splitting.split import Split, deal_again, read_split
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import OnEvent, silent
-from fastdefect.jobs.assemble import choose_machine
-from fastdefect.jobs.data import divide, limit_training, read_and_audit, read_data
+from fastdefect.jobs.training.assemble import choose_machine
 from fastdefect.run import Run
 
 Narrow = Callable[[Split, Manifest], Split]
@@ -30,7 +30,7 @@ class Member:
 
     ``name`` is its folder's. Its train and valid are dealt with ``split_seed``, its config's
     seed if that is None, beside the one test of all members; then ``narrow`` takes photos out
-    of train (``data/fewer.py``), if it is given.
+    of train (``data/splitting/subsample.py``), if it is given.
     """
 
     name: str

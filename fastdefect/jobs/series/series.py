@@ -18,21 +18,20 @@ from typing import Any, Literal
 
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.split import Split, read_split, split_rows
-from fastdefect.data.wording import counted, first
+from fastdefect.data.splitting.split import Split, read_split, split_rows
 from fastdefect.errors import DivergedError, FastdefectError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress, silent
 from fastdefect.files import typed
-from fastdefect.jobs.assemble import assemble, choose_machine
-from fastdefect.jobs.environment import describe_environment
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
-from fastdefect.jobs.fit_report import parse_targets
-from fastdefect.jobs.interrupt import StopRequested, stop_on_interrupt
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.network import settle_weights
-from fastdefect.jobs.recipe import settle_for
-from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.series.budget import Budget, Effort, expected_seconds
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.training.assemble import assemble, choose_machine
+from fastdefect.jobs.training.environment import describe_environment
+from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.network import settle_weights
+from fastdefect.jobs.training.recipe import settle_for
+from fastdefect.jobs.training.report import parse_targets
 from fastdefect.run import (
     DIVERGED,
     EARLY,
@@ -43,7 +42,8 @@ from fastdefect.run import (
     RUNNING,
     Run,
 )
-from fastdefect.runs import create_member, create_run
+from fastdefect.run_registry import create_member, create_run
+from fastdefect.text import counted, first
 from fastdefect.training.backbones import build_backbone
 
 

@@ -1,0 +1,1 @@
+"""A finished run: its model, its photos, and how it decides."""

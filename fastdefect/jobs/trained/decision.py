@@ -6,17 +6,17 @@ from typing import Any
 
 from fastdefect.config import Device
 from fastdefect.errors import RunError, UsageError
-from fastdefect.evaluation.calibration import HIGHEST, LOWEST
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.evaluation.operating_point import NONE_REJECTED, Costs
+from fastdefect.evaluation.decisions.calibration import HIGHEST, LOWEST
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.evaluation.views import FIXED_VIEWS, parse_views, resolve_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv
-from fastdefect.jobs.calibration import keep_temperature
-from fastdefect.jobs.evaluation_photos import load_evaluation_photos
-from fastdefect.jobs.trained_model import load_model, read_spec
-from fastdefect.jobs.views import require_fixed
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.training.calibration import keep_temperature
+from fastdefect.jobs.training.views import require_fixed
 from fastdefect.run import Run
 from fastdefect.training.learner import choose_device
 from fastdefect.training.predict import View
@@ -96,7 +96,7 @@ def decision_for(
 
     ``threshold``: "stored" takes the operating point that was chosen, if one was, "argmax" the
     most probable class, and a number is the threshold itself. ``views``: None for those of the
-    operating point, or else the run's own (``jobs/views.py``).
+    operating point, or else the run's own (``jobs/training/views.py``).
 
     Raises ``UsageError`` for other texts, for a number where no class is good, and for a
     ``device`` that isn't there: whoever asks before the photos doesn't open the test in vain.

@@ -16,11 +16,11 @@ from fastdefect.config import Device
 from fastdefect.data.loaders import build_loaders
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
-from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.predictions import Predictions, predictions_of
+from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
 from fastdefect.events import OnEvent, Progress
-from fastdefect.jobs.assemble import choose_machine
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos
+from fastdefect.jobs.trained.photos import EvaluationPhotos
+from fastdefect.jobs.training.assemble import choose_machine
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.ensemble import Ensemble

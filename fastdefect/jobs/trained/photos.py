@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
-from fastdefect.data.folds import read_folds
-from fastdefect.data.manifest import list_photos, read_photos
+from fastdefect.data.audit.survey import Survey
+from fastdefect.data.load import find_parts, finding_notes, must_search, read_data, tell
 from fastdefect.data.photos import Manifest, Photo
-from fastdefect.data.split import read_split
+from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.data.splitting.folds import read_folds
+from fastdefect.data.splitting.split import read_split
 from fastdefect.data.store import PhotoStore
-from fastdefect.data.survey import Survey
-from fastdefect.data.threads import one_thread_each
-from fastdefect.data.wording import counted, ordinal
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import read_csv
-from fastdefect.jobs.data import find_parts, finding_notes, must_search, read_data, tell
+from fastdefect.process import one_thread_each
 from fastdefect.run import Run
+from fastdefect.text import counted, ordinal
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What every training needs, from settings to its closing report."""

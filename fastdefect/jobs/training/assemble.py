@@ -8,14 +8,14 @@ import torch
 from fastai.learner import Learner
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
+from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
-from fastdefect.jobs.data import load_training_data
-from fastdefect.jobs.first_head import start_from_probe
-from fastdefect.jobs.network import build_network
-from fastdefect.jobs.precision import settle_precision
-from fastdefect.jobs.recipe import Choice, settle_recipe
+from fastdefect.jobs.training.first_head import start_from_probe
+from fastdefect.jobs.training.network import build_network
+from fastdefect.jobs.training.precision import settle_precision
+from fastdefect.jobs.training.recipe import Choice, settle_recipe
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.learner import (
     ModelSpec,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastdefect.evaluation.calibration import Temperature, fit_temperature
+from fastdefect.evaluation.decisions.calibration import Temperature, fit_temperature
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.run import Run
 

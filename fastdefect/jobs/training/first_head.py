@@ -5,7 +5,7 @@ from fastai.learner import Learner
 from numpy.typing import NDArray
 
 from fastdefect.config import RunConfig
-from fastdefect.data.augment import Augmenter, item_seed
+from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent, Progress

@@ -17,18 +17,18 @@ import torch
 from numpy.typing import NDArray
 
 from fastdefect.config import RECIPES, Recipe, RunConfig, apply_recipe, override
-from fastdefect.data.augment import Augmenter, item_seed
-from fastdefect.data.fewer import share_of_parts
+from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.splitting.subsample import share_of_parts
 from fastdefect.data.training_data import TrainingData
-from fastdefect.data.wording import counted
-from fastdefect.evaluation.disturbances import DISTURBANCES, generator
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, generator
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
-from fastdefect.jobs.network import build_network
-from fastdefect.jobs.precision import settle_precision
-from fastdefect.jobs.steps import with_rate_for_steps
+from fastdefect.jobs.training.network import build_network
+from fastdefect.jobs.training.precision import settle_precision
+from fastdefect.jobs.training.steps import with_rate_for_steps
 from fastdefect.metrics import figures
+from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.features import Change, pooled_features
 from fastdefect.training.probe import Folds, best_strength, cross_predict, make_folds

@@ -9,16 +9,16 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from fastdefect.config import RunConfig
-from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.predictions import Predictions, predictions_of
+from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
 from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, Progress
-from fastdefect.jobs.assemble import Job
-from fastdefect.jobs.calibration import keep_temperature
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.views import Ask, settle_views
+from fastdefect.jobs.training.assemble import Job
+from fastdefect.jobs.training.calibration import keep_temperature
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.views import Ask, settle_views
 from fastdefect.metrics import Metrics, one_answer
-from fastdefect.reporting.plots import plot_confusion, plot_curves
+from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
 from fastdefect.run import FINISHED, Run
 from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec

@@ -10,7 +10,7 @@ from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import FIXED_VIEWS, parse_views
 from fastdefect.events import Note, OnEvent
-from fastdefect.jobs.calibration import keep_temperature
+from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.run import ENSEMBLE, TRAINING, Run
 from fastdefect.training.predict import View
 

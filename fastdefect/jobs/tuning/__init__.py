@@ -1,0 +1,1 @@
+"""The parts of ``fastdefect tune``: what is searched, the plan, the search."""

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastdefect.errors import RunError
-from fastdefect.evaluation.search import Choice, Field, LogRange
-from fastdefect.evaluation.tuning import Trial, trial_from_json
+from fastdefect.evaluation.tuning.halving import Trial, trial_from_json
+from fastdefect.evaluation.tuning.search import Choice, Field, LogRange
 from fastdefect.run import Run
 
 

@@ -12,13 +12,12 @@ from functools import cached_property, partial
 from typing import Any
 
 from fastdefect.config import RunConfig
-from fastdefect.data.folds import Folds, split_without
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split
+from fastdefect.data.splitting.folds import Folds, split_without
+from fastdefect.data.splitting.split import Split
 from fastdefect.errors import DivergedError, RunError
 from fastdefect.evaluation.predictions import read_predictions
-from fastdefect.evaluation.search import Choice, Field, propose
-from fastdefect.evaluation.tuning import (
+from fastdefect.evaluation.tuning.halving import (
     BEGUN,
     COMPLETE,
     DIVERGED,
@@ -31,15 +30,22 @@ from fastdefect.evaluation.tuning import (
     plan_rungs,
     ranked,
 )
+from fastdefect.evaluation.tuning.search import Choice, Field, propose
 from fastdefect.events import Note
 from fastdefect.jobs.fit import absolute
-from fastdefect.jobs.interrupt import StopRequested
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.series import Finished, prefixed, read_finished, seconds_of, train_member
-from fastdefect.jobs.series_budget import Budget, Effort, expected_seconds
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
-from fastdefect.jobs.tune_plan import TunePlan, read_trials
-from fastdefect.jobs.tune_space import configured, for_trial
+from fastdefect.jobs.series.budget import Budget, Effort, expected_seconds
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
+    Finished,
+    prefixed,
+    read_finished,
+    seconds_of,
+    train_member,
+)
+from fastdefect.jobs.training.interrupt import StopRequested
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.tuning.plan import TunePlan, read_trials
+from fastdefect.jobs.tuning.space import configured, for_trial
 from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
 from fastdefect.training.learner import ModelSpec
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from fastdefect.config import RECIPES, RunConfig, apply_recipe, config_fields, override
 from fastdefect.errors import ModelError, UsageError
-from fastdefect.evaluation.search import Choice, Field, LogRange
+from fastdefect.evaluation.tuning.search import Choice, Field, LogRange
 from fastdefect.events import Note, OnEvent
-from fastdefect.jobs.network import AUTO, settle_weights
+from fastdefect.jobs.training.network import AUTO, settle_weights
 from fastdefect.training.backbones import build_backbone
 
 # What a recipe sets beside the searched settings counts as the recipe: its augmentation.

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from fastdefect.evaluation.ablation import Gain, Step
-from fastdefect.reporting.figure import FAINT, INK, drawing
+from fastdefect.reporting.plots.style import FAINT, INK, drawing
 
 _BETTER, _WORSE, _OPEN = "#009e73", "#d55e00", "#b8b8b8"
 _LEGEND = (

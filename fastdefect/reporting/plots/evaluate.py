@@ -11,11 +11,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
-from fastdefect.evaluation.calibration import ReliabilityBin
-from fastdefect.evaluation.operating_point import CostCurve
-from fastdefect.reporting.contact_sheet import clean
-from fastdefect.reporting.figure import FAINT, INK, drawing
-from fastdefect.reporting.threshold_panels import (
+from fastdefect.evaluation.decisions.calibration import ReliabilityBin
+from fastdefect.evaluation.decisions.operating_point import CostCurve
+from fastdefect.reporting.plots.style import FAINT, INK, drawing
+from fastdefect.reporting.plots.threshold_panels import (
     CHOSEN,
     DASHED,
     draw_costs,
@@ -23,6 +22,7 @@ from fastdefect.reporting.threshold_panels import (
     draw_reliability,
     limit_to_percent,
 )
+from fastdefect.reporting.sheets.contact_sheet import clean
 
 Floats = NDArray[np.float64]
 

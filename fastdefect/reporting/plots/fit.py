@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from fastdefect.reporting.figure import FAINT, INK, drawing
+from fastdefect.reporting.plots.style import FAINT, INK, drawing
 
 # Okabe and Ito's palette, told apart by colour-blind eyes. One meaning a colour throughout:
 # blue is training, vermilion is validation.

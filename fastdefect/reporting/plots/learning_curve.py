@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from fastdefect.evaluation.learning_curve import PowerLaw
-from fastdefect.reporting.figure import INK, drawing
+from fastdefect.reporting.plots.style import INK, drawing
 
 _LAW, _FORECAST = "#0072b2", "#d55e00"
 _DASHED: Any = (0, (4, 3))

@@ -10,12 +10,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from fastdefect.data.appearance import THUMBNAIL, Appearance
-from fastdefect.data.shortcut_features import CORNER, RING
-from fastdefect.data.shortcuts import Probe
-from fastdefect.data.wording import counted
-from fastdefect.reporting.contact_sheet import clean
-from fastdefect.reporting.figure import FAINT, INK, drawing
+from fastdefect.data.audit.appearance import THUMBNAIL, Appearance
+from fastdefect.data.audit.shortcut_features import CORNER, RING
+from fastdefect.data.audit.shortcuts import Probe
+from fastdefect.reporting.plots.style import FAINT, INK, drawing
+from fastdefect.reporting.sheets.contact_sheet import clean
+from fastdefect.text import counted
 
 # Okabe and Ito's palette, told apart by colour-blind eyes; each class also has a row of its own.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

@@ -11,10 +11,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fastdefect.data.wording import counted
-from fastdefect.evaluation.stress import Limits, StressLine, StressPoint, StressReport, first_breaks
-from fastdefect.reporting.figure import FAINT, INK, drawing
-from fastdefect.reporting.threshold_panels import DASHED, ESCAPE, OVERKILL, root_scale
+from fastdefect.evaluation.robustness.stress import (
+    Limits,
+    StressLine,
+    StressPoint,
+    StressReport,
+    first_breaks,
+)
+from fastdefect.reporting.plots.style import FAINT, INK, drawing
+from fastdefect.reporting.plots.threshold_panels import DASHED, ESCAPE, OVERKILL, root_scale
+from fastdefect.text import counted
 
 _FLIPS = INK
 _BREAK = "#cc0033"

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.calibration import ReliabilityBin
-from fastdefect.evaluation.operating_point import CostCurve
-from fastdefect.reporting.figure import FAINT, INK
+from fastdefect.evaluation.decisions.calibration import ReliabilityBin
+from fastdefect.evaluation.decisions.operating_point import CostCurve
+from fastdefect.reporting.plots.style import FAINT, INK
 
 Floats = NDArray[np.float64]
 

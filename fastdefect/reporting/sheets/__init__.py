@@ -1,0 +1,1 @@
+"""Photos side by side, to be looked at by a person."""

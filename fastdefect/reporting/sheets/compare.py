@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from fastdefect.data.wording import counted
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
     KINDS,
@@ -13,7 +12,8 @@ from fastdefect.evaluation.compare import (
     PartChange,
 )
 from fastdefect.files import atomic_path
-from fastdefect.reporting.contact_sheet import Heading, Mark, Tile, contact_sheet, read_tiles
+from fastdefect.reporting.sheets.contact_sheet import Heading, Mark, Tile, contact_sheet, read_tiles
+from fastdefect.text import counted
 
 _COLUMNS = 6
 _MOST = 4 * _COLUMNS  # photos of one kind of change

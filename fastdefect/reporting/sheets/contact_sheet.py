@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fastdefect.data.images import UnreadablePhoto, read_photo
+from fastdefect.data.reading.images import UnreadablePhoto, read_photo
 
 Mark = Literal["good", "bad", "plain"]
 

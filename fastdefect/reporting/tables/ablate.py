@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from fastdefect.evaluation.ablation import Gain, Span, Step, gain_of, spans
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.table_data import TableData
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 

@@ -11,12 +11,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from fastdefect.data.audit import Audit
+from fastdefect.data.audit.audit import Audit
 from fastdefect.data.findings import Finding, Severity
 from fastdefect.data.photos import Photo
-from fastdefect.data.wording import counted
 from fastdefect.files import atomic_path
-from fastdefect.reporting.contact_sheet import (
+from fastdefect.reporting.sheets.contact_sheet import (
     Heading,
     Mark,
     Tile,
@@ -24,7 +23,8 @@ from fastdefect.reporting.contact_sheet import (
     contact_sheet,
     read_tiles,
 )
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
 
 # ---- the table
 

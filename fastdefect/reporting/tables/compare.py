@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastdefect.data.wording import counted, first
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
     KINDS,
@@ -16,10 +15,11 @@ from fastdefect.evaluation.compare import (
     FigureChange,
     Verdict,
 )
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.evaluation.paired import McNemar
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import change_text, metric_text, metric_title, opened_text
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.statistics.paired import McNemar
+from fastdefect.reporting.tables.fit import change_text, metric_text, metric_title, opened_text
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted, first
 
 _MOST_PARTS = 20  # of a kind of change in a table; compare.json has all
 _MOST_PHOTOS = 3  # of a part

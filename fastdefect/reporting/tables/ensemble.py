@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import change_text, metric_text, metric_title
+from fastdefect.reporting.tables.fit import change_text, metric_text, metric_title
+from fastdefect.reporting.tables.table_data import TableData
 
 SHOWN = ("f1", "auc", "accuracy")
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastdefect.data.wording import counted
-from fastdefect.evaluation.band import Band, Load
-from fastdefect.evaluation.decisions import Decision, Sent
+from fastdefect.evaluation.decisions.decide import Decision, Sent
+from fastdefect.evaluation.decisions.operating_point import OperatingPoint, Tally
+from fastdefect.evaluation.decisions.review_band import Band, Load
 from fastdefect.evaluation.evaluate import Estimate, Evaluation
 from fastdefect.evaluation.gate import Check
-from fastdefect.evaluation.operating_point import OperatingPoint, Tally
-from fastdefect.evaluation.rates import Rate, parts_needed
+from fastdefect.evaluation.statistics.rates import Rate, parts_needed
 from fastdefect.metrics import Metrics
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import interval_text, metric_text, metric_title, opened_text
+from fastdefect.reporting.tables.fit import interval_text, metric_text, metric_title, opened_text
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
 
 _CLAIMED = (0.01, 0.001)  # escape rates that a line is asked to prove
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from fastdefect.data.wording import counted, ordinal
-from fastdefect.evaluation.bench_swap import BenchSwap
-from fastdefect.evaluation.intervals import Interval, Spread
-from fastdefect.evaluation.paired import McNemar
+from fastdefect.evaluation.robustness.background_swap import BenchSwap
+from fastdefect.evaluation.statistics.intervals import Interval, Spread
+from fastdefect.evaluation.statistics.paired import McNemar
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER, Metrics
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted, ordinal
 
 __all__ = [
     "TableData",

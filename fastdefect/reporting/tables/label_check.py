@@ -4,12 +4,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from fastdefect.data.wording import counted
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.files import atomic_path
-from fastdefect.reporting.contact_sheet import Heading, Tile, clean, contact_sheet, read_tiles
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.sheets.contact_sheet import (
+    Heading,
+    Tile,
+    clean,
+    contact_sheet,
+    read_tiles,
+)
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
 
 _ROWS = 20  # of the table
 _COLUMNS = 5  # of the sheet

@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
-from fastdefect.data.wording import counted
 from fastdefect.evaluation.learning_curve import Forecast, PowerLaw
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import metric_text
+from fastdefect.reporting.tables.fit import metric_text
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
 
 ERROR = "1 - F1"
 

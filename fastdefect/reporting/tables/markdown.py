@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.table_data import TableData
 
 # What would begin markup within a line. An underscore between letters or digits begins none
 # (GitHub Flavored Markdown 0.29, section 6.4), and file names are full of them.

@@ -5,9 +5,9 @@ from typing import Any
 
 from fastdefect.evaluation.compare import SUFFICIENT, SUFFICIENT_FOR_PROBABILITIES, Comparison
 from fastdefect.evaluation.targets import Verdict
-from fastdefect.reporting.compare_tables import blindness
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import change_text, metric_text, metric_title
+from fastdefect.reporting.tables.compare import blindness
+from fastdefect.reporting.tables.fit import change_text, metric_text, metric_title
+from fastdefect.reporting.tables.table_data import TableData
 
 _SHOWN = ("accuracy", "f1", "precision", "recall", "auc", "escape_rate", "overkill_rate")
 _CAPTION = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.table_data import TableData
 
 
 def split_table(

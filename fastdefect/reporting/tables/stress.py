@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastdefect.data.wording import counted
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.evaluation.stress import (
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.robustness.stress import (
     Break,
     Limits,
     Mistakes,
@@ -13,8 +12,9 @@ from fastdefect.evaluation.stress import (
     StressReport,
     first_breaks,
 )
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import metric_text, opened_text
+from fastdefect.reporting.tables.fit import metric_text, opened_text
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
 
 _Row = tuple[str, ...]
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastdefect.evaluation.intervals import Interval
-from fastdefect.evaluation.tuning import Rung, Trial
-from fastdefect.evaluation.tuning_effects import FEWEST, Effect
+from fastdefect.evaluation.statistics.intervals import Interval
+from fastdefect.evaluation.tuning.effects import FEWEST, Effect
+from fastdefect.evaluation.tuning.halving import Rung, Trial
 from fastdefect.metrics import Metrics
-from fastdefect.reporting.table_data import TableData
-from fastdefect.reporting.tables import metric_text, metric_title
+from fastdefect.reporting.tables.fit import metric_text, metric_title
+from fastdefect.reporting.tables.table_data import TableData
 
 _SHOWN = ("auc", "f1", "accuracy", "escape_rate", "overkill_rate")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fastdefect.data.wording import first
+from fastdefect.text import first
 
 
 def left_line(done: int, left: Sequence[str], seconds: float | None) -> str:

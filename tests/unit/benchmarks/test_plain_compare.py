@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.benchmarks import load
 
-from fastdefect.evaluation.paired import paired_differences
+from fastdefect.evaluation.statistics.paired import paired_differences
 from fastdefect.metrics import figures
 
 compare = load("plain_compare")

@@ -8,12 +8,7 @@ from helpers.folders import castings_of, photo_folder
 from helpers.manifests import manifest, photo, plain
 
 from fastdefect.config import DataConfig
-from fastdefect.data.folds import Folds
-from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split, group_parts
-from fastdefect.errors import DataError, UsageError
-from fastdefect.events import Event, Note, silent
-from fastdefect.jobs.data import (
+from fastdefect.data.load import (
     choose_parts,
     divide,
     divide_into_folds,
@@ -21,6 +16,11 @@ from fastdefect.jobs.data import (
     load_training_data,
     read_listing,
 )
+from fastdefect.data.photos import Manifest
+from fastdefect.data.splitting.folds import Folds
+from fastdefect.data.splitting.split import Split, group_parts
+from fastdefect.errors import DataError, UsageError
+from fastdefect.events import Event, Note, silent
 
 
 def _texts(events: list[Event]) -> list[str]:

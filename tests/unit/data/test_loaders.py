@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fastdefect.data.loaders import Preprocessing, RepeatableDL, light_of
-from fastdefect.data.manifest import Manifest
+from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.store import PhotoStore
 
 COUNTS = {"def": 13, "ok": 9}

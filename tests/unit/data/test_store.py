@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.photos import made_store
 
-from fastdefect.data.images import fit_to
+from fastdefect.data.reading.images import fit_to
 from fastdefect.data.store import PhotoStore
 
 

@@ -20,7 +20,7 @@ from fastdefect.evaluation.compare import (
     SharedPhotos,
     compare,
 )
-from fastdefect.evaluation.paired import paired_differences
+from fastdefect.evaluation.statistics.paired import paired_differences
 from fastdefect.metrics import FIGURES, figures, score
 
 TYPES = ("crack", "dent", "good")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
-from fastdefect.evaluation.rates import rate_of
+from fastdefect.evaluation.statistics.rates import rate_of
 
 PARTS = list("abcdefg")
 DEFECTIVE = np.array([True, True, True, True, False, False, True])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastdefect.errors import DataError
 from fastdefect.evaluation.evaluate import Evaluation, evaluate
-from fastdefect.evaluation.intervals import bootstrap_intervals
+from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
 from fastdefect.metrics import FIGURES, score
 
 TWO, FOUR = ("def", "ok"), ("crack", "good", "pore", "scratch")

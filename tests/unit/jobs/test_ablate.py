@@ -10,17 +10,17 @@ from helpers.folders import castings_of, photo_folder
 from helpers.played import Played, play
 
 from fastdefect.config import RunConfig, apply_recipe, override, resolve
-from fastdefect.data.split import read_split
+from fastdefect.data.splitting.split import read_split
 from fastdefect.errors import ModelError, RunError, UsageError
 from fastdefect.evaluation.ablation import OLD, Step
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import ablate as job
-from fastdefect.jobs.decision import Judged
+from fastdefect.jobs.trained.decision import Judged
 from fastdefect.metrics import score
-from fastdefect.reporting.ablation_table import ablation_table
+from fastdefect.reporting.tables.ablate import ablation_table
 from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, QUICK_TEST, Run
-from fastdefect.runs import create_run, list_runs, open_run, summarise
+from fastdefect.run_registry import create_run, list_runs, open_run, summarise
 
 N_VALID = 12
 

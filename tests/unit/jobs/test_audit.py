@@ -6,7 +6,7 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 
 from fastdefect.config import DataConfig
-from fastdefect.data.audit import KINDS
+from fastdefect.data.audit.audit import KINDS
 from fastdefect.errors import UsageError
 from fastdefect.events import silent
 from fastdefect.jobs.audit import audit, parse_kinds

@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fastdefect.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from fastdefect.data.split import split_rows
+from fastdefect.data.load import load_training_data
+from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.compare import CompareReport, compare
-from fastdefect.jobs.data import load_training_data
 from fastdefect.run import MEMBER, QUICK_TEST, Run
 from fastdefect.training.backbones import build_backbone, contiguous_state
 from fastdefect.training.baseline import SMALL_CNN

@@ -11,10 +11,10 @@ from fastdefect.config import RunConfig, resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.events import silent
 from fastdefect.jobs import ablate, ensemble, learning_curve, quick_test
-from fastdefect.jobs.series import seeds_from
-from fastdefect.jobs.series_photos import SeriesPhotos
+from fastdefect.jobs.series.photos import SeriesPhotos
+from fastdefect.jobs.series.series import seeds_from
 from fastdefect.run import TRAINING
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 
 LAST = 2**32 - 1
 

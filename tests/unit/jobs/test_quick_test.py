@@ -14,7 +14,7 @@ from fastdefect.evaluation.ablation import OLD
 from fastdefect.events import silent
 from fastdefect.jobs import quick_test as job
 from fastdefect.run import ABLATION, FINISHED, INTERRUPTED, Run
-from fastdefect.runs import create_run, list_runs, summarise
+from fastdefect.run_registry import create_run, list_runs, summarise
 
 N_VALID = 12
 

@@ -15,14 +15,14 @@ from helpers.folders import castings_of, photo_folder
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import DataError, UsageError
-from fastdefect.evaluation.operating_point import NONE_REJECTED, Tally
+from fastdefect.evaluation.decisions.criteria import Wish
+from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Tally
 from fastdefect.evaluation.predictions import Predictions, predictions_of
-from fastdefect.evaluation.wish import Wish
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import finite, write_csv
 from fastdefect.jobs import threshold as job
-from fastdefect.jobs.decision import decision_for
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos
+from fastdefect.jobs.trained.decision import decision_for
+from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.run import Run
 
 # P(defect) by photo. One defect hides at 0.2; good ones reach 0.3, and one 0.6.
@@ -391,7 +391,7 @@ def test_the_folder_that_one_stands_in_has_a_name(
 def test_to_choose_on_the_sealed_test_is_to_open_it(
     run: Run, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastdefect.data.manifest import list_photos, read_photos
+    from fastdefect.data.reading.manifest import list_photos, read_photos
 
     manifest = read_photos(list_photos(other), good="good")
     rows = [

@@ -18,11 +18,11 @@ from fastdefect.config import RunConfig, resolve
 from fastdefect.errors import DataError, DivergedError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
-from fastdefect.jobs import series
 from fastdefect.jobs import tune as job
+from fastdefect.jobs.series import series
 from fastdefect.jobs.tune import TuneReport, TuneWish
 from fastdefect.run import ABLATION, FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
-from fastdefect.runs import create_run, summarise
+from fastdefect.run_registry import create_run, summarise
 
 TRAINING = 10.0  # seconds that each takes
 

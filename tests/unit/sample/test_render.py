@@ -17,7 +17,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fastdefect.data.sample import (
+from fastdefect.errors import DataError, UsageError
+from fastdefect.sample.part import OVERSAMPLING, stream
+from fastdefect.sample.render import (
     COLUMNS,
     DEFECTS,
     DIFFICULTIES,
@@ -27,9 +29,7 @@ from fastdefect.data.sample import (
     render_part,
     render_sample,
 )
-from fastdefect.data.sample_part import OVERSAMPLING, stream
-from fastdefect.data.sample_scene import draw_pose
-from fastdefect.errors import DataError, UsageError
+from fastdefect.sample.scene import draw_pose
 
 BUNDLED = Path(__file__).parents[3] / "data"
 ALL_DEFECTS = [Defect(kind, difficulty) for kind in DEFECTS for difficulty in DIFFICULTIES]
@@ -114,7 +114,7 @@ def test_same_seed_gives_same_bytes_in_another_process(folder: Path, tmp_path: P
     # One thread there and all cores here: the number of threads must not matter either.
     code = (
         "import sys, cv2; cv2.setNumThreads(1); from pathlib import Path;"
-        "from fastdefect.data.sample import render_sample;"
+        "from fastdefect.sample.render import render_sample;"
         "render_sample(Path(sys.argv[1]), n=23, seed=5, size=48, photos_per_part=2)"
     )
     root = Path(__file__).parents[3]

@@ -19,7 +19,7 @@ from torch import nn
 from fastdefect.config import TrainingConfig, resolve
 from fastdefect.data.training_data import TrainingData
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.checkpoint import load_checkpoint
 from fastdefect.training.predict import class_probabilities

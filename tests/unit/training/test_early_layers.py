@@ -11,7 +11,7 @@ from torch import nn
 
 from fastdefect.config import resolve
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.checkpoint import load_checkpoint
 from fastdefect.training.early_layers import FixedLayers, early_parameters
 

@@ -5,7 +5,7 @@ import torch
 from helpers.nets import tiny_backbone
 from helpers.photos import CPU, PREPROCESSING, made_store
 
-from fastdefect.data.images import Pixels
+from fastdefect.data.reading.images import Pixels
 from fastdefect.training.features import pooled_features
 
 ROWS = list(range(2, 40))  # more than a batch

@@ -14,12 +14,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from fastdefect.config import TrainingConfig, resolve
-from fastdefect.data.split import Split
+from fastdefect.data.splitting.split import Split
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError
 from fastdefect.events import BatchDone, EpochDone, Event, FitEnded, FitStarted, silent
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.checkpoint import load_checkpoint
 from fastdefect.training.fit import Fitted, Stage, annealed_from, stages
 

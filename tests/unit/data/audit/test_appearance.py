@@ -8,8 +8,8 @@ from helpers.encode import picture
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.data.appearance import THUMBNAIL, look_at
-from fastdefect.data.sample import Defect, photograph, render_part
+from fastdefect.data.audit.appearance import THUMBNAIL, look_at
+from fastdefect.sample.render import Defect, photograph, render_part
 
 Pixels = NDArray[np.uint8]
 

@@ -3,10 +3,10 @@
 import pytest
 from helpers.manifests import photo
 
+from fastdefect.data.audit.part_checks import FEW_PARTS, check_parts
 from fastdefect.data.findings import Finding
-from fastdefect.data.part_checks import FEW_PARTS, check_parts
+from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Photo
-from fastdefect.data.same_part import Link
 
 CLASSES = ("crack", "good")
 

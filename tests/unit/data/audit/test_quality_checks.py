@@ -12,13 +12,13 @@ from helpers.encode import encode
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.data.appearance import Appearance, look_at
-from fastdefect.data.condition import condition_findings
+from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.quality_checks import condition_findings
 from fastdefect.data.findings import Finding
-from fastdefect.data.images import read_photo
-from fastdefect.data.manifest import list_photos, read_photos
 from fastdefect.data.photos import Photo
-from fastdefect.data.sample import render_sample
+from fastdefect.data.reading.images import read_photo
+from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.sample.render import render_sample
 
 Pixels = NDArray[np.uint8]
 RNG = np.random.default_rng(0)

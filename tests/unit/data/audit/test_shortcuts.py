@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from fastdefect.data import shortcuts
-from fastdefect.data.appearance import Appearance, look_at
-from fastdefect.data.manifest import list_photos, read_photos
-from fastdefect.data.photos import Photo
-from fastdefect.data.sample import render_sample
-from fastdefect.data.shortcut_features import aspects_of
-from fastdefect.data.shortcut_trial import (
+from fastdefect.data.audit import shortcuts
+from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.shortcut_features import aspects_of
+from fastdefect.data.audit.shortcut_probe import (
     Trial,
     areas_under_roc,
     predict_scores,
     trial_of,
     try_table,
 )
-from fastdefect.data.shortcuts import Probe, probe_shortcuts, shortcut_findings
+from fastdefect.data.audit.shortcuts import Probe, probe_shortcuts, shortcut_findings
+from fastdefect.data.photos import Photo
+from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.sample.render import render_sample
 
 VISIBLE = {"border", "corners", "light", "dimensions", "mode", "compression", "file size"}
 

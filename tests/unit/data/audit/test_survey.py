@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from helpers.manifests import manifest, photo
 
+from fastdefect.data.audit.survey import Survey
 from fastdefect.data.photos import Manifest
-from fastdefect.data.sample import photograph, render_part
-from fastdefect.data.survey import Survey
+from fastdefect.sample.render import photograph, render_part
 
 
 def _rendered() -> tuple[Survey, Manifest]:

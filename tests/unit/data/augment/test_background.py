@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fastdefect.data.bench import BorderLight, expose, measure_border, relight
-from fastdefect.data.images import fit_to
+from fastdefect.data.augment.background import BorderLight, expose, measure_border, relight
+from fastdefect.data.reading.images import fit_to
 
 SIDE = 224
 Photo = NDArray[np.uint8]

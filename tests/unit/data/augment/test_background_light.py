@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from fastdefect.data import light as module
-from fastdefect.data.augment import item_seed
-from fastdefect.data.bench import BorderLight, measure_border
-from fastdefect.data.light import BorrowedLight, borrow_light
+from fastdefect.data.augment import background_light as module
+from fastdefect.data.augment.background import BorderLight, measure_border
+from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
+from fastdefect.data.augment.pipelines import item_seed
 
 SIDE = 64
 Photo = NDArray[np.uint8]

@@ -8,8 +8,8 @@ from helpers.surfaces import SIDE, Photo, blob, surface, with_defect
 from numpy.random import Generator
 from PIL import Image
 
-from fastdefect.data.camera import add_noise, bend, brighten, compress, turn
-from fastdefect.evaluation.disturbances import DISTURBANCES
+from fastdefect.data.augment.camera_effects import add_noise, bend, brighten, compress, turn
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 
 
 class Unlikely(Generator):

@@ -36,16 +36,16 @@ from helpers.surfaces import (
 )
 from numpy.typing import NDArray
 
-from fastdefect.data.augment import (
+from fastdefect.data.augment.background import BorderLight
+from fastdefect.data.augment.background_light import BorrowedLight
+from fastdefect.data.augment.pipelines import (
     AUGMENTS,
     Augmenter,
     AugmentTransform,
     build_steps,
     item_seed,
 )
-from fastdefect.data.augment_steps import Step
-from fastdefect.data.bench import BorderLight
-from fastdefect.data.light import BorrowedLight
+from fastdefect.data.augment.steps import Step
 
 
 @pytest.fixture(autouse=True)

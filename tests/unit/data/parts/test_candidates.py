@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fastdefect.data.keypoints import Keypoints, find_keypoints
-from fastdefect.data.sample import photograph, render_part
-from fastdefect.data.shortlist import LISTED, MIRRORED, shortlists
+from fastdefect.data.parts.candidates import LISTED, MIRRORED, shortlists
+from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
+from fastdefect.sample.render import photograph, render_part
 
 PARTS = 20
 

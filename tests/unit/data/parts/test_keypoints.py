@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fastdefect.data.keypoints import _AXES, MIRROR, MOST, find_keypoints
-from fastdefect.data.sample import photograph, render_part
+from fastdefect.data.parts.keypoints import _AXES, MIRROR, MOST, find_keypoints
+from fastdefect.sample.render import photograph, render_part
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from fastdefect.data.keypoints import Keypoints, find_keypoints
-from fastdefect.data.resemblance import Resemblance, resemblances
-from fastdefect.data.sample import photograph, render_part
-from fastdefect.data.shortlist import Shortlist
+from fastdefect.data.parts.candidates import Shortlist
+from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
+from fastdefect.data.parts.matching import Resemblance, resemblances
+from fastdefect.sample.render import photograph, render_part
 
 NONE = np.zeros(0, np.int64)
 

@@ -6,9 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from fastdefect.data.keypoints import Keypoints, find_keypoints
-from fastdefect.data.same_part import Link, _agree, find_same_parts
-from fastdefect.data.sample import photograph, render_part
+from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
+from fastdefect.data.parts.search import Link, _agree, find_same_parts
+from fastdefect.sample.render import photograph, render_part
 
 PARTS, SHOTS = 15, 3
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageFile
 from PIL.TiffImagePlugin import IFDRational
 
-from fastdefect.data.file_facts import FileFacts, read_facts
-from fastdefect.data.images import decode_photo
-from fastdefect.data.manifest import list_photos, read_photos
+from fastdefect.data.photos import FileFacts
+from fastdefect.data.reading.file_facts import read_facts
+from fastdefect.data.reading.images import decode_photo
+from fastdefect.data.reading.manifest import list_photos, read_photos
 
 # As images.py sets it for the process, but pytest has filters of its own.
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")

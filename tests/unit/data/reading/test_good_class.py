@@ -1,6 +1,6 @@
 import pytest
 
-from fastdefect.data.classes import choose_good, recognise_good
+from fastdefect.data.reading.good_class import choose_good, recognise_good
 from fastdefect.errors import DataError, UsageError
 
 SAYS_GOOD = """

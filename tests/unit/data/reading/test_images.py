@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fastdefect.data.images import (
+from fastdefect.data.reading.images import (
     IMAGE_SUFFIXES,
     UnreadablePhoto,
     decode_photo,
@@ -472,7 +472,7 @@ def test_damaged_files_print_nothing():
     """Neither Python warnings nor OpenCV's own log may run into a live display."""
     program = """
 import random, sys
-from fastdefect.data.images import UnreadablePhoto, decode_photo
+from fastdefect.data.reading.images import UnreadablePhoto, decode_photo
 data = open(sys.argv[1], "rb").read()
 random.seed(0)
 for _ in range(300):

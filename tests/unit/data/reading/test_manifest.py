@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.encode import encode, oriented, picture
 
-from fastdefect.data.manifest import Manifest, list_photos, read_photos
+from fastdefect.data.reading.manifest import Manifest, list_photos, read_photos
 from fastdefect.errors import DataError, UsageError
 
 PHOTO = encode(picture(12, 16), "PNG")

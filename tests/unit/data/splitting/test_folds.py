@@ -6,7 +6,8 @@ import pytest
 from helpers.manifests import manifest, photo, plain
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fastdefect.data.folds import (
+from fastdefect.data.photos import Manifest
+from fastdefect.data.splitting.folds import (
     FOLD_COLUMNS,
     Folds,
     fold_rows,
@@ -14,8 +15,7 @@ from fastdefect.data.folds import (
     read_folds,
     split_for_fold,
 )
-from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split, group_parts, make_split
+from fastdefect.data.splitting.split import Split, group_parts, make_split
 from fastdefect.errors import DataError, RunError
 from fastdefect.files import read_csv, write_csv
 

@@ -6,8 +6,8 @@ import pytest
 from helpers.manifests import manifest, photo, plain
 from sklearn.model_selection import StratifiedGroupKFold
 
-from fastdefect.data.manifest import Manifest
-from fastdefect.data.split import (
+from fastdefect.data.reading.manifest import Manifest
+from fastdefect.data.splitting.split import (
     SPLIT_COLUMNS,
     SPLITS,
     Split,

@@ -7,9 +7,9 @@ from helpers.manifests import manifest, photo, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.data.fewer import fewer, share_of_parts
 from fastdefect.data.photos import Manifest
-from fastdefect.data.split import Split, group_parts, make_split
+from fastdefect.data.splitting.split import Split, group_parts, make_split
+from fastdefect.data.splitting.subsample import fewer, share_of_parts
 
 SEEDS = st.integers(0, 2**32)
 SHARES = st.floats(0.01, 1.0)
@@ -179,7 +179,7 @@ def test_no_photos_is_no_number() -> None:
 
 def test_the_draw_is_not_the_order_in_which_the_split_was_dealt() -> None:
     """By one hash, the parts kept would be those that were dealt out first."""
-    from fastdefect.data.carve import Group, _shuffled
+    from fastdefect.data.splitting.allocate import Group, _shuffled
 
     photos = plain(bad=200)
     split = Split(tuple(range(200)), (), (), group_parts(photos))

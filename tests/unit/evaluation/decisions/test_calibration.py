@@ -14,7 +14,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from fastdefect.errors import DataError
-from fastdefect.evaluation.calibration import (
+from fastdefect.evaluation.decisions.calibration import (
     HIGHEST,
     LOWEST,
     apply_temperature,

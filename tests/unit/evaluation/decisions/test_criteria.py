@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.operating_point import Costs
-from fastdefect.evaluation.wish import Wish
+from fastdefect.evaluation.decisions.criteria import Wish
+from fastdefect.evaluation.decisions.operating_point import Costs
 
 COSTS: dict[str, Any] = {"cost_escape": 500.0, "cost_overkill": 5.0, "defect_rate": 0.02}
 LIMITS: dict[str, Any] = {"max_escape": 0.01, "max_overkill": 0.05}

@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.band import Band, choose_band
-from fastdefect.evaluation.decisions import (
+from fastdefect.evaluation.decisions.decide import (
     Decision,
     Sent,
     calibrated,
     defect_score,
     sent_to_people,
 )
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     ALL_REJECTED,
     NONE_REJECTED,
     ScoredPhotos,
     choose_by_f1,
     choose_by_max_escape,
 )
-from fastdefect.evaluation.rates import rate_of
+from fastdefect.evaluation.decisions.review_band import Band, choose_band
+from fastdefect.evaluation.statistics.rates import rate_of
 
 
 def _at(

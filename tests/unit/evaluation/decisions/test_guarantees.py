@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
-from fastdefect.evaluation.guarantees import (
+from fastdefect.evaluation.decisions.guarantees import (
     certified,
     guaranteed_max_escape,
     guaranteed_max_overkill,
@@ -19,7 +19,7 @@ from fastdefect.evaluation.guarantees import (
     p_values,
     parts_needed,
 )
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     ALL_REJECTED,
     NONE_REJECTED,
     ScoredPhotos,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from fastdefect.errors import DataError
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     ALL_REJECTED,
     NONE_REJECTED,
     Costs,

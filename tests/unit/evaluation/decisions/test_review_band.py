@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, binom
 
-from fastdefect.evaluation.band import Band, BandTally, choose_band, load
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.operating_point import (
     ALL_REJECTED,
     NONE_REJECTED,
     ScoredPhotos,
@@ -16,6 +15,7 @@ from fastdefect.evaluation.operating_point import (
     choose_by_max_escape,
     choose_by_max_overkill,
 )
+from fastdefect.evaluation.decisions.review_band import Band, BandTally, choose_band, load
 
 
 def photos_of(good: list[float], defective: list[float]) -> ScoredPhotos:

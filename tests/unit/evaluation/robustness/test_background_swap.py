@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fastdefect.data.bench import measure_border
-from fastdefect.evaluation.bench_swap import (
+from fastdefect.data.augment.background import measure_border
+from fastdefect.evaluation.robustness.background_swap import (
     BenchSwap,
     Flips,
     bench_swap,

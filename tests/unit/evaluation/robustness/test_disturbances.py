@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from fastdefect.evaluation.disturbances import DISTURBANCES, Disturbance, generator
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 
 Pixels = NDArray[np.uint8]
 ALL = list(DISTURBANCES.values())

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.bench_swap import Flips
-from fastdefect.evaluation.disturbances import DISTURBANCES, Disturbance, generator
-from fastdefect.evaluation.stress import (
+from fastdefect.evaluation.robustness.background_swap import Flips
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
+from fastdefect.evaluation.robustness.stress import (
     Break,
     Limits,
     Mistakes,

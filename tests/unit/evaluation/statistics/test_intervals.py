@@ -7,8 +7,8 @@ import pytest
 from helpers.predictions import certain, random_predictions
 from numpy.typing import NDArray
 
-from fastdefect.evaluation import intervals
-from fastdefect.evaluation.intervals import (
+from fastdefect.evaluation.statistics import intervals
+from fastdefect.evaluation.statistics.intervals import (
     bootstrap,
     bootstrap_intervals,
     certain_interval,

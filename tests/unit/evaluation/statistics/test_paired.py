@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastdefect.evaluation import intervals
-from fastdefect.evaluation.paired import (
+from fastdefect.evaluation.statistics import intervals
+from fastdefect.evaluation.statistics.paired import (
     Difference,
     McNemar,
     mcnemar,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import beta, binomtest
 
-from fastdefect.evaluation.rates import Rate, claim, parts_needed, rate_of, upper_bound
+from fastdefect.evaluation.statistics.rates import Rate, claim, parts_needed, rate_of, upper_bound
 
 
 def _photos(hits: list[int], photos_each: int) -> tuple[NDArray[np.bool_], list[str]]:

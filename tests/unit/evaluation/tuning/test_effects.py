@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers.trials import trial_of
 
-from fastdefect.evaluation.search import Choice, LogRange
-from fastdefect.evaluation.tuning import STOPPED, Trial, plan_rungs
-from fastdefect.evaluation.tuning_effects import FEWEST, Effect, effects
+from fastdefect.evaluation.tuning.effects import FEWEST, Effect, effects
+from fastdefect.evaluation.tuning.halving import STOPPED, Trial, plan_rungs
+from fastdefect.evaluation.tuning.search import Choice, LogRange
 
 RUNGS = plan_rungs(9, 3)
 FIELDS = (

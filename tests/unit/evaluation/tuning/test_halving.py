@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions
-from fastdefect.evaluation.tuning import (
+from fastdefect.evaluation.tuning.halving import (
     COMPLETE,
     DIVERGED,
     STOPPED,

@@ -7,9 +7,15 @@ import pytest
 from helpers.trials import trial_of
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation import search
-from fastdefect.evaluation.search import Choice, LogRange, importances, propose, require_optuna
-from fastdefect.evaluation.tuning import COMPLETE, DIVERGED, STOPPED, Trial, plan_rungs
+from fastdefect.evaluation.tuning import search
+from fastdefect.evaluation.tuning.halving import COMPLETE, DIVERGED, STOPPED, Trial, plan_rungs
+from fastdefect.evaluation.tuning.search import (
+    Choice,
+    LogRange,
+    importances,
+    propose,
+    require_optuna,
+)
 
 RUNGS = plan_rungs(9, 3)
 FIELDS = (

@@ -15,24 +15,26 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 
 from fastdefect.config import RunConfig, resolve
-from fastdefect.data.fewer import fewer
-from fastdefect.data.split import Split, read_split, split_rows
+from fastdefect.data.splitting.split import Split, read_split, split_rows
+from fastdefect.data.splitting.subsample import fewer
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError, DivergedError, ModelError, RunError
 from fastdefect.events import EpochDone, Event, Note, Progress
 from fastdefect.files import read_csv
-from fastdefect.jobs import network, series, series_budget
-from fastdefect.jobs.interrupt import StopRequested
-from fastdefect.jobs.log import Log
-from fastdefect.jobs.network import settle_weights
-from fastdefect.jobs.series import (
+from fastdefect.jobs.series import budget as series_budget
+from fastdefect.jobs.series import series
+from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.series import (
     SeriesReport,
     create_series,
     resume_series,
     run_series,
 )
-from fastdefect.jobs.series_budget import Budget
-from fastdefect.jobs.series_photos import Member, SeriesPhotos
+from fastdefect.jobs.training import network
+from fastdefect.jobs.training.interrupt import StopRequested
+from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.network import settle_weights
 from fastdefect.run import (
     DIVERGED,
     EARLY,
@@ -42,7 +44,7 @@ from fastdefect.run import (
     OUT_OF_BUDGET,
     Run,
 )
-from fastdefect.runs import create_run, list_runs, open_run, summarise
+from fastdefect.run_registry import create_run, list_runs, open_run, summarise
 from fastdefect.training.backbones import LoadedWeights
 
 
@@ -243,7 +245,7 @@ def test_photos_are_read_once_for_each_size_and_forgotten_when_not_needed(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from fastdefect.jobs import series_photos
+    from fastdefect.jobs.series import photos as series_photos
 
     read: list[int] = []
     kept: list[int] = []
@@ -302,7 +304,7 @@ def test_a_series_is_resumed_from_its_folder_without_looking_for_parts(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from fastdefect.jobs import series_photos
+    from fastdefect.jobs.series import photos as series_photos
 
     members = _members(config, "one", "two")
     parent = _create(tmp_path, config, members, photos)

@@ -14,19 +14,19 @@ from helpers.made_runs import made_run, split_row
 from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig, RunConfig
-from fastdefect.data.split import split_rows
+from fastdefect.data.load import load_training_data
+from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, FastdefectError, RunError, UsageError
-from fastdefect.evaluation.calibration import fit_temperature
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.evaluation.operating_point import NONE_REJECTED, Costs
+from fastdefect.evaluation.decisions.calibration import fit_temperature
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, predictions_of, read_predictions
 from fastdefect.events import Event, Note, silent
-from fastdefect.jobs import decision as job
-from fastdefect.jobs.calibration import keep_temperature
-from fastdefect.jobs.data import load_training_data
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos
+from fastdefect.jobs.trained import decision as job
+from fastdefect.jobs.trained.photos import EvaluationPhotos
+from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 
 CLASSES = ("defect", "good")
 POINT: dict[str, Any] = {

@@ -10,14 +10,14 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 
 from fastdefect.config import DataConfig, RunConfig
-from fastdefect.data.folds import fold_rows, split_for_fold
-from fastdefect.data.split import split_rows
+from fastdefect.data.load import divide_into_folds, load_training_data
+from fastdefect.data.splitting.folds import fold_rows, split_for_fold
+from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
-from fastdefect.jobs.data import divide_into_folds, load_training_data
-from fastdefect.jobs.evaluation_photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.run import CROSS_VALIDATION, Run
-from fastdefect.runs import create_fold, create_run
+from fastdefect.run_registry import create_fold, create_run
 
 CONFIG = DataConfig(image_size=16)
 

@@ -6,7 +6,7 @@ import pytest
 
 from fastdefect.config import resolve
 from fastdefect.errors import UsageError
-from fastdefect.jobs.head_alone import check_head_alone, refuse_head_alone
+from fastdefect.jobs.training.head_alone import check_head_alone, refuse_head_alone
 
 
 @pytest.mark.parametrize(

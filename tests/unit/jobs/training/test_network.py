@@ -6,8 +6,8 @@ import pytest
 
 from fastdefect.config import RunConfig, resolve
 from fastdefect.events import Event, Note
-from fastdefect.jobs import network
-from fastdefect.jobs.network import build_network
+from fastdefect.jobs.training import network
+from fastdefect.jobs.training.network import build_network
 from fastdefect.training.backbones import LoadedWeights
 from fastdefect.training.weights import INSTALL_PACKAGE
 

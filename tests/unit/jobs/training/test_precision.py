@@ -10,7 +10,7 @@ from helpers.photos import CPU
 from fastdefect.config import RunConfig, resolve
 from fastdefect.errors import UsageError
 from fastdefect.events import Event
-from fastdefect.jobs import precision
+from fastdefect.jobs.training import precision
 from fastdefect.training.precision import Trial
 
 PHOTOS = 240

@@ -11,7 +11,7 @@ from helpers.photos import CPU, SIZE
 from fastdefect.config import RunConfig, resolve
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Event, Note, silent
-from fastdefect.jobs.recipe import Choice, Evidence, decide, settle_recipe
+from fastdefect.jobs.training.recipe import Choice, Evidence, decide, settle_recipe
 from fastdefect.training.backbones import LoadedWeights
 
 RANDOM = LoadedWeights("none", pretrained=False)

@@ -6,7 +6,7 @@ import pytest
 
 from fastdefect.config import resolve
 from fastdefect.events import Event, Note
-from fastdefect.jobs.steps import with_enough_steps, with_rate_for_steps
+from fastdefect.jobs.training.steps import with_enough_steps, with_rate_for_steps
 
 
 @pytest.mark.parametrize(

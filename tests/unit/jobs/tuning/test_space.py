@@ -7,11 +7,11 @@ import pytest
 
 from fastdefect.config import RECIPES, RunConfig, config_fields, resolve
 from fastdefect.errors import ModelError, UsageError
-from fastdefect.evaluation.search import Choice, LogRange
+from fastdefect.evaluation.tuning.search import Choice, LogRange
 from fastdefect.events import Event, Note, silent
-from fastdefect.jobs import network
-from fastdefect.jobs import tune_space as job
-from fastdefect.jobs.tune_space import (
+from fastdefect.jobs.training import network
+from fastdefect.jobs.tuning import space as job
+from fastdefect.jobs.tuning.space import (
     SEARCHED,
     configured,
     fields_of,

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fastdefect.evaluation.ablation import Gain, Step, gains
-from fastdefect.reporting import ablation_plot
-from fastdefect.reporting.ablation_plot import plot_ablation
+from fastdefect.reporting.plots import ablate as ablation_plot
+from fastdefect.reporting.plots.ablate import plot_ablation
 
 STEPS = (
     Step("old", "old one", {}, None),

@@ -16,17 +16,25 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fastdefect.evaluation.bench_swap import Flips
-from fastdefect.evaluation.calibration import reliability, reliability_of
-from fastdefect.evaluation.disturbances import DISTURBANCES
+from fastdefect.evaluation.decisions.calibration import reliability, reliability_of
+from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.evaluation.learning_curve import fit_power_law
-from fastdefect.evaluation.operating_point import CostCurve
-from fastdefect.evaluation.stress import Limits, Mistakes, StressLine, StressPoint, StressReport
-from fastdefect.reporting import evaluation_plots, learning_plot, stress_plot
-from fastdefect.reporting import figure as figure_module
-from fastdefect.reporting.evaluation_plots import plot_evaluation
-from fastdefect.reporting.learning_plot import plot_learning_curve
-from fastdefect.reporting.stress_plot import plot_stress
+from fastdefect.evaluation.robustness.background_swap import Flips
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
+from fastdefect.evaluation.robustness.stress import (
+    Limits,
+    Mistakes,
+    StressLine,
+    StressPoint,
+    StressReport,
+)
+from fastdefect.reporting.plots import evaluate as evaluation_plots
+from fastdefect.reporting.plots import learning_curve as learning_plot
+from fastdefect.reporting.plots import stress as stress_plot
+from fastdefect.reporting.plots import style as figure_module
+from fastdefect.reporting.plots.evaluate import plot_evaluation
+from fastdefect.reporting.plots.learning_curve import plot_learning_curve
+from fastdefect.reporting.plots.stress import plot_stress
 
 Floats = NDArray[np.float64]
 TWO = ("defect", "ok")

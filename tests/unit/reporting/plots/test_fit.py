@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.reporting import figure as figure_module
-from fastdefect.reporting import plots
-from fastdefect.reporting.plots import plot_confusion, plot_curves, plot_lr_find
+from fastdefect.reporting.plots import fit as plots
+from fastdefect.reporting.plots import style as figure_module
+from fastdefect.reporting.plots.fit import plot_confusion, plot_curves, plot_lr_find
 
 MATRIX = np.array([[107, 2], [1, 71]])
 CLASSES = ["def_front", "ok_front"]
@@ -128,7 +128,7 @@ def test_a_failure_leaves_the_old_figure_and_nothing_else(tmp_path: Path) -> Non
 
 def test_pyplot_and_its_global_figures_are_never_loaded(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from fastdefect.reporting.plots import *\n"
+        "import sys; from pathlib import Path; from fastdefect.reporting.plots.fit import *\n"
         f"plot_lr_find([1e-3, 1e-2], [1.0, 0.5], 1e-2, Path({str(tmp_path / 'x.png')!r}))\n"
         "print('matplotlib.pyplot' in sys.modules, 'seaborn' in sys.modules)"
     )

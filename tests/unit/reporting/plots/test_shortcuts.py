@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from fastdefect.data.appearance import Appearance, look_at
-from fastdefect.data.shortcuts import Probe
-from fastdefect.reporting import figure as figure_module
-from fastdefect.reporting import shortcut_picture
-from fastdefect.reporting.shortcut_picture import draw_shortcut
+from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.shortcuts import Probe
+from fastdefect.reporting.plots import shortcuts as shortcut_picture
+from fastdefect.reporting.plots import style as figure_module
+from fastdefect.reporting.plots.shortcuts import draw_shortcut
 
 CLASSES = ("def_front", "ok_front")
 

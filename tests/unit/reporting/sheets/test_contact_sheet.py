@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from fastdefect.reporting.contact_sheet import (
+from fastdefect.reporting.sheets.contact_sheet import (
     Heading,
     Tile,
     _font,

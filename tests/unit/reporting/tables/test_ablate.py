@@ -7,8 +7,8 @@ import pytest
 from helpers.ablations import figures_of
 
 from fastdefect.evaluation.ablation import OLD, Gain, Step, gains, ladder, leave_one_out
-from fastdefect.reporting.ablation_table import ablation_table, gain_text
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.ablate import ablation_table, gain_text
+from fastdefect.reporting.tables.table_data import TableData
 
 MISSION = {
     **OLD,

@@ -12,15 +12,14 @@ from PIL import Image
 from rich.console import Console
 
 from fastdefect.console import draw
-from fastdefect.data.appearance import look_at
-from fastdefect.data.audit import KINDS, Audit
-from fastdefect.data.file_facts import FileFacts
+from fastdefect.data.audit.appearance import look_at
+from fastdefect.data.audit.audit import KINDS, Audit
 from fastdefect.data.findings import Finding
-from fastdefect.data.photos import Manifest, Photo
-from fastdefect.data.same_part import Link
-from fastdefect.reporting import audit as audit_module
-from fastdefect.reporting.audit import findings_table, worst_cases
-from fastdefect.reporting.contact_sheet import Heading, Tile, contact_sheet, placeholder
+from fastdefect.data.parts.search import Link
+from fastdefect.data.photos import FileFacts, Manifest, Photo
+from fastdefect.reporting.sheets.contact_sheet import Heading, Tile, contact_sheet, placeholder
+from fastdefect.reporting.tables import audit as audit_module
+from fastdefect.reporting.tables.audit import findings_table, worst_cases
 
 LEAK = Finding(
     "leak",

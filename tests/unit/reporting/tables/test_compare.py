@@ -8,9 +8,9 @@ from helpers.predictions import certain
 from PIL import Image
 
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.reporting.compare_sheet import changes_sheet
-from fastdefect.reporting.compare_tables import (
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.reporting.sheets.compare import changes_sheet
+from fastdefect.reporting.tables.compare import (
     changes_table,
     costs_table,
     figures_table,

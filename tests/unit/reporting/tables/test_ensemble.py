@@ -1,6 +1,6 @@
 """What averaging gained, against numbers that are worked out by hand."""
 
-from fastdefect.reporting.ensemble_table import MemberFigures, members_table
+from fastdefect.reporting.tables.ensemble import MemberFigures, members_table
 
 
 def _member(number: int, f1: float, auc: float | None, accuracy: float) -> MemberFigures:

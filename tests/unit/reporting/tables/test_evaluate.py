@@ -6,19 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fastdefect.evaluation.band import choose_band, load
-from fastdefect.evaluation.decisions import Decision, sent_to_people
-from fastdefect.evaluation.evaluate import Estimate, Evaluation, evaluate
-from fastdefect.evaluation.gate import Check, check_limits, parse_limit
-from fastdefect.evaluation.operating_point import (
+from fastdefect.evaluation.decisions.decide import Decision, sent_to_people
+from fastdefect.evaluation.decisions.operating_point import (
     NONE_REJECTED,
     OperatingPoint,
     ScoredPhotos,
     Tally,
 )
-from fastdefect.evaluation.rates import rate_of
+from fastdefect.evaluation.decisions.review_band import choose_band, load
+from fastdefect.evaluation.evaluate import Estimate, Evaluation, evaluate
+from fastdefect.evaluation.gate import Check, check_limits, parse_limit
+from fastdefect.evaluation.statistics.rates import rate_of
 from fastdefect.metrics import FIGURES, score
-from fastdefect.reporting.evaluation_tables import (
+from fastdefect.reporting.tables.evaluate import (
     band_table,
     claim_lines,
     evaluation_tables,
@@ -26,7 +26,7 @@ from fastdefect.reporting.evaluation_tables import (
     interval_text,
     threshold_table,
 )
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.table_data import TableData
 
 # Two defective parts of two photos and four good ones of one; one escape, one overkill.
 Y_TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 1])

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from helpers.predictions import certain, random_predictions
 
-from fastdefect.evaluation.bench_swap import BenchSwap, Flips
-from fastdefect.evaluation.intervals import bootstrap_intervals, spread_over_folds
+from fastdefect.evaluation.robustness.background_swap import BenchSwap, Flips
+from fastdefect.evaluation.statistics.intervals import bootstrap_intervals, spread_over_folds
 from fastdefect.evaluation.targets import MISSION, judge, parse_target
 from fastdefect.metrics import score
-from fastdefect.reporting.tables import (
+from fastdefect.reporting.tables.fit import (
     TableData,
     change_text,
     folds_table,

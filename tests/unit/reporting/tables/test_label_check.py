@@ -9,7 +9,7 @@ from PIL import Image
 
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
-from fastdefect.reporting.label_tables import draw_suspects, suspects_table
+from fastdefect.reporting.tables.label_check import draw_suspects, suspects_table
 
 NAMES = tuple(f"shots/{i}.png" for i in range(30))
 PREDICTIONS = Predictions(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from fastdefect.reporting.markdown import as_markdown
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.markdown import as_markdown
+from fastdefect.reporting.tables.table_data import TableData
 
 TABLE = TableData(
     "Compared",

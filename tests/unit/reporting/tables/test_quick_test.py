@@ -9,8 +9,8 @@ from helpers.predictions import certain
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
 from fastdefect.evaluation.targets import MISSION, judge
 from fastdefect.metrics import score
-from fastdefect.reporting.quick_table import quick_table
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.quick_test import quick_table
+from fastdefect.reporting.tables.table_data import TableData
 
 CLASSES = ("defect", "good")
 # 40 defects, then 40 good parts, a photo of each.

@@ -1,6 +1,6 @@
 """Photos and parts by side and class."""
 
-from fastdefect.reporting.split_table import split_table
+from fastdefect.reporting.tables.split import split_table
 
 LABELS = ["bad", "bad", "good", "good", "good", "bad"]
 PARTS = ["p", "p", "q", "r", "r", "s"]

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from fastdefect.evaluation.bench_swap import Flips
-from fastdefect.evaluation.decisions import Decision
-from fastdefect.evaluation.disturbances import DISTURBANCES
-from fastdefect.evaluation.stress import (
+from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.robustness.background_swap import Flips
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
+from fastdefect.evaluation.robustness.stress import (
     Limits,
     Mistakes,
     StressLine,
     StressPoint,
     StressReport,
 )
-from fastdefect.reporting.stress_table import break_lines, stress_table
-from fastdefect.reporting.table_data import TableData
+from fastdefect.reporting.tables.stress import break_lines, stress_table
+from fastdefect.reporting.tables.table_data import TableData
 
 N = 200
 DECISION = Decision("none", 1.0, 0.3, None, "the rule of the day")

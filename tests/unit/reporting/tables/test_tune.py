@@ -3,10 +3,10 @@
 import numpy as np
 from helpers.trials import trial_of
 
-from fastdefect.evaluation.tuning import COMPLETE, STOPPED, plan_rungs, ranked
-from fastdefect.evaluation.tuning_effects import Effect
+from fastdefect.evaluation.tuning.effects import Effect
+from fastdefect.evaluation.tuning.halving import COMPLETE, STOPPED, plan_rungs, ranked
 from fastdefect.metrics import score
-from fastdefect.reporting.tuning_table import (
+from fastdefect.reporting.tables.tune import (
     effects_table,
     ranking_table,
     search_line,

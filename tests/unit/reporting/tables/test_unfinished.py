@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastdefect.reporting.left import left_line
+from fastdefect.reporting.tables.unfinished import left_line
 
 
 @pytest.mark.parametrize(

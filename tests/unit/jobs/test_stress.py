@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastdefect.config import DataConfig, RunConfig
+from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import Preprocessing
-from fastdefect.data.split import split_rows
+from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.bench_swap import Flips
-from fastdefect.evaluation.disturbances import DISTURBANCES
-from fastdefect.evaluation.stress import Limits, Mistakes
+from fastdefect.evaluation.robustness.background_swap import Flips
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
+from fastdefect.evaluation.robustness.stress import Limits, Mistakes
 from fastdefect.events import Event, Note, Progress, silent
 from fastdefect.files import finite, write_csv
 from fastdefect.jobs import stress as job
-from fastdefect.jobs.data import load_training_data
 from fastdefect.run import Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
 
 SIZE = 16

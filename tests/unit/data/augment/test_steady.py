@@ -13,9 +13,9 @@ import pytest
 from helpers.surfaces import SIDE, Photo, blob, force, left_of, scratch, surface, with_defect
 from numpy.typing import NDArray
 
-from fastdefect.data.augment import Augmenter, build_steps
-from fastdefect.data.augment_steps import Step
-from fastdefect.evaluation.disturbances import DISTURBANCES
+from fastdefect.data.augment.pipelines import Augmenter, build_steps
+from fastdefect.data.augment.steps import Step
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 
 SEEDS = range(150)
 

@@ -13,17 +13,18 @@ from helpers.folders import castings_of, photo_folder
 from helpers.manifests import manifest, photo, plain
 
 from fastdefect.config import ReportConfig, RunConfig, resolve
-from fastdefect.data.split import Split, group_parts, make_split, split_rows
+from fastdefect.data.splitting.split import Split, group_parts, make_split, split_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import learning_curve as job
-from fastdefect.jobs import series, series_budget
-from fastdefect.jobs.series import SeriesReport
-from fastdefect.reporting.learning_table import learning_table, outlook_lines
-from fastdefect.reporting.left import left_line
+from fastdefect.jobs.series import budget as series_budget
+from fastdefect.jobs.series import series
+from fastdefect.jobs.series.series import SeriesReport
+from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
+from fastdefect.reporting.tables.unfinished import left_line
 from fastdefect.run import FINISHED, OUT_OF_BUDGET, Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 
 
 @dataclass

@@ -16,7 +16,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.label_check import LabelCheck, label_check
 from fastdefect.run import CROSS_VALIDATION, TRAINING, Run
-from fastdefect.runs import create_run
+from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
 
 CLASSES = ("defect", "good")

@@ -11,9 +11,9 @@ from helpers.photos import CPU, PREPROCESSING, SIZE, made_loaders, made_manifest
 from numpy.typing import NDArray
 from torch import nn
 
-from fastdefect.data.manifest import Manifest
+from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.store import PhotoStore
-from fastdefect.evaluation.bench_swap import BenchSwap, bench_swap
+from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
 from fastdefect.training.head import build_head
 from fastdefect.training.predict import class_probabilities
 
