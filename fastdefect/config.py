@@ -194,9 +194,12 @@ class TrainingConfig:
         int, Ge(1), Flag("Networks to train, each with a seed of its own, and to average.")
     ] = 1
     final: Annotated[
-        Literal["none", "folds", "refit"],
-        Flag("Learn from all photos, judged by folds held out: their networks' mean, or one anew."),
-    ] = "none"
+        Literal["auto", "none", "folds", "refit"],
+        Flag(
+            "Learn from all photos, judged by folds held out: their networks' mean, or one anew; "
+            "auto: folds where photos are few, else none."
+        ),
+    ] = "auto"
     freeze_epochs: Annotated[
         int, Ge(0), Flag("First epochs with a frozen backbone; then discriminative rates.")
     ] = 0

@@ -60,10 +60,10 @@ def fit(
                     f"{interrupted.name} is several trainings ({kind}), which fit can't resume.",
                     f"Go on with: {interrupted.resume_command}",
                 )
-            whole = interrupted.read_config().training.final != "none"
+            whole = interrupted.read_config().training.final in ("folds", "refit")
             average = _finish if whole else _average
             do = {CROSS_VALIDATION: _cross_validate, ENSEMBLE: average}.get(kind, _fit)
-        elif settings.training.final != "none":
+        elif _suits_folds(settings):
             do = _finish
         elif settings.training.members > 1:
             do = _average
@@ -71,6 +71,14 @@ def fit(
             do = _cross_validate if settings.report.folds is not None else _fit
         if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
+
+
+def _suits_folds(settings: RunConfig) -> bool:
+    if settings.training.final == "none":
+        return False  # without the job, whose import takes seconds
+    from fastdefect.jobs.final import suits
+
+    return suits(settings)
 
 
 def _begun(
@@ -126,7 +134,9 @@ def _finish(
     """Networks of the folds and a model that knows all photos, new or resumed; how it ended."""
     from fastdefect.jobs import final as job
 
-    report: FinalReport = _begun(job, screen, settings, runs, name, interrupted)
+    report: FinalReport | None = _begun(job, screen, settings, runs, name, interrupted)
+    if report is None:  # too few parts to deal out
+        return _fit(screen, settings, runs, name, None)
     _show_final(screen, report)
     return report.series.reason
 

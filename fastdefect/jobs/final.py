@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import RunConfig
+from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.photos import Manifest
+from fastdefect.data.reading.manifest import list_photos
 from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
 from fastdefect.data.splitting.split import Split, split_rows
-from fastdefect.errors import UsageError
+from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.predictions import Predictions, pooled, read_predictions
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.cross_validate import Outcome, outcome_of
@@ -43,8 +44,12 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.report import FitReport, as_event_data, keep_figures, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.run import ENSEMBLE, FINISHED, Run
+from fastdefect.text import counted
 
 FOLDS = 5
+# So few photos cost minutes in five folds, too, and one in five put aside costs much
+# (docs/benchmarks.md, learning from every photo).
+FEW_PHOTOS = 150
 _ALL = "all"  # the folder of the network that is trained on all photos
 
 
@@ -86,16 +91,55 @@ class _WithoutFold:
         return Split(pool, pool, split.test, split.parts)
 
 
+def suits(config: RunConfig) -> bool:
+    """Whether this is how to train: asked for, or ``auto`` and few photos.
+
+    Not for sides that the data names, nor where the user asks for other trainings or chooses the
+    epoch. Photos that can't be listed are left to the training to complain of.
+    """
+    training = config.training
+    if training.final != "auto":
+        return training.final != "none"
+    others = training.members > 1 or config.report.folds or config.data.photos_per_class
+    if others or training.tune == "head" or training.recipe in ("full", "legacy"):
+        return False
+    if {"keep", "patience"} & config.given:
+        return False
+    try:
+        entries = list_photos(config.data.data, part_from=config.data.part_from).entries
+    except FastdefectError:
+        return False
+    return len(entries) <= FEW_PHOTOS and all(entry.split is None for entry in entries)
+
+
 def start(
     config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
-) -> FinalReport:
-    """Train the networks in a new run; nothing is written before they are known to work."""
+) -> FinalReport | None:
+    """Train the networks in a new run; nothing is written before they are known to work.
+
+    None, with nothing trained, where ``auto`` finds too few parts to deal out.
+    """
     _refuse(config)
     check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)
+    auto = config.training.final == "auto"
+    config = override(config, {"final": "folds"}) if auto else config
     photos = SeriesPhotos.read(config, log)
-    folds = _deal(config, photos)
+    try:
+        folds = _deal(config, photos)
+    except DataError as error:
+        if not auto:
+            raise
+        log(Note(f"One training, without folds: {error.message}"))
+        return None
+    if auto:
+        log(
+            Note(
+                f"{counted(len(folds.pool), 'photo')} are few: {folds.k} trainings, so that all "
+                "are learned from; --final none for one."
+            )
+        )
     config = with_enough_steps(config, len(folds.pool) * (folds.k - 1) // folds.k, log)
     config = settle(config, photos, log)
     members = _members(config, folds)

@@ -12,22 +12,29 @@ from safetensors.numpy import load_file
 
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.files import read_csv
+from fastdefect.jobs import final
 from fastdefect.run import Run
 
 # Networks whose answers differ from photo to photo after two epochs.
 SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2 --folds 2".split()
+AUTO = (*SMALL[: SMALL.index("--folds")], "--final", "auto")
 SAME = (
     "model.safetensors model.json metrics.json predictions-valid.csv predictions-train.csv "
-    "split.csv folds.csv calibration.json bench_swap.json config.toml"
+    "split.csv folds.csv calibration.json bench_swap.json"
 ).split()
 FOLDS = ("fold-1", "fold-2")
 
 
 @pytest.fixture(scope="module")
 def mean(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
-    """The mean of two folds' networks; tests that write to it take a copy."""
+    """The mean of two folds' networks; tests that write to it take a copy.
+
+    By what ``auto`` makes of so few photos, but with two folds.
+    """
     folder = tmp_path_factory.mktemp("mean")
-    return run_fit(castings, folder, *SMALL, "--final", "folds", "--name", "f")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(final, "FOLDS", 2)
+        return run_fit(castings, folder, *AUTO, "--name", "f")
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +179,22 @@ def test_what_it_cannot_do_is_said(copy: Path, castings: Path, tmp_path: Path) -
         assert made.exit_code == 2, made.output
         assert said in made.stderr
         assert not Path(runs).exists()
+
+
+def test_few_photos_are_all_learned_from_and_the_run_says_so(mean: FitResult) -> None:
+    said = " ".join(mean.output.split())
+    assert "are few: 2 trainings, so that all are learned from; --final none for one" in said
+    assert 'final = "folds"' in (mean.folder / "config.toml").read_text(encoding="utf-8")
+
+
+def test_with_too_few_parts_to_deal_out_there_is_one_training(
+    castings: Path, tmp_path: Path
+) -> None:
+    # Five folds want more parts of a class than these seven or eight leave outside the test.
+    own = ("--test", "0.4", "--name", "one")
+    done = run_fit(castings, tmp_path, *AUTO, *own)
+    assert "One training, without folds:" in done.output
+    assert Run(done.folder).read_kind() == "training"
 
 
 def test_ctrl_c_in_the_second_fold_then_resume(

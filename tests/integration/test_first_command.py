@@ -10,7 +10,9 @@ from helpers.cli import FitResult, invoke
 from helpers.compare import assert_same_run, history_without_time
 from helpers.interrupts import interrupted_after
 
-SMALL = "--image-size 64 --epochs 2 --batch-size 8 --device cpu --workers 0 --seed 7".split()
+SMALL = (
+    "--image-size 64 --epochs 2 --batch-size 8 --device cpu --workers 0 --seed 7 --final none"
+).split()
 
 
 @pytest.fixture
