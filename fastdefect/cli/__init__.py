@@ -1,10 +1,29 @@
-"""The commands: options to a config, one call, and what it gave to the screen.
+"""The commands, a file each: options to a config, one call, and what it gave to the screen.
 
 Nothing heavy is imported here: each command imports its job when it runs, so that help
-appears at once. Help lists the commands in the order of these imports.
+appears at once. Within its group, help lists the commands in the order of these imports.
 """
 
-from fastdefect.cli import fit, series, tune, data, evaluation, compare, robustness, look  # noqa: F401, I001
+from fastdefect.cli import (  # noqa: F401, I001
+    fit,
+    quick_test,
+    learning_curve,
+    tune,
+    ablate,
+    lr_find,
+    audit,
+    split,
+    preview,
+    sample,
+    evaluate,
+    tta_eval,
+    stress,
+    label_check,
+    compare,
+    threshold,
+    gate,
+    runs,
+)
 from fastdefect.cli.session import app
 
 __all__ = ["app", "main"]

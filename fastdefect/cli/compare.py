@@ -1,4 +1,4 @@
-"""The commands that hold runs against each other."""
+"""``fastdefect compare``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fastdefect.cli.session import (
-    Data,
+    JUDGE,
     Json,
-    OnDevice,
     Quiet,
     Runs,
-    Split,
     app,
-    command_line,
+    run_with_model,
     session,
+    show,
+    with_request,
 )
 from fastdefect.errors import UsageError
+from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
     from fastdefect.events import Event
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from fastdefect.reporting.tables.table_data import TableData
 
 
-@app.command()
+@app.command(rich_help_panel=JUDGE)
+@with_request("split", "data", "device")
 def compare(
     names: Annotated[
         list[str],
@@ -33,12 +35,10 @@ def compare(
         ),
     ],
     *,
-    split: Split = "valid",
-    data: Data = None,
+    request: Request,
     out: Annotated[
         Path, typer.Option(help="Folder for compare.json and the photos that changed.")
     ] = Path("compare"),
-    device: OnDevice = "auto",
     runs: Runs = Path("runs"),
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the tables as GitHub shows them.")
@@ -55,33 +55,17 @@ def compare(
                 f"compare needs two runs or more, but got only {names[0]}.",
                 "Name the one before, then the one after: fastdefect compare RUN RUN",
             )
-        from fastdefect.run_registry import open_run
-
-        chosen = [open_run(name, runs) for name in names]
-        for run in chosen:
-            run.require_model()
+        chosen = [run_with_model(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
 
-        report = job(
-            chosen,
-            split=split,
-            data=data,
-            device=device,
-            out=out,
-            command=command_line(),
-            on_event=_warn if markdown else screen,
-        )
+        report = job(chosen, request, out=out, on_event=_warn if markdown else screen)
         tables = _tables(report)
         if markdown:
             from fastdefect.reporting.tables.markdown import as_markdown
 
             typer.echo("\n".join(map(as_markdown, tables)), nl=False)
             return
-        for table in tables:
-            screen.table(table)
-        for file in report.files:
-            screen.line(f"Written: {file}")
-        screen.result("compare", report.as_json())
+        show(screen, "compare", report.as_json(), tables=tables, files=report.files)
 
 
 def _warn(event: "Event") -> None:

@@ -1,12 +1,14 @@
-"""The commands that train."""
+"""``fastdefect fit``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fastdefect.cli.series import series_lines
 from fastdefect.cli.session import (
     INTERRUPTED_EXIT,
+    TRAIN,
     ConfigFile,
     Json,
     NewName,
@@ -15,6 +17,7 @@ from fastdefect.cli.session import (
     app,
     command_line,
     refuse_with_resume,
+    run_to_resume,
     session,
 )
 from fastdefect.config import RunConfig, resolve
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from fastdefect.run import Run
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 @with_config_options(sections=("data", "model", "training", "report"))
 def fit(
     flags: dict[str, Any],
@@ -49,10 +52,8 @@ def fit(
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
         from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, INTERRUPTED, SERIES
-        from fastdefect.run_registry import open_run
 
-        # Before the job, whose import takes seconds: a mistyped name is told at once.
-        interrupted = open_run(resume, runs) if resume is not None else None
+        interrupted = run_to_resume(resume, runs)
         if interrupted is not None:
             kind = interrupted.read_kind()
             if kind in SERIES:
@@ -151,7 +152,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     else:
         _tell_sealed(screen, report)
         _tell_next(screen)
-    screen.result("result", as_event_data(report))
+    screen.result("fit", as_event_data(report))
 
 
 def _show_model(screen: "Screen", report: "FitReport") -> None:
@@ -180,28 +181,21 @@ def _tell_next(screen: "Screen") -> None:
 
 def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
     from fastdefect.reporting.tables.ensemble import members_table
-    from fastdefect.reporting.tables.unfinished import left_line
 
     series, average = report.series, report.average
     if average is not None:
         _show_model(screen, average)
         screen.table(members_table(report.members, average.metrics["valid"].as_json()))
-    screen.line(f"Run: {series.run.folder}")
-    if series.diverged:
-        screen.line(f"Diverged and left out: {', '.join(m.name for m in series.diverged)}")
-    if series.left:
-        left = [member.name for member in series.left]
-        screen.line(left_line(len(series.finished), left, series.seconds_left))
-        screen.line(f"Go on with: {series.run.resume_command}")
+    for line in series_lines(series):
+        screen.line(line)
     if average is not None:
         _tell_sealed(screen, average)
         _tell_next(screen)
-    screen.result("result", report.as_json())
+    screen.result("fit", report.as_json())
 
 
 def _show_final(screen: "Screen", report: "FinalReport") -> None:
     from fastdefect.reporting.tables.fit import folds_table
-    from fastdefect.reporting.tables.unfinished import left_line
 
     series, outcome, model = report.series, report.outcome, report.model
     if outcome is not None and model is not None:
@@ -215,15 +209,12 @@ def _show_final(screen: "Screen", report: "FinalReport") -> None:
             )
         )
         _show_model(screen, model)
-    screen.line(f"Run: {series.run.folder}")
-    if series.left:
-        left = [member.name for member in series.left]
-        screen.line(left_line(len(series.finished), left, series.seconds_left))
-        screen.line(f"Go on with: {series.run.resume_command}")
+    for line in series_lines(series):
+        screen.line(line)
     if model is not None:
         _tell_sealed(screen, model)
         _tell_next(screen)
-    screen.result("result", report.as_json())
+    screen.result("fit", report.as_json())
 
 
 def _show_folds(screen: "Screen", report: "CrossReport") -> None:
@@ -250,4 +241,4 @@ def _show_folds(screen: "Screen", report: "CrossReport") -> None:
         )
     elif report.n_test:
         screen.line(f"{report.n_test} test photos are sealed and were in no fold.")
-    screen.result("result", report.as_json())
+    screen.result("fit", report.as_json())

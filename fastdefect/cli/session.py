@@ -1,10 +1,12 @@
 """What every command shares: the app, its usual options, and the screen that it talks to."""
 
+import inspect
 import math
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,9 +15,12 @@ import typer
 from fastdefect import __version__
 from fastdefect.config import Device
 from fastdefect.errors import FastdefectError, UsageError
+from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
+    from fastdefect.reporting.tables.table_data import TableData
+    from fastdefect.run import Run
 
 INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
 
@@ -25,6 +30,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+# The groups of the commands in --help.
+TRAIN, DATA, JUDGE, DECIDE, USE = "Train", "Data", "Judge", "Decide", "Use"
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
@@ -41,24 +49,101 @@ Budget = Annotated[
         "--budget", metavar="MIN", help="Minutes to keep to, 30m or 2h; --resume does the rest."
     ),
 ]
+Resume = Annotated[
+    str | None, typer.Option("--resume", metavar="RUN", help="Do what is left of a run.")
+]
 RunName = Annotated[
     str | None, typer.Argument(help="A run's folder or name.", show_default="the latest")
 ]
-Split = Annotated[Literal["valid", "test"], typer.Option("--split", help="Which photos.")]
-Data = Annotated[Path | None, typer.Option("--data", help="Other labelled photos instead.")]
-OnDevice = Annotated[Device, typer.Option("--device", help="Where to run.")]
-Views = Annotated[
-    str | None,
-    typer.Option(
-        "--views",
-        help="Average over views: none, auto, flips, dihedral, turns, mirror, half-turn.",
-        show_default="the operating point's, or the run's own",
-    ),
-]
-Threshold = Annotated[
-    str,
-    typer.Option("--threshold", help="stored (the operating point), argmax, or a number."),
-]
+# The options of a request, by its fields; see with_request.
+_REQUEST: Mapping[str, Any] = {
+    "split": Annotated[Literal["valid", "test"], typer.Option("--split", help="Which photos.")],
+    "data": Annotated[Path | None, typer.Option("--data", help="Other labelled photos instead.")],
+    "views": Annotated[
+        str | None,
+        typer.Option(
+            "--views",
+            help="Average over views: none, auto, flips, dihedral, turns, mirror, half-turn.",
+            show_default="the operating point's, or the run's own",
+        ),
+    ],
+    "threshold": Annotated[
+        str,
+        typer.Option("--threshold", help="stored (the operating point), argmax, or a number."),
+    ],
+    "device": Annotated[Device, typer.Option("--device", help="Where to run.")],
+}
+
+
+def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options for these fields of ``Request``; it gets them as ``request``."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(command).parameters.values()
+
+        @wraps(command)
+        def wrapper(**given: Any) -> None:
+            asked = {name: given.pop(name) for name in names}
+            command(request=Request(**asked, command=command_line()), **given)
+
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=getattr(Request, name),
+                annotation=_REQUEST[name],
+            )
+            for name in names
+        ]
+        arguments = [p for p in own if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        others = [
+            p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "request"
+        ]
+        parameters = [*arguments, *options, *others]
+        # Typer reads the signature and the annotations alike.
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapper
+
+    return decorate
+
+
+def run_with_model(name: str | None, runs: Path) -> "Run":
+    """The run of that name or folder, or the latest; ``RunError`` without a model.
+
+    Called before the job is imported, which takes seconds.
+    """
+    from fastdefect.run_registry import open_run
+
+    run = open_run(name, runs)
+    run.require_model()
+    return run
+
+
+def run_to_resume(name: str | None, runs: Path) -> "Run | None":
+    """The run to go on with; None where none is asked for."""
+    from fastdefect.run_registry import open_run
+
+    return open_run(name, runs) if name is not None else None
+
+
+def show(
+    screen: "Screen",
+    command: str,
+    result: Any,
+    *,
+    tables: "Iterable[TableData]" = (),
+    lines: Iterable[str] = (),
+    files: Iterable[Path] = (),
+) -> None:
+    """What a command ends with: tables, lines, the files written, and the event named after it."""
+    for table in tables:
+        screen.table(table)
+    for line in lines:
+        screen.line(line)
+    for file in files:
+        screen.line(f"Written: {file}")
+    screen.result(command, result)
 
 
 @contextmanager

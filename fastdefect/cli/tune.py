@@ -7,6 +7,7 @@ import typer
 
 from fastdefect.cli.session import (
     INTERRUPTED_EXIT,
+    TRAIN,
     ConfigFile,
     Json,
     NewName,
@@ -16,7 +17,9 @@ from fastdefect.cli.session import (
     budget_minutes,
     command_line,
     refuse_with_resume,
+    run_to_resume,
     session,
+    show,
 )
 from fastdefect.config import override, resolve
 from fastdefect.errors import UsageError
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 _BUDGET = "30m"
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 @with_config_options(sections=("data", "model", "training"))
 def tune(
     flags: dict[str, Any],
@@ -78,9 +81,7 @@ def tune(
             first = [settings.model.arch] if named else []
             chosen = tuple(dict.fromkeys([*first, *chosen]))
             settings = override(settings, {"arch": chosen[0]})
-        from fastdefect.run_registry import open_run
-
-        begun = open_run(resume, runs) if resume is not None else None
+        begun = run_to_resume(resume, runs)
         from fastdefect.jobs import tune as job
 
         if begun is not None:
@@ -123,27 +124,27 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
     )
     from fastdefect.run import FINISHED, INTERRUPTED
 
+    tables, lines = [], []
     if report.ranking:
         scored = sum(trial.reached(report.rungs) > 0 for trial in report.trials)
         if report.effects:
-            screen.table(effects_table(report.effects, scored))
+            tables.append(effects_table(report.effects, scored))
         else:
-            screen.line(too_few_line(scored))
-        screen.table(ranking_table(report.ranking, report.rungs))
-        screen.line(search_line(report.ranking[0][0], report.rungs, len(report.trials)))
+            lines.append(too_few_line(scored))
+        tables.append(ranking_table(report.ranking, report.rungs))
+        lines.append(search_line(report.ranking[0][0], report.rungs, len(report.trials)))
     if report.unseen is not None:
         unseen = report.unseen
-        screen.line(unseen_line(unseen.metrics, unseen.intervals, unseen.n_parts, unseen.n_leaked))
-    for file in report.files:
-        screen.line(f"Written: {file}")
-    screen.line(f"Run: {report.best.run.folder if report.best else report.run.folder}")
+        lines.append(unseen_line(unseen.metrics, unseen.intervals, unseen.n_parts, unseen.n_leaked))
+    lines += [f"Written: {file}" for file in report.files]
+    lines.append(f"Run: {report.best.run.folder if report.best else report.run.folder}")
     if report.best and report.n_test:
-        screen.line(
+        lines.append(
             f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
             f"fastdefect evaluate {report.best.run.folder} --split test"
         )
     if report.reason != FINISHED:
-        screen.line(f"Go on with: {report.run.resume_command} --budget {_BUDGET}")
-    screen.result("result", report.as_json())
+        lines.append(f"Go on with: {report.run.resume_command} --budget {_BUDGET}")
+    show(screen, "tune", report.as_json(), tables=tables, lines=lines)
     if report.reason == INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT)

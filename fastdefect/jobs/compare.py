@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import Device, RunConfig, config_fields
+from fastdefect.config import RunConfig, config_fields
 from fastdefect.data.load import list_data
 from fastdefect.data.parts.given import join_parts
 from fastdefect.errors import DataError, RunError, UsageError
@@ -22,6 +22,7 @@ from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -133,27 +134,22 @@ class CompareReport:
 
 
 def compare(
-    runs: Sequence[Run],
-    *,
-    split: str,
-    data: Path | None,
-    device: Device,
-    out: Path,
-    command: str,
-    on_event: OnEvent,
+    runs: Sequence[Run], request: Request, *, out: Path, on_event: OnEvent
 ) -> CompareReport:
-    """Compare two or more runs, each with the first, on their ``split`` or the photos of ``data``.
+    """Compare two or more runs, each with the first, on the photos that ``request`` names.
 
-    Each decides as it would on a line: calibrated, at its operating point if it has one. The
+    Each decides as it would on a line: calibrated, at its operating point if it has one, and with
+    its own views, whatever ``request`` says of these. The
     photos of the split must be the same in all runs, by path, content and label, and so must
     the classes; for ``data`` it is enough that all call the same class good. Whoever's sealed
-    test is among the photos has ``command`` noted before anything of it is predicted, once for
+    test is among the photos has the command noted before anything of it is predicted, once for
     runs that share a test. Writes ``compare.json`` and, where decisions differ, ``changes.png`` to
     the folder ``out``.
 
     Raises ``UsageError`` where ``out`` can't be written, ``DataError`` if the photos or the
     classes differ, and ``RunError`` for a run that has no model or no such photos.
     """
+    split, data = request.split, request.data
     names = names_of(runs)
     specs = [read_spec(run) for run in runs]
     for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
@@ -161,13 +157,13 @@ def compare(
         if data is None:
             check_photos((names[0], runs[0]), (name, run), split)
     entrants = tuple(
-        _entrant(name, run, spec, decision_for(run, "stored", None, device, on_event))
+        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
         for name, run, spec in zip(names, runs, specs, strict=True)
     )
     _make_folder(out)
     opened = [len(run.read_openings()) for run in runs]  # all before any of them is asked
     said = [
-        _ask(entrant, split, data, device, command, on_event, opened_before=before)
+        _ask(entrant, request, on_event, opened_before=before)
         for entrant, before in zip(entrants, opened, strict=True)
     ]
     if data is not None:
@@ -204,18 +200,9 @@ def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entran
     )
 
 
-def _ask(
-    entrant: Entrant,
-    split: str,
-    data: Path | None,
-    device: Device,
-    command: str,
-    on_event: OnEvent,
-    *,
-    opened_before: int,
-) -> Said:
-    run, decision = entrant.run, entrant.decision
-    if split == "valid" and data is None:
+def _ask(entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before: int) -> Said:
+    run, decision, device = entrant.run, entrant.decision, request.device
+    if request.split == "valid" and request.data is None:
         judged = judge_validation(run, decision.views, device, on_event)
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
@@ -226,11 +213,8 @@ def _ask(
         return Said(judged.predictions, judged.parts, {}, (), None)
     photos = load_evaluation_photos(
         run,
-        split=split,
-        data=data,
-        classes=entrant.spec.classes,
-        good=entrant.spec.good,
-        command=command,
+        request,
+        entrant.spec,
         what="comparison",
         on_event=on_event,
         opened_before=opened_before,

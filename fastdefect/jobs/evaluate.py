@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.config import Device
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
 from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -26,6 +25,7 @@ from fastdefect.events import OnEvent
 from fastdefect.jobs.trained.decision import decision_for, stored_costs
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
@@ -77,38 +77,18 @@ class EvaluationReport:
         }
 
 
-def evaluate(
-    run: Run,
-    *,
-    split: str,
-    data: Path | None,
-    views: str | None,
-    threshold: str,
-    device: Device,
-    command: str,
-    on_event: OnEvent,
-) -> EvaluationReport:
-    """Predict the run's ``split``, or the photos of ``data``, and measure all there is.
+def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationReport:
+    """Predict the photos that ``request`` names and measure all there is.
 
-    ``views`` and ``threshold`` as for ``decision_for``. ``command`` is noted if that opens the
-    test. Writes predictions, figures and plots into the run. Raises ``RunError`` if the run
-    has no model or no such photos.
+    Writes predictions, figures and plots into the run. Raises ``RunError`` if the run has no model
+    or no such photos.
     """
     spec = read_spec(run)
     # Before the photos: what can't be decided should not open the test.
-    decision = decision_for(run, threshold, views, device, on_event)
+    decision = decision_for(run, request.threshold, request.views, request.device, on_event)
     costs = stored_costs(run)
-    photos = load_evaluation_photos(
-        run,
-        split=split,
-        data=data,
-        classes=spec.classes,
-        good=spec.good,
-        command=command,
-        what="evaluation",
-        on_event=on_event,
-    )
-    model = load_model(run, photos, device)
+    photos = load_evaluation_photos(run, request, spec, what="evaluation", on_event=on_event)
+    model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
     report = _measure(run, photos, predictions, decision)

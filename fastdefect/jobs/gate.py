@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from fastdefect.config import Device
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.gate import At, Check, Limit, check_limits
 from fastdefect.events import OnEvent
 from fastdefect.jobs.evaluate import EvaluationReport, evaluate
+from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 
 
@@ -41,14 +40,9 @@ class GateReport:
 def gate(
     run: Run,
     limits: Sequence[Limit],
+    request: Request,
     *,
     at: At,
-    split: str,
-    data: Path | None,
-    views: str | None,
-    threshold: str,
-    device: Device,
-    command: str,
     on_event: OnEvent,
 ) -> GateReport:
     """Evaluate the run as ``evaluate`` does and hold its figures against the limits.
@@ -60,15 +54,6 @@ def gate(
             "A gate needs at least one limit.",
             "For example --max-escape 0.01 --max-overkill 0.05 --min f1=0.95",
         )
-    evaluation = evaluate(
-        run,
-        split=split,
-        data=data,
-        views=views,
-        threshold=threshold,
-        device=device,
-        command=command,
-        on_event=on_event,
-    )
+    evaluation = evaluate(run, request, on_event=on_event)
     checks = check_limits(limits, evaluation.evaluation.estimates, at)
     return GateReport(checks, at, evaluation)

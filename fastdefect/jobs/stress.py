@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import Device
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance
@@ -18,6 +17,7 @@ from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.plots.stress import plot_stress
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -57,47 +57,36 @@ class StressTest:
         }
 
 
-def stress(
-    run: Run,
-    *,
-    split: str,
-    data: Path | None,
-    views: str | None,
-    threshold: str,
-    limits: Limits,
-    only: str | None,
-    most: int | None,
-    seed: int,
-    device: Device,
-    command: str,
-    on_event: OnEvent,
-) -> StressTest:
-    """Disturb the photos of the run's ``split``, or of ``data``, and decide again.
+@dataclass(frozen=True)
+class StressPlan:
+    """What is disturbed, and what may come of it.
 
-    ``views`` and ``threshold`` as for ``decision_for``, ``only`` as for ``choose_disturbances``.
-    ``most`` is how many photos to take at most, ``seed`` draws them and what disturbs them.
-    ``command`` is noted if that opens the test. Writes the figures and a plot into the run.
-    Raises ``RunError`` if the run has no model or no such photos.
+    ``only``: names as for ``choose_disturbances``, None for all. ``most``: photos at most. ``seed``
+    draws the photos and what disturbs them.
     """
-    spec = read_spec(run)
-    disturbances = choose_disturbances(only)
-    _check_limits(limits, spec.good)
+
+    limits: Limits
+    only: str | None = None
+    most: int | None = None
+    seed: int = 0
+
+
+def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -> StressTest:
+    """Disturb the photos that ``request`` names as ``plan`` says, and decide again.
+
+    Writes the figures and a plot into the run. Raises ``RunError`` if the run has no model or no
+    such photos.
+    """
+    spec, seed = read_spec(run), plan.seed
+    disturbances = choose_disturbances(plan.only)
+    _check_limits(plan.limits, spec.good)
     # Before the photos: what can't be decided should not open the test.
-    decision = decision_for(run, threshold, views, device, on_event)
-    photos = load_evaluation_photos(
-        run,
-        split=split,
-        data=data,
-        classes=spec.classes,
-        good=spec.good,
-        command=command,
-        what="stress",
-        on_event=on_event,
-    )
+    decision = decision_for(run, request.threshold, request.views, request.device, on_event)
+    photos = load_evaluation_photos(run, request, spec, what="stress", on_event=on_event)
     available = len(photos.side)
-    photos = _at_most(photos, most, seed)
+    photos = _at_most(photos, plan.most, seed)
     on_event(Note(_told(disturbances, len(photos.side), available, seed)))
-    model = load_model(run, photos, device)
+    model = load_model(run, photos, request.device)
     fixed, _ = parse_views(decision.views)
     report = stress_photos(
         lambda pixels, at: model.predict_pixels(pixels, at, fixed),
@@ -111,7 +100,7 @@ def stress(
         disturbances=disturbances,
         on_step=lambda done, total: on_event(Progress("disturbing photos", done, total)),
     )
-    return _keep(run, photos, available, decision, limits, report)
+    return _keep(run, photos, available, decision, plan.limits, report)
 
 
 def choose_disturbances(only: str | None) -> tuple[Disturbance, ...]:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastdefect.config import Device
 from fastdefect.errors import DataError
 from fastdefect.evaluation.decisions.criteria import Wish
 from fastdefect.evaluation.decisions.decide import calibrated, defect_score
@@ -30,6 +29,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validation, temperature_for
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.text import counted
 from fastdefect.training.learner import choose_device
@@ -76,20 +76,15 @@ class ThresholdReport:
 
 
 def choose_threshold(
-    run: Run,
-    wish: Wish,
-    *,
-    data: Path | None,
-    views: str | None,
-    device: Device,
-    command: str,
-    on_event: OnEvent,
+    run: Run, wish: Wish, request: Request, *, on_event: OnEvent
 ) -> ThresholdReport:
     """Choose the operating point on validation, or on the photos of ``data``, and keep it.
 
-    Raises ``DataError``, and keeps nothing, where the photos can't support a promise.
+    The split and threshold of ``request`` have no part in it. Raises ``DataError``, and keeps
+    nothing, where the photos can't support a promise.
     """
     wish.check()
+    data, device = request.data, request.device
     choose_device(device)  # one that isn't there should not open a test among ``data``
     spec = read_spec(run)
     if spec.good is None:
@@ -97,12 +92,12 @@ def choose_threshold(
             f"{run.name} has no good class: nothing is passed, so there is no threshold.",
             "Train with --good NAME.",
         )
-    name, fixed = fixed_views(run, views)
+    name, fixed = fixed_views(run, request.views)
     temperature = temperature_for(run, name, device, on_event)
     if data is None:
         judged, where = judge_validation(run, name, device, on_event), "validation"
     else:
-        judged = _judge_others(run, data, fixed, device, command, on_event)
+        judged = _judge_others(run, request, fixed, on_event)
         where = str(data)
     photos = _scored(judged, temperature)
     source = (
@@ -126,7 +121,7 @@ def choose_threshold(
     for warning in _warnings(report, wish, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    run.write_operating_point({**report.as_json(), "time": time, "command": command})
+    run.write_operating_point({**report.as_json(), "time": time, "command": request.command})
     return report
 
 
@@ -169,21 +164,11 @@ def _percent(share: float) -> str:
     return f"{100 * share:.6g}%"
 
 
-def _judge_others(
-    run: Run, data: Path, views: Any, device: Device, command: str, on_event: OnEvent
-) -> Judged:
-    spec = read_spec(run)
+def _judge_others(run: Run, request: Request, views: Any, on_event: OnEvent) -> Judged:
     photos = load_evaluation_photos(
-        run,
-        split="valid",
-        data=data,
-        classes=spec.classes,
-        good=spec.good,
-        command=command,
-        what="choosing a threshold",
-        on_event=on_event,
+        run, request, read_spec(run), what="choosing a threshold", on_event=on_event
     )
-    predictions = load_model(run, photos, device).predict(views, on_event=on_event)
+    predictions = load_model(run, photos, request.device).predict(views, on_event=on_event)
     return Judged(predictions, tuple(photos.parts))
 
 

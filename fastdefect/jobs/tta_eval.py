@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from fastdefect.config import Device
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.robustness.background_swap import BenchSwap
@@ -17,6 +16,7 @@ from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import OnEvent
 from fastdefect.jobs.trained.model import TrainedModel, load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
@@ -67,35 +67,19 @@ class TtaReport:
         }
 
 
-def tta_eval(
-    run: Run,
-    *,
-    views: str,
-    split: str,
-    data: Path | None,
-    device: Device,
-    command: str,
-    on_event: OnEvent,
-) -> TtaReport:
+def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
     """Predict twice, write both predictions and their metrics into the run, and report.
 
-    ``split`` is valid or test; with ``data``, all photos there are used instead. ``command``
-    is noted if that opens the test. Raises ``RunError`` if the run has no model or no such
-    photos.
+    Without views in ``request`` these are flips. Raises ``RunError`` if the run has no model or no
+    such photos.
     """
-    views = resolve_views(views, run.read_config().data.augment)
+    device = request.device
+    views = resolve_views(request.views or "flips", run.read_config().data.augment)
     fixed, n_random = parse_views(views)
     spec = read_spec(run)
     choose_device(device)  # one that isn't there should not open the test
     photos = load_evaluation_photos(
-        run,
-        split=split,
-        data=data,
-        classes=spec.classes,
-        good=spec.good,
-        command=command,
-        what="test-time augmentation",
-        on_event=on_event,
+        run, request, spec, what="test-time augmentation", on_event=on_event
     )
     if n_random and photos.fold is not None:
         raise UsageError(

@@ -82,7 +82,7 @@ def test_a_finished_ablation_only_reports_again(ablation: FitResult) -> None:
     again = invoke("ablate", "--resume", str(ablation.folder), "--budget", "1m", "--json")
     assert again.exit_code == 0, again.output + repr(again.exception)
     events = [json.loads(line, parse_constant=pytest.fail) for line in again.output.splitlines()]
-    assert {event["event"] for event in events} == {"note", "result"}
+    assert {event["event"] for event in events} == {"note", "ablate"}
     assert events[-1]["steps"] == content["steps"]
     assert ablation.json("ablation.json") == content
     assert {path: path.stat().st_mtime_ns for path in ablation.folder.glob("*/*")} == before

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from fastdefect.config import DataConfig
 from fastdefect.events import Event, Note
 from fastdefect.files import read_csv
-from fastdefect.jobs.look import preview
+from fastdefect.jobs.preview import preview
 
 
 def test_fit_measures_the_swap_on_validation(trained: FitResult) -> None:

@@ -111,7 +111,7 @@ def test_evaluate_gives_programs_what_it_keeps_and_repeats(run: Run) -> None:
     first = _closing("evaluate", run)
     path = run.folder / "evaluation-valid.json"
     kept = path.read_bytes()
-    assert first == {"event": "evaluation", **json.loads(kept)}
+    assert first == {"event": "evaluate", **json.loads(kept)}
     path.unlink()
     assert _command("evaluate", run, "--quiet").output == ""
     assert path.read_bytes() == kept

@@ -91,7 +91,7 @@ def test_json_events_are_lines_of_json(castings: Path, tmp_path: Path) -> None:
     events = [json.loads(line) for line in result.stdout.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds.count("epoch") == 1
-    assert kinds[-1] == "result"
+    assert kinds[-1] == "fit"
     assert events[-1]["metrics"]["valid"]["n"] > 0
     batch = next(event for event in events if event["event"] == "batch")
     assert batch["images_per_second"] > 0

@@ -71,7 +71,7 @@ def test_a_finished_curve_only_reports_again(curve: FitResult, tmp_path: Path) -
     again = invoke("learning-curve", "--resume", "lc", "--runs", str(tmp_path), "--json")
     assert again.exit_code == 0, again.output + repr(again.exception)
     events = [json.loads(line) for line in again.output.splitlines()]
-    assert {event["event"] for event in events} == {"note", "result"}
+    assert {event["event"] for event in events} == {"note", "learning-curve"}
     assert "nothing to train" in events[0]["text"]
     old, new = curve.json("learning_curve.json"), events[-1]
     assert new["trainings"] == old["trainings"]

@@ -29,7 +29,7 @@ def test_undisturbed_it_decides_as_the_run_did(trained: FitResult, run: Run) -> 
     assert closing["n_parts"] < closing["n"]
     assert [each["disturbance"] for each in closing["disturbances"]] == ["brightness", "blur"]
     kept = json.loads((run.folder / "stress-valid.json").read_text(encoding="utf-8"))
-    assert {"event": "result", **kept} == closing
+    assert {"event": "stress", **kept} == closing
     assert not (run.folder / "openings.json").exists()
 
 

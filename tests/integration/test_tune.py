@@ -40,7 +40,7 @@ def tuned(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult
 
 def test_a_search_ends_with_a_run_and_a_figure_that_chose_nothing(tuned: FitResult) -> None:
     closing = _events(tuned.output)[-1]
-    assert closing["event"] == "result"
+    assert closing["event"] == "tune"
     assert closing["reason"] == "finished"
     assert [trial["known"] for trial in closing["trials"]] == ["your settings", ""]
     assert closing["best"] == str(tuned.folder / "best")
@@ -60,7 +60,7 @@ def test_a_finished_search_is_only_reported_again(tuned: FitResult, tmp_path: Pa
     again = invoke("tune", "--resume", str(tuned.folder), "--json")
     assert again.exit_code == 0, again.output + repr(again.exception)
     events = _events(again.output)
-    assert {event["event"] for event in events} == {"note", "result"}
+    assert {event["event"] for event in events} == {"note", "tune"}
     assert events[-1] == _events(tuned.output)[-1]
     assert {path: path.stat().st_mtime_ns for path in (tuned.folder / "best").iterdir()} == before
 

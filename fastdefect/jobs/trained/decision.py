@@ -15,6 +15,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.jobs.training.views import require_fixed
 from fastdefect.run import Run
@@ -53,16 +54,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
                 f"{path} names a photo that is not in {run.split_path}: {error}.",
                 f"Delete {path}, and it is made again.",
             ) from error
-    photos = load_evaluation_photos(
-        run,
-        split="valid",
-        data=None,
-        classes=spec.classes,
-        good=spec.good,
-        command="",
-        what="validation",
-        on_event=on_event,
-    )
+    photos = load_evaluation_photos(run, Request(), spec, what="validation", on_event=on_event)
     fixed, _ = parse_views(views)
     model = load_model(run, photos, device)
     predictions = model.predict(fixed, on_event=on_event, label="predicting validation")

@@ -18,9 +18,11 @@ from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import read_csv
+from fastdefect.jobs.trained.request import Request
 from fastdefect.process import one_thread_each
 from fastdefect.run import Run
 from fastdefect.text import counted, ordinal
+from fastdefect.training.learner import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -59,26 +61,25 @@ class EvaluationPhotos:
 
 def load_evaluation_photos(
     run: Run,
+    request: Request,
+    spec: ModelSpec,
     *,
-    split: str,
-    data: Path | None,
-    classes: Sequence[str],
-    good: str | None,
-    command: str,
     what: str,
     on_event: OnEvent,
     opened_before: int | None = None,
 ) -> EvaluationPhotos:
-    """The photos of a run's ``split``, or all labelled photos of ``data``.
+    """The photos of a run's split that ``request`` names, or all labelled photos of its ``data``.
 
-    Every evaluation takes its photos from here: where the sealed test is among them, that is
-    noted in the run, with ``command`` and ``what`` it is for, before anything is predicted.
+    ``spec`` of the run's model has the classes. Every evaluation takes its photos from here: where
+    the sealed test is among them, that is noted in the run, with the command and ``what`` it is
+    for, before anything is predicted.
     Runs may share a test (members of a series do): a command that asks several gives in
     ``opened_before`` how many openings each had when it began, so that it is noted once.
 
     Raises ``UsageError`` for the test and ``data`` at once, and ``RunError`` if the run has no
     model or no such photos.
     """
+    split, data, command = request.split, request.data, request.command
     if data is not None and split == "test":
         raise UsageError(
             "--split test and --data exclude each other: one names photos of the run, the other "
@@ -88,7 +89,7 @@ def load_evaluation_photos(
     run.require_model()
     config = run.read_config().data
     if data is not None:
-        manifest, store, parts = _read_other_photos(data, classes, good, config, on_event)
+        manifest, store, parts = _read_other_photos(data, spec.classes, spec.good, config, on_event)
         side, name = tuple(range(len(manifest.photos))), "data"
     else:
         manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))

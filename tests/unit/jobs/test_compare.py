@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from fastdefect.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from fastdefect.data.load import load_training_data
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, RunError, UsageError
-from fastdefect.events import Event, Note, silent
+from fastdefect.events import Event, Note, OnEvent, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.compare import CompareReport, compare
+from fastdefect.jobs.trained.request import Request
 from fastdefect.run import MEMBER, QUICK_TEST, Run
 from fastdefect.training.backbones import build_backbone, contiguous_state
 from fastdefect.training.baseline import SMALL_CNN
@@ -46,9 +48,9 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-def _compare(out: Path, *runs: Run, **options: Any) -> CompareReport:
-    given = {"split": "valid", "data": None, "device": "cpu", "command": "fastdefect compare"}
-    return compare(runs, **{**given, "on_event": silent, "out": out, **options})
+def _compare(out: Path, *runs: Run, on_event: OnEvent = silent, **request: Any) -> CompareReport:
+    asked = replace(Request(device="cpu", command="fastdefect compare"), **request)
+    return compare(runs, asked, out=out, on_event=on_event)
 
 
 def _warnings(events: list[Event]) -> list[str]:

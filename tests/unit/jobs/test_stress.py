@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from fastdefect.evaluation.robustness.stress import Limits, Mistakes
 from fastdefect.events import Event, Note, Progress, silent
 from fastdefect.files import finite, write_csv
 from fastdefect.jobs import stress as job
+from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
@@ -85,21 +86,17 @@ def _write_spec(run: Run, good: str | None) -> None:
     run.write_model_spec(ModelSpec("none", ("defect", "good"), good, usual).as_json())
 
 
-def _stress(run: Run, events: list[Event] | None = None, **changes: Any) -> job.StressTest:
-    options: dict[str, Any] = {
-        "split": "valid",
-        "data": None,
-        "views": None,
-        "threshold": "stored",
-        "limits": Limits(),
-        "only": "brightness",
-        "most": None,
-        "seed": 0,
-        "device": "cpu",
-        "command": "fastdefect stress",
-        "on_event": silent if events is None else events.append,
-    }
-    return job.stress(run, **{**options, **changes})
+def _stress(
+    run: Run,
+    events: list[Event] | None = None,
+    **changes: Any,
+) -> job.StressTest:
+    request = Request(device="cpu", command="fastdefect stress")
+    own = {field.name for field in fields(Request)} & set(changes)
+    asked = {name: changes.pop(name) for name in own}
+    plan = job.StressPlan(**{"limits": Limits(), "only": "brightness", **changes})
+    on_event = silent if events is None else events.append
+    return job.stress(run, plan, replace(request, **asked), on_event=on_event)
 
 
 def test_flips_are_those_worked_out_by_hand(run: Run) -> None:

@@ -23,6 +23,7 @@ from fastdefect.files import finite, write_csv
 from fastdefect.jobs import threshold as job
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.photos import EvaluationPhotos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 
 # P(defect) by photo. One defect hides at 0.2; good ones reach 0.3, and one 0.6.
@@ -61,10 +62,7 @@ def _choose(
     return job.choose_threshold(
         run,
         wish or Wish(),
-        data=data,
-        views=views,
-        device="cpu",
-        command="fastdefect threshold",
+        Request(data=data, views=views, device="cpu", command="fastdefect threshold"),
         on_event=silent if events is None else events.append,
     )
 
@@ -402,7 +400,7 @@ def test_to_choose_on_the_sealed_test_is_to_open_it(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="--device cuda"):
         job.choose_threshold(
-            run, Wish(), data=other, views="none", device="cuda", command="", on_event=silent
+            run, Wish(), Request(data=other, views="none", device="cuda"), on_event=silent
         )
     with pytest.raises(UsageError):
         _choose(run, data=other, views="random:2")

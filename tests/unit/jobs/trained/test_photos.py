@@ -11,13 +11,16 @@ from helpers.folders import castings_of, photo_folder
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.load import divide_into_folds, load_training_data
+from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.splitting.folds import fold_rows, split_for_fold
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
 from fastdefect.run import CROSS_VALIDATION, Run
 from fastdefect.run_registry import create_fold, create_run
+from fastdefect.training.learner import ModelSpec
 
 CONFIG = DataConfig(image_size=16)
 
@@ -38,17 +41,22 @@ def run(data: Path, tmp_path: Path) -> Run:
     return made
 
 
-def _open(run: Run, events: list[Event] | None = None, **changes: Any) -> EvaluationPhotos:
-    options: dict[str, Any] = {
-        "split": "test",
-        "data": None,
-        "classes": ("defect", "good"),
-        "good": "good",
-        "command": "fastdefect tta-eval",
-        "what": "a look",
-        "on_event": [].append if events is None else events.append,
-    }
-    return load_evaluation_photos(run, **{**options, **changes})
+SPEC = ModelSpec(
+    "none", ("defect", "good"), "good", Preprocessing(64, "squish", (0.0,) * 3, (1.0,) * 3)
+)
+
+
+def _open(
+    run: Run, events: list[Event] | None = None, opened_before: int | None = None, **changes: Any
+) -> EvaluationPhotos:
+    return load_evaluation_photos(
+        run,
+        replace(Request(split="test", command="fastdefect tta-eval"), **changes),
+        SPEC,
+        what="a look",
+        on_event=silent if events is None else events.append,
+        opened_before=opened_before,
+    )
 
 
 def test_each_opening_of_the_test_is_noted_and_counted(run: Run) -> None:

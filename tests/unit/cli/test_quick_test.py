@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastdefect.cli.series import _quick_settings
+from fastdefect.cli.quick_test import _settings
 from fastdefect.config import RunConfig, override, resolve
 from fastdefect.errors import UsageError
 
@@ -28,15 +28,15 @@ def test_three_epochs_unless_said_otherwise(
     if file is not None:
         config = tmp_path / "settings.toml"
         config.write_text(file, encoding="utf-8")
-    found = _quick_settings(flags, config)
+    found = _settings(flags, config)
     assert found == override(resolve(flags, config), {"epochs": epochs})
     assert RunConfig().training.epochs not in (3, 7, 9)  # else this would prove nothing
 
 
 def test_what_can_not_be_is_refused_as_ever(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--freeze-epochs 3: a quick test has 3 epochs"):
-        _quick_settings({"freeze_epochs": 3}, None)
+        _settings({"freeze_epochs": 3}, None)
     broken = tmp_path / "settings.toml"
     broken.write_text("training = 3\n", encoding="utf-8")
     with pytest.raises(UsageError):
-        _quick_settings({}, broken)
+        _settings({}, broken)

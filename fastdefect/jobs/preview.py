@@ -1,15 +1,11 @@
-"""``fastdefect preview`` and ``fastdefect lr-find``: look before a long training."""
+"""``fastdefect preview``: photos as the model will see them, before a long training."""
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from fastai.callback.schedule import valley
 
-from fastdefect.config import DataConfig, RunConfig
+from fastdefect.config import DataConfig
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.reading.images import Pixels, UnreadablePhoto, fit_to, read_photo
@@ -17,9 +13,6 @@ from fastdefect.data.reading.manifest import Entry, list_photos
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import atomic_path
-from fastdefect.jobs.training.assemble import assemble
-from fastdefect.jobs.training.head_alone import refuse_head_alone
-from fastdefect.reporting.plots.fit import plot_lr_find
 from fastdefect.reporting.sheets.contact_sheet import Tile, contact_sheet
 
 
@@ -85,28 +78,3 @@ def _spread(entries: Sequence[Entry], classes: Sequence[str], count: int, seed: 
     longest = max(len(group) for group in shuffled)
     turns = [group[turn] for turn in range(longest) for group in shuffled if turn < len(group)]
     return sorted(turns[:count], key=lambda entry: (entry.label, entry.name))
-
-
-@dataclass(frozen=True)
-class LrReport:
-    """The suggested learning rate, and where the curve behind it was drawn."""
-
-    suggestion: float
-    plot: Path
-
-
-def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
-    """Raise the learning rate batch by batch (Smith 2017) and suggest one from the valley.
-
-    Trains a model of its own and leaves no run: fastai's search changes what follows it.
-    """
-    refuse_head_alone(config)
-    with tempfile.TemporaryDirectory(prefix="fastdefect-") as scratch:
-        learn = assemble(config, on_event).learn
-        learn.path = Path(scratch)  # fastai keeps the first weights there meanwhile
-        torch.manual_seed(config.training.seed)
-        suggestion = float(learn.lr_find(suggest_funcs=valley, show_plot=False).valley)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    losses = [float(loss) for loss in learn.recorder.losses]
-    plot_lr_find([float(rate) for rate in learn.recorder.lrs], losses, suggestion, out)
-    return LrReport(suggestion, out)

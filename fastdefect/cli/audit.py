@@ -1,0 +1,44 @@
+"""``fastdefect audit``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fastdefect.cli.session import DATA, Json, Quiet, app, session, show
+from fastdefect.config import resolve
+from fastdefect.options import with_config_options
+
+
+@app.command(rich_help_panel=DATA)
+@with_config_options(only=("data", "good", "part_from", "parts", "strict", "seed"))
+def audit(
+    flags: dict[str, Any],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("audit"),
+    fail_on: Annotated[
+        str | None,
+        typer.Option(metavar="KIND,...", help="Exit 1 if there are findings of these kinds."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Find out whether the photos can be trusted: files, labels, repeats, leaks, shortcuts."""
+    with session(quiet, as_json) as screen:
+        settings = resolve(flags)
+        from fastdefect.jobs.audit import audit as job
+        from fastdefect.jobs.audit import parse_kinds
+        from fastdefect.reporting.tables.audit import findings_table
+
+        report = job(
+            settings.data,
+            seed=settings.training.seed,
+            out=out,
+            fail_on=parse_kinds(fail_on),
+            on_event=screen,
+        )
+        table = findings_table(report.audit.findings)
+        show(screen, "audit", report.as_json(), tables=[table], files=report.files)
+        if report.failed:
+            screen.line(f"Failed on: {', '.join(report.failed)}")
+            raise typer.Exit(1)

@@ -1,0 +1,52 @@
+"""``fastdefect evaluate``."""
+
+from pathlib import Path
+
+from fastdefect.cli.session import (
+    JUDGE,
+    Json,
+    Quiet,
+    RunName,
+    Runs,
+    app,
+    run_with_model,
+    session,
+    show,
+    with_request,
+)
+from fastdefect.jobs.trained.request import Request
+
+
+@app.command(rich_help_panel=JUDGE)
+@with_request("split", "data", "views", "threshold", "device")
+def evaluate(
+    run: RunName = None,
+    *,
+    request: Request,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure a run's model: every figure with its interval, what it proves, plots."""
+    with session(quiet, as_json) as screen:
+        chosen = run_with_model(run, runs)
+        from fastdefect.jobs.evaluate import evaluate as job
+        from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
+
+        report = job(chosen, request, on_event=screen)
+        show(
+            screen,
+            "evaluate",
+            report.as_json(),
+            tables=evaluation_tables(
+                report.evaluation,
+                report.uncalibrated,
+                report.by_type,
+                report.decision,
+                report.sent,
+                split=report.split,
+                opening=report.opening,
+            ),
+            lines=claim_lines(report.evaluation),
+            files=report.files,
+        )

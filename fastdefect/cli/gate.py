@@ -1,0 +1,65 @@
+"""``fastdefect gate``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from fastdefect.cli.session import (
+    DECIDE,
+    Json,
+    Quiet,
+    RunName,
+    Runs,
+    app,
+    run_with_model,
+    session,
+    show,
+    with_request,
+)
+from fastdefect.jobs.trained.request import Request
+
+
+@app.command(rich_help_panel=DECIDE)
+@with_request("split", "data", "views", "threshold", "device")
+def gate(
+    run: RunName = None,
+    *,
+    request: Request,
+    max_escape: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Highest escape rate.")
+    ] = None,
+    max_overkill: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Highest overkill rate.")
+    ] = None,
+    minimum: Annotated[
+        list[str] | None,
+        typer.Option("--min", metavar="FIGURE=VALUE", help="Lowest value, f1=0.95; repeatable."),
+    ] = None,
+    maximum: Annotated[
+        list[str] | None,
+        typer.Option("--max", metavar="FIGURE=VALUE", help="Highest, brier=0.1; repeatable."),
+    ] = None,
+    at: Annotated[
+        Literal["point", "upper"],
+        typer.Option(help="Judge the figure itself, or its interval's bad end (upper)."),
+    ] = "point",
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Exit 1, with a table of what failed, unless the run keeps its limits."""
+    with session(quiet, as_json) as screen:
+        chosen = run_with_model(run, runs)
+        from fastdefect.evaluation.gate import Limit, parse_limit
+        from fastdefect.jobs.gate import gate as job
+        from fastdefect.reporting.tables.evaluate import gate_table
+
+        rates = (("escape_rate", max_escape), ("overkill_rate", max_overkill))
+        limits = [Limit(name, value, at_most=True) for name, value in rates if value is not None]
+        limits += [parse_limit(text, at_most=False) for text in minimum or []]
+        limits += [parse_limit(text, at_most=True) for text in maximum or []]
+        report = job(chosen, limits, request, at=at, on_event=screen)
+        show(screen, "gate", report.as_json(), tables=[gate_table(report.checks, at=at)])
+        if not report.passed:
+            raise typer.Exit(1)

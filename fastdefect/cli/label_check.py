@@ -1,0 +1,49 @@
+"""``fastdefect label-check``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastdefect.cli.session import (
+    JUDGE,
+    Json,
+    Quiet,
+    RunName,
+    Runs,
+    app,
+    session,
+    show,
+    with_request,
+)
+from fastdefect.jobs.trained.request import Request
+
+
+@app.command("label-check", rich_help_panel=JUDGE)
+@with_request("device")
+def label_check(
+    run: RunName = None,
+    *,
+    request: Request,
+    show_photos: Annotated[
+        int, typer.Option("--show", min=1, max=400, help="Photos on the sheet.")
+    ] = 40,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Rank the labels that are probably wrong, with a contact sheet to look at.
+
+    A cross-validation (`fit --folds 5`) is asked about all photos outside the test,
+    another run only about its validation photos.
+    """
+    with session(quiet, as_json) as screen:
+        from fastdefect.run_registry import open_run
+
+        chosen = open_run(run, runs)  # of folds, which have no model of their own, too
+        from fastdefect.jobs.label_check import label_check as job
+        from fastdefect.reporting.tables.label_check import suspects_table
+
+        found = job(chosen, show=show_photos, device=request.device, on_event=screen)
+        table = suspects_table(found.predictions, found.suspects)
+        show(screen, "label-check", found.as_json(), tables=[table], files=found.files)

@@ -1,0 +1,72 @@
+"""``fastdefect quick-test``."""
+
+from pathlib import Path
+from typing import Any
+
+from fastdefect.cli.series import show_series
+from fastdefect.cli.session import (
+    TRAIN,
+    ConfigFile,
+    Json,
+    NewName,
+    Quiet,
+    Resume,
+    Runs,
+    app,
+    command_line,
+    refuse_with_resume,
+    run_to_resume,
+    session,
+)
+from fastdefect.config import RunConfig, load_config_file, override, resolve
+from fastdefect.errors import UsageError
+from fastdefect.options import with_config_options
+
+_EPOCHS = 3
+
+
+@app.command("quick-test", rich_help_panel=TRAIN)
+@with_config_options(sections=("data", "model", "training"))
+def quick_test(
+    flags: dict[str, Any],
+    *,
+    config: ConfigFile = None,
+    runs: Runs = Path("runs"),
+    name: NewName = None,
+    resume: Resume = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Old small CNN against improved pipeline, same photos, 3 epochs unless said otherwise."""
+    with session(quiet, as_json) as screen:
+        refuse_with_resume(resume, {**flags, "config": config, "name": name})
+        settings = _settings(flags, config)
+        begun = run_to_resume(resume, runs)
+        from fastdefect.jobs import quick_test as job
+        from fastdefect.reporting.tables.quick_test import quick_table
+
+        if begun is not None:
+            report = job.resume(begun, on_event=screen)
+        else:
+            report = job.start(
+                settings, runs=runs, name=name, command=command_line(), on_event=screen
+            )
+        tables = []
+        if report.comparison is not None:
+            seconds = {each.member.name: each.seconds for each in report.series.finished}
+            tables = [quick_table(report.metrics, report.comparison, report.verdicts, seconds)]
+        show_series(screen, "quick-test", report, tables=tables)
+
+
+def _settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
+    settings = resolve(flags, config)  # which refuses a file that is none
+    file = load_config_file(config) if config is not None else {}
+    if "epochs" in flags or "epochs" in file.get("training", {}):
+        return settings
+    if settings.training.freeze_epochs >= _EPOCHS:
+        raise UsageError(
+            f"--freeze-epochs {settings.training.freeze_epochs}: a quick test has {_EPOCHS} "
+            "epochs unless said, frozen ones included.",
+            "Give more --epochs, too.",
+        )
+    return override(settings, {"epochs": _EPOCHS})

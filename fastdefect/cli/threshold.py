@@ -1,0 +1,89 @@
+"""``fastdefect threshold``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fastdefect.cli.session import (
+    DECIDE,
+    Json,
+    Quiet,
+    RunName,
+    Runs,
+    app,
+    run_with_model,
+    session,
+    show,
+    with_request,
+)
+from fastdefect.jobs.trained.request import Request
+
+
+@app.command(rich_help_panel=DECIDE)
+@with_request("data", "views", "device")
+def threshold(
+    run: RunName = None,
+    *,
+    request: Request,
+    cost_escape: Annotated[
+        float | None, typer.Option(min=0, help="What an escape costs, in any currency.")
+    ] = None,
+    cost_overkill: Annotated[
+        float | None, typer.Option(min=0, help="What an overkill costs, in the same.")
+    ] = None,
+    defect_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of defects on the line itself.")
+    ] = None,
+    max_escape: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Highest escape rate, such as 0.01.")
+    ] = None,
+    max_overkill: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Highest overkill rate; both: people look at the rest."),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.9999, help="Guarantee the limits on unseen parts, as 0.95."),
+    ] = None,
+    parts_per_day: Annotated[
+        int | None, typer.Option(min=1, help="Parts inspected a day, for the load on people.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Choose how the run decides: by F1, cost, or limits; kept beside the model.
+
+    On the validation photos, or on those of --data.
+    """
+    with session(quiet, as_json) as screen:
+        chosen = run_with_model(run, runs)
+        from fastdefect.evaluation.decisions.criteria import Wish
+        from fastdefect.jobs.threshold import choose_threshold
+        from fastdefect.reporting.tables.evaluate import band_table, threshold_table
+
+        wish = Wish(
+            cost_escape=cost_escape,
+            cost_overkill=cost_overkill,
+            defect_rate=defect_rate,
+            max_escape=max_escape,
+            max_overkill=max_overkill,
+            confidence=confidence,
+            parts_per_day=parts_per_day,
+        )
+        report = choose_threshold(chosen, wish, request, on_event=screen)
+        tables = []
+        if report.band is not None:
+            tables.append(
+                band_table(report.band, report.load, said=report.said, source=report.source)
+            )
+        if report.point is not None:
+            tables.append(
+                threshold_table(report.before, report.point, said=report.said, source=report.source)
+            )
+        lines = (
+            f"Kept: {report.path}. From now on evaluate and gate decide by it.",
+            "Check it once on the sealed test: fastdefect evaluate --split test",
+        )
+        show(screen, "threshold", report.as_json(), tables=tables, lines=lines)
