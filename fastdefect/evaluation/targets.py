@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastdefect.errors import UsageError
-from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER
+from fastdefect.metrics import HEADLINE, lower_is_better
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,6 @@ def _judge(target: Target, metrics: Mapping[str, Mapping[str, Any]]) -> Verdict:
         return Verdict(target, value, abs(value) <= (target.high or target.low))
     found = metrics[target.split][target.metric]
     value = float("nan") if found is None else found
-    if target.metric in LOWER_IS_BETTER:
+    if lower_is_better(target.metric):
         return Verdict(target, value, value <= target.low)
     return Verdict(target, value, value >= target.low)

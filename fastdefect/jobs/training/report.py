@@ -17,7 +17,7 @@ from fastdefect.jobs.training.assemble import Job
 from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.views import Ask, settle_views
-from fastdefect.metrics import Metrics, one_answer
+from fastdefect.metrics import Metrics, constant_prediction
 from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
 from fastdefect.run import FINISHED, Run
 from fastdefect.training.fit import Fitted
@@ -125,7 +125,7 @@ def keep_figures(
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
     """A model that gives one answer to everything can still have a fair F1: say so."""
-    only = one_answer(valid.confusion)
+    only = constant_prediction(valid.confusion)
     if only is not None:
         log(
             Note(

@@ -127,7 +127,7 @@ def test_a_row_of_several_steps_is_their_difference() -> None:
     assert row["evidence"] == "spans zero"  # t(1) is 12.7
 
 
-def test_steps_with_a_model_of_one_answer_are_named() -> None:
+def test_steps_with_a_model_of_constant_prediction_are_named() -> None:
     figures = figures_of(ACCURACY)
     assert "one answer" not in ablation_table(STEPS, figures, {}, title="T").caption
     for name, seed in (("old", 1), ("loss", 0)):
