@@ -22,7 +22,7 @@ from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
 from fastdefect.run import FINISHED, Run
 from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec
-from fastdefect.training.predict import View, class_probabilities
+from fastdefect.training.predict import View
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,7 @@ def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
     side, classes = job.data.split.valid, job.spec.classes
 
     def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.float64]:
-        return class_probabilities(
-            job.learn.model,
-            photos,
-            range(len(photos)),
-            job.spec.preprocessing,
-            device=job.learn.dls.device,
-        )
+        return job.predictor.probabilities(photos, range(len(photos)))
 
     return bench_swap(
         predict,
@@ -165,12 +159,9 @@ def predict(
     job: Job, side: tuple[int, ...], task: str, log: Log, views: Sequence[View] = ()
 ) -> Predictions:
     """What the network says of the photos ``side``, as it is now; ``task`` names the progress."""
-    y_prob = class_probabilities(
-        job.learn.model,
+    y_prob = job.predictor.probabilities(
         job.data.store,
         job.data.rows(side),
-        job.spec.preprocessing,
-        device=job.learn.dls.device,
         views=views,
         on_batch=lambda done: log(Progress(task, done, len(side))),
     )
