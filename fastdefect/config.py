@@ -55,10 +55,12 @@ class Former:
 class Flag:
     """How a field shows on the command line: one line of help, and other names for it.
 
-    ``former`` is still read in files and on the command line, but shown nowhere.
+    ``option`` is its name there, where that is not the field's. ``former`` is still read in files
+    and on the command line, but shown nowhere.
     """
 
     help: str
+    option: str | None = None
     aliases: tuple[str, ...] = ()
     argument: bool = False
     former: Former | None = None
@@ -110,7 +112,12 @@ class DataConfig:
         Flag("Augmentation of training photos; steady: against a camera that drifts."),
     ] = "basic"
     light: Annotated[
-        bool, Flag("Show training photos in each other's light, so that no bench tells a class.")
+        bool,
+        Flag(
+            "Train on photos in each other's background light, so that it predicts no class.",
+            option="randomize-background-light",
+            aliases=("--light",),
+        ),
     ] = False
     balance: Annotated[
         Literal["sampler", "loss", "both", "none"],
@@ -232,7 +239,11 @@ class ReportConfig:
         tuple[str, ...], Flag("METRIC=VALUE to be met on validation, e.g. f1=0.95; repeatable.")
     ] = ()
     targets: Annotated[
-        Literal["none", "mission"], Flag("mission: the replaced pipeline's results and targets.")
+        Literal["none", "legacy"],
+        Flag(
+            "legacy: the replaced pipeline's results and targets.",
+            former=Former("targets", {"none": "none", "mission": "legacy"}),
+        ),
     ] = "none"
 
 
@@ -331,6 +342,11 @@ class ConfigField:
     type: Any
     default: Any
     flag: Flag
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line, ``--image-size``."""
+        return f"--{self.flag.option or self.name.replace('_', '-')}"
 
 
 def config_fields() -> list[ConfigField]:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
-from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
+from fastdefect.evaluation.targets import LEGACY, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, Progress
 from fastdefect.jobs.training.assemble import Job
 from fastdefect.jobs.training.calibration import keep_temperature
@@ -41,7 +41,7 @@ class FitReport:
 def parse_targets(config: RunConfig) -> list[Target]:
     """What the run is held against; raises ``UsageError`` for what is no target."""
     named = [parse_target(text) for text in config.report.target]
-    return [*(MISSION if config.report.targets == "mission" else ()), *named]
+    return [*(LEGACY if config.report.targets == "legacy" else ()), *named]
 
 
 def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:

@@ -7,7 +7,7 @@ import pytest
 from helpers.predictions import certain
 
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
-from fastdefect.evaluation.targets import MISSION, judge
+from fastdefect.evaluation.targets import LEGACY, judge
 from fastdefect.metrics import score
 from fastdefect.reporting.tables.quick_test import quick_table
 from fastdefect.reporting.tables.table_data import TableData
@@ -42,7 +42,7 @@ def _table(
         }
         for name, said, accuracy in (("before", before, train[0]), ("after", after, train[1]))
     }
-    verdicts = judge(MISSION, metrics["after"])
+    verdicts = judge(LEGACY, metrics["after"])
     seconds = {"before": 12.4, "after": 99.6}
     return quick_table(metrics, _compared(before, after, good), verdicts, seconds)
 
