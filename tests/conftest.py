@@ -4,6 +4,8 @@ import os
 
 # Before torch is imported by any test: results must not depend on a developer's settings.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+# Test files run side by side, a process a core: networks this small gain nothing by more threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Iterator
 from pathlib import Path
