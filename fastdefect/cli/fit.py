@@ -51,7 +51,7 @@ def fit(
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
-        from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, INTERRUPTED, SERIES
+        from fastdefect.run import SERIES, RunKind, RunStatus
 
         interrupted = run_to_resume(resume, runs)
         if interrupted is not None:
@@ -63,14 +63,15 @@ def fit(
                 )
             whole = interrupted.read_config().training.final in ("folds", "refit")
             average = _finish if whole else _average
-            do = {CROSS_VALIDATION: _cross_validate, ENSEMBLE: average}.get(kind, _fit)
+            crossed, ensemble = RunKind.CROSS_VALIDATION, RunKind.ENSEMBLE
+            do = {crossed: _cross_validate, ensemble: average}.get(kind, _fit)
         elif _suits_folds(settings):
             do = _finish
         elif settings.training.members > 1:
             do = _average
         else:
             do = _cross_validate if settings.report.folds is not None else _fit
-        if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
+        if do(screen, settings, runs, name, interrupted) == RunStatus.INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
 
 

@@ -122,7 +122,7 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
         too_few_line,
         unseen_line,
     )
-    from fastdefect.run import FINISHED, INTERRUPTED
+    from fastdefect.run import RunStatus
 
     tables, lines = [], []
     if report.ranking:
@@ -143,8 +143,8 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
             f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
             f"fastdefect evaluate {report.best.run.folder} --split test"
         )
-    if report.reason != FINISHED:
+    if report.reason != RunStatus.FINISHED:
         lines.append(f"Go on with: {report.run.resume_command} --budget {_BUDGET}")
     show(screen, "tune", report.as_json(), tables=tables, lines=lines)
-    if report.reason == INTERRUPTED:
+    if report.reason == RunStatus.INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT)

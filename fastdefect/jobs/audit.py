@@ -16,7 +16,7 @@ from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
 from fastdefect.reporting.tables.audit import worst_cases
-from fastdefect.run import write_findings
+from fastdefect.run_files import write_findings
 
 
 @dataclass(frozen=True)

@@ -193,8 +193,8 @@ def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entran
         run.read_config(),
         spec,
         decision,
-        run.read_model_spec().get("parameters"),
-        run.model_path.stat().st_size / 1e6,
+        run.read("model.json").get("parameters"),
+        run.path("model.safetensors").stat().st_size / 1e6,
         len(history),
         sum(row["seconds"] for row in history),
     )
@@ -207,7 +207,7 @@ def _ask(entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
             raise RunError(
-                f"{path} is not of the validation photos in {run.split_path}.",
+                f"{path} is not of the validation photos in {run.path('split.csv')}.",
                 "Delete it, and it is made again where the photos and the model are there.",
             )
         return Said(judged.predictions, judged.parts, {}, (), None)
@@ -237,7 +237,8 @@ def _tell_known_photos(
 ) -> None:
     """Warn of photos that a run was trained or tuned on: it would win by memory."""
     for entrant, of in zip(entrants, said, strict=True):
-        rows = read_csv(entrant.run.split_path) if entrant.run.split_path.exists() else []
+        path = entrant.run.path("split.csv")
+        rows = read_csv(path) if path.exists() else []
         known = {row["sha256"] for row in rows if row["split"] in ("train", "valid")}
         n = sum(digest in known for digest in of.sha256)
         if n:

@@ -92,7 +92,7 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
     report = _measure(run, photos, predictions, decision)
-    run.write_report("evaluation", report.split, report.as_json())
+    run.write(f"evaluation-{report.split}.json", report.as_json())
     _draw(report, predictions, costs)
     return report
 

@@ -194,6 +194,6 @@ def _keep(
         first_breaks(report, limits) if limits != Limits() else (),
         (run.report_path("stress", photos.split, ".json"), picture),
     )
-    run.write_report("stress", photos.split, found.as_json())
+    run.write(f"stress-{photos.split}.json", found.as_json())
     plot_stress(picture, report, limits)
     return found

@@ -115,13 +115,15 @@ def choose_threshold(
         None,
         None,
         None,
-        run.operating_point_path,
+        run.path("operating_point.json"),
     )
     report = _choose(report, wish, photos)
     for warning in _warnings(report, wish, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    run.write_operating_point({**report.as_json(), "time": time, "command": request.command})
+    run.write(
+        "operating_point.json", {**report.as_json(), "time": time, "command": request.command}
+    )
     return report
 
 

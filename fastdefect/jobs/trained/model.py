@@ -124,7 +124,7 @@ class TrainedModel:
 def read_spec(run: Run) -> ModelSpec:
     """What the run's model is; raises ``RunError`` if it has none."""
     run.require_model()
-    return ModelSpec.from_json(run.read_model_spec())
+    return ModelSpec.from_json(run.read("model.json"))
 
 
 def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:
@@ -157,7 +157,7 @@ def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedMod
         head=spec.head,
         members=spec.members,
     )
-    learn.model.load_state_dict(load_file(run.model_path))
+    learn.model.load_state_dict(load_file(run.path("model.safetensors")))
     return TrainedModel(learn, spec, photos, _judges(run, learn.model, photos))
 
 
@@ -173,7 +173,7 @@ def _judges(run: Run, model: nn.Module, photos: EvaluationPhotos) -> Sequence[nn
     one = model.networks[0] if isinstance(model, Ensemble) else model
     judges = []
     for number in range(1, max(photos.fold) + 1):
-        path = run.member(fold_name(number)).model_path
+        path = run.member(fold_name(number)).path("model.safetensors")
         if not path.exists():
             raise RunError(
                 f"Expected the network that was trained without fold {number} in {path}, but it "

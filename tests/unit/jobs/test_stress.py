@@ -74,16 +74,16 @@ def run(tmp_path: Path, model: BrightIsGood) -> Run:
     config = DataConfig(tmp_path / "data", image_size=SIZE, valid=0.4, test=0.2)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
     made = create_run(tmp_path / "runs", "x", RunConfig(data=config), "fit")
-    made.write_split(split_rows(loaded.manifest, loaded.split))
-    made.model_path.write_bytes(b"weights")
+    made.write("split.csv", split_rows(loaded.manifest, loaded.split))
+    made.path("model.safetensors").write_bytes(b"weights")
     _write_spec(made, "good")
-    made.write_calibration("none", {"value": 1.0})
+    made.put("calibration.json", "none", {"value": 1.0})
     return made
 
 
 def _write_spec(run: Run, good: str | None) -> None:
     usual = Preprocessing(SIZE, "squish", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    run.write_model_spec(ModelSpec("none", ("defect", "good"), good, usual).as_json())
+    run.write("model.json", ModelSpec("none", ("defect", "good"), good, usual).as_json())
 
 
 def _stress(
@@ -121,11 +121,11 @@ def test_it_is_the_operating_point_that_decides(run: Run, model: BrightIsGood) -
     assert _stress(run).decision.threshold is None
     # A defect's score is 0.9933; at temperature 4 it is 0.777.
     point = {"views": "mirror", "temperature": 1.0, "threshold": 0.9, "high": None, "said": "mine"}
-    run.write_operating_point(point)
+    run.write("operating_point.json", point)
     cold = _stress(run)
     assert len(model.views) == 2
     assert cold.report.undisturbed.escapes == 0
-    run.write_operating_point({**point, "temperature": 4.0})
+    run.write("operating_point.json", {**point, "temperature": 4.0})
     warm = _stress(run)
     assert warm.report.undisturbed.escapes == warm.report.undisturbed.n_defective > 0
     assert warm.decision.rule == "mine"
