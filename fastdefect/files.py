@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastdefect.errors import UsageError
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -45,6 +47,22 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write ``content`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+@contextmanager
+def written_to(out: Path, *, folder: bool = False) -> Iterator[None]:
+    """Turn what the system refuses in the block into a ``UsageError`` that names ``--out``.
+
+    ``out`` is a ``folder`` to write into, or a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = "folder" if folder else "file in a folder"
+        raise UsageError(
+            f"--out {out}: it can't be written: {error.strerror or error}.",
+            f"Choose a {place} that you may write to.",
+        ) from error
 
 
 def typed(path: Path) -> str:

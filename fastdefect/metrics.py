@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.errors import DataError, DivergedError
 
 HEADLINE = ("f1", "precision", "recall", "auc", "accuracy", "escape_rate", "overkill_rate")
@@ -40,7 +41,6 @@ LOWER_IS_BETTER = frozenset(
 )
 CALIBRATION_BINS = 15
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit, read_data
@@ -23,7 +24,6 @@ from fastdefect.evaluation.predictions import (
     read_predictions,
 )
 from fastdefect.evaluation.statistics.intervals import (
-    Interval,
     Spread,
     bootstrap_intervals,
     spread_over_folds,

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
 from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -31,7 +29,6 @@ from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import Run
 
-Floats = NDArray[np.float64]
 Reliability = list[tuple[str, list[ReliabilityBin]]]
 
 _SEED = 0  # of the bootstrap: the same photos give the same intervals

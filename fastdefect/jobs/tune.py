@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.splitting.folds import fold_rows, folds_of_train
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.evaluation.predictions import read_predictions
-from fastdefect.evaluation.statistics.intervals import Interval, bootstrap_intervals
+from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
 from fastdefect.evaluation.tuning.effects import Effect, effects
 from fastdefect.evaluation.tuning.halving import BEGUN, Rung, Trial, plan_rungs, ranked
 from fastdefect.evaluation.tuning.search import require_optuna

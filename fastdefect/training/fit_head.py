@@ -14,6 +14,7 @@ from fastai.learner import Learner
 from numpy.typing import NDArray
 from torch import nn
 
+from fastdefect.aliases import Floats
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
@@ -170,7 +171,7 @@ def _row(
     }
 
 
-def _probabilities(head: nn.Module, features: Features) -> NDArray[np.float64]:
+def _probabilities(head: nn.Module, features: Features) -> Floats:
     device = next(head.parameters()).device
     with torch.inference_mode():
         logits = head(torch.from_numpy(features).to(device))

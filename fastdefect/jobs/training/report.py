@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from fastdefect.aliases import Floats
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
@@ -142,7 +143,7 @@ def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
     """How the validation photos fare on another class's bench."""
     side, classes = job.data.split.valid, job.spec.classes
 
-    def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.float64]:
+    def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> Floats:
         return class_probabilities(
             job.learn.model,
             photos,

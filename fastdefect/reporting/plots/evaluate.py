@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
@@ -23,8 +24,6 @@ from fastdefect.reporting.plots.threshold_panels import (
     limit_to_percent,
 )
 from fastdefect.reporting.sheets.contact_sheet import clean
-
-Floats = NDArray[np.float64]
 
 # Okabe and Ito's palette, told apart by colour-blind eyes.
 _CLASSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
 
 # Okabe and Ito's palette, told apart by colour-blind eyes. One meaning a colour throughout:
@@ -24,7 +25,7 @@ _BLUES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9ecae1", "#21
 
 # ---- curves
 
-_History = Mapping[str, NDArray[np.float64]]
+_History = Mapping[str, Floats]
 _LAYOUT: list[Any] = [["loss"] * 3 + ["accuracy"] * 3, ["f1", "f1", "auc", "auc", "lr", "lr"]]
 _COLUMNS = (
     "epoch",
@@ -68,7 +69,7 @@ def plot_curves(
         panels["loss"].legend()
 
 
-def _column(rows: Sequence[Mapping[str, float | None]], name: str) -> NDArray[np.float64]:
+def _column(rows: Sequence[Mapping[str, float | None]], name: str) -> Floats:
     values = (row.get(name) for row in rows)
     column = np.array([math.nan if value is None else float(value) for value in values])
     column[~np.isfinite(column)] = math.nan
@@ -121,7 +122,7 @@ def _limit_to_one(panel: Axes, one: float = 1.0) -> None:
     panel.set_ylim(max(low, 0.0), one + 0.04 * (one - max(low, 0.0)))
 
 
-def _over_epochs(panel: Axes, epochs: NDArray[np.float64], best_epoch: int | None) -> None:
+def _over_epochs(panel: Axes, epochs: Floats, best_epoch: int | None) -> None:
     panel.set_xlabel("epoch")
     panel.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -226,7 +227,7 @@ def _draw_cell(
     row: int,
     column: int,
     matrix: NDArray[np.int64],
-    shares: NDArray[np.float64],
+    shares: Floats,
     good: int | None,
     size: float,
 ) -> None:
@@ -311,7 +312,7 @@ def plot_lr_find(
         )
 
 
-def _loss_limits(values: NDArray[np.float64]) -> tuple[float, float]:
+def _loss_limits(values: Floats) -> tuple[float, float]:
     # The last losses are a hundred times the first, and the valley is what one looks for.
     low, start = float(values.min()), float(np.median(values[: max(1, len(values) // 5)]))
     fall = max(start - low, 0.05 * abs(start), 1e-6)

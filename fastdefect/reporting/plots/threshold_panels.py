@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.reporting.plots.style import FAINT, INK
-
-Floats = NDArray[np.float64]
 
 # Of Okabe and Ito's palette. The mistakes have the colours that they have in the confusion matrix.
 ESCAPE, OVERKILL, CHOSEN = "#d55e00", "#e69f00", "#0072b2"

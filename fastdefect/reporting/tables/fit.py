@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.evaluation.robustness.background_swap import BenchSwap
-from fastdefect.evaluation.statistics.intervals import Interval, Spread
+from fastdefect.evaluation.statistics.intervals import Spread
 from fastdefect.evaluation.statistics.paired import McNemar
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER, Metrics

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.evaluation.learning_curve import Forecast, PowerLaw
 from fastdefect.reporting.tables.fit import metric_text
 from fastdefect.reporting.tables.table_data import TableData
@@ -137,7 +138,7 @@ def _count(numbers: Sequence[int]) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _to(ends: tuple[float, float]) -> str:
+def _to(ends: Interval) -> str:
     return f"{_percent(ends[0])} to {_percent(ends[1])}"
 
 
