@@ -5,6 +5,8 @@ import io
 import json
 import math
 import os
+import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,8 +68,16 @@ def written_to(out: Path, *, folder: bool = False) -> Iterator[None]:
 
 
 def typed(path: Path) -> str:
-    """``path`` as one types it in a shell, any system's: in double quotes if it has blanks."""
-    return f'"{path}"' if " " in str(path) else str(path)
+    """``path`` as one types it in a shell: in quotes if it has blanks or a shell's own signs.
+
+    Double quotes, which every system's shell takes; single ones where those would not do.
+    """
+    text = str(path)
+    if re.fullmatch(r"[\w./+=:,@-]+" if os.name != "nt" else r"[\w./+=:,@\\-]+", text):
+        return text
+    if os.name != "nt" and re.search(r'["$`\\!]', text):
+        return shlex.quote(text)
+    return f'"{text}"'
 
 
 def write_text(path: Path, text: str) -> None:

@@ -224,7 +224,7 @@ class Run:
         """Raise ``RunError``, with what to do, unless there is a model to evaluate."""
         kind = self.read_kind()
         if kind in SERIES:
-            named = f": {members[0].folder}" if (members := self.members()) else "."
+            named = f": {typed(members[0].folder)}" if (members := self.members()) else "."
             raise RunError(
                 f"{self.name} is several trainings ({kind}): it has no single model.",
                 f"Name one of them{named}",
@@ -232,7 +232,7 @@ class Run:
         if kind == RunKind.CROSS_VALIDATION:
             raise RunError(
                 f"{self.name} is a cross-validation: it has no single model.",
-                f"Name a fold: {self.fold(1).folder}",
+                f"Name a fold: {typed(self.fold(1).folder)}",
             )
         if not self.path("model.safetensors").exists():
             ensemble = kind == RunKind.ENSEMBLE

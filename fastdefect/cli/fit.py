@@ -149,7 +149,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     _show_model(screen, report)
     screen.line(f"Run: {report.run.folder}")
     if report.reason == "interrupted":
-        screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
+        screen.line(f"Go on with: {report.run.resume_command}")
     else:
         _tell_sealed(screen, report)
         _tell_next(screen)
@@ -238,7 +238,7 @@ def _show_folds(screen: "Screen", report: "CrossReport") -> None:
     if report.reason == "interrupted":
         screen.line(
             f"{report.done} of {report.n_folds} folds are done. "
-            f"Go on with: fastdefect fit --resume {report.run.folder}"
+            f"Go on with: {report.run.resume_command}"
         )
     elif report.n_test:
         screen.line(f"{report.n_test} test photos are sealed and were in no fold.")

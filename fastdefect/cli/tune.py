@@ -23,6 +23,7 @@ from fastdefect.cli.session import (
 )
 from fastdefect.config import override, resolve
 from fastdefect.errors import UsageError
+from fastdefect.files import typed
 from fastdefect.options import with_config_options
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
     if report.best and report.n_test:
         lines.append(
             f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
-            f"fastdefect evaluate {report.best.run.folder} --split test"
+            f"fastdefect evaluate {typed(report.best.run.folder)} --split test"
         )
     if report.reason != RunStatus.FINISHED:
         lines.append(f"Go on with: {report.run.resume_command} --budget {_BUDGET}")

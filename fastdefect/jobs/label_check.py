@@ -116,7 +116,7 @@ def _read_out_of_fold(run: Run) -> Judged:
     if not path.exists():
         raise RunError(
             f"{run.name} has no out-of-fold predictions yet: not all of its folds are finished.",
-            f"Go on with it: fastdefect fit --resume {run.folder}",
+            f"Go on with it: {run.resume_command}",
         )
     spec = ModelSpec.from_json(run.fold(1).read("model.json"))
     predictions = read_predictions(path, spec.classes, spec.good)
@@ -125,7 +125,7 @@ def _read_out_of_fold(run: Run) -> Judged:
     except KeyError as error:
         raise RunError(
             f"{path} names no parts: it has no column {error}.",
-            f"Have it made again: fastdefect fit --resume {run.folder}",
+            f"Have it made again: {run.resume_command}",
         ) from error
 
 

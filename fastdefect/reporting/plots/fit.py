@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
+from fastdefect.text import careful_percent
 
 # Okabe and Ito's palette, told apart by colour-blind eyes. One meaning a colour throughout:
 # blue is training, vermilion is validation.
@@ -242,17 +243,8 @@ def _draw_cell(
     panel.text(
         column, row - 0.02, f"{photos:,}", va="bottom", ha="center", fontsize=size, color=ink
     )
-    below = f"{_percent(share)}\n{kind}" if kind and few else _percent(share)
+    below = f"{careful_percent(share)}\n{kind}" if kind and few else careful_percent(share)
     panel.text(column, row + 0.04, below, va="top", ha="center", fontsize=0.75 * size, color=ink)
-
-
-def _percent(share: float) -> str:
-    """One digit after the point, but never 0 or 100 for what is only almost so."""
-    if share in (0.0, 1.0):
-        return f"{100 * share:.0f} %"
-    if share < 0.0005:
-        return "< 0.1 %"
-    return "> 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
 
 
 def _mistakes(matrix: NDArray[np.int64], good: int) -> list[tuple[str, str]]:
@@ -267,7 +259,8 @@ def _mistakes(matrix: NDArray[np.int64], good: int) -> list[tuple[str, str]]:
 
 
 def _of(part: int, whole: int, what: str) -> str:
-    return f"{part:,} of {whole:,} {what}" + (f" ({_percent(part / whole)})" if whole else "")
+    share = f" ({careful_percent(part / whole)})" if whole else ""
+    return f"{part:,} of {whole:,} {what}{share}"
 
 
 # ---- learning-rate search

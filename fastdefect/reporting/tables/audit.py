@@ -45,7 +45,7 @@ def findings_table(findings: Sequence[Finding]) -> TableData:
     order = list(_SIGNS)
     ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
     if not ranked:
-        return TableData("Findings", ("finding",), (("Nothing was found.",),))
+        return TableData("Findings", ("finding",), (), empty="Nothing was found.")
     last = len(ranked) - 1
     rows = tuple(
         # An empty line keeps one finding from running into the next.

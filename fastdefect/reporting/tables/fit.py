@@ -275,7 +275,6 @@ def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
             )
             for row in rows
         ),
-        "Figures are on validation; of a cross-validation, on all held-out photos."
-        if rows
-        else "No runs yet: `fastdefect fit` makes one.",
+        "Metrics are on validation; of a cross-validation, on all held-out photos.",
+        empty="No runs yet: `fastdefect fit` makes one.",
     )

@@ -194,6 +194,20 @@ def test_predictions_without_parts(data: Path) -> None:
         check(run)
 
 
+def test_what_to_do_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    data = photo_folder(tmp_path / "my parts" / "data", castings_of(16, 2), "part")
+    run, given = made_run(data), predictions()
+    pasted = f'fastdefect fit --resume "{run.folder}"'
+    run.write_predictions("oof", given.rows(), given.columns(), "none")
+    with pytest.raises(RunError, match="names no parts") as caught:
+        check(run)
+    assert caught.value.hint.endswith(pasted)
+    run.predictions_path("oof").unlink()
+    with pytest.raises(RunError, match="not all of its folds") as caught:
+        check(run)
+    assert caught.value.hint.endswith(pasted)
+
+
 def test_a_run_without_a_model(data: Path) -> None:
     run = made_run(data, RunKind.TRAINING)
     run.path("model.safetensors").unlink()
