@@ -49,7 +49,7 @@ def create_run(
 
 
 def create_fold(parent: Run, number: int) -> Run:
-    """The run for a fold of a cross-validation, with its settings; a stillborn one is begun anew.
+    """The run for a fold of a cross-validation, with its settings; begun anew if it is there.
 
     The settings hold ``folds``: repeating them repeats the cross-validation, as a fold alone
     can't be.
@@ -58,7 +58,7 @@ def create_fold(parent: Run, number: int) -> Run:
 
 
 def create_member(parent: Run, name: str, config: RunConfig) -> Run:
-    """The run for one of several trainings inside ``parent``; a stillborn one is begun anew."""
+    """The run for one of several trainings inside ``parent``; begun anew if it is there."""
     return _begin_inside(parent, parent.member(name), config, RunKind.MEMBER)
 
 
@@ -149,13 +149,13 @@ def _started(run: Run) -> str:
 
 
 def summarise(run: Run) -> dict[str, Any]:
-    """What a list of runs shows of one: name, status, epochs, arch and validation figures.
+    """What a list of runs shows of one: name, status, epochs, arch and validation metrics.
 
-    A cross-validation's figures are those of its held-out photos, and ``folds`` says how many
+    A cross-validation's metrics are those of its held-out photos, and ``folds`` is how many
     it has; it is None for a single training. Of several trainings on the same photos
-    ``trainings`` says how many were begun; there are no figures but of an ensemble's average.
+    ``trainings`` is how many were begun; there are no metrics but of an ensemble's average.
     A run that can't be read (damaged, or another version's) must not hide the others: its
-    status says so, and the rest is empty.
+    status is "unreadable", and the rest is empty.
     """
     try:
         state, config, metrics = run.read_state(), run.read_config(), run.read("metrics.json")

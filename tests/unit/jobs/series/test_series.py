@@ -450,9 +450,8 @@ def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
     assert report.reason == parent.read_state()["status"] == RunStatus.INTERRUPTED
     assert [each.member.name for each in report.finished] == played.begun == ["a"]
     played.interrupted_at_the_end = {"b"}
-    assert (
-        _run(parent, members, photos, played).reason == RunStatus.FINISHED
-    )  # nothing was left to begin
+    # Nothing is left to begin.
+    assert _run(parent, members, photos, played).reason == RunStatus.FINISHED
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
