@@ -195,10 +195,10 @@ def unbroken(
 def _assert_as_unbroken(found: Fitted, run: Run, expected: Fitted, expected_run: Run) -> None:
     assert _timeless(found.history.rows) == _timeless(expected.history.rows)
     assert found.reason == expected.reason
-    for path in ("checkpoint_path", "model_path"):
-        old, new = load_file(getattr(expected_run, path)), load_file(getattr(run, path))
+    for file in ("checkpoint.safetensors", "model.safetensors"):
+        old, new = load_file(expected_run.path(file)), load_file(run.path(file))
         assert old.keys() == new.keys()
-        assert all(torch.equal(old[name], new[name]) for name in old), path
+        assert all(torch.equal(old[name], new[name]) for name in old), file
 
 
 @pytest.mark.parametrize("batches", [1, 3, 4, 5, 6, 9, 10, 11, 14])
