@@ -5,7 +5,6 @@ JSON lines (for programs) and quiet.
 """
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from rich.text import Text
 from fastdefect import events
 from fastdefect.errors import FastdefectError
 from fastdefect.files import finite
+from fastdefect.text import number_text
 
 if TYPE_CHECKING:
     from fastdefect.reporting.tables.fit import TableData
@@ -123,9 +123,12 @@ class PlainScreen(QuietScreen):
                 pass
 
     def table(self, table: "TableData") -> None:
-        """Print the table under an empty line."""
+        """Print the table under an empty line; of one without rows a sentence."""
         self.console.print()
-        self.console.print(draw(table))
+        if table.rows:
+            self.console.print(draw(table))
+        else:
+            self.line(table.empty or f"{table.title}: none.")
 
     def line(self, text: str) -> None:
         """Print the line, as it is and unbroken."""
@@ -251,7 +254,7 @@ class LiveScreen(PlainScreen):
         room = max(self.console.height - 6, 5)
         for row in self._rows[-room:]:
             best = row["epoch"] == self._best
-            cells = [_number(row[name], form) for name, (_, form) in columns.items()]
+            cells = [number_text(row[name], form) for name, (_, form) in columns.items()]
             table.add_row(*cells, "best" if best else "", style="bold green" if best else "")
         return table
 
@@ -267,11 +270,7 @@ def _columns_within(width: int) -> dict[str, tuple[str, str]]:
 
 
 def _epoch_cells(row: Mapping[str, Any]) -> list[str]:
-    return [_number(row[name], form) for name, (_, form) in _EPOCH_COLUMNS.items()]
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None or not math.isfinite(value) else form.format(value)
+    return [number_text(row[name], form) for name, (_, form) in _EPOCH_COLUMNS.items()]
 
 
 def duration(seconds: float) -> str:
@@ -316,15 +315,13 @@ def show_error(error: FastdefectError) -> None:
         console.print(Text("fastdefect can't go on: ") + body, soft_wrap=True)
 
 
-def draw(table: "TableData") -> Table:
-    """A table of plain values as rich draws it."""
-    drawn = Table(
-        title=table.title,
-        title_justify="left",
-        title_style="bold",
-        caption=table.caption or None,
-        caption_justify="left",
-    )
+def draw(table: "TableData") -> Group:
+    """A table of plain values as rich draws it.
+
+    Title and caption are as wide as the terminal: a table's own would be as wide as the table,
+    which may be one word.
+    """
+    drawn = Table()
     for index, column in enumerate(table.columns):
         # Folded, not cut: a name must stay whole to be copied.
         drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
@@ -332,4 +329,5 @@ def draw(table: "TableData") -> Table:
     for index, row in enumerate(table.rows):
         # Text, not markup: a class may be called [red].
         drawn.add_row(*(Text(cell) for cell in row), style=styles.get(table.marks.get(index, "")))
-    return drawn
+    caption = [Text(table.caption, style="table.caption")] if table.caption else []
+    return Group(Text(table.title, style="bold"), drawn, *caption)

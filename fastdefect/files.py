@@ -5,12 +5,16 @@ import io
 import json
 import math
 import os
+import re
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from fastdefect.errors import UsageError
 
 
 @contextmanager
@@ -47,9 +51,33 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+@contextmanager
+def written_to(out: Path, *, folder: bool = False) -> Iterator[None]:
+    """Turn what the system refuses in the block into a ``UsageError`` that names ``--out``.
+
+    ``out`` is a ``folder`` to write into, or a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = "folder" if folder else "file in a folder"
+        raise UsageError(
+            f"--out {out}: it can't be written: {error.strerror or error}.",
+            f"Choose a {place} that you may write to.",
+        ) from error
+
+
 def typed(path: Path) -> str:
-    """``path`` as one types it in a shell, any system's: in double quotes if it has blanks."""
-    return f'"{path}"' if " " in str(path) else str(path)
+    """``path`` as one types it in a shell: in quotes if it has blanks or a shell's own signs.
+
+    Double quotes, which every system's shell takes; single ones where those would not do.
+    """
+    text = str(path)
+    if re.fullmatch(r"[\w./+=:,@-]+" if os.name != "nt" else r"[\w./+=:,@\\-]+", text):
+        return text
+    if os.name != "nt" and re.search(r'["$`\\!]', text):
+        return shlex.quote(text)
+    return f'"{text}"'
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,13 +8,19 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.errors import RunError, UsageError
-from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, FOLD, MEMBER, SERIES, TRAINING, Run
+from fastdefect.files import typed
+from fastdefect.run import SERIES, Run, RunKind
 
 LATEST = "latest"
 
 
 def create_run(
-    runs: Path, name: str | None, config: RunConfig, command: str, *, kind: str = TRAINING
+    runs: Path,
+    name: str | None,
+    config: RunConfig,
+    command: str,
+    *,
+    kind: RunKind = RunKind.TRAINING,
 ) -> Run:
     """Make a new run folder under ``runs`` and point ``runs/latest`` to it.
 
@@ -28,8 +34,8 @@ def create_run(
     except FileExistsError as error:
         raise UsageError(
             f"--name {folder.name}: {folder} exists already.",
-            f"Choose another name, or go on with it: fastdefect {SERIES.get(kind, 'fit')} --resume "
-            f"{folder}",
+            f"Choose another name, or go on with it: fastdefect {kind.command} --resume "
+            f"{typed(folder)}",
         ) from error
     except OSError as error:
         raise UsageError(
@@ -43,20 +49,20 @@ def create_run(
 
 
 def create_fold(parent: Run, number: int) -> Run:
-    """The run for a fold of a cross-validation, with its settings; a stillborn one is begun anew.
+    """The run for a fold of a cross-validation, with its settings; begun anew if it is there.
 
     The settings hold ``folds``: repeating them repeats the cross-validation, as a fold alone
     can't be.
     """
-    return _begin_inside(parent, parent.fold(number), parent.read_config(), FOLD)
+    return _begin_inside(parent, parent.fold(number), parent.read_config(), RunKind.FOLD)
 
 
 def create_member(parent: Run, name: str, config: RunConfig) -> Run:
-    """The run for one of several trainings inside ``parent``; a stillborn one is begun anew."""
-    return _begin_inside(parent, parent.member(name), config, MEMBER)
+    """The run for one of several trainings inside ``parent``; begun anew if it is there."""
+    return _begin_inside(parent, parent.member(name), config, RunKind.MEMBER)
 
 
-def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: str) -> Run:
+def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: RunKind) -> Run:
     run.folder.mkdir(exist_ok=True)
     command = str(parent.read_state().get("command", ""))
     run.begin(config, command, kind, datetime.now(UTC))
@@ -143,18 +149,18 @@ def _started(run: Run) -> str:
 
 
 def summarise(run: Run) -> dict[str, Any]:
-    """What a list of runs shows of one: name, status, epochs, arch and validation figures.
+    """What a list of runs shows of one: name, status, epochs, arch and validation metrics.
 
-    A cross-validation's figures are those of its held-out photos, and ``folds`` says how many
+    A cross-validation's metrics are those of its held-out photos, and ``folds`` is how many
     it has; it is None for a single training. Of several trainings on the same photos
-    ``trainings`` says how many were begun; there are no figures but of an ensemble's average.
+    ``trainings`` is how many were begun; there are no metrics but of an ensemble's average.
     A run that can't be read (damaged, or another version's) must not hide the others: its
-    status says so, and the rest is empty.
+    status is "unreadable", and the rest is empty.
     """
     try:
-        state, config, metrics = run.read_state(), run.read_config(), run.read_metrics()
+        state, config, metrics = run.read_state(), run.read_config(), run.read("metrics.json")
         kind = run.read_kind()
-        crossed, several = kind == CROSS_VALIDATION, kind in (*SERIES, ENSEMBLE)
+        crossed, several = kind == RunKind.CROSS_VALIDATION, kind in (*SERIES, RunKind.ENSEMBLE)
         return {
             "name": run.name,
             "status": state.get("status", "unknown"),

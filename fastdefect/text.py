@@ -1,5 +1,6 @@
 """Numbers and lists in sentences."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -17,6 +18,30 @@ def first(names: Sequence[str], most: int = 3) -> str:
 def listed(names: Sequence[str]) -> str:
     """All of two or more names: ``a, b and c``."""
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in percent, ``digits`` after the point: ``12.5%``."""
+    return f"{share:.{digits}%}"
+
+
+def exact_percent(share: float) -> str:
+    """A share with all the digits it was given: 0.995 is ``99.5%``, 0.00001 ``0.001%``."""
+    return f"{100 * share:.6g}%"
+
+
+def careful_percent(share: float) -> str:
+    """One digit after the point, but never 0 or 100 for what is only almost so."""
+    if share in (0.0, 1.0):
+        return percent(share, 0)
+    if share < 0.0005:
+        return "< 0.1%"
+    return "> 99.9%" if share > 0.9995 else percent(share)
+
+
+def number_text(value: float | None, form: str) -> str:
+    """``value`` in the form of ``str.format``, such as ``{:.2f}``; ``-`` without a finite one."""
+    return "-" if value is None or not math.isfinite(value) else form.format(value)
 
 
 def ordinal(n: int) -> str:

@@ -51,7 +51,7 @@ def fit(
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
-        from fastdefect.run import CROSS_VALIDATION, ENSEMBLE, INTERRUPTED, SERIES
+        from fastdefect.run import SERIES, RunKind, RunStatus
 
         interrupted = run_to_resume(resume, runs)
         if interrupted is not None:
@@ -63,14 +63,15 @@ def fit(
                 )
             whole = interrupted.read_config().training.final in ("folds", "refit")
             average = _finish if whole else _average
-            do = {CROSS_VALIDATION: _cross_validate, ENSEMBLE: average}.get(kind, _fit)
+            crossed, ensemble = RunKind.CROSS_VALIDATION, RunKind.ENSEMBLE
+            do = {crossed: _cross_validate, ensemble: average}.get(kind, _fit)
         elif _suits_folds(settings):
             do = _finish
         elif settings.training.members > 1:
             do = _average
         else:
             do = _cross_validate if settings.report.folds is not None else _fit
-        if do(screen, settings, runs, name, interrupted) == INTERRUPTED:
+        if do(screen, settings, runs, name, interrupted) == RunStatus.INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
 
 
@@ -148,7 +149,7 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     _show_model(screen, report)
     screen.line(f"Run: {report.run.folder}")
     if report.reason == "interrupted":
-        screen.line(f"Go on with: fastdefect fit --resume {report.run.folder}")
+        screen.line(f"Go on with: {report.run.resume_command}")
     else:
         _tell_sealed(screen, report)
         _tell_next(screen)
@@ -237,7 +238,7 @@ def _show_folds(screen: "Screen", report: "CrossReport") -> None:
     if report.reason == "interrupted":
         screen.line(
             f"{report.done} of {report.n_folds} folds are done. "
-            f"Go on with: fastdefect fit --resume {report.run.folder}"
+            f"Go on with: {report.run.resume_command}"
         )
     elif report.n_test:
         screen.line(f"{report.n_test} test photos are sealed and were in no fold.")

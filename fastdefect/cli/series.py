@@ -37,11 +37,11 @@ def show_series(
     lines: Sequence[str] = (),
 ) -> None:
     """Show a report that has a ``series`` and ``files``; exit by 130 if it was interrupted."""
-    from fastdefect.run import INTERRUPTED
+    from fastdefect.run import RunStatus
 
     files: Sequence[Path] = report.files
     written = [f"Written: {file}" for file in files]
     closing = [*lines, *written, *series_lines(report.series)]
     show(screen, command, report.as_json(), tables=tables, lines=closing)
-    if report.series.reason == INTERRUPTED:
+    if report.series.reason == RunStatus.INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT)

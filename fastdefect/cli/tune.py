@@ -23,6 +23,7 @@ from fastdefect.cli.session import (
 )
 from fastdefect.config import override, resolve
 from fastdefect.errors import UsageError
+from fastdefect.files import typed
 from fastdefect.options import with_config_options
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
         too_few_line,
         unseen_line,
     )
-    from fastdefect.run import FINISHED, INTERRUPTED
+    from fastdefect.run import RunStatus
 
     tables, lines = [], []
     if report.ranking:
@@ -141,10 +142,10 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
     if report.best and report.n_test:
         lines.append(
             f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
-            f"fastdefect evaluate {report.best.run.folder} --split test"
+            f"fastdefect evaluate {typed(report.best.run.folder)} --split test"
         )
-    if report.reason != FINISHED:
+    if report.reason != RunStatus.FINISHED:
         lines.append(f"Go on with: {report.run.resume_command} --budget {_BUDGET}")
     show(screen, "tune", report.as_json(), tables=tables, lines=lines)
-    if report.reason == INTERRUPTED:
+    if report.reason == RunStatus.INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT)

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from fastdefect.aliases import Interval
+
 Severity = Literal["info", "warning", "error"]
 
 
@@ -19,7 +21,7 @@ class Finding:
     severity: Severity
     message: str
     value: float | None = None
-    interval: tuple[float, float] | None = None
+    interval: Interval | None = None
     paths: tuple[str, ...] = ()
 
 

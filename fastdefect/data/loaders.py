@@ -16,6 +16,7 @@ from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, AugmentTransform, item_seed
 from fastdefect.data.reading.manifest import Manifest
@@ -186,7 +187,7 @@ def light_of(manifest: Manifest, store: PhotoStore, indices: Sequence[int]) -> B
     return borrow_light(store, rows)
 
 
-def _weights(labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _weights(labels: NDArray[np.int64]) -> Floats:
     """How often each photo should be drawn, up to a factor, for classes equally often."""
-    weights: NDArray[np.float64] = 1.0 / np.bincount(labels)[labels]
+    weights: Floats = 1.0 / np.bincount(labels)[labels]
     return weights

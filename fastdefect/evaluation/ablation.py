@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from scipy.stats import t
 
+from fastdefect.aliases import Interval
 from fastdefect.files import finite
 
 Plan = Literal["ladder", "leave-one-out"]
@@ -106,7 +107,7 @@ class Gain:
         return fmean(self.by_seed) if self.by_seed else math.nan
 
     @property
-    def interval(self) -> tuple[float, float] | None:
+    def interval(self) -> Interval | None:
         """Where the mean over many more seeds would lie."""
         n = len(self.by_seed)
         if n < 2:

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.decisions.decide import defect_score
-from fastdefect.evaluation.statistics.intervals import Interval, bootstrap
+from fastdefect.evaluation.statistics.intervals import bootstrap
 from fastdefect.evaluation.statistics.paired import (
     Difference,
     McNemar,
@@ -43,7 +44,6 @@ Kind = Literal[
     "type now wrong",
     "type now right",
 ]
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 KINDS: tuple[Kind, ...] = (

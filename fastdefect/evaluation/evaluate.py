@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.statistics.intervals import (
-    Interval,
     bootstrap,
     certain_interval,
     deviation_interval,
@@ -34,7 +34,6 @@ from fastdefect.metrics import (
 )
 
 Method = Literal["clopper-pearson", "korn-graubard", "bootstrap", "bootstrap-deviation", "none"]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

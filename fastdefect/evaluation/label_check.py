@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.metrics import check_predictions
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 # A mean of equal numbers may come out above them; all of them pass it.

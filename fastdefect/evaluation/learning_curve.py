@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.errors import DataError
-
-Interval = tuple[float, float]
-Floats = NDArray[np.float64]
 
 _TAIL = 0.025
 _FEWEST_SIZES = 3  # through two any law fits

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.errors import RunError
 from fastdefect.files import read_csv
 from fastdefect.metrics import Metrics, score
@@ -21,7 +22,7 @@ class Predictions:
     classes: tuple[str, ...]
     good: str | None
     y_true: NDArray[np.int64]
-    y_prob: NDArray[np.float64]
+    y_prob: Floats
 
     def metrics(self) -> Metrics:
         """The metrics of these predictions."""
@@ -51,7 +52,7 @@ def predictions_of(
     photos: Sequence[Any],
     classes: tuple[str, ...],
     good: str | None,
-    y_prob: NDArray[np.float64],
+    y_prob: Floats,
 ) -> Predictions:
     """Join the photos (with ``name`` and ``label``) to their probabilities."""
     index = {name: i for i, name in enumerate(classes)}

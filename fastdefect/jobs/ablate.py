@@ -42,7 +42,7 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
 from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.ablate import plot_ablation
-from fastdefect.run import ABLATION, FINISHED, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.training.backbones import build_backbone
 
 Figures = dict[str, dict[int, dict[str, float]]]
@@ -128,7 +128,7 @@ def start(
     steps = steps_of(config, plan, log)
     members = members_of(config, steps, seeds)
     run = create_series(
-        ABLATION,
+        RunKind.ABLATION,
         config,
         members,
         photos,
@@ -142,7 +142,7 @@ def start(
 
 def resume(run: Run, *, budget_minutes: float | None, on_event: OnEvent) -> AblationReport:
     """Do what is left of an ablation; if nothing is, only report again."""
-    plan = read_plan(run, ABLATION)
+    plan = read_plan(run, RunKind.ABLATION)
     config = run.read_config()
     budget, log = Budget(budget_minutes), Log(on_event)
     try:
@@ -204,16 +204,18 @@ def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationRep
         for seed in seeds:
             finished = by_name.get(_name(trained, seed))
             # By Ctrl-C or by the budget there may be no time for more predictions.
-            if finished and (series.reason == FINISHED or _is_predicted(finished, step.views)):
+            if finished and (
+                series.reason == RunStatus.FINISHED or _is_predicted(finished, step.views)
+            ):
                 figures.setdefault(step.name, {})[seed] = _figures(finished, step.views, log)
     report = AblationReport(series, tuple(steps), figures, gains(steps, figures), ())
     if not figures:
         return report
     content = {key: value for key, value in report.as_json().items() if key != "run"}
-    files = [series.run.write_ablation(content)]
+    files = [series.run.write("ablation.json", content)]
     if any(gained["accuracy"].by_seed for gained in report.gains.values()):
-        plot_ablation(series.run.ablation_path, steps, report.gains)
-        files.append(series.run.ablation_path)
+        plot_ablation(series.run.path("ablation.png"), steps, report.gains)
+        files.append(series.run.path("ablation.png"))
     return replace(report, files=tuple(files))
 
 

@@ -14,9 +14,10 @@ from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import audit_survey, describe_photos, list_data, read_listing, tell
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
+from fastdefect.files import written_to
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
 from fastdefect.reporting.tables.audit import worst_cases
-from fastdefect.run import write_findings
+from fastdefect.run_files import write_findings
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def audit(
 
 
 def _write(found: Audit, out: Path) -> tuple[Path, ...]:
-    try:
+    with written_to(out, folder=True):
         out.mkdir(parents=True, exist_ok=True)
         files = [*write_findings(out, findings_as_json(found.findings))]
         if worst_cases(found, out / "worst.png"):
@@ -82,9 +83,4 @@ def _write(found: Audit, out: Path) -> tuple[Path, ...]:
                 found.probes, found.looks, labels, found.manifest.classes, out / "shortcuts.png"
             )
             files.append(out / "shortcuts.png")
-    except OSError as error:
-        raise UsageError(
-            f"--out {out}: it can't be written: {error.strerror}.",
-            "Choose a folder that you may write to.",
-        ) from error
     return tuple(files)

@@ -10,14 +10,14 @@ import numpy as np
 from fastdefect.config import RunConfig, config_fields
 from fastdefect.data.load import list_data
 from fastdefect.data.parts.given import join_parts
-from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
 from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import read_csv, write_json
+from fastdefect.files import read_csv, write_json, written_to
 from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.model import load_model, read_spec
@@ -160,7 +160,8 @@ def compare(
         _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
         for name, run, spec in zip(names, runs, specs, strict=True)
     )
-    _make_folder(out)
+    with written_to(out, folder=True):
+        out.mkdir(parents=True, exist_ok=True)
     opened = [len(run.read_openings()) for run in runs]  # all before any of them is asked
     said = [
         _ask(entrant, request, on_event, opened_before=before)
@@ -193,8 +194,8 @@ def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entran
         run.read_config(),
         spec,
         decision,
-        run.read_model_spec().get("parameters"),
-        run.model_path.stat().st_size / 1e6,
+        run.read("model.json").get("parameters"),
+        run.path("model.safetensors").stat().st_size / 1e6,
         len(history),
         sum(row["seconds"] for row in history),
     )
@@ -207,7 +208,7 @@ def _ask(entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
             raise RunError(
-                f"{path} is not of the validation photos in {run.split_path}.",
+                f"{path} is not of the validation photos in {run.path('split.csv')}.",
                 "Delete it, and it is made again where the photos and the model are there.",
             )
         return Said(judged.predictions, judged.parts, {}, (), None)
@@ -237,7 +238,8 @@ def _tell_known_photos(
 ) -> None:
     """Warn of photos that a run was trained or tuned on: it would win by memory."""
     for entrant, of in zip(entrants, said, strict=True):
-        rows = read_csv(entrant.run.split_path) if entrant.run.split_path.exists() else []
+        path = entrant.run.path("split.csv")
+        rows = read_csv(path) if path.exists() else []
         known = {row["sha256"] for row in rows if row["split"] in ("train", "valid")}
         n = sum(digest in known for digest in of.sha256)
         if n:
@@ -322,20 +324,6 @@ def _plain(value: Any) -> Any:
 # ---- on disk
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-
-
-def _unwritable(out: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"--out {out}: it can't be written: {error.strerror}.",
-        "Choose a folder that you may write to.",
-    )
-
-
 def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> Mapping[str, Path]:
     """Where the reference's photos lie, none opened; none, and a note, where they are gone."""
     if not any(pair.comparison.changes for pair in report.pairs):
@@ -351,12 +339,10 @@ def _write(report: CompareReport, photos: Mapping[str, Path], out: Path) -> Comp
     """The report with the files that it was written to."""
     table, sheet = out / "compare.json", out / "changes.png"
     pairs = [(f"{pair.before} -> {pair.after}", pair.comparison) for pair in report.pairs]
-    try:
+    with written_to(out, folder=True):
         drawn = bool(photos) and changes_sheet(pairs, photos, sheet)
         if not drawn:
             sheet.unlink(missing_ok=True)  # an earlier one would be taken for this one's
         written = replace(report, files=(table, sheet) if drawn else (table,))
         write_json(table, written.as_json())
-    except OSError as error:
-        raise _unwritable(out, error) from error
     return written

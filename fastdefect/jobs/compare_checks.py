@@ -62,11 +62,12 @@ def check_photos(reference: tuple[str, Run], other: tuple[str, Run], split: str)
 
 def rows_of(run: Run, split: str) -> dict[str, dict[str, str]]:
     """The rows of the run's ``split.csv`` on one side, by path."""
+    path = run.path("split.csv")
     try:
-        rows = {row["path"]: row for row in read_csv(run.split_path) if row["split"] == split}
+        rows = {row["path"]: row for row in read_csv(path) if row["split"] == split}
     except (OSError, KeyError, ValueError) as error:
         raise RunError(
-            f"{run.split_path} can't be read: {error!r}.", "Compare with --data DIR instead."
+            f"{path} can't be read: {error!r}.", "Compare with --data DIR instead."
         ) from error
     if not rows:
         raise RunError(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load_file
 
+from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit, read_data
@@ -23,14 +24,13 @@ from fastdefect.evaluation.predictions import (
     read_predictions,
 )
 from fastdefect.evaluation.statistics.intervals import (
-    Interval,
     Spread,
     bootstrap_intervals,
     spread_over_folds,
 )
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
-from fastdefect.files import read_csv, typed
+from fastdefect.files import typed
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
@@ -43,7 +43,7 @@ from fastdefect.jobs.training.report import parse_targets, predict
 from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.fit import plot_confusion
-from fastdefect.run import CROSS_VALIDATION, EARLY, FAILED, FINISHED, INTERRUPTED, RUNNING, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
 
@@ -67,7 +67,7 @@ class CrossReport:
     """How a cross-validation ended; ``outcome`` is None while folds are missing."""
 
     run: Run
-    reason: str
+    reason: RunStatus
     done: int
     n_folds: int
     n_test: int
@@ -80,7 +80,7 @@ class CrossReport:
             "reason": self.reason,
             "folds_done": self.done,
             "folds": self.n_folds,
-            "metrics": self.run.read_metrics() if self.outcome else {},
+            "metrics": self.run.read("metrics.json") if self.outcome else {},
         }
 
 
@@ -115,11 +115,13 @@ def start(
     # The recipe is chosen on what the first fold trains on, and holds for all.
     config = settle_for(settle_weights(config, log), splits[0], machine.device, log)
     assemble(config, silent, data=splits[0])
-    run = create_run(runs, name, absolute(config), command, kind=CROSS_VALIDATION)
-    log.to(run.log_path)
-    run.write_folds(fold_rows(manifest, folds))
+    run = create_run(runs, name, absolute(config), command, kind=RunKind.CROSS_VALIDATION)
+    log.to(run.path("log.txt"))
+    run.write("folds.csv", fold_rows(manifest, folds))
     run.write_findings(findings_as_json(audit.findings))
-    run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
+    run.write(
+        "environment.json", describe_environment(machine.device, machine.precision, machine.workers)
+    )
     return _train_all(run, config, k, photos, log)
 
 
@@ -127,26 +129,27 @@ def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
     """Go on with the folds that are not finished; if all are, only report again."""
     config = run.read_config()
     k = config.report.folds
-    if k is None or not run.folds_path.exists():
+    if k is None or not run.path("folds.csv").exists():
         raise RunError(
             f"{run.folder} stopped before its first fold began: there is nothing to resume.",
-            f"Start anew with the same settings: fastdefect fit --config {typed(run.config_path)}",
+            "Start anew with the same settings: fastdefect fit --config "
+            f"{typed(run.path('config.toml'))}",
         )
     log = Log(on_event)
-    log.to(run.log_path)
+    log.to(run.path("log.txt"))
     if _done(run, k) == k:
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-        return _close(run, config, k, FINISHED)
-    run.update_state(status=RUNNING)
+        return _close(run, config, k, RunStatus.FINISHED)
+    run.update_state(status=RunStatus.RUNNING)
     machine = choose_machine(config.training)
     manifest, store = read_data(config.data, workers=machine.workers, on_event=log)
-    photos = _Photos(manifest, store, read_folds(run.folds_path, manifest))
+    photos = _Photos(manifest, store, read_folds(run.path("folds.csv"), manifest))
     return _train_all(run, config, k, photos, log)
 
 
 def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -> CrossReport:
     """Each fold that isn't done; stops where one is interrupted."""
-    reason = FINISHED
+    reason = RunStatus.FINISHED
     try:
         with stop_on_interrupt() as asked:
             for fold in range(1, k + 1):
@@ -154,26 +157,30 @@ def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -
                     log(Note(f"Fold {fold} of {k} is finished."))
                     continue
                 # Asked while the last one was finishing, or in the middle of this one.
-                if asked() or _train_fold(run, config, photos, fold, asked, log) == INTERRUPTED:
-                    reason = INTERRUPTED
+                stopped = asked()
+                if not stopped:
+                    ended = _train_fold(run, config, photos, fold, asked, log)
+                    stopped = ended == RunStatus.INTERRUPTED
+                if stopped:
+                    reason = RunStatus.INTERRUPTED
                     break
     except KeyboardInterrupt:  # a second one: whatever was running ended at once
-        reason = INTERRUPTED
+        reason = RunStatus.INTERRUPTED
     except FastdefectError as error:
-        run.update_state(status=FAILED, error=error.message)
+        run.update_state(status=RunStatus.FAILED, error=error.message)
         raise
     return _close(run, config, k, reason)
 
 
 def _train_fold(
     run: Run, config: RunConfig, photos: _Photos, fold: int, stop: StopRequested, log: Log
-) -> str:
+) -> RunStatus:
     """Train one fold as a run of its own, then predict what it held out; how it ended."""
     own, own_log = run.fold(fold), Log(log)
     held_out = photos.folds.held_out(fold)
-    if own.checkpoint_path.exists():
+    if own.path("checkpoint.safetensors").exists():
         data = TrainingData(
-            photos.manifest, photos.store, read_split(own.split_path, photos.manifest)
+            photos.manifest, photos.store, read_split(own.path("split.csv"), photos.manifest)
         )
         _tell_fold(data, photos.folds.k, fold, len(held_out), log)
         job, checkpoint = reassemble(own, own_log, data)
@@ -183,11 +190,11 @@ def _train_fold(
         _tell_fold(data, photos.folds.k, fold, len(held_out), log)
         job = assemble(config, own_log, data=data)
         report = begin(create_fold(run, fold), job, own_log, stop)
-    if report.reason == INTERRUPTED:
-        return INTERRUPTED
+    if report.reason == RunStatus.INTERRUPTED:
+        return RunStatus.INTERRUPTED
     predictions = _predict(own, job, held_out, fold, own_log)
     own.write_predictions(HELD_OUT, predictions.rows(), predictions.columns(), "none")
-    return FINISHED
+    return RunStatus.FINISHED
 
 
 def _data_for(photos: _Photos, config: RunConfig, fold: int) -> TrainingData:
@@ -208,15 +215,15 @@ def _tell_fold(data: TrainingData, k: int, fold: int, held_out: int, log: Log) -
 
 def _predict(own: Run, job: Job, held_out: tuple[int, ...], fold: int, log: Log) -> Predictions:
     """Of the fold's best model, on the photos that neither trained nor chose it."""
-    job.learn.model.load_state_dict(load_file(own.model_path))
+    job.learn.model.load_state_dict(load_file(own.path("model.safetensors")))
     return predict(job, held_out, f"fold {fold}, held out", log)
 
 
 def _is_done(own: Run) -> bool:
     """Trained to its end, and asked once about what it held out."""
     return own.predictions_path(HELD_OUT).exists() and own.read_state()["status"] in (
-        FINISHED,
-        EARLY,
+        RunStatus.FINISHED,
+        RunStatus.EARLY_STOPPING,
     )
 
 
@@ -224,9 +231,9 @@ def _done(run: Run, k: int) -> int:
     return sum(_is_done(run.fold(fold)) for fold in range(1, k + 1))
 
 
-def _close(run: Run, config: RunConfig, k: int, reason: str) -> CrossReport:
+def _close(run: Run, config: RunConfig, k: int, reason: RunStatus) -> CrossReport:
     """Put the folds together once all are there; the rest follows from the files."""
-    rows = {row["path"]: row for row in read_csv(run.folds_path)}
+    rows = {row["path"]: row for row in run.read("folds.csv")}
     n_test = sum(row["split"] == "test" for row in rows.values())
     done = _done(run, k)
     outcome = _outcome(run, config, k, rows) if done == k else None
@@ -235,7 +242,7 @@ def _close(run: Run, config: RunConfig, k: int, reason: str) -> CrossReport:
 
 
 def _outcome(run: Run, config: RunConfig, k: int, rows: Mapping[str, Mapping[str, str]]) -> Outcome:
-    spec = ModelSpec.from_json(run.fold(1).read_model_spec())
+    spec = ModelSpec.from_json(run.fold(1).read("model.json"))
     by_fold = {
         fold: read_predictions(run.fold(fold).predictions_path(HELD_OUT), spec.classes, spec.good)
         for fold in range(1, k + 1)
@@ -281,20 +288,24 @@ def outcome_of(
 
 def _judge(run: Run, config: RunConfig, held_out: Metrics, k: int) -> list[Verdict]:
     """Validation targets are held against all held-out photos, training's against the mean."""
-    trained = [run.fold(fold).read_metrics()["train"]["accuracy"] for fold in range(1, k + 1)]
+    trained = [run.fold(fold).read("metrics.json")["train"]["accuracy"] for fold in range(1, k + 1)]
     figures = {"train": {"accuracy": float(np.mean(trained))}, "valid": held_out.as_json()}
     return judge(parse_targets(config), figures)
 
 
 def _keep(run: Run, outcome: Outcome, spec: ModelSpec) -> None:
-    run.write_metrics(OUT_OF_FOLD, {**outcome.pooled.as_json(), "intervals": outcome.intervals})
+    run.put(
+        "metrics.json", OUT_OF_FOLD, {**outcome.pooled.as_json(), "intervals": outcome.intervals}
+    )
     for fold, metrics in outcome.folds.items():
-        run.write_metrics(f"fold-{fold}", metrics.as_json())
-    run.write_metrics("folds", {name: vars(spread) for name, spread in outcome.spreads.items()})
+        run.put("metrics.json", f"fold-{fold}", metrics.as_json())
+    run.put(
+        "metrics.json", "folds", {name: vars(spread) for name, spread in outcome.spreads.items()}
+    )
     plot_confusion(
         outcome.pooled.confusion,
         spec.classes,
-        run.confusion_path,
+        run.path("confusion.png"),
         title=f"All held-out photos, {outcome.pooled.n}",
         good=spec.good,
     )

@@ -33,7 +33,7 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.report import FitReport, as_event_data, measure_model, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.reporting.tables.ensemble import MemberFigures
-from fastdefect.run import ENSEMBLE, FAILED, FINISHED, RUNNING, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.text import first
 from fastdefect.training.ensemble import joined_state
 
@@ -90,18 +90,18 @@ def start(
     config = settle(config, photos, log)
     members = members_of(config)
     run = create_series(
-        ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}
+        RunKind.ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}
     )
     return _train(run, members, photos, log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> EnsembleReport:
     """Go on with the networks that are not finished; if all are, only report again."""
-    read_plan(run, ENSEMBLE)
+    read_plan(run, RunKind.ENSEMBLE)
     log = Log(on_event)
-    log.to(run.log_path)
+    log.to(run.path("log.txt"))
     members = members_of(run.read_config())
-    if run.read_state()["status"] == FINISHED:
+    if run.read_state()["status"] == RunStatus.FINISHED:
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
     return _train(run, members, SeriesPhotos.read_again(run, log), log)
 
@@ -154,16 +154,16 @@ def train_to_model(
     series.require(fewest)
     if series.left:
         return series, None
-    run.update_state(status=RUNNING)  # until there is a model, and it is measured
+    run.update_state(status=RunStatus.RUNNING)  # until there is a model, and it is measured
     try:
         fresh = any(each.member.name not in before for each in series.finished)
-        if fresh or not run.model_path.exists():
+        if fresh or not run.path("model.safetensors").exists():
             _write_model(run, shipped(series.finished), log)
         measured = measure(series)
     except FastdefectError as error:
-        run.update_state(status=FAILED, error=error.message)
+        run.update_state(status=RunStatus.FAILED, error=error.message)
         raise
-    run.update_state(status=FINISHED)
+    run.update_state(status=RunStatus.FINISHED)
     for each in series.finished:
         each.run.forget_checkpoint()  # one that was resumed on its own has it still
     return series, measured
@@ -172,18 +172,18 @@ def train_to_model(
 def _write_model(run: Run, finished: Sequence[Finished], log: Log) -> None:
     """``model.json``, then the weights of all networks in one file."""
     for each in finished:
-        if not each.run.model_path.exists():
+        if not each.run.path("model.safetensors").exists():
             raise RunError(
-                f"Expected the weights of {each.member.name} in {each.run.model_path}, but they "
-                "are not there.",
+                f"Expected the weights of {each.member.name} in "
+                f"{each.run.path('model.safetensors')}, but they are not there.",
                 f"Delete {each.run.folder} and have it trained anew: {run.resume_command}",
             )
     if stale := run.forget_decisions():
         log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
-    one, n = finished[0].run.read_model_spec(), len(finished)
-    run.write_model_spec({**one, "members": n, "parameters": n * one["parameters"]})
-    state = joined_state([load_file(each.run.model_path) for each in finished])
-    with atomic_path(run.model_path) as temporary:
+    one, n = finished[0].run.read("model.json"), len(finished)
+    run.write("model.json", {**one, "members": n, "parameters": n * one["parameters"]})
+    state = joined_state([load_file(each.run.path("model.safetensors")) for each in finished])
+    with atomic_path(run.path("model.safetensors")) as temporary:
         names = " ".join(each.member.name for each in finished)
         save_file(state, temporary, metadata={"members": names})
 
@@ -203,4 +203,4 @@ def _measure(run: Run, series: SeriesReport, photos: SeriesPhotos, log: Log) -> 
     blank = replace(config, model=replace(config.model, weights="none"))
     data = photos.data_of(series.finished[0].member, log)
     job = assemble(blank, silent, data=data, resumed=True, members=n)
-    return measure_model(run, job, FINISHED, None, log)
+    return measure_model(run, job, RunStatus.FINISHED, None, log)

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
 from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -31,7 +29,6 @@ from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import Run
 
-Floats = NDArray[np.float64]
 Reliability = list[tuple[str, list[ReliabilityBin]]]
 
 _SEED = 0  # of the bootstrap: the same photos give the same intervals
@@ -92,7 +89,7 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
     report = _measure(run, photos, predictions, decision)
-    run.write_report("evaluation", report.split, report.as_json())
+    run.write(f"evaluation-{report.split}.json", report.as_json())
     _draw(report, predictions, costs)
     return report
 

@@ -43,7 +43,7 @@ from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.report import FitReport, as_event_data, keep_figures, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
-from fastdefect.run import ENSEMBLE, FINISHED, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.text import counted
 
 FOLDS = 5
@@ -144,26 +144,26 @@ def start(
     config = settle(config, photos, log)
     members = _members(config, folds)
     run = create_series(
-        ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}
+        RunKind.ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}
     )
     everything = Split((), folds.pool, folds.test, folds.parts)
-    run.write_split(split_rows(photos.manifest, everything))
-    run.write_folds(fold_rows(photos.manifest, folds))
+    run.write("split.csv", split_rows(photos.manifest, everything))
+    run.write("folds.csv", fold_rows(photos.manifest, folds))
     run.write_findings(findings_as_json(photos.findings))
-    log.to(run.log_path)
+    log.to(run.path("log.txt"))
     log(Note(_told(config, folds)))
     return _train(run, config, folds, members, photos, log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> FinalReport:
     """Go on with the networks that are not finished; if all are, only report again."""
-    read_plan(run, ENSEMBLE)
+    read_plan(run, RunKind.ENSEMBLE)
     log = Log(on_event)
-    log.to(run.log_path)
+    log.to(run.path("log.txt"))
     config = run.read_config()
     photos = SeriesPhotos.read_again(run, log)
     folds = _deal(config, photos)
-    if run.read_state()["status"] == FINISHED:
+    if run.read_state()["status"] == RunStatus.FINISHED:
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
     return _train(run, config, folds, _members(config, folds), photos, log)
 

@@ -20,7 +20,7 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.recipe import OF_RANDOM
 from fastdefect.jobs.training.report import FitReport, conclude, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
-from fastdefect.run import DIVERGED, EARLY, FAILED, FINISHED, RUNNING, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.run_registry import create_run
 from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
@@ -65,16 +65,19 @@ def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> Fi
     ``stop`` is asked after each batch whether to end there, state saved; without it Ctrl-C is
     what asks.
     """
-    log.to(run.log_path)
-    run.write_split(split_rows(job.data.manifest, job.data.split))
+    log.to(run.path("log.txt"))
+    run.write("split.csv", split_rows(job.data.manifest, job.data.split))
     run.write_findings(findings_as_json(job.data.findings))
     if job.choice is not None:
-        run.write_recipe(job.choice.as_json())
+        run.write("recipe.json", job.choice.as_json())
     machine = job.machine
-    run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
-    run.write_model_spec(
+    run.write(
+        "environment.json", describe_environment(machine.device, machine.precision, machine.workers)
+    )
+    run.write(
+        "model.json",
         job.spec.as_json()
-        | {"weights": vars(job.loaded), "parameters": parameter_count(job.learn.model)}
+        | {"weights": vars(job.loaded), "parameters": parameter_count(job.learn.model)},
     )
     return _train(run, job, log, None, stop)
 
@@ -82,24 +85,25 @@ def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> Fi
 def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Job, Checkpoint]:
     """A run's job as it was, and where it stopped; ``data`` if its photos are read already."""
     config = run.read_config()
-    if not run.checkpoint_path.exists():
-        if run.read_state()["status"] in (FINISHED, EARLY):
+    if not run.path("checkpoint.safetensors").exists():
+        if run.read_state()["status"] in (RunStatus.FINISHED, RunStatus.EARLY_STOPPING):
             raise RunError(
                 f"{run.name} is finished and its last state was deleted: nothing to resume.",
                 f"Report on it: fastdefect evaluate {typed(run.folder)}",
             )
         raise RunError(
             f"{run.folder} stopped before its training began: there is nothing to resume.",
-            f"Start anew with the same settings: fastdefect fit --config {typed(run.config_path)}",
+            "Start anew with the same settings: fastdefect fit --config "
+            f"{typed(run.path('config.toml'))}",
         )
-    checkpoint = load_checkpoint(run.checkpoint_path)
-    log.to(run.log_path)
-    if not run.read_model_spec().get("weights", {}).get("pretrained", True):
+    checkpoint = load_checkpoint(run.path("checkpoint.safetensors"))
+    log.to(run.path("log.txt"))
+    if not run.read("model.json").get("weights", {}).get("pretrained", True):
         # One of several trainings keeps the settings that all have in common.
         config = override(config, OF_RANDOM)
     # The first weights don't matter: the checkpoint's take their place.
     blank = replace(config, model=replace(config.model, weights="none"))
-    job = assemble(blank, log, data=data, split_file=run.split_path, resumed=True)
+    job = assemble(blank, log, data=data, split_file=run.path("split.csv"), resumed=True)
     return job, checkpoint
 
 
@@ -108,10 +112,10 @@ def go_on(
 ) -> FitReport:
     """Train ``job`` on from ``checkpoint``, or report again if it is finished; see ``begin``."""
     status = run.read_state()["status"]
-    if status in (FINISHED, EARLY):
+    if status in (RunStatus.FINISHED, RunStatus.EARLY_STOPPING):
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-        return conclude(run, job, Fitted(status, checkpoint.history), log)
-    run.update_state(status=RUNNING)
+        return conclude(run, job, Fitted(RunStatus(status), checkpoint.history), log)
+    run.update_state(status=RunStatus.RUNNING)
     log(Note(f"Resuming after {checkpoint.position.epoch} epochs."))
     if stale := run.forget_decisions():
         log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
@@ -136,7 +140,7 @@ def _train(
             )
         report = conclude(run, job, ended, log)
     except FastdefectError as error:
-        status = DIVERGED if isinstance(error, DivergedError) else FAILED
+        status = RunStatus.DIVERGED if isinstance(error, DivergedError) else RunStatus.FAILED
         run.update_state(status=status, error=error.message)
         raise
     run.update_state(

@@ -16,7 +16,7 @@ from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
 from fastdefect.jobs.trained.decision import Judged, judge_validation
 from fastdefect.reporting.tables.label_check import draw_suspects
-from fastdefect.run import CROSS_VALIDATION, Run
+from fastdefect.run import Run, RunKind
 from fastdefect.text import counted, first
 from fastdefect.training.learner import ModelSpec
 
@@ -76,7 +76,7 @@ def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> La
     source, judged = _judge(run, device, on_event)
     predictions = judged.predictions
     suspects = tuple(label_suspects(predictions.y_true, predictions.y_prob, judged.parts))
-    table, sheet = run.label_check_path, run.label_check_path.with_suffix(".png")
+    table, sheet = run.path("label-check.csv"), run.path("label-check.png")
     files = (table, sheet) if suspects else (table,)
     found = LabelCheck(run, source, predictions, suspects, files)
     shown = suspects[:show]
@@ -94,10 +94,10 @@ def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> La
 
 
 def _judge(run: Run, device: Device, on_event: OnEvent) -> tuple[str, Judged]:
-    if run.read_kind() == CROSS_VALIDATION:
+    if run.read_kind() == RunKind.CROSS_VALIDATION:
         return OUT_OF_FOLD, _read_out_of_fold(run)
     judged = judge_validation(run, "none", device, on_event)
-    if run.folds_path.exists():  # each photo was held out once
+    if run.path("folds.csv").exists():  # each photo was held out once
         return "valid", judged
     photos = counted(len(judged.parts), "validation photo")
     on_event(
@@ -116,16 +116,16 @@ def _read_out_of_fold(run: Run) -> Judged:
     if not path.exists():
         raise RunError(
             f"{run.name} has no out-of-fold predictions yet: not all of its folds are finished.",
-            f"Go on with it: fastdefect fit --resume {run.folder}",
+            f"Go on with it: {run.resume_command}",
         )
-    spec = ModelSpec.from_json(run.fold(1).read_model_spec())
+    spec = ModelSpec.from_json(run.fold(1).read("model.json"))
     predictions = read_predictions(path, spec.classes, spec.good)
     try:
         return Judged(predictions, tuple(row["part"] for row in read_csv(path)))
     except KeyError as error:
         raise RunError(
             f"{path} names no parts: it has no column {error}.",
-            f"Have it made again: fastdefect fit --resume {run.folder}",
+            f"Have it made again: {run.resume_command}",
         ) from error
 
 

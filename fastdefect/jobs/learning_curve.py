@@ -26,7 +26,6 @@ from fastdefect.data.splitting.subsample import share_of_parts
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.evaluation.learning_curve import fit_power_law
 from fastdefect.events import OnEvent
-from fastdefect.files import read_csv
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
@@ -44,7 +43,7 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.learning_curve import plot_learning_curve
 from fastdefect.reporting.tables.learning_curve import ERROR, CurvePoint, Outlook
-from fastdefect.run import LEARNING_CURVE, Run
+from fastdefect.run import Run, RunKind
 from fastdefect.text import counted
 from fastdefect.training.learner import ModelSpec
 
@@ -115,7 +114,7 @@ def start(
     shares = choose_shares(photos.base, photos.manifest, points, config.training.seed)
     members = members_of(config, shares, repeats)
     run = create_series(
-        LEARNING_CURVE,
+        RunKind.LEARNING_CURVE,
         config,
         members,
         photos,
@@ -129,7 +128,7 @@ def start(
 
 def resume(run: Run, *, budget_minutes: float | None, on_event: OnEvent) -> CurveReport:
     """Do what is left of a learning curve; if nothing is, only report again."""
-    plan = read_plan(run, LEARNING_CURVE)
+    plan = read_plan(run, RunKind.LEARNING_CURVE)
     try:
         members = members_of(run.read_config(), plan["shares"], plan["repeats"])
     except (KeyError, TypeError) as error:
@@ -226,19 +225,19 @@ def _close(series: SeriesReport) -> CurveReport:
     outlook = _outlook(points, valid, series.run.read_config().training.seed)
     report = CurveReport(series, points, valid, outlook, ())
     content = {key: value for key, value in report.as_json().items() if key != "run"}
-    written = series.run.write_learning_curve(content)
+    written = series.run.write("learning_curve.json", content)
     plot_learning_curve(
-        series.run.learning_curve_path,
+        series.run.path("learning_curve.png"),
         np.array([point.parts for point in points]),
         np.array([point.error for point in points]),
         law=outlook.law if outlook else None,
         what=f"validation error, {ERROR}",
     )
-    return replace(report, files=(written, series.run.learning_curve_path))
+    return replace(report, files=(written, series.run.path("learning_curve.png")))
 
 
 def _point(finished: Finished, share: int) -> CurvePoint:
-    trained = [row for row in read_csv(finished.run.split_path) if row["split"] == "train"]
+    trained = [row for row in finished.run.read("split.csv") if row["split"] == "train"]
     valid: Mapping[str, Any] = finished.metrics["valid"]
     return CurvePoint(
         finished.member.name,
@@ -258,8 +257,8 @@ def _number(value: float | None) -> float:
 
 
 def _validation(run: Run) -> Validation:
-    rows = [row for row in read_csv(run.split_path) if row["split"] == "valid"]
-    spec = ModelSpec.from_json(run.read_model_spec())
+    rows = [row for row in run.read("split.csv") if row["split"] == "valid"]
+    spec = ModelSpec.from_json(run.read("model.json"))
     photos = Counter(row["label"] for row in rows)
     parts = Counter(label for label, _ in {(row["label"], row["part"]) for row in rows})
     all_parts = len({row["part"] for row in rows})

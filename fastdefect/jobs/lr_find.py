@@ -9,6 +9,7 @@ from fastai.callback.schedule import valley
 
 from fastdefect.config import RunConfig
 from fastdefect.events import OnEvent
+from fastdefect.files import written_to
 from fastdefect.jobs.training.assemble import assemble
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.reporting.plots.fit import plot_lr_find
@@ -28,12 +29,14 @@ def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
     Trains a model of its own and leaves no run: fastai's search changes what follows it.
     """
     refuse_head_alone(config)
+    with written_to(out):  # before the search, which takes minutes
+        out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fastdefect-") as scratch:
         learn = assemble(config, on_event).learn
         learn.path = Path(scratch)  # fastai keeps the first weights there meanwhile
         torch.manual_seed(config.training.seed)
         suggestion = float(learn.lr_find(suggest_funcs=valley, show_plot=False).valley)
-    out.parent.mkdir(parents=True, exist_ok=True)
     losses = [float(loss) for loss in learn.recorder.losses]
-    plot_lr_find([float(rate) for rate in learn.recorder.lrs], losses, suggestion, out)
+    with written_to(out):
+        plot_lr_find([float(rate) for rate in learn.recorder.lrs], losses, suggestion, out)
     return LrReport(suggestion, out)

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from fastdefect.config import DataConfig
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.reading.images import Pixels, UnreadablePhoto, fit_to, read_photo
 from fastdefect.data.reading.manifest import Entry, list_photos
+from fastdefect.data.sampling import draw_evenly
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import atomic_path
+from fastdefect.files import atomic_path, written_to
 from fastdefect.reporting.sheets.contact_sheet import Tile, contact_sheet
 
 
@@ -21,7 +20,10 @@ def preview(
 ) -> Path:
     """Write a contact sheet: a row a photo, as the model sees it and ``draws`` times augmented."""
     listing = list_photos(config.data, part_from=config.part_from)
-    entries = _spread(listing.entries, listing.classes, photos, seed)
+    drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
+    entries = sorted(
+        (listing.entries[place] for place in drawn), key=lambda entry: (entry.label, entry.name)
+    )
     shown = _readable(entries, config, on_event)
     if not shown:
         raise DataError(f"No photo in {config.data} could be read.")
@@ -41,9 +43,10 @@ def preview(
     sheet = contact_sheet(
         rows, title=f"{what} at {config.image_size} px: original, then as augmented"
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out) as temporary:
-        sheet.save(temporary, format="PNG")
+    with written_to(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(out) as temporary:
+            sheet.save(temporary, format="PNG")
     return out
 
 
@@ -68,13 +71,3 @@ def _light_of(shown: Sequence[tuple[Entry, Pixels]]) -> BorrowedLight:
     for row, (entry, _) in enumerate(shown):
         by_class.setdefault(entry.label, []).append(row)
     return borrow_light([image for _, image in shown], list(by_class.values()))
-
-
-def _spread(entries: Sequence[Entry], classes: Sequence[str], count: int, seed: int) -> list[Entry]:
-    """``count`` photos, as evenly over the classes as they allow."""
-    rng = np.random.default_rng(seed)
-    by_class = [[entry for entry in entries if entry.label == name] for name in classes]
-    shuffled = [[group[i] for i in rng.permutation(len(group))] for group in by_class]
-    longest = max(len(group) for group in shuffled)
-    turns = [group[turn] for turn in range(longest) for group in shuffled if turn < len(group)]
-    return sorted(turns[:count], key=lambda entry: (entry.label, entry.name))

@@ -27,7 +27,7 @@ from fastdefect.jobs.series.series import (
 from fastdefect.jobs.trained.decision import Judged, judge_validation
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
-from fastdefect.run import QUICK_TEST, Run
+from fastdefect.run import Run, RunKind
 
 BEFORE, AFTER = "before", "after"
 
@@ -82,14 +82,14 @@ def start(
     config = settle(config, photos, log)
     members = members_of(config)
     run = create_series(
-        QUICK_TEST, config, members, photos, runs=runs, name=name, command=command, plan={}
+        RunKind.QUICK_TEST, config, members, photos, runs=runs, name=name, command=command, plan={}
     )
     return _close(run_series(run, members, photos, budget=Budget(None), log=log), log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> QuickReport:
     """Do what is left of a quick test; if nothing is, only report again."""
-    read_plan(run, QUICK_TEST)
+    read_plan(run, RunKind.QUICK_TEST)
     log = Log(on_event)
     members = members_of(run.read_config())
     return _close(resume_series(run, members, budget=Budget(None), log=log), log)
@@ -117,10 +117,10 @@ def _close(series: SeriesReport, log: Log) -> QuickReport:
     )
     comparison = _compared(before, after, training.seed)
     verdicts = tuple(judge(LEGACY, metrics[AFTER]))
-    files = (series.run.quick_test_path,)
+    files = (series.run.path("quick_test.json"),)
     report = QuickReport(series, metrics, comparison, verdicts, files)
     content = {key: value for key, value in report.as_json().items() if key != "run"}
-    series.run.write_quick_test(content)
+    series.run.write("quick_test.json", content)
     return report
 
 

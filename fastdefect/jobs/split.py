@@ -26,7 +26,7 @@ from fastdefect.data.splitting.folds import FOLD_COLUMNS, Folds, fold_rows
 from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
-from fastdefect.files import write_csv
+from fastdefect.files import write_csv, written_to
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,6 @@ def _check_out(data: Path, out: Path) -> None:
 
 
 def _write(out: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
-    try:
+    with written_to(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         write_csv(out, rows, columns)
-    except OSError as error:
-        raise UsageError(
-            f"--out {out}: it can't be written: {error.strerror}.",
-            "Choose a file in a folder that you may write to.",
-        ) from error

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastdefect.data.sampling import draw_in_proportion
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance
@@ -144,24 +145,8 @@ def _check_limits(limits: Limits, good: str | None) -> None:
 def _at_most(photos: EvaluationPhotos, most: int | None, seed: int) -> EvaluationPhotos:
     if most is None or most >= len(photos.side):
         return photos
-    places = draw_by_class([photo.label for photo in photos.photos], most, seed)
+    places = draw_in_proportion([photo.label for photo in photos.photos], most, seed)
     return replace(photos, side=tuple(photos.side[place] for place in places))
-
-
-def draw_by_class(labels: Sequence[str], most: int, seed: int) -> list[int]:
-    """``most`` places in ``labels``, ascending: of each class its share, and one at least.
-
-    That is Adams's rule of seats: a class's photos, in an order drawn with ``seed``, are at
-    0, 1/n, 2/n ... of its n, and those that come first over all classes are taken. If ``most``
-    is less than the number of classes, the first by name are.
-    """
-    rng = np.random.default_rng(seed)
-    turns: list[tuple[float, str, int]] = []
-    for name in sorted(set(labels)):
-        places = [place for place, label in enumerate(labels) if label == name]
-        shuffled = rng.permutation(places).tolist()
-        turns += [(turn / len(places), name, place) for turn, place in enumerate(shuffled)]
-    return sorted(place for _, _, place in sorted(turns)[:most])
 
 
 def _told(disturbances: Sequence[Disturbance], n: int, available: int, seed: int) -> str:
@@ -194,6 +179,6 @@ def _keep(
         first_breaks(report, limits) if limits != Limits() else (),
         (run.report_path("stress", photos.split, ".json"), picture),
     )
-    run.write_report("stress", photos.split, found.as_json())
+    run.write(f"stress-{photos.split}.json", found.as_json())
     plot_stress(picture, report, limits)
     return found

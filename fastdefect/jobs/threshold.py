@@ -31,7 +31,7 @@ from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
-from fastdefect.text import counted
+from fastdefect.text import counted, exact_percent
 from fastdefect.training.learner import choose_device
 
 
@@ -115,13 +115,15 @@ def choose_threshold(
         None,
         None,
         None,
-        run.operating_point_path,
+        run.path("operating_point.json"),
     )
     report = _choose(report, wish, photos)
     for warning in _warnings(report, wish, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    run.write_operating_point({**report.as_json(), "time": time, "command": request.command})
+    run.write(
+        "operating_point.json", {**report.as_json(), "time": time, "command": request.command}
+    )
     return report
 
 
@@ -154,14 +156,9 @@ def _too_few(promise: Guarantee) -> str:
     kind = "defective" if promise.mistake == "escape" else "good"
     return (
         f"{counted(promise.n_parts, f'{kind} part')} can't support an {promise.mistake} rate of at "
-        f"most {_percent(promise.limit)} with {_percent(promise.confidence)} confidence, even if "
-        f"none were wrong: that takes {promise.parts_needed:,}, {promise.parts_more:,} more"
+        f"most {exact_percent(promise.limit)} with {exact_percent(promise.confidence)} confidence, "
+        f"even if none were wrong: that takes {promise.parts_needed:,}, {promise.parts_more:,} more"
     )
-
-
-def _percent(share: float) -> str:
-    """All its digits: 0.995 is no 100 %, and 0.00001 no 0."""
-    return f"{100 * share:.6g}%"
 
 
 def _judge_others(run: Run, request: Request, views: Any, on_event: OnEvent) -> Judged:
@@ -189,7 +186,7 @@ def _choose(report: ThresholdReport, wish: Wish, photos: ScoredPhotos) -> Thresh
     if costs is not None:
         said = (
             f"least cost, {costs.escape:g} an escape and {costs.overkill:g} an overkill, at "
-            f"{_percent(costs.defect_rate)} defects"
+            f"{exact_percent(costs.defect_rate)} defects"
         )
         return replace(report, said=said, point=choose_by_cost(photos, costs))
     if wish.max_escape is not None and wish.max_overkill is not None:
@@ -225,12 +222,12 @@ def _choose_limit(
             "(--data DIR), or leave out --confidence: then the limit holds on these photos.",
         )
     said = _limit_text(promise.point, limit)
-    said += f" on unseen parts, with {_percent(wish.confidence)} confidence"
+    said += f" on unseen parts, with {exact_percent(wish.confidence)} confidence"
     return replace(report, said=said, point=promise.point, promise=promise)
 
 
 def _limit_text(point: OperatingPoint, limit: float) -> str:
-    return f"{point.rule.removeprefix('max-')} rate of at most {_percent(limit)}"
+    return f"{point.rule.removeprefix('max-')} rate of at most {exact_percent(limit)}"
 
 
 def _choose_band(
@@ -242,11 +239,11 @@ def _choose_band(
 ) -> ThresholdReport:
     band = choose_band(photos, max_escape, max_overkill, wish.confidence)
     said = (
-        f"escapes at most {_percent(max_escape)} and overkill at most {_percent(max_overkill)}, "
-        "people between"
+        f"escapes at most {exact_percent(max_escape)} and overkill at most "
+        f"{exact_percent(max_overkill)}, people between"
     )
     if wish.confidence is not None:
-        said += f", on unseen parts with {_percent(wish.confidence)} confidence"
+        said += f", on unseen parts with {exact_percent(wish.confidence)} confidence"
     sent = None
     if wish.parts_per_day is not None and wish.defect_rate is not None:
         sent = load(band, wish.defect_rate, wish.parts_per_day)

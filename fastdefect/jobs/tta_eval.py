@@ -156,11 +156,11 @@ def _keep(
     if views != "none":
         run.write_predictions(photos.split, averaged.rows(), averaged.columns(), views)
         files.append(run.predictions_path(photos.split, views))
-    run.write_metrics(photos.split, before.as_json())
+    run.put("metrics.json", photos.split, before.as_json())
     more = {"seconds_per_photo": seconds[1], "mcnemar": by_photo.as_json()}
-    run.write_tta(photos.split, views, after.as_json() | more)
+    run.put("tta.json", (photos.split, views), after.as_json() | more)
     if swaps[0] is not None:
-        run.write_bench_swap(photos.split, swaps[0].as_json())
+        run.put("bench_swap.json", photos.split, swaps[0].as_json())
     return TtaReport(
         run=run,
         split=photos.split,

@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.splitting.folds import fold_rows, folds_of_train
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.evaluation.predictions import read_predictions
-from fastdefect.evaluation.statistics.intervals import Interval, bootstrap_intervals
+from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
 from fastdefect.evaluation.tuning.effects import Effect, effects
 from fastdefect.evaluation.tuning.halving import BEGUN, Rung, Trial, plan_rungs, ranked
 from fastdefect.evaluation.tuning.search import require_optuna
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import finite, read_csv
+from fastdefect.files import finite
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import Finished, create_series, read_plan
@@ -39,7 +40,7 @@ from fastdefect.jobs.tuning.space import (
     settle_recipe,
 )
 from fastdefect.metrics import HEADLINE, Metrics
-from fastdefect.run import FAILED, FINISHED, INTERRUPTED, RUNNING, TUNING, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.text import counted
 from fastdefect.training.learner import ModelSpec
 
@@ -78,7 +79,7 @@ class TuneReport:
     """
 
     run: Run
-    reason: str
+    reason: RunStatus
     plan: TunePlan
     rungs: tuple[Rung, ...]
     trials: tuple[Trial, ...]
@@ -133,7 +134,7 @@ def start(
     folds = folds_of_train(photos.manifest, photos.base, wish.folds, seed=config.training.seed)
     members = [Member(BEST, configured(config, settings)) for _, settings in known[:1]]
     run = create_series(
-        TUNING,
+        RunKind.TUNING,
         config,
         members,
         photos,
@@ -142,7 +143,7 @@ def start(
         command=command,
         plan=plan.as_json(),
     )
-    log.to(run.log_path)
+    log.to(run.path("log.txt"))
     log(_told(plan, plan_rungs(config.training.epochs, wish.folds), photos))
     return _carry_on(Study(run, config, plan, photos, folds, log), budget, wish.minutes)
 
@@ -153,7 +154,7 @@ def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnE
     ``trials``: another limit on their number. Where nothing is left to do it only reports.
     """
     require_optuna()
-    plan = plan_from_json(read_plan(run, TUNING))
+    plan = plan_from_json(read_plan(run, RunKind.TUNING))
     spent = sum(trial.seconds for trial in read_trials(run)) / 60
     if trials is not None:
         plan = replace(plan, trials=trials)
@@ -162,12 +163,12 @@ def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnE
     run.update_state(plan=plan.as_json())
     config = replace(run.read_config(), given=plan.given)
     log = Log(on_event)
-    log.to(run.log_path)
+    log.to(run.path("log.txt"))
     status = str(run.read_state()["status"])
     if _is_done(run, config, plan, status, asks_for_more=minutes is not None or trials is not None):
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-        run.update_state(status=FINISHED)
-        return _close(run, config, plan, FINISHED)
+        run.update_state(status=RunStatus.FINISHED)
+        return _close(run, config, plan, RunStatus.FINISHED)
     left = max(plan.minutes - spent, 0.0)
     budget = Budget(left)
     photos = SeriesPhotos.read_again(run, log)
@@ -212,28 +213,28 @@ def _is_done(
     all_done = plan.trials is not None and len(trials) >= plan.trials
     if all_done and trials[-1].state != BEGUN:
         return True
-    return status == FINISHED and not asks_for_more
+    return status == RunStatus.FINISHED and not asks_for_more
 
 
 def _carry_on(study: Study, budget: Budget, minutes: float) -> TuneReport:
     """Search while the budget lasts, then train the winner, whatever is left by then."""
     run = study.run
-    run.update_state(status=RUNNING)
+    run.update_state(status=RunStatus.RUNNING)
     rows = fold_rows(study.photos.manifest, study.folds)
-    run.write_folds([row for row in rows if row["fold"]])
-    reason = INTERRUPTED
+    run.write("folds.csv", [row for row in rows if row["fold"]])
+    reason = RunStatus.INTERRUPTED
     try:
         with stop_on_interrupt() as asked:
             limits = Limits(budget, minutes, asked)
             reason = study.search(limits)
             standing = ranked(read_trials(run), study.rungs)
-            if reason != INTERRUPTED and standing:
+            if reason != RunStatus.INTERRUPTED and standing:
                 # The end of its budget is where a search is meant to end.
                 reason = study.train_best(standing[0][0], limits)
     except KeyboardInterrupt:  # a second one: whatever was running ended at once
-        reason = INTERRUPTED
+        reason = RunStatus.INTERRUPTED
     except FastdefectError as error:
-        run.update_state(status=FAILED, error=error.message)
+        run.update_state(status=RunStatus.FAILED, error=error.message)
         raise
     run.update_state(status=reason)
     return _close(run, study.config, study.plan, reason)
@@ -242,13 +243,13 @@ def _carry_on(study: Study, budget: Budget, minutes: float) -> TuneReport:
 # ---- what came out -----------------------------------------------------------------------
 
 
-def _close(run: Run, config: RunConfig, plan: TunePlan, reason: str) -> TuneReport:
+def _close(run: Run, config: RunConfig, plan: TunePlan, reason: RunStatus) -> TuneReport:
     """Put the trials together and write them; all of it follows from the files."""
     rungs, trials = plan_rungs(config.training.epochs, plan.folds), read_trials(run)
     standing = ranked(trials, rungs)
     best = read_best(run, config, standing[0][0]) if standing else None
     seed = config.training.seed
-    rows = read_csv(run.split_path)
+    rows = run.read("split.csv")
     report = TuneReport(
         run,
         reason,
@@ -266,8 +267,8 @@ def _close(run: Run, config: RunConfig, plan: TunePlan, reason: str) -> TuneRepo
         return report
     content = {key: value for key, value in report.as_json().items() if key != "run"}
     columns = [*_COLUMNS[:2], *(field.name for field in plan.fields), *_COLUMNS[2:]]
-    table = run.write_trials([_row(trial, rungs) for trial in trials], columns)
-    return replace(report, files=(run.write_tuning(content), table))
+    table = run.write("trials.csv", [_row(trial, rungs) for trial in trials], columns)
+    return replace(report, files=(run.write("tuning.json", content), table))
 
 
 _COLUMNS = ("trial", "known", "state", "rung", "trainings", "score", "auc", "log_loss", "seconds")
@@ -292,9 +293,9 @@ def _row(trial: Trial, rungs: Sequence[Rung]) -> dict[str, Any]:
 
 
 def _unseen(best: Finished, seed: int) -> Unseen:
-    spec = ModelSpec.from_json(best.run.read_model_spec())
+    spec = ModelSpec.from_json(best.run.read("model.json"))
     predictions = read_predictions(best.predictions_path, spec.classes, spec.good)
-    rows = read_csv(best.run.split_path)
+    rows = best.run.read("split.csv")
     part_of = {row["path"]: row["part"] for row in rows}
     parts = [part_of[name] for name in predictions.names]
     leaked = set(parts) & {row["part"] for row in rows if row["split"] == "train"}

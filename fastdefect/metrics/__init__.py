@@ -11,7 +11,6 @@ from fastdefect.metrics.score import (
 )
 from fastdefect.metrics.weighted import (
     CALIBRATION_BINS,
-    Floats,
     Labels,
     Weighted,
     calibration_gaps,
@@ -24,7 +23,6 @@ __all__ = [
     "HEADLINE",
     "METRICS",
     "ClassMetrics",
-    "Floats",
     "Labels",
     "Metric",
     "Metrics",

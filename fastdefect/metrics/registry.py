@@ -16,7 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from fastdefect.metrics.weighted import Floats, Weighted, calibration_gaps, mean_of_known, ratio
+from fastdefect.aliases import Floats
+from fastdefect.metrics.weighted import Weighted, calibration_gaps, mean_of_known, ratio
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.errors import DataError, DivergedError
 from fastdefect.metrics.registry import measure
 from fastdefect.metrics.weighted import (
-    Floats,
     Labels,
     Weighted,
     class_metrics,

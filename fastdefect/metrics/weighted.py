@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
+
 CALIBRATION_BINS = 15
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 

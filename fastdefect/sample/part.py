@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
+
 Map = NDArray[np.float32]  # (size, size)
 Seed = int | np.random.SeedSequence
 
@@ -144,7 +146,7 @@ def make_surface(grid: Grid, seed: Seed) -> Surface:
     return Surface(height, relief, albedo, gloss, cover)
 
 
-def _turned(grid: Grid, radii: NDArray[np.float64], column: int) -> Map:
+def _turned(grid: Grid, radii: Floats, column: int) -> Map:
     values = [row[column] for row in _PROFILE]
     return np.interp(grid.radius, radii, values).astype(np.float32)
 

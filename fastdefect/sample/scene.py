@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.sample.part import BASE, REACH, Map, Surface, soft_step
 
 _HIGHEST = 0.06  # hub and collar stand this far above the flange
@@ -24,7 +24,7 @@ class Pose:
     turn: float
     tilt: tuple[float, float]
 
-    def matrix(self) -> NDArray[np.float64]:
+    def matrix(self) -> Floats:
         """Part to raster, (2, 2): turned, foreshortened along the tilt, scaled; never mirrored."""
         slant = float(np.hypot(*self.tilt))
         along = np.array(self.tilt) / max(slant, 1e-9)

@@ -20,7 +20,7 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.events import FitEnded, FitStarted, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, best_f1, score
-from fastdefect.run import EARLY, FINISHED, INTERRUPTED, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.backbones import contiguous_state
 from fastdefect.training.callbacks import (
@@ -60,7 +60,7 @@ class Stage:
 class Fitted:
     """How a fit ended: ``finished``, ``early stopping`` or ``interrupted``."""
 
-    reason: str
+    reason: RunStatus
     history: History
 
 
@@ -111,8 +111,8 @@ def fit(
     learn.metrics = fastai_metrics([*HEADLINE, "best_f1"], _scorer(data.manifest))
 
     def keep_state() -> None:
-        run.write_history(history.rows, HISTORY_COLUMNS)
-        save_checkpoint(run.checkpoint_path, learn, position, history, average)
+        run.write("history.csv", history.rows, HISTORY_COLUMNS)
+        save_checkpoint(run.path("checkpoint.safetensors"), learn, position, history, average)
 
     early = StopEarly(history, training.patience)
     request = StopOnRequest(stop_requested, keep_state)
@@ -129,17 +129,17 @@ def fit(
         if position.epoch >= stage.first_epoch + stage.epochs:
             continue
         _prepare(learn, stage, position, checkpoint)
-        if not run.checkpoint_path.exists():
+        if not run.path("checkpoint.safetensors").exists():
             keep_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy)
         callbacks = [draws, row, saving, early, report, forecast, request]
         _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
-    reason = FINISHED
+    reason = RunStatus.FINISHED
     if request.stopped:
-        reason = INTERRUPTED
+        reason = RunStatus.INTERRUPTED
     elif early.stopped:
-        reason = EARLY
+        reason = RunStatus.EARLY_STOPPING
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
 
@@ -215,7 +215,7 @@ def _train_accuracy(
 
 def save_model(run: Run, network: nn.Module, epoch: int) -> None:
     """Write the network's weights as the run's best, with the epoch (from 1) they are of."""
-    with atomic_path(run.model_path) as temporary:
+    with atomic_path(run.path("model.safetensors")) as temporary:
         save_file(contiguous_state(network), temporary, metadata={"epoch": str(epoch)})
 
 
@@ -224,8 +224,8 @@ def _mend_best(run: Run, network: nn.Module, history: History) -> None:
     # checkpoint just restored holds the weights that the best model should have.
     if history.best_epoch != len(history.rows) or not history.rows:
         return
-    if run.model_path.exists():
-        with safe_open(run.model_path, framework="pt") as file:
+    if run.path("model.safetensors").exists():
+        with safe_open(run.path("model.safetensors"), framework="pt") as file:
             if (file.metadata() or {}).get("epoch") == str(history.best_epoch):
                 return
     save_model(run, network, len(history.rows))

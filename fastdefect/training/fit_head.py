@@ -14,6 +14,7 @@ from fastai.learner import Learner
 from numpy.typing import NDArray
 from torch import nn
 
+from fastdefect.aliases import Floats
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
@@ -21,7 +22,7 @@ from fastdefect.errors import DataError
 from fastdefect.events import EpochDone, FitEnded, FitStarted, Note, OnEvent, Progress
 from fastdefect.files import cache_folder
 from fastdefect.metrics import HEADLINE, best_f1, score
-from fastdefect.run import FINISHED, INTERRUPTED, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.training.callbacks import HISTORY_COLUMNS, History, Position
 from fastdefect.training.checkpoint import Checkpoint, restore_model, save_checkpoint
 from fastdefect.training.feature_cache import FeatureCache
@@ -57,18 +58,18 @@ def fit_head(
     if checkpoint:
         restore_model(checkpoint, learn)
     else:
-        save_checkpoint(run.checkpoint_path, learn, Position(), history)
+        save_checkpoint(run.path("checkpoint.safetensors"), learn, Position(), history)
     on_event(FitStarted(1, len(history.rows), str(run.folder)))
-    reason = FINISHED
+    reason = RunStatus.FINISHED
     if not history.rows:
         try:
             row = _fit(learn, data, preprocessing, training.seed, on_event, stop_requested)
         except _Stopped:
-            reason = INTERRUPTED
+            reason = RunStatus.INTERRUPTED
         else:
             history.rows.append(row)
-            run.write_history(history.rows, HISTORY_COLUMNS)
-            save_checkpoint(run.checkpoint_path, learn, Position(epoch=1), history)
+            run.write("history.csv", history.rows, HISTORY_COLUMNS)
+            save_checkpoint(run.path("checkpoint.safetensors"), learn, Position(epoch=1), history)
             on_event(EpochDone(row, best=True))
     if history.rows:
         save_model(run, learn.model, 1)  # after the last state, which can make it again
@@ -170,7 +171,7 @@ def _row(
     }
 
 
-def _probabilities(head: nn.Module, features: Features) -> NDArray[np.float64]:
+def _probabilities(head: nn.Module, features: Features) -> Floats:
     device = next(head.parameters()).device
     with torch.inference_mode():
         logits = head(torch.from_numpy(features).to(device))

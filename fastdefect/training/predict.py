@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fastdefect.aliases import Floats
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.store import PhotoStore
 
@@ -53,7 +54,7 @@ def class_probabilities(
     batch_size: int = 64,
     views: Sequence[View] = (),
     on_batch: Callable[[int], None] | None = None,
-) -> NDArray[np.float64]:
+) -> Floats:
     """Probabilities (n, n_classes) of the photos in ``rows`` of ``store``.
 
     In evaluation mode; the model's mode is as before afterwards. With ``views``, each a map
@@ -63,7 +64,7 @@ def class_probabilities(
     """
     was_training = model.training
     model.eval()
-    chunks: list[NDArray[np.float64]] = []
+    chunks: list[Floats] = []
     try:
         with torch.inference_mode():
             for start in range(0, len(rows), batch_size):
@@ -77,7 +78,7 @@ def class_probabilities(
     return np.concatenate(chunks)
 
 
-def _average(model: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> NDArray[np.float64]:
+def _average(model: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> Floats:
     layout: Any = torch.channels_last if batch.device.type != "mps" else torch.contiguous_format
     total = sum(
         # To the CPU first: MPS has no double precision.

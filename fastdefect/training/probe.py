@@ -19,7 +19,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-Floats = NDArray[np.float64]
+from fastdefect.aliases import Floats
+
 Labels = NDArray[np.int64]
 Features = NDArray[np.float32]
 Folds = Sequence[tuple[Labels, Labels]]

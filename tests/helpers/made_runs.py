@@ -48,13 +48,13 @@ def made_run(
     """
     config = replace(RunConfig(data=DataConfig(data=data, image_size=SIZE)), **settings)
     run = create_run(runs, name, config, "fit")
-    run.write_split(rows)
+    run.write("split.csv", rows)
     steps = Preprocessing(SIZE, "squish", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     spec = ModelSpec(config.model.arch, classes, good, steps)
-    run.write_model_spec({**spec.as_json(), "parameters": 1234})
-    run.model_path.write_bytes(b"0" * 500_000)
-    run.write_history([{"epoch": 1, "seconds": 2.5}, {"epoch": 2, "seconds": 1.5}], HISTORY)
-    run.write_calibration("none", {"value": 1.0})
+    run.write("model.json", {**spec.as_json(), "parameters": 1234})
+    run.path("model.safetensors").write_bytes(b"0" * 500_000)
+    run.write("history.csv", [{"epoch": 1, "seconds": 2.5}, {"epoch": 2, "seconds": 1.5}], HISTORY)
+    run.put("calibration.json", "none", {"value": 1.0})
     shown = [row for row in rows if row["split"] == "valid"]
     # What is not the defect's is the last class's.
     y_prob = np.zeros((len(shown), len(classes)))

@@ -16,7 +16,7 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.predictions import predictions_of
 from fastdefect.jobs.series import budget as series_budget
 from fastdefect.jobs.series import series
-from fastdefect.run import FINISHED, INTERRUPTED, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.training.learner import ModelSpec
 from helpers.photos import PREPROCESSING
 
@@ -53,14 +53,14 @@ class Played:
         self.begun.append(run.name)
         self.configs[run.name], self.data[run.name] = made
         self.now += self.seconds
-        run.write_split(split_rows(data.manifest, data.split))
+        run.write("split.csv", split_rows(data.manifest, data.split))
         if run.name == self.stops:
-            run.update_state(status=INTERRUPTED)
-            return Ended(INTERRUPTED)
+            run.update_state(status=RunStatus.INTERRUPTED)
+            return Ended(RunStatus.INTERRUPTED)
         manifest = data.manifest
         spec = ModelSpec(config.model.arch, manifest.classes, manifest.good, PREPROCESSING)
-        run.write_model_spec(spec.as_json())
-        run.model_path.touch()
+        run.write("model.json", spec.as_json())
+        run.path("model.safetensors").touch()
         photos = [manifest.photos[i] for i in data.split.valid]
         right = np.array([manifest.classes.index(photo.label) for photo in photos])
         n = self.wrong(run.name, config)
@@ -69,10 +69,12 @@ class Played:
         y_prob[np.arange(len(right)), said] = 0.8
         valid = predictions_of(photos, manifest.classes, manifest.good, y_prob)
         run.write_predictions("valid", valid.rows(), valid.columns(), "none")
-        run.write_metrics("valid", valid.metrics().as_json())
-        run.write_metrics("train", {**valid.metrics().as_json(), "accuracy": self.train_accuracy})
-        run.update_state(status=FINISHED)
-        return Ended(FINISHED)
+        run.put("metrics.json", "valid", valid.metrics().as_json())
+        run.put(
+            "metrics.json", "train", {**valid.metrics().as_json(), "accuracy": self.train_accuracy}
+        )
+        run.update_state(status=RunStatus.FINISHED)
+        return Ended(RunStatus.FINISHED)
 
 
 def play(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Played:

@@ -55,7 +55,7 @@ def test_each_step_is_trained_measured_and_told(ablation: FitResult) -> None:
     assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == sorted(MEMBERS)
     steps = {step["name"]: step for step in ablation.json("ablation.json")["steps"]}
     for name, seed in (("old", 7), ("arch", 7), ("old", 8), ("arch", 8)):
-        metrics = Run(folder / f"{name}-seed-{seed}").read_metrics()
+        metrics = Run(folder / f"{name}-seed-{seed}").read("metrics.json")
         found = steps[name]["figures"][str(seed)]
         for figure in ("f1", "accuracy", "auc"):
             assert found[figure] == metrics["valid"][figure]
@@ -156,8 +156,8 @@ def test_quick_test_trains_both_and_shows_one_table(castings: Path, tmp_path: Pa
     result = invoke("quick-test", str(castings), *given)
     assert result.exit_code == 0, result.output + repr(result.exception)
     run = Run(tmp_path / "q")
-    content = json.loads(run.quick_test_path.read_text("utf-8"), parse_constant=pytest.fail)
-    metrics = {name: run.member(name).read_metrics() for name in ("before", "after")}
+    content = json.loads(run.path("quick_test.json").read_text("utf-8"), parse_constant=pytest.fail)
+    metrics = {name: run.member(name).read("metrics.json") for name in ("before", "after")}
     assert content["metrics"] == metrics
     change = content["comparison"]["figures"]["f1"]
     assert change["before"] == metrics["before"]["valid"]["f1"]

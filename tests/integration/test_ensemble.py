@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from fastdefect.errors import DataError, DivergedError
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.files import read_csv
-from fastdefect.run import DIVERGED, Run
+from fastdefect.run import Run, RunStatus
 
 # Networks whose answers differ from photo to photo after two epochs.
 SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2".split()
@@ -84,8 +84,8 @@ def test_seeds_differ_and_the_split_does_not(averaged: FitResult) -> None:
     members = [Run(averaged.folder / f"member-{n}") for n in (1, 2)]
     assert [member.read_config().training.seed for member in members] == [7, 8]
     split = read_csv(averaged.folder / "split.csv")
-    assert all(read_csv(member.split_path) == split for member in members)
-    first, second = (load_file(member.model_path) for member in members)
+    assert all(read_csv(member.path("split.csv")) == split for member in members)
+    first, second = (load_file(member.path("model.safetensors")) for member in members)
     assert any(first[name].tobytes() != second[name].tobytes() for name in first)
 
 
@@ -135,7 +135,7 @@ def test_every_command_takes_it(command: tuple[str, ...], written: str, copy: Pa
 
 def test_random_views_are_averaged_over_views_and_networks(copy: Path) -> None:
     """With the same draws for all: the mean of the networks' means over views."""
-    second = Run(copy / "member-2").config_path
+    second = Run(copy / "member-2").path("config.toml")
     second.write_text(second.read_text("utf-8").replace("seed = 8", "seed = 7"), "utf-8")
     runs = (copy, copy / "member-1", copy / "member-2")
     for run in runs:
@@ -188,7 +188,7 @@ def test_ctrl_c_in_the_second_network_then_resume(
     assert (run / "member-1" / "model.safetensors").stat().st_mtime_ns == first
     told = json.loads(resumed.output.splitlines()[-1])
     assert [member["seed"] for member in told["members"]] == [7, 8]
-    metrics = Run(run / "member-2").read_metrics()["valid"]
+    metrics = Run(run / "member-2").read("metrics.json")["valid"]
     assert told["members"][1]["valid"] == {key: metrics[key] for key in ("f1", "auc", "accuracy")}
     _assert_same_ensemble(averaged.folder, run)
 
@@ -234,7 +234,7 @@ def test_a_finished_one_only_reports_and_keeps_what_was_chosen(copy: Path) -> No
 
 
 def test_a_network_trained_anew_makes_a_new_model(averaged: FitResult, copy: Path) -> None:
-    Run(copy).write_operating_point({"threshold": 0.3})
+    Run(copy).write("operating_point.json", {"threshold": 0.3})
     shutil.rmtree(copy / "member-2")
     again = invoke("fit", "--resume", str(copy))
     assert again.exit_code == 0, again.output
@@ -257,7 +257,7 @@ def _diverging(*names: str) -> Iterator[None]:
     def diverge(run: Run, *args: Any) -> Any:
         if run.name not in names:
             return begin(run, *args)
-        run.update_state(status=DIVERGED)
+        run.update_state(status=RunStatus.DIVERGED)
         raise DivergedError("no numbers any more")
 
     with pytest.MonkeyPatch.context() as patch:
@@ -271,7 +271,7 @@ def test_one_that_diverges_is_left_out(castings: Path, averaged: FitResult, tmp_
     assert done.exit_code == 0, done.output + repr(done.exception)
     assert "member-1 diverged: the model is the average of 1 instead of 2 networks" in done.output
     run = tmp_path / "two"
-    assert Run(run).read_model_spec()["members"] == 1
+    assert Run(run).read("model.json")["members"] == 1
     left = averaged.folder / "member-2"
     np.testing.assert_array_equal(_valid(run).y_prob, _valid(left).y_prob)
     measured = invoke("evaluate", str(run), "--device", "cpu")

@@ -121,10 +121,10 @@ def test_views_get_a_temperature_of_their_own(run: Run) -> None:
     found = _closing("evaluate", run, "--views", "mirror")
     valid = _said(run, "predictions-valid-mirror.csv")
     expected = fit_temperature(valid.y_true, valid.y_prob)
-    assert run.read_calibration()["mirror"] == expected.as_json()
+    assert run.read("calibration.json")["mirror"] == expected.as_json()
     assert found["decision"]["temperature"] == expected.value
     assert found["files"][-1].endswith("predictions-valid-mirror.csv")
-    assert run.read_calibration().keys() == {"none", "mirror"}
+    assert run.read("calibration.json").keys() == {"none", "mirror"}
 
 
 def test_each_look_at_the_test_is_noted_once_and_mistakes_are_none(
@@ -142,13 +142,13 @@ def test_each_look_at_the_test_is_noted_once_and_mistakes_are_none(
     _command("gate", run, "--split", "test", code=2)
     point = {"views": "mirror", "temperature": 1.0, "threshold": 0.5, "high": None, "said": "x"}
     for damage in ({"threshold": 7}, {"rule": "cost"}, {"views": "gone"}):
-        run.write_operating_point({**point, **damage})
+        run.write("operating_point.json", {**point, **damage})
         damaged = _command("evaluate", run, "--split", "test", code=1)
         assert "operating_point.json is damaged" in damaged.stderr
-    run.write_operating_point(point)
+    run.write("operating_point.json", point)
     _command("evaluate", run, "--split", "test", "--views", "flips", code=2)
     assert run.read_openings() == []
-    run.operating_point_path.unlink()
+    run.path("operating_point.json").unlink()
 
     first = _command("evaluate", run, "--split", "test")
     assert "test opened for the 1st time" in first.output
@@ -166,7 +166,7 @@ def test_many_classes_and_the_types_of_defects_have_their_tables(
     output = _command("evaluate", run).output
     for text in ("By class", "Escapes by type", "deep", "macro averages over the classes"):
         assert text in output
-    rows = {row["path"]: row for row in read_csv(run.split_path) if row["split"] == "valid"}
+    rows = {row["path"]: row for row in read_csv(run.path("split.csv")) if row["split"] == "valid"}
     said = _said(run, "predictions-valid.csv", THREE)
     assert set(said.names) == set(rows)
     # By hand: the defects of each type (even parts are deep) that were called fine.
@@ -191,7 +191,7 @@ def test_many_classes_and_the_types_of_defects_have_their_tables(
 
 
 def test_without_a_good_class_nothing_is_passed(run: Run) -> None:
-    run.write_model_spec({**run.read_model_spec(), "good": None})
+    run.write("model.json", {**run.read("model.json"), "good": None})
     found = _closing("evaluate", run)
     assert (found["escape"], found["sent"], found["by_type"]) == (None, None, {})
     assert found["metrics"]["escape_rate"] is None
@@ -206,7 +206,7 @@ def test_other_photos_and_their_parts_which_are_found(
     castings: Path, run: Run, tmp_path: Path
 ) -> None:
     others = tmp_path / "shift"
-    rows = [row for row in read_csv(run.split_path) if row["split"] in ("valid", "test")]
+    rows = [row for row in read_csv(run.path("split.csv")) if row["split"] in ("valid", "test")]
     for number, row in enumerate(rows):
         (others / row["label"]).mkdir(parents=True, exist_ok=True)
         shutil.copy(castings / row["path"], others / row["label"] / f"{number}.jpg")
@@ -230,7 +230,7 @@ def test_what_was_chosen_decides_and_is_checked_on_the_test(run: Run) -> None:
     result = _command("threshold", run, "--max-escape", "0")
     for text in ("Operating point: escape rate of at most 0%", "Kept: ", "--split test"):
         assert text in result.output
-    point = json.loads(run.operating_point_path.read_text(encoding="utf-8"))
+    point = json.loads(run.path("operating_point.json").read_text(encoding="utf-8"))
     found = _closing("evaluate", run)
     assert found["decision"]["threshold"] == point["threshold"]
     assert found["decision"]["rule"] == "escape rate of at most 0%"
@@ -261,7 +261,7 @@ def test_a_promise_too_large_keeps_nothing(run: Run) -> None:
     result = _command("threshold", run, *options, code=1)
     assert "can't support an escape rate of at most 1% with 95% confidence" in result.stderr
     assert "that takes 299" in result.stderr
-    assert not run.operating_point_path.exists()
+    assert not run.path("operating_point.json").exists()
     error = _closing("threshold", run, *options, code=1)
     assert error["event"] == "error"
     assert "299" in error["message"]
@@ -288,7 +288,7 @@ def test_wishes_that_contradict_themselves_end_with_2(
     trained: FitResult, options: tuple[str, ...]
 ) -> None:
     _command("threshold", Run(trained.folder), *options, code=2)
-    assert not Run(trained.folder).operating_point_path.exists()
+    assert not Run(trained.folder).path("operating_point.json").exists()
 
 
 # ---- gate --------------------------------------------------------------------------------
@@ -331,7 +331,7 @@ def test_tta_eval_tells_which_decisions_changed_by_photo_and_by_part(run: Run) -
     before, after = (
         _said(run, name) for name in ("predictions-valid.csv", "predictions-valid-half-turn.csv")
     )
-    part_of = {row["path"]: row["part"] for row in read_csv(run.split_path)}
+    part_of = {row["path"]: row["part"] for row in read_csv(run.path("split.csv"))}
     change = (after.y_prob.argmax(axis=1) == after.y_true).astype(int) - (
         before.y_prob.argmax(axis=1) == before.y_true
     )

@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from fastdefect.files import read_csv
+from fastdefect.run_files import file_called
 
 RUN_FILES = (
     "run.json config.toml split.csv findings.json findings.csv environment.json history.csv "
@@ -24,6 +25,7 @@ def test_a_run_says_all_of_it_on_disk(trained: FitResult) -> None:
     for name in RUN_FILES:
         assert (trained.folder / name).stat().st_size > 0, name
     assert not [path.name for path in trained.folder.iterdir() if path.name.startswith(".")]
+    assert all(file_called(path.name).holds for path in trained.folder.iterdir())
     assert len(read_csv(trained.folder / "history.csv")) == 3
     assert trained.json("run.json")["status"] == "finished"
     model = trained.json("model.json")

@@ -42,20 +42,20 @@ def test_the_auc_of_validation_decides_then_its_calibrated_log_loss(
         of = _valid(run, name)
         areas[name] = of.metrics().auc
         losses[name] = fit_temperature(of.y_true, of.y_prob).nll_after
-        assert run.read_calibration()[name]["nll_after"] == losses[name]
+        assert run.read("calibration.json")[name]["nll_after"] == losses[name]
     assert losses["none"] != losses["flips"]
     best = max(losses, key=lambda name: (areas[name], -losses[name]))
-    assert run.read_model_spec()["views"] == best
+    assert run.read("model.json")["views"] == best
     assert f"from {losses['none']:.3f} to {losses['flips']:.3f}" in said.replace("\n", " ")
-    assert ("valid-flips" in run.read_metrics()) == (best == "flips")
+    assert ("valid-flips" in run.read("metrics.json")) == (best == "flips")
 
 
 def test_views_that_are_asked_for_decide_and_are_shown(castings: Path, tmp_path: Path) -> None:
     run, said = _fit(castings, tmp_path, "--views", "mirror")
-    assert run.read_model_spec()["views"] == "mirror"
-    assert run.read_metrics()["valid-mirror"]["auc"] == _valid(run, "mirror").metrics().auc
+    assert run.read("model.json")["views"] == "mirror"
+    assert run.read("metrics.json")["valid-mirror"]["auc"] == _valid(run, "mirror").metrics().auc
     assert "valid-mirror: by the mean of several views" in " ".join(said.split())
-    assert set(run.read_calibration()) == {"none", "mirror"}
+    assert set(run.read("calibration.json")) == {"none", "mirror"}
 
 
 def _said(auc: float, sure: float) -> Predictions:
@@ -79,12 +79,12 @@ def test_ranks_come_first(
     plain: tuple[float, float], flipped: tuple[float, float], views: str, tmp_path: Path
 ) -> None:
     run = create_run(tmp_path, "x", resolve({}), "test")
-    run.write_model_spec({})
+    run.write("model.json", {})
     events: list[Event] = []
     found = settle_views(
         run, resolve({}), _said(*plain), lambda views: _said(*flipped), events.append
     )
-    assert found.views == run.read_model_spec()["views"] == views
+    assert found.views == run.read("model.json")["views"] == views
     expected = _said(*(flipped if views == "flips" else plain))
     assert np.array_equal(found.valid.y_prob, expected.y_prob)
 
@@ -94,7 +94,7 @@ def test_every_decision_averages_the_run_s_own_views(
     views: str, chosen: tuple[Run, str], tmp_path: Path
 ) -> None:
     run = Run(Path(shutil.copytree(chosen[0].folder, tmp_path / "copy")))
-    run.write_model_spec({**run.read_model_spec(), "views": views})
+    run.write("model.json", {**run.read("model.json"), "views": views})
     for split in ("valid", "test"):
         done = invoke("evaluate", str(run.folder), "--split", split, "--device", "cpu")
         assert done.exit_code == 0, done.output
@@ -104,7 +104,7 @@ def test_every_decision_averages_the_run_s_own_views(
     assert np.abs(_valid(run, "flips").y_prob - _valid(run, "none").y_prob).max() > 1e-4
     done = invoke("threshold", str(run.folder), "--device", "cpu")
     assert done.exit_code == 0, done.output
-    stored = run.read_operating_point()
+    stored = run.read("operating_point.json")
     assert stored is not None
     assert stored["views"] == views
 
@@ -113,12 +113,12 @@ def test_a_model_that_knows_no_flipped_parts_is_not_asked_about_them(
     castings: Path, tmp_path: Path
 ) -> None:
     run, _ = _fit(castings, tmp_path, "--augment", "none")
-    assert run.read_model_spec()["views"] == "none"
-    assert set(run.read_calibration()) == {"none"}
+    assert run.read("model.json")["views"] == "none"
+    assert set(run.read("calibration.json")) == {"none"}
 
 
 def test_what_the_user_says_is_kept(castings: Path, tmp_path: Path) -> None:
     run, _ = _fit(castings, tmp_path, "--views", "mirror", "--epochs", "1")
-    assert run.read_model_spec()["views"] == "mirror"
+    assert run.read("model.json")["views"] == "mirror"
     refused = invoke("fit", str(castings), "--views", "random:3")
     assert refused.exit_code == 2

@@ -130,6 +130,26 @@ def test_plain_takes_text_as_it_is(plain: tuple[PlainScreen, Callable[[], str]])
     assert "\x1b" not in text()
 
 
+def test_a_table_without_rows_is_one_sentence(
+    plain: tuple[PlainScreen, Callable[[], str]],
+) -> None:
+    shown, text = plain
+    shown.table(TableData("Labels [x]", ("photo",), (), "a caption", empty="None of 3 is [bad]."))
+    shown.table(TableData("Escapes by size", ("size",), ()))
+    assert text() == "\nNone of 3 is [bad].\n\nEscapes by size: none.\n"
+
+
+def test_title_and_caption_are_as_wide_as_the_terminal() -> None:
+    file = io.StringIO()
+    title, caption = "Settings [all] that differ in some way", "One says so. " * 3 + "And [ends]."
+    table = TableData(title, ("a", "b"), (("x", "1"),), caption)
+    PlainScreen(Console(file=file, width=60, highlight=False)).table(table)
+    lines = file.getvalue().splitlines()
+    assert lines[1] == title
+    assert max(map(len, lines[2:-1])) < 15  # the table itself
+    assert lines[-1] == caption
+
+
 def test_plain_keeps_batches_out_of_the_log(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
     shown, text = plain
     shown(BatchDone(1, 1, 2, 33.3, 40.0, 0.7))

@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import shlex
 import stat
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +29,19 @@ from fastdefect.files import (
 def test_a_path_as_it_is_typed() -> None:
     assert typed(Path("runs") / "a") == str(Path("runs") / "a")
     assert typed(Path("my runs/a")) == f'"{Path("my runs/a")}"'
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signs of the shells of other systems")
+@pytest.mark.parametrize(
+    "name",
+    ["a", "Gießerei", "a b", "a&b", "a;b", "(a)", "a*", "~a", "a'b", 'a"b', "$a", "a\\b", "`a`"],
+)
+def test_a_typed_path_is_one_word_that_a_shell_takes_as_it_is(name: str) -> None:
+    assert shlex.split(typed(Path(name))) == [name]
+    done = subprocess.run(
+        ["sh", "-c", f"printf %s {typed(Path(name))}"], capture_output=True, check=True
+    )
+    assert done.stdout.decode("utf-8") == name
 
 
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -10,16 +10,7 @@ import pytest
 from fastdefect.config import resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.files import read_csv
-from fastdefect.run import (
-    CROSS_VALIDATION,
-    ENSEMBLE,
-    FINISHED,
-    FOLD,
-    RUNNING,
-    SCHEMA,
-    TRAINING,
-    Run,
-)
+from fastdefect.run import SCHEMA, Run, RunKind, RunStatus
 from fastdefect.run_registry import (
     LATEST,
     create_fold,
@@ -44,6 +35,14 @@ def test_how_to_go_on_can_be_pasted_into_a_shell(runs: Path) -> None:
     with pytest.raises(RunError) as caught:
         spaced.require_model()
     assert caught.value.hint.endswith(f'--resume "{spaced.folder}"')
+
+
+def test_a_taken_name_is_gone_on_with_by_a_command_to_paste(tmp_path: Path) -> None:
+    runs = tmp_path / "a b"
+    _create(runs, "x")
+    with pytest.raises(UsageError) as caught:
+        create_run(runs, "x", CONFIG, "", kind=RunKind.ABLATION)
+    assert caught.value.hint.endswith(f'fastdefect ablate --resume "{runs / "x"}"')
 
 
 @pytest.fixture(params=["symlink", "text file"])
@@ -75,7 +74,7 @@ def test_a_new_run_knows_its_config_and_its_command(runs: Path) -> None:
     assert run.read_config() == CONFIG
     state = run.read_state()
     assert state["schema"] == SCHEMA
-    assert state["status"] == RUNNING
+    assert state["status"] == RunStatus.RUNNING
     assert state["command"] == "fastdefect fit"
     assert "+00:00" in state["started"]
 
@@ -273,9 +272,9 @@ def test_runs_are_listed_oldest_first(runs: Path, links: str) -> None:
 
 def test_state_changes_keep_the_rest(runs: Path) -> None:
     run = _create(runs, "x")
-    run.update_state(status=FINISHED, best_epoch=2)
+    run.update_state(status=RunStatus.FINISHED, best_epoch=2)
     state = run.read_state()
-    assert (state["status"], state["best_epoch"]) == (FINISHED, 2)
+    assert (state["status"], state["best_epoch"]) == (RunStatus.FINISHED, 2)
     assert state["command"] == "fastdefect fit"
 
 
@@ -287,7 +286,9 @@ def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
 def test_history_comes_back_as_numbers(runs: Path) -> None:
     run = _create(runs, "x")
     assert run.read_history() == []
-    run.write_history([{"epoch": 1, "f1": 1 / 3}, {"epoch": 2, "f1": math.nan}], ["epoch", "f1"])
+    run.write(
+        "history.csv", [{"epoch": 1, "f1": 1 / 3}, {"epoch": 2, "f1": math.nan}], ["epoch", "f1"]
+    )
     rows = run.read_history()
     assert rows[0] == {"epoch": 1.0, "f1": 1 / 3}
     assert math.isnan(rows[1]["f1"])
@@ -295,18 +296,18 @@ def test_history_comes_back_as_numbers(runs: Path) -> None:
 
 def test_metrics_gather_by_split(runs: Path) -> None:
     run = _create(runs, "x")
-    assert run.read_metrics() == {}
-    run.write_metrics("valid", {"f1": 0.5})
-    run.write_metrics("test", {"f1": math.nan})
-    run.write_metrics("valid", {"f1": 0.75})
-    assert run.read_metrics() == {"valid": {"f1": 0.75}, "test": {"f1": None}}
+    assert run.read("metrics.json") == {}
+    run.put("metrics.json", "valid", {"f1": 0.5})
+    run.put("metrics.json", "test", {"f1": math.nan})
+    run.put("metrics.json", "valid", {"f1": 0.75})
+    assert run.read("metrics.json") == {"valid": {"f1": 0.75}, "test": {"f1": None}}
 
 
 def test_tta_results_gather_by_split_and_views(runs: Path) -> None:
     run = _create(runs, "x")
-    run.write_tta("valid", "flips", {"f1": 1})
-    run.write_tta("valid", "dihedral", {"f1": 2})
-    run.write_tta("test", "flips", {"f1": 3})
+    run.put("tta.json", ("valid", "flips"), {"f1": 1})
+    run.put("tta.json", ("valid", "dihedral"), {"f1": 2})
+    run.put("tta.json", ("test", "flips"), {"f1": 3})
     assert json.loads((run.folder / "tta.json").read_text(encoding="utf-8")) == {
         "valid": {"flips": {"f1": 1}, "dihedral": {"f1": 2}},
         "test": {"flips": {"f1": 3}},
@@ -348,14 +349,14 @@ def test_findings_have_a_row_per_photo(runs: Path) -> None:
 
 def test_a_summary_is_what_the_list_shows(runs: Path) -> None:
     run = _create(runs, "x")
-    run.write_history([{"epoch": 1}, {"epoch": 2}], ["epoch"])
-    run.write_metrics("valid", {"f1": 0.9})
+    run.write("history.csv", [{"epoch": 1}, {"epoch": 2}], ["epoch"])
+    run.put("metrics.json", "valid", {"f1": 0.9})
     row = summarise(run)
     assert row["started"] == run.read_state()["started"]
     del row["started"]
     assert row == {
         "name": "x",
-        "status": RUNNING,
+        "status": RunStatus.RUNNING,
         "epochs": 2,
         "folds": None,
         "trainings": None,
@@ -382,23 +383,47 @@ def test_damaged_openings_are_an_error_and_no_fresh_start(content: str, runs: Pa
 
 def test_a_run_of_an_older_version_is_a_training(runs: Path) -> None:
     run = _create(runs, "x")
-    assert run.read_kind() == TRAINING
+    assert run.read_kind() == RunKind.TRAINING
     state = run.read_state()
     del state["kind"]
     (run.folder / "run.json").write_text(json.dumps(state), encoding="utf-8")
-    assert run.read_kind() == TRAINING
+    assert run.read_kind() == RunKind.TRAINING
+
+
+def test_a_kind_of_another_version_is_refused(runs: Path) -> None:
+    run = _create(runs, "x")
+    run.update_state(kind="siamese")
+    with pytest.raises(RunError, match=r"run\.json has the kind 'siamese': expected one of trai"):
+        run.read_kind()
+    assert summarise(run)["status"] == "unreadable"
+
+
+def test_run_json_has_the_words_of_older_runs(runs: Path) -> None:
+    run = create_run(runs, "x", CONFIG, "", kind=RunKind.LEARNING_CURVE)
+    run.update_state(status=RunStatus.EARLY_STOPPING)
+    text = run.path("run.json").read_text(encoding="utf-8")
+    assert '"kind": "learning curve"' in text
+    assert '"status": "early stopping"' in text
+    assert [str(status) for status in RunStatus] == [
+        *("running", "finished", "early stopping", "interrupted", "failed", "diverged"),
+        "out of budget",
+    ]
+    assert [str(kind) for kind in RunKind] == [
+        *("training", "cross-validation", "fold", "learning curve", "ablation", "quick test"),
+        *("tuning", "member", "ensemble"),
+    ]
 
 
 def _cross_validation(runs: Path, k: int = 3) -> Run:
     config = resolve({"arch": "resnet18", "folds": k})
-    return create_run(runs, "cv", config, "fastdefect fit --folds 3", kind=CROSS_VALIDATION)
+    return create_run(runs, "cv", config, "fastdefect fit --folds 3", kind=RunKind.CROSS_VALIDATION)
 
 
 def test_a_fold_is_a_run_with_the_settings_of_the_whole(runs: Path) -> None:
     parent = _cross_validation(runs)
     own = create_fold(parent, 2)
     assert own == parent.fold(2)
-    assert own.read_kind() == FOLD
+    assert own.read_kind() == RunKind.FOLD
     assert own.read_config() == parent.read_config()
     assert own.read_state()["command"] == "fastdefect fit --folds 3"
     assert open_run(None, runs).name == "cv"  # not the fold
@@ -409,7 +434,7 @@ def test_a_fold_is_a_run_with_the_settings_of_the_whole(runs: Path) -> None:
 def test_a_fold_that_never_began_is_made_again(runs: Path) -> None:
     parent = _cross_validation(runs)
     create_fold(parent, 1).update_state(status="failed")
-    assert create_fold(parent, 1).read_state()["status"] == RUNNING
+    assert create_fold(parent, 1).read_state()["status"] == RunStatus.RUNNING
 
 
 def test_a_fold_on_its_own_keeps_its_openings(runs: Path) -> None:
@@ -429,22 +454,22 @@ def test_a_cross_validation_has_no_model_and_names_what_has(runs: Path) -> None:
     own = create_fold(parent, 1)
     with pytest.raises(RunError, match="fold-1 has no model yet"):
         own.require_model()
-    own.model_path.write_bytes(b"weights")
+    own.path("model.safetensors").write_bytes(b"weights")
     own.require_model()
 
 
 def test_a_cross_validation_is_summed_up_by_what_it_held_out(runs: Path) -> None:
     parent = _cross_validation(runs, 5)
     assert summarise(parent)["valid"] == {}
-    parent.write_metrics("oof", {"f1": 0.8})
-    parent.write_metrics("fold-1", {"f1": 0.1})
+    parent.put("metrics.json", "oof", {"f1": 0.8})
+    parent.put("metrics.json", "fold-1", {"f1": 0.1})
     row = summarise(parent)
     assert (row["folds"], row["valid"]) == (5, {"f1": 0.8})
 
 
 def _ensemble(runs: Path) -> tuple[Run, Run, Run]:
     """An ensemble without a model yet, and its two trainings."""
-    parent = create_run(runs, "e", CONFIG, "fastdefect fit --members 2", kind=ENSEMBLE)
+    parent = create_run(runs, "e", CONFIG, "fastdefect fit --members 2", kind=RunKind.ENSEMBLE)
     first, second = (create_member(parent, f"member-{n}", CONFIG) for n in (1, 2))
     return parent, first, second
 
@@ -456,17 +481,17 @@ def test_an_ensemble_has_a_model_once_all_its_networks_are_trained(runs: Path) -
     assert caught.value.hint == f"Go on with it: fastdefect fit --resume {parent.folder}"
     with pytest.raises(RunError, match="no epoch was finished"):
         first.require_model()
-    parent.model_path.write_bytes(b"weights")
+    parent.path("model.safetensors").write_bytes(b"weights")
     parent.require_model()
 
 
 def test_an_ensemble_took_what_its_networks_took(runs: Path) -> None:
     parent, first, second = _ensemble(runs)
-    first.write_history([{"epoch": 1, "seconds": 2}], ["epoch", "seconds"])
-    second.write_history([{"epoch": n, "seconds": 3} for n in (1, 2)], ["epoch", "seconds"])
+    first.write("history.csv", [{"epoch": 1, "seconds": 2}], ["epoch", "seconds"])
+    second.write("history.csv", [{"epoch": n, "seconds": 3} for n in (1, 2)], ["epoch", "seconds"])
     assert [row["seconds"] for row in parent.read_whole_history()] == [2, 3, 3]
     assert first.read_whole_history() == first.read_history() == [{"epoch": 1, "seconds": 2}]
-    parent.write_metrics("valid", {"f1": 0.9})
+    parent.put("metrics.json", "valid", {"f1": 0.9})
     row = summarise(parent)
     assert (row["trainings"], row["epochs"], row["valid"]) == (2, 3, {"f1": 0.9})
 
@@ -479,8 +504,8 @@ def test_an_ensemble_and_its_networks_have_one_test(runs: Path) -> None:
 
 def test_what_was_chosen_for_an_older_model_is_forgotten(runs: Path) -> None:
     run = _create(runs)
-    run.write_operating_point({"threshold": 0.3})
-    run.write_calibration("none", {"value": 0.5})
+    run.write("operating_point.json", {"threshold": 0.3})
+    run.put("calibration.json", "none", {"value": 0.5})
     for views in ("none", "flips"):
         run.write_predictions("valid", [{"path": "a"}], ["path"], views)
 
@@ -491,7 +516,7 @@ def test_what_was_chosen_for_an_older_model_is_forgotten(runs: Path) -> None:
         "calibration.json",
         "predictions-valid-flips.csv",
     )
-    assert run.read_operating_point() is None
-    assert run.read_calibration() == {}
+    assert run.read("operating_point.json") == {}
+    assert run.read("calibration.json") == {}
     assert run.predictions_path("valid").exists()
     assert run.forget_decisions() == ()

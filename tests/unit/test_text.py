@@ -1,6 +1,10 @@
+"""Numbers in sentences."""
+
+import math
+
 import pytest
 
-from fastdefect.text import ordinal
+from fastdefect.text import careful_percent, exact_percent, number_text, ordinal, percent
 
 
 @pytest.mark.parametrize(
@@ -10,3 +14,27 @@ from fastdefect.text import ordinal
 )  # fmt: skip
 def test_an_ordinal_ends_as_it_is_spoken(n: int, text: str) -> None:
     assert ordinal(n) == text
+
+
+def test_percent_has_the_digits_asked_for() -> None:
+    assert [percent(0.12345, digits) for digits in (0, 1, 2)] == ["12%", "12.3%", "12.35%"]
+    assert percent(-0.05) == "-5.0%"
+
+
+def test_an_exact_percent_has_all_digits() -> None:
+    assert list(map(exact_percent, (0.995, 0.00001, 0.05, 1))) == ["99.5%", "0.001%", "5%", "100%"]
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0%"), (1, "100%"), (1e-9, "< 0.1%"), (0.0005, "0.1%"), (0.9996, "> 99.9%"),
+     (0.9994, "99.9%"), (0.5, "50.0%")],
+)  # fmt: skip
+def test_what_is_almost_nothing_or_all_is_not_called_so(share: float, text: str) -> None:
+    assert careful_percent(share) == text
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf])
+def test_no_number_is_a_dash(value: float | None) -> None:
+    assert number_text(value, "{:.1f}") == "-"
+    assert number_text(0.25, "{:+.1f} pts") == "+0.2 pts"

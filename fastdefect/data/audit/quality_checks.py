@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.findings import Finding, Severity
 from fastdefect.data.photos import Photo
 from fastdefect.text import first
 
-Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 # What so many photos share is usual; what so few have beside it is odd.
@@ -264,20 +264,20 @@ def _labels(photos: Sequence[Photo]) -> NDArray[np.str_]:
     return np.array([photo.label for photo in photos])
 
 
-def _medians(values: Values, labels: NDArray[np.str_]) -> Values:
+def _medians(values: Floats, labels: NDArray[np.str_]) -> Floats:
     """(n,) For each value the median of its class."""
     medians = {label: float(np.median(values[labels == label])) for label in np.unique(labels)}
     return np.array([medians[label] for label in labels])
 
 
-def _worst(found: Mask, badness: Values) -> list[int]:
+def _worst(found: Mask, badness: Floats) -> list[int]:
     """The indices of those found, the worst first, else in their order."""
     order = np.argsort(-badness, kind="stable")
     return [int(i) for i in order if found[i]]
 
 
 def _far_below(
-    values: Values, labels: NDArray[np.str_], least: float, judged: Mask | None = None
+    values: Floats, labels: NDArray[np.str_], least: float, judged: Mask | None = None
 ) -> Mask:
     """(n,) Which of the ``judged`` lie far below the rest of their class, by ``least`` or more.
 
@@ -295,12 +295,12 @@ def _far_below(
     return found
 
 
-def _far_off(values: Values, labels: NDArray[np.str_], least: float) -> Mask:
+def _far_off(values: Floats, labels: NDArray[np.str_], least: float) -> Mask:
     """The same to either side."""
     return _far_below(values, labels, least) | _far_below(-values, labels, least)
 
 
-def _spread_below(values: Values) -> float:
+def _spread_below(values: Floats) -> float:
     """A robust standard deviation of those values that lie below the median.
 
     It is the upper quartile of how far they lie below it, over the 1.15 standard deviations

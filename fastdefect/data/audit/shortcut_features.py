@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
+from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import THUMBNAIL, Appearance
 from fastdefect.data.photos import Photo
-
-Floats = NDArray[np.float64]
 
 RING, CORNER = 4, 6  # pixels of the thumbnail
 _BLOCKS = THUMBNAIL // RING  # along a side

@@ -18,11 +18,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 from threadpoolctl import threadpool_limits
 
+from fastdefect.aliases import Floats, Interval
+
 Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Folds = Sequence[tuple[Indices, Indices]]
-Interval = tuple[float, float]
 
 FOLDS = 5
 _FEWEST, _SHUFFLES, _DRAWS = 40, 400, 500

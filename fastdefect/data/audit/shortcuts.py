@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fastdefect.aliases import Interval
 from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.audit.shortcut_features import Aspect, aspects_of, ring_and_interior
 from fastdefect.data.audit.shortcut_probe import (
     FOLDS,
     Indices,
-    Interval,
     Trial,
     areas_under_roc,
     predict_scores,
@@ -25,6 +25,7 @@ from fastdefect.data.audit.shortcut_probe import (
 )
 from fastdefect.data.findings import Finding, Severity
 from fastdefect.data.photos import Photo
+from fastdefect.data.sampling import shuffled_by_class
 
 _MOST_PHOTOS, _MOST_CLASSES = 4000, 30
 # Far above the shuffles: so many standard deviations or, where few photos make AUCs so coarse
@@ -117,12 +118,11 @@ def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
     kinds = kinds[largest][counts[largest] >= FOLDS]
     if len(kinds) < 2:
         return np.array([], np.int64)
-    rng = np.random.default_rng(seed)
     if np.isin(label, kinds).sum() <= _MOST_PHOTOS:
         return np.flatnonzero(np.isin(label, kinds))
     share = _MOST_PHOTOS // len(kinds)
-    drawn = [rng.permutation(np.flatnonzero(label == kind))[:share] for kind in kinds]
-    return np.sort(np.concatenate(drawn))
+    drawn = shuffled_by_class(label.tolist(), kinds.tolist(), seed)
+    return np.array(sorted(place for places in drawn for place in places[:share]), np.int64)
 
 
 def _probe(aspect: Aspect, trial: Trial) -> Probe:

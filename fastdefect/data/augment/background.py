@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.reading.images import PADDING, Pixels
 
 Field = NDArray[np.float32]
@@ -116,7 +117,7 @@ def expose(image: Pixels, gain: float, gamma: float) -> Pixels:
     return np.asarray(cv2.LUT(image, np.rint(curve).astype(np.uint8)))
 
 
-def _tone_curve(before: float, after: float, gamma: float) -> NDArray[np.float64]:
+def _tone_curve(before: float, after: float, gamma: float) -> Floats:
     """What becomes of the grey levels 0 to 255, (256,), where ``before`` becomes ``after``.
 
     Up to that level a power law. Above it a straight line of the same slope; one that would
@@ -142,7 +143,7 @@ def _offset(before: float, after: float) -> float:
     return max(0.0, after / _MOST_GAIN - before)
 
 
-def _table(curves: list[NDArray[np.float64]]) -> Field:
+def _table(curves: list[Floats]) -> Field:
     """Three curves as OpenCV looks them up, (1, 256, 3) float32."""
     return np.stack(curves, axis=1)[None].astype(np.float32)
 
@@ -183,7 +184,7 @@ def _pieces(
     )
 
 
-def _midmeans(pieces: NDArray[np.generic]) -> NDArray[np.float64]:
+def _midmeans(pieces: NDArray[np.generic]) -> Floats:
     """(4, depth, length, channels) to (4, channels): mean of the middle half of the pixels."""
     pixels = pieces.reshape(4, -1, pieces.shape[-1])
     n = pixels.shape[1]
@@ -191,7 +192,7 @@ def _midmeans(pieces: NDArray[np.generic]) -> NDArray[np.float64]:
     return np.asarray(ordered[:, n // 4 : n - n // 4].mean(axis=1))
 
 
-def _contrasts(pieces: NDArray[np.generic]) -> NDArray[np.float64]:
+def _contrasts(pieces: NDArray[np.generic]) -> Floats:
     """(4, depth, length, channels) to (4,): mean deviation over mean, shading left out.
 
     A shade that runs along or across the piece is a mean of its columns or rows.

@@ -9,8 +9,8 @@ from math import cos, radians, sin
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.reading.images import Pixels
 
 _WHOLE = 2 / 3  # share of turned photos that keep their corners
@@ -68,7 +68,7 @@ def compress(image: Pixels, quality: float, rng: Generator) -> Pixels:
     return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
 
 
-def _looked_up(image: Pixels, values: NDArray[np.float64]) -> Pixels:
+def _looked_up(image: Pixels, values: Floats) -> Pixels:
     """``values`` (256,) are what the levels 0 to 255 become, before rounding and clipping."""
     return np.asarray(cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8)))
 

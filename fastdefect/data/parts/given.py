@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from fastdefect.data.parts.connected import connected
 from fastdefect.errors import DataError, UsageError
 
 
@@ -42,30 +43,22 @@ def join_parts(
     joined part is called by the first of its given parts in the alphabet; a photo of no given
     part by its own first name.
     """
-    leader = list(range(len(names)))
-
-    def find(i: int) -> int:
-        while leader[i] != i:
-            leader[i] = leader[leader[i]]
-            i = leader[i]
-        return i
-
     seen: dict[tuple[str, str], int] = {}
+    pairs = []
     for i, (part, digest) in enumerate(zip(parts, sha256, strict=True)):
         keys = [("sha256", digest)] + ([("part", part)] if part is not None else [])
         keys += [("found", str(found[i]))] if found is not None else []
-        for key in keys:
-            leader[find(i)] = find(seen.setdefault(key, i))
+        pairs += [(seen.setdefault(key, i), i) for key in keys]
+    groups = connected(len(names), pairs)
 
     given: dict[int, str] = {}
     own: dict[int, str] = {}
-    for i, (name, part) in enumerate(zip(names, parts, strict=True)):
-        root = find(i)
-        own[root] = min(name, own.get(root, name))
+    for group, name, part in zip(groups, names, parts, strict=True):
+        own[group] = min(name, own.get(group, name))
         if part is not None:
-            given[root] = min(part, given.get(root, part))
+            given[group] = min(part, given.get(group, part))
     taken = set(given.values())
-    for root in own:
-        while root not in given and own[root] in taken:  # a part called like another photo
-            own[root] = f"./{own[root]}"
-    return tuple(given.get(find(i), own[find(i)]) for i in range(len(names)))
+    for group in own:
+        while group not in given and own[group] in taken:  # a part called like another photo
+            own[group] = f"./{own[group]}"
+    return tuple(given.get(group, own[group]) for group in groups)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.parts.candidates import Shortlist
 from fastdefect.data.parts.keypoints import MIRROR, SIDE, Keypoints
 
@@ -28,7 +29,7 @@ _ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after r
 _STILL = 2.5  # pixels that the transform moves a corner of what may be a copy of the same shot
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
 
-Floats = NDArray[np.float32]
+Floats32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
 
 def _best(
     mine: Keypoints, photos: Sequence[Keypoints], others: Sequence[tuple[int, bool]], most: int
-) -> tuple[Floats, NDArray[np.intp]]:
+) -> tuple[Floats32, NDArray[np.intp]]:
     """How well the ``most`` strongest keypoints fit the best one of each other, and which it is.
 
     Both (most, others).
@@ -100,11 +101,11 @@ def _best(
     return best, partners
 
 
-def _theirs(photo: Keypoints, mirrored: bool) -> Floats:
+def _theirs(photo: Keypoints, mirrored: bool) -> Floats32:
     return photo.descriptors() * MIRROR if mirrored else photo.descriptors()
 
 
-def _worths(best: Floats) -> Floats:
+def _worths(best: Floats32) -> Floats32:
     """How much better than the rivals each keypoint fits each photo, 0 to 1."""
     rank = min(_RIVAL, best.shape[1] - 1)
     usual = -np.partition(-best, rank, axis=1)[:, rank : rank + 1]
@@ -116,7 +117,7 @@ def _align(
     other: Keypoints,
     i: NDArray[np.intp],
     j: NDArray[np.intp],
-    worth: Floats,
+    worth: Floats32,
     mirrored: bool,
 ) -> tuple[NDArray[np.bool_], float]:
     """Which of the matches ``i`` to ``j`` the transform explains that explains the most worth.
@@ -146,7 +147,7 @@ def _align(
 
 def _similarities(
     one: Keypoints, other: Keypoints, i: NDArray[np.intp], j: NDArray[np.intp], mirrored: bool
-) -> Floats:
+) -> Floats32:
     """The turn and scale (n, 2, 2) that lay each keypoint ``i`` over its partner ``j``."""
     hand = -1 if mirrored else 1
     turn = other.angles[j] - hand * one.angles[i]
@@ -156,8 +157,8 @@ def _similarities(
 
 
 def _refine(
-    source: Floats, target: Floats, worth: Floats, inside: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    source: Floats32, target: Floats32, worth: Floats32, inside: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], Floats]:
     """Matches (h, n) that affine transforms explain, fitted to ``inside`` and then to their own.
 
     Each of the h rows is a transform of its own. Beside them, (h,), how far each moves the
@@ -182,7 +183,7 @@ def _refine(
     return inside & likely[:, None], np.where(likely, np.abs(moved).max(axis=(1, 2)), np.inf)
 
 
-def _copied(one: Keypoints, other: Keypoints, descriptors: Floats) -> float:
+def _copied(one: Keypoints, other: Keypoints, descriptors: Floats32) -> float:
     """The share of keypoints found in the same place, as in a copy of the same shot."""
     apart = np.abs(one.places[:, None] - other.places[None]).max(axis=2)
     similar = np.where(apart < _STILL, descriptors @ other.descriptors().T, 0)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 
+from fastdefect.aliases import Floats
 from fastdefect.data.photos import FileFacts
 from fastdefect.data.reading.signatures import kind_of
 
@@ -67,7 +67,7 @@ _LUMA = np.array([
 # fmt: on
 
 
-def _scaled_tables() -> NDArray[np.float64]:
+def _scaled_tables() -> Floats:
     """(100, 64) logarithms of the luma tables of quality 1 to 100.
 
     The scaling is that of the Independent JPEG Group's library (jpeg_quality_scaling and

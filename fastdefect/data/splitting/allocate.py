@@ -1,11 +1,10 @@
 """Deal parts out to sides, splits or folds, so that every class keeps its proportions."""
 
-import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fastdefect.data.sampling import hash_order
 from fastdefect.errors import DataError
 from fastdefect.text import counted, listed
 
@@ -162,7 +161,5 @@ def _check_enough(
 
 
 def _shuffled(group: Group, seed: int) -> tuple[int, str]:
-    """Largest first; among equals by a hash, which is the same on every machine and version."""
-    name = unicodedata.normalize("NFC", group.part)
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
-    return -len(group.photos), digest
+    """Largest first; among equals in an order drawn with ``seed``."""
+    return -len(group.photos), hash_order(group.part, seed)

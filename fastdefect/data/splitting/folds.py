@@ -7,12 +7,13 @@ from pathlib import Path
 
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.allocate import Group, carve, deal
-from fastdefect.data.splitting.split import SPLIT_COLUMNS, Split, groups_of, read_split, split_rows
+from fastdefect.data.splitting.split import Split, groups_of, read_split, split_rows
 from fastdefect.errors import DataError, RunError
 from fastdefect.files import read_csv
+from fastdefect.run_files import FILES
 from fastdefect.text import counted
 
-FOLD_COLUMNS = (*SPLIT_COLUMNS, "fold")
+FOLD_COLUMNS = FILES["folds.csv"].columns
 
 
 @dataclass(frozen=True)

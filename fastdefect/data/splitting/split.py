@@ -11,11 +11,12 @@ from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.splitting.allocate import Group, carve
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
+from fastdefect.run_files import FILES
 from fastdefect.text import first
 
 SPLITS = ("train", "valid", "test")
 UNUSED = "unused"  # what split.csv calls a photo that is on no side
-SPLIT_COLUMNS = ("path", "label", "part", "split", "sha256")
+SPLIT_COLUMNS = FILES["split.csv"].columns
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,11 @@ within a larger one of the same seed, so that two sizes differ by what was added
 else.
 """
 
-import hashlib
-import unicodedata
 from collections import defaultdict
 from dataclasses import replace
 
 from fastdefect.data.photos import Manifest
+from fastdefect.data.sampling import hash_order
 from fastdefect.data.splitting.split import Split
 
 
@@ -61,6 +60,5 @@ def _draw(split: Split, manifest: Manifest, index: int, seed: int) -> tuple[str,
 
 
 def _hash(name: str, seed: int) -> str:
-    # With a word of its own: the sides of the split were dealt out by a hash of seed and part.
-    text = f"fewer/{seed}/{unicodedata.normalize('NFC', name)}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    # Another purpose than the split's, which deals the sides out in such an order.
+    return hash_order(name, seed, "fewer/")

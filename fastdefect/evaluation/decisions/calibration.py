@@ -17,11 +17,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.errors import DataError
 from fastdefect.metrics import CALIBRATION_BINS, check_predictions
-
-Interval = tuple[float, float]
-Floats = NDArray[np.float64]
 
 # A probability of less is taken for this, as in the log loss: a logarithm needs a floor.
 TINY = float(np.finfo(np.float64).eps)

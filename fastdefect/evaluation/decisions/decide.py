@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import apply_temperature
 from fastdefect.evaluation.statistics.rates import Rate, rate_of
 
-Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 

@@ -36,8 +36,8 @@ import numpy as np
 from scipy.special import rel_entr
 from scipy.stats import binom
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.operating_point import (
-    Floats,
     Mask,
     OperatingPoint,
     ScoredPhotos,

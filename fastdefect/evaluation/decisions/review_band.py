@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
     certified,
@@ -21,7 +22,6 @@ from fastdefect.evaluation.decisions.guarantees import (
     losses,
 )
 from fastdefect.evaluation.decisions.operating_point import (
-    Floats,
     Mask,
     ScoredPhotos,
     Sweep,

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.data.augment.background import measure_border, relight
 from fastdefect.data.store import PhotoStore
 
-Interval = tuple[float, float]
-Predict = Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.float64]]
+Predict = Callable[[NDArray[np.uint8], Sequence[int]], Floats]
 _BATCH = 64  # photos
 
 
@@ -80,7 +80,7 @@ def bench_swap(
     photos: PhotoStore | NDArray[np.uint8],
     rows: Sequence[int],
     y_true: NDArray[np.int64],
-    y_prob: NDArray[np.float64],
+    y_prob: Floats,
     *,
     good: int | None,
     seed: int,

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.augment import camera_effects as camera
 from fastdefect.data.reading.images import Pixels
 
@@ -83,7 +84,7 @@ def generator(seed: int, name: str, strength_index: int, position: int) -> Gener
 # ---- light: each pixel by itself
 
 
-def _looked_up(image: Pixels, values: NDArray[np.float64]) -> Pixels:
+def _looked_up(image: Pixels, values: Floats) -> Pixels:
     """``values`` (256,) are what the levels 0 to 255 become, before rounding and clipping."""
     return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)[image])
 
@@ -111,7 +112,7 @@ def _colour_temperature(image: Pixels, kelvin: float, rng: Generator) -> Pixels:
         return image.copy()
     metres = np.array([600e-9, 540e-9, 450e-9])
 
-    def radiance(temperature: float) -> NDArray[np.float64]:
+    def radiance(temperature: float) -> Floats:
         return np.asarray(1 / np.expm1(0.01438777 / (metres * temperature)))
 
     gains = (radiance(kelvin) / radiance(6500.0)) ** (1 / 2.2)
@@ -132,13 +133,13 @@ def _vignette(image: Pixels, share: float, rng: Generator) -> Pixels:
     return _rounded(image * (1 - share * (across**2 + down**2) / 2)[..., None])
 
 
-def _from_the_middle(image: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _from_the_middle(image: Pixels) -> tuple[Floats, Floats]:
     """Columns and rows from -1 to 1, as they broadcast to (height, width)."""
     height, width = image.shape[:2]
     return np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
 
 
-def _rounded(values: NDArray[np.float64]) -> Pixels:
+def _rounded(values: Floats) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
@@ -185,7 +186,7 @@ def _noise(image: Pixels, sd: float, rng: Generator) -> Pixels:
 # ---- pose: where the part lies
 
 
-def _moved(image: Pixels, matrix: NDArray[np.float64]) -> Pixels:
+def _moved(image: Pixels, matrix: Floats) -> Pixels:
     height, width = image.shape[:2]
     mirror = cv2.BORDER_REFLECT_101
     return np.asarray(cv2.warpAffine(image, matrix, (width, height), borderMode=mirror))
@@ -253,14 +254,14 @@ def _dust(image: Pixels, count: float, rng: Generator) -> Pixels:
     return _rounded(dusty)
 
 
-def _draw_speck(cover: Pixels, draw: NDArray[np.float64], scale: float) -> None:
+def _draw_speck(cover: Pixels, draw: Floats, scale: float) -> None:
     height, width = cover.shape
     radius = max(0.5, (0.7 + 1.5 * draw[2] ** 2) * scale)  # small ones are many
     x, y, fine = _fine(np.array([draw[0] * (width - 1), draw[1] * (height - 1), radius])).tolist()
     cv2.circle(cover, (x, y), fine, 255, cv2.FILLED, cv2.LINE_AA, _FINE)
 
 
-def _draw_hair(cover: Pixels, draw: NDArray[np.float64], scale: float) -> None:
+def _draw_hair(cover: Pixels, draw: Floats, scale: float) -> None:
     """A quadratic Bézier curve through a bend that is drawn too."""
     height, width = cover.shape
     start = draw[:2] * (width - 1, height - 1)
@@ -274,7 +275,7 @@ def _draw_hair(cover: Pixels, draw: NDArray[np.float64], scale: float) -> None:
     cv2.polylines(cover, [_fine(curve)], False, 255, thickness, cv2.LINE_AA, _FINE)
 
 
-def _fine(points: NDArray[np.float64]) -> NDArray[np.int32]:
+def _fine(points: Floats) -> NDArray[np.int32]:
     return np.rint(points * 2**_FINE).astype(np.int32)
 
 

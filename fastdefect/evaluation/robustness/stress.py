@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.reading.images import Pixels
 from fastdefect.data.store import PhotoStore
 from fastdefect.evaluation.robustness.background_swap import Flips, Predict, compare
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.files import finite
 
-Decide = Callable[[NDArray[np.float64]], NDArray[np.int64]]
+Decide = Callable[[Floats], NDArray[np.int64]]
 _BATCH = 64  # photos
 
 

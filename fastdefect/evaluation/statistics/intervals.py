@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.metrics import HEADLINE, Metrics, Weighted, measure
 
-Interval = tuple[float, float]
-Floats = NDArray[np.float64]
 Parts = Sequence[str] | NDArray[np.str_]
 
 _TAIL = 0.025

@@ -15,12 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from fastdefect.evaluation.statistics.intervals import (
-    Floats,
-    Interval,
-    draw_weights,
-    percentile_interval,
-)
+from fastdefect.aliases import Floats, Interval
+from fastdefect.evaluation.statistics.intervals import draw_weights, percentile_interval
 from fastdefect.files import finite
 
 Figures = Callable[[Floats], Mapping[str, Floats]]

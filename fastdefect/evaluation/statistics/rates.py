@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.files import finite
 
-Interval = tuple[float, float]
 RateMethod = Literal["clopper-pearson", "korn-graubard"]
 
 _TAIL = 0.025
@@ -135,9 +135,7 @@ def parts_needed(rate: float, confidence: float = 0.95, escapes: int = 0) -> int
     return enough
 
 
-def _by_part(
-    hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _by_part(hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]) -> tuple[Floats, Floats]:
     """(n_parts,) photos and hits of each part."""
     if len(hits) != len(parts):
         raise ValueError(f"Expected a part for each of {len(hits)} photos, got {len(parts)}")
@@ -148,7 +146,7 @@ def _by_part(
     return photos_of, hits_of
 
 
-def _worth(photos_of: NDArray[np.float64], hits_of: NDArray[np.float64]) -> float:
+def _worth(photos_of: Floats, hits_of: Floats) -> float:
     """How many photos, each of its own part, would tell as much as these do.
 
     Korn and Graubard (1998, Survey Methodology 24, 193-201): the number that has the

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.tuning.halving import Rung, Trial
 from fastdefect.evaluation.tuning.search import Choice, Field, importances
-
-Interval = tuple[float, float]
 
 FEWEST = 8  # trials: with fewer a forest finds what isn't there
 _FEWEST_OF_A_VALUE = 3  # a bootstrap of one or two trials shows no scatter
@@ -105,7 +104,7 @@ def _groups(field: Field, values: Sequence[Any]) -> NDArray[np.str_]:
     return np.array([names[of] for of in third])
 
 
-def _best(groups: NDArray[np.str_], scores: NDArray[np.float64]) -> str | None:
+def _best(groups: NDArray[np.str_], scores: Floats) -> str | None:
     names, counts = np.unique(groups, return_counts=True)
     enough = [str(name) for name, n in zip(names, counts, strict=True) if n >= _FEWEST_OF_A_VALUE]
     if not enough or len(names) < 2:
@@ -116,7 +115,7 @@ def _best(groups: NDArray[np.str_], scores: NDArray[np.float64]) -> str | None:
 def _gain(
     groups: NDArray[np.str_],
     best: str | None,
-    scores: NDArray[np.float64],
+    scores: Floats,
     picked: NDArray[np.int64],
 ) -> tuple[float | None, Interval | None]:
     """The mean score of ``best`` less the others', and its interval over the draws ``picked``."""

@@ -84,7 +84,7 @@ class SeriesPhotos:
         config = parent.read_config()
         workers = choose_machine(config.training).workers
         manifest, store = read_data(config.data, workers=workers, on_event=on_event)
-        base = read_split(parent.split_path, manifest)
+        base = read_split(parent.path("split.csv"), manifest)
         return cls(config, manifest, base, manifest.findings, store)
 
     def check(self, members: Sequence[Member]) -> None:

@@ -32,16 +32,7 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
 from fastdefect.jobs.training.recipe import settle_for
 from fastdefect.jobs.training.report import parse_targets
-from fastdefect.run import (
-    DIVERGED,
-    EARLY,
-    FAILED,
-    FINISHED,
-    INTERRUPTED,
-    OUT_OF_BUDGET,
-    RUNNING,
-    Run,
-)
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_member, create_run
 from fastdefect.text import counted, first
 from fastdefect.training.backbones import build_backbone
@@ -74,7 +65,7 @@ class SeriesReport:
     """
 
     run: Run
-    reason: str
+    reason: RunStatus
     finished: tuple[Finished, ...]
     diverged: tuple[Member, ...]
     left: tuple[Member, ...]
@@ -83,7 +74,7 @@ class SeriesReport:
     def require(self, fewest: int) -> None:
         """Raise ``DivergedError`` if so many diverged that ``fewest`` can't be finished."""
         if len(self.finished) + len(self.left) < fewest:
-            self.run.update_state(status=FAILED)
+            self.run.update_state(status=RunStatus.FAILED)
             raise DivergedError(
                 f"{first([member.name for member in self.diverged])} diverged: nothing is left "
                 "to tell.",
@@ -92,7 +83,7 @@ class SeriesReport:
 
 
 def create_series(
-    kind: str,
+    kind: RunKind,
     config: RunConfig,
     members: Sequence[Member],
     photos: SeriesPhotos,
@@ -116,10 +107,12 @@ def create_series(
     for member in members:
         parse_targets(member.config)
     run = create_run(runs, name, absolute(config), command, kind=kind)
-    run.write_split(split_rows(photos.manifest, photos.base))
+    run.write("split.csv", split_rows(photos.manifest, photos.base))
     run.write_findings(findings_as_json(photos.findings))
     machine = choose_machine(config.training)
-    run.write_environment(describe_environment(machine.device, machine.precision, machine.workers))
+    run.write(
+        "environment.json", describe_environment(machine.device, machine.precision, machine.workers)
+    )
     run.update_state(plan=plan)
     return run
 
@@ -145,7 +138,7 @@ def seeds_from(seed: int, count: int) -> list[int]:
     return [(seed + number) % 2**32 for number in range(count)]
 
 
-def read_plan(run: Run, kind: str) -> dict[str, Any]:
+def read_plan(run: Run, kind: RunKind) -> dict[str, Any]:
     """What ``create_series`` was given as its plan; ``RunError`` if the run is of another kind."""
     found = run.read_kind()
     if found != kind:
@@ -157,7 +150,7 @@ def read_plan(run: Run, kind: str) -> dict[str, Any]:
     if not isinstance(plan, dict):
         raise RunError(
             f"{run.folder} stopped before its first training began: there is nothing to resume.",
-            f"Start anew with the same settings: --config {typed(run.config_path)}",
+            f"Start anew with the same settings: --config {typed(run.path('config.toml'))}",
         )
     return plan
 
@@ -166,13 +159,13 @@ def resume_series(
     parent: Run, members: Sequence[Member], *, budget: Budget, log: Log
 ) -> SeriesReport:
     """Do what is left of a series; photos are only read if something is."""
-    log.to(parent.log_path)
+    log.to(parent.path("log.txt"))
     finished = tuple(f for member in members if (f := read_finished(parent, member)) is not None)
     diverged = tuple(member for member in members if _diverged(parent, member))
     if len(finished) + len(diverged) == len(members):
         log(Note(f"{parent.name} is finished: nothing to train, reporting again."))
-        parent.update_state(status=FINISHED)
-        return SeriesReport(parent, FINISHED, finished, diverged, (), 0.0)
+        parent.update_state(status=RunStatus.FINISHED)
+        return SeriesReport(parent, RunStatus.FINISHED, finished, diverged, (), 0.0)
     photos = SeriesPhotos.read_again(parent, log)
     return run_series(parent, members, photos, budget=budget, log=log)
 
@@ -187,21 +180,21 @@ def run_series(
     left out, and not tried again: it would do the same. Raises whatever else a training raises;
     the run then says that it failed.
     """
-    log.to(parent.log_path)
+    log.to(parent.path("log.txt"))
     done = _finished_before(parent, members, photos, log)
     diverged = {
         member.name
         for member in members
         if _diverged(parent, member) and _same_split(parent.member(member.name), photos, member)
     }
-    parent.update_state(status=RUNNING)
+    parent.update_state(status=RunStatus.RUNNING)
     try:
         with stop_on_interrupt() as asked:
             reason = _train_all(parent, members, photos, done, diverged, budget, asked, log)
     except KeyboardInterrupt:  # a second one: whatever was running ended at once
-        reason = INTERRUPTED
+        reason = RunStatus.INTERRUPTED
     except FastdefectError as error:
-        parent.update_state(status=FAILED, error=error.message)
+        parent.update_state(status=RunStatus.FAILED, error=error.message)
         raise
     parent.update_state(status=reason)
     return _report(parent, members, done, diverged, photos, reason)
@@ -216,16 +209,16 @@ def _train_all(
     budget: Budget,
     asked: StopRequested,
     log: Log,
-) -> str:
+) -> RunStatus:
     """Train those that are neither ``done`` nor ``diverged``, which grow by them; how it ended."""
     told: set[str] = set()
     for number, member in enumerate(members, start=1):
         if member.name in done or member.name in diverged:
             continue
         if asked():  # while the last one was finishing
-            return INTERRUPTED
+            return RunStatus.INTERRUPTED
         if not budget.holds(_seconds_for(parent, member, done.values(), photos)):
-            return OUT_OF_BUDGET
+            return RunStatus.OUT_OF_BUDGET
         photos.keep_for(m for m in members[number - 1 :] if m.name not in done)
         _tell_next(member, photos.split_of(member), number, len(members), log)
         tell = prefixed(member.name, log, told)
@@ -236,23 +229,25 @@ def _train_all(
             parent.member(member.name).forget_checkpoint()
             diverged.add(member.name)
             continue
-        if ended == INTERRUPTED:
-            return OUT_OF_BUDGET if budget.spent and not asked() else INTERRUPTED
+        if ended == RunStatus.INTERRUPTED:
+            return (
+                RunStatus.OUT_OF_BUDGET if budget.spent and not asked() else RunStatus.INTERRUPTED
+            )
         done[member.name] = _require_finished(parent, member)
-    return FINISHED
+    return RunStatus.FINISHED
 
 
 def read_finished(parent: Run, member: Member) -> Finished | None:
     """The member as it was trained before; None if it wasn't, not to its end, or otherwise."""
     own = parent.member(member.name)
-    if _status(own, member) not in (FINISHED, EARLY):
+    if _status(own, member) not in (RunStatus.FINISHED, RunStatus.EARLY_STOPPING):
         return None
-    return Finished(member, own, own.read_metrics(), seconds_of(own))
+    return Finished(member, own, own.read("metrics.json"), seconds_of(own))
 
 
 def _diverged(parent: Run, member: Member) -> bool:
     """Whether the member was trained before, with its settings, and diverged."""
-    return _status(parent.member(member.name), member) == DIVERGED
+    return _status(parent.member(member.name), member) == RunStatus.DIVERGED
 
 
 def _status(own: Run, member: Member) -> str | None:
@@ -285,12 +280,12 @@ def _finished_before(
 
 
 def _same_split(own: Run, photos: SeriesPhotos, member: Member) -> bool:
-    return read_split(own.split_path, photos.manifest) == photos.split_of(member)
+    return read_split(own.path("split.csv"), photos.manifest) == photos.split_of(member)
 
 
 def train_member(
     parent: Run, member: Member, photos: SeriesPhotos, tell: OnEvent, stop: StopRequested
-) -> str:
+) -> RunStatus:
     """Train one member, from its start or from where it stopped; how it ended.
 
     ``stop`` is asked after each batch whether to end there, state saved.
@@ -312,7 +307,7 @@ def train_member(
         own = create_member(parent, member.name, absolute(member.config))
         report = begin(own, job, own_log, stop)
     own.update_state(seconds=spent + monotonic() - began)
-    if report.reason != INTERRUPTED:
+    if report.reason != RunStatus.INTERRUPTED:
         own.forget_checkpoint()  # four times the model's size, for each of many trainings
     return report.reason
 
@@ -321,8 +316,8 @@ def _standing(own: Run, member: Member, photos: SeriesPhotos) -> Literal["new", 
     """How far a member that isn't finished is."""
     if not (own.folder / "run.json").exists():
         return "new"
-    ended = own.read_state()["status"] in (FINISHED, EARLY)
-    if not own.checkpoint_path.exists() and not ended:
+    ended = own.read_state()["status"] in (RunStatus.FINISHED, RunStatus.EARLY_STOPPING)
+    if not own.path("checkpoint.safetensors").exists() and not ended:
         return "new"  # stopped before its first batch
     same = own.read_config() == absolute(member.config) and _same_split(own, photos, member)
     return "begun" if same else "other"
@@ -334,7 +329,7 @@ def _report(
     done: Mapping[str, Finished],
     diverged: Set[str],
     photos: SeriesPhotos,
-    reason: str,
+    reason: RunStatus,
 ) -> SeriesReport:
     lost = tuple(member for member in members if member.name in diverged)
     left = tuple(m for m in members if m.name not in done and m.name not in diverged)
@@ -364,7 +359,7 @@ def _seconds_for(
         _effort(member, photos), [(_effort(e.member, photos), e.seconds) for e in finished]
     )
     own = parent.member(member.name)
-    if whole is None or not own.checkpoint_path.exists():
+    if whole is None or not own.path("checkpoint.safetensors").exists():
         return whole
     begun = _standing(own, member, photos) == "begun"
     return max(whole - (seconds_of(own) if begun else 0.0), 0.0)

@@ -46,12 +46,12 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     path = run.predictions_path("valid", views)
     if path.exists():
         predictions = read_predictions(path, spec.classes, spec.good)
-        part_of = {row["path"]: row["part"] for row in read_csv(run.split_path)}
+        part_of = {row["path"]: row["part"] for row in read_csv(run.path("split.csv"))}
         try:
             return Judged(predictions, tuple(part_of[name] for name in predictions.names))
         except KeyError as error:
             raise RunError(
-                f"{path} names a photo that is not in {run.split_path}: {error}.",
+                f"{path} names a photo that is not in {run.path('split.csv')}: {error}.",
                 f"Delete {path}, and it is made again.",
             ) from error
     photos = load_evaluation_photos(run, Request(), spec, what="validation", on_event=on_event)
@@ -64,7 +64,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
 
 def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:
     """The run's temperature for these views, fitted now if it wasn't yet; 1 where it can't be."""
-    known = run.read_calibration().get(views)
+    known = run.read("calibration.json").get(views)
     if known is not None:
         try:
             return _number(known["value"], LOWEST, HIGHEST)
@@ -94,8 +94,8 @@ def decision_for(
     ``device`` that isn't there: whoever asks before the photos doesn't open the test in vain.
     """
     choose_device(device)
-    stored = run.read_operating_point() if threshold == "stored" else None
-    if stored is not None:
+    stored = run.read("operating_point.json") if threshold == "stored" else None
+    if stored:
         return _stored_decision(run, stored, views)
     name, _ = fixed_views(run, views)
     value = None if threshold in ("stored", "argmax") else _share(threshold)
@@ -134,8 +134,8 @@ def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> 
 
 def stored_costs(run: Run) -> Costs | None:
     """The costs that the operating point was chosen by; None where it was by something else."""
-    stored = run.read_operating_point()
-    if stored is None or stored.get("rule") != "cost":
+    stored = run.read("operating_point.json")
+    if stored.get("rule") != "cost":
         return None
     try:
         return Costs(**stored["settings"])
@@ -145,7 +145,7 @@ def stored_costs(run: Run) -> Costs | None:
 
 def _damaged(run: Run, error: Exception) -> RunError:
     return RunError(
-        f"{run.operating_point_path} is damaged: {error!r}.",
+        f"{run.path('operating_point.json')} is damaged: {error!r}.",
         "Choose it anew with fastdefect threshold, or delete it.",
     )
 

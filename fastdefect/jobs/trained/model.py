@@ -118,7 +118,7 @@ class TrainedModel:
 def read_spec(run: Run) -> ModelSpec:
     """What the run's model is; raises ``RunError`` if it has none."""
     run.require_model()
-    return ModelSpec.from_json(run.read_model_spec())
+    return ModelSpec.from_json(run.read("model.json"))
 
 
 def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
@@ -126,7 +126,7 @@ def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
     spec, on = read_spec(run), choose_device(device)
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
     network = build_network(spec, backbone, on)
-    network.load_state_dict(load_file(run.model_path))
+    network.load_state_dict(load_file(run.path("model.safetensors")))
     keep_freed_memory()
     return Predictor(network.eval(), spec.preprocessing, on), spec
 
@@ -150,7 +150,7 @@ def _judges(run: Run, model: Predictor, photos: EvaluationPhotos) -> Sequence[Pr
     one = network.networks[0] if isinstance(network, Ensemble) else network
     judges = []
     for number in range(1, max(photos.fold) + 1):
-        path = run.member(fold_name(number)).model_path
+        path = run.member(fold_name(number)).path("model.safetensors")
         if not path.exists():
             raise RunError(
                 f"Expected the network that was trained without fold {number} in {path}, but it "

@@ -93,7 +93,7 @@ def load_evaluation_photos(
         side, name = tuple(range(len(manifest.photos))), "data"
     else:
         manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))
-        divided = read_split(run.split_path, manifest)
+        divided = read_split(run.path("split.csv"), manifest)
         side, name, parts = divided.of(split), split, divided.parts
     if not side:
         raise RunError(
@@ -101,8 +101,8 @@ def load_evaluation_photos(
             "It was split with --test 0; use --split valid, or --data DIR for other photos.",
         )
     photos = EvaluationPhotos(manifest, store, side, name, None, parts)
-    if name == "valid" and run.folds_path.exists():
-        folds = read_folds(run.folds_path, manifest)
+    if name == "valid" and run.path("folds.csv").exists():
+        folds = read_folds(run.path("folds.csv"), manifest)
         photos = replace(photos, fold=tuple(folds.fold[i] for i in side))
     seen = _sealed_among(run, photos)
     if not seen:
@@ -126,7 +126,7 @@ def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:
     """How many of the photos are sealed; ``--data`` on the folder of the test opens it, too."""
     if photos.split != "data":
         return len(photos.side) if photos.split == "test" else 0
-    sealed = {row["sha256"] for row in read_csv(run.split_path) if row["split"] == "test"}
+    sealed = {row["sha256"] for row in read_csv(run.path("split.csv")) if row["split"] == "test"}
     return sum(photo.sha256 in sealed for photo in photos.photos)
 
 

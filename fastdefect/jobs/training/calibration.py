@@ -16,5 +16,5 @@ def keep_temperature(run: Run, views: str, valid: Predictions) -> Temperature | 
     if len(np.unique(valid.y_true)) < 2:
         return None
     temperature = fit_temperature(valid.y_true, valid.y_prob)
-    run.write_calibration(views, temperature.as_json())
+    run.put("calibration.json", views, temperature.as_json())
     return temperature

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.config import RECIPES, Recipe, RunConfig, apply_recipe, override
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.loaders import Preprocessing
@@ -205,8 +206,8 @@ class _Trial:
     def _evidence(
         self,
         labels: NDArray[np.int64],
-        y_prob: NDArray[np.float64],
-        shaken: NDArray[np.float64],
+        y_prob: Floats,
+        shaken: Floats,
     ) -> Evidence:
         manifest = self.data.manifest
         good = manifest.classes.index(manifest.good) if manifest.good is not None else None

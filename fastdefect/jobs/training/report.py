@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from fastdefect.aliases import Floats
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
@@ -19,7 +20,7 @@ from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.views import Ask, settle_views
 from fastdefect.metrics import Metrics, constant_prediction
 from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
-from fastdefect.run import FINISHED, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.predict import View
@@ -30,7 +31,7 @@ class FitReport:
     """What a finished or interrupted fit left: for the closing tables."""
 
     run: Run
-    reason: str
+    reason: RunStatus
     best_epoch: int | None
     metrics: dict[str, Metrics]
     verdicts: list[Verdict]
@@ -52,16 +53,18 @@ def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
     best, history = ended.history.best_epoch, ended.history.rows
     if best is None:
         return FitReport(run, ended.reason, None, {}, [], len(job.data.split.test), None)
-    plot_curves(history, run.curves_path, best_epoch=best)
+    plot_curves(history, run.path("curves.png"), best_epoch=best)
     return measure_model(run, job, ended.reason, best, log)
 
 
-def measure_model(run: Run, job: Job, reason: str, best_epoch: int | None, log: Log) -> FitReport:
+def measure_model(
+    run: Run, job: Job, reason: RunStatus, best_epoch: int | None, log: Log
+) -> FitReport:
     """Measure the model in the run's folder as ``conclude`` does, whatever it was made by.
 
     ``best_epoch`` is None for a model that is of no one epoch.
     """
-    job.learn.model.load_state_dict(load_file(run.model_path))
+    job.learn.model.load_state_dict(load_file(run.path("model.safetensors")))
     predictions = {
         name: predict(job, job.data.split.of(name), f"measuring {name}", log)
         for name in ("train", "valid")
@@ -97,7 +100,7 @@ def keep_figures(
     for name, of in predictions.items():
         metrics[name] = of.metrics()
         run.write_predictions(name, of.rows(), of.columns(), "none")
-        run.write_metrics(name, metrics[name].as_json())
+        run.put("metrics.json", name, metrics[name].as_json())
     valid = predictions["valid"]
     _tell_if_blind(metrics["valid"], spec.classes, log)
     keep_temperature(run, "none", valid)
@@ -105,22 +108,22 @@ def keep_figures(
     if deciding.views != "none":
         name = f"valid-{deciding.views}"
         metrics[name] = deciding.valid.metrics()
-        run.write_metrics(name, metrics[name].as_json())
+        run.put("metrics.json", name, metrics[name].as_json())
     swap = swap_benches(valid)
     if swap is None:
         only = spec.classes[valid.y_true[0]]
         log(Note(f"No bench swap: all validation photos are {only!r}, none lends another bench."))
     else:
-        run.write_bench_swap("valid", swap.as_json())
+        run.put("bench_swap.json", "valid", swap.as_json())
     plot_confusion(
         metrics["valid"].confusion,
         spec.classes,
-        run.confusion_path,
+        run.path("confusion.png"),
         title=f"Validation, {metrics['valid'].n} photos",
         good=spec.good,
     )
-    verdicts = judge(parse_targets(config), run.read_metrics())
-    return FitReport(run, FINISHED, None, metrics, verdicts, 0, swap)
+    verdicts = judge(parse_targets(config), run.read("metrics.json"))
+    return FitReport(run, RunStatus.FINISHED, None, metrics, verdicts, 0, swap)
 
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
@@ -140,7 +143,7 @@ def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
     """How the validation photos fare on another class's bench."""
     side, classes = job.data.split.valid, job.spec.classes
 
-    def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.float64]:
+    def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> Floats:
         return job.predictor.probabilities(photos, range(len(photos)))
 
     return bench_swap(

@@ -11,7 +11,7 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import FIXED_VIEWS, parse_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.calibration import keep_temperature
-from fastdefect.run import ENSEMBLE, TRAINING, Run
+from fastdefect.run import Run, RunKind
 from fastdefect.training.predict import View
 
 _AUTO = "auto"
@@ -43,7 +43,7 @@ def settle_views(
     if name == _AUTO:
         tried = (
             config.data.augment != "none"
-            and run.read_kind() in (TRAINING, ENSEMBLE)
+            and run.read_kind() in (RunKind.TRAINING, RunKind.ENSEMBLE)
             and len(np.unique(valid.y_true)) > 1  # photos of one class rank nothing
         )
         if tried:
@@ -51,7 +51,7 @@ def settle_views(
     elif name != "none":
         deciding = _asked(run, name, ask)
         keep_temperature(run, name, deciding.valid)
-    run.write_model_spec({**run.read_model_spec(), "views": deciding.views})
+    run.write("model.json", {**run.read("model.json"), "views": deciding.views})
     return deciding
 
 

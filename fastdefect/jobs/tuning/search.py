@@ -46,7 +46,7 @@ from fastdefect.jobs.training.interrupt import StopRequested
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.tuning.plan import TunePlan, read_trials
 from fastdefect.jobs.tuning.space import configured, for_trial
-from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.training.learner import ModelSpec
 
 # The final training takes what the trials' pace says, give or take: photos must be read for it
@@ -116,7 +116,7 @@ class Study:
 
     # ---- the search ----------------------------------------------------------------------
 
-    def search(self, limits: Limits) -> str:
+    def search(self, limits: Limits) -> RunStatus:
         """Train trial after trial; how it ended: finished, out of budget or interrupted.
 
         Finished: as many trials as were asked for are done, or no settings are left to try.
@@ -129,7 +129,7 @@ class Study:
             ended = self._go_up(trial, trials, limits)
             if ended is not None:
                 return ended
-        return FINISHED
+        return RunStatus.FINISHED
 
     def _next(self, trials: Sequence[Trial]) -> Trial | None:
         """The trial that was begun, or a new one; None if there is to be none."""
@@ -148,7 +148,7 @@ class Study:
             return None
         return Trial(number, settings_next)
 
-    def _go_up(self, trial: Trial, trials: list[Trial], limits: Limits) -> str | None:
+    def _go_up(self, trial: Trial, trials: list[Trial], limits: Limits) -> RunStatus | None:
         """Train the trial until it is stopped or complete; why the search ends here, if it does.
 
         ``trials`` and study.json follow each training.
@@ -162,11 +162,11 @@ class Study:
                 if trial.measured(rung, fold):
                     continue
                 if limits.asked():
-                    return INTERRUPTED
+                    return RunStatus.INTERRUPTED
                 reserve = self._reserve([*trials, trial], limits.minutes)
                 seconds = self._expected(trial, rung, fold, trials)
                 if not limits.budget.holds(seconds + reserve):
-                    return OUT_OF_BUDGET
+                    return RunStatus.OUT_OF_BUDGET
                 self._keep(trial, trials)
                 try:
                     reached = self._train(trial, rung, fold, limits.stop_before(reserve))
@@ -176,7 +176,7 @@ class Study:
                     self._forget(trial, rung.number, fold)
                     return None
                 if reached is None:
-                    return INTERRUPTED if limits.asked() else OUT_OF_BUDGET
+                    return RunStatus.INTERRUPTED if limits.asked() else RunStatus.OUT_OF_BUDGET
                 trial = trial.with_training(reached)
                 self._keep(trial, trials)
                 self._forget(trial, rung.number, fold)
@@ -190,19 +190,19 @@ class Study:
         if read_finished(self.run, member) is None:
             self.log(Note(self._next_words(trial, rung, fold)))
             tell = prefixed(f"trial {trial.number}", self.log, self._told)
-            if train_member(self.run, member, self.photos, tell, stop) == INTERRUPTED:
+            if train_member(self.run, member, self.photos, tell, stop) == RunStatus.INTERRUPTED:
                 return None
         finished = read_finished(self.run, member)
         if finished is None:
             raise RunError(f"{self.run.member(member.name).folder} was changed in the meantime.")
-        spec = ModelSpec.from_json(finished.run.read_model_spec())
+        spec = ModelSpec.from_json(finished.run.read("model.json"))
         predictions = read_predictions(finished.predictions_path, spec.classes, spec.good)
         return measure(predictions, rung.number, fold, finished.seconds)
 
     def _keep(self, trial: Trial, trials: list[Trial]) -> None:
         """Put the trial at its place in ``trials``, and all of them in study.json."""
         trials[trial.number - 1 :] = [trial]
-        self.run.write_study([each.as_json() for each in trials])
+        self.run.write("study.json", {"trials": [each.as_json() for each in trials]})
 
     def _forget(self, trial: Trial, rung: int, fold: int) -> None:
         """Delete the folder of a training whose figures are kept."""
@@ -210,7 +210,7 @@ class Study:
 
     # ---- the winner ----------------------------------------------------------------------
 
-    def train_best(self, trial: Trial, limits: Limits) -> str:
+    def train_best(self, trial: Trial, limits: Limits) -> RunStatus:
         """Train the winner as ``fit`` would, on train and beside valid; how it ended.
 
         Finished, interrupted, or out of budget, if it should take longer than what is left. Once
@@ -218,7 +218,7 @@ class Study:
         """
         member = self.best_member(trial)
         if read_finished(self.run, member) is not None:
-            return FINISHED
+            return RunStatus.FINISHED
         seconds = self._expected_final(trial, member)
         if not limits.budget.holds(seconds):
             self.log(
@@ -228,7 +228,7 @@ class Study:
                     "warning",
                 )
             )
-            return OUT_OF_BUDGET
+            return RunStatus.OUT_OF_BUDGET
         split = self.photos.base
         self.log(
             Note(
@@ -239,7 +239,7 @@ class Study:
         self.photos.keep_for([member])
         tell = prefixed(BEST, self.log, self._told)
         ended = train_member(self.run, member, self.photos, tell, limits.asked)
-        return INTERRUPTED if ended == INTERRUPTED else FINISHED
+        return RunStatus.INTERRUPTED if ended == RunStatus.INTERRUPTED else RunStatus.FINISHED
 
     # ---- what it takes -------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ class Study:
         """Seconds for the next training, less what it has behind it; 0 if nobody knows."""
         whole = expected_seconds(self._effort(trial, rung, fold), self._paces(trials)) or 0.0
         own = self.run.member(_name(trial, rung.number, fold))
-        behind = seconds_of(own) if own.checkpoint_path.exists() else 0.0
+        behind = seconds_of(own) if own.path("checkpoint.safetensors").exists() else 0.0
         return max(whole - behind, 0.0)
 
     def _expected_final(self, trial: Trial, member: Member) -> float:
@@ -269,7 +269,8 @@ class Study:
         paces = self._paces(read_trials(self.run))
         whole = expected_seconds(self._final_effort(trial), paces) or 0.0
         own = self.run.member(BEST)
-        begun = own.checkpoint_path.exists() and own.read_config() == absolute(member.config)
+        begun = own.path("checkpoint.safetensors").exists()
+        begun = begun and own.read_config() == absolute(member.config)
         return max(whole - (seconds_of(own) if begun else 0.0), 0.0)
 
     def _paces(self, trials: Sequence[Trial]) -> list[tuple[Effort, float]]:

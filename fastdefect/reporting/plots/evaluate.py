@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
@@ -23,8 +24,7 @@ from fastdefect.reporting.plots.threshold_panels import (
     limit_to_percent,
 )
 from fastdefect.reporting.sheets.contact_sheet import clean
-
-Floats = NDArray[np.float64]
+from fastdefect.text import percent
 
 # Okabe and Ito's palette, told apart by colour-blind eyes.
 _CLASSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -238,7 +238,7 @@ def _draw_precision_recall(
         _plot_curve(panel, curve, recall, precision, f"AP {area:.4f}", drawstyle="steps-post")
     if drawn[0].main:
         share = float(drawn[0].positive.mean())
-        label = f"by chance: {100 * share:.1f} % of the photos"
+        label = f"by chance: {percent(share)} of the photos"
         panel.axhline(100 * share, color=FAINT, linewidth=0.9, linestyle=DASHED, label=label)
     if threshold is not None and main is not None and main.defined:
         _, caught, precision_there = _operating_point(main, threshold)

@@ -12,7 +12,9 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
+from fastdefect.text import careful_percent
 
 # Okabe and Ito's palette, told apart by colour-blind eyes. One meaning a colour throughout:
 # blue is training, vermilion is validation.
@@ -24,7 +26,7 @@ _BLUES = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9ecae1", "#21
 
 # ---- curves
 
-_History = Mapping[str, NDArray[np.float64]]
+_History = Mapping[str, Floats]
 _LAYOUT: list[Any] = [["loss"] * 3 + ["accuracy"] * 3, ["f1", "f1", "auc", "auc", "lr", "lr"]]
 _COLUMNS = (
     "epoch",
@@ -68,7 +70,7 @@ def plot_curves(
         panels["loss"].legend()
 
 
-def _column(rows: Sequence[Mapping[str, float | None]], name: str) -> NDArray[np.float64]:
+def _column(rows: Sequence[Mapping[str, float | None]], name: str) -> Floats:
     values = (row.get(name) for row in rows)
     column = np.array([math.nan if value is None else float(value) for value in values])
     column[~np.isfinite(column)] = math.nan
@@ -121,7 +123,7 @@ def _limit_to_one(panel: Axes, one: float = 1.0) -> None:
     panel.set_ylim(max(low, 0.0), one + 0.04 * (one - max(low, 0.0)))
 
 
-def _over_epochs(panel: Axes, epochs: NDArray[np.float64], best_epoch: int | None) -> None:
+def _over_epochs(panel: Axes, epochs: Floats, best_epoch: int | None) -> None:
     panel.set_xlabel("epoch")
     panel.set_xlim(epochs.min() - 0.5, epochs.max() + 0.5)
     panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -226,7 +228,7 @@ def _draw_cell(
     row: int,
     column: int,
     matrix: NDArray[np.int64],
-    shares: NDArray[np.float64],
+    shares: Floats,
     good: int | None,
     size: float,
 ) -> None:
@@ -241,17 +243,8 @@ def _draw_cell(
     panel.text(
         column, row - 0.02, f"{photos:,}", va="bottom", ha="center", fontsize=size, color=ink
     )
-    below = f"{_percent(share)}\n{kind}" if kind and few else _percent(share)
+    below = f"{careful_percent(share)}\n{kind}" if kind and few else careful_percent(share)
     panel.text(column, row + 0.04, below, va="top", ha="center", fontsize=0.75 * size, color=ink)
-
-
-def _percent(share: float) -> str:
-    """One digit after the point, but never 0 or 100 for what is only almost so."""
-    if share in (0.0, 1.0):
-        return f"{100 * share:.0f} %"
-    if share < 0.0005:
-        return "< 0.1 %"
-    return "> 99.9 %" if share > 0.9995 else f"{100 * share:.1f} %"
 
 
 def _mistakes(matrix: NDArray[np.int64], good: int) -> list[tuple[str, str]]:
@@ -266,7 +259,8 @@ def _mistakes(matrix: NDArray[np.int64], good: int) -> list[tuple[str, str]]:
 
 
 def _of(part: int, whole: int, what: str) -> str:
-    return f"{part:,} of {whole:,} {what}" + (f" ({_percent(part / whole)})" if whole else "")
+    share = f" ({careful_percent(part / whole)})" if whole else ""
+    return f"{part:,} of {whole:,} {what}{share}"
 
 
 # ---- learning-rate search
@@ -311,7 +305,7 @@ def plot_lr_find(
         )
 
 
-def _loss_limits(values: NDArray[np.float64]) -> tuple[float, float]:
+def _loss_limits(values: Floats) -> tuple[float, float]:
     # The last losses are a hundred times the first, and the valley is what one looks for.
     low, start = float(values.min()), float(np.median(values[: max(1, len(values) // 5)]))
     fall = max(start - low, 0.05 * abs(start), 1e-6)

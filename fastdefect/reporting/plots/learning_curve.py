@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fastdefect.evaluation.learning_curve import PowerLaw
 from fastdefect.reporting.plots.style import INK, drawing
+from fastdefect.text import percent
 
 _LAW, _FORECAST = "#0072b2", "#d55e00"
 _DASHED: Any = (0, (4, 3))
@@ -67,13 +68,7 @@ def _draw_law(panel: Axes, law: PowerLaw, sizes: Sequence[float], unit: str) -> 
         panel.plot([each.n for each in some], errors, color=_LAW, linestyle=dashes, label=label)
     twice = ahead[-1]
     least, most = twice.interval
-    said = (
-        f"at {twice.n:,.0f} {unit}: {_percent(twice.error)} ({_percent(least)} to {_percent(most)})"
-    )
+    said = f"at {twice.n:,.0f} {unit}: {percent(twice.error)} ({percent(least)} to {percent(most)})"
     away = 100 * np.maximum([[twice.error - least], [most - twice.error]], 0)
     style: dict[str, Any] = {"fmt": "D", "markersize": 6, "capsize": 4, "zorder": 5}
     panel.errorbar([twice.n], [100 * twice.error], away, color=_FORECAST, label=said, **style)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

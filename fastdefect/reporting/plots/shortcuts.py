@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import THUMBNAIL, Appearance
 from fastdefect.data.audit.shortcut_features import CORNER, RING
 from fastdefect.data.audit.shortcuts import Probe
@@ -100,7 +101,7 @@ def _short(name: str) -> str:
 def _draw_borders(
     figure: SubFigure,
     thumbnails: Sequence[NDArray[np.uint8]],
-    border: NDArray[np.float64],
+    border: Floats,
     of_class: Sequence[NDArray[np.int64]],
     names: Sequence[str],
 ) -> None:
@@ -109,7 +110,7 @@ def _draw_borders(
     ``of_class`` are the indices of the photos of each class, ``border`` how bright each is.
     """
     examples = _TILES // len(names) - 1
-    tiles: list[tuple[NDArray[np.float64], str, str]] = []
+    tiles: list[tuple[Floats, str, str]] = []
     for photos, name, colour in zip(of_class, names, _COLOURS, strict=False):
         mean = np.zeros(thumbnails[0].shape)
         for i in photos:
@@ -133,9 +134,7 @@ def _draw_borders(
 # ---- the light
 
 
-def _draw_light(
-    panel: Axes, groups: Sequence[NDArray[np.float64]], names: Sequence[str], title: str
-) -> None:
+def _draw_light(panel: Axes, groups: Sequence[Floats], names: Sequence[str], title: str) -> None:
     """A row for each class: how many of its photos are how bright, and their median."""
     for row, (values, colour) in enumerate(zip(groups, _COLOURS, strict=False)):
         share = np.histogram(values, _BINS)[0].astype(np.float64)

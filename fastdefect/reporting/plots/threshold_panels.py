@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.reporting.plots.style import FAINT, INK
-
-Floats = NDArray[np.float64]
+from fastdefect.text import percent
 
 # Of Okabe and Ito's palette. The mistakes have the colours that they have in the confusion matrix.
 ESCAPE, OVERKILL, CHOSEN = "#d55e00", "#e69f00", "#0072b2"
@@ -123,7 +123,7 @@ def _draw_bins(
     # At a share of 0 or 1 rounding may put the interval's end on the wrong side of it.
     away = np.maximum([seen - low, high - seen], 0)
     panel.errorbar(said, seen, away, fmt="none", ecolor=colour, elinewidth=1, alpha=0.7)
-    label = f"{name}: calibration error {error:.1f} %"
+    label = f"{name}: calibration error {percent(error / 100)}"
     panel.plot(said, seen, color=colour, linewidth=1.1, label=label)
     style: dict[str, Any] = {"marker": marker, "alpha": 0.8, "linewidths": 0, "zorder": 3}
     area = 8 + 150 * photos / photos.max()

@@ -6,6 +6,7 @@ from statistics import fmean
 
 from fastdefect.evaluation.ablation import Gain, Span, Step, gain_of, spans
 from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import number_text, percent
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 
@@ -77,8 +78,8 @@ def _row(
     return (
         f"({step.title})" if step.aside else step.title,
         _over(f"{means['f1']:.4f}", gain_text(gained.get("f1"), points=False)),
-        _over(f"{means['accuracy']:.2%}", gain_text(gained.get("accuracy"), points=True)),
-        f"{100 * means['gap']:+.1f} pts" if math.isfinite(means["gap"]) else "-",
+        _over(percent(means["accuracy"], 2), gain_text(gained.get("accuracy"), points=True)),
+        number_text(100 * means["gap"], "{:+.1f} pts"),
         step.claim or "-",
         _evidence(judged, step.claim),
         str(len(by_seed)),

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fastdefect.data.audit.audit import Audit
 from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.parts.connected import connected
 from fastdefect.data.photos import Photo
 from fastdefect.files import atomic_path
 from fastdefect.reporting.sheets.contact_sheet import (
@@ -46,7 +45,7 @@ def findings_table(findings: Sequence[Finding]) -> TableData:
     order = list(_SIGNS)
     ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
     if not ranked:
-        return TableData("Findings", ("finding",), (("Nothing was found.",),))
+        return TableData("Findings", ("finding",), (), empty="Nothing was found.")
     last = len(ranked) - 1
     rows = tuple(
         # An empty line keeps one finding from running into the next.
@@ -246,8 +245,8 @@ class _Repeats:
         same = [(i, first_of.setdefault(digest, i)) for i, digest in enumerate(self.files)]
         linked = [(link.one, link.other) for link in audit.links]
         copies = [(link.one, link.other) for link in audit.links if link.copy]
-        self.shots = _joined(len(self.photos), [*same, *copies])
-        self.found = _joined(len(self.photos), [*same, *linked])
+        self.shots = connected(len(self.photos), [*same, *copies])
+        self.found = connected(len(self.photos), [*same, *linked])
         # Photos that seem to show a part of which others, of another given part, are.
         given = [photo.part for photo in self.photos]
         self.torn = {
@@ -361,10 +360,3 @@ class _Repeats:
                 for cost, other, turned in self.ties[i]:
                     heapq.heappush(ahead, (cost, other, mirrored != turned))
         return hands
-
-
-def _joined(n: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """A number for each of ``n`` photos, the same for those that pairs connect."""
-    one, other = np.array(pairs, np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(one)), (one, other)), shape=(n, n))
-    return tuple(connected_components(graph, directed=False)[1].tolist())

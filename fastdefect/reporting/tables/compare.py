@@ -154,7 +154,8 @@ def changes_table(comparison: Comparison, before: str, after: str) -> TableData:
             more.append(f"{len(found) - _MOST_PARTS} more: {kind}")
     title = f"Parts decided otherwise, {before} -> {after}"
     if not rows:
-        return TableData(title, ("change",), (("No photo is decided otherwise.",),))
+        none = f"{before} -> {after}: no photo is decided otherwise."
+        return TableData(title, ("change",), (), empty=none)
     note = f"{'; '.join(more)}. All are in compare.json." if more else ""
     return TableData(title, ("change", "part", "photos", "which"), tuple(rows), note, marks)
 
@@ -165,7 +166,7 @@ def settings_table(
     """The settings that are not the same in all runs, a column for each run."""
     title = "Settings that differ"
     if not settings:
-        return TableData(title, ("setting",), (("All are the same.",),))
+        return TableData(title, ("setting",), (), empty="All settings are the same.")
     rows = tuple((name, *map(_setting_text, values)) for name, values in settings)
     return TableData(title, ("setting", *names), rows)
 

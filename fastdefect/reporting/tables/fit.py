@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.evaluation.robustness.background_swap import BenchSwap
-from fastdefect.evaluation.statistics.intervals import Interval, Spread
+from fastdefect.evaluation.statistics.intervals import Spread
 from fastdefect.evaluation.statistics.paired import McNemar
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import HEADLINE, METRICS, Metrics, lower_is_better
@@ -261,7 +262,6 @@ def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
             )
             for row in rows
         ),
-        "Figures are on validation; of a cross-validation, on all held-out photos."
-        if rows
-        else "No runs yet: `fastdefect fit` makes one.",
+        "Metrics are on validation; of a cross-validation, on all held-out photos.",
+        empty="No runs yet: `fastdefect fit` makes one.",
     )

@@ -30,7 +30,8 @@ def suspects_table(predictions: Predictions, suspects: Sequence[Suspect]) -> Tab
     """
     n, classes = len(predictions.names), predictions.classes
     if not suspects:
-        return TableData(f"None of {counted(n, 'label')} is in doubt", ("photo",), ())
+        none = f"None of {counted(n, 'label')} is in doubt."
+        return TableData("Labels to look at again", ("photo",), (), empty=none)
     several = any(suspect.part_photos > 1 for suspect in suspects)
     rows = [
         (

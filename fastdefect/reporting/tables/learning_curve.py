@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.evaluation.learning_curve import Forecast, PowerLaw
 from fastdefect.reporting.tables.fit import metric_text
 from fastdefect.reporting.tables.table_data import TableData
-from fastdefect.text import counted
+from fastdefect.text import counted, percent
 
 ERROR = "1 - F1"
 
@@ -62,7 +63,7 @@ def learning_table(
                 f"{forecast.n:,.0f}",
                 "-",
                 "-",
-                _percent(forecast.error),
+                percent(forecast.error),
                 f"{_to(forecast.interval)} (95 %)",
                 "-",
                 "-",
@@ -89,7 +90,7 @@ def _row(points: Sequence[CurvePoint]) -> tuple[str, ...]:
         _count([each.parts for each in points]),
         _count([each.photos for each in points]),
         str(len(points)),
-        _percent(fmean(errors)),
+        percent(fmean(errors)),
         _to((min(errors), max(errors))),
         metric_text("escape_rate", fmean(each.escape_rate for each in points)),
         metric_text("overkill_rate", fmean(each.overkill_rate for each in points)),
@@ -121,8 +122,8 @@ def _law_lines(outlook: Outlook | None) -> list[str]:
         f"error = {law.scale:.3g} x parts ^ -{law.exponent:.2f} "
         f"(95 %: {low:.2f} to {high:.2f}, 0 being flat).",
         f"Twice the parts, {twice.n:,.0f} instead of {now.n:,.0f}: error from "
-        f"{_percent(now.error)} to {_percent(twice.error)} "
-        f"[{_percent(twice.interval[0])}, {_percent(twice.interval[1])}].",
+        f"{percent(now.error)} to {percent(twice.error)} "
+        f"[{percent(twice.interval[0])}, {percent(twice.interval[1])}].",
     ]
     if law.flat:
         lines.append(
@@ -137,9 +138,5 @@ def _count(numbers: Sequence[int]) -> str:
     return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
-def _to(ends: tuple[float, float]) -> str:
-    return f"{_percent(ends[0])} to {_percent(ends[1])}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+def _to(ends: Interval) -> str:
+    return f"{percent(ends[0])} to {percent(ends[1])}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastdefect.aliases import Interval
 from fastdefect.evaluation.compare import SUFFICIENT, SUFFICIENT_FOR_PROBABILITIES, Comparison
 from fastdefect.evaluation.targets import Verdict
 from fastdefect.reporting.tables.compare import blindness
@@ -63,7 +64,7 @@ def _row(
     return (title, *cells, told, target, met)
 
 
-def _interval(name: str, interval: tuple[float, float] | None) -> str:
+def _interval(name: str, interval: Interval | None) -> str:
     if interval is None:
         return ""
     low, high = (change_text(name, 0.0, end) for end in interval)

@@ -14,7 +14,7 @@ from fastdefect.evaluation.robustness.stress import (
 )
 from fastdefect.reporting.tables.fit import metric_text, opened_text
 from fastdefect.reporting.tables.table_data import TableData
-from fastdefect.text import counted
+from fastdefect.text import counted, percent
 
 _Row = tuple[str, ...]
 
@@ -107,7 +107,7 @@ class _Cells:
         of = point.flips if self.alone else point.parts
         if of.interval is None:
             return "-"
-        span = " to ".join(map(_percent, of.interval))
+        span = " to ".join(map(percent, of.interval))
         return span if self.alone else f"{of.flips} of {of.n} ({span})"
 
     def _if_limited(self, text: str) -> _Row:
@@ -115,7 +115,7 @@ class _Cells:
 
 
 def _flips(point: StressPoint) -> str:
-    return f"{_percent(point.flips.share)} ({point.flips.flips} of {point.flips.n})"
+    return f"{percent(point.flips.share)} ({point.flips.flips} of {point.flips.n})"
 
 
 def _rates(mistakes: Mistakes) -> _Row:
@@ -128,10 +128,6 @@ def _rates(mistakes: Mistakes) -> _Row:
 def _rate(name: str, value: float, count: int, total: int) -> str:
     text = metric_text(name, value)
     return text if text == "-" else f"{text} ({count} of {total})"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
 
 
 def _caption(report: StressReport, limits: Limits, decision: Decision) -> str:
@@ -204,7 +200,7 @@ def _in_one_direction(found: Break, points: Mapping[float, StressPoint]) -> str:
 
 def _shares(broken: Sequence[str], flips: float, mistakes: Mistakes) -> str:
     of = {
-        "flips": _percent(flips),
+        "flips": percent(flips),
         "escape": metric_text("escape_rate", mistakes.escape_rate),
         "overkill": metric_text("overkill_rate", mistakes.overkill_rate),
     }

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastdefect.evaluation.statistics.intervals import Interval
+from fastdefect.aliases import Interval
 from fastdefect.evaluation.tuning.effects import FEWEST, Effect
 from fastdefect.evaluation.tuning.halving import Rung, Trial
 from fastdefect.metrics import Metrics

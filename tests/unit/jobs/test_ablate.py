@@ -19,7 +19,7 @@ from fastdefect.jobs import ablate as job
 from fastdefect.jobs.trained.decision import Judged
 from fastdefect.metrics import score
 from fastdefect.reporting.tables.ablate import ablation_table
-from fastdefect.run import FINISHED, INTERRUPTED, OUT_OF_BUDGET, QUICK_TEST, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, list_runs, open_run, summarise
 
 N_VALID = 12
@@ -115,7 +115,7 @@ def test_all_steps_of_a_seed_come_before_those_of_the_next(
     assert played.begun == [f"{name}-seed-{seed}" for seed in (7, 8) for name in trained]
     assert len(trained) > 10
     assert not {"pretrained", "freeze", "tta"} & set(trained)  # no weights were asked for
-    assert done.series.reason == FINISHED
+    assert done.series.reason == RunStatus.FINISHED
 
 
 def test_a_seed_has_one_split_and_its_own(
@@ -130,7 +130,7 @@ def test_a_seed_has_one_split_and_its_own(
     assert splits["old-seed-8"].test == of_seven[0].test != ()
     parts = of_seven[0].parts
     assert not {parts[i] for i in of_seven[0].train} & {parts[i] for i in of_seven[0].valid}
-    kept = Run(tmp_path / "ab").split_path
+    kept = Run(tmp_path / "ab").path("split.csv")
     assert read_split(kept, played.data["old-seed-7"].manifest) == of_seven[0]
 
 
@@ -258,12 +258,12 @@ def test_what_is_written_is_what_is_told_without_the_folder(
 def test_a_figure_that_is_not_defined_is_null(
     config: RunConfig, played: Played, three: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Run.write_metrics
+    put = Run.put
 
-    def without_auc(self: Run, split: str, metrics: Any) -> None:
-        write(self, split, {**metrics, "auc": float("nan")})
+    def without_auc(self: Run, name: str, split: str, metrics: Any) -> None:
+        put(self, name, split, {**metrics, "auc": float("nan")})
 
-    monkeypatch.setattr(Run, "write_metrics", without_auc)
+    monkeypatch.setattr(Run, "put", without_auc)
     report = _start(config, tmp_path)
     assert report.gains["arch"]["auc"].by_seed == ()
     json.dumps(report.as_json(), allow_nan=False)
@@ -291,7 +291,7 @@ def test_the_budget_is_kept_and_leaves_whole_seeds(
 ) -> None:
     """Ten seconds each: three trainings fit into 35, the fourth would end at 40."""
     report = _start(config, tmp_path, budget_minutes=35 / 60)
-    assert report.series.reason == OUT_OF_BUDGET
+    assert report.series.reason == RunStatus.OUT_OF_BUDGET
     assert (list(report.figures), asked) == (["old", "arch"], [])  # nor time for predictions
     assert played.begun == ["old-seed-7", "arch-seed-7", "old-seed-8"]
     assert [member.name for member in report.series.left] == ["arch-seed-8"]
@@ -304,7 +304,7 @@ def test_the_budget_is_kept_and_leaves_whole_seeds(
 
     again = job.resume(Run(tmp_path / "ab"), budget_minutes=None, on_event=silent)
     assert played.begun == ["old-seed-7", "arch-seed-7", "old-seed-8", "arch-seed-8"]
-    assert again.series.reason == FINISHED
+    assert again.series.reason == RunStatus.FINISHED
     assert again.gains["arch"]["accuracy"].by_seed == pytest.approx((3 / 12, 2 / 12))
     assert again.figures["old"] == report.figures["old"]
 
@@ -358,11 +358,11 @@ def test_ctrl_c_leaves_figures_and_asks_for_no_more_predictions(
 ) -> None:
     played.stops = "old-seed-8"
     report = _start(config, tmp_path)
-    assert report.series.reason == INTERRUPTED
+    assert report.series.reason == RunStatus.INTERRUPTED
     assert (list(report.figures), asked) == (["old", "arch"], [])
     played.stops = ""
     again = job.resume(Run(tmp_path / "ab"), budget_minutes=None, on_event=silent)
-    assert again.series.reason == FINISHED
+    assert again.series.reason == RunStatus.FINISHED
     assert list(again.figures) == ["old", "arch", "tta"]
 
 
@@ -435,7 +435,7 @@ def test_a_damaged_plan_is_told(
 def test_another_kind_is_not_resumed_and_its_command_is_named(
     config: RunConfig, tmp_path: Path
 ) -> None:
-    quick = create_run(tmp_path, "quick", config, "c", kind=QUICK_TEST)
+    quick = create_run(tmp_path, "quick", config, "c", kind=RunKind.QUICK_TEST)
     with pytest.raises(RunError, match="no ablation but a quick test") as caught:
         job.resume(quick, budget_minutes=None, on_event=silent)
     assert f"fastdefect quick-test --resume {quick.folder}" in caught.value.hint
@@ -460,6 +460,11 @@ def test_it_is_listed_with_its_trainings(
     _start(config, tmp_path)
     assert [run.name for run in list_runs(tmp_path)] == ["ab"]
     row = summarise(open_run(None, tmp_path))
-    assert (row["name"], row["trainings"], row["status"], row["valid"]) == ("ab", 4, FINISHED, {})
+    assert (row["name"], row["trainings"], row["status"], row["valid"]) == (
+        "ab",
+        4,
+        RunStatus.FINISHED,
+        {},
+    )
     rows = read_csv(tmp_path / "ab" / "split.csv")
     assert sum(entry["split"] == "valid" for entry in rows) == N_VALID

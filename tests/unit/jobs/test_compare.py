@@ -24,7 +24,7 @@ from fastdefect.events import Event, Note, OnEvent, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.compare import CompareReport, compare
 from fastdefect.jobs.trained.request import Request
-from fastdefect.run import MEMBER, QUICK_TEST, Run
+from fastdefect.run import Run, RunKind
 from fastdefect.training.backbones import build_backbone, contiguous_state
 from fastdefect.training.baseline import SMALL_CNN
 from fastdefect.training.head import build_head
@@ -136,8 +136,9 @@ def test_the_order_of_the_photos_is_of_no_account(runs: Path, tmp_path: Path) ->
 def test_each_decides_at_its_own_operating_point(runs: Path, tmp_path: Path) -> None:
     said = _with({DEFECTS[0]: 0.3})
     before, after = (made_run(runs, name, ROWS, said) for name in "ab")
-    after.write_operating_point(
-        {"views": "none", "temperature": 1.0, "threshold": 0.25, "high": None, "said": "by cost"}
+    after.write(
+        "operating_point.json",
+        {"views": "none", "temperature": 1.0, "threshold": 0.25, "high": None, "said": "by cost"},
     )
     report = _compare(tmp_path, before, after)
     (change,) = report.pairs[0].comparison.changes
@@ -253,7 +254,7 @@ def _model(run: Run, seed: int) -> Run:
     backbone, _ = build_backbone(SMALL_CNN, "none", SIZE)
     # As vision_learner nests them.
     model = nn.Sequential(nn.Sequential(backbone.body), build_head(128, 2, spatial=True))
-    save_file(contiguous_state(model), run.model_path)
+    save_file(contiguous_state(model), run.path("model.safetensors"))
     return run
 
 
@@ -274,7 +275,7 @@ def models(tmp_path: Path, runs: Path) -> tuple[Run, Run]:
 
 def test_the_test_is_opened_and_noted_in_each_run(models: tuple[Run, Run], tmp_path: Path) -> None:
     report = _compare(tmp_path / "out", *models, split="test")
-    n = sum(row["split"] == "test" for row in read_csv(models[0].split_path))
+    n = sum(row["split"] == "test" for row in read_csv(models[0].path("split.csv")))
     assert (report.pairs[0].comparison.n, report.pairs[0].opening) == (n, 1)
     for run in models:
         (noted,) = run.read_openings()
@@ -293,9 +294,9 @@ def test_members_of_a_series_share_a_test_that_is_opened_once(
     alone = Run(shutil.copytree(one.folder, tmp_path / "elsewhere" / "alone"))
     alone.note_opening("fastdefect evaluate", "a look")
     parent = Run(one.folder.parent)
-    parent.begin(one.read_config(), "fastdefect quick-test", QUICK_TEST, datetime.now(UTC))
+    parent.begin(one.read_config(), "fastdefect quick-test", RunKind.QUICK_TEST, datetime.now(UTC))
     for run in models:
-        run.update_state(kind=MEMBER)
+        run.update_state(kind=RunKind.MEMBER)
 
     events: list[Event] = []
     out = tmp_path / "out"
@@ -316,9 +317,9 @@ def test_members_of_a_series_share_a_test_that_is_opened_once(
 def test_a_refused_comparison_opens_nothing(models: tuple[Run, Run], tmp_path: Path) -> None:
     rows = [
         {**row, "split": "test" if row["split"] == "valid" else row["split"]}
-        for row in read_csv(models[1].split_path)
+        for row in read_csv(models[1].path("split.csv"))
     ]
-    models[1].write_split(rows)
+    models[1].write("split.csv", rows)
     with pytest.raises(DataError, match="not split alike"):
         _compare(tmp_path, *models, split="test")
     assert models[0].read_openings() == models[1].read_openings() == []
@@ -326,7 +327,9 @@ def test_a_refused_comparison_opens_nothing(models: tuple[Run, Run], tmp_path: P
 
 def test_other_photos_need_no_common_split(models: tuple[Run, Run], tmp_path: Path) -> None:
     one, other = models
-    other.write_split([{**row, "split": "train"} for row in read_csv(other.split_path)])
+    other.write(
+        "split.csv", [{**row, "split": "train"} for row in read_csv(other.path("split.csv"))]
+    )
     new = photo_folder(tmp_path / "line 2", [(f"{c}/{i}.png", c) for c in ("defect", "good")
                                              for i in range(40, 48)])  # fmt: skip
     for path in new.rglob("*.png"):
@@ -341,13 +344,13 @@ def test_other_photos_need_no_common_split(models: tuple[Run, Run], tmp_path: Pa
 
 def test_photos_that_a_run_knows_are_told_of(models: tuple[Run, Run], tmp_path: Path) -> None:
     one, other = models
-    known = [row for row in read_csv(one.split_path) if row["split"] == "train"][:3]
-    known += [row for row in read_csv(one.split_path) if row["split"] == "valid"][:2]
+    known = [row for row in read_csv(one.path("split.csv")) if row["split"] == "train"][:3]
+    known += [row for row in read_csv(one.path("split.csv")) if row["split"] == "valid"][:2]
     for row in known:
         target = tmp_path / "again" / row["label"] / Path(row["path"]).name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(one.read_config().data.data / row["path"], target)
-    other.write_split([{**row, "sha256": "0"} for row in read_csv(other.split_path)])
+    other.write("split.csv", [{**row, "sha256": "0"} for row in read_csv(other.path("split.csv"))])
     events: list[Event] = []
     _compare(tmp_path / "out", one, other, data=tmp_path / "again", on_event=events.append)
     (warning,) = [text for text in _warnings(events) if "trained or tuned" in text]
@@ -362,12 +365,13 @@ def test_a_model_that_knows_more_classes_can_be_asked_too(
     torch.manual_seed(5)
     backbone, _ = build_backbone(SMALL_CNN, "none", SIZE)
     model = nn.Sequential(nn.Sequential(backbone.body), build_head(128, 3, spatial=True))
-    save_file(contiguous_state(model), other.model_path)
-    spec = other.read_model_spec()
-    other.write_model_spec({**spec, "classes": ["dent", "good", "defect"]})
+    save_file(contiguous_state(model), other.path("model.safetensors"))
+    spec = other.read("model.json")
+    other.write("model.json", {**spec, "classes": ["dent", "good", "defect"]})
     other.predictions_path("valid").unlink()
-    other.write_operating_point(
-        {"views": "none", "temperature": 1.0, "threshold": 0.0, "high": None, "said": "all"}
+    other.write(
+        "operating_point.json",
+        {"views": "none", "temperature": 1.0, "threshold": 0.0, "high": None, "said": "all"},
     )
     report = _compare(tmp_path / "out", one, other, data=one.read_config().data.data)
     figures = report.pairs[0].comparison.figures

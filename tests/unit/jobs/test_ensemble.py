@@ -13,7 +13,7 @@ from fastdefect.events import silent
 from fastdefect.jobs import ablate, ensemble, learning_curve, quick_test
 from fastdefect.jobs.series.photos import SeriesPhotos
 from fastdefect.jobs.series.series import seeds_from
-from fastdefect.run import TRAINING
+from fastdefect.run import RunKind
 from fastdefect.run_registry import create_run
 
 LAST = 2**32 - 1
@@ -71,6 +71,6 @@ def test_a_series_compares_single_networks(
 
 
 def test_another_run_is_no_ensemble(config: RunConfig, tmp_path: Path) -> None:
-    run = create_run(tmp_path, "one", config, "fit", kind=TRAINING)
+    run = create_run(tmp_path, "one", config, "fit", kind=RunKind.TRAINING)
     with pytest.raises(RunError, match="is no ensemble but a training"):
         ensemble.resume(run, on_event=silent)

@@ -15,7 +15,7 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.label_check import LabelCheck, label_check
-from fastdefect.run import CROSS_VALIDATION, TRAINING, Run
+from fastdefect.run import Run, RunKind
 from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
 
@@ -41,25 +41,27 @@ def predictions() -> Predictions:
     return Predictions(tuple(name for name, *_ in rows), CLASSES, "good", y_true, y_prob)
 
 
-def made_run(data: Path, kind: str = CROSS_VALIDATION, given: Predictions | None = None) -> Run:
+def made_run(
+    data: Path, kind: RunKind = RunKind.CROSS_VALIDATION, given: Predictions | None = None
+) -> Run:
     """What ``fit`` leaves of such predictions, with folds or without."""
     run = create_run(data.parent / "runs", "x", RunConfig(data=DataConfig(data)), "fit", kind=kind)
     given = given or predictions()
     part_of = {name: part for name, _, part in castings_of(16, 2)}
     parts = [{"part": part_of[name]} for name in given.names]
     spec = ModelSpec("none", CLASSES, "good", Preprocessing(16, "squish", (0.5,) * 3, (0.5,) * 3))
-    if kind == TRAINING:
-        run.write_model_spec(spec.as_json())
-        run.model_path.write_bytes(b"weights")
+    if kind == RunKind.TRAINING:
+        run.write("model.json", spec.as_json())
+        run.path("model.safetensors").write_bytes(b"weights")
         run.write_predictions("valid", given.rows(), given.columns(), "none")
         sides = {"split": "valid", "sha256": ""}
-        run.write_split([
+        run.write("split.csv", [
             {"path": row["path"], "label": row["label"], **part, **sides}
             for row, part in zip(given.rows(), parts, strict=True)
         ])  # fmt: skip
         return run
     run.fold(1).folder.mkdir()
-    run.fold(1).write_model_spec(spec.as_json())
+    run.fold(1).write("model.json", spec.as_json())
     rows = [{**row, "fold": 1, **part} for row, part in zip(given.rows(), parts, strict=True)]
     run.write_predictions("oof", rows, [*given.columns(), "fold", "part"], "none")
     return run
@@ -119,14 +121,14 @@ def test_only_so_many_are_shown_but_all_are_listed(data: Path) -> None:
 
 def test_an_ordinary_run_is_asked_about_its_validation_photos_alone(data: Path) -> None:
     events: list[Event] = []
-    found = check(made_run(data, TRAINING), events=events)
+    found = check(made_run(data, RunKind.TRAINING), events=events)
     assert found.source == "valid"
     assert found.rows()[0]["path"] == "defect/8-1.png"
     assert "Only the 32 validation photos of x" in notes(events)
     assert "fastdefect fit --final folds" in notes(events)
 
 
-@pytest.mark.parametrize("kind", [CROSS_VALIDATION, TRAINING])
+@pytest.mark.parametrize("kind", [RunKind.CROSS_VALIDATION, RunKind.TRAINING])
 def test_the_test_stays_sealed(data: Path, kind: str) -> None:
     run = made_run(data, kind)
     check(run)
@@ -192,8 +194,22 @@ def test_predictions_without_parts(data: Path) -> None:
         check(run)
 
 
+def test_what_to_do_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    data = photo_folder(tmp_path / "my parts" / "data", castings_of(16, 2), "part")
+    run, given = made_run(data), predictions()
+    pasted = f'fastdefect fit --resume "{run.folder}"'
+    run.write_predictions("oof", given.rows(), given.columns(), "none")
+    with pytest.raises(RunError, match="names no parts") as caught:
+        check(run)
+    assert caught.value.hint.endswith(pasted)
+    run.predictions_path("oof").unlink()
+    with pytest.raises(RunError, match="not all of its folds") as caught:
+        check(run)
+    assert caught.value.hint.endswith(pasted)
+
+
 def test_a_run_without_a_model(data: Path) -> None:
-    run = made_run(data, TRAINING)
-    run.model_path.unlink()
+    run = made_run(data, RunKind.TRAINING)
+    run.path("model.safetensors").unlink()
     with pytest.raises(RunError, match="has no model yet"):
         check(run)

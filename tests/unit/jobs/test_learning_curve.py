@@ -23,7 +23,7 @@ from fastdefect.jobs.series import series
 from fastdefect.jobs.series.series import SeriesReport
 from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
 from fastdefect.reporting.tables.unfinished import left_line
-from fastdefect.run import FINISHED, OUT_OF_BUDGET, Run
+from fastdefect.run import Run, RunStatus
 from fastdefect.run_registry import create_run
 
 
@@ -62,15 +62,15 @@ def law(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def begin(run: Run, made: Any, log: Any, stop: Any) -> Ended:
         data = made
-        run.write_split(split_rows(data.manifest, data.split))
-        run.write_model_spec(_spec(data.manifest.classes))
+        run.write("split.csv", split_rows(data.manifest, data.split))
+        run.write("model.json", _spec(data.manifest.classes))
         parts = len({data.split.parts[i] for i in data.split.train})
         error = 1.2 * parts**-0.5 * np.exp(planted.scatter * rng.normal())
         rates = {"escape_rate": error / 2, "overkill_rate": None}
         confusion = [[5, 0], [5, 0]] if planted.blind else [[5, 1], [0, 4]]
-        run.write_metrics("valid", {"f1": 1 - error, **rates, "confusion": confusion})
-        run.update_state(status=FINISHED)
-        return Ended(FINISHED)
+        run.put("metrics.json", "valid", {"f1": 1 - error, **rates, "confusion": confusion})
+        run.update_state(status=RunStatus.FINISHED)
+        return Ended(RunStatus.FINISHED)
 
     monkeypatch.setattr(series, "assemble", lambda config, log, *, data: data)
     monkeypatch.setattr(series, "begin", begin)
@@ -143,7 +143,7 @@ def test_validation_and_test_stay_and_repeats_draw_other_parts(
     report = _start(config, tmp_path)
     sides: dict[str, dict[str, set[str]]] = {}
     for each in report.series.finished:
-        rows = read_csv(each.run.split_path)
+        rows = read_csv(each.run.path("split.csv"))
         sides[each.member.name] = {
             side: {row["path"] for row in rows if row["split"] == side}
             for side in ("train", "valid", "test")
@@ -182,14 +182,14 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
         monkeypatch.setattr(module, "monotonic", lambda: now[0])
     monkeypatch.setattr(series, "begin", slowly)
     report = _start(config, tmp_path, repeats=1, budget_minutes=3)
-    assert report.series.reason == OUT_OF_BUDGET
+    assert report.series.reason == RunStatus.OUT_OF_BUDGET
     assert 0 < len(report.points) < 3
     assert report.outlook is None
     assert (tmp_path / "lc" / "learning_curve.png").exists()
     assert outlook_lines([], None)[0].startswith("No law yet")
     assert f"{len(report.points)} of 4 trainings are done; left, about" in _told(report.series)
     again = job.resume(Run(tmp_path / "lc"), budget_minutes=None, on_event=silent)
-    assert again.series.reason == FINISHED
+    assert again.series.reason == RunStatus.FINISHED
     done = [(point.name, point.error, point.seconds) for point in report.points]
     assert [(p.name, p.error, p.seconds) for p in again.points][: len(done)] == done
     assert again.outlook is not None
@@ -203,7 +203,7 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
 ) -> None:
     report = _start(config, tmp_path, budget_minutes=0)
     assert (report.points, report.valid, report.files) == ((), None, ())
-    assert report.series.reason == OUT_OF_BUDGET
+    assert report.series.reason == RunStatus.OUT_OF_BUDGET
     assert _told(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
 
 

@@ -13,7 +13,7 @@ from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.events import silent
 from fastdefect.jobs import quick_test as job
-from fastdefect.run import ABLATION, FINISHED, INTERRUPTED, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, list_runs, summarise
 
 N_VALID = 12
@@ -80,7 +80,7 @@ def test_what_changed_by_hand(config: RunConfig, played: Played, tmp_path: Path)
     assert (parts.n, parts.became_wrong) == (6, 0)
     assert report.comparison.n_parts == 6
     for member, split in (("before", "valid"), ("after", "train")):
-        own = Run(tmp_path / "q" / member).read_metrics()
+        own = Run(tmp_path / "q" / member).read("metrics.json")
         assert report.metrics[member][split] == own[split]
     figures = report.comparison.figures
     for name in ("f1", "auc", "escape_rate", "overkill_rate"):
@@ -128,13 +128,13 @@ def test_ctrl_c_in_the_second_then_resume(
 ) -> None:
     played.stops = "after"
     report = _start(config, tmp_path)
-    assert report.series.reason == INTERRUPTED
+    assert report.series.reason == RunStatus.INTERRUPTED
     assert (report.comparison, report.verdicts, report.files) == (None, (), ())
     assert list(report.metrics) == ["before"]
     json.dumps(report.as_json(), allow_nan=False)
     played.stops = ""
     again = job.resume(Run(tmp_path / "q"), on_event=silent)
-    assert again.series.reason == FINISHED
+    assert again.series.reason == RunStatus.FINISHED
     assert played.begun == ["before", "after", "after"]
     assert again.comparison is not None
 
@@ -153,7 +153,7 @@ def test_folds_are_refused_and_other_kinds_are_not_resumed(
 ) -> None:
     with pytest.raises(UsageError, match="folds"):
         _start(override(config, {"folds": 3}), tmp_path)
-    other = create_run(tmp_path, "a", config, "c", kind=ABLATION)
+    other = create_run(tmp_path, "a", config, "c", kind=RunKind.ABLATION)
     with pytest.raises(RunError, match="no quick test but a") as caught:
         job.resume(other, on_event=silent)
     assert "fastdefect ablate --resume" in caught.value.hint
@@ -163,4 +163,9 @@ def test_it_is_listed_with_its_trainings(config: RunConfig, played: Played, tmp_
     _start(config, tmp_path)
     (run,) = list_runs(tmp_path)
     row: dict[str, Any] = summarise(run)
-    assert (row["name"], row["trainings"], row["status"], row["valid"]) == ("q", 2, FINISHED, {})
+    assert (row["name"], row["trainings"], row["status"], row["valid"]) == (
+        "q",
+        2,
+        RunStatus.FINISHED,
+        {},
+    )

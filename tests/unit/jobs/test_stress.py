@@ -1,7 +1,6 @@
 """The job of ``stress``: flat photos, and a model that only sees how bright they are."""
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -74,16 +71,16 @@ def run(tmp_path: Path, model: BrightIsGood) -> Run:
     config = DataConfig(tmp_path / "data", image_size=SIZE, valid=0.4, test=0.2)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
     made = create_run(tmp_path / "runs", "x", RunConfig(data=config), "fit")
-    made.write_split(split_rows(loaded.manifest, loaded.split))
-    made.model_path.write_bytes(b"weights")
+    made.write("split.csv", split_rows(loaded.manifest, loaded.split))
+    made.path("model.safetensors").write_bytes(b"weights")
     _write_spec(made, "good")
-    made.write_calibration("none", {"value": 1.0})
+    made.put("calibration.json", "none", {"value": 1.0})
     return made
 
 
 def _write_spec(run: Run, good: str | None) -> None:
     usual = Preprocessing(SIZE, "squish", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    run.write_model_spec(ModelSpec("none", ("defect", "good"), good, usual).as_json())
+    run.write("model.json", ModelSpec("none", ("defect", "good"), good, usual).as_json())
 
 
 def _stress(
@@ -121,11 +118,11 @@ def test_it_is_the_operating_point_that_decides(run: Run, model: BrightIsGood) -
     assert _stress(run).decision.threshold is None
     # A defect's score is 0.9933; at temperature 4 it is 0.777.
     point = {"views": "mirror", "temperature": 1.0, "threshold": 0.9, "high": None, "said": "mine"}
-    run.write_operating_point(point)
+    run.write("operating_point.json", point)
     cold = _stress(run)
     assert len(model.views) == 2
     assert cold.report.undisturbed.escapes == 0
-    run.write_operating_point({**point, "temperature": 4.0})
+    run.write("operating_point.json", {**point, "temperature": 4.0})
     warm = _stress(run)
     assert warm.report.undisturbed.escapes == warm.report.undisturbed.n_defective > 0
     assert warm.decision.rule == "mine"
@@ -206,30 +203,3 @@ def test_an_unknown_disturbance_names_all(text: str) -> None:
         job.choose_disturbances(text)
     assert caught.value.exit_code == 2
     assert all(name in caught.value.hint for name in DISTURBANCES)
-
-
-@given(
-    st.lists(st.sampled_from("abc"), min_size=1, max_size=60),
-    st.integers(1, 60),
-    st.integers(0, 5),
-)
-def test_a_draw_has_each_class_in_its_share(labels: list[str], most: int, seed: int) -> None:
-    taken = job.draw_by_class(labels, most, seed)
-    n = min(most, len(labels))
-    assert taken == sorted(set(taken))
-    assert len(taken) == n
-    assert taken == job.draw_by_class(labels, most, seed)
-    # A larger draw holds the smaller one.
-    assert set(taken) <= set(job.draw_by_class(labels, most + 1, seed))
-    of, drawn = Counter(labels), Counter(labels[place] for place in taken)
-    if most >= len(of):
-        assert drawn.keys() == of.keys()
-        assert all(abs(drawn[c] - n * of[c] / len(labels)) < len(of) for c in of)
-
-
-def test_a_draw_hangs_on_its_seed_and_keeps_the_shares() -> None:
-    labels = ["good"] * 900 + ["crack"] * 90 + ["dent"] * 10
-    drawn = [job.draw_by_class(labels, 100, seed) for seed in (0, 1)]
-    assert drawn[0] != drawn[1]
-    for taken in drawn:
-        assert Counter(labels[place] for place in taken) == {"good": 90, "crack": 9, "dent": 1}

@@ -73,7 +73,7 @@ def _kept(run: Run) -> dict[str, Any]:
     def refuse(text: str) -> None:
         raise AssertionError(f"{text} is no JSON")
 
-    text = run.operating_point_path.read_text(encoding="utf-8")
+    text = run.path("operating_point.json").read_text(encoding="utf-8")
     return dict(json.loads(text, parse_constant=refuse))
 
 
@@ -151,7 +151,7 @@ def test_the_score_is_that_of_any_defect_at_the_runs_temperature(tmp_path: Path)
     classes = ("crack", "pore", "good")
     scores = {"crack/0.png": 0.9, "pore/0.png": 0.64, "good/0.png": 0.2, "good/1.png": 0.1}
     run = _run(tmp_path, scores, classes=classes)
-    run.write_calibration("none", {"value": 2.0})
+    run.put("calibration.json", "none", {"value": 2.0})
     found = _choose(run)
     assert found.point is not None
     assert found.point.tally == Tally(0, 2, 0, 2)
@@ -163,7 +163,7 @@ def test_the_score_is_that_of_any_defect_at_the_runs_temperature(tmp_path: Path)
 
 def test_views_are_kept_with_the_point(run: Run) -> None:
     shutil.copy(run.predictions_path("valid"), run.predictions_path("valid", "dihedral"))
-    run.write_calibration("dihedral", {"value": 3.0})
+    run.put("calibration.json", "dihedral", {"value": 3.0})
     found = _choose(run, views="auto")
     assert (found.views, found.temperature) == ("dihedral", 3.0)
     decision = decision_for(run, "stored", "dihedral", "cpu", silent)
@@ -249,12 +249,12 @@ def test_nothing_is_kept_where_a_promise_has_too_few_parts(run: Run, wish: Wish,
     with pytest.raises(DataError) as caught:
         _choose(run, wish)
     assert caught.value.message == said
-    assert not run.operating_point_path.exists()
+    assert not run.path("operating_point.json").exists()
     _choose(run)
-    before = run.operating_point_path.read_bytes()
+    before = run.path("operating_point.json").read_bytes()
     with pytest.raises(DataError):
         _choose(run, wish)
-    assert run.operating_point_path.read_bytes() == before
+    assert run.path("operating_point.json").read_bytes() == before
 
 
 def test_what_the_hint_allows_is_allowed(run: Run) -> None:
@@ -321,14 +321,14 @@ def test_contradictions_are_refused_before_anything_is_read(run: Run, wish: Wish
     run.predictions_path("valid").unlink()
     with pytest.raises(UsageError):
         _choose(run, wish)
-    assert not run.operating_point_path.exists()
+    assert not run.path("operating_point.json").exists()
 
 
 @pytest.mark.parametrize("views", ["random:3", "seven"])
 def test_views_must_be_fixed(run: Run, views: str) -> None:
     with pytest.raises(UsageError, match=f"--views {views}"):
         _choose(run, views=views)
-    assert not run.operating_point_path.exists()
+    assert not run.path("operating_point.json").exists()
 
 
 def test_a_run_without_a_good_class_has_no_threshold(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_run_without_a_good_class_has_no_threshold(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no good class") as caught:
         _choose(run)
     assert "--good" in caught.value.hint
-    assert not run.operating_point_path.exists()
+    assert not run.path("operating_point.json").exists()
 
 
 @pytest.mark.parametrize(("left", "missing"), [("good", "defective"), ("defect", "good")])
@@ -344,7 +344,7 @@ def test_validation_of_one_class_has_no_threshold(tmp_path: Path, left: str, mis
     run = _run(tmp_path, {path: p for path, p in SCORES.items() if path.startswith(left)})
     with pytest.raises(DataError, match=f"none of these 4 photos is {missing}"):
         _choose(run)
-    assert not run.operating_point_path.exists()
+    assert not run.path("operating_point.json").exists()
 
 
 # ---- other photos ------------------------------------------------------------------------
@@ -396,7 +396,7 @@ def test_to_choose_on_the_sealed_test_is_to_open_it(
         {**split_row(photo.name, "p", "test"), "sha256": photo.sha256} for photo in manifest.photos
     ]
     old = [split_row(path, path) for path in SCORES]
-    write_csv(run.split_path, [*old, *rows], tuple(rows[0]))
+    write_csv(run.path("split.csv"), [*old, *rows], tuple(rows[0]))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="--device cuda"):
         job.choose_threshold(

@@ -21,7 +21,7 @@ from fastdefect.files import read_csv
 from fastdefect.jobs import tune as job
 from fastdefect.jobs.series import series
 from fastdefect.jobs.tune import TuneReport, TuneWish
-from fastdefect.run import ABLATION, FINISHED, INTERRUPTED, OUT_OF_BUDGET, Run
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, summarise
 
 TRAINING = 10.0  # seconds that each takes
@@ -116,7 +116,7 @@ def test_the_recipes_come_first_and_the_winner_is_no_worse(
     searched: tuple[TuneReport, Played],
 ) -> None:
     whole, played = searched
-    assert whole.reason == FINISHED
+    assert whole.reason == RunStatus.FINISHED
     assert [trial.known for trial in whole.trials[:4]] == ["plain", "steady", "full", ""]
     assert played.begun[:4] == [
         *("trial-1-rung-1-fold-1", "trial-1-rung-2-fold-1"),
@@ -135,7 +135,7 @@ def test_no_training_of_the_search_has_a_photo_of_valid_or_test(
     searched: tuple[TuneReport, Played],
 ) -> None:
     whole, played = searched
-    rows = read_csv(whole.run.split_path)
+    rows = read_csv(whole.run.path("split.csv"))
     train = {row["path"] for row in rows if row["split"] == "train"}
     assert {row["split"] for row in rows} == {"train", "valid", "test"}
     assert len(played.begun) == sum(len(trial.trainings) for trial in whole.trials) + 1
@@ -149,7 +149,7 @@ def test_no_training_of_the_search_has_a_photo_of_valid_or_test(
         config = played.configs[name]
         assert (config.training.keep, config.training.patience) == ("last", 0)
         assert config.training.epochs == (2 if "rung-1" in name else 6)
-    folds = read_csv(whole.run.folds_path)
+    folds = read_csv(whole.run.path("folds.csv"))
     assert {row["path"] for row in folds} == train
     assert {row["fold"] for row in folds} == {"1", "2", "3"}
 
@@ -158,7 +158,7 @@ def test_the_winner_is_trained_on_all_of_train_and_measured_on_valid(
     searched: tuple[TuneReport, Played], config: RunConfig
 ) -> None:
     whole, played = searched
-    rows = read_csv(whole.run.split_path)
+    rows = read_csv(whole.run.path("split.csv"))
     sides = {side: {r["path"] for r in rows if r["split"] == side} for side in ("train", "valid")}
     data, made = played.data["best"], played.configs["best"]
     for side, names in sides.items():
@@ -187,7 +187,7 @@ def test_only_the_winner_keeps_a_folder_and_the_files_say_the_rest(whole: TuneRe
     assert {effect["field"] for effect in content["effects"]} == {
         field.name for field in whole.plan.fields
     }
-    assert summarise(whole.run)["status"] == FINISHED
+    assert summarise(whole.run)["status"] == RunStatus.FINISHED
     with pytest.raises(RunError, match="no single model") as error:
         whole.run.require_model()
     assert "best" in str(error.value.hint)
@@ -197,7 +197,7 @@ def test_a_small_space_is_searched_until_nothing_is_left(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path, space=("balance",), trials=None)
-    assert report.reason == FINISHED
+    assert report.reason == RunStatus.FINISHED
     assert [dict(trial.settings) for trial in report.trials] == [
         {"balance": "none"},
         {"balance": "sampler"},
@@ -244,7 +244,7 @@ def test_a_search_that_is_killed_goes_on_as_if_it_never_was(
         with pytest.raises(KilledError):
             _start(config, tmp_path)
     resumed = _resume(Run(tmp_path / "t"))
-    assert resumed.reason == FINISHED
+    assert resumed.reason == RunStatus.FINISHED
     assert _plain(resumed) == _plain(whole)
     assert resumed.effects == whole.effects
     assert [path.name for path in resumed.run.folder.iterdir() if path.is_dir()] == ["best"]
@@ -260,10 +260,10 @@ def test_ctrl_c_ends_it_and_resume_does_the_rest(
     with monkeypatch.context() as patch:
         patch.setattr(series, "begin", _at(6, lambda run: signal.raise_signal(signal.SIGINT)))
         stopped = _start(config, tmp_path)
-    assert stopped.reason == INTERRUPTED
+    assert stopped.reason == RunStatus.INTERRUPTED
     assert sum(len(trial.trainings) for trial in stopped.trials) == 6  # the last was let finish
     assert stopped.best is None
-    assert stopped.run.read_state()["status"] == INTERRUPTED
+    assert stopped.run.read_state()["status"] == RunStatus.INTERRUPTED
     assert _plain(_resume(stopped.run)) == _plain(whole)
 
 
@@ -300,7 +300,7 @@ def test_the_budget_cuts_the_sequence_and_leaves_time_for_the_winner(
 ) -> None:
     began = played.now
     report = _start(config, tmp_path, minutes=3.0, trials=None)
-    assert report.reason == FINISHED  # where the search is meant to end
+    assert report.reason == RunStatus.FINISHED  # where the search is meant to end
     assert report.best is not None
     assert 100 < played.now - began <= 180
     cut = _plain(report)
@@ -338,9 +338,9 @@ def test_before_anything_is_measured_half_is_kept(
 
 def test_no_budget_begins_nothing(config: RunConfig, played: Played, tmp_path: Path) -> None:
     report = _start(config, tmp_path, minutes=0.0)
-    assert (report.reason, report.trials, report.best) == (OUT_OF_BUDGET, (), None)
+    assert (report.reason, report.trials, report.best) == (RunStatus.OUT_OF_BUDGET, (), None)
     assert played.begun == []
-    assert _resume(report.run, minutes=1000).reason == FINISHED
+    assert _resume(report.run, minutes=1000).reason == RunStatus.FINISHED
 
 
 def test_a_winner_that_the_budget_does_not_hold_is_left_to_resume(
@@ -352,8 +352,8 @@ def test_a_winner_that_the_budget_does_not_hold_is_left_to_resume(
         config, wish, runs=tmp_path, name="t", command="fastdefect tune", on_event=told.append
     )
     assert played.begun == ["trial-1-rung-1-fold-1"]
-    assert (report.reason, report.best) == (OUT_OF_BUDGET, None)
-    assert report.run.read_state()["status"] == OUT_OF_BUDGET
+    assert (report.reason, report.best) == (RunStatus.OUT_OF_BUDGET, None)
+    assert report.run.read_state()["status"] == RunStatus.OUT_OF_BUDGET
     assert "left to --resume" in [event.text for event in told if isinstance(event, Note)][-1]
     assert report.run.resume_command.startswith("fastdefect tune --resume ")
 
@@ -371,7 +371,7 @@ def test_a_trial_that_diverges_is_left_out(
     report = _start(config, tmp_path)
     (lost,) = [trial for trial in report.trials if trial.state == "diverged"]
     assert lost.number not in [trial.number for trial, _ in report.ranking]
-    assert report.reason == FINISHED
+    assert report.reason == RunStatus.FINISHED
     assert len(report.trials) == 12
 
 
@@ -397,7 +397,7 @@ def test_more_folds_than_parts_are_refused(config: RunConfig, tmp_path: Path) ->
 
 
 def test_another_kind_of_run_is_not_resumed(config: RunConfig, tmp_path: Path) -> None:
-    other = create_run(tmp_path, "o", config, "fastdefect ablate", kind=ABLATION)
+    other = create_run(tmp_path, "o", config, "fastdefect ablate", kind=RunKind.ABLATION)
     with pytest.raises(RunError, match="is no tuning but a ablation"):
         _resume(other)
 

@@ -115,8 +115,8 @@ def test_averaging_changes_what_is_kept_and_nothing_of_the_training(
         data, tmp_path, with_training(weight_average=0.0, freeze_epochs=freeze_epochs)
     )
 
-    first = load_checkpoint(with_average.checkpoint_path)
-    second = load_checkpoint(without.checkpoint_path)
+    first = load_checkpoint(with_average.path("checkpoint.safetensors"))
+    second = load_checkpoint(without.path("checkpoint.safetensors"))
     assert second.average == {}
     assert first.average["n_averaged"] == 12
     assert all(torch.equal(first.model[name], second.model[name]) for name in first.model)
@@ -129,7 +129,10 @@ def test_the_history_is_of_the_average_and_so_is_the_model(
 ) -> None:
     # One epoch: the model on disk is the average as it is in the checkpoint.
     run, rows, learn = _fit(data, tmp_path, with_training(epochs=1))
-    model, average = load_file(run.model_path), load_checkpoint(run.checkpoint_path).average
+    model, average = (
+        load_file(run.path("model.safetensors")),
+        load_checkpoint(run.path("checkpoint.safetensors")).average,
+    )
     assert {f"module.{name}" for name in model} == average.keys() - {"n_averaged"}
     assert all(torch.equal(value, average[f"module.{name}"]) for name, value in model.items())
 

@@ -73,6 +73,12 @@ def test_they_stay_while_the_others_learn_and_a_resumed_fit_is_the_same(
     broken = run("broken")
     fit_made(stopped, data, training, broken, stop=lambda: next(calls) == 5)
     _, resumed, again = learner()
-    fit_made(again, data, training, broken, checkpoint=load_checkpoint(broken.checkpoint_path))
+    fit_made(
+        again,
+        data,
+        training,
+        broken,
+        checkpoint=load_checkpoint(broken.path("checkpoint.safetensors")),
+    )
     for one, other in zip(model.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)

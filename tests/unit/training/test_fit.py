@@ -48,7 +48,7 @@ def _fit(
     **loaders: Any,
 ) -> tuple[Fitted, Learner]:
     """Start a run, or go on with it from the checkpoint that it has."""
-    path = run.checkpoint_path
+    path = run.path("checkpoint.safetensors")
     learn = made_learner(data, training, seed=seed, **loaders)
     checkpoint = load_checkpoint(path) if path.exists() else None
     fitted = fit_made(
@@ -90,12 +90,12 @@ def test_a_finished_fit_leaves_all_behind(data: TrainingData, tmp_path: Path) ->
     rows = fitted.history.rows
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert run.read_history() == [pytest.approx(row, nan_ok=True) for row in rows]
-    checkpoint = load_checkpoint(run.checkpoint_path)
+    checkpoint = load_checkpoint(run.path("checkpoint.safetensors"))
     assert checkpoint.history.rows == rows
     assert (checkpoint.position.epoch, checkpoint.position.batch) == (3, 0)
     for name, value in learn.model.state_dict().items():
         assert torch.equal(checkpoint.model[name], value.contiguous())
-    with safe_open(run.model_path, framework="pt") as file:
+    with safe_open(run.path("model.safetensors"), framework="pt") as file:
         assert file.metadata() == {"epoch": str(fitted.history.best_epoch)}
 
     assert isinstance(events[0], FitStarted)
@@ -139,12 +139,12 @@ def test_the_best_model_is_the_one_on_disk(data: TrainingData, tmp_path: Path) -
 
     def listen(event: Event) -> None:
         if isinstance(event, EpochDone):
-            kept.append((event.row["epoch"], event.best, load_file(run.model_path)))
+            kept.append((event.row["epoch"], event.best, load_file(run.path("model.safetensors"))))
 
     fitted, _ = _fit(data, run, with_training(epochs=5), on_event=listen)
     best = fitted.history.best_epoch
     of_best = next(state for epoch, _, state in kept if epoch == best)
-    final = load_file(run.model_path)
+    final = load_file(run.path("model.safetensors"))
     assert all(torch.equal(final[name], of_best[name]) for name in final)
     assert [epoch for epoch, is_best, _ in kept if is_best][-1] == best
 
@@ -195,10 +195,10 @@ def unbroken(
 def _assert_as_unbroken(found: Fitted, run: Run, expected: Fitted, expected_run: Run) -> None:
     assert _timeless(found.history.rows) == _timeless(expected.history.rows)
     assert found.reason == expected.reason
-    for path in ("checkpoint_path", "model_path"):
-        old, new = load_file(getattr(expected_run, path)), load_file(getattr(run, path))
+    for file in ("checkpoint.safetensors", "model.safetensors"):
+        old, new = load_file(expected_run.path(file)), load_file(run.path(file))
         assert old.keys() == new.keys()
-        assert all(torch.equal(old[name], new[name]) for name in old), path
+        assert all(torch.equal(old[name], new[name]) for name in old), file
 
 
 @pytest.mark.parametrize("batches", [1, 3, 4, 5, 6, 9, 10, 11, 14])
@@ -354,7 +354,7 @@ def test_a_frozen_stage_leaves_the_convolutions_alone(data: TrainingData, tmp_pa
 
     def listen(event: Event) -> None:
         if isinstance(event, EpochDone) and not after_stage:
-            after_stage.update(load_checkpoint(run.checkpoint_path).model)
+            after_stage.update(load_checkpoint(run.path("checkpoint.safetensors")).model)
 
     _, learn = _fit(data, run, training, on_event=listen)
     kernels = [name for name, value in first.items() if value.ndim == 4]

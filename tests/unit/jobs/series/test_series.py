@@ -35,15 +35,7 @@ from fastdefect.jobs.training import network
 from fastdefect.jobs.training.interrupt import StopRequested
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
-from fastdefect.run import (
-    DIVERGED,
-    EARLY,
-    FINISHED,
-    INTERRUPTED,
-    LEARNING_CURVE,
-    OUT_OF_BUDGET,
-    Run,
-)
+from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, list_runs, open_run, summarise
 from fastdefect.training.backbones import LoadedWeights
 
@@ -76,8 +68,8 @@ class Played:
     def begin(self, run: Run, job: Job, log: Log, stop: StopRequested) -> Any:
         self.begun.append(run.name)
         self.data[run.name] = job.data
-        run.write_split(split_rows(job.data.manifest, job.data.split))
-        return self._end(run, log, self.ends.get(run.name, FINISHED), stop)
+        run.write("split.csv", split_rows(job.data.manifest, job.data.split))
+        return self._end(run, log, self.ends.get(run.name, RunStatus.FINISHED), stop)
 
     def reassemble(self, run: Run, log: Log, data: TrainingData) -> tuple[Job, str]:
         return Job(run.read_config(), data), "checkpoint"
@@ -85,26 +77,26 @@ class Played:
     def go_on(self, run: Run, job: Job, checkpoint: str, log: Log, stop: StopRequested) -> Any:
         self.resumed.append(run.name)
         self.data[run.name] = job.data
-        return self._end(run, log, FINISHED, stop)
+        return self._end(run, log, RunStatus.FINISHED, stop)
 
     def _end(self, run: Run, log: Log, reason: str | BaseException, stop: StopRequested) -> Any:
-        run.checkpoint_path.touch()
+        run.path("checkpoint.safetensors").touch()
         for _ in range(10):  # batches
             self.now += self.seconds / 10
             if stop():
-                reason = INTERRUPTED
+                reason = RunStatus.INTERRUPTED
                 break
         if run.name in self.interrupted_at_the_end:
             signal.raise_signal(signal.SIGINT)
         log(EpochDone({"epoch": 1}, True))
         log(Progress("measuring valid", 1, 1))
         if isinstance(reason, DivergedError):
-            run.update_state(status=DIVERGED)
+            run.update_state(status=RunStatus.DIVERGED)
         if isinstance(reason, BaseException):
             raise reason
         run.update_state(status=reason)
-        if reason != INTERRUPTED:
-            run.write_metrics("valid", {"f1": 0.9})
+        if reason != RunStatus.INTERRUPTED:
+            run.put("metrics.json", "valid", {"f1": 0.9})
         return _Ended(reason)
 
 
@@ -154,7 +146,7 @@ def _members(config: RunConfig, *names: str) -> list[Member]:
 
 def _create(runs: Path, config: RunConfig, members: Sequence[Member], photos: SeriesPhotos) -> Run:
     return create_series(
-        LEARNING_CURVE,
+        RunKind.LEARNING_CURVE,
         config,
         members,
         photos,
@@ -189,15 +181,15 @@ def test_each_member_is_a_run_in_the_parents_folder(
     members = [*_members(config, "one"), Member("two", _with(config, "training", epochs=5))]
     parent = _create(tmp_path, config, members, photos)
     report = _run(parent, members, photos, played)
-    assert (report.reason, report.left, report.seconds_left) == (FINISHED, (), 0.0)
+    assert (report.reason, report.left, report.seconds_left) == (RunStatus.FINISHED, (), 0.0)
     assert [each.member.name for each in report.finished] == played.begun == ["one", "two"]
     assert [each.metrics["valid"]["f1"] for each in report.finished] == [0.9, 0.9]
     assert report.finished[1].predictions_path == parent.folder / "two" / "predictions-valid.csv"
     own = Run(parent.folder / "two")
     assert own.read_kind() == "member"
     assert own.read_config().training.epochs == 5
-    assert read_split(own.split_path, photos.manifest) == photos.base
-    assert parent.read_state()["status"] == FINISHED
+    assert read_split(own.path("split.csv"), photos.manifest) == photos.base
+    assert parent.read_state()["status"] == RunStatus.FINISHED
     assert {"split.csv", "findings.json", "environment.json", "log.txt"} <= {
         path.name for path in parent.folder.iterdir()
     }
@@ -282,14 +274,14 @@ def test_finished_members_are_kept_and_early_stopped_ones_are_finished(
 ) -> None:
     members = _members(config, "one", "two", "three")
     parent = _create(tmp_path, config, members, photos)
-    played.ends = {"one": EARLY, "two": INTERRUPTED}
+    played.ends = {"one": RunStatus.EARLY_STOPPING, "two": RunStatus.INTERRUPTED}
     stopped = _run(parent, members, photos, played)
-    assert stopped.reason == parent.read_state()["status"] == INTERRUPTED
+    assert stopped.reason == parent.read_state()["status"] == RunStatus.INTERRUPTED
     assert [member.name for member in stopped.left] == ["two", "three"]
     assert played.begun == ["one", "two"]
 
     report = _run(parent, members, photos, played)
-    assert report.reason == FINISHED
+    assert report.reason == RunStatus.FINISHED
     assert (played.begun, played.resumed) == (["one", "two", "three"], ["two"])
     assert "1 of 3 trainings are finished and kept." in _texts(played)
 
@@ -310,7 +302,7 @@ def test_a_series_is_resumed_from_its_folder_without_looking_for_parts(
     parent = _create(tmp_path, config, members, photos)
     monkeypatch.setattr(series_photos, "read_and_audit", None)
     log = Log(played.told.append)
-    assert resume_series(parent, members, budget=Budget(None), log=log).reason == FINISHED
+    assert resume_series(parent, members, budget=Budget(None), log=log).reason == RunStatus.FINISHED
     assert played.data["two"].split == photos.base
 
 
@@ -322,7 +314,7 @@ def test_a_series_is_resumed_from_its_folder_without_looking_for_parts(
         lambda config: Member("one", config, narrow=partial(fewer, per_class=2, seed=0)),
     ],
 )
-@pytest.mark.parametrize("status", [FINISHED, INTERRUPTED])
+@pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.INTERRUPTED])
 def test_a_member_of_other_settings_or_photos_is_trained_anew(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path, changed: Any,
     status: str,
@@ -349,7 +341,7 @@ def test_one_that_diverges_is_left_out_and_not_tried_again(
     parent = _create(tmp_path, config, members, photos)
     played.ends = {"two": DivergedError("Expected finite probabilities.", "Try a lower rate.")}
     report = _run(parent, members, photos, played)
-    assert (report.reason, report.left) == (FINISHED, ())
+    assert (report.reason, report.left) == (RunStatus.FINISHED, ())
     assert [each.member.name for each in report.finished] == ["one", "three"]
     assert report.diverged == (members[1],)
     assert not (parent.folder / "two" / "checkpoint.safetensors").exists()
@@ -371,10 +363,10 @@ def test_one_that_stopped_before_its_first_batch_is_begun_again(
     members = _members(config, "one")
     parent = _create(tmp_path, config, members, photos)
     played.ends = {"one": KeyboardInterrupt()}
-    assert _run(parent, members, photos, played).reason == INTERRUPTED
+    assert _run(parent, members, photos, played).reason == RunStatus.INTERRUPTED
     (parent.folder / "one" / "checkpoint.safetensors").unlink()
     played.ends = {}
-    assert _run(parent, members, photos, played).reason == FINISHED
+    assert _run(parent, members, photos, played).reason == RunStatus.FINISHED
     assert (played.begun, played.resumed) == (["one", "one"], [])
 
 
@@ -425,10 +417,10 @@ def test_no_training_is_begun_that_the_budget_does_not_hold(
     parent = _create(tmp_path, config, members, photos)
     played.seconds = 60.0
     report = _run(parent, members, photos, played, minutes=2.5)
-    assert report.reason == parent.read_state()["status"] == OUT_OF_BUDGET
+    assert report.reason == parent.read_state()["status"] == RunStatus.OUT_OF_BUDGET
     assert [member.name for member in report.left] == ["c", "d"]
     assert report.seconds_left == pytest.approx(120)
-    assert _run(parent, members, photos, played, minutes=2.5).reason == FINISHED
+    assert _run(parent, members, photos, played, minutes=2.5).reason == RunStatus.FINISHED
     assert played.begun == ["a", "b", "c", "d"]
 
 
@@ -439,12 +431,12 @@ def test_a_training_that_takes_longer_than_the_budget_stops_in_its_middle(
     parent = _create(tmp_path, config, members, photos)
     played.seconds = 100.0  # which nobody knows before the first has ended
     report = _run(parent, members, photos, played, minutes=1)
-    assert report.reason == parent.read_state()["status"] == OUT_OF_BUDGET
+    assert report.reason == parent.read_state()["status"] == RunStatus.OUT_OF_BUDGET
     assert played.now == pytest.approx(1060, abs=10)
     assert [member.name for member in report.left] == ["a", "b"]
-    assert parent.member("a").read_state()["status"] == INTERRUPTED
+    assert parent.member("a").read_state()["status"] == RunStatus.INTERRUPTED
     played.seconds = 40.0
-    assert _run(parent, members, photos, played).reason == FINISHED
+    assert _run(parent, members, photos, played).reason == RunStatus.FINISHED
     assert (played.begun, played.resumed) == (["a", "b"], ["a"])
 
 
@@ -455,10 +447,11 @@ def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
     parent = _create(tmp_path, config, members, photos)
     played.interrupted_at_the_end = {"a"}
     report = _run(parent, members, photos, played)
-    assert report.reason == parent.read_state()["status"] == INTERRUPTED
+    assert report.reason == parent.read_state()["status"] == RunStatus.INTERRUPTED
     assert [each.member.name for each in report.finished] == played.begun == ["a"]
     played.interrupted_at_the_end = {"b"}
-    assert _run(parent, members, photos, played).reason == FINISHED  # nothing was left to begin
+    # Nothing is left to begin.
+    assert _run(parent, members, photos, played).reason == RunStatus.FINISHED
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -468,7 +461,7 @@ def test_what_a_killed_session_took_is_told_by_its_epochs(
 ) -> None:  # fmt: skip
     members = _members(config, "a")
     parent = _create(tmp_path, config, members, photos)
-    played.seconds, played.ends = 60.0, {"a": INTERRUPTED}
+    played.seconds, played.ends = 60.0, {"a": RunStatus.INTERRUPTED}
     _run(parent, members, photos, played)
 
     def killed(*args: Any) -> Any:
@@ -478,7 +471,7 @@ def test_what_a_killed_session_took_is_told_by_its_epochs(
         patch.setattr(series, "go_on", killed)
         _run(parent, members, photos, played)
     rows = [{"epoch": 1, "seconds": 50.0}, {"epoch": 2, "seconds": 45.0}]
-    parent.member("a").write_history(rows, ["epoch", "seconds"])
+    parent.member("a").write("history.csv", rows, ["epoch", "seconds"])
     assert [each.seconds for each in _run(parent, members, photos, played).finished] == [155.0]
 
 
@@ -490,7 +483,7 @@ def test_a_budget_that_reading_used_up_begins_nothing(
     budget = Budget(1)
     played.now += 61
     report = run_series(parent, members, photos, budget=budget, log=Log(played.told.append))
-    assert (report.reason, report.seconds_left, played.begun) == (OUT_OF_BUDGET, None, [])
+    assert (report.reason, report.seconds_left, played.begun) == (RunStatus.OUT_OF_BUDGET, None, [])
 
 
 def test_what_is_left_is_estimated_by_epochs_photos_size_and_architecture(
@@ -518,7 +511,7 @@ def test_what_an_interrupted_one_has_behind_it_is_not_left(
 ) -> None:
     members = _members(config, "a", "b")
     parent = _create(tmp_path, config, members, photos)
-    played.seconds, played.ends = 60.0, {"b": INTERRUPTED}
+    played.seconds, played.ends = 60.0, {"b": RunStatus.INTERRUPTED}
     first = _run(parent, members, photos, played)
     assert first.seconds_left == pytest.approx(0.0)  # as long as the other took, in full
     played.seconds = 20.0
@@ -610,10 +603,10 @@ def test_openings_of_the_test_by_members_are_counted_together(
 
 def test_plans_are_of_one_kind(config: RunConfig, photos: SeriesPhotos, tmp_path: Path) -> None:
     parent = _create(tmp_path, config, _members(config, "one"), photos)
-    assert series.read_plan(parent, LEARNING_CURVE) == {"names": ["one"]}
+    assert series.read_plan(parent, RunKind.LEARNING_CURVE) == {"names": ["one"]}
     training = create_run(tmp_path, "other", config, "fastdefect fit")
     with pytest.raises(RunError, match="no learning curve but a training"):
-        series.read_plan(training, LEARNING_CURVE)
-    stillborn = create_run(tmp_path, "third", config, "c", kind=LEARNING_CURVE)
+        series.read_plan(training, RunKind.LEARNING_CURVE)
+    stillborn = create_run(tmp_path, "third", config, "c", kind=RunKind.LEARNING_CURVE)
     with pytest.raises(RunError, match="before its first training"):
-        series.read_plan(stillborn, LEARNING_CURVE)
+        series.read_plan(stillborn, RunKind.LEARNING_CURVE)

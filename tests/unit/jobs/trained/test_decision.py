@@ -74,7 +74,7 @@ def _calibration_file(run: Run) -> Path:
 
 @pytest.mark.parametrize("threshold", ["stored", "argmax"])
 def test_the_most_probable_class_decides_where_nothing_was_chosen(run: Run, threshold: str) -> None:
-    run.write_calibration("none", {"value": 2.5})
+    run.put("calibration.json", "none", {"value": 2.5})
     expected = Decision("none", 2.5, None, None, "the most probable class")
     assert _decide(run, threshold) == expected
 
@@ -83,7 +83,7 @@ def test_the_most_probable_class_decides_where_nothing_was_chosen(run: Run, thre
     ("text", "value"), [("0", 0.0), ("1", 1.0), ("0.25", 0.25), ("1e-3", 1e-3)]
 )
 def test_a_number_is_the_threshold(run: Run, text: str, value: float) -> None:
-    run.write_operating_point(POINT)  # has no say
+    run.write("operating_point.json", POINT)  # has no say
     assert _decide(run, text) == Decision("none", 1.0, value, None, f"threshold {text}")
 
 
@@ -109,7 +109,7 @@ def test_a_number_needs_a_good_class(tmp_path: Path) -> None:
 def test_views_that_are_random_or_unknown_are_refused(run: Run, threshold: str, views: str) -> None:
     with pytest.raises(UsageError, match=f"--views {views}"):
         _decide(run, threshold, views)
-    run.write_operating_point(POINT)
+    run.write("operating_point.json", POINT)
     with pytest.raises(UsageError, match=f"--views {views}"):
         _decide(run, threshold, views)
 
@@ -129,15 +129,15 @@ def test_a_device_that_is_not_there_is_found_out_first(
 def test_the_stored_point_decides_at_its_own_views_and_temperature(
     run: Run, views: str | None
 ) -> None:
-    run.write_calibration("dihedral", {"value": 9.0})  # fitted anew since it was chosen
-    run.write_operating_point(POINT)
+    run.put("calibration.json", "dihedral", {"value": 9.0})  # fitted anew since it was chosen
+    run.write("operating_point.json", POINT)
     assert _decide(run, views=views) == Decision("dihedral", 1.5, 0.3, None, "highest F1")
     assert _decide(run, "argmax").threshold is None
 
 
 @pytest.mark.parametrize("high", [0.3, 0.9, NONE_REJECTED])
 def test_a_band_is_stored_with_both_ends(run: Run, high: float) -> None:
-    run.write_operating_point({**POINT, "high": high})
+    run.write("operating_point.json", {**POINT, "high": high})
     found = _decide(run)
     assert (found.threshold, found.high) == (0.3, high)
     assert found.has_band is (high > 0.3)
@@ -145,24 +145,26 @@ def test_a_band_is_stored_with_both_ends(run: Run, high: float) -> None:
 
 @pytest.mark.parametrize("threshold", [0.0, NONE_REJECTED])
 def test_thresholds_that_reject_all_or_none_survive_the_file(run: Run, threshold: float) -> None:
-    run.write_operating_point({**POINT, "threshold": threshold})
+    run.write("operating_point.json", {**POINT, "threshold": threshold})
     assert _decide(run).threshold == threshold
 
 
 def test_other_views_than_the_points_are_refused_with_three_ways_out(run: Run) -> None:
-    run.write_operating_point(POINT)
+    run.write("operating_point.json", POINT)
     with pytest.raises(UsageError) as caught:
         _decide(run, views="flips")
     assert "was chosen for views dihedral" in caught.value.message
     for way_out in ("Leave --views out", "threshold --views flips", "--threshold argmax"):
         assert way_out in caught.value.hint
-    run.write_calibration("flips", {"value": 1.0})
+    run.put("calibration.json", "flips", {"value": 1.0})
     assert _decide(run, "argmax", "flips").views == "flips"
 
 
 @pytest.mark.parametrize("missing", list(POINT))
 def test_a_point_without_a_field_is_damaged(run: Run, missing: str) -> None:
-    run.write_operating_point({key: value for key, value in POINT.items() if key != missing})
+    run.write(
+        "operating_point.json", {key: value for key, value in POINT.items() if key != missing}
+    )
     with pytest.raises(RunError, match=f"operating_point.json is damaged: .*{missing}") as caught:
         _decide(run)
     assert "fastdefect threshold" in caught.value.hint
@@ -191,7 +193,7 @@ def test_a_point_without_a_field_is_damaged(run: Run, missing: str) -> None:
     ],
 )
 def test_a_point_that_makes_no_sense_is_damaged(run: Run, changes: dict[str, Any]) -> None:
-    run.write_operating_point({**POINT, **changes})
+    run.write("operating_point.json", {**POINT, **changes})
     with pytest.raises(RunError, match="operating_point.json is damaged") as caught:
         _decide(run)
     assert "or delete it" in caught.value.hint
@@ -199,17 +201,17 @@ def test_a_point_that_makes_no_sense_is_damaged(run: Run, changes: dict[str, Any
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
 def test_a_point_that_is_no_json_object_is_told(run: Run, text: str) -> None:
-    run.operating_point_path.write_text(text, encoding="utf-8")
+    run.path("operating_point.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="operating_point.json"):
         _decide(run)
 
 
 def test_costs_are_there_where_the_point_was_chosen_by_them(run: Run) -> None:
     assert job.stored_costs(run) is None
-    run.write_operating_point({**POINT, "rule": "f1", "settings": {}})
+    run.write("operating_point.json", {**POINT, "rule": "f1", "settings": {}})
     assert job.stored_costs(run) is None
     settings = {"escape": 500.0, "overkill": 5.0, "defect_rate": 0.02}
-    run.write_operating_point({**POINT, "rule": "cost", "settings": settings})
+    run.write("operating_point.json", {**POINT, "rule": "cost", "settings": settings})
     assert job.stored_costs(run) == Costs(500, 5, 0.02)
 
 
@@ -217,7 +219,7 @@ def test_costs_are_there_where_the_point_was_chosen_by_them(run: Run) -> None:
     "settings", [None, {}, {"escape": 1}, {"escape": "a", "overkill": 1, "defect_rate": 0.1}]
 )
 def test_costs_that_make_no_sense_are_damaged(run: Run, settings: Any) -> None:
-    run.write_operating_point({**POINT, "rule": "cost", "settings": settings})
+    run.write("operating_point.json", {**POINT, "rule": "cost", "settings": settings})
     with pytest.raises(RunError, match="operating_point.json is damaged"):
         job.stored_costs(run)
 
@@ -241,7 +243,7 @@ def test_a_temperature_is_fitted_once_to_what_was_predicted(run: Run) -> None:
     "entry", [{}, [], 5, "warm", {"value": 0}, {"value": "nan"}, {"value": -1}, {"value": 1e9}]
 )
 def test_a_damaged_calibration_is_told(run: Run, entry: Any) -> None:
-    run.write_calibration("none", entry)
+    run.put("calibration.json", "none", entry)
     with pytest.raises(RunError, match="calibration.json of x is damaged") as caught:
         _decide(run)
     assert caught.value.hint == "Delete it, and it is made again."
@@ -270,7 +272,7 @@ def test_temperatures_are_kept_by_views(run: Run) -> None:
     valid = read_predictions(run.predictions_path("valid"), CLASSES, "good")
     kept = keep_temperature(run, "flips", valid)
     assert kept == fit_temperature(valid.y_true, valid.y_prob)
-    assert run.read_calibration() == {"none": {"value": 1.0}, "flips": kept.as_json()}
+    assert run.read("calibration.json") == {"none": {"value": 1.0}, "flips": kept.as_json()}
 
 
 # ---- the validation photos ---------------------------------------------------------------
@@ -284,7 +286,7 @@ def test_what_was_predicted_is_read_with_its_parts(run: Run) -> None:
 
 
 def test_predictions_of_strange_photos_are_told(run: Run) -> None:
-    run.write_split([split_row("good/0.png", "p")])
+    run.write("split.csv", [split_row("good/0.png", "p")])
     with pytest.raises(RunError, match="names a photo that is not in .*split.csv") as caught:
         job.judge_validation(run, "none", "cpu", silent)
     assert "Delete" in caught.value.hint
@@ -310,9 +312,9 @@ def test_what_was_not_predicted_is_now_and_kept(
     config = DataConfig(data=data, image_size=16)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
     run = create_run(tmp_path / "runs", "photos", RunConfig(data=config), "fit")
-    run.write_split(split_rows(loaded.manifest, loaded.split))
-    run.write_model_spec(_run(tmp_path).read_model_spec())
-    run.model_path.write_bytes(b"weights")
+    run.write("split.csv", split_rows(loaded.manifest, loaded.split))
+    run.write("model.json", _run(tmp_path).read("model.json"))
+    run.path("model.safetensors").write_bytes(b"weights")
     made: list[Constant] = []
 
     def load(run: Run, photos: EvaluationPhotos, device: str) -> Constant:
@@ -334,7 +336,7 @@ def test_what_was_not_predicted_is_now_and_kept(
 
 
 def test_a_run_without_a_model_decides_nothing(run: Run) -> None:
-    run.model_path.unlink()
+    run.path("model.safetensors").unlink()
     _calibration_file(run).unlink()
     with pytest.raises(FastdefectError, match="has no model yet"):
         _decide(run)

@@ -18,7 +18,7 @@ from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
-from fastdefect.run import CROSS_VALIDATION, Run
+from fastdefect.run import Run, RunKind
 from fastdefect.run_registry import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
 
@@ -36,8 +36,8 @@ def run(data: Path, tmp_path: Path) -> Run:
     config = replace(CONFIG, data=data)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
     made = create_run(tmp_path / "runs", "x", RunConfig(data=config), "fit")
-    made.write_split(split_rows(loaded.manifest, loaded.split))
-    made.model_path.write_bytes(b"weights")
+    made.write("split.csv", split_rows(loaded.manifest, loaded.split))
+    made.path("model.safetensors").write_bytes(b"weights")
     return made
 
 
@@ -91,7 +91,9 @@ def test_a_command_that_asks_twice_opens_the_test_once(run: Run) -> None:
 
 def test_the_photos_are_those_of_the_split(run: Run) -> None:
     photos = _open(run)
-    rows = [line.split(",") for line in run.split_path.read_text(encoding="utf-8").splitlines()]
+    rows = [
+        line.split(",") for line in run.path("split.csv").read_text(encoding="utf-8").splitlines()
+    ]
     assert {photo.name for photo in photos.photos} == {row[0] for row in rows if row[3] == "test"}
     assert photos.rows == [photo.row for photo in photos.photos]
     assert photos.store[photos.rows].shape[1:] == (16, 16, 3)
@@ -126,11 +128,11 @@ def test_other_photos_open_nothing(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_run_without_test_photos_or_without_a_model(run: Run, data: Path) -> None:
-    text = run.split_path.read_text(encoding="utf-8").replace(",test,", ",train,")
-    run.split_path.write_text(text, encoding="utf-8")
+    text = run.path("split.csv").read_text(encoding="utf-8").replace(",test,", ",train,")
+    run.path("split.csv").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="has no test photos"):
         _open(run)
-    run.model_path.unlink()
+    run.path("model.safetensors").unlink()
     with pytest.raises(RunError, match="has no model yet"):
         _open(run, split="valid")
     assert run.read_openings() == []
@@ -150,14 +152,14 @@ def test_the_folds_of_a_cross_validation_share_one_test(data: Path, tmp_path: Pa
         loaded.manifest, loaded.split.parts, config, 2, seed=1, on_event=silent
     )
     parent = create_run(
-        tmp_path / "runs", "cv", RunConfig(data=config), "fit", kind=CROSS_VALIDATION
+        tmp_path / "runs", "cv", RunConfig(data=config), "fit", kind=RunKind.CROSS_VALIDATION
     )
-    parent.write_folds(fold_rows(loaded.manifest, folds))
+    parent.write("folds.csv", fold_rows(loaded.manifest, folds))
     for number in (1, 2):
         own = create_fold(parent, number)
         split = split_for_fold(loaded.manifest, folds, number, valid=0.2, seed=1)
-        own.write_split(split_rows(loaded.manifest, split))
-        own.model_path.write_bytes(b"weights")
+        own.write("split.csv", split_rows(loaded.manifest, split))
+        own.path("model.safetensors").write_bytes(b"weights")
         assert _open(own).opening == number
     assert len(parent.read_openings()) == 2
     assert parent.fold(1).read_openings() == parent.read_openings()

@@ -220,16 +220,16 @@ def test_cells_hold_photos_and_shares_and_name_the_costly_ones(
     plot_confusion(MATRIX, CLASSES, tmp_path / "c.png", title="Test", good="ok_front")
     (axes,) = drawn[-1].axes
     assert cells(axes) == {
-        (0, 0): ["107", "98.2 %"],
-        (0, 1): ["2", "1.8 %", "escape"],
-        (1, 0): ["1", "1.4 %", "overkill"],
-        (1, 1): ["71", "98.6 %"],
+        (0, 0): ["107", "98.2%"],
+        (0, 1): ["2", "1.8%", "escape"],
+        (1, 0): ["1", "1.4%", "overkill"],
+        (1, 1): ["71", "98.6%"],
     }
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
-        "escapes: 2 of 109 defective (1.8 %)",
-        "overkill: 1 of 72 good (1.4 %)",
+        "escapes: 2 of 109 defective (1.8%)",
+        "overkill: 1 of 72 good (1.4%)",
     ]
     assert drawn[-1].get_suptitle() == "Test"
     assert [t.get_text() for t in axes.get_yticklabels()] == ["def_front\n(109)", "ok_front\n(72)"]
@@ -251,8 +251,8 @@ def test_rows_are_true_and_columns_predicted_wherever_the_good_class_stands(
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == [
-        "escapes: 10 of 91 defective (11.0 %)",
-        "overkill: 10 of 50 good (20.0 %)",
+        "escapes: 10 of 91 defective (11.0%)",
+        "overkill: 10 of 50 good (20.0%)",
     ]
 
 
@@ -271,10 +271,10 @@ def test_almost_none_is_not_none_and_a_class_may_be_empty(
     plot_confusion(matrix, ["a", "b", "c"], tmp_path / "c.png", title="", good="b")
     (axes,) = drawn[-1].axes
     texts = cells(axes)
-    assert texts[0, 0] == ["9,999", "> 99.9 %"]
-    assert texts[0, 1] == ["1", "< 0.1 %", "escape"]
-    assert texts[1, 1] == ["0", "0 %"]
-    assert texts[2, 2] == ["5", "100 %"]
+    assert texts[0, 0] == ["9,999", "> 99.9%"]
+    assert texts[0, 1] == ["1", "< 0.1%", "escape"]
+    assert texts[1, 1] == ["0", "0%"]
+    assert texts[2, 2] == ["5", "100%"]
     legend = axes.get_legend()
     assert legend is not None
     assert legend.get_texts()[1].get_text() == "overkill: 0 of 0 good"

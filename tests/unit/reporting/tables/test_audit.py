@@ -85,7 +85,7 @@ def test_folders_are_not_counted_as_photos() -> None:
 
 def test_that_nothing_was_found_is_said() -> None:
     table = findings_table([])
-    assert table.rows == (("Nothing was found.",),)
+    assert (table.rows, table.empty) == ((), "Nothing was found.")
     assert not table.marks
 
 

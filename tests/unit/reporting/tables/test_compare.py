@@ -115,7 +115,8 @@ def test_changes_name_parts_and_photos() -> None:
     assert table.rows[1] == ("newly caught", "img/002.png", "1 of 1", "img/002.png")
     assert (len(table.rows), table.marks[0]) == (20, "good")
     assert table.caption == "10 more: newly caught. All are in compare.json."
-    assert changes_table(_comparison(5, 0), "a", "b").rows == (("No photo is decided otherwise.",),)
+    none = changes_table(_comparison(5, 0), "a", "b")
+    assert (none.rows, none.empty) == ((), "a -> b: no photo is decided otherwise.")
 
 
 def test_settings_as_a_user_writes_them() -> None:
@@ -131,7 +132,8 @@ def test_settings_as_a_user_writes_them() -> None:
         ("--folds", "-", "5"),
         ("--target", "-", "f1=0.9, auc=0.8"),
     )
-    assert settings_table([], ("x", "y")).rows == (("All are the same.",),)
+    none = settings_table([], ("x", "y"))
+    assert (none.rows, none.empty) == ((), "All settings are the same.")
 
 
 def test_costs() -> None:

@@ -167,7 +167,7 @@ def test_runs_show_what_they_have() -> None:
     assert rows["a"] == ("finished", "3", "resnet18", "0.9000", "-", "95.00%", "10.00%", "0.00%")
     assert rows["b"][3:] == ("-",) * 5
     assert rows["c"][1] == "5 folds"
-    assert "fastdefect fit" in runs_table([]).caption
+    assert "fastdefect fit" in runs_table([]).empty
 
 
 def test_an_opening_of_the_test_is_in_the_title() -> None:

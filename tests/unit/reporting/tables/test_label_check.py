@@ -46,7 +46,7 @@ def test_only_the_first_twenty_but_all_are_counted() -> None:
 
 def test_no_suspects() -> None:
     made = suspects_table(PREDICTIONS, [])
-    assert (made.title, made.rows) == ("None of 30 labels is in doubt", ())
+    assert (made.empty, made.rows) == ("None of 30 labels is in doubt.", ())
 
 
 def test_the_sheet_shows_each_in_its_place(tmp_path: Path) -> None:

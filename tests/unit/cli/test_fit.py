@@ -1,0 +1,43 @@
+"""What fit says at its end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fastdefect.cli import fit
+from fastdefect.config import resolve
+from fastdefect.console import QuietScreen
+from fastdefect.run import RunKind, RunStatus
+from fastdefect.run_registry import create_run
+
+
+class Lines(QuietScreen):
+    """Keeps the lines that it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        """Keep the line."""
+        self.lines.append(text)
+
+
+@pytest.mark.parametrize(
+    ("show", "kind"),
+    [(fit._show_fit, RunKind.TRAINING), (fit._show_folds, RunKind.CROSS_VALIDATION)],
+)
+def test_how_to_go_on_can_be_pasted_into_a_shell(
+    show: Callable[..., None], kind: RunKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastdefect.jobs.training.report.as_event_data", lambda report: {})
+    run = create_run(tmp_path, "line 3", resolve({"data": "photos"}), "fit", kind=kind)
+    values: dict[str, Any] = {"metrics": {}, "verdicts": [], "outcome": None, "n_folds": 5}
+    report = SimpleNamespace(
+        run=run, reason=RunStatus.INTERRUPTED, done=2, as_json=dict, n_test=0, **values
+    )
+    screen = Lines()
+    show(screen, report)
+    assert screen.lines[-1].endswith(f'Go on with: fastdefect fit --resume "{run.folder}"')
