@@ -3,7 +3,7 @@
 Each aspect of the photos (their border, their light, their files) gets a model of its own,
 cross-validated with whole parts, and is held against the same model on shuffled labels. An AUC
 well above those is a shortcut: a network may find it too, be right for the wrong reason, and
-fail on the next bench.
+fail on the next background.
 """
 
 from collections.abc import Sequence
@@ -23,8 +23,17 @@ from fastdefect.data.audit.shortcut_probe import (
     trial_of,
     try_table,
 )
-from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.findings import SEVERITIES, Check, Finding, Severity
 from fastdefect.data.photos import Photo
+
+# Drawn with all its probes in ``reporting/plots/shortcuts.py``, so not among the worst cases.
+SHORTCUT = Check(
+    "shortcut",
+    "error",
+    rank=30,
+    meaning="the class can be told without the part",
+    form="AUC {:.2f}",
+)
 
 _MOST_PHOTOS, _MOST_CLASSES = 4000, 30
 # Far above the shuffles: so many standard deviations or, where few photos make AUCs so coarse
@@ -159,9 +168,9 @@ def _is_one_surface(looks: Sequence[Appearance], trial: Trial) -> bool:
 
 # ---- what is said
 
-_BENCH = (
-    "Photograph all classes in one session on one bench, crop or mask the bench, or train with "
-    "--light."
+_BACKGROUND = (
+    "Photograph all classes in one session on one background, crop or mask the background, or "
+    "train with --light."
 )
 _NOTES: dict[str, tuple[Severity, str]] = {
     "border": ("error", "Look first whether the defects themselves reach that far."),
@@ -177,9 +186,9 @@ _NOTES: dict[str, tuple[Severity, str]] = {
     "order": ("info", "No model sees it, but what changed while the photos were taken."),
 }
 _ADVICE = {
-    "border": _BENCH,
-    "corners": _BENCH,
-    "light": _BENCH,
+    "border": _BACKGROUND,
+    "corners": _BACKGROUND,
+    "light": _BACKGROUND,
     "dimensions": "Photograph or crop all classes in one size.",
     "mode": "Save the photos of all classes in one mode.",
     "compression": "Save all photos anew from their originals, in one format and quality.",
@@ -225,16 +234,17 @@ def shortcut_findings(probes: Sequence[Probe], photos: Sequence[Photo]) -> list[
     It is an error where the AUC's interval lies above 0.8 and a warning where it lies above
     0.6, unless the probe's ``limit`` is milder. The value is the AUC.
     """
-    order: tuple[Severity, ...] = ("info", "warning", "error")
     found = []
     for probe in probes:
         if not probe.tells:
             continue
         level: Severity = "error" if probe.interval[0] >= _GRAVE else "warning"
-        severity = min(level, probe.limit, key=order.index)
+        severity = max(level, probe.limit, key=SEVERITIES.index)
         message = _message(probe, severity, len(photos))
-        found.append(Finding("shortcut", severity, message, probe.auc, probe.interval))
-    return sorted(found, key=lambda finding: -order.index(finding.severity))
+        found.append(
+            SHORTCUT.finding(message, probe.auc, interval=probe.interval, severity=severity)
+        )
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def _message(probe: Probe, severity: Severity, photos: int) -> str:
