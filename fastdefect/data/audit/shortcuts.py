@@ -1,7 +1,7 @@
 """Can the class be told without the part? Small models on what a photo shows beside it.
 
 Each aspect of the photos (their border, their light, their files) gets a model of its own,
-cross-validated with whole parts, and is held against the same model on shuffled labels. An AUC
+cross-validated with whole parts, and is compared with the same model on shuffled labels. An AUC
 well above those is a shortcut: a network may find it too, be right for the wrong reason, and
 fail on the next background.
 """
@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastdefect.data.audit.appearance import Appearance
-from fastdefect.data.audit.shortcut_features import Aspect, aspects_of, ring_and_interior
+from fastdefect.data.audit.shortcut_features import ASPECTS, Aspect, ring_and_interior, tables_of
 from fastdefect.data.audit.shortcut_probe import (
     FOLDS,
+    Floats,
     Indices,
     Interval,
     Trial,
@@ -113,7 +114,8 @@ def probe_shortcuts(
         return []
     photos, looks = [photos[i] for i in chosen], [looks[i] for i in chosen]
     trial = trial_of(label[chosen], part[chosen], seed)
-    probes = [_probe(aspect, trial) for aspect in aspects_of(photos, looks)]
+    tables = tables_of(photos, looks)
+    probes = [_probe(ASPECTS[name], table, trial) for name, table in tables.items()]
     one_surface = _is_one_surface(looks, trial)
     return [_judged(probe, probes, photos, looks, one_surface) for probe in probes]
 
@@ -134,12 +136,12 @@ def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
     return np.sort(np.concatenate(drawn))
 
 
-def _probe(aspect: Aspect, trial: Trial) -> Probe:
+def _probe(aspect: Aspect, table: Floats, trial: Trial) -> Probe:
     photos, parts = len(trial.part), trial.n_parts
-    if not aspect.table.size:
+    if not table.size:
         even = (0.5, 0.5)
         return Probe(aspect.name, aspect.what, 0.5, even, 0.5, even, 0.0, 1.0, True, photos, parts)
-    outcome = try_table(aspect.table, trial)
+    outcome = try_table(table, trial)
     return Probe(
         aspect.name,
         aspect.what,
@@ -166,35 +168,7 @@ def _is_one_surface(looks: Sequence[Appearance], trial: Trial) -> bool:
     return bool(areas_under_roc(scores, target, folds)[0] < _ONE_SURFACE)
 
 
-# ---- what is said
-
-_BACKGROUND = (
-    "Photograph all classes in one session on one background, crop or mask the background, or "
-    "train with --light."
-)
-_NOTES: dict[str, tuple[Severity, str]] = {
-    "border": ("error", "Look first whether the defects themselves reach that far."),
-    "corners": ("error", ""),
-    "light": ("error", "It may be the part's own brightness: see what the border tells."),
-    "dimensions": ("error", "Resizing hides them, but leaves blur and squeezed parts."),
-    "mode": ("error", ""),
-    "compression": ("error", "A model sees the blocks and rings that compression leaves."),
-    "file size": ("error", ""),
-    "exif": ("warning", "No model sees it, but what another camera does to a photo."),
-    "time": ("info", "No model sees it, but what changed from one session to the next."),
-    "name": ("info", "No model sees it."),
-    "order": ("info", "No model sees it, but what changed while the photos were taken."),
-}
-_ADVICE = {
-    "border": _BACKGROUND,
-    "corners": _BACKGROUND,
-    "light": _BACKGROUND,
-    "dimensions": "Photograph or crop all classes in one size.",
-    "mode": "Save the photos of all classes in one mode.",
-    "compression": "Save all photos anew from their originals, in one format and quality.",
-    "file size": "Save all photos anew from their originals, in one format and quality.",
-    "exif": "Photograph all classes with the same camera and process them alike.",
-}
+# ---- what is reported
 
 
 def _judged(
@@ -205,9 +179,10 @@ def _judged(
     one_surface: bool,
 ) -> Probe:
     """The probe with what is to be borne in mind."""
-    limit, note = _NOTES[probe.name]
+    aspect = ASPECTS[probe.name]
+    limit, note = aspect.limit, aspect.note
     telling = {other.name for other in probes if other.tells}
-    if probe.name in ("border", "corners", "light") and one_surface:
+    if aspect.surface and one_surface:
         limit = "info"
         note = "Border and interior look alike: the part fills the photo, and this may be the part."
     if probe.name == "mode" and _look_grey(photos, looks):
@@ -255,6 +230,6 @@ def _message(probe: Probe, severity: Severity, photos: int) -> str:
         f"{probe.shuffled:.2f} [{probe.shuffled_interval[0]:.2f}, "
         f"{probe.shuffled_interval[1]:.2f}]{share}.",
         probe.note,
-        _ADVICE.get(probe.name, "") if severity != "info" else "",
+        ASPECTS[probe.name].advice if severity != "info" else "",
     ]
     return " ".join(sentence for sentence in said if sentence)
