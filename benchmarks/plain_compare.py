@@ -11,7 +11,7 @@ from plain_arms import Floats, Outcome
 from plain_sets import Sides
 
 from fastdefect.evaluation.statistics.paired import Difference, Figures, paired_differences
-from fastdefect.metrics import figures, score
+from fastdefect.metrics import Weighted, measure, score
 
 MARGIN = 0.01  # what an interval may reach below 0
 DRAWS = 2000
@@ -167,7 +167,10 @@ def _pooled(cell: Cell, outcomes: Sequence[Outcome]) -> Figures:
     share = np.mean(changed, axis=(0, 1)) if len(changed) == len(outcomes) else None
 
     def of(weights: Floats) -> Mapping[str, Floats]:
-        each = [figures(weights, y_true, o.y_prob, o.y_prob.argmax(axis=1), good) for o in outcomes]
+        each = [
+            measure(Weighted(weights, y_true, o.y_prob, o.y_prob.argmax(axis=1), good))
+            for o in outcomes
+        ]
         found = {name: np.mean([f[name] for f in each], axis=0) for name in ("auc", "accuracy")}
         if share is not None:
             shown = weights[:, list(cell.stressed)]

@@ -60,10 +60,12 @@ class Former:
 class Flag:
     """How a field shows on the command line: one line of help, and other names for it.
 
-    ``former`` is still read in files and on the command line, but shown nowhere.
+    ``option`` is its name there, where that is not the field's. ``former`` is still read in files
+    and on the command line, but shown nowhere.
     """
 
     help: str
+    option: str | None = None
     aliases: tuple[str, ...] = ()
     argument: bool = False
     former: Former | None = None
@@ -119,7 +121,11 @@ class DataConfig:
     ] = "basic"
     light: Annotated[
         bool,
-        Flag("Show training photos in each other's light, so that no background tells a class."),
+        Flag(
+            "Train on photos in each other's background light, so that it predicts no class.",
+            option="randomize-background-light",
+            aliases=("--light",),
+        ),
     ] = False
     balance: Annotated[
         Literal["sampler", "loss", "both", "none"],
@@ -241,7 +247,11 @@ class ReportConfig:
         tuple[str, ...], Flag("METRIC=VALUE to be met on validation, e.g. f1=0.95; repeatable.")
     ] = ()
     targets: Annotated[
-        Literal["none", "mission"], Flag("mission: the replaced pipeline's results and targets.")
+        Literal["none", "legacy"],
+        Flag(
+            "legacy: the replaced pipeline's results and targets.",
+            former=Former("targets", {"none": "none", "mission": "legacy"}),
+        ),
     ] = "none"
 
 
@@ -340,6 +350,11 @@ class ConfigField:
     type: Any
     default: Any
     flag: Flag
+
+    @property
+    def option(self) -> str:
+        """Its name on the command line, ``--image-size``."""
+        return f"--{self.flag.option or self.name.replace('_', '-')}"
 
 
 def config_fields() -> list[ConfigField]:

@@ -1,9 +1,9 @@
 """From the fields of the config to the options of a command: no flag is written twice."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import typer
 
@@ -29,7 +29,11 @@ def with_config_options(
             command({k: v for k, v in flags.items() if v not in (None, [])}, **given)
 
         parameters = [_parameter(leaf) for leaf in leaves]
-        parameters += [_former_parameter(leaf.flag.former) for leaf in leaves if leaf.flag.former]
+        parameters += [
+            _former_parameter(leaf.flag.former)
+            for leaf in leaves
+            if leaf.flag.former and leaf.flag.former.name != leaf.name
+        ]
         # Typer reads the signature and the annotations alike.
         wrapper.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*parameters, *own]}
@@ -46,10 +50,19 @@ def _parameter(leaf: ConfigField) -> inspect.Parameter:
     if leaf.flag.argument:
         option = typer.Argument(None, help=help_text, show_default=False)
     else:
-        name = leaf.name.replace("_", "-")
-        names = [f"--{name}/--no-{name}" if kind is bool else f"--{name}", *leaf.flag.aliases]
+        names = [leaf.option, *leaf.flag.aliases]
+        if kind is bool:
+            names = [f"{name}/--no-{name[2:]}" for name in names]
+        words: dict[str, Any] = {}
+        if leaf.flag.former and leaf.flag.former.name == leaf.name:
+            # Values of earlier versions are taken, but not listed.
+            words = {
+                "parser": _reader(get_args(kind), leaf.flag.former.values),
+                "metavar": f"[{'|'.join(get_args(kind))}]",
+            }
+            kind = str
         option = typer.Option(
-            None, *names, help=help_text, rich_help_panel=panel, show_default=False
+            None, *names, help=help_text, rich_help_panel=panel, show_default=False, **words
         )
     return inspect.Parameter(
         leaf.name,
@@ -57,6 +70,18 @@ def _parameter(leaf: ConfigField) -> inspect.Parameter:
         default=option,
         annotation=kind | None,
     )
+
+
+def _reader(values: tuple[str, ...], former: Mapping[str, str]) -> Callable[[str], str]:
+    """Reads one of ``values``, or a word of earlier versions in today's words."""
+
+    def read(text: str) -> str:
+        value = former.get(text, text)
+        if value not in values:
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, values))}.")
+        return value
+
+    return read
 
 
 def _former_parameter(former: Former) -> inspect.Parameter:
@@ -74,7 +99,7 @@ def _taken(leaf: ConfigField, given: dict[str, Any]) -> Any:
     """What the user gave for the field, taken out of ``given``; None if nothing."""
     value = given.pop(leaf.name)
     former = leaf.flag.former
-    if former is None:
+    if former is None or former.name == leaf.name:
         return value
     earlier = given.pop(former.name)
     return former.values[earlier] if value is None and earlier is not None else value

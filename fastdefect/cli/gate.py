@@ -34,15 +34,15 @@ def gate(
     ] = None,
     minimum: Annotated[
         list[str] | None,
-        typer.Option("--min", metavar="FIGURE=VALUE", help="Lowest value, f1=0.95; repeatable."),
+        typer.Option("--min", metavar="METRIC=VALUE", help="Lowest value, f1=0.95; repeatable."),
     ] = None,
     maximum: Annotated[
         list[str] | None,
-        typer.Option("--max", metavar="FIGURE=VALUE", help="Highest, brier=0.1; repeatable."),
+        typer.Option("--max", metavar="METRIC=VALUE", help="Highest, brier=0.1; repeatable."),
     ] = None,
     at: Annotated[
         Literal["point", "upper"],
-        typer.Option(help="Judge the figure itself, or its interval's bad end (upper)."),
+        typer.Option(help="Judge the metric itself, or its interval's bad end (upper)."),
     ] = "point",
     runs: Runs = Path("runs"),
     quiet: Quiet = False,

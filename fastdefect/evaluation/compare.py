@@ -24,13 +24,14 @@ from fastdefect.evaluation.statistics.paired import (
 )
 from fastdefect.files import finite
 from fastdefect.metrics import (
-    FIGURES,
-    LOWER_IS_BETTER,
+    METRICS,
+    Weighted,
     calibration_gaps,
     check_predictions,
     confusions,
-    figures,
-    one_answer,
+    constant_prediction,
+    lower_is_better,
+    measure,
 )
 
 Verdict = Literal["better", "worse", "no difference shown", "can't tell"]
@@ -62,7 +63,6 @@ SUFFICIENT = 6
 # few a percentile bootstrap is too narrow: of two models that were alike in all but luck, three
 # photos a part, one had the better or worse Brier score in 19 % of trials with 6 parts, 12 % with
 # 8, 13 % with 12, 9 % with 20 and 5 % with 60, where 5 % are promised.
-OF_PROBABILITIES = ("auc", "average_precision", "brier", "log_loss", "calibration_error")
 SUFFICIENT_FOR_PROBABILITIES = 20
 
 
@@ -146,11 +146,11 @@ class PartChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed on ``n`` photos; ``figures`` are ``metrics.FIGURES`` in their order.
+    """What changed on ``n`` photos; ``figures`` are ``metrics.METRICS`` in their order.
 
     ``changes`` are sorted by kind, as ``KINDS`` has them, and part. A part stands under each kind
-    that some photo of it shows. ``one_answer`` is the class that the model before, and the one
-    after, calls every photo; None if it calls them several, or all photos show one class.
+    that some photo of it shows. ``constant_prediction`` is the class that the model before, and
+    the one after, calls every photo; None if it calls them several, or all photos show one class.
     """
 
     n: int
@@ -159,7 +159,7 @@ class Comparison:
     by_photo: McNemar
     by_part: McNemar
     changes: tuple[PartChange, ...]
-    one_answer: tuple[str | None, str | None]
+    constant_prediction: tuple[str | None, str | None]
 
     def of_kind(self, kind: Kind) -> tuple[PartChange, ...]:
         """The changes of one kind."""
@@ -173,7 +173,9 @@ class Comparison:
             "figures": {name: change.as_json() for name, change in self.figures.items()},
             "mcnemar": {"photos": self.by_photo.as_json(), "parts": self.by_part.as_json()},
             "changes": [asdict(change) for change in self.changes],
-            "one_answer": dict(zip(("before", "after"), self.one_answer, strict=True)),
+            "constant_prediction": dict(
+                zip(("before", "after"), self.constant_prediction, strict=True)
+            ),
         }
 
 
@@ -187,7 +189,7 @@ def compare(
     leaves out 0 and at least ``SUFFICIENT`` parts changed; where there is no interval because all
     draws agree, the parts alone decide. What has no value, or no interval for want of parts,
     can't be told; nor, of fewer than ``SUFFICIENT_FOR_PROBABILITIES`` parts, what probabilities
-    that changed make of the figures ``OF_PROBABILITIES``.
+    that changed make of the metrics of probabilities.
 
     Raises as ``metrics.score`` does.
     """
@@ -207,7 +209,10 @@ def compare(
         by_photo=mcnemar(was_right, is_right),
         by_part=mcnemar_by_part(was_right, is_right, photos.parts),
         changes=_changes(photos, before, after),
-        one_answer=(_one_answer(photos, before), _one_answer(photos, after)),
+        constant_prediction=(
+            _constant_prediction(photos, before),
+            _constant_prediction(photos, after),
+        ),
     )
 
 
@@ -215,8 +220,8 @@ def _differences(
     photos: SharedPhotos, before: Answers, after: Answers, draws: int, seed: int
 ) -> Mapping[str, Difference]:
     def of(answers: Answers) -> Any:
-        return lambda weights: figures(
-            weights, photos.y_true, answers.y_prob, answers.y_pred, photos.good_index
+        return lambda weights: measure(
+            Weighted(weights, photos.y_true, answers.y_prob, answers.y_pred, photos.good_index)
         )
 
     found = paired_differences(of(before), of(after), photos.parts, draws=draws, seed=seed)
@@ -251,7 +256,7 @@ def _calibration_interval(
 
 
 def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dict[str, int]:
-    """For each of ``FIGURES``, how many of the parts that it depends on got other answers."""
+    """For each of ``METRICS``, how many of the parts that it depends on got other answers."""
     parts, good = np.asarray(photos.parts), photos.good_index
 
     def count(chosen: NDArray[np.bool_]) -> int:
@@ -259,7 +264,9 @@ def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dic
 
     moved = count((before.y_prob != after.y_prob).any(axis=1))
     decided = count(before.y_pred != after.y_pred)
-    found = {name: moved if name in OF_PROBABILITIES else decided for name in FIGURES}
+    found = {
+        name: moved if metric.of == "probabilities" else decided for name, metric in METRICS.items()
+    }
     if good is not None:
         other = (before.y_pred == good) != (after.y_pred == good)
         found["escape_rate"] = count(other & (photos.y_true != good))
@@ -285,19 +292,20 @@ def _verdict(
     if not math.isfinite(of.difference) or (of.interval is None and not always_defined):
         return "can't tell"
     # Probabilities that are the same differ in nothing, of however few parts.
-    if name in OF_PROBABILITIES and changed_parts and n_parts < SUFFICIENT_FOR_PROBABILITIES:
+    of_probabilities = METRICS[name].of == "probabilities"
+    if of_probabilities and changed_parts and n_parts < SUFFICIENT_FOR_PROBABILITIES:
         return "can't tell"
     decides = of.decides or of.interval is None
     if not decides or changed_parts < SUFFICIENT:
         return "no difference shown"
-    return "better" if (of.difference < 0) == (name in LOWER_IS_BETTER) else "worse"
+    return "better" if (of.difference < 0) == lower_is_better(name) else "worse"
 
 
-def _one_answer(photos: SharedPhotos, answers: Answers) -> str | None:
+def _constant_prediction(photos: SharedPhotos, answers: Answers) -> str | None:
     """The class that every photo is called; None if several, or rightly so: all show one class."""
     once = np.ones((1, len(photos.names)))
     confusion = confusions(once, photos.y_true, answers.y_pred, len(photos.classes))[0]
-    only = one_answer(confusion.astype(np.int64))
+    only = constant_prediction(confusion.astype(np.int64))
     return None if only is None or len(np.unique(photos.y_true)) == 1 else photos.classes[only]
 
 

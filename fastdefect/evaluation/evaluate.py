@@ -22,13 +22,14 @@ from fastdefect.evaluation.statistics.intervals import (
 from fastdefect.evaluation.statistics.rates import Claim, Rate, claim, rate_of
 from fastdefect.files import finite
 from fastdefect.metrics import (
-    FIGURES,
+    METRICS,
     Metrics,
+    Weighted,
     calibration_gaps,
     check_predictions,
-    class_figures,
+    class_metrics,
     confusions,
-    figures,
+    measure,
     score,
 )
 
@@ -73,7 +74,7 @@ class ClassEvaluation:
 class Evaluation:
     """What predictions are worth, and how sure that is.
 
-    ``estimates`` holds ``metrics.FIGURES`` in their order. ``escape`` is of the defective photos,
+    ``estimates`` holds ``METRICS`` in their order. ``escape`` is of the defective photos,
     ``overkill`` of the good ones, and ``escape_claim`` says what the defective parts prove;
     all three are None where no class is good. A part may be of both ``n_defective_parts`` and
     ``n_good_parts``, if its photos are.
@@ -125,11 +126,11 @@ class _Case:
         """Weights (1, n) that take the photos as they are."""
         return np.ones((1, len(self.y_true)))
 
-    def figures(self, weights: Floats) -> dict[str, Floats]:
-        return figures(weights, self.y_true, self.y_prob, self.y_pred, self.good)
+    def metrics(self, weights: Floats) -> dict[str, Floats]:
+        return measure(Weighted(weights, self.y_true, self.y_prob, self.y_pred, self.good))
 
-    def class_figures(self, weights: Floats) -> dict[str, Floats]:
-        return class_figures(confusions(weights, self.y_true, self.y_pred, self.n_classes))
+    def class_metrics(self, weights: Floats) -> dict[str, Floats]:
+        return class_metrics(confusions(weights, self.y_true, self.y_pred, self.n_classes))
 
     def gaps(self, weights: Floats) -> dict[str, Floats]:
         return {"gaps": calibration_gaps(weights, self.y_true, self.y_prob)}
@@ -190,16 +191,16 @@ def evaluate(
 
 
 def _estimates(case: _Case) -> dict[str, Estimate]:
-    """Each of ``FIGURES``."""
+    """Each of ``METRICS``."""
     rates = _rates(case)
-    value = case.figures(case.once)
-    drawn = bootstrap(case.figures, case.parts, draws=case.draws, seed=case.seed)
+    value = case.metrics(case.once)
+    drawn = bootstrap(case.metrics, case.parts, draws=case.draws, seed=case.seed)
     trials = share_trials(case.parts, case.y_true, case.y_pred, case.n_classes, case.good)
     estimates = {}
-    for name in FIGURES:
+    for name, metric in METRICS.items():
         if name in rates:
             estimates[name] = _of_rate(rates[name])
-        elif name == "calibration_error":
+        elif metric.interval == "deviation":
             estimates[name] = _calibration_error(case)
         else:
             estimates[name] = _of_draws(float(value[name][0]), drawn[name], trials.get(name, 0))
@@ -230,8 +231,8 @@ def _calibration_error(case: _Case) -> Estimate:
 
 
 def _per_class(case: _Case, classes: Sequence[str]) -> dict[str, ClassEvaluation]:
-    value = case.class_figures(case.once)
-    drawn = bootstrap(case.class_figures, case.parts, draws=case.draws, seed=case.seed)
+    value = case.class_metrics(case.once)
+    drawn = bootstrap(case.class_metrics, case.parts, draws=case.draws, seed=case.seed)
     found = {}
     for i, name in enumerate(classes):
         shown, named = case.y_true == i, case.y_pred == i

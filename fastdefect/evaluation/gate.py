@@ -1,4 +1,4 @@
-"""Limits that a run's figures must keep before anything is shipped."""
+"""Limits that a run's metrics must keep before anything is shipped."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,40 +7,36 @@ from typing import Any, Literal
 
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.evaluate import Estimate
-from fastdefect.metrics import FIGURES, LOWER_IS_BETTER
+from fastdefect.metrics import METRICS, lower_is_better
 
 At = Literal["point", "upper"]
 
 
-# What a figure can be, where that is not 0 to 1; the Brier score of many classes goes to 2.
-_RANGES = {"mcc": (-1.0, 1.0), "brier": (0.0, 2.0), "log_loss": (0.0, math.inf)}
-
-
 @dataclass(frozen=True)
 class Limit:
-    """``figure``, one of ``metrics.FIGURES``, must be at most or at least ``value``.
+    """``metric``, one of ``METRICS``, must be at most or at least ``value``.
 
-    Raises ``UsageError`` for a value that the figure can't have: 5 for 5 % would let all pass.
+    Raises ``UsageError`` for a value that the metric can't have: 5 for 5 % would let all pass.
     """
 
-    figure: str
+    metric: str
     value: float
     at_most: bool
 
     def __post_init__(self) -> None:
-        low, high = _RANGES.get(self.figure, (0.0, 1.0))
+        low, high = METRICS[self.metric].span
         if not low <= self.value <= high:
             raise UsageError(
-                f"A limit of {self.value:g} for {self.figure}, which is from {low:g} to {high:g}.",
+                f"A limit of {self.value:g} for {self.metric}, which is from {low:g} to {high:g}.",
                 "Rates are shares: 0.05 is 5 %.",
             )
 
 
 @dataclass(frozen=True)
 class Check:
-    """A limit and what was measured; ``holds`` is the verdict on the figure or its bad end."""
+    """A limit and what was measured; ``holds`` is the verdict on the metric or its bad end."""
 
-    figure: str
+    metric: str
     limit: float
     at_most: bool
     estimate: Estimate
@@ -52,18 +48,18 @@ class Check:
 
 
 def parse_limit(text: str, *, at_most: bool) -> Limit:
-    """``f1=0.95`` as a limit; raises ``UsageError`` for an unknown figure or no finite number.
+    """``f1=0.95`` as a limit; raises ``UsageError`` for an unknown metric or no finite number.
 
-    A figure of which less is better may only get a highest value, any other a lowest: the
+    A metric of which less is better may only get a highest value, any other a lowest: the
     contrary is a slip of the pen.
     """
     option = "--max" if at_most else "--min"
-    name, _, number = text.partition("=")
-    figure = name.strip().lower().replace("-", "_").replace(" ", "_")
-    if figure not in FIGURES:
+    given, _, number = text.partition("=")
+    name = given.strip().lower().replace("-", "_").replace(" ", "_")
+    if name not in METRICS:
         raise UsageError(
-            f"{option} {text}: there is no figure {name.strip()!r}.",
-            f"The figures are {', '.join(FIGURES)}.",
+            f"{option} {text}: there is no metric {given.strip()!r}.",
+            f"The metrics are {', '.join(METRICS)}.",
         )
     try:
         value = float(number)
@@ -71,32 +67,31 @@ def parse_limit(text: str, *, at_most: bool) -> Limit:
         value = math.nan
     if not math.isfinite(value):
         raise UsageError(
-            f"{option} {text}: expected FIGURE=NUMBER.", f"Such as {option} {figure}=0.9"
+            f"{option} {text}: expected METRIC=NUMBER.", f"Such as {option} {name}=0.9"
         )
-    if at_most != (figure in LOWER_IS_BETTER):
-        better = "lower" if figure in LOWER_IS_BETTER else "higher"
+    if at_most != lower_is_better(name):
         raise UsageError(
-            f"{option} {text}: {better} is better for {figure}.",
+            f"{option} {text}: {METRICS[name].better} is better for {name}.",
             f"Did you mean {'--min' if at_most else '--max'} {text}?",
         )
-    return Limit(figure, value, at_most)
+    return Limit(name, value, at_most)
 
 
 def check_limits(
     limits: Sequence[Limit], estimates: Mapping[str, Estimate], at: At
 ) -> tuple[Check, ...]:
-    """Judge each limit: by the figure itself, or ("upper") by the bad end of its interval.
+    """Judge each limit: by the metric itself, or ("upper") by the bad end of its interval.
 
-    A figure that is not defined holds nothing. One without an interval has no bad end that is
+    A metric that is not defined holds nothing. One without an interval has no bad end that is
     known, so it fails at "upper".
     """
     return tuple(
         Check(
-            limit.figure,
+            limit.metric,
             limit.value,
             limit.at_most,
-            estimates[limit.figure],
-            _holds(limit, estimates[limit.figure], at),
+            estimates[limit.metric],
+            _holds(limit, estimates[limit.metric], at),
         )
         for limit in limits
     )

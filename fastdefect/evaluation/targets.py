@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastdefect.errors import UsageError
-from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER
+from fastdefect.metrics import HEADLINE, lower_is_better
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Verdict:
 
 # The hand-made pipeline: a small CNN, three epochs, 624 defective and 415 good castings;
 # and what its improved version promised. The gap is training minus validation accuracy.
-MISSION = (
+LEGACY = (
     Target("accuracy", "training accuracy", "train", 0.6169, 0.75, 0.85),
     Target("accuracy", "validation accuracy", "valid", 0.7701, 0.85, 0.95),
     Target("f1", "F1", "valid", 0.77, 0.85, 0.95),
@@ -72,6 +72,6 @@ def _judge(target: Target, metrics: Mapping[str, Mapping[str, Any]]) -> Verdict:
         return Verdict(target, value, abs(value) <= (target.high or target.low))
     found = metrics[target.split][target.metric]
     value = float("nan") if found is None else found
-    if target.metric in LOWER_IS_BETTER:
+    if lower_is_better(target.metric):
         return Verdict(target, value, value <= target.low)
     return Verdict(target, value, value >= target.low)

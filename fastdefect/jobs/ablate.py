@@ -40,7 +40,7 @@ from fastdefect.jobs.trained.decision import judge_validation
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
-from fastdefect.metrics import one_answer
+from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.ablate import plot_ablation
 from fastdefect.run import ABLATION, FINISHED, Run
 from fastdefect.training.backbones import build_backbone
@@ -239,7 +239,7 @@ def _figures(finished: Finished, views: str, log: Log) -> dict[str, float]:
         judged = judge_validation(finished.run, views, device, log)
         valid, gap = judged.predictions.metrics().as_json(), math.nan
     found = {name: _number(valid[name]) for name in COMPARED if name != "gap"}
-    blind = float(one_answer(valid["confusion"]) is not None)
+    blind = float(constant_prediction(valid["confusion"]) is not None)
     return {**found, "gap": gap, "seconds": finished.seconds, "blind": blind}
 
 

@@ -212,7 +212,8 @@ def _told(config: RunConfig, folds: Folds) -> str:
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in range(1, folds.k + 1))
     shipped = {
         "folds": f"the mean of the {folds.k} networks is the model",
-        "refit": "one more, trained on all of them, is the model",
+        "refit": "one more, trained on all of them, is the model; what its own epochs call "
+        "validation are photos that it learns from",
     }[config.training.final]
     return (
         f"{folds.k} folds of whole parts, {sizes} photos: each is judged by a network that never "

@@ -41,7 +41,7 @@ from fastdefect.jobs.series.series import (
 )
 from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
-from fastdefect.metrics import one_answer
+from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.learning_curve import plot_learning_curve
 from fastdefect.reporting.tables.learning_curve import ERROR, CurvePoint, Outlook
 from fastdefect.run import LEARNING_CURVE, Run
@@ -248,7 +248,7 @@ def _point(finished: Finished, share: int) -> CurvePoint:
         error=1 - valid["f1"],
         escape_rate=_number(valid["escape_rate"]),
         overkill_rate=_number(valid["overkill_rate"]),
-        blind=one_answer(valid["confusion"]) is not None,
+        blind=constant_prediction(valid["confusion"]) is not None,
         seconds=finished.seconds,
     )
 

@@ -11,7 +11,7 @@ from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
 from fastdefect.evaluation.predictions import Predictions
-from fastdefect.evaluation.targets import MISSION, Verdict, judge
+from fastdefect.evaluation.targets import LEGACY, Verdict, judge
 from fastdefect.events import OnEvent
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
@@ -116,7 +116,7 @@ def _close(series: SeriesReport, log: Log) -> QuickReport:
         judge_validation(runs[name], "none", training.device, log) for name in (BEFORE, AFTER)
     )
     comparison = _compared(before, after, training.seed)
-    verdicts = tuple(judge(MISSION, metrics[AFTER]))
+    verdicts = tuple(judge(LEGACY, metrics[AFTER]))
     files = (series.run.quick_test_path,)
     report = QuickReport(series, metrics, comparison, verdicts, files)
     content = {key: value for key, value in report.as_json().items() if key != "run"}

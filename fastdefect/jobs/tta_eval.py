@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from fastai.learner import Learner
 
+from fastdefect.data.loaders import build_loaders
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.robustness.background_swap import BenchSwap
@@ -20,7 +22,7 @@ from fastdefect.jobs.trained.request import Request
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
-from fastdefect.training.learner import choose_device
+from fastdefect.training.learner import build_loss, choose_device
 
 # How the plain and the averaged predictions fare on another class's bench.
 Swaps = tuple[BenchSwap | None, BenchSwap | None]
@@ -96,8 +98,7 @@ def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
 
     plain, plain_seconds = timed(lambda: model.predict(on_event=on_event, label="without views"))
     if n_random:
-        seed = run.read_config().training.seed
-        averaged, seconds = timed(lambda: _random_views(model, n_random, seed))
+        averaged, seconds = timed(lambda: _random_views(run, model, n_random))
     else:
         averaged, seconds = timed(
             lambda: model.predict(fixed, on_event=on_event, label=f"views: {views}")
@@ -109,10 +110,32 @@ def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
     return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds), swaps)
 
 
-def _random_views(model: TrainedModel, n: int, seed: int) -> Predictions:
-    """fastai's own ``learn.tta``, with draws that repeat in the run's seed."""
-    model.learn.add_cb(RepeatableDraws(seed, Position(), first_epoch=0))
-    y_prob, _ = model.learn.tta(n=n)
+def _random_views(run: Run, model: TrainedModel, n: int) -> Predictions:
+    """fastai's own ``learn.tta``, which wants a Learner; its draws repeat in the run's seed."""
+    config, photos, spec = run.read_config(), model.photos, model.spec
+    device = model.predictor.device
+    dls: Any = build_loaders(
+        photos.manifest,
+        photos.store,
+        photos.side,
+        photos.side,
+        classes=spec.classes,
+        preprocessing=spec.preprocessing,
+        augment=config.data.augment,
+        balanced=False,
+        batch_size=config.training.batch_size,
+        workers=0,
+        seed=config.training.seed,
+        device=device,
+    )
+    learn = Learner(
+        dls,
+        model.predictor.network,
+        build_loss(None, 0.0, device),
+        cbs=[RepeatableDraws(config.training.seed, Position(), first_epoch=0)],
+    )
+    with learn.no_bar(), learn.no_logging():
+        y_prob, _ = learn.tta(n=n)
     return model.joined(y_prob.as_subclass(torch.Tensor).double().numpy())
 
 

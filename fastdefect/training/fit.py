@@ -43,7 +43,7 @@ from fastdefect.training.checkpoint import (
 )
 from fastdefect.training.forecast import Forecast
 from fastdefect.training.precision import precision_of
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import Predictor
 
 
 @dataclass(frozen=True)
@@ -203,12 +203,11 @@ def _train_accuracy(
     rng = np.random.default_rng(seed)
     sample = tuple(int(i) for i in np.sort(rng.choice(data.split.train, size, replace=False)))
     y_true = data.manifest.labels[list(sample)]
+    predictor = Predictor(network, preprocessing, learn.dls.device)
 
     def measure() -> float:
         with precision_of(learn):  # as fastai measures on validation photos
-            y_prob = class_probabilities(
-                network, data.store, data.rows(sample), preprocessing, device=learn.dls.device
-            )
+            y_prob = predictor.probabilities(data.store, data.rows(sample))
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
     return measure

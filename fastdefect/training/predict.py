@@ -1,6 +1,7 @@
 """From photos to class probabilities, the same way during training and ever after."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,34 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.store import PhotoStore
 
 View = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A network on a device that is asked about decoded photos: no Learner, no loaders."""
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    device: torch.device
+
+    def probabilities(
+        self,
+        store: PhotoStore | NDArray[np.uint8],
+        rows: Sequence[int],
+        *,
+        views: Sequence[View] = (),
+        on_batch: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) of the photos in ``rows``; see ``class_probabilities``."""
+        return class_probabilities(
+            self.network,
+            store,
+            rows,
+            self.preprocessing,
+            device=self.device,
+            views=views,
+            on_batch=on_batch,
+        )
 
 
 def class_probabilities(

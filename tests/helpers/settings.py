@@ -36,7 +36,7 @@ def as_arguments(values: dict[str, Any]) -> list[str]:
     for leaf in config_fields():
         if leaf.name not in values:
             continue
-        value, flag = values[leaf.name], f"--{leaf.name.replace('_', '-')}"
+        value, flag = values[leaf.name], leaf.option
         if leaf.flag.argument:
             positional.append(str(value))
         elif leaf.type is bool:

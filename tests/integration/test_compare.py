@@ -75,7 +75,7 @@ def test_markdown_is_nothing_but_markdown(runs: Path) -> None:
     assert ESCAPED in shown
 
 
-def test_a_run_with_one_answer_is_called_that(runs: Path) -> None:
+def test_a_run_with_constant_prediction_is_called_that(runs: Path) -> None:
     """Passing everything gives F1 0, rejecting everything 0.67: better, if it were a figure."""
     data = runs.parent / "photos"
     for name, p_defect in (("passes", 0.1), ("rejects", 0.9)):
@@ -86,7 +86,7 @@ def test_a_run_with_one_answer_is_called_that(runs: Path) -> None:
     assert all(text in f1 for text in ("0.0000", "0.6667", "better"))
     assert "passes and rejects give one answer to every photo" in result.stdout
     written = json.loads((runs.parent / "out" / "compare.json").read_text(encoding="utf-8"))
-    assert written["comparisons"][0]["one_answer"] == {"before": "good", "after": "defect"}
+    assert written["comparisons"][0]["constant_prediction"] == {"before": "good", "after": "defect"}
 
 
 def test_more_than_two_runs(runs: Path) -> None:

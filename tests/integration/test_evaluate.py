@@ -302,7 +302,7 @@ def test_the_gate_opens_or_says_what_failed(run: Run) -> None:
     shut = _closing("gate", run, "--max-escape", "0.3", "--at", "upper", code=1)
     assert (shut["event"], shut["at"], shut["passed"]) == ("gate", "upper", False)
     (check,) = shut["checks"]
-    assert (check["figure"], check["holds"]) == ("escape_rate", False)
+    assert (check["metric"], check["holds"]) == ("escape_rate", False)
     assert check["estimate"]["interval"][1] > 0.3
 
 

@@ -70,7 +70,7 @@ def test_no_part_is_on_two_sides_and_the_test_is_sealed(trained: FitResult) -> N
     assert "test photos are sealed" in trained.output
 
 
-def test_a_model_with_one_answer_is_called_that(trained: FitResult) -> None:
+def test_a_model_with_constant_prediction_is_called_that(trained: FitResult) -> None:
     predicted = {row["predicted"] for row in read_csv(trained.folder / "predictions-valid.csv")}
     assert ("calls every validation photo" in trained.output) == (len(predicted) == 1)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fastdefect.files import finite
-from fastdefect.metrics import FIGURES, Metrics, figures, score
+from fastdefect.metrics import METRICS, Metrics, Weighted, measure, score
 
 LETTERS = "abcd"
 
@@ -80,7 +80,7 @@ def test_the_order_of_the_classes_does_not_matter(drawn, random) -> None:  # typ
 
 
 def _assert_alike(before: Metrics, after: Metrics) -> None:
-    for name in FIGURES:
+    for name in METRICS:
         old, new = getattr(before, name), getattr(after, name)
         assert math.isclose(old, new, abs_tol=1e-12) or (math.isnan(old) and math.isnan(new)), name
 
@@ -98,7 +98,7 @@ def test_metrics_json_is_strict_json(drawn, has_good: bool) -> None:  # type: ig
 @given(predictions())
 def test_every_figure_lies_within_its_bounds(drawn) -> None:  # type: ignore[no-untyped-def]
     metrics = score(*drawn)
-    for name in FIGURES:
+    for name in METRICS:
         value = getattr(metrics, name)
         low, high = {"mcc": (-1, 1), "brier": (0, 2), "log_loss": (0, 37)}.get(name, (0, 1))
         assert math.isnan(value) or low - 1e-12 <= value <= high + 1e-12, name
@@ -111,13 +111,13 @@ def test_a_photo_of_weight_two_is_two_photos(drawn, counts, has_good: bool) -> N
     times = np.array(counts[: len(y_true)])
     index = classes.index(good) if has_good else None
     rows = np.repeat(np.arange(len(y_true)), times)
-    weighed = figures(times[None].astype(float), y_true, y_prob, y_prob.argmax(1), index)
+    weighed = measure(Weighted(times[None].astype(float), y_true, y_prob, y_prob.argmax(1), index))
     if not len(rows):
         assert all(math.isnan(value[0]) for value in weighed.values())
         return
     once = np.ones((1, len(rows)))
-    repeated = figures(once, y_true[rows], y_prob[rows], y_prob[rows].argmax(1), index)
-    for name in FIGURES:
+    repeated = measure(Weighted(once, y_true[rows], y_prob[rows], y_prob[rows].argmax(1), index))
+    for name in METRICS:
         np.testing.assert_allclose(weighed[name], repeated[name], atol=1e-12, err_msg=name)
 
 

@@ -99,9 +99,7 @@ def test_names_are_unique_across_sections() -> None:
 
 
 def test_no_two_fields_share_a_flag() -> None:
-    flags = [
-        flag for leaf in LEAVES for flag in (f"--{leaf.name.replace('_', '-')}", *leaf.flag.aliases)
-    ]
+    flags = [flag for leaf in LEAVES for flag in (leaf.option, *leaf.flag.aliases)]
     assert len(flags) == len(set(flags))
 
 

@@ -1,7 +1,9 @@
 """Each metric against scikit-learn called independently, and against counting by hand."""
 
 import json
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,12 +27,14 @@ from fastdefect.errors import DataError
 from fastdefect.files import finite
 from fastdefect.metrics import (
     CALIBRATION_BINS,
-    FIGURES,
     HEADLINE,
-    LOWER_IS_BETTER,
+    METRICS,
+    Metric,
+    Weighted,
     calibration_gaps,
-    figures,
-    one_answer,
+    constant_prediction,
+    lower_is_better,
+    measure,
     score,
 )
 
@@ -208,10 +212,12 @@ def test_metrics_json_has_the_keys_that_other_tools_read() -> None:
 
 def test_lower_is_better_for_errors_only() -> None:
     errors = {"escape_rate", "overkill_rate", "brier", "log_loss", "calibration_error"}
-    assert errors | {"gap"} == LOWER_IS_BETTER
-    assert {"f1", "precision", "recall", "auc", "accuracy"} == set(HEADLINE) - LOWER_IS_BETTER
-    assert set(HEADLINE) <= set(FIGURES)
-    assert len(FIGURES) == len(set(FIGURES)) == 14
+    assert errors == {name for name in METRICS if lower_is_better(name)}
+    assert lower_is_better("gap")
+    higher = {name for name in HEADLINE if not lower_is_better(name)}
+    assert higher == {"f1", "precision", "recall", "auc", "accuracy"}
+    assert set(HEADLINE) <= set(METRICS)
+    assert len(METRICS) == 14
 
 
 def test_half_precision_probabilities_are_scored_too() -> None:
@@ -232,7 +238,7 @@ def by_sklearn(
     n_classes = y_prob.shape[1]
     present = np.unique(y_true)
     options = {"sample_weight": weight, "zero_division": 0}
-    found = dict.fromkeys(FIGURES, np.nan)
+    found = dict.fromkeys(METRICS, np.nan)
     columns = present if n_classes > 2 else [1 if good is None else 1 - good]
     ranked = [c for c in columns if 0 < (y_true == c).sum() < len(y_true)]
     areas = [
@@ -323,8 +329,8 @@ def test_each_figure_of_each_weighting_is_scikit_learns(
         ]
     ).astype(np.float64)
     for y_pred in (y_prob.argmax(axis=1), rng.integers(0, n_classes, len(y_true))):
-        found = figures(weights, y_true, y_prob, y_pred, good)
-        assert tuple(found) == FIGURES
+        found = measure(Weighted(weights, y_true, y_prob, y_pred, good))
+        assert tuple(found) == tuple(METRICS)
         for draw, weight in enumerate(weights):
             for name, value in by_sklearn(weight, y_true, y_prob, y_pred, good).items():
                 assert found[name][draw] == pytest.approx(value, abs=1e-9, nan_ok=True), name
@@ -336,20 +342,20 @@ def test_score_is_all_weights_one(classes: tuple[str, ...], good: str | None) ->
     metrics = score(y_true, y_prob, classes, good)
     index = classes.index(good) if good else None
     expected = by_sklearn(np.ones(60), y_true, y_prob, y_prob.argmax(1), index)
-    for name in FIGURES:
+    for name in METRICS:
         assert getattr(metrics, name) == pytest.approx(expected[name], nan_ok=True), name
     assert metrics.balanced_accuracy == pytest.approx(
         balanced_accuracy_score(y_true, y_prob.argmax(1))
     )
-    assert metrics.as_json().keys() >= set(FIGURES)
+    assert metrics.as_json().keys() >= set(METRICS)
 
 
 def test_decisions_of_a_threshold_change_what_follows_from_decisions_only() -> None:
     y_true, y_prob = random_predictions(80, 2)
     strict = np.where(y_prob[:, 0] > 0.2, 0, 1)
     plain, chosen = (score(y_true, y_prob, ("def", "ok"), "ok", y_pred=p) for p in (None, strict))
-    moved = {name for name in FIGURES if getattr(plain, name) != getattr(chosen, name)}
-    assert moved == set(FIGURES) - {
+    moved = {name for name in METRICS if getattr(plain, name) != getattr(chosen, name)}
+    assert moved == set(METRICS) - {
         "auc",
         "average_precision",
         "brier",
@@ -367,13 +373,13 @@ def test_decisions_that_fit_no_photo_or_class_are_refused(wrong: list[int]) -> N
         score(np.zeros(3, np.int64), np.full((3, 2), 0.5), ("a", "b"), None, y_pred=np.array(wrong))
 
 
-def test_a_defect_without_photos_has_f1_0_in_score_and_none_in_figures() -> None:
+def test_a_defect_without_photos_has_f1_0_in_score_and_none_in_measure() -> None:
     # Training ranks its epochs by score's F1, also where validation has no defect.
     y_true, y_prob = np.ones(4, np.int64), certain([0, 1, 1, 1], 2)
     metrics = score(y_true, y_prob, ("def", "ok"), "ok")
     assert (metrics.f1, metrics.precision, metrics.recall) == (0, 0, 0)
     assert metrics.specificity == 0.75
-    found = figures(np.ones((1, 4)), y_true, y_prob, y_prob.argmax(1), 1)
+    found = measure(Weighted(np.ones((1, 4)), y_true, y_prob, y_prob.argmax(1), 1))
     assert all(np.isnan(found[name][0]) for name in ("f1", "precision", "recall", "mcc", "auc"))
 
 
@@ -393,12 +399,51 @@ def test_a_thousand_weightings_of_a_thousand_photos_take_little_time() -> None:
     y_true, y_prob = random_predictions(1000, 2)
     weights = np.random.default_rng(0).multinomial(1000, np.full(1000, 1e-3), 1000).astype(float)
     begin = time.perf_counter()
-    figures(weights, y_true, y_prob, y_prob.argmax(1), 1)
+    measure(Weighted(weights, y_true, y_prob, y_prob.argmax(1), 1))
     assert time.perf_counter() - begin < 5  # 0.2 s on two cores of 2024
 
 
-def test_a_model_of_one_answer_is_told_by_its_confusion() -> None:
-    assert one_answer([[0, 5], [0, 3]]) == 1
-    assert one_answer(np.array([[5, 0], [3, 0]])) == 0
-    assert one_answer([[5, 0], [2, 1]]) is None
-    assert one_answer([[0, 0], [0, 0]]) is None
+def test_a_model_of_constant_prediction_is_told_by_its_confusion() -> None:
+    assert constant_prediction([[0, 5], [0, 3]]) == 1
+    assert constant_prediction(np.array([[5, 0], [3, 0]])) == 0
+    assert constant_prediction([[5, 0], [2, 1]]) is None
+    assert constant_prediction([[0, 0], [0, 0]]) is None
+
+
+def test_a_metric_that_is_declared_is_found_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One entry in the registry reaches score, intervals, limits, comparisons and tables."""
+    from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
+    from fastdefect.evaluation.evaluate import evaluate
+    from fastdefect.evaluation.gate import Limit, check_limits, parse_limit
+    from fastdefect.reporting.tables.fit import metric_text, metric_title
+
+    share = Metric(
+        "share_rejected",
+        "share rejected",
+        lambda case: case.weights @ (case.y_pred == 0) / case.total,
+        unit="share",
+        better="lower",
+    )
+    monkeypatch.setitem(METRICS, share.name, share)
+    y_true, classes = np.array([0, 0, 1, 1] * 4), ("defect", "good")
+    y_prob = np.tile([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.1, 0.9]], (4, 1))
+    parts = [f"part {i}" for i in range(16)]
+
+    assert score(y_true, y_prob, classes, "good").share_rejected == 0.75
+    found = evaluate(y_true, y_prob, parts, classes, "good", draws=50, seed=0)
+    assert found.estimates[share.name].interval is not None
+    assert found.metrics.as_json()[share.name] == 0.75
+    assert parse_limit("share-rejected=0.5", at_most=True) == Limit(share.name, 0.5, True)
+    (check,) = check_limits([Limit(share.name, 0.5, True)], found.estimates, "point")
+    assert not check.holds
+    assert metric_title(share.name) == "share rejected"
+    assert metric_text(share.name, 0.75) == "75.00%"
+    photos = SharedPhotos(tuple(parts), tuple(parts), y_true, classes, "good")
+    same = Answers(y_prob, y_prob.argmax(axis=1))
+    assert compare(photos, same, same, draws=20, seed=0).figures[share.name].verdict
+
+
+def test_the_docs_list_every_metric() -> None:
+    docs = Path(__file__).parents[2] / "docs" / "evaluation.md"
+    text = docs.read_text(encoding="utf-8").partition("**The metrics**")[2].partition("\n\n")[0]
+    assert re.findall(r"`(\w+)`", text.replace("`gate`", "")) == list(METRICS)

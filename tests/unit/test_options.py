@@ -94,6 +94,23 @@ def test_the_old_name_of_recipe_still_works_and_is_shown_nowhere() -> None:
     assert "--preset" not in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
 
 
+def test_former_words_of_a_value_are_taken_and_shown_nowhere() -> None:
+    assert _given(["--targets", "mission"]) == _given(["--targets", "legacy"])
+    app = _app([], sections=("report",))
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
+    assert "[none|legacy]" in shown
+    assert "mission" not in shown
+    refused = CliRunner().invoke(app, ["--targets", "best"], env={"COLUMNS": "300"})
+    assert refused.exit_code == 2
+    assert "'best' is not one of 'none', 'legacy'" in refused.output
+
+
+def test_both_names_of_a_switch_work() -> None:
+    for name in ("randomize-background-light", "light"):
+        assert _given([f"--{name}"]) == {"light": True}
+        assert _given([f"--no-{name}"]) == {"light": False}
+
+
 def test_a_repeatable_flag_gathers_its_values() -> None:
     flags = _given(["--target", "f1=0.9", "--target", "auc=0.8"])
     assert resolve(flags).report.target == ("f1=0.9", "auc=0.8")
@@ -128,7 +145,7 @@ def test_help_shows_each_flag_with_its_default() -> None:
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
     for leaf in LEAVES:
         if not leaf.flag.argument:
-            assert f"--{leaf.name.replace('_', '-')}" in shown
+            assert leaf.option in shown
         assert leaf.flag.help in shown
     rate = str(TrainingConfig().learning_rate)
     for default in (rate, "resnet50", "basic", "(default: no)"):

@@ -243,7 +243,7 @@ def _numbers(photos: Sequence[Photo]) -> Floats | None:
 
 _BACKGROUND = (
     "Photograph all classes in one session on one background, crop or mask the background, or "
-    "train with --light."
+    "train with --randomize-background-light."
 )
 _ANEW = "Save all photos anew from their originals, in one format and quality."
 

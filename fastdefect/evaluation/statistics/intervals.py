@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.metrics import HEADLINE, Metrics, figures
+from fastdefect.metrics import HEADLINE, Metrics, Weighted, measure
 
 Interval = tuple[float, float]
 Floats = NDArray[np.float64]
@@ -81,7 +81,7 @@ def bootstrap_intervals(
     exact = y_prob.astype(np.float64)
     y_pred = exact.argmax(axis=1)
     drawn = bootstrap(
-        lambda weights: figures(weights, y_true, exact, y_pred, good_index),
+        lambda weights: measure(Weighted(weights, y_true, exact, y_pred, good_index)),
         parts,
         draws=draws,
         seed=seed,

@@ -4,41 +4,37 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from fastai.learner import Learner
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import nn
 
 from fastdefect.config import Device
-from fastdefect.data.loaders import build_loaders
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
 from fastdefect.events import OnEvent, Progress
 from fastdefect.jobs.trained.photos import EvaluationPhotos
-from fastdefect.jobs.training.assemble import choose_machine
+from fastdefect.process import keep_freed_memory
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.ensemble import Ensemble
-from fastdefect.training.learner import ModelSpec, build_learner, build_loss
-from fastdefect.training.predict import View, class_probabilities
+from fastdefect.training.learner import ModelSpec, build_network, choose_device
+from fastdefect.training.predict import Predictor, View
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The best model of a run in a Learner over the photos that it is measured on.
+    """The best model of a run, and the photos that it is asked about.
 
     ``judges``: where ``photos`` are in folds, the network that was trained without each fold.
     """
 
-    learn: Learner
+    predictor: Predictor
     spec: ModelSpec
     photos: EvaluationPhotos
-    judges: Sequence[nn.Module] = ()
+    judges: Sequence[Predictor] = ()
 
     @property
     def good_index(self) -> int | None:
@@ -104,12 +100,10 @@ class TrainedModel:
         done = 0
         for number in np.unique(network_of):
             (mine,) = np.nonzero(network_of == number)
-            y_prob[mine] = class_probabilities(
-                self.judges[number] if fold else self.learn.model,
+            judge = self.judges[number] if fold else self.predictor
+            y_prob[mine] = judge.probabilities(
                 store,
                 [rows[int(i)] for i in mine],
-                self.spec.preprocessing,
-                device=self.learn.dls.device,
                 views=views,
                 on_batch=partial(_further, done, on_batch) if on_batch else None,
             )
@@ -127,38 +121,20 @@ def read_spec(run: Run) -> ModelSpec:
     return ModelSpec.from_json(run.read_model_spec())
 
 
-def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:
-    """The run's best model, built as it was for training."""
-    config, spec = run.read_config(), read_spec(run)
-    training = config.training
-    machine = choose_machine(replace(training, device=device, precision="auto", workers=0))
+def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
+    """The run's best model without any photos, in single precision."""
+    spec, on = read_spec(run), choose_device(device)
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
-    dls: Any = build_loaders(
-        photos.manifest,
-        photos.store,
-        photos.side,
-        photos.side,
-        classes=spec.classes,
-        preprocessing=spec.preprocessing,
-        augment=config.data.augment,
-        balanced=False,
-        batch_size=training.batch_size,
-        workers=0,
-        seed=training.seed,
-        device=machine.device,
-    )
-    loss = build_loss(None, 0.0, machine.device)
-    learn = build_learner(
-        dls,
-        backbone,
-        loss,
-        training=training,
-        precision="fp32",
-        head=spec.head,
-        members=spec.members,
-    )
-    learn.model.load_state_dict(load_file(run.model_path))
-    return TrainedModel(learn, spec, photos, _judges(run, learn.model, photos))
+    network = build_network(spec, backbone, on)
+    network.load_state_dict(load_file(run.model_path))
+    keep_freed_memory()
+    return Predictor(network.eval(), spec.preprocessing, on), spec
+
+
+def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:
+    """The run's best model, to be asked about ``photos``."""
+    predictor, spec = load_network(run, device)
+    return TrainedModel(predictor, spec, photos, _judges(run, predictor, photos))
 
 
 def fold_name(number: int) -> str:
@@ -166,11 +142,12 @@ def fold_name(number: int) -> str:
     return f"fold-{number}"
 
 
-def _judges(run: Run, model: nn.Module, photos: EvaluationPhotos) -> Sequence[nn.Module]:
-    """The networks of the folds; ``model`` is made of such or is one like them."""
+def _judges(run: Run, model: Predictor, photos: EvaluationPhotos) -> Sequence[Predictor]:
+    """The networks of the folds; the model is made of such or is one like them."""
     if photos.fold is None:
         return ()
-    one = model.networks[0] if isinstance(model, Ensemble) else model
+    network = model.network
+    one = network.networks[0] if isinstance(network, Ensemble) else network
     judges = []
     for number in range(1, max(photos.fold) + 1):
         path = run.member(fold_name(number)).model_path
@@ -182,7 +159,7 @@ def _judges(run: Run, model: nn.Module, photos: EvaluationPhotos) -> Sequence[nn
             )
         judge = deepcopy(one)
         judge.load_state_dict(load_file(path))
-        judges.append(judge)
+        judges.append(replace(model, network=judge))
     return judges
 
 

@@ -25,6 +25,7 @@ from fastdefect.training.learner import (
 )
 from fastdefect.training.loss import class_weights
 from fastdefect.training.precision import choose_precision
+from fastdefect.training.predict import Predictor
 
 # Settings of a training by epochs, which a head on frozen features does without.
 _OF_EPOCHS = frozenset(
@@ -54,6 +55,11 @@ class Job:
     loaded: LoadedWeights
     learn: Learner
     choice: Choice | None = None
+
+    @property
+    def predictor(self) -> Predictor:
+        """The network as it is at the time, to be asked about photos."""
+        return Predictor(self.learn.model, self.spec.preprocessing, self.machine.device)
 
 
 def choose_machine(training: TrainingConfig) -> Machine:

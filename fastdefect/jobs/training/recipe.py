@@ -27,7 +27,7 @@ from fastdefect.files import finite
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.steps import with_rate_for_steps
-from fastdefect.metrics import figures
+from fastdefect.metrics import Weighted, measure
 from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.features import Change, pooled_features
@@ -211,7 +211,7 @@ class _Trial:
         manifest = self.data.manifest
         good = manifest.classes.index(manifest.good) if manifest.good is not None else None
         decided = y_prob.argmax(axis=1)
-        of = figures(np.ones((1, len(labels))), labels, y_prob, decided, good)
+        of = measure(Weighted(np.ones((1, len(labels))), labels, y_prob, decided, good))
         flips = float((shaken.argmax(axis=1) != decided).mean())
         return Evidence(float(of["auc"][0]), float(of["accuracy"][0]), flips)
 

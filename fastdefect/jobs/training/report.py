@@ -11,18 +11,18 @@ from safetensors.torch import load_file
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
-from fastdefect.evaluation.targets import MISSION, Target, Verdict, judge, parse_target
+from fastdefect.evaluation.targets import LEGACY, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, Progress
 from fastdefect.jobs.training.assemble import Job
 from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.views import Ask, settle_views
-from fastdefect.metrics import Metrics, one_answer
+from fastdefect.metrics import Metrics, constant_prediction
 from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
 from fastdefect.run import FINISHED, Run
 from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec
-from fastdefect.training.predict import View, class_probabilities
+from fastdefect.training.predict import View
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FitReport:
 def parse_targets(config: RunConfig) -> list[Target]:
     """What the run is held against; raises ``UsageError`` for what is no target."""
     named = [parse_target(text) for text in config.report.target]
-    return [*(MISSION if config.report.targets == "mission" else ()), *named]
+    return [*(LEGACY if config.report.targets == "legacy" else ()), *named]
 
 
 def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
@@ -125,7 +125,7 @@ def keep_figures(
 
 def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
     """A model that gives one answer to everything can still have a fair F1: say so."""
-    only = one_answer(valid.confusion)
+    only = constant_prediction(valid.confusion)
     if only is not None:
         log(
             Note(
@@ -141,13 +141,7 @@ def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
     side, classes = job.data.split.valid, job.spec.classes
 
     def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.float64]:
-        return class_probabilities(
-            job.learn.model,
-            photos,
-            range(len(photos)),
-            job.spec.preprocessing,
-            device=job.learn.dls.device,
-        )
+        return job.predictor.probabilities(photos, range(len(photos)))
 
     return bench_swap(
         predict,
@@ -165,12 +159,9 @@ def predict(
     job: Job, side: tuple[int, ...], task: str, log: Log, views: Sequence[View] = ()
 ) -> Predictions:
     """What the network says of the photos ``side``, as it is now; ``task`` names the progress."""
-    y_prob = class_probabilities(
-        job.learn.model,
+    y_prob = job.predictor.probabilities(
         job.data.store,
         job.data.rows(side),
-        job.spec.preprocessing,
-        device=job.learn.dls.device,
         views=views,
         on_batch=lambda done: log(Progress(task, done, len(side))),
     )

@@ -8,7 +8,6 @@ from typing import Any
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
     KINDS,
-    OF_PROBABILITIES,
     SUFFICIENT,
     SUFFICIENT_FOR_PROBABILITIES,
     Comparison,
@@ -17,6 +16,7 @@ from fastdefect.evaluation.compare import (
 )
 from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.statistics.paired import McNemar
+from fastdefect.metrics import METRICS
 from fastdefect.reporting.tables.fit import change_text, metric_text, metric_title, opened_text
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, first
@@ -55,7 +55,7 @@ def figures_table(
     size = f"{counted(comparison.n, 'photo')} of {counted(comparison.n_parts, 'part')}"
     return TableData(
         f"{before} -> {after} on {where}: {size}{opened_text(opening)}",
-        ("figure", before, after, "difference", "95 % interval", "verdict"),
+        ("metric", before, after, "difference", "95 % interval", "verdict"),
         tuple(rows),
         "Intervals by paired bootstrap over parts. No difference is shown where the interval spans "
         f"zero, nor where fewer than {SUFFICIENT} parts changed. Of {len(rows)} figures one may "
@@ -71,7 +71,8 @@ def _fewness(comparison: Comparison) -> str:
     """Says which figures can't be told for want of parts, though they may have an interval."""
     if comparison.n_parts >= SUFFICIENT_FOR_PROBABILITIES:
         return ""
-    *titles, last = map(metric_title, OF_PROBABILITIES)
+    of = [metric.title for metric in METRICS.values() if metric.of == "probabilities"]
+    *titles, last = of
     return (
         f" {', '.join(titles)} and {last} take {SUFFICIENT_FOR_PROBABILITIES} parts to be told "
         "apart: of fewer their intervals are too narrow."
@@ -83,7 +84,7 @@ def blindness(comparison: Comparison, before: str, after: str) -> str:
 
     Begins with a blank; empty if neither does. ``before`` and ``after`` are what to call them.
     """
-    pairs = zip((before, after), comparison.one_answer, strict=True)
+    pairs = zip((before, after), comparison.constant_prediction, strict=True)
     blind = [name for name, answer in pairs if answer is not None]
     if not blind:
         return ""

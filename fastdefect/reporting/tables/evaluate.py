@@ -68,7 +68,7 @@ def _figures(
             ". F1, precision, recall, specificity, AUC and average precision are macro averages "
             "over the classes"
         )
-    return TableData(title, ("figure", "value", "95 % interval", "count"), tuple(rows), note + ".")
+    return TableData(title, ("metric", "value", "95 % interval", "count"), tuple(rows), note + ".")
 
 
 def _counts(rate: Rate | None) -> str:
@@ -124,7 +124,7 @@ def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) ->
     else:
         tendency = "too unsure of itself" if temperature < 1 else "too sure of itself"
         note = f"Validation asks for temperature {temperature:.2f}: the model is {tendency}."
-    return TableData("Calibration", ("figure", "as predicted", "calibrated"), tuple(rows), note)
+    return TableData("Calibration", ("metric", "as predicted", "calibrated"), tuple(rows), note)
 
 
 def _people(sent: Sent) -> TableData:
@@ -181,7 +181,7 @@ def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source:
     ]
     return TableData(
         f"Operating point: {said}",
-        ("figure", "most probable class", "chosen"),
+        ("metric", "most probable class", "chosen"),
         tuple(rows),
         f"On {source}, where it was chosen: on other photos expect somewhat worse.",
     )
@@ -220,7 +220,7 @@ def band_table(band: Band, load: Load | None, *, said: str, source: str) -> Tabl
         ]
     return TableData(
         f"Operating point: {said}",
-        ("figure", "value"),
+        ("metric", "value"),
         tuple(rows),
         f"On {source}, where it was chosen: on other photos expect somewhat worse.",
     )
@@ -230,10 +230,10 @@ def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
     """Each figure, its limit, and whether it holds."""
     rows = [
         (
-            metric_title(check.figure),
-            f"{'<=' if check.at_most else '>='} {metric_text(check.figure, check.limit)}",
-            metric_text(check.figure, check.estimate.value),
-            interval_text(check.figure, check.estimate.interval),
+            metric_title(check.metric),
+            f"{'<=' if check.at_most else '>='} {metric_text(check.metric, check.limit)}",
+            metric_text(check.metric, check.estimate.value),
+            interval_text(check.metric, check.estimate.interval),
             "holds" if check.holds else "FAILS",
         )
         for check in checks
@@ -243,7 +243,7 @@ def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
     )
     return TableData(
         "Gate",
-        ("figure", "limit", "value", "95 % interval", "verdict"),
+        ("metric", "limit", "value", "95 % interval", "verdict"),
         tuple(rows),
         f"Judged by {judged}.",
     )

@@ -9,7 +9,7 @@ from fastdefect.evaluation.robustness.background_swap import BenchSwap
 from fastdefect.evaluation.statistics.intervals import Interval, Spread
 from fastdefect.evaluation.statistics.paired import McNemar
 from fastdefect.evaluation.targets import Verdict
-from fastdefect.metrics import HEADLINE, LOWER_IS_BETTER, Metrics
+from fastdefect.metrics import HEADLINE, METRICS, Metrics, lower_is_better
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, ordinal
 
@@ -27,37 +27,24 @@ __all__ = [
     "tta_table",
 ]
 
-# Shares of photos read best in percent; scores that are no shares stay as they are.
-_PERCENT = {
-    "accuracy",
-    "escape_rate",
-    "overkill_rate",
-    "gap",
-    "specificity",
-    "balanced_accuracy",
-    "calibration_error",
-}
 _SWAP = "flips on bench swap"
-_TITLES = {
-    "f1": "F1",
-    "auc": "AUC",
-    "escape_rate": "escape rate",
-    "overkill_rate": "overkill rate",
-    "mcc": "Matthews",
-    "brier": "Brier",
-}
 
 
 def metric_title(name: str) -> str:
     """A metric's name for people."""
-    return _TITLES.get(name, name.replace("_", " "))
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
 def metric_text(name: str, value: float | None) -> str:
     """A metric's value: shares of photos in percent, scores with four digits, - if undefined."""
     if value is None or not math.isfinite(value):
         return "-"
-    return f"{value:.2%}" if name in _PERCENT else f"{value:.4f}"
+    return f"{value:.2%}" if _is_share(name) else f"{value:.4f}"
+
+
+def _is_share(name: str) -> bool:
+    """Whether it is a share of photos; the gap is a difference of two."""
+    return name == "gap" or (name in METRICS and METRICS[name].unit == "share")
 
 
 def interval_text(name: str, interval: tuple[float, float] | None) -> str:
@@ -72,7 +59,7 @@ def change_text(name: str, before: float | None, after: float | None) -> str:
     if before is None or after is None or not math.isfinite(after - before):
         return "-"
     change = after - before
-    return f"{100 * change:+.2f} pts" if name in _PERCENT else f"{change:+.4f}"
+    return f"{100 * change:+.2f} pts" if _is_share(name) else f"{change:+.4f}"
 
 
 def swap_text(swap: BenchSwap | None) -> str:
@@ -165,7 +152,7 @@ def _target_text(verdict: Verdict) -> str:
     target, name = verdict.target, verdict.target.metric
     if target.high is not None:
         return f"{metric_text(name, target.low)} to {metric_text(name, target.high)}"
-    sign = "<=" if name in LOWER_IS_BETTER else ">="
+    sign = "<=" if lower_is_better(name) else ">="
     return f"{sign} {metric_text(name, target.low)}"
 
 

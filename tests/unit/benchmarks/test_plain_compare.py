@@ -1,6 +1,5 @@
 """The difference of two arms, pooled over seeds, is that of whole parts drawn for both."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 from helpers.benchmarks import load
 
 from fastdefect.evaluation.statistics.paired import paired_differences
-from fastdefect.metrics import figures
+from fastdefect.metrics import Weighted, measure
 
 compare = load("plain_compare")
 arms = load("plain_arms")
@@ -54,8 +53,8 @@ def test_on_one_seed_it_is_the_paired_bootstrap(drawn: Any) -> None:
 
     def alone(arm: str) -> Any:
         y_prob = of[arm][2].y_prob
-        return partial(
-            figures, y_true=cell.y_true, y_prob=y_prob, y_pred=y_prob.argmax(axis=1), good=1
+        return lambda weights: measure(
+            Weighted(weights, cell.y_true, y_prob, y_prob.argmax(axis=1), 1)
         )
 
     expected = paired_differences(alone("plain"), alone("ours"), cell.parts, draws=500, seed=0)

@@ -13,7 +13,6 @@ from fastdefect.errors import DataError
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
     KINDS,
-    OF_PROBABILITIES,
     SUFFICIENT_FOR_PROBABILITIES,
     Answers,
     Comparison,
@@ -21,11 +20,13 @@ from fastdefect.evaluation.compare import (
     compare,
 )
 from fastdefect.evaluation.statistics.paired import paired_differences
-from fastdefect.metrics import FIGURES, figures, score
+from fastdefect.metrics import METRICS, Weighted, measure, score
 
 TYPES = ("crack", "dent", "good")
 SWAPPED = dict(zip(KINDS[::2], KINDS[1::2], strict=True))
 SWAPPED |= {other: kind for kind, other in SWAPPED.items()}
+
+_OF_PROBABILITIES = [name for name, metric in METRICS.items() if metric.of == "probabilities"]
 
 
 def _photos(
@@ -54,7 +55,7 @@ def test_identical_answers_differ_in_nothing() -> None:
     y_true, y_prob = random_predictions(60, 3, seed=1)
     said = Answers(y_prob, y_prob.argmax(axis=1))
     found = compare(_photos(y_true, classes=TYPES), said, said, draws=200, seed=0)
-    assert list(found.figures) == list(FIGURES)
+    assert list(found.figures) == list(METRICS)
     for change in found.figures.values():
         assert change.difference.difference == 0
         assert change.difference.interval == (0, 0)
@@ -198,7 +199,7 @@ def test_probabilities_of_too_few_parts_can_not_be_told() -> None:
 
 def test_the_same_probabilities_differ_in_nothing_of_however_few_parts() -> None:
     found = _compared(_photos([0, 1] * 4), [0, 1] * 4, [0, 1] * 4).figures
-    assert {found[name].verdict for name in OF_PROBABILITIES} == {"no difference shown"}
+    assert {found[name].verdict for name in _OF_PROBABILITIES} == {"no difference shown"}
 
 
 def test_luck_with_few_parts_is_no_better_brier_score() -> None:
@@ -218,7 +219,7 @@ def test_luck_with_few_parts_is_no_better_brier_score() -> None:
                 said.append(Answers(y_prob, y_prob.argmax(axis=1)))
             found = compare(_photos(truth.tolist(), parts), *said, draws=200, seed=trial).figures
             decided += found["brier"].difference.decides
-            assert {found[name].verdict for name in OF_PROBABILITIES} == {"can't tell"}
+            assert {found[name].verdict for name in _OF_PROBABILITIES} == {"can't tell"}
         assert decided > 3  # by the interval alone
 
 
@@ -230,20 +231,23 @@ def test_luck_with_few_parts_is_no_better_brier_score() -> None:
         ([0, 1, 0, 1], [1, 1, 1, 0], (None, None)),
     ],
 )
-def test_one_answer_to_every_photo_is_told(before: Any, after: Any, told: Any) -> None:
+def test_constant_prediction_to_every_photo_is_told(before: Any, after: Any, told: Any) -> None:
     found = _compared(_photos([0, 0, 1, 1]), before, after)
-    assert found.one_answer == told
-    assert found.as_json()["one_answer"] == {"before": told[0], "after": told[1]}
+    assert found.constant_prediction == told
+    assert found.as_json()["constant_prediction"] == {"before": told[0], "after": told[1]}
 
 
-def test_one_answer_is_that_of_the_decisions_not_of_the_probabilities() -> None:
+def test_constant_prediction_is_that_of_the_decisions_not_of_the_probabilities() -> None:
     photos, sure = _photos([0, 0, 1, 1]), _sure([0, 0, 1, 1])
     all_rejected = Answers(sure.y_prob, np.zeros(4, np.int64))  # by a threshold of 0
-    assert compare(photos, sure, all_rejected, draws=20, seed=0).one_answer == (None, "defect")
+    assert compare(photos, sure, all_rejected, draws=20, seed=0).constant_prediction == (
+        None,
+        "defect",
+    )
 
 
-def test_one_answer_to_photos_of_one_class_is_nothing_to_tell() -> None:
-    assert _compared(_photos([1, 1, 1]), [1, 1, 1], [0, 1, 1]).one_answer == (None, None)
+def test_constant_prediction_to_photos_of_one_class_is_nothing_to_tell() -> None:
+    assert _compared(_photos([1, 1, 1]), [1, 1, 1], [0, 1, 1]).constant_prediction == (None, None)
 
 
 def test_what_hangs_on_few_parts_can_not_be_told() -> None:
@@ -298,7 +302,9 @@ def test_of_two_calibrated_models_neither_is_called_better() -> None:
         wide = _calibrated(rng, rng.uniform(0.52, 1.0, 150))
 
         def of(said: Answers) -> Any:
-            return lambda weights: figures(weights, photos.y_true, said.y_prob, said.y_pred, 1)
+            return lambda weights: measure(
+                Weighted(weights, photos.y_true, said.y_prob, said.y_pred, 1)
+            )
 
         plain = paired_differences(of(narrow), of(wide), photos.parts, draws=200, seed=trial)
         fooled += plain["calibration_error"].decides

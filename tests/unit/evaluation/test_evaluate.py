@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastdefect.errors import DataError
 from fastdefect.evaluation.evaluate import Evaluation, evaluate
 from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
-from fastdefect.metrics import FIGURES, score
+from fastdefect.metrics import METRICS, score
 
 TWO, FOUR = ("def", "ok"), ("crack", "good", "pore", "scratch")
 
@@ -31,7 +31,7 @@ def _evaluated(n_classes: int = 2, good: str | None = "ok", photos_each: int = 3
 @pytest.mark.parametrize(("n_classes", "good"), [(2, "ok"), (2, None), (4, "good"), (4, None)])
 def test_values_are_those_of_score(n_classes: int, good: str | None) -> None:
     found = _evaluated(n_classes, good)
-    assert tuple(found.estimates) == FIGURES
+    assert tuple(found.estimates) == tuple(METRICS)
     for name, estimate in found.estimates.items():
         value = getattr(found.metrics, name)
         assert estimate.value == pytest.approx(value, nan_ok=True), name
@@ -171,7 +171,7 @@ def test_one_photo(label: int) -> None:
 def test_json_is_strict_and_whole() -> None:
     for found in (_evaluated(), _evaluated(4, None)):
         plain = json.loads(json.dumps(found.as_json(), allow_nan=False))
-        assert plain["estimates"].keys() == set(FIGURES)
+        assert plain["estimates"].keys() == set(METRICS)
         assert plain["metrics"]["n"] == 120
         assert plain["n_parts"] == 40
         first = next(iter(plain["per_class"].values()))

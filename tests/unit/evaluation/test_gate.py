@@ -8,12 +8,12 @@ import pytest
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.evaluate import Estimate
 from fastdefect.evaluation.gate import At, Check, Limit, check_limits, parse_limit
-from fastdefect.metrics import FIGURES, LOWER_IS_BETTER
+from fastdefect.metrics import METRICS, lower_is_better
 
 
 def _judged(limit: Limit, value: float, interval: tuple[float, float] | None, at: At) -> Check:
     method = "bootstrap" if interval else "none"
-    (check,) = check_limits([limit], {limit.figure: Estimate(value, interval, method)}, at)
+    (check,) = check_limits([limit], {limit.metric: Estimate(value, interval, method)}, at)
     return check
 
 
@@ -39,14 +39,14 @@ def test_a_limit_is_figure_and_number(text: str, at_most: bool, limit: Limit) ->
 @pytest.mark.parametrize(
     ("text", "at_most", "said", "hint"),
     [
-        ("speed=1", False, "no figure 'speed'", "escape_rate, overkill_rate, f1"),
-        ("", False, "no figure ''", "f1"),
-        ("=0.9", True, "no figure ''", "f1"),
-        ("f1", False, "--min f1: expected FIGURE=NUMBER", "--min f1=0.9"),
-        ("f1=high", False, "expected FIGURE=NUMBER", "--min f1=0.9"),
-        ("f1=nan", False, "expected FIGURE=NUMBER", ""),
-        ("log_loss=inf", True, "expected FIGURE=NUMBER", "--max log_loss=0.9"),
-        ("f1=0.9=0.8", False, "expected FIGURE=NUMBER", ""),
+        ("speed=1", False, "no metric 'speed'", "escape_rate, overkill_rate, f1"),
+        ("", False, "no metric ''", "f1"),
+        ("=0.9", True, "no metric ''", "f1"),
+        ("f1", False, "--min f1: expected METRIC=NUMBER", "--min f1=0.9"),
+        ("f1=high", False, "expected METRIC=NUMBER", "--min f1=0.9"),
+        ("f1=nan", False, "expected METRIC=NUMBER", ""),
+        ("log_loss=inf", True, "expected METRIC=NUMBER", "--max log_loss=0.9"),
+        ("f1=0.9=0.8", False, "expected METRIC=NUMBER", ""),
         ("f1=0.9", True, "--max f1=0.9: higher is better", "--min f1=0.9"),
         ("escape_rate=0.1", False, "lower is better", "--max escape_rate=0.1"),
         # In percent: it would hold for whatever comes.
@@ -65,8 +65,8 @@ def test_slips_of_the_pen_are_told(text: str, at_most: bool, said: str, hint: st
 
 
 def test_every_figure_can_be_limited_in_one_direction_only() -> None:
-    for figure in FIGURES:
-        at_most = figure in LOWER_IS_BETTER
+    for figure in METRICS:
+        at_most = lower_is_better(figure)
         assert parse_limit(f"{figure}=0.5", at_most=at_most).at_most is at_most
         with pytest.raises(UsageError):
             parse_limit(f"{figure}=0.5", at_most=not at_most)
@@ -119,7 +119,7 @@ def test_each_limit_is_judged_in_its_order() -> None:
         "escape_rate": Estimate(0.06, (0.01, 0.2), "clopper-pearson"),
     }
     checks = check_limits([HIGH, LOW, HIGH], estimates, "point")
-    assert [(check.figure, check.holds) for check in checks] == [
+    assert [(check.metric, check.holds) for check in checks] == [
         ("escape_rate", False),
         ("f1", True),
         ("escape_rate", False),
@@ -130,7 +130,7 @@ def test_each_limit_is_judged_in_its_order() -> None:
 def test_a_check_is_plain_json_without_nan() -> None:
     check = _judged(HIGH, math.nan, None, "upper")
     assert json.loads(json.dumps(check.as_json(), allow_nan=False)) == {
-        "figure": "escape_rate",
+        "metric": "escape_rate",
         "limit": 0.05,
         "at_most": True,
         "estimate": {"value": None, "interval": None, "method": "none"},

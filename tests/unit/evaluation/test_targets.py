@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.targets import MISSION, Target, judge, parse_target
+from fastdefect.evaluation.targets import LEGACY, Target, judge, parse_target
 
 
 def _metrics(**valid: Any) -> dict[str, dict[str, Any]]:
@@ -17,7 +17,7 @@ def _metrics(**valid: Any) -> dict[str, dict[str, Any]]:
 
 
 def test_the_missions_numbers() -> None:
-    numbers = {target.label: (target.previous, target.low, target.high) for target in MISSION}
+    numbers = {target.label: (target.previous, target.low, target.high) for target in LEGACY}
     assert numbers == {
         "training accuracy": (0.6169, 0.75, 0.85),
         "validation accuracy": (0.7701, 0.85, 0.95),
@@ -25,11 +25,11 @@ def test_the_missions_numbers() -> None:
         "AUC": (0.77, 0.85, 0.95),
         "gap, train - valid": (pytest.approx(-0.1532), 0.05, 0.10),
     }
-    assert {target.split for target in MISSION if target.label == "training accuracy"} == {"train"}
+    assert {target.split for target in LEGACY if target.label == "training accuracy"} == {"train"}
 
 
 def test_the_mission_is_met_from_the_lower_end_on() -> None:
-    verdicts = judge(MISSION, _metrics(accuracy=0.85, f1=0.85, auc=0.99))
+    verdicts = judge(LEGACY, _metrics(accuracy=0.85, f1=0.85, auc=0.99))
     assert [verdict.met for verdict in verdicts] == [True] * 5
     assert [verdict.value for verdict in verdicts] == pytest.approx([0.9, 0.85, 0.85, 0.99, 0.05])
 
@@ -37,7 +37,7 @@ def test_the_mission_is_met_from_the_lower_end_on() -> None:
 def test_the_mission_is_missed_just_below() -> None:
     content = _metrics(accuracy=0.8499, f1=0.8499, auc=0.8499)
     content["train"]["accuracy"] = 0.7499
-    verdicts = judge(MISSION, content)
+    verdicts = judge(LEGACY, content)
     assert [verdict.met for verdict in verdicts] == [False, False, False, False, True]
 
 
@@ -47,7 +47,7 @@ def test_the_mission_is_missed_just_below() -> None:
 )
 def test_the_gap_is_judged_by_its_size(train: float, valid: float, met: bool) -> None:
     content = {"train": {"accuracy": train}, "valid": {"accuracy": valid}}
-    (verdict,) = judge([MISSION[-1]], content)
+    (verdict,) = judge([LEGACY[-1]], content)
     assert verdict.met is met
     assert verdict.value == pytest.approx(train - valid)
 

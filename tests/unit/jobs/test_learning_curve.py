@@ -207,7 +207,7 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
     assert _told(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
 
 
-def test_models_that_give_one_answer_to_all_are_told(
+def test_models_that_give_constant_prediction_to_all_are_told(
     config: RunConfig, law: Any, tmp_path: Path
 ) -> None:
     seeing = _start(config, tmp_path / "seeing", repeats=1)

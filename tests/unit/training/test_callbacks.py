@@ -61,7 +61,7 @@ def test_the_best_epoch_is_by_f1_then_by_auc_then_by_loss(
     assert _history(*epochs).best_epoch == best
 
 
-def test_a_model_of_almost_one_answer_is_not_the_best_for_its_f1_at_argmax() -> None:
+def test_a_model_of_almost_constant_prediction_is_not_the_best_for_its_f1_at_argmax() -> None:
     # As seen on magnetic tiles: the third epoch calls nearly everything a defect.
     third = {"f1": 0.466, "best_f1": 0.47, "auc": 0.582, "valid_loss": 0.75}
     sixth = {"f1": 0.378, "best_f1": 0.55, "auc": 0.710, "valid_loss": 0.60}

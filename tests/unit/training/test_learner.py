@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.data.transforms import Normalize
 from helpers.learners import made_data, made_learner, with_training
+from helpers.nets import tiny_backbone
 from helpers.photos import made_loaders
 from torch import nn
 
@@ -20,6 +22,7 @@ from fastdefect.training.learner import (
     ModelSpec,
     build_learner,
     build_loss,
+    build_network,
     choose_device,
 )
 from fastdefect.training.loss import MixUpLabels
@@ -150,8 +153,6 @@ def test_mixup_and_clipping_are_on_where_asked_for(
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_precision_reaches_fastai(precision: str, data: TrainingData) -> None:
-    from helpers.nets import tiny_backbone
-
     dls = made_loaders(data.manifest, data.store, range(8), range(8, 12))
     learn = build_learner(
         dls,
@@ -210,3 +211,26 @@ def test_a_few_epochs_learn_bright_from_dark(data: TrainingData) -> None:
     probabilities, labels = learn.get_preds()
     assert (probabilities.argmax(1) == labels).float().mean() > 0.8
     torch.testing.assert_close(probabilities.sum(1), torch.ones(len(labels)))
+
+
+@pytest.mark.parametrize(("head", "members"), [("mlp", 1), ("linear", 1), ("linear", 2)])
+def test_the_network_alone_takes_the_state_of_a_learner(
+    head: Any, members: int, data: TrainingData
+) -> None:
+    dls = made_loaders(data.manifest, data.store, range(8), range(8, 12))
+    cpu = torch.device("cpu")
+    learn = build_learner(
+        dls,
+        tiny_backbone(),
+        build_loss(None, 0.0, cpu),
+        training=with_training(),
+        precision="fp32",
+        head=head,
+        members=members,
+    )
+    spec = replace(SPEC, head=head, members=members)
+    alone = build_network(spec, tiny_backbone(5), cpu)
+    alone.load_state_dict(learn.model.state_dict())
+    photos = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(alone.eval()(photos), learn.model.eval()(photos))

@@ -579,7 +579,7 @@ def test_a_finding_says_what_to_do():
     assert finding.message == (
         "The class can be told from the outer ring alone: AUC 0.91 [0.86, 0.99], with shuffled "
         "labels 0.50 [0.42, 0.58]. Bear this in mind. Photograph all classes in one session on "
-        "one background, crop or mask the background, or train with --light."
+        "one background, crop or mask the background, or train with --randomize-background-light."
     )
     (harmless,) = shortcut_findings([replace(found, limit="info")], [None] * 90)
     assert harmless.message.endswith("Bear this in mind.")

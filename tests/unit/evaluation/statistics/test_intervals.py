@@ -17,7 +17,7 @@ from fastdefect.evaluation.statistics.intervals import (
     percentile_interval,
     spread_over_folds,
 )
-from fastdefect.metrics import FIGURES, figures, score
+from fastdefect.metrics import METRICS, Weighted, measure, score
 
 TWO, THREE = ("def", "ok"), ("a", "b", "c")
 
@@ -42,7 +42,7 @@ def test_each_draw_is_what_score_says_of_the_photos_drawn(
     index = classes.index(good) if good else None
     monkeypatch.setattr(intervals, "_CHUNK", 60 * 7)  # several chunks, the last not full
     seen = bootstrap(
-        lambda weights: figures(weights, y_true, y_prob, y_prob.argmax(1), index),
+        lambda weights: measure(Weighted(weights, y_true, y_prob, y_prob.argmax(1), index)),
         names,
         draws=40,
         seed=5,
@@ -56,7 +56,7 @@ def test_each_draw_is_what_score_says_of_the_photos_drawn(
             for i in np.flatnonzero(parts == int(part)).tolist() * int(times)
         ]
         expected = score(y_true[rows], y_prob[rows], classes, good)
-        for name in FIGURES:
+        for name in METRICS:
             assert seen[name][draw] == pytest.approx(
                 getattr(expected, name), abs=1e-12, nan_ok=True
             ), name

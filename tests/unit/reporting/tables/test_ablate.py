@@ -10,7 +10,7 @@ from fastdefect.evaluation.ablation import OLD, Gain, Step, gains, ladder, leave
 from fastdefect.reporting.tables.ablate import ablation_table, gain_text
 from fastdefect.reporting.tables.table_data import TableData
 
-MISSION = {
+LEGACY = {
     **OLD,
     **{"arch": "resnet50", "weights": "auto", "balance": "sampler", "augment": "manufacturing"},
     **{"label_smoothing": 0.1, "mixup_alpha": 0.3, "scheduler": "onecycle", "clip": 1.0},
@@ -102,7 +102,7 @@ def test_all_of_it_is_the_last_rung_over_the_first() -> None:
 
 
 def _together(**changes: Any) -> list[str]:
-    steps = ladder({**MISSION, **changes})
+    steps = ladder({**LEGACY, **changes})
     figures = {step.name: (0.8, 0.9) for step in steps}
     return [row[0] for row in _table(steps, figures).rows[len(steps) :]]
 
@@ -118,7 +118,7 @@ def test_what_was_claimed_together_is_shown_where_it_is_what_was_claimed() -> No
 
 
 def test_a_row_of_several_steps_is_their_difference() -> None:
-    steps = ladder(MISSION)
+    steps = ladder(LEGACY)
     accuracy: dict[str, Any] = {step.name: (0.8, 0.9) for step in steps}
     accuracy["onecycle"] = (0.86, 0.98)
     cells = _cells(_table(steps, accuracy))
@@ -127,7 +127,7 @@ def test_a_row_of_several_steps_is_their_difference() -> None:
     assert row["evidence"] == "spans zero"  # t(1) is 12.7
 
 
-def test_steps_with_a_model_of_one_answer_are_named() -> None:
+def test_steps_with_a_model_of_constant_prediction_are_named() -> None:
     figures = figures_of(ACCURACY)
     assert "one answer" not in ablation_table(STEPS, figures, {}, title="T").caption
     for name, seed in (("old", 1), ("loss", 0)):
@@ -172,7 +172,7 @@ def test_the_note_says_what_is_compared_and_explains_what_is_told() -> None:
     assert table.caption.startswith("Each step is compared with the last one above it that isn't")
     assert "'Spans zero'" in table.caption
     assert "'No interval'" in table.caption
-    steps = leave_one_out(MISSION)
+    steps = leave_one_out(LEGACY)
     plain = _table(steps, {step.name: (0.8,) for step in steps})
     assert plain.caption.startswith("Each is compared with the improved pipeline. ")
     assert "'" not in plain.caption.replace("Student's", "")

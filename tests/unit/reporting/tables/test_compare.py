@@ -32,7 +32,7 @@ def _comparison(n: int, changed: int, good: str | None = "good") -> Comparison:
 def test_figures_with_their_differences_and_verdicts() -> None:
     table = figures_table(_comparison(40, 8), "old", "new", where="validation", note="Mind this.")
     assert table.title == "old -> new on validation: 80 photos of 80 parts"
-    assert table.columns == ("figure", "old", "new", "difference", "95 % interval", "verdict")
+    assert table.columns == ("metric", "old", "new", "difference", "95 % interval", "verdict")
     rows = {row[0]: row for row in table.rows}
     assert rows["escape rate"][:4] == ("escape rate", "20.00%", "0.00%", "-20.00 pts")
     low, high = rows["escape rate"][4].removesuffix(" pts").split(" to ")
@@ -88,7 +88,7 @@ def test_figures_that_take_more_parts_are_named_where_there_are_few() -> None:
         ([0, 1] * 20, [0, 0] + [0, 1] * 19, ""),
     ],
 )
-def test_runs_that_give_one_answer_are_named(
+def test_runs_that_give_constant_prediction_are_named(
     before: list[int], after: list[int], told: str
 ) -> None:
     names = tuple(map(str, range(40)))

@@ -17,7 +17,7 @@ from fastdefect.evaluation.decisions.review_band import choose_band, load
 from fastdefect.evaluation.evaluate import Estimate, Evaluation, evaluate
 from fastdefect.evaluation.gate import Check, check_limits, parse_limit
 from fastdefect.evaluation.statistics.rates import rate_of
-from fastdefect.metrics import FIGURES, score
+from fastdefect.metrics import METRICS, score
 from fastdefect.reporting.tables.evaluate import (
     band_table,
     claim_lines,
@@ -81,10 +81,10 @@ def _rows(table: TableData) -> dict[str, tuple[str, ...]]:
 def test_every_figure_has_its_value_interval_and_count() -> None:
     figures, calibration = _tables()
     assert figures.title == "valid: 8 photos of 6 parts"
-    assert figures.columns == ("figure", "value", "95 % interval", "count")
+    assert figures.columns == ("metric", "value", "95 % interval", "count")
     assert figures.caption == "Decided by the most probable class."
     rows = _rows(figures)
-    assert len(rows) == len(FIGURES)
+    assert len(rows) == len(METRICS)
     # 1 of 4 good parts of one photo each: Clopper and Pearson, 0.63 % to 80.59 %.
     assert rows["overkill rate"] == ("25.00%", "0.63% to 80.59%", "1 of 4 photos, 4 parts")
     value, _, counts = rows["escape rate"]

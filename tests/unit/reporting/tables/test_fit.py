@@ -8,7 +8,7 @@ from helpers.predictions import certain, random_predictions
 
 from fastdefect.evaluation.robustness.background_swap import BenchSwap, Flips
 from fastdefect.evaluation.statistics.intervals import bootstrap_intervals, spread_over_folds
-from fastdefect.evaluation.targets import MISSION, judge, parse_target
+from fastdefect.evaluation.targets import LEGACY, judge, parse_target
 from fastdefect.metrics import score
 from fastdefect.reporting.tables.fit import (
     TableData,
@@ -112,7 +112,7 @@ def test_targets_show_previous_target_reached_and_change() -> None:
         "train": {"accuracy": 0.9},
         "valid": {"accuracy": 0.88, "f1": 0.8, "auc": 0.9, "escape_rate": 0.02},
     }
-    targets = [*MISSION, parse_target("escape_rate=0.01"), parse_target("gap=0.1")]
+    targets = [*LEGACY, parse_target("escape_rate=0.01"), parse_target("gap=0.1")]
     table = targets_table(judge(targets, content))
     rows = _by_name(table)
 

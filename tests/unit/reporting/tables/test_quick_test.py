@@ -7,7 +7,7 @@ import pytest
 from helpers.predictions import certain
 
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
-from fastdefect.evaluation.targets import MISSION, judge
+from fastdefect.evaluation.targets import LEGACY, judge
 from fastdefect.metrics import score
 from fastdefect.reporting.tables.quick_test import quick_table
 from fastdefect.reporting.tables.table_data import TableData
@@ -42,7 +42,7 @@ def _table(
         }
         for name, said, accuracy in (("before", before, train[0]), ("after", after, train[1]))
     }
-    verdicts = judge(MISSION, metrics["after"])
+    verdicts = judge(LEGACY, metrics["after"])
     seconds = {"before": 12.4, "after": 99.6}
     return quick_table(metrics, _compared(before, after, good), verdicts, seconds)
 
@@ -117,7 +117,7 @@ def test_a_gap_is_judged_by_its_size(train: tuple[float, float]) -> None:
     assert rows["gap, train - valid"]["met"] == ("met" if train[1] == 0.9 else "not met")
 
 
-def test_one_answer_to_every_photo_is_told() -> None:
+def test_constant_prediction_to_every_photo_is_told() -> None:
     some, all_defect, all_good = _said(12, 8), _said(0, 40), _said(40, 0)
     assert "one answer" not in _table(some, some).caption
     assert "After gives one answer" in _table(some, all_defect).caption

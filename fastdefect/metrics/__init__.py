@@ -1,0 +1,41 @@
+"""The one implementation of each metric, for one set of weights of the photos or for many."""
+
+from fastdefect.metrics.registry import HEADLINE, METRICS, Metric, lower_is_better, measure
+from fastdefect.metrics.score import (
+    ClassMetrics,
+    Metrics,
+    best_f1,
+    check_predictions,
+    constant_prediction,
+    score,
+)
+from fastdefect.metrics.weighted import (
+    CALIBRATION_BINS,
+    Floats,
+    Labels,
+    Weighted,
+    calibration_gaps,
+    class_metrics,
+    confusions,
+)
+
+__all__ = [
+    "CALIBRATION_BINS",
+    "HEADLINE",
+    "METRICS",
+    "ClassMetrics",
+    "Floats",
+    "Labels",
+    "Metric",
+    "Metrics",
+    "Weighted",
+    "best_f1",
+    "calibration_gaps",
+    "check_predictions",
+    "class_metrics",
+    "confusions",
+    "constant_prediction",
+    "lower_is_better",
+    "measure",
+    "score",
+]

@@ -1,0 +1,164 @@
+"""Every metric, declared once: its name, how it is shown, what is better, and how it is computed.
+
+Tables, limits of ``gate``, comparisons and the list in ``docs/evaluation.md`` follow from this
+list. A metric that is added here, with its function, is found in all of them.
+
+Escape rate is the false negative rate of "is it defective?", overkill rate its false
+positive rate. With two classes and a good one, F1, precision, recall, specificity, AUC and
+average precision are the defect's; otherwise they are macro averages over the classes that
+have photos (each counts alike).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fastdefect.metrics.weighted import Floats, Weighted, calibration_gaps, mean_of_known, ratio
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that predictions are judged by.
+
+    ``compute`` gives it for each weighting of the photos: (draws,), NaN where it is not defined.
+    ``unit``: a share of photos, shown in percent, or a score, shown with four digits. ``span``:
+    the lowest and highest value. ``interval``: of a share whose photos the truth chooses
+    ("rate"), by a bootstrap of the value ("bootstrap"), or of its distance ("deviation").
+    ``of``: what it depends on, decisions alone or probabilities.
+    """
+
+    name: str
+    title: str
+    compute: Callable[[Weighted], Floats]
+    unit: Literal["share", "score"] = "score"
+    better: Literal["higher", "lower"] = "higher"
+    span: tuple[float, float] = (0.0, 1.0)
+    interval: Literal["rate", "bootstrap", "deviation"] = "bootstrap"
+    of: Literal["decisions", "probabilities"] = "decisions"
+
+
+def _escape_rate(case: Weighted) -> Floats:
+    if case.good is None:
+        return case.undefined
+    defective = np.delete(case.confusion, case.good, axis=1)
+    return ratio(defective[:, :, case.good].sum(axis=1), defective.sum(axis=(1, 2)))
+
+
+def _overkill_rate(case: Weighted) -> Floats:
+    if case.good is None:
+        return case.undefined
+    good = case.confusion[:, case.good]
+    return ratio(good.sum(axis=1) - good[:, case.good], good.sum(axis=1))
+
+
+def _specificity(case: Weighted) -> Floats:
+    """The share of the photos of other classes that are not called so."""
+    confusion = case.confusion
+    right = np.diagonal(confusion, axis1=1, axis2=2)
+    support, named = confusion.sum(axis=2), confusion.sum(axis=1)
+    if case.good is not None and case.n_classes == 2:
+        return ratio(right[:, case.good], support[:, case.good])
+    others = support.sum(axis=1)[:, None] - support
+    spared = np.where(support > 0, ratio(others - named + right, others), np.nan)
+    return mean_of_known(spared)
+
+
+def _accuracy(case: Weighted) -> Floats:
+    return ratio(np.trace(case.confusion, axis1=1, axis2=2), case.confusion.sum(axis=(1, 2)))
+
+
+def _matthews(case: Weighted) -> Floats:
+    """The correlation of truth and decision (Gorodkin 2004): (draws,).
+
+    0 where all photos are called one class, NaN where all are of one class.
+    """
+    confusion = case.confusion
+    support, named = confusion.sum(axis=2), confusion.sum(axis=1)
+    total = support.sum(axis=1)
+    right = np.trace(confusion, axis1=1, axis2=2)
+    together = right * total - (support * named).sum(axis=1)
+    of_truth, of_decision = (total**2 - (of**2).sum(axis=1) for of in (support, named))
+    correlation = ratio(together, np.sqrt(of_truth * of_decision))
+    return np.where((of_truth > 0) & (of_decision == 0), 0.0, correlation)
+
+
+def _brier(case: Weighted) -> Floats:
+    """Summed over the classes, and halved for two: the usual (p - y)^2 then."""
+    squares = ((case.y_prob - np.eye(case.n_classes)[case.y_true]) ** 2).sum(axis=1)
+    return ratio(case.weights @ squares, case.total) / (2 if case.n_classes == 2 else 1)
+
+
+def _log_loss(case: Weighted) -> Floats:
+    """Natural; a probability is at least the distance from 1 to the next float64."""
+    step = np.finfo(np.float64).eps
+    of_truth = case.y_prob[np.arange(len(case.y_true)), case.y_true]
+    losses = -np.log(np.clip(of_truth, step, 1 - step))
+    return ratio(case.weights @ losses, case.total)
+
+
+def _calibration_error(case: Weighted) -> Floats:
+    return np.abs(calibration_gaps(case.weights, case.y_true, case.y_prob)).sum(axis=1)
+
+
+# In the order of tables.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("escape_rate", "escape rate", _escape_rate, "share", "lower", interval="rate"),
+        Metric("overkill_rate", "overkill rate", _overkill_rate, "share", "lower", interval="rate"),
+        Metric("f1", "F1", lambda case: case.one_of_class("f1")),
+        Metric("precision", "precision", lambda case: case.one_of_class("precision")),
+        Metric("recall", "recall", lambda case: case.one_of_class("recall"), interval="rate"),
+        Metric("specificity", "specificity", _specificity, "share", interval="rate"),
+        Metric(
+            "balanced_accuracy",
+            "balanced accuracy",
+            lambda case: mean_of_known(case.by_class["recall"]),
+            "share",
+        ),
+        Metric("accuracy", "accuracy", _accuracy, "share", interval="rate"),
+        Metric("auc", "AUC", lambda case: case.areas[0], of="probabilities"),
+        Metric(
+            "average_precision",
+            "average precision",
+            lambda case: case.areas[1],
+            of="probabilities",
+        ),
+        Metric("mcc", "Matthews", _matthews, span=(-1.0, 1.0)),
+        # That of many classes goes to 2.
+        Metric("brier", "Brier", _brier, better="lower", span=(0.0, 2.0), of="probabilities"),
+        Metric(
+            "log_loss",
+            "log loss",
+            _log_loss,
+            better="lower",
+            span=(0.0, math.inf),
+            of="probabilities",
+        ),
+        Metric(
+            "calibration_error",
+            "calibration error",
+            _calibration_error,
+            "share",
+            "lower",
+            interval="deviation",
+            of="probabilities",
+        ),
+    )
+}
+
+# What each epoch and every summary shows.
+HEADLINE = ("f1", "precision", "recall", "auc", "accuracy", "escape_rate", "overkill_rate")
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether less of it is better; of the gap between training and validation, too."""
+    return name == "gap" or (name in METRICS and METRICS[name].better == "lower")
+
+
+def measure(case: Weighted) -> dict[str, Floats]:
+    """Each of ``METRICS`` for each weighting of the photos: (draws,), NaN where undefined."""
+    return {name: metric.compute(case) for name, metric in METRICS.items()}

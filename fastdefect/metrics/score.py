@@ -1,0 +1,191 @@
+"""What a set of predictions is worth: all metrics, counts and the confusion, by one weighting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.errors import DataError, DivergedError
+from fastdefect.metrics.registry import measure
+from fastdefect.metrics.weighted import (
+    Floats,
+    Labels,
+    Weighted,
+    class_metrics,
+    confusions,
+    mean_of_known,
+    ratio,
+)
+
+
+@dataclass(frozen=True)
+class ClassMetrics:
+    """Precision, recall and F1 of one class against the rest, and its number of photos.
+
+    All three are 0 where the class has no photo.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a set of predictions is worth.
+
+    ``values``: each of ``METRICS``, which are attributes, too (``metrics.f1``); NaN where one is
+    not defined. ``escapes`` and ``overkills`` are counts of photos; their rates are shares of the
+    ``n_defective`` and ``n_good`` photos. Where no class is good, all photos are defective,
+    the counts are zero and the rates NaN. F1, precision and recall of a defect without a photo
+    are 0 here, as scikit-learn has them: training ranks its epochs by F1, and needs a number.
+    """
+
+    values: dict[str, float]
+    n: int
+    n_defective: int
+    n_good: int
+    escapes: int
+    overkills: int
+    per_class: dict[str, ClassMetrics]
+    confusion: NDArray[np.int64]
+
+    def __getattr__(self, name: str) -> float:
+        # Only names that are no field come here; pickle and copy ask before there are fields.
+        values: dict[str, float] = self.__dict__.get("values", {})
+        try:
+            return values[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}") from None
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that ``metrics.json`` holds for a split."""
+        return {
+            **self.values,
+            "n": self.n,
+            "escapes": self.escapes,
+            "overkills": self.overkills,
+            "n_defective": self.n_defective,
+            "n_good": self.n_good,
+            "per_class": {name: vars(value) for name, value in self.per_class.items()},
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def score(
+    y_true: Labels,
+    y_prob: NDArray[np.floating[Any]],
+    classes: Sequence[str],
+    good: str | None,
+    *,
+    y_pred: Labels | None = None,
+) -> Metrics:
+    """Score class probabilities against the truth.
+
+    ``y_true``: (n,) indices into ``classes``. ``y_prob``: (n, n_classes), rows sum to 1.
+    ``y_pred``: (n,) decisions, where a threshold takes them; else the most probable class (the
+    calibration error is always the latter's). ``good`` names the good class, if any.
+
+    Raises ``DataError`` if there is nothing to score, or a probability is not finite, and
+    ``ValueError`` if the decisions are not one index into ``classes`` for each photo.
+    """
+    check_predictions(y_true, y_prob, classes, y_pred)
+    exact = y_prob.astype(np.float64)
+    y_pred = exact.argmax(axis=1) if y_pred is None else y_pred
+    good_index = classes.index(good) if good is not None else None
+    case = Weighted(np.ones((1, len(y_true))), y_true, exact, y_pred, good_index)
+    values = {name: float(of[0]) for name, of in measure(case).items()}
+    by_class = {name: np.nan_to_num(of[0]) for name, of in case.by_class.items()}
+    values |= {name: float(np.nan_to_num(values[name])) for name in by_class}
+    confusion = case.confusion[0].astype(np.int64)
+    return Metrics(
+        values,
+        **_counts(confusion, good_index),
+        n=len(y_true),
+        per_class={
+            name: ClassMetrics(
+                **{metric: float(of[i]) for metric, of in by_class.items()},
+                n=int(confusion[i].sum()),
+            )
+            for i, name in enumerate(classes)
+        },
+        confusion=confusion,
+    )
+
+
+def best_f1(y_true: Labels, y_prob: Floats, good: int | None) -> float:
+    """The defect's F1 at the threshold that suits it best: what F1 a model could have.
+
+    F1 at the most probable class also measures where the threshold happens to lie, and prefers
+    a model that calls nearly everything a defect to one that ranks better. ``y_true``: (n,),
+    ``y_prob``: (n, n_classes), ``good``: the good class's index. With more than two classes, or
+    no good one, there is no one threshold: the macro F1 of the most probable class. NaN without
+    a defective photo.
+    """
+    n_classes = y_prob.shape[1]
+    if n_classes != 2 or good is None:
+        once = np.ones((1, len(y_true)))
+        by_class = class_metrics(confusions(once, y_true, y_prob.argmax(axis=1), n_classes))
+        return float(mean_of_known(by_class["f1"])[0])
+    defective = y_true != good
+    order = np.argsort(-y_prob[:, 1 - good], kind="stable")
+    score, hits = y_prob[order, 1 - good], np.cumsum(defective[order])
+    called = np.arange(1, len(order) + 1)
+    possible = np.append(score[1:] != score[:-1], True)  # photos of one score go together
+    f1 = ratio(2.0 * hits, (called + defective.sum()).astype(np.float64))
+    return float(f1[possible].max()) if defective.any() else float("nan")
+
+
+def constant_prediction(confusion: Sequence[Sequence[int]] | NDArray[np.int64]) -> int | None:
+    """The index of the class that every photo is called; None if there are several.
+
+    F1 is 0.67 where all photos of two equal classes are called defective, and 0 where all are
+    called good: of such a model F1, precision and recall don't say what it can tell apart.
+    ``confusion``: (true, predicted), counts.
+    """
+    (called,) = np.asarray(confusion).sum(axis=0).nonzero()
+    return int(called[0]) if len(called) == 1 else None
+
+
+def check_predictions(
+    y_true: Labels,
+    y_prob: NDArray[np.floating[Any]],
+    classes: Sequence[str],
+    y_pred: Labels | None = None,
+) -> None:
+    """Refuse what can't be scored; raises as ``score`` does."""
+    if len(y_true) == 0:
+        raise DataError("Expected predictions to score, but there are none.")
+    if y_prob.shape != (len(y_true), len(classes)):
+        raise DataError(
+            f"Expected probabilities of shape ({len(y_true)}, {len(classes)}), "
+            f"but got {y_prob.shape}."
+        )
+    if not np.isfinite(y_prob).all():
+        bad = int((~np.isfinite(y_prob)).any(axis=1).sum())
+        raise DivergedError(
+            f"Expected finite probabilities, but those of {bad} of {len(y_true)} photos are not.",
+            "The training diverged: try a lower --learning-rate, or --precision fp32.",
+        )
+    if y_pred is None:
+        return
+    if y_pred.shape != y_true.shape or not ((y_pred >= 0) & (y_pred < len(classes))).all():
+        raise ValueError(
+            f"Expected {len(y_true)} decisions from 0 to {len(classes) - 1}, got {y_pred}"
+        )
+
+
+def _counts(confusion: NDArray[np.int64], good: int | None) -> dict[str, int]:
+    """Defective and good photos, and those decided wrongly."""
+    if good is None:
+        return {"n_defective": int(confusion.sum()), "n_good": 0, "escapes": 0, "overkills": 0}
+    bad = np.arange(len(confusion)) != good
+    return {
+        "n_defective": int(confusion[bad].sum()),
+        "n_good": int(confusion[good].sum()),
+        "escapes": int(confusion[bad, good].sum()),
+        "overkills": int(confusion[good, bad].sum()),
+    }
