@@ -42,7 +42,7 @@ _ALL = (
     Augmentation("none", "as they are", "none", ()),
     Augmentation(
         "basic",
-        "any pose, a little tilt and light",
+        "pose, tilt and light",
         "dihedral",
         (Change("poses"), Change("tilt", 0.5), Change("light", 0.5)),
     ),
@@ -50,7 +50,7 @@ _ALL = (
     # hardly a plain photo is left to learn from.
     Augmentation(
         "manufacturing",
-        "mild changes of pose, shape, light and camera",
+        "mild changes of all kinds",
         "dihedral",
         (
             Change("poses"),
