@@ -12,10 +12,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Ge, Gt, Lt
 
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.errors import UsageError
 
 __all__ = [
@@ -41,6 +42,10 @@ __all__ = [
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 Tune = Literal["all", "head"]
+if TYPE_CHECKING:
+    Augment = str
+else:
+    Augment = Literal[tuple(AUGMENTATIONS)]
 
 
 @dataclass(frozen=True)
@@ -108,8 +113,11 @@ class DataConfig:
         Flag("How a photo becomes a square: nothing is ever cropped."),
     ] = "squish"
     augment: Annotated[
-        Literal["none", "basic", "manufacturing", "steady"],
-        Flag("Augmentation of training photos; steady: against a camera that drifts."),
+        Augment,
+        Flag(
+            "Augmentation of training photos; "
+            f"{'; '.join(f'{each.name}: {each.about}' for each in AUGMENTATIONS.values())}."
+        ),
     ] = "basic"
     light: Annotated[
         bool,

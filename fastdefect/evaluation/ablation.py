@@ -14,6 +14,7 @@ from typing import Any, Literal
 from scipy.stats import t
 
 from fastdefect.aliases import Interval
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.files import finite
 
 Plan = Literal["ladder", "leave-one-out"]
@@ -48,16 +49,12 @@ _CHOICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
         ("sampler-and-loss", "balanced sampler and loss", "both", ""),
         ("sampler", "balanced sampler", "sampler", "accuracy +3 to 5"),
     ),
-    "augment": (
-        ("basic", "augmentation: basic", "basic", ""),
-        ("manufacturing", "augmentation: manufacturing", "manufacturing", "accuracy +2 to 4"),
-        ("steady", "augmentation: steady", "steady", ""),
-    ),
     "scheduler": (
         ("cosine", "cosine schedule", "cosine", ""),
         ("onecycle", "one-cycle schedule", "onecycle", ""),
     ),
 }
+_CLAIMED_OF_AUGMENT = {"manufacturing": "accuracy +2 to 4"}
 _TTA = "test-time augmentation: flips"
 
 # Steps for which the old pipeline claimed one gain: they themselves, title and claim.
@@ -165,8 +162,18 @@ class _Rungs:
 
         Where the old value is chosen, all are aside.
         """
-        for name, title, value, claim in sorted(_CHOICES[field], key=lambda of: of[2] == chosen):
+        for name, title, value, claim in sorted(_choices(field), key=lambda of: of[2] == chosen):
             self.add(name, title, claim=claim, aside=value != chosen, **{field: value})
+
+
+def _choices(field: str) -> tuple[tuple[str, str, str, str], ...]:
+    if field != "augment":
+        return _CHOICES[field]
+    return tuple(
+        (name, f"augmentation: {name}", name, _CLAIMED_OF_AUGMENT.get(name, ""))
+        for name in AUGMENTATIONS
+        if name != OLD["augment"]
+    )
 
 
 def ladder(improved: Settings) -> tuple[Step, ...]:

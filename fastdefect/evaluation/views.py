@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.errors import UsageError
 from fastdefect.training.predict import View
 
@@ -41,18 +42,11 @@ FIXED_VIEWS: dict[str, tuple[View, ...]] = {
     "flips": _FLIPS,
     "dihedral": _DIHEDRAL,
 }
-# What training showed the model it knows: with any augmentation, a part in all eight poses.
-_SHOWN_IN_TRAINING = {
-    "none": "none",
-    "basic": "dihedral",
-    "manufacturing": "dihedral",
-    "steady": "dihedral",
-}
 
 
 def resolve_views(text: str, augment: str) -> str:
     """``text``, or for "auto" the symmetries that training with ``augment`` showed the model."""
-    return _SHOWN_IN_TRAINING[augment] if text == "auto" else text
+    return AUGMENTATIONS[augment].symmetries if text == "auto" else text
 
 
 def parse_views(text: str) -> tuple[Sequence[View], int]:

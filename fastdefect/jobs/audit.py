@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import DataConfig
-from fastdefect.data.audit.audit import KINDS, Audit
+from fastdefect.data.audit.audit import Audit
+from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.audit.survey import Survey
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import audit_survey, describe_photos, list_data, read_listing, tell
@@ -42,11 +43,11 @@ class AuditReport:
 def parse_kinds(fail_on: str | None) -> tuple[str, ...]:
     """The kinds of finding in a list with commas; ``UsageError`` for one that doesn't exist."""
     kinds = tuple(kind.strip() for kind in (fail_on or "").split(",") if kind.strip())
-    strange = [kind for kind in kinds if kind not in KINDS]
+    strange = [kind for kind in kinds if kind not in CHECKS]
     if strange:
         raise UsageError(
             f"--fail-on {', '.join(strange)}: there is no such kind of finding.",
-            f"The kinds are {', '.join(KINDS)}.",
+            f"The kinds are {', '.join(CHECKS)}.",
         )
     return kinds
 

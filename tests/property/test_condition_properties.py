@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdefect.data.audit.appearance import Appearance
-from fastdefect.data.audit.quality_checks import condition_findings
+from fastdefect.data.audit.quality_checks import check_quality
 
 BLACK = np.zeros((64, 64, 3), np.uint8)
 SHARES = st.floats(0, 1)
@@ -51,7 +51,7 @@ def made(draws):
 def test_findings_are_sound_and_do_not_depend_on_the_order(drawn, random):
     photos = list(made([facts for facts, _ in drawn]))
     looks = [look for _, look in drawn]
-    found = condition_findings(photos, looks)
+    found = check_quality(photos, looks)
     names = {one.name for one in photos}
     for finding in found:
         assert finding.value == len(finding.paths) == len(set(finding.paths)) > 0
@@ -63,5 +63,5 @@ def test_findings_are_sound_and_do_not_depend_on_the_order(drawn, random):
         assert len(troubled.get(kind, set())) <= len(photos) / 4
     order = list(range(len(photos)))
     random.shuffle(order)
-    again = condition_findings([photos[i] for i in order], [looks[i] for i in order])
+    again = check_quality([photos[i] for i in order], [looks[i] for i in order])
     assert {finding.kind: set(finding.paths) for finding in again} == troubled

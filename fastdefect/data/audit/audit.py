@@ -5,21 +5,12 @@ from dataclasses import dataclass
 
 from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.audit.part_checks import check_parts
-from fastdefect.data.audit.quality_checks import condition_findings
+from fastdefect.data.audit.quality_checks import check_quality
+from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.audit.shortcuts import Probe, probe_shortcuts, shortcut_findings
-from fastdefect.data.findings import Finding
+from fastdefect.data.findings import SEVERITIES, Finding
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Manifest
-
-# Every kind of finding, in the order in which those of one severity are told.
-KINDS = (
-    *("leak", "label_conflict", "shortcut", "same_part", "near_duplicate", "duplicate"),
-    *("unreadable", "small_class", "absent_class", "imbalance"),
-    *("blank", "out_of_focus", "underexposed", "overexposed"),
-    *("wrong_suffix", "odd_size", "odd_mode", "animated"),
-    *("empty_class", "no_label", "left_out", "not_a_photo", "encoding", "no_part"),
-)
-_SEVERITIES = ("error", "warning", "info")
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,8 @@ def audit_photos(
     findings = [
         *manifest.findings,
         *check_parts(photos, manifest.classes, parts, links),
-        *condition_findings(photos, looks),
+        *check_quality(photos, looks),
         *shortcut_findings(probes, photos),
     ]
-    findings.sort(key=lambda f: (_SEVERITIES.index(f.severity), _place(f.kind)))
+    findings.sort(key=lambda f: (SEVERITIES.index(f.severity), CHECKS[f.kind].rank))
     return Audit(manifest, tuple(findings), tuple(parts), tuple(links), tuple(probes), tuple(looks))
-
-
-def _place(kind: str) -> int:
-    return KINDS.index(kind) if kind in KINDS else len(KINDS)

@@ -3,12 +3,39 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from fastdefect.data.findings import Finding
+from fastdefect.data.findings import Check, Finding, Together
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Photo
+from fastdefect.data.reading.checks import LABEL_CONFLICT
 from fastdefect.text import counted, first
 
 FEW_PARTS = 10  # of a class: below that a held-out part or two decide every figure
+
+LEAK = Check(
+    "leak",
+    "error",
+    rank=10,
+    meaning="a part on two of the given train, valid and test sides; the share is of test",
+    form="{:.1%} of test",
+    picture=Together(20, "part", beside_training=True),
+)
+SAME_PART = Check(
+    "same_part",
+    "warning",
+    rank=40,
+    meaning="other photos show the same part; or the given parts contradict what was found",
+    picture=Together(40, "found part"),
+)
+NEAR_DUPLICATE = Check(
+    "near_duplicate",
+    "warning",
+    rank=50,
+    meaning="the same shot recompressed or resized, or as good as that",
+    picture=Together(30, "shot", sizes=True),
+)
+SMALL_CLASS = Check(
+    "small_class", "warning", rank=80, meaning=f"a class with fewer than {FEW_PARTS} parts"
+)
 
 
 def check_parts(
@@ -39,7 +66,7 @@ def _near_duplicates(photos: Sequence[Photo], links: Sequence[Link]) -> list[Fin
         f"that: {_pair(photos, copies[0])}{' and others' if len(names) > 2 else ''}. They add "
         f"nothing: keep the best of each."
     )
-    return [Finding("near_duplicate", "warning", text, len(names), None, names)]
+    return [NEAR_DUPLICATE.finding(text, len(names), names)]
 
 
 def _same_parts(
@@ -57,7 +84,7 @@ def _same_parts(
             f"{counted(len(several), 'part')} of {len(set(parts))}, such as "
             f"{_pair(photos, links[0])}. A split must keep them together, as fit and split do."
         )
-        found.append(Finding("same_part", "warning", text, len(shown), None, names))
+        found.append(SAME_PART.finding(text, len(shown), names))
     torn = [
         link
         for link in links
@@ -68,9 +95,7 @@ def _same_parts(
             f"{counted(len(torn), 'pair')} of photos seem to show one part, but are given "
             f"different ones: {_pair(photos, torn[0])}. Look at them, and mend the part column."
         )
-        found.append(
-            Finding("same_part", "warning", text, len(torn), None, _in_order(photos, torn))
-        )
+        found.append(SAME_PART.finding(text, len(torn), _in_order(photos, torn)))
     return found
 
 
@@ -86,9 +111,7 @@ def _label_conflicts(
             f"{counted(len(shots), 'pair')} of copies under different classes, so that a label "
             f"must be wrong: {_labelled(photos, shots[0])}."
         )
-        found.append(
-            Finding("label_conflict", "error", text, len(shots), None, _in_order(photos, shots))
-        )
+        found.append(LABEL_CONFLICT.finding(text, len(shots), _in_order(photos, shots)))
     labels: dict[str, set[str]] = defaultdict(set)
     for photo, part in zip(photos, parts, strict=True):
         labels[part].add(photo.label)
@@ -105,7 +128,7 @@ def _label_conflicts(
             f"{first(names)}. A part that is good from one side and defective from another is "
             f"a defect; or a label is wrong."
         )
-        found.append(Finding("label_conflict", "warning", text, len(mixed), None, names))
+        found.append(LABEL_CONFLICT.finding(text, len(mixed), names, severity="warning"))
     return found
 
 
@@ -144,7 +167,7 @@ def _leaks(photos: Sequence[Photo], parts: Sequence[str]) -> list[Finding]:
     )
     share = len(leaking["test"]) / sizes["test"] if sizes["test"] else None
     paths = (*leaking["test"], *leaking["valid"])
-    return [Finding("leak", "error", message, share, None, paths)]
+    return [LEAK.finding(message, share, paths)]
 
 
 def _small_classes(
@@ -161,7 +184,7 @@ def _small_classes(
         f"Too few parts to learn from or to judge by: {said}. Below {FEW_PARTS} parts of a "
         f"class a single one decides every figure; photograph other parts, not the same again."
     )
-    return [Finding("small_class", "warning", text, min(n for _, n in small))]
+    return [SMALL_CLASS.finding(text, min(n for _, n in small))]
 
 
 def _in_order(photos: Sequence[Photo], links: Sequence[Link]) -> tuple[str, ...]:

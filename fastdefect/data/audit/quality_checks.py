@@ -1,6 +1,6 @@
-"""Photos in another condition than the rest: by their files, their light, their focus.
+"""Photos of another quality than the rest: by their files, their light, their focus.
 
-Each is held against the others in the folder, since what is dark or soft for one camera is
+Each is compared with the others in the folder, since what is dark or soft for one camera is
 usual for the next. In light and focus a photo stands out only if it lies far outside the
 spread of its class *and* differs by an amount that matters, so that a clean folder gives no
 finding. A second way of taking photos, such as another lamp for a whole class or for every
@@ -9,13 +9,14 @@ eighth photo, is no outlier: whether it gives the class away is for the shortcut
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import Appearance
-from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.findings import Check, Finding, Singles
 from fastdefect.data.photos import Photo
 from fastdefect.text import first
 
@@ -33,13 +34,71 @@ _PALE, _EMPTY = 4.0, 0.2  # the same without noise, and its share of the usual
 _EXPOSURE = 0.75  # in log odds of the brightness: from 128 down to 82, or up to 173
 _WIDER = 1.4  # edges so many times as wide as usual are soft
 
+_OUTLIER = "far from the rest of its class, and beyond an absolute limit"
 
-def condition_findings(photos: Sequence[Photo], looks: Sequence[Appearance]) -> list[Finding]:
+BLANK = Check(
+    "blank",
+    "warning",
+    rank=110,
+    meaning="nearly uniform: it shows no part",
+    picture=Singles(60, measure="contrast", form="{:.1f}"),
+)
+OUT_OF_FOCUS = Check(
+    "out_of_focus",
+    "warning",
+    rank=120,
+    meaning=f"soft: {_OUTLIER}",
+    picture=Singles(70, measure="sharpness", form="{:.2f}"),
+)
+UNDEREXPOSED = Check(
+    "underexposed",
+    "warning",
+    rank=130,
+    meaning=f"dark: {_OUTLIER}",
+    picture=Singles(80, measure="brightness", form="{:.0f}"),
+)
+OVEREXPOSED = Check(
+    "overexposed",
+    "warning",
+    rank=140,
+    meaning=f"bright: {_OUTLIER}",
+    picture=Singles(90, measure="brightness", form="{:.0f}"),
+)
+WRONG_SUFFIX = Check(
+    "wrong_suffix",
+    "warning",
+    rank=150,
+    meaning="the file is not what its name says",
+    picture=Singles(120, note="is {photo.facts.kind}"),
+)
+ODD_SIZE = Check(
+    "odd_size",
+    "warning",
+    rank=160,
+    meaning="dimensions unlike nearly all the rest",
+    picture=Singles(100, note="{photo.width} x {photo.height}"),
+)
+ODD_MODE = Check(
+    "odd_mode",
+    "warning",
+    rank=170,
+    meaning="colour or depth unlike nearly all the rest",
+    picture=Singles(110, note="mode {photo.facts.mode}"),
+)
+ANIMATED = Check(
+    "animated",
+    "info",
+    rank=180,
+    meaning="more than one picture in the file",
+    picture=Singles(130, note="1 of {photo.facts.frames} pictures"),
+)
+
+
+def check_quality(photos: Sequence[Photo], looks: Sequence[Appearance]) -> list[Finding]:
     """What is remarkable about single files and photos; ``looks[i]`` is of ``photos[i]``.
 
-    Kinds, each at most once: ``wrong_suffix``, ``animated``, ``odd_size``, ``odd_mode``,
-    ``blank``, ``underexposed``, ``overexposed``, ``out_of_focus``. The value is the number of
-    photos, the paths are their names, the worst first. Light and focus are judged in folders
+    Each check of this module gives at most one finding. The value is the number of photos, the
+    paths are their names, the worst first. Light and focus are judged in folders
     of 20 photos or more; a blank photo is only blank.
     """
     if len(photos) != len(looks):
@@ -60,8 +119,7 @@ def condition_findings(photos: Sequence[Photo], looks: Sequence[Appearance]) -> 
 
 
 def _finding(
-    kind: str,
-    severity: Severity,
+    check: Check,
     photos: Sequence[Photo],
     worst: Sequence[int],
     said: str,
@@ -75,7 +133,7 @@ def _finding(
     examples = first([f"{photos[i].name} ({note(i)})" for i in worst])
     verb = "is" if len(worst) == 1 else "are"
     text = f"{len(worst)} of {len(photos)} photos {verb} {said}: {examples}. {advice}"
-    return Finding(kind, severity, text, len(worst), None, names)
+    return check.finding(text, len(worst), names)
 
 
 # ---- files -------------------------------------------------------------------------------
@@ -85,9 +143,7 @@ def _wrong_suffix(photos: Sequence[Photo]) -> Finding | None:
     worst = [i for i, photo in enumerate(photos) if not photo.facts.suffix_fits]
     said = "named like another kind of file"
     advice = "They are read as what they are; other programs may fail: rename them."
-    return _finding(
-        "wrong_suffix", "warning", photos, worst, said, advice, lambda i: photos[i].facts.kind
-    )
+    return _finding(WRONG_SUFFIX, photos, worst, said, advice, lambda i: photos[i].facts.kind)
 
 
 def _animated(photos: Sequence[Photo]) -> Finding | None:
@@ -95,9 +151,7 @@ def _animated(photos: Sequence[Photo]) -> Finding | None:
     worst = sorted(several, key=lambda i: -photos[i].facts.frames)
     said = "the first of several pictures in a file"
     advice = "Only that one is used: save the others as photos of their own if they count."
-    return _finding(
-        "animated", "info", photos, worst, said, advice, lambda i: f"of {photos[i].facts.frames}"
-    )
+    return _finding(ANIMATED, photos, worst, said, advice, lambda i: f"of {photos[i].facts.frames}")
 
 
 def _odd_size(photos: Sequence[Photo]) -> Finding | None:
@@ -113,9 +167,7 @@ def _odd_size(photos: Sequence[Photo]) -> Finding | None:
     off = np.abs(area - np.median(area)) + np.abs(aspect - np.median(aspect))
     said = f"of another size than the rest ({usual})"
     advice = "Resized like the rest, their parts look coarse or stretched: export them alike."
-    return _finding(
-        "odd_size", "warning", photos, _worst(odd, off), said, advice, sizes.__getitem__
-    )
+    return _finding(ODD_SIZE, photos, _worst(odd, off), said, advice, sizes.__getitem__)
 
 
 def _odd_mode(photos: Sequence[Photo], looks: Sequence[Appearance], judged: Mask) -> Finding | None:
@@ -136,9 +188,9 @@ def _odd_mode(photos: Sequence[Photo], looks: Sequence[Appearance], judged: Mask
             return "grey" if looks[i].colour <= _GREY else "coloured"
         return stored[i]
 
-    severity: Severity = "warning" if harmful.any() else "info"
+    check = ODD_MODE if harmful.any() else replace(ODD_MODE, severity="info")
     worst = _worst(off_colour | odd, harmful.astype(np.float64))
-    return _finding("odd_mode", severity, photos, worst, said, advice, note)
+    return _finding(check, photos, worst, said, advice, note)
 
 
 _DEEP = "16 bits"
@@ -195,8 +247,7 @@ def _is_blank(photos: Sequence[Photo], looks: Sequence[Appearance]) -> Mask:
 def _blank(photos: Sequence[Photo], looks: Sequence[Appearance], blank: Mask) -> Finding | None:
     contrast = np.array([look.contrast for look in looks])
     return _finding(
-        "blank",
-        "warning",
+        BLANK,
         photos,
         _worst(blank, -contrast),
         "nearly uniform",
@@ -225,18 +276,10 @@ def _exposure(
         return f"brightness {light[i]:.0f}, usual {usual[i]:.0f}"
 
     return [
-        _finding(
-            kind,
-            "warning",
-            photos,
-            _worst(odd, badness),
-            f"much {word} than the rest",
-            advice,
-            note,
-        )
-        for kind, odd, badness, word in (
-            ("underexposed", dark, -light, "darker"),
-            ("overexposed", bright, light, "brighter"),
+        _finding(check, photos, _worst(odd, badness), f"much {word} than the rest", advice, note)
+        for check, odd, badness, word in (
+            (UNDEREXPOSED, dark, -light, "darker"),
+            (OVEREXPOSED, bright, light, "brighter"),
         )
     ]
 
@@ -250,8 +293,7 @@ def _out_of_focus(
     soft = _far_below(-np.log(width), labels, np.log(_WIDER), judged)
     wider = width / _medians(width, labels)
     return _finding(
-        "out_of_focus",
-        "warning",
+        OUT_OF_FOCUS,
         photos,
         _worst(soft, wider),
         "out of focus beside the rest",

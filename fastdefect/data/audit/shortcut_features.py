@@ -1,12 +1,13 @@
-"""What tells of a photo, but not of the part on it: tables of numbers for the shortcut probe.
+"""What a photo shows beside the part: tables of numbers for the shortcut probe.
 
-Each aspect is one small table with a row a photo. No pixel beyond the outer ``RING`` or
-``CORNER`` of the thumbnail enters the tables of border and corners.
+Each aspect is one small table with a row a photo. It is declared once, at the end of this file,
+with what is to be known of it and done about it. No pixel beyond the outer ``RING`` or ``CORNER``
+of the thumbnail enters the tables of border and corners.
 """
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -16,6 +17,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import THUMBNAIL, Appearance
+from fastdefect.data.findings import Severity
 from fastdefect.data.photos import Photo
 
 RING, CORNER = 4, 6  # pixels of the thumbnail
@@ -32,41 +34,42 @@ _ONE_SERIES = 0.95  # the share of photos that must be numbered in one series
 
 
 @dataclass(frozen=True)
-class Aspect:
-    """``what`` says in words what ``table`` (n_photos, n_columns) holds.
+class _Seen:
+    """What is measured; ``thumbnails`` (n, 64, 64, 3) are those of ``looks``."""
 
-    All values are finite; columns that are the same for all photos are left out, so that
-    there may be none.
+    photos: Sequence[Photo]
+    looks: Sequence[Appearance]
+    thumbnails: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """Something beside the part by which the class may be told; each gets a probe of its own.
+
+    ``what`` says in words what ``measure`` finds: a table (n_photos, n_columns), or None where
+    the photos have no such thing. ``limit`` is the gravest that a finding on it may be, ``note``
+    what to bear in mind, ``advice`` what to do. What lies on the ``surface`` of the photo is the
+    part itself where the part fills the photo.
     """
 
     name: str
     what: str
-    table: Floats
+    measure: Callable[[_Seen], Floats | None]
+    limit: Severity = "error"
+    note: str = ""
+    advice: str = ""
+    surface: bool = False
 
 
-def aspects_of(photos: Sequence[Photo], looks: Sequence[Appearance]) -> list[Aspect]:
-    """All aspects, those that a model can see first; ``order`` only where photos have one."""
-    thumbnails = np.stack([look.thumbnail for look in looks])
-    found = [
-        ("border", f"the outer {RING} of {THUMBNAIL} pixels", _border(thumbnails, _luma(looks))),
-        (
-            "corners",
-            f"four corners of {CORNER} x {CORNER} of {THUMBNAIL} pixels",
-            _corners(thumbnails),
-        ),
-        ("light", "brightness, contrast and tint of the whole photo", _light(looks, thumbnails)),
-        ("dimensions", "width and height", _dimensions(photos)),
-        ("mode", "the colour mode", _one_hot([photo.facts.mode for photo in photos])),
-        ("compression", "the file format and the JPEG quality", _compression(photos)),
-        ("file size", "the size of the file", _file_size(photos)),
-        ("exif", "the number of EXIF tags and the camera", _exif(photos)),
-        ("time", "the time at which the photo was taken", _time(photos)),
-        ("name", "the name of the file", _names(photos)),
-    ]
-    numbers = _numbers(photos)
-    if numbers is not None:
-        found.append(("order", "the numbers in the name of the file", numbers))
-    return [Aspect(name, what, _varying(table)) for name, what, table in found]
+def tables_of(photos: Sequence[Photo], looks: Sequence[Appearance]) -> dict[str, Floats]:
+    """The table (n_photos, n_columns) of each aspect that the photos have, by its name.
+
+    All values are finite; columns that are the same for all photos are left out, so that
+    there may be none.
+    """
+    seen = _Seen(photos, looks, np.stack([look.thumbnail for look in looks]))
+    found = {name: aspect.measure(seen) for name, aspect in ASPECTS.items()}
+    return {name: _varying(table) for name, table in found.items() if table is not None}
 
 
 def ring_and_interior(looks: Sequence[Appearance], seed: int) -> tuple[Floats, Floats]:
@@ -233,3 +236,89 @@ def _numbers(photos: Sequence[Photo]) -> Floats | None:
     rows = [[float(digits[:300]) for digits in _DIGITS.findall(stem)] for stem in stems]
     places = range(min(max(map(len, rows)), _MOST_NUMBERS))
     return np.hstack([_with_gaps([r[i] if i < len(r) else None for r in rows]) for i in places])
+
+
+# ---- the list: those that a model can see come first
+
+_BACKGROUND = (
+    "Photograph all classes in one session on one background, crop or mask the background, or "
+    "train with --randomize-background-light."
+)
+_ANEW = "Save all photos anew from their originals, in one format and quality."
+
+_ALL = (
+    Aspect(
+        "border",
+        f"the outer {RING} of {THUMBNAIL} pixels",
+        lambda seen: _border(seen.thumbnails, _luma(seen.looks)),
+        note="Look first whether the defects themselves reach that far.",
+        advice=_BACKGROUND,
+        surface=True,
+    ),
+    Aspect(
+        "corners",
+        f"four corners of {CORNER} x {CORNER} of {THUMBNAIL} pixels",
+        lambda seen: _corners(seen.thumbnails),
+        advice=_BACKGROUND,
+        surface=True,
+    ),
+    Aspect(
+        "light",
+        "brightness, contrast and tint of the whole photo",
+        lambda seen: _light(seen.looks, seen.thumbnails),
+        note="It may be the part's own brightness: see what the border tells.",
+        advice=_BACKGROUND,
+        surface=True,
+    ),
+    Aspect(
+        "dimensions",
+        "width and height",
+        lambda seen: _dimensions(seen.photos),
+        note="Resizing hides them, but leaves blur and squeezed parts.",
+        advice="Photograph or crop all classes in one size.",
+    ),
+    Aspect(
+        "mode",
+        "the colour mode",
+        lambda seen: _one_hot([photo.facts.mode for photo in seen.photos]),
+        advice="Save the photos of all classes in one mode.",
+    ),
+    Aspect(
+        "compression",
+        "the file format and the JPEG quality",
+        lambda seen: _compression(seen.photos),
+        note="A model sees the blocks and rings that compression leaves.",
+        advice=_ANEW,
+    ),
+    Aspect("file size", "the size of the file", lambda seen: _file_size(seen.photos), advice=_ANEW),
+    Aspect(
+        "exif",
+        "the number of EXIF tags and the camera",
+        lambda seen: _exif(seen.photos),
+        limit="warning",
+        note="No model sees it, but what another camera does to a photo.",
+        advice="Photograph all classes with the same camera and process them alike.",
+    ),
+    Aspect(
+        "time",
+        "the time at which the photo was taken",
+        lambda seen: _time(seen.photos),
+        limit="info",
+        note="No model sees it, but what changed from one session to the next.",
+    ),
+    Aspect(
+        "name",
+        "the name of the file",
+        lambda seen: _names(seen.photos),
+        limit="info",
+        note="No model sees it.",
+    ),
+    Aspect(
+        "order",
+        "the numbers in the name of the file",
+        lambda seen: _numbers(seen.photos),
+        limit="info",
+        note="No model sees it, but what changed while the photos were taken.",
+    ),
+)
+ASPECTS: dict[str, Aspect] = {each.name: each for each in _ALL}

@@ -1,9 +1,9 @@
 """Can the class be told without the part? Small models on what a photo shows beside it.
 
 Each aspect of the photos (their border, their light, their files) gets a model of its own,
-cross-validated with whole parts, and is held against the same model on shuffled labels. An AUC
+cross-validated with whole parts, and is compared with the same model on shuffled labels. An AUC
 well above those is a shortcut: a network may find it too, be right for the wrong reason, and
-fail on the next bench.
+fail on the next background.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ import numpy as np
 
 from fastdefect.aliases import Interval
 from fastdefect.data.audit.appearance import Appearance
-from fastdefect.data.audit.shortcut_features import Aspect, aspects_of, ring_and_interior
+from fastdefect.data.audit.shortcut_features import ASPECTS, Aspect, ring_and_interior, tables_of
 from fastdefect.data.audit.shortcut_probe import (
     FOLDS,
+    Floats,
     Indices,
     Trial,
     areas_under_roc,
@@ -23,9 +24,18 @@ from fastdefect.data.audit.shortcut_probe import (
     trial_of,
     try_table,
 )
-from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.findings import SEVERITIES, Check, Finding, Severity
 from fastdefect.data.photos import Photo
 from fastdefect.data.sampling import shuffled_by_class
+
+# Drawn with all its probes in ``reporting/plots/shortcuts.py``, so not among the worst cases.
+SHORTCUT = Check(
+    "shortcut",
+    "error",
+    rank=30,
+    meaning="the class can be told without the part",
+    form="AUC {:.2f}",
+)
 
 _MOST_PHOTOS, _MOST_CLASSES = 4000, 30
 # Far above the shuffles: so many standard deviations or, where few photos make AUCs so coarse
@@ -105,7 +115,8 @@ def probe_shortcuts(
         return []
     photos, looks = [photos[i] for i in chosen], [looks[i] for i in chosen]
     trial = trial_of(label[chosen], part[chosen], seed)
-    probes = [_probe(aspect, trial) for aspect in aspects_of(photos, looks)]
+    tables = tables_of(photos, looks)
+    probes = [_probe(ASPECTS[name], table, trial) for name, table in tables.items()]
     one_surface = _is_one_surface(looks, trial)
     return [_judged(probe, probes, photos, looks, one_surface) for probe in probes]
 
@@ -125,12 +136,12 @@ def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
     return np.array(sorted(place for places in drawn for place in places[:share]), np.int64)
 
 
-def _probe(aspect: Aspect, trial: Trial) -> Probe:
+def _probe(aspect: Aspect, table: Floats, trial: Trial) -> Probe:
     photos, parts = len(trial.part), trial.n_parts
-    if not aspect.table.size:
+    if not table.size:
         even = (0.5, 0.5)
         return Probe(aspect.name, aspect.what, 0.5, even, 0.5, even, 0.0, 1.0, True, photos, parts)
-    outcome = try_table(aspect.table, trial)
+    outcome = try_table(table, trial)
     return Probe(
         aspect.name,
         aspect.what,
@@ -157,35 +168,7 @@ def _is_one_surface(looks: Sequence[Appearance], trial: Trial) -> bool:
     return bool(areas_under_roc(scores, target, folds)[0] < _ONE_SURFACE)
 
 
-# ---- what is said
-
-_BENCH = (
-    "Photograph all classes in one session on one bench, crop or mask the bench, or train with "
-    "--light."
-)
-_NOTES: dict[str, tuple[Severity, str]] = {
-    "border": ("error", "Look first whether the defects themselves reach that far."),
-    "corners": ("error", ""),
-    "light": ("error", "It may be the part's own brightness: see what the border tells."),
-    "dimensions": ("error", "Resizing hides them, but leaves blur and squeezed parts."),
-    "mode": ("error", ""),
-    "compression": ("error", "A model sees the blocks and rings that compression leaves."),
-    "file size": ("error", ""),
-    "exif": ("warning", "No model sees it, but what another camera does to a photo."),
-    "time": ("info", "No model sees it, but what changed from one session to the next."),
-    "name": ("info", "No model sees it."),
-    "order": ("info", "No model sees it, but what changed while the photos were taken."),
-}
-_ADVICE = {
-    "border": _BENCH,
-    "corners": _BENCH,
-    "light": _BENCH,
-    "dimensions": "Photograph or crop all classes in one size.",
-    "mode": "Save the photos of all classes in one mode.",
-    "compression": "Save all photos anew from their originals, in one format and quality.",
-    "file size": "Save all photos anew from their originals, in one format and quality.",
-    "exif": "Photograph all classes with the same camera and process them alike.",
-}
+# ---- what is reported
 
 
 def _judged(
@@ -196,9 +179,10 @@ def _judged(
     one_surface: bool,
 ) -> Probe:
     """The probe with what is to be borne in mind."""
-    limit, note = _NOTES[probe.name]
+    aspect = ASPECTS[probe.name]
+    limit, note = aspect.limit, aspect.note
     telling = {other.name for other in probes if other.tells}
-    if probe.name in ("border", "corners", "light") and one_surface:
+    if aspect.surface and one_surface:
         limit = "info"
         note = "Border and interior look alike: the part fills the photo, and this may be the part."
     if probe.name == "mode" and _look_grey(photos, looks):
@@ -225,16 +209,17 @@ def shortcut_findings(probes: Sequence[Probe], photos: Sequence[Photo]) -> list[
     It is an error where the AUC's interval lies above 0.8 and a warning where it lies above
     0.6, unless the probe's ``limit`` is milder. The value is the AUC.
     """
-    order: tuple[Severity, ...] = ("info", "warning", "error")
     found = []
     for probe in probes:
         if not probe.tells:
             continue
         level: Severity = "error" if probe.interval[0] >= _GRAVE else "warning"
-        severity = min(level, probe.limit, key=order.index)
+        severity = max(level, probe.limit, key=SEVERITIES.index)
         message = _message(probe, severity, len(photos))
-        found.append(Finding("shortcut", severity, message, probe.auc, probe.interval))
-    return sorted(found, key=lambda finding: -order.index(finding.severity))
+        found.append(
+            SHORTCUT.finding(message, probe.auc, interval=probe.interval, severity=severity)
+        )
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def _message(probe: Probe, severity: Severity, photos: int) -> str:
@@ -245,6 +230,6 @@ def _message(probe: Probe, severity: Severity, photos: int) -> str:
         f"{probe.shuffled:.2f} [{probe.shuffled_interval[0]:.2f}, "
         f"{probe.shuffled_interval[1]:.2f}]{share}.",
         probe.note,
-        _ADVICE.get(probe.name, "") if severity != "info" else "",
+        ASPECTS[probe.name].advice if severity != "info" else "",
     ]
     return " ".join(sentence for sentence in said if sentence)

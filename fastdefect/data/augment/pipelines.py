@@ -1,12 +1,13 @@
 """Augmentation: what a training photo may go through, drawn at random and repeatable.
 
-Which changes there are at which level, and when they happen; what each does stands in
-``augment_steps``.
+Which changes a level has stands in ``augmentations.py``, what each does in ``steps.py``; here they
+become a function of a photo and a seed.
 """
 
 import hashlib
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,64 +15,24 @@ from fastai.vision.augment import RandTransform
 from fastai.vision.core import PILImage
 from numpy.typing import NDArray
 
-from fastdefect.data.augment import steps
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.data.augment.background_light import BorrowedLight
-from fastdefect.data.augment.steps import Step, compose
-
-AUGMENTS = ("none", "basic", "manufacturing", "steady")
+from fastdefect.data.augment.steps import STEPS, Step, compose
 
 _REFERENCE_SIDE = 224  # pixels; the side that strengths in pixels are given for
 
 
 def build_steps(name: str, size: int) -> tuple[Step, ...]:
-    """Build the transforms of the pipeline ``name`` for square photos of ``size`` pixels.
-
-    They come in the order in which a photo comes about: how the part lies, what of it is
-    seen, the light, the camera. Noise last also covers the traces of the dropout. Beside its
-    pose a photo of ``manufacturing`` gets two or three changes on average: more of them at
-    once and hardly a plain photo is left to learn from.
+    """Build the transforms of the level ``name`` for square photos of ``size`` pixels, in order.
 
     Raises ValueError for an unknown name.
     """
+    if name not in AUGMENTATIONS:
+        raise ValueError(f"Expected an augmentation of {', '.join(AUGMENTATIONS)} but got {name!r}")
     scale = size / _REFERENCE_SIDE
-    if name == "none":
-        return ()
-    if name == "basic":
-        return (steps.poses(), steps.tilt(p=0.5), steps.light(p=0.5))
-    if name == "manufacturing":
-        return (
-            steps.poses(),
-            steps.tilt(p=0.3),
-            steps.elastic(scale, p=0.25),
-            steps.grid(p=0.25),
-            steps.dropout(p=0.3),
-            steps.light(p=0.5),
-            steps.gamma(p=0.2),
-            steps.clahe(scale, p=0.25),
-            steps.blur(scale, p=0.25),
-            steps.noise(p=0.3),
-        )
-    if name == "steady":
-        return _steady(scale)
-    raise ValueError(f"Expected an augmentation of {', '.join(AUGMENTS)} but got {name!r}")
-
-
-def _steady(scale: float) -> tuple[Step, ...]:
-    # Two strong changes of one kind would bury what each leaves visible (noise over a blurred
-    # scratch), and a decision need only stand each by itself: hence one of a fault at most.
-    return (
-        steps.poses(),
-        steps.turn(p=0.5),
-        steps.elastic(scale, p=0.08, fault="shape"),
-        steps.grid(p=0.08, fault="shape"),
-        steps.dropout(p=0.1, fault="something missing"),
-        steps.exposure(p=0.22, fault="light"),
-        steps.tone_curve(p=0.2, fault="light"),
-        steps.light(p=0.06, fault="light"),
-        steps.clahe(scale, p=0.06, fault="light"),
-        steps.defocus(scale, p=0.2, fault="camera"),
-        steps.sensor_noise(p=0.22, fault="camera"),
-        steps.jpeg(p=0.16, fault="camera"),
+    return tuple(
+        replace(STEPS[change.step](scale, change.share), fault=change.fault)
+        for change in AUGMENTATIONS[name].steps
     )
 
 

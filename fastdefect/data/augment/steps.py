@@ -2,9 +2,10 @@
 
 The only module that knows Albumentations (2.0.8, its last MIT release). Strengths are given
 for a photo of 224 pixels a side and scale with the side. Each stands beside its reason, and
-``tests/unit/data/test_augment.py`` measures what it does: it must act, and no defect may die
-of it. Those of ``steady`` (``test_augment_steady.py``) reach to the end of what a decision must
-not flip under, where a faint defect may go under.
+``tests/unit/data/augment/test_pipelines.py`` measures what it does: it must act, and leave every
+defect visible. Those of ``steady`` (``test_steady.py``) reach to the end of what a decision must
+not flip under, where a faint defect may vanish. Which level has which steps is declared in
+``augmentations.py``.
 """
 
 import os
@@ -77,10 +78,10 @@ class _Light(alb.RandomBrightnessContrast):
     def get_params_dependent_on_data(
         self, params: dict[str, Any], data: dict[str, Any]
     ) -> dict[str, float]:
-        """Draw ``alpha`` and ``beta`` of ``alpha * image + beta`` within the photo's room."""
+        """Draw ``alpha`` and ``beta`` of ``alpha * image + beta`` within the grey scale."""
         alpha = 1.0 + self.py_random.uniform(*self.contrast_limit)
         beta = 255 * self.py_random.uniform(*self.brightness_limit)
-        # A glint or a dead pixel must not take all the room: 0.5 % at either end may clip.
+        # A glint or a dead pixel must not set the limits: 0.5 % at either end may clip.
         counts = np.bincount(data["image"].ravel(), minlength=256).cumsum()
         low, high = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.005, 0.995))
         alpha = min(alpha, 255 / max(high - low, 1))
@@ -139,14 +140,29 @@ class Step:
         return f"{self.name}: {self.strength}; {self.transform.p:.0%} of photos"
 
 
-def poses() -> Step:
+Build = Callable[[float, float], Step]
+STEPS: dict[str, Build] = {}
+
+
+def _registered(build: Build) -> Build:
+    """Find the step by the name of its function: ``build(scale, p)``.
+
+    ``scale`` is the photo's side over 224 pixels, ``p`` the share of photos that are changed.
+    """
+    STEPS[build.__name__] = build
+    return build
+
+
+@_registered
+def poses(scale: float, p: float) -> Step:
     """Any way round, by whole pixels."""
-    # A part lies on the bench any way round and a defect is one wherever it lies. The eight
-    # poses of the square move whole pixels: nothing is blurred, nothing leaves the photo.
-    return Step("flips and quarter turns", "one of the square's eight poses", alb.D4(p=1.0))
+    # A part lies any way round, and a defect is one wherever it lies. The eight poses of the
+    # square move whole pixels: nothing is blurred, nothing leaves the photo.
+    return Step("flips and quarter turns", "one of the square's eight poses", alb.D4(p=p))
 
 
-def tilt(p: float) -> Step:
+@_registered
+def tilt(scale: float, p: float) -> Step:
     """A little turned and a little smaller."""
     # The angles between the quarter turns, and a camera hung a little higher. Photos only
     # ever shrink: one that grew would lose its edge and the defects there. A square turned by
@@ -157,7 +173,8 @@ def tilt(p: float) -> Step:
     return Step("tilt", "turned by up to 8 degrees, shrunk to 88 to 96 %", transform)
 
 
-def turn(p: float) -> Step:
+@_registered
+def turn(scale: float, p: float) -> Step:
     """Turned by any angle."""
     # After a pose of the square, every angle there is. Part of the photos stay as they lay:
     # turning interpolates, which takes the finest grain.
@@ -166,7 +183,8 @@ def turn(p: float) -> Step:
     return Step("turn", strength, transform)
 
 
-def elastic(scale: float, p: float, fault: str = "") -> Step:
+@_registered
+def elastic(scale: float, p: float) -> Step:
     """Bent in slow waves."""
     # Casting scatter and warpage: 1.2 pixels on average, at most 3.5, in waves of some 60
     # pixels. An edge wavers; a defect of 10 pixels moves as a whole. Twice as much makes
@@ -174,15 +192,12 @@ def elastic(scale: float, p: float, fault: str = "") -> Step:
     transform = _FreeFormDeformation(
         alpha=2.0 * scale, sigma=32.0 * scale, border_mode=_BORDER, p=p
     )
-    return Step(
-        "elastic deformation",
-        f"pixels moved by {1.2 * scale:.2g} on average",
-        transform,
-        fault,
-    )
+    moved = f"pixels moved by {1.2 * scale:.2g} on average"
+    return Step("elastic deformation", moved, transform)
 
 
-def grid(p: float, fault: str = "") -> Step:
+@_registered
+def grid(scale: float, p: float) -> Step:
     """Stretched here, squeezed there."""
     # Lens and perspective: each fifth of the photo grows or shrinks by up to 10 %, so a
     # defect keeps at least 0.9 of its length, and the kinks between the fifths don't show.
@@ -190,10 +205,11 @@ def grid(p: float, fault: str = "") -> Step:
     transform = alb.GridDistortion(
         num_steps=5, distort_limit=0.1, normalized=True, border_mode=_BORDER, p=p
     )
-    return Step("grid distortion", "cells stretched or squeezed by up to 10 %", transform, fault)
+    return Step("grid distortion", "cells stretched or squeezed by up to 10 %", transform)
 
 
-def dropout(p: float, fault: str = "") -> Step:
+@_registered
+def dropout(scale: float, p: float) -> Step:
     """Small holes, painted over."""
     # Some evidence goes missing, so that no single spot is relied on. Holes of 4 to 9 pixels,
     # 1 % of the photo together: one can cut a scratch but not cover it, and a blob of 8 pixels
@@ -208,48 +224,49 @@ def dropout(p: float, fault: str = "") -> Step:
         fill="inpaint_telea",
         p=p,
     )
-    return Step(
-        "coarse dropout",
-        "4 to 8 holes, each side 2 to 4 % of the photo's, painted over",
-        transform,
-        fault,
-    )
+    strength = "4 to 8 holes, each side 2 to 4 % of the photo's, painted over"
+    return Step("coarse dropout", strength, transform)
 
 
-def light(p: float, fault: str = "") -> Step:
-    """Brighter or darker, flatter or harder, within the photo's room."""
+@_registered
+def light(scale: float, p: float) -> Step:
+    """Brighter or darker, flatter or harder, as far as the photo's grey scale allows."""
     # A lamp that ages, a curtain that moves: up to 25 grey levels and a fifth of the contrast,
     # clearly another light. Where a photo already fills the grey scale, _Light holds back.
     transform = _Light(brightness_limit=0.1, contrast_limit=0.2, p=p)
     strength = "brightness within 25 grey levels, contrast within 20 %, at most 1 % clipped"
-    return Step("brightness and contrast", strength, transform, fault)
+    return Step("brightness and contrast", strength, transform)
 
 
-def exposure(p: float, fault: str) -> Step:
+@_registered
+def exposure(scale: float, p: float) -> Step:
     """Much brighter or much darker, as far as the sensor goes and beyond."""
     # A lamp at the end of its life, a diaphragm that was touched. Steady from 0.7 to 1.3 is
     # what is wanted, and a network is least sure at the end of what it saw: a little beyond.
     transform = _Drawn(camera.brighten, (0.6, 1.5), as_factor=True, p=p)
     strength = "grey levels times 0.6 to 1.5, never over half of the photo white"
-    return Step("exposure", strength, transform, fault)
+    return Step("exposure", strength, transform)
 
 
-def gamma(p: float) -> Step:
+@_registered
+def gamma(scale: float, p: float) -> Step:
     """Another tone curve."""
     # Another camera's tone curve: shadows and lights move unlike each other, which brightness
     # can't do, and nothing clips. The limits are each other's inverse, up to 20 grey levels.
     return Step("gamma", "exponent 0.8 to 1.25", alb.RandomGamma(gamma_limit=(80, 125), p=p))
 
 
-def tone_curve(p: float, fault: str) -> Step:
+@_registered
+def tone_curve(scale: float, p: float) -> Step:
     """A very different tone curve."""
     # The camera was changed, or its software: 0.7 to 1.4 and a little beyond, as often more
     # light as less. (The library's gamma rounds down, half a level darker on average.)
     transform = _Drawn(camera.bend, (0.6, 1.6), as_factor=True, p=p)
-    return Step("tone curve", "gamma 0.6 to 1.6", transform, fault)
+    return Step("tone curve", "gamma 0.6 to 1.6", transform)
 
 
-def clahe(scale: float, p: float, fault: str = "") -> Step:
+@_registered
+def clahe(scale: float, p: float) -> Step:
     """More local contrast."""
     # Local contrast, as many inspection cameras apply it. OpenCV spreads what it clips over
     # all grey levels, so an even surface gains a factor of about the limit plus 0.9: it
@@ -258,9 +275,10 @@ def clahe(scale: float, p: float, fault: str = "") -> Step:
     # pixels, means what it says; 8 x 8 tiles of a small photo are as strong as a limit of 4.
     tiles = max(1, round(4 * scale))
     transform = alb.CLAHE(clip_limit=(1.0, 1.6), tile_grid_size=(tiles, tiles), p=p)
-    return Step("CLAHE", f"clip limit 1 to 1.6 on {tiles} x {tiles} tiles", transform, fault)
+    return Step("CLAHE", f"clip limit 1 to 1.6 on {tiles} x {tiles} tiles", transform)
 
 
+@_registered
 def blur(scale: float, p: float) -> Step:
     """Slightly out of focus."""
     # A lens slightly out of focus. A disc of radius r keeps 1 - exp(-r^2 / (2 sigma^2)) of
@@ -270,17 +288,19 @@ def blur(scale: float, p: float) -> Step:
     return Step("blur", f"Gaussian, sigma {sigmas[0]:.2g} to {sigmas[1]:.2g} pixels", transform)
 
 
-def defocus(scale: float, p: float, fault: str) -> Step:
+@_registered
+def defocus(scale: float, p: float) -> Step:
     """Anything up to clearly out of focus."""
     # A lens that came loose. A pinhole of 3 pixels keeps a sixth of its depth at sigma 2.5, a
     # blob of 9 four fifths.
     sigmas = (0.5 * scale, 2.5 * scale)
     transform = alb.GaussianBlur(blur_limit=0, sigma_limit=sigmas, p=p)
     strength = f"Gaussian, sigma {sigmas[0]:.2g} to {sigmas[1]:.2g} pixels"
-    return Step("defocus", strength, transform, fault)
+    return Step("defocus", strength, transform)
 
 
-def noise(p: float) -> Step:
+@_registered
+def noise(scale: float, p: float) -> Step:
     """A little sensor noise."""
     # Sensor noise of 2.5 to 8 grey levels; the library's default of 50 to 110 buries
     # everything. The same in all channels: most line cameras are grey, and coloured specks
@@ -289,18 +309,20 @@ def noise(p: float) -> Step:
     return Step("Gaussian noise", "standard deviation 2.5 to 8 of 255 grey levels", transform)
 
 
-def sensor_noise(p: float, fault: str) -> Step:
+@_registered
+def sensor_noise(scale: float, p: float) -> Step:
     """Anything up to heavy sensor noise."""
     # High gain in little light, in the pixels that the model sees.
     transform = _Drawn(camera.add_noise, (2.0, 18.0), p=p)
-    return Step("sensor noise", "standard deviation 2 to 18 of 255 grey levels", transform, fault)
+    return Step("sensor noise", "standard deviation 2 to 18 of 255 grey levels", transform)
 
 
-def jpeg(p: float, fault: str) -> Step:
+@_registered
+def jpeg(scale: float, p: float) -> Step:
     """Compressed, up to visible blocks."""
     # A camera or an archive that saves space. What is rounded to goes as 1 / quality below 50.
     transform = _Drawn(camera.compress, (15.0, 90.0), as_factor=True, p=p)
-    return Step("JPEG", "quality 15 to 90", transform, fault)
+    return Step("JPEG", "quality 15 to 90", transform)
 
 
 _FAULTY = 2 / 3  # share of photos that have faults at all, where steps are faults

@@ -3,11 +3,43 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from fastdefect.data.findings import Finding
+from fastdefect.data.findings import Check, Finding, Singles, Together
 from fastdefect.data.photos import Photo
 from fastdefect.text import counted, first
 
 IMBALANCE = 3.0  # beyond this ratio of the largest to the smallest class, a warning
+
+UNREADABLE = Check(
+    "unreadable",
+    "warning",
+    rank=70,
+    meaning="empty, truncated, damaged, or no image at all",
+    picture=Singles(140),
+)
+DUPLICATE = Check(
+    "duplicate",
+    "warning",
+    rank=60,
+    meaning="files of the same bytes",
+    picture=Together(50, "file"),
+)
+LABEL_CONFLICT = Check(
+    "label_conflict",
+    "error",
+    rank=20,
+    meaning="one file, one shot or one part under different classes",
+    picture=Together(10, "closest", mark_labels=True),
+)
+ABSENT_CLASS = Check(
+    "absent_class", "warning", rank=90, meaning="a class that a given valid or test side lacks"
+)
+IMBALANCED = Check(
+    "imbalance",
+    "warning",
+    rank=100,
+    meaning=f"the largest class has more than {IMBALANCE:g} times the photos of the smallest",
+    form="{:.1f} to 1",
+)
 
 
 def check_photos(
@@ -38,7 +70,7 @@ def _unreadable(unreadable: Mapping[str, str], total: int) -> list[Finding]:
         f"{len(unreadable)} of {total} photos can't be read and will be left out "
         f"({reasons(unreadable)}): {examples}."
     )
-    return [Finding("unreadable", "warning", message, len(unreadable), None, (*unreadable,))]
+    return [UNREADABLE.finding(message, len(unreadable), (*unreadable,))]
 
 
 def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
@@ -56,7 +88,7 @@ def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
             f"{' = '.join(photo.name for photo in groups[0][:2])}"
             f"{' and others' if len(names) > 2 else ''}. Copies stay on one side of the split."
         )
-        found.append(Finding("duplicate", "warning", text, len(names), None, names))
+        found.append(DUPLICATE.finding(text, len(names), names))
     if torn:
         names = tuple(photo.name for group in torn for photo in group)
         pair = sorted({photo.label: photo.name for photo in torn[0]}.items())
@@ -65,7 +97,7 @@ def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
             f"wrong: {' = '.join(f'{name} ({label})' for label, name in pair[:2])}"
             f"{' and others' if len(names) > 2 else ''}."
         )
-        found.append(Finding("label_conflict", "error", text, len(torn), None, names))
+        found.append(LABEL_CONFLICT.finding(text, len(torn), names))
     return found
 
 
@@ -76,7 +108,7 @@ def _absent_classes(photos: Sequence[Photo], classes: Sequence[str]) -> list[Fin
         absent = [name for name in classes if name not in there]
         if there and absent:
             text = f"The given {split} photos show no {first(absent)}: nothing can be said of it."
-            found.append(Finding("absent_class", "warning", text, len(absent)))
+            found.append(ABSENT_CLASS.finding(text, len(absent)))
     return found
 
 
@@ -87,4 +119,4 @@ def _imbalance(photos: Sequence[Photo]) -> list[Finding]:
     if ratio <= IMBALANCE:
         return []
     text = f"{most} has {counted(n_most, 'photo')}, {least} only {n_least}: {ratio:.1f} to 1."
-    return [Finding("imbalance", "warning", text, ratio)]
+    return [IMBALANCED.finding(text, ratio)]

@@ -7,9 +7,13 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fastdefect.data.findings import Finding
+from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import SPLIT_WORDS, Entry
 from fastdefect.errors import DataError
+
+ENCODING = Check(
+    "encoding", "info", rank=230, meaning="a CSV that is not UTF-8, read as Windows writes it"
+)
 
 _OURS = frozenset({"path", "label", "part", "split"})
 _DELIMITERS = ",;\t"  # Excel writes ; where the comma is the decimal point
@@ -65,7 +69,7 @@ def read_table(table: Path) -> tuple[list[Entry], list[Finding]]:
     if encoding.startswith("utf"):
         return entries, []
     message = f"{table.name} is not UTF-8; it was read as {encoding} (Excel on Windows)."
-    return entries, [Finding("encoding", "info", message)]
+    return entries, [ENCODING.finding(message)]
 
 
 def _rows(table: Path, text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:

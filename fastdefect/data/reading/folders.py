@@ -6,11 +6,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import SPLIT_WORDS, Entry, Layout
 from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.errors import DataError
 from fastdefect.text import first
+
+EMPTY_CLASS = Check(
+    "empty_class",
+    "warning",
+    rank=190,
+    meaning="a class folder without photos, so no class",
+    of_photos=False,
+)
+NO_LABEL = Check(
+    "no_label", "warning", rank=200, meaning="photos in no class folder, which are left out"
+)
+LEFT_OUT = Check(
+    "left_out",
+    "info",
+    rank=210,
+    meaning="folders beside train, valid and test, which are left out",
+    of_photos=False,
+)
+NOT_A_PHOTO = Check(
+    "not_a_photo",
+    "info",
+    rank=220,
+    meaning="files that are no photos by name, which are left out",
+    of_photos=False,
+)
 
 # Left behind by Windows, macOS and Synology; hidden names begin with a dot.
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
@@ -50,16 +75,16 @@ def gather_folders(root: Path) -> Gathered:
 def gathered_findings(gathered: Gathered) -> list[Finding]:
     """Empty class folders, loose photos, other folders and other files: each said once."""
     empty = sorted(label for label, photos in gathered.photos_in.items() if not photos)
-    found: list[tuple[str, Severity, str, list[str]]] = [
-        ("empty_class", "warning", "Class folders without photos, so no classes", empty),
-        ("no_label", "warning", "Photos in no class folder, left out", gathered.loose),
-        ("left_out", "info", "Folders beside train, valid and test, left out", gathered.left_out),
-        ("not_a_photo", "info", "Files that are no photos by name, left out", gathered.others),
-    ]
+    found = (
+        (EMPTY_CLASS, "Class folders without photos, so no classes", empty),
+        (NO_LABEL, "Photos in no class folder, left out", gathered.loose),
+        (LEFT_OUT, "Folders beside train, valid and test, left out", gathered.left_out),
+        (NOT_A_PHOTO, "Files that are no photos by name, left out", gathered.others),
+    )
     return [
-        Finding(kind, severity, f"{text} ({len(n)}): {first(n)}.", len(n), None, tuple(n))
-        for kind, severity, text, n in found
-        if n
+        check.finding(f"{text} ({len(names)}): {first(names)}.", len(names), names)
+        for check, text, names in found
+        if names
     ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.findings import Finding
+from fastdefect.data.findings import Check, Finding
 from fastdefect.data.parts.given import parts_from_names
 from fastdefect.data.photos import Entry, Layout, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
@@ -24,6 +24,10 @@ from fastdefect.errors import DataError
 from fastdefect.text import counted, first
 
 __all__ = ["Entry", "Listing", "Manifest", "Photo", "list_photos", "read_photos"]
+
+NO_PART = Check(
+    "no_part", "info", rank=240, meaning="file names that --part-from doesn't fit: parts unknown"
+)
 
 OnPhoto = Callable[[int, NDArray[np.uint8]], None]
 
@@ -201,7 +205,7 @@ def _with_parts(entries: list[Entry], pattern: str) -> tuple[list[Entry], list[F
         f"{len(alone)} of {len(named)} names don't fit --part-from: each photo is taken as a "
         f"part of its own: {first(alone)}."
     )
-    return named, [Finding("no_part", "info", text, len(alone), None, alone)]
+    return named, [NO_PART.finding(text, len(alone), alone)]
 
 
 def _strict_error(unreadable: dict[str, str], total: int) -> DataError:

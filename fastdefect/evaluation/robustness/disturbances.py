@@ -40,7 +40,8 @@ class Disturbance:
 
     The identity changes nothing (JPEG: hardly anything) and is none of them. They go from weak
     to strong: all those below the identity, then all those above. ``wording`` is the format of
-    a strength in a sentence, ``unit`` what stands at an axis.
+    a strength in a sentence, ``unit`` what stands at an axis. ``change`` gets the photo, the
+    strength and the generator.
     """
 
     name: str
@@ -279,7 +280,7 @@ def _fine(points: Floats) -> NDArray[np.int32]:
     return np.rint(points * 2**_FINE).astype(np.int32)
 
 
-# ---- the list
+# ---- the list: a disturbance is declared here, and everything that lists them follows
 
 _ALL = (
     Disturbance("brightness", "factor", "x{:g}", 1, (0.9, 0.7, 0.5, 1.1, 1.3, 1.5), _brightness),

@@ -150,18 +150,18 @@ def stress(
     decide: Decide,
     parts: Sequence[str],
     seed: int,
-    disturbances: Sequence[Disturbance] = tuple(DISTURBANCES.values()),
+    disturbances: Sequence[Disturbance] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> StressReport:
-    """Disturb the photos in ``rows`` of ``photos`` in every way and strength and decide again.
+    """Disturb the photos in ``rows`` of ``photos`` in every strength and decide again.
 
     ``predict`` maps photos (n, height, width, 3) uint8, and where in ``rows`` they stand, to
     probabilities (n, n_classes), and ``decide`` those to decisions (n,), indices of classes.
     ``y_true`` (n,) holds the class indices, ``parts`` (n,) names the parts, ``good`` is the index
     of the good class, if any. The draws follow from ``seed``, the disturbance, its strength and
     the photo's position in
-    ``rows``. ``on_step`` is told how many photos of how many are predicted, each counted once
-    for every strength.
+    ``rows``. Without ``disturbances`` there are all. ``on_step`` gets how many photos of how many
+    are predicted, each counted once for every strength.
 
     Raises ``ValueError`` if the lengths differ or there is no photo.
     """
@@ -170,6 +170,8 @@ def stress(
             f"Expected as many labels and parts as photos, and at least one, got "
             f"{len(y_true)}, {len(parts)} and {len(rows)}"
         )
+    if disturbances is None:
+        disturbances = tuple(DISTURBANCES.values())
     total = len(rows) * (1 + sum(len(each.strengths) for each in disturbances))
     decider = _Decider(predict, decide, photos, rows, total, on_step)
     part = np.unique(np.asarray(parts), return_inverse=True)[1]

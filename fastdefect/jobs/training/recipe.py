@@ -45,7 +45,7 @@ OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
 DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
 
 # What a line's camera does over a year, at strengths that a decision should stand.
-_STRESS = (("noise", 15.0), ("blur", 2.0), ("JPEG", 20.0), ("brightness", 0.7), ("gamma", 1.4))
+STRESS = (("noise", 15.0), ("blur", 2.0), ("JPEG", 20.0), ("brightness", 0.7), ("gamma", 1.4))
 _AUGMENT_STREAM, _STRESS_STREAM = 0x726563697065, 0x737472657373
 
 
@@ -235,6 +235,6 @@ class _Trial:
         return lambda photo, i: augmenter(photo, item_seed(self.seed ^ _AUGMENT_STREAM, 0, i))
 
     def _disturbed(self, photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
-        name, strength = _STRESS[position % len(_STRESS)]
+        name, strength = STRESS[position % len(STRESS)]
         rng = generator(self.seed ^ _STRESS_STREAM, name, 0, position)
         return DISTURBANCES[name].apply(photo, strength, rng)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.config import RunConfig
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
@@ -42,7 +43,7 @@ def settle_views(
     deciding = Deciding("none", valid)
     if name == _AUTO:
         tried = (
-            config.data.augment != "none"
+            AUGMENTATIONS[config.data.augment].symmetries != "none"
             and run.read_kind() in (RunKind.TRAINING, RunKind.ENSEMBLE)
             and len(np.unique(valid.y_true)) > 1  # photos of one class rank nothing
         )

@@ -3,14 +3,15 @@
 import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
 from fastdefect.data.audit.audit import Audit
-from fastdefect.data.findings import Finding, Severity
+from fastdefect.data.audit.registry import CHECKS
+from fastdefect.data.findings import SEVERITIES, Finding, Severity, Singles, Together
 from fastdefect.data.parts.connected import connected
 from fastdefect.data.photos import Photo
 from fastdefect.files import atomic_path
@@ -29,10 +30,6 @@ from fastdefect.text import counted
 
 # Signs as well as words and colour, of letters that every terminal and code page has.
 _SIGNS: dict[Severity, str] = {"error": "!! error", "warning": "! warning", "info": "info"}
-# Their paths are folders, or files that are no photos.
-_NO_PHOTOS = ("empty_class", "left_out", "not_a_photo")
-# How the value of a kind is written; any other is a count.
-_FORMS = {"leak": "{:.1%} of test", "shortcut": "AUC {:.2f}", "imbalance": "{:.1f} to 1"}
 
 
 def findings_table(findings: Sequence[Finding]) -> TableData:
@@ -42,8 +39,7 @@ def findings_table(findings: Sequence[Finding]) -> TableData:
     a word or two a line in a terminal of 80 columns. A figure that only counts the photos again
     is left out. Characters that can't be printed, as file names may hold, become ``?``.
     """
-    order = list(_SIGNS)
-    ranked = sorted(findings, key=lambda finding: order.index(finding.severity))
+    ranked = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
     if not ranked:
         return TableData("Findings", ("finding",), (), empty="Nothing was found.")
     last = len(ranked) - 1
@@ -55,7 +51,7 @@ def findings_table(findings: Sequence[Finding]) -> TableData:
     counts = Counter(finding.severity for finding in ranked)
     caption = ", ".join(
         f"{counts[severity]} info" if severity == "info" else counted(counts[severity], severity)
-        for severity in order
+        for severity in SEVERITIES
         if counts[severity]
     )
     marks = {row: "bad" for row, finding in enumerate(ranked) if finding.severity == "error"}
@@ -67,19 +63,18 @@ def _said(finding: Finding) -> str:
 
 
 def _photos_text(finding: Finding) -> str:
-    none = not finding.paths or finding.kind in _NO_PHOTOS
-    return "-" if none else f"{len(finding.paths):,}"
+    shown = finding.paths and CHECKS[finding.kind].of_photos
+    return f"{len(finding.paths):,}" if shown else "-"
 
 
 def _figure(finding: Finding) -> str:
     """The value in the form of its kind, and its interval, where it has one, below it."""
-    value = finding.value
+    value, check = finding.value, CHECKS[finding.kind]
     if value is None or not math.isfinite(value):
         return "-"
-    if value == len(finding.paths) and finding.kind not in _FORMS:
+    if value == len(finding.paths) and not check.form:
         return "-"
-    form = _FORMS.get(finding.kind, "{:,.0f}" if float(value).is_integer() else "{:.2f}")
-    text = form.format(value)
+    text = check.written(value)
     if finding.interval is None:
         return text
     return f"{text}\n[{finding.interval[0]:.2f}, {finding.interval[1]:.2f}]"
@@ -93,34 +88,14 @@ _MOST_OF_ONE = 6  # rows of one finding
 _MOST_OF_SINGLES = 2  # the same for one whose photos have nothing to do with each other
 _OFFENDERS = 3  # photos of the test beside their mates
 
-# Findings of single photos, with what each caption tells: a measure of its appearance and
-# what is usual in its class, or a word on its file.
-_MEASURES = {
-    "blank": ("contrast", "{:.1f}"),
-    "out_of_focus": ("sharpness", "{:.2f}"),
-    "underexposed": ("brightness", "{:.0f}"),
-    "overexposed": ("brightness", "{:.0f}"),
-}
-_WORDS: dict[str, Callable[[Photo], str]] = {
-    "odd_size": lambda photo: f"{photo.width} x {photo.height}",
-    "odd_mode": lambda photo: f"mode {photo.facts.mode}",
-    "wrong_suffix": lambda photo: f"is {photo.facts.kind}",
-    "animated": lambda photo: f"1 of {photo.facts.frames} pictures",
-}
-_SINGLES = (*_MEASURES, *_WORDS, "unreadable")
-_SHOWN = (
-    *("label_conflict", "leak", "near_duplicate", "same_part", "duplicate"),
-    *_SINGLES,
-)
-
 
 def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
     """Draw the worst of what an audit found as one PNG; False, and no file, if there is nothing.
 
-    A section for each finding that can be seen: labels in conflict, test photos beside their
-    mates in training, copies, photos of one part, then photos in a bad condition, the worst
-    first. Photos are read now, each fitted into ``tile`` pixels; one that can't be read is a
-    grey tile with the reason.
+    A section for each finding whose check has a picture, in the order of the pictures' ranks:
+    labels in conflict, test photos beside their mates in training, copies, photos of one part,
+    then photos of bad quality, the worst first. Photos are read now, each fitted into ``tile``
+    pixels; one that can't be read is a grey tile with the reason.
 
     Raises OSError where ``path`` can't be written.
     """
@@ -194,39 +169,41 @@ def _title(section: _Section, rows: int) -> str:
 
 def _sections(audit: Audit) -> list[_Section]:
     repeats = _Repeats(audit)
-    found = []
-    for kind in _SHOWN:
-        for finding in audit.findings:
-            if finding.kind == kind:
-                single = kind in _SINGLES
-                found.append(_singles(audit, finding) if single else repeats.section(finding))
+    pictures = [(CHECKS[finding.kind].picture, finding) for finding in audit.findings]
+    drawn = [(picture, finding) for picture, finding in pictures if picture is not None]
+    found = [
+        _singles(audit, finding, picture)
+        if isinstance(picture, Singles)
+        else repeats.section(finding, picture)
+        for picture, finding in sorted(drawn, key=lambda of: of[0].rank)
+    ]
     return [section for section in found if section.rows]
 
 
-def _singles(audit: Audit, finding: Finding) -> _Section:
+def _singles(audit: Audit, finding: Finding, picture: Singles) -> _Section:
     photos = audit.manifest.photos
     of_name = {photo.name: i for i, photo in enumerate(photos)}
     cells = []
     for name in finding.paths[: _COLUMNS * _MOST_OF_SINGLES]:
-        if finding.kind == "unreadable":  # it isn't in the manifest
+        if name not in of_name:  # it can't be read
             pure = PurePosixPath(name)
             caption = f"{clean(pure.name)}\n{clean(str(pure.parent))}"
             cells.append(_Cell(audit.manifest.root / name, caption))
         else:
             i = of_name[name]
-            cells.append(_Cell(photos[i].path, _caption(photos[i], _notes(audit, finding, i))))
+            cells.append(_Cell(photos[i].path, _caption(photos[i], _notes(audit, picture, i))))
     rows = (tuple(cells[at : at + _COLUMNS]) for at in range(0, len(cells), _COLUMNS))
     return _Section(finding, tuple(map(_Row, rows)), "photo", len(finding.paths))
 
 
-def _notes(audit: Audit, finding: Finding, i: int) -> list[str]:
-    photos = audit.manifest.photos
-    if finding.kind in _WORDS:
-        return [_WORDS[finding.kind](photos[i])]
-    name, form = _MEASURES[finding.kind]
-    values = np.array([getattr(look, name) for look in audit.looks])
-    usual = np.median(values[[photo.label == photos[i].label for photo in photos]])
-    return [f"{name} {form.format(values[i])}", f"usual {form.format(usual)}"]
+def _notes(audit: Audit, picture: Singles, i: int) -> list[str]:
+    photos, form = audit.manifest.photos, picture.form
+    notes = [picture.note.format(photo=photos[i])] if picture.note else []
+    if picture.measure:
+        values = np.array([getattr(look, picture.measure) for look in audit.looks])
+        usual = np.median(values[[photo.label == photos[i].label for photo in photos]])
+        notes += [f"{picture.measure} {form.format(values[i])}", f"usual {form.format(usual)}"]
+    return notes
 
 
 def _caption(photo: Photo, notes: Iterable[str]) -> str:
@@ -260,32 +237,32 @@ class _Repeats:
             self.ties[one].append((cost, other, mirrored))
             self.ties[other].append((cost, one, mirrored))
 
-    def section(self, finding: Finding) -> _Section:
+    def section(self, finding: Finding, picture: Together) -> _Section:
         """A row for each shot or part, those with the most photos first."""
         named = sorted({self.of_name[name] for name in finding.paths if name in self.of_name})
-        keys = self._keys(finding.kind, named)
+        keys = self._keys(picture, named)
         groups: dict[object, list[int]] = defaultdict(list)
         for i in named:
             groups[keys[i]].append(i)
-        leak = finding.kind == "leak"
-        kept = [group for group in groups.values() if leak or len(group) > 1]
+        beside = picture.beside_training
+        kept = [group for group in groups.values() if beside or len(group) > 1]
         worst = sorted(kept, key=lambda group: -len(group))[:_MOST_OF_ONE]
-        rows = [self._leak(of) if leak else self._row(finding.kind, of, keys) for of in worst]
+        rows = [self._beside(of) if beside else self._row(picture, of, keys) for of in worst]
         unit = "shot" if keys is self.files or keys is self.shots else "part"
         return _Section(finding, tuple(rows), unit, len(kept))
 
-    def _keys(self, kind: str, named: Sequence[int]) -> Sequence[object]:
-        """What the photos of one row have in common: of a conflict, the closest that all have."""
-        if kind == "same_part" and self.torn.issuperset(named):
+    def _keys(self, picture: Together, named: Sequence[int]) -> Sequence[object]:
+        """What the photos of one row have in common."""
+        if picture.by == "found part" and self.torn.issuperset(named):
             return self.found
-        if kind != "label_conflict":
-            return {"duplicate": self.files, "near_duplicate": self.shots}.get(kind, self.parts)
-        for keys in (self.files, self.shots):
-            if min(Counter(keys[i] for i in named).values(), default=0) > 1:
-                return keys
-        return self.parts
+        if picture.by == "closest":
+            for keys in (self.files, self.shots):
+                if min(Counter(keys[i] for i in named).values(), default=0) > 1:
+                    return keys
+        known: dict[str, Sequence[object]] = {"file": self.files, "shot": self.shots}
+        return known.get(picture.by, self.parts)
 
-    def _row(self, kind: str, group: Sequence[int], keys: Sequence[object]) -> _Row:
+    def _row(self, picture: Together, group: Sequence[int], keys: Sequence[object]) -> _Row:
         """Photos of each label and split in turn, so that no kind of them is left out."""
         turn: Counter[tuple[str, str | None]] = Counter()
         turns = {}
@@ -297,12 +274,12 @@ class _Repeats:
         labels = Counter(self.photos[i].label for i in group).most_common()
         usual = labels[0][0] if len(labels) == 1 or labels[0][1] > labels[1][1] else None
         wrong = {i for i in shown if self.photos[i].label != usual}
-        bad = wrong if kind == "label_conflict" else set()
+        bad = wrong if picture.mark_labels else set()
         of = "one shot" if keys is self.files or keys is self.shots else "one part"
         of = f"part {self.parts[group[0]]}" if keys is self.parts else of
-        return _Row(self._cells(shown, bad, sizes=kind == "near_duplicate"), self._text(group, of))
+        return _Row(self._cells(shown, bad, sizes=picture.sizes), self._text(group, of))
 
-    def _leak(self, offenders: Sequence[int]) -> _Row:
+    def _beside(self, offenders: Sequence[int]) -> _Row:
         """Photos of one part that are judged by, then those trained or tuned on, nearest first."""
         part = self.parts[offenders[0]]
         offenders = sorted(offenders, key=lambda i: self.photos[i].split != "test")

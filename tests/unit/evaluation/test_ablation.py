@@ -14,6 +14,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.config import RunConfig, config_fields, override
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import (
@@ -172,7 +173,7 @@ SETTINGS = st.fixed_dictionaries(
         "batch_norm": st.sampled_from(["frozen", "train"]),
         "early_layers": st.sampled_from(["fixed", "train"]),
         "balance": st.sampled_from(["sampler", "loss", "both", "none"]),
-        "augment": st.sampled_from(["none", "basic", "manufacturing", "steady"]),
+        "augment": st.sampled_from(list(AUGMENTATIONS)),
         "label_smoothing": st.sampled_from([0.0, 0.1]),
         "mixup_alpha": st.sampled_from([0.0, 0.3]),
         "scheduler": st.sampled_from(["onecycle", "cosine", "flat"]),

@@ -6,7 +6,7 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 
 from fastdefect.config import DataConfig
-from fastdefect.data.audit.audit import KINDS
+from fastdefect.data.audit.registry import CHECKS
 from fastdefect.errors import UsageError
 from fastdefect.events import silent
 from fastdefect.jobs.audit import audit, parse_kinds
@@ -15,13 +15,9 @@ from fastdefect.jobs.audit import audit, parse_kinds
 def test_kinds_to_fail_on() -> None:
     assert parse_kinds(None) == ()
     assert parse_kinds("leak, shortcut,") == ("leak", "shortcut")
-    assert set(parse_kinds(",".join(KINDS))) == set(KINDS)
+    assert set(parse_kinds(",".join(CHECKS))) == set(CHECKS)
     with pytest.raises(UsageError, match="sharks"):
         parse_kinds("leak,sharks")
-
-
-def test_kinds_are_named_once() -> None:
-    assert len(set(KINDS)) == len(KINDS)
 
 
 def test_an_earlier_sheet_does_not_outlive_its_findings(tmp_path: Path) -> None:

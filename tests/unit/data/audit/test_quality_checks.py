@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fastdefect.data.audit.appearance import Appearance, look_at
-from fastdefect.data.audit.quality_checks import condition_findings
+from fastdefect.data.audit.quality_checks import check_quality
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Photo
 from fastdefect.data.reading.images import read_photo
@@ -44,7 +44,7 @@ def found_in(root: Path) -> dict[str, Finding]:
     manifest = read_photos(
         listing, good=None, on_photo=lambda row, image: looks.__setitem__(row, look_at(image))
     )
-    found = condition_findings(manifest.photos, [looks[photo.row] for photo in manifest.photos])
+    found = check_quality(manifest.photos, [looks[photo.row] for photo in manifest.photos])
     assert len({finding.kind for finding in found}) == len(found)
     for finding in found:
         assert finding.value == len(finding.paths)
@@ -160,13 +160,13 @@ def made_photo(i: int, label: str = "good", **facts: object) -> Photo:
 
 def judged(looks: list[Appearance], photos: list[Photo] | None = None) -> dict[str, Finding]:
     photos = [made_photo(i) for i in range(len(looks))] if photos is None else photos
-    return {finding.kind: finding for finding in condition_findings(photos, looks)}
+    return {finding.kind: finding for finding in check_quality(photos, looks)}
 
 
 def test_no_photos_and_too_few_looks():
-    assert condition_findings([], []) == []
+    assert check_quality([], []) == []
     with pytest.raises(ValueError, match="Expected a look at each of 1 photos, got 0"):
-        condition_findings([made_photo(0)], [])
+        check_quality([made_photo(0)], [])
 
 
 def test_the_worst_come_first():

@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from fastdefect.data.audit import shortcuts
 from fastdefect.data.audit.appearance import Appearance, look_at
-from fastdefect.data.audit.shortcut_features import aspects_of
+from fastdefect.data.audit.shortcut_features import ASPECTS, Aspect, tables_of
 from fastdefect.data.audit.shortcut_probe import (
     Trial,
     areas_under_roc,
@@ -405,10 +405,10 @@ def test_the_same_seed_gives_the_same_probes():
 
 def test_border_and_corners_know_nothing_of_the_interior():
     scene = Scene(parts=10)
-    before = {a.name: a.table for a in aspects_of(scene.photos, scene.looks)}
+    before = tables_of(scene.photos, scene.looks)
     for image in scene.images:
         image[6:-6, 6:-6] = np.random.default_rng(0).integers(0, 256, (52, 52, 3))
-    after = {a.name: a.table for a in aspects_of(scene.photos, scene.looks)}
+    after = tables_of(scene.photos, scene.looks)
     for name in ("border", "corners"):
         np.testing.assert_array_equal(before[name], after[name])
     assert not np.array_equal(before["light"], after["light"])
@@ -422,10 +422,10 @@ def test_tables_are_finite_and_without_constants():
     )
     looks = scene.looks
     looks[0] = replace(looks[0], brightness=float("nan"), contrast=float("inf"))
-    for aspect in aspects_of(scene.photos, looks):
-        assert len(aspect.table) == 20
-        assert np.isfinite(aspect.table).all()
-        assert (np.ptp(aspect.table, axis=0) > 0).all()
+    for table in tables_of(scene.photos, looks).values():
+        assert len(table) == 20
+        assert np.isfinite(table).all()
+        assert (np.ptp(table, axis=0) > 0).all()
     assert probe_shortcuts(scene.photos, looks, scene.parts, scene.classes, seed=0)
 
 
@@ -444,7 +444,7 @@ def test_an_order_is_one_series_of_numbers(names, one_series):
     scene.change(
         name=lambda bad, i: f"x/{names[i]}.png", label=lambda bad, i: ("bad", "good")[i // 2]
     )
-    found = {aspect.name for aspect in aspects_of(scene.photos, scene.looks)}
+    found = tables_of(scene.photos, scene.looks)
     assert ("order" in found) == one_series
 
 
@@ -579,7 +579,7 @@ def test_a_finding_says_what_to_do():
     assert finding.message == (
         "The class can be told from the outer ring alone: AUC 0.91 [0.86, 0.99], with shuffled "
         "labels 0.50 [0.42, 0.58]. Bear this in mind. Photograph all classes in one session on "
-        "one bench, crop or mask the bench, or train with --light."
+        "one background, crop or mask the background, or train with --randomize-background-light."
     )
     (harmless,) = shortcut_findings([replace(found, limit="info")], [None] * 90)
     assert harmless.message.endswith("Bear this in mind.")
@@ -591,9 +591,26 @@ def test_the_gravest_come_first():
     assert found == ["error", "warning", "info"]
 
 
-def test_every_aspect_has_its_note():
+def test_every_aspect_has_its_table_and_advice_unless_it_is_harmless():
     scene = Scene(parts=10)
-    names = {aspect.name for aspect in aspects_of(scene.photos, scene.looks)}
-    assert names == set(shortcuts._NOTES)
-    told = {name for name, (limit, _) in shortcuts._NOTES.items() if limit != "info"}
-    assert told == set(shortcuts._ADVICE)
+    assert list(tables_of(scene.photos, scene.looks)) == list(ASPECTS)
+    grave = {name for name, aspect in ASPECTS.items() if aspect.limit != "info"}
+    assert grave == {name for name, aspect in ASPECTS.items() if aspect.advice}
+
+
+def test_a_new_aspect_is_declared_in_one_place(monkeypatch):
+    shade = Aspect(
+        "shade",
+        "the photo's shade",
+        lambda seen: np.array([[photo.label == "bad"] for photo in seen.photos], float),
+        note="Bear this in mind.",
+        advice="Do this.",
+    )
+    monkeypatch.setitem(ASPECTS, "shade", shade)
+    scene = Scene()
+    probes = probe_shortcuts(scene.photos, scene.looks, scene.parts, scene.classes, seed=0)
+    assert probes[-1].name == "shade"
+    (finding,) = shortcut_findings(probes, scene.photos)
+    assert finding.severity == "error"
+    assert finding.message.startswith("The class can be told from the photo's shade alone: ")
+    assert finding.message.endswith("Bear this in mind. Do this.")

@@ -36,10 +36,10 @@ from helpers.surfaces import (
 )
 from numpy.typing import NDArray
 
+from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.data.augment.background import BorderLight
 from fastdefect.data.augment.background_light import BorrowedLight
 from fastdefect.data.augment.pipelines import (
-    AUGMENTS,
     Augmenter,
     AugmentTransform,
     build_steps,
@@ -66,7 +66,7 @@ def test_the_library_is_told_not_to_ask_the_network() -> None:
     assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
 
 
-@pytest.mark.parametrize("name", AUGMENTS)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [32, 63, 224, 320])
 def test_every_pipeline_keeps_shape_and_type_without_a_warning(name: str, size: int) -> None:
     augmenter = Augmenter(name, size)
@@ -103,7 +103,7 @@ def test_a_photo_of_another_shape_or_type_is_refused(photo: NDArray[Any]) -> Non
         Augmenter("basic", 64)(photo, 0)
 
 
-@pytest.mark.parametrize("name", ["basic", "manufacturing", "steady"])
+@pytest.mark.parametrize("name", [each.name for each in AUGMENTATIONS.values() if each.steps])
 def test_the_photo_is_never_modified_nor_shared(name: str) -> None:
     augmenter = Augmenter(name, SIDE)
     photo = surface()
@@ -146,7 +146,7 @@ def test_describe_says_a_plain_line_for_each_transform() -> None:
 LIGHT = BorrowedLight(((BorderLight((60.0,) * 3, 0.01, 1.0),), (BorderLight((210.0,) * 3, 0, 1),)))
 
 
-@pytest.mark.parametrize("name", AUGMENTS)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_light_comes_before_all_other_steps(name: str) -> None:
     photo = surface(side=64)
     for seed in range(6):
@@ -170,7 +170,7 @@ def test_light_is_described_first_and_travels_by_pickle() -> None:
 # ---- repeatable, and different everywhere
 
 
-@pytest.mark.parametrize("name", ["basic", "manufacturing", "steady"])
+@pytest.mark.parametrize("name", [each.name for each in AUGMENTATIONS.values() if each.steps])
 def test_the_answer_depends_on_photo_and_seed_alone(name: str) -> None:
     photo, other = surface(), surface(90)
     first = Augmenter(name, SIDE)

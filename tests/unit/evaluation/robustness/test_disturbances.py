@@ -1,5 +1,7 @@
 """Disturbances: known values, what grows with strength, and what must stay."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -8,13 +10,14 @@ from scipy.ndimage import gaussian_filter
 
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 
+DOCS = Path(__file__).parents[4] / "docs" / "evaluation.md"
 Pixels = NDArray[np.uint8]
 ALL = list(DISTURBANCES.values())
 EACH = pytest.mark.parametrize("disturbance", ALL, ids=lambda each: each.name)
 
 
 def photo(height: int = 96, width: int = 96, *, grey: bool = False, seed: int = 0) -> Pixels:
-    """A bright ring on a grey bench, with texture and some colour."""
+    """A bright ring on a grey background, with texture and some colour."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     ring = np.where(np.abs(np.hypot(x - 0.1, y) - 0.5) < 0.2, 190.0, 110.0) + 15 * x
@@ -53,6 +56,23 @@ def test_the_strengths_that_lines_ask_about_are_there() -> None:
     for name, strengths in asked.items():
         assert set(strengths) <= set(DISTURBANCES[name].strengths), name
     assert {"shift", "occlusion", "dust", "motion blur"} <= set(DISTURBANCES)
+
+
+def test_each_is_found_by_its_own_name() -> None:
+    assert [each.name for each in ALL] == list(DISTURBANCES)
+
+
+def test_the_documentation_lists_and_counts_them() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    rows = [
+        f"| `{each.name}` | {each.unit} | {', '.join(map(each.said, each.strengths))} |"
+        for each in ALL
+    ]
+    header = "| disturbance | unit | strengths |\n|---|---|---|\n"
+    assert header + "\n".join(rows) + "\n\n" in text
+    words = " ".join(text.split())
+    assert f"disturbs the photos in {len(ALL)} ways" in words
+    assert f"{sum(len(each.strengths) for each in ALL)} graded strengths" in words
 
 
 @EACH

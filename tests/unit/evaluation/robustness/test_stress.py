@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from fastdefect.errors import UsageError
+from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.background_swap import Flips
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.evaluation.robustness.stress import (
@@ -21,6 +23,8 @@ from fastdefect.evaluation.robustness.stress import (
     stress,
 )
 from fastdefect.files import finite
+from fastdefect.jobs.stress import choose_disturbances
+from fastdefect.reporting.tables.stress import stress_table
 
 Pixels = NDArray[np.uint8]
 BRIGHTNESS = DISTURBANCES["brightness"]
@@ -172,6 +176,29 @@ def test_what_a_grey_photo_can_not_suffer_is_told() -> None:
     assert {point.unchanged for point in colour.points} == {10}
     assert not colour.acts
     assert darker.acts
+
+
+def test_a_new_disturbance_is_declared_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    fog = Disturbance(
+        "fog", "share", "{:.0%} fog", 0, (0.5, 0.9), lambda image, share, rng: image // 2
+    )
+    monkeypatch.setitem(DISTURBANCES, fog.name, fog)
+    assert choose_disturbances(None)[-1] is fog
+    assert choose_disturbances(" Fog") == (fog,)
+    with pytest.raises(UsageError) as caught:
+        choose_disturbances("rain")
+    assert fog.name in caught.value.hint
+    report = run(disturbances=None)
+    assert report.lines[-1].disturbance is fog
+    table = stress_table(
+        report,
+        Limits(max_flips=0.2),
+        Decision("none", 1.0, 0.5, None, "the most probable class"),
+        split="valid",
+        available=len(LEVELS),
+        opening=None,
+    )
+    assert [row[:2] for row in table.rows[-2:]] == [("fog", "50% fog"), ("", "90% fog")]
 
 
 def test_all_disturbances_run_and_go_to_json() -> None:

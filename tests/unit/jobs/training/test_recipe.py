@@ -10,8 +10,9 @@ from helpers.photos import CPU, SIZE
 
 from fastdefect.config import RunConfig, resolve
 from fastdefect.data.training_data import TrainingData
+from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 from fastdefect.events import Event, Note, silent
-from fastdefect.jobs.training.recipe import Choice, Evidence, decide, settle_recipe
+from fastdefect.jobs.training.recipe import STRESS, Choice, Evidence, decide, settle_recipe
 from fastdefect.training.backbones import LoadedWeights
 
 RANDOM = LoadedWeights("none", pretrained=False)
@@ -31,6 +32,11 @@ def _settle(
 ) -> tuple[RunConfig, Choice | None]:
     config = resolve({"image_size": SIZE, **flags})
     return settle_recipe(config, data, tiny_backbone(), loaded, CPU, silent)
+
+
+@pytest.mark.parametrize(("name", "strength"), STRESS)
+def test_the_trial_disturbs_as_the_stress_test_does(name: str, strength: float) -> None:
+    assert strength in DISTURBANCES[name].strengths
 
 
 @pytest.mark.parametrize(
