@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fastdefect.aliases import Interval
+from fastdefect.aliases import Floats, Interval
 from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.audit.shortcut_features import ASPECTS, Aspect, ring_and_interior, tables_of
 from fastdefect.data.audit.shortcut_probe import (
     FOLDS,
-    Floats,
     Indices,
     Trial,
     areas_under_roc,
