@@ -233,7 +233,7 @@ def _fit_command(training: Training, machine: Machine, folder: Path, data: Path)
     return [
         *(sys.executable, "-P", "-m", "fastdefect", "fit", str(data)),
         *("--good", training.sides.good or "none", "--parts", "csv"),
-        *("--valid", "0.2", "--test", "0"),
+        *("--test", "0"),
         *("--arch", training.arch, "--weights", machine.weights, "--device", machine.device),
         *("--image-size", str(training.image_size), "--epochs", str(training.epochs)),
         *("--seed", str(training.seed), *training.flags),

@@ -94,7 +94,7 @@ class DataConfig:
         Literal["auto", "csv", "regex", "none"],
         Flag("What says which photos show one part; none: each photo is its own."),
     ] = "auto"
-    valid: Annotated[float, Gt(0), Lt(1), Flag("Share of photos for validation.")] = 0.2
+    valid: Annotated[float, Gt(0), Lt(1), Flag("Share of photos for validation.")] = 0.1
     test: Annotated[float, Ge(0), Lt(1), Flag("Share of photos sealed for the test.")] = 0.15
     unleak: Annotated[
         bool, Flag("Leave out photos to train on whose part is in a given valid or test.")
