@@ -7,8 +7,8 @@
 
 Both arms get the same photos, the same network with the same first weights, the same image size
 and as many epochs. The plain loop (``plain_loop.py``: torch and torchvision only) trains on all
-of them; ``fit`` puts a share aside to validate with, by default a tenth. Each is a command in a process of its own,
-and its wall seconds are those of the whole command. ``plain, equal time`` is the plain loop with
+of them; ``fit`` puts a tenth aside to validate with, its default. Each is a command in a process
+of its own, and its wall seconds are those of the whole command. ``plain, equal time`` is the plain loop with
 as many whole epochs as fit into the time of the first arm of fit, by what the plain loop's
 epochs and the rest of its process took at equal epochs.
 
@@ -37,8 +37,8 @@ from plain_compare import DRAWS, Cell, Contrast, Summary, contrast, summary
 from plain_report import as_text, contrast_table, figures_table, plot_contrasts
 from plain_sets import SETS, Source, divide, draw_per_class
 
+from fastdefect.data.sampling import draw_in_proportion
 from fastdefect.files import write_json
-from fastdefect.jobs.stress import draw_by_class
 
 EQUAL_TIME = "plain, equal time"
 
@@ -74,7 +74,7 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         labels = [row.label for row in sides.held_out]
         most = len(labels) if options.stress_photos is None else options.stress_photos
         # The same photos for all arms, sizes and seeds.
-        stressed = draw_by_class(labels, most, seed=0) if options.flips else []
+        stressed = draw_in_proportion(labels, most, seed=0) if options.flips else []
         for size in options.per_class:
             yield Cell(sides, size, tuple(stressed))
 

@@ -310,10 +310,10 @@ def test_the_gate_opens_or_says_what_failed(run: Run) -> None:
     ("options", "said"),
     [
         ((), "needs at least one limit"),
-        (("--min", "speed=1"), "no figure 'speed'"),
+        (("--min", "speed=1"), "no metric 'speed'"),
         (("--min", "escape_rate=0.1"), "--max escape_rate=0.1"),
         (("--max", "escape_rate=5"), "0.05 is 5 %"),
-        (("--min", "f1=nan"), "FIGURE=NUMBER"),
+        (("--min", "f1=nan"), "METRIC=NUMBER"),
         (("--max-escape", "nan"), "--max-escape"),
     ],
 )

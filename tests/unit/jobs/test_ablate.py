@@ -36,7 +36,7 @@ def config(castings: Path) -> RunConfig:
     return resolve(
         {
             **{"data": castings, "image_size": 16, "arch": "mobilenet_v3_small", "weights": "none"},
-            **{"device": "cpu", "workers": 0, "seed": 7, "epochs": 8, "patience": 3},
+            **{"device": "cpu", "workers": 0, "seed": 7, "epochs": 8, "patience": 3, "valid": 0.2},
         }
     )
 

@@ -43,7 +43,7 @@ def config(castings: Path) -> RunConfig:
     return resolve(
         {
             **{"data": castings, "image_size": 16, "arch": "mobilenet_v3_small"},
-            **{"weights": "none", "device": "cpu", "workers": 0, "seed": 7},
+            **{"weights": "none", "device": "cpu", "workers": 0, "seed": 7, "valid": 0.2},
         }
     )
 

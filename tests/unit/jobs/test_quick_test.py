@@ -30,7 +30,14 @@ def config(castings: Path) -> RunConfig:
     return resolve(
         {
             **{"data": castings, "image_size": 16, "arch": "mobilenet_v3_small"},
-            **{"weights": "none", "device": "cpu", "workers": 0, "seed": 7, "epochs": 3},
+            **{
+                "weights": "none",
+                "device": "cpu",
+                "workers": 0,
+                "seed": 7,
+                "epochs": 3,
+                "valid": 0.2,
+            },
         }
     )
 

@@ -67,8 +67,8 @@ def test_json_says_how_many_are_where(castings: Path, tmp_path: Path) -> None:
     out = tmp_path / "split.csv"
     result = invoke("split", str(castings), "--out", str(out), "--test", "0", "--json")
     closing = json.loads(result.stdout.splitlines()[-1])
-    assert closing["photos"] == {"train": 48, "valid": 12, "test": 0, "unused": 0}
-    assert closing["parts"]["train"] == 16
+    assert closing["photos"] == {"train": 54, "valid": 6, "test": 0, "unused": 0}
+    assert closing["parts"]["train"] == 18
 
 
 def test_the_labels_are_not_written_over(castings: Path, tmp_path: Path) -> None:

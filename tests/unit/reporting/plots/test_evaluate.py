@@ -355,8 +355,8 @@ def test_a_learning_curve_shows_each_training_and_twice_the_parts(
     assert trainings.get_ydata() == pytest.approx(100 * ERRORS)
     twice = law.forecast(240)
     (said,) = [label for label in labels(axes) if "240 parts" in label]
-    assert f"{100 * twice.error:.1f} %" in said
-    assert f"{100 * twice.interval[1]:.1f} %" in said
+    assert f"{100 * twice.error:.1f}%" in said
+    assert f"{100 * twice.interval[1]:.1f}%" in said
     assert axes.get_ylim()[0] == 0
     assert [float(tick) for tick in axes.get_xticks()] == [30, 60, 120, 240]
 
