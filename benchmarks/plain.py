@@ -8,9 +8,9 @@
 Both arms get the same photos, the same network with the same first weights, the same image size
 and as many epochs. The plain loop (``plain_loop.py``: torch and torchvision only) trains on all
 of them; ``fit`` puts a tenth aside to validate with, its default. Each is a command in a process
-of its own, and its wall seconds are those of the whole command. ``plain, equal time`` is the plain loop with
-as many whole epochs as fit into the time of the first arm of fit, by what the plain loop's
-epochs and the rest of its process took at equal epochs.
+of its own, and its wall seconds are those of the whole command. ``plain, equal time`` is the
+plain loop with as many whole epochs as fit into the time of the first arm of fit, by what the
+plain loop's epochs and the rest of its process took at equal epochs.
 
 About a third of the photos is held out, whole parts, and both are scored on those. Parts of the
 sample are known; of castings and NEU they are found by the program's search; of magnetic tiles
