@@ -179,7 +179,7 @@ class TrainingConfig:
     epochs: Annotated[int, Ge(1), Flag("Epochs in all, frozen ones included.")] = 25
     min_steps: Annotated[
         int, Ge(0), Flag("Fewest optimizer steps: few photos get more epochs, unless they are set.")
-    ] = 150
+    ] = 50
     batch_size: Annotated[int, Ge(2), Flag("Photos a step.")] = 24
     learning_rate: Annotated[float, Gt(0), Flag("Highest learning rate.")] = 0.0002
     weight_decay: Annotated[float, Ge(0), Flag("Weight decay.")] = 5e-4

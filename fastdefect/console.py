@@ -21,7 +21,7 @@ from rich.text import Text
 from fastdefect import events
 from fastdefect.errors import FastdefectError
 from fastdefect.files import finite
-from fastdefect.text import number_text
+from fastdefect.text import counted, number_text
 
 if TYPE_CHECKING:
     from fastdefect.reporting.tables.fit import TableData
@@ -152,7 +152,9 @@ class PlainScreen(QuietScreen):
 
     def _ended(self, event: events.FitEnded) -> None:
         best = f"best epoch {event.best_epoch}" if event.best_epoch else "no epoch finished"
-        self.line(f"Training ended ({event.reason}) after {event.epochs_done} epochs; {best}.")
+        self.line(
+            f"Training ended ({event.reason}) after {counted(event.epochs_done, 'epoch')}; {best}."
+        )
 
 
 class LiveScreen(PlainScreen):

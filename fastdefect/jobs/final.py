@@ -137,7 +137,7 @@ def start(
         log(
             Note(
                 f"{counted(len(folds.pool), 'photo')} are few: {folds.k} trainings, so that all "
-                "are learned from; --final none for one."
+                f"are learned from; --final none trains once, in about 1/{folds.k} of the time."
             )
         )
     config = with_enough_steps(config, len(folds.pool) * (folds.k - 1) // folds.k, log)

@@ -183,7 +183,10 @@ def test_what_it_cannot_do_is_said(copy: Path, castings: Path, tmp_path: Path) -
 
 def test_few_photos_are_all_learned_from_and_the_run_says_so(mean: FitResult) -> None:
     said = " ".join(mean.output.split())
-    assert "are few: 2 trainings, so that all are learned from; --final none for one" in said
+    assert (
+        "are few: 2 trainings, so that all are learned from; --final none trains once, in about 1/2"
+        in said
+    )
     assert 'final = "folds"' in (mean.folder / "config.toml").read_text(encoding="utf-8")
 
 

@@ -4,6 +4,7 @@ import torch
 
 from fastdefect.config import RunConfig, override
 from fastdefect.events import Note, OnEvent
+from fastdefect.jobs.training.steps import steps_of
 from fastdefect.training.backbones import Backbone
 from fastdefect.training.precision import FEWEST_STEPS, choose_precision, try_bf16
 
@@ -18,10 +19,9 @@ def settle_precision(
     """
     training = config.training
     choose_precision(training.precision, device)
-    steps = training.epochs * photos // training.batch_size
     if training.precision != "auto" or device.type != "cpu" or training.tune == "head":
         return config
-    if steps < FEWEST_STEPS:
+    if steps_of(config, photos) < FEWEST_STEPS:
         return config
     trial = try_bf16(backbone, training, config.data.image_size)
     if trial is None:

@@ -27,7 +27,7 @@ from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
-from fastdefect.jobs.training.steps import with_rate_for_steps
+from fastdefect.jobs.training.steps import FEW_STEPS, steps_of, with_rate_for_steps
 from fastdefect.metrics import Weighted, measure
 from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights
@@ -36,9 +36,6 @@ from fastdefect.training.probe import Folds, best_strength, cross_predict, make_
 
 CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
 MOST_PHOTOS = 300
-# In short trainings a strong augmentation may underfit (docs/benchmarks.md, the ablation).
-# The trial can't see that: its classifier learns to its end.
-FEWEST_STEPS = 100
 MOST_RATE = 4e-4  # above it pretrained features do not stay where they are good
 # What is set for random weights, whatever the recipe says.
 OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
@@ -128,9 +125,11 @@ def _choose(
     rate = config.training.learning_rate
     if "learning_rate" in config.given and rate > MOST_RATE:
         return Choice("full", f"--learning-rate {rate:g} moves all of the network", {})
-    steps = config.training.epochs * len(data.split.train) // config.training.batch_size
-    if steps < FEWEST_STEPS:
-        return Choice("plain", f"{steps} steps are too few for a stronger augmentation", {})
+    steps = steps_of(config, len(data.split.train))
+    if steps < FEW_STEPS:
+        # The trial can't see that a short training underfits: its classifier learns to its end.
+        few = f"too few optimizer steps for a stronger augmentation ({steps})"
+        return Choice("plain", few, {})
     if "augment" in config.given:
         return Choice("plain", f"--augment {config.data.augment} is given", {})
     share = min(1.0, MOST_PHOTOS / len(data.split.train))

@@ -9,7 +9,9 @@ import math
 from fastdefect.config import RunConfig, override
 from fastdefect.events import Note, OnEvent
 
-FEW_STEPS = 100  # fewer go further each, up to twice as far
+# Fewer go further each, up to twice as far; ``min_steps`` begins where that ends. And in fewer a
+# strong augmentation may underfit (docs/benchmarks.md, the ablation).
+FEW_STEPS = 100
 _WORTH = 1.1  # a rate that is raised by less makes no difference that seeds don't
 
 
@@ -17,6 +19,11 @@ def steps_an_epoch(config: RunConfig, photos: int) -> int:
     """Optimizer steps of an epoch of ``photos``; the loaders drop a last batch of one photo."""
     full, rest = divmod(photos, config.training.batch_size)
     return max(1, full + (rest > 1))
+
+
+def steps_of(config: RunConfig, photos: int) -> int:
+    """Optimizer steps of the whole training."""
+    return config.training.epochs * steps_an_epoch(config, photos)
 
 
 def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
@@ -29,14 +36,14 @@ def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> Ru
     training = config.training
     if "learning_rate" in config.given or training.recipe not in ("plain", "steady"):
         return config
-    steps = training.epochs * steps_an_epoch(config, photos)
+    steps = steps_of(config, photos)
     raised = min(2.0, FEW_STEPS / steps)
     if raised < _WORTH or training.tune == "head":
         return config
     rate = training.learning_rate * raised
     on_event(
         Note(
-            f"{steps} optimizer steps are few: learning rate {rate:.2g} instead of "
+            f"Few optimizer steps ({steps}): learning rate {rate:.2g} instead of "
             f"{training.learning_rate:g}; --learning-rate to insist."
         )
     )

@@ -12,11 +12,12 @@ from fastdefect.jobs.training.steps import with_enough_steps, with_rate_for_step
 @pytest.mark.parametrize(
     ("photos", "flags", "epochs"),
     [
-        (39, {}, 75),  # 24 and 15 are two steps
-        (48, {}, 75),
-        (49, {}, 75),  # one photo alone is no batch
-        (50, {}, 50),
-        (12, {}, 150),
+        (39, {}, 25),  # 24 and 15 are two steps
+        (39, {"min_steps": 150}, 75),
+        (48, {"min_steps": 150}, 75),
+        (49, {"min_steps": 150}, 75),  # one photo alone is no batch
+        (50, {"min_steps": 150}, 50),
+        (12, {}, 50),
         (1000, {}, 25),  # 42 steps an epoch
         (39, {"epochs": 3}, 3),
         (39, {"min_steps": 0}, 25),
