@@ -17,7 +17,7 @@ from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import written_to
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
-from fastdefect.reporting.tables.audit import worst_cases
+from fastdefect.reporting.sheets.audit import worst_cases
 from fastdefect.run_files import write_findings
 
 

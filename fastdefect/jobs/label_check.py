@@ -15,7 +15,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
 from fastdefect.jobs.trained.decision import Judged, judge_validation
-from fastdefect.reporting.tables.label_check import draw_suspects
+from fastdefect.reporting.sheets.label_check import draw_suspects
 from fastdefect.run import Run, RunKind
 from fastdefect.text import counted, first
 from fastdefect.training.learner import ModelSpec

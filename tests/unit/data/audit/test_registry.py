@@ -17,7 +17,8 @@ from fastdefect.data.findings import SEVERITIES, Check, Singles
 from fastdefect.data.photos import Manifest
 from fastdefect.errors import UsageError
 from fastdefect.jobs.audit import parse_kinds
-from fastdefect.reporting.tables.audit import findings_table, worst_cases
+from fastdefect.reporting.sheets.audit import worst_cases
+from fastdefect.reporting.tables.audit import findings_table
 
 PACKAGE = Path(fastdefect.__file__).parent
 DOCS = Path(__file__).parents[4] / "docs" / "data.md"
@@ -123,7 +124,7 @@ def test_a_new_check_is_sorted_among_the_others(dummy: Check) -> None:
 def test_a_new_check_is_drawn(
     dummy: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastdefect.reporting.tables import audit as shown
+    from fastdefect.reporting.sheets import audit as shown
 
     tiles, draw = [], shown.contact_sheet
     monkeypatch.setattr(
