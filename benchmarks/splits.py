@@ -43,7 +43,7 @@ def main() -> None:
         for kind, flags in KINDS.items():
             name = f"{kind.replace(',', '').replace(' ', '-').replace('--', '-')}-{seed}"
             run = options.runs / name
-            if not (run / "bench_swap.json").exists():
+            if not (run / "background_swap.json").exists():
                 _fit(options, flags, seed, name)
             figures[kind].append(_tell(run, kind, seed, options.good))
     for kind, values in figures.items():
@@ -74,7 +74,7 @@ def _tell(run: Path, kind: str, seed: int, good: str) -> float:
     parts = [part[row["path"]] for row in rows]
     intervals = bootstrap_intervals(y_true, y_prob, parts, classes, good, seed=0)
     metrics = score(y_true, y_prob, classes, good)
-    swap = json.loads((run / "bench_swap.json").read_text(encoding="utf-8"))["valid"]
+    swap = json.loads((run / "background_swap.json").read_text(encoding="utf-8"))["valid"]
     f1, auc = (
         f"{value:.3f} [{low:.3f}, {high:.3f}]"
         for value, (low, high) in (

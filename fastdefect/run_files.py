@@ -57,7 +57,7 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "checkpoint.safetensors": RunFile("the last state, for fit --resume"),
         "metrics.json": RunFile("metrics by split, empty before the first", optional=True),
         "predictions-*.csv": RunFile("path, label, predicted, p_<class>, ... of a split"),
-        "bench_swap.json": RunFile(
+        "background_swap.json": RunFile(
             "decisions that change with the border light of another class, by split", optional=True
         ),
         "calibration.json": RunFile(

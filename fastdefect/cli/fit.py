@@ -160,7 +160,7 @@ def _show_model(screen: "Screen", report: "FitReport") -> None:
     from fastdefect.reporting.tables.fit import metrics_table, targets_table
 
     if report.metrics:
-        screen.table(metrics_table(report.metrics, report.bench_swap))
+        screen.table(metrics_table(report.metrics, report.background_swap))
     if report.verdicts:
         screen.table(targets_table(report.verdicts))
 

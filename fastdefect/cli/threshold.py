@@ -59,11 +59,11 @@ def threshold(
     """
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
-        from fastdefect.evaluation.decisions.criteria import Wish
+        from fastdefect.evaluation.decisions.criteria import Criteria
         from fastdefect.jobs.threshold import choose_threshold
         from fastdefect.reporting.tables.evaluate import band_table, threshold_table
 
-        wish = Wish(
+        criteria = Criteria(
             cost_escape=cost_escape,
             cost_overkill=cost_overkill,
             defect_rate=defect_rate,
@@ -72,7 +72,7 @@ def threshold(
             confidence=confidence,
             parts_per_day=parts_per_day,
         )
-        report = choose_threshold(chosen, wish, request, on_event=screen)
+        report = choose_threshold(chosen, criteria, request, on_event=screen)
         tables = []
         if report.band is not None:
             tables.append(

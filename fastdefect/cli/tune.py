@@ -88,7 +88,7 @@ def tune(
         if begun is not None:
             report = job.resume(begun, minutes=minutes, trials=trials, on_event=screen)
         else:
-            wish = job.TuneWish(
+            request = job.TuneRequest(
                 minutes=_minutes(minutes),
                 trials=trials,
                 folds=3 if search_folds is None else search_folds,
@@ -96,7 +96,7 @@ def tune(
                 archs=chosen,
             )
             report = job.start(
-                settings, wish, runs=runs, name=name, command=command_line(), on_event=screen
+                settings, request, runs=runs, name=name, command=command_line(), on_event=screen
             )
         _show(screen, report)
 

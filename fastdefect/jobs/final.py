@@ -278,7 +278,7 @@ def _measure(
         config,
         spec,
         {"train": train, "valid": valid},
-        lambda of: model.swap_benches(of, seed=config.training.seed, on_event=log),
+        lambda of: model.swap_backgrounds(of, seed=config.training.seed, on_event=log),
         lambda views: model.predict(views, on_event=log, label="measuring flipped valid"),
         log,
     )

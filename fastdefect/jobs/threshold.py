@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.errors import DataError
-from fastdefect.evaluation.decisions.criteria import Wish
+from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.decide import calibrated, defect_score
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
@@ -76,14 +76,14 @@ class ThresholdReport:
 
 
 def choose_threshold(
-    run: Run, wish: Wish, request: Request, *, on_event: OnEvent
+    run: Run, criteria: Criteria, request: Request, *, on_event: OnEvent
 ) -> ThresholdReport:
     """Choose the operating point on validation, or on the photos of ``data``, and keep it.
 
     The split and threshold of ``request`` have no part in it. Raises ``DataError``, and keeps
     nothing, where the photos can't support a promise.
     """
-    wish.check()
+    criteria.check()
     data, device = request.data, request.device
     choose_device(device)  # one that isn't there should not open a test among ``data``
     spec = read_spec(run)
@@ -117,8 +117,8 @@ def choose_threshold(
         None,
         run.path("operating_point.json"),
     )
-    report = _choose(report, wish, photos)
-    for warning in _warnings(report, wish, on_validation=data is None):
+    report = _choose(report, criteria, photos)
+    for warning in _warnings(report, criteria, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
     run.write(
@@ -127,7 +127,7 @@ def choose_threshold(
     return report
 
 
-def _warnings(report: ThresholdReport, wish: Wish, *, on_validation: bool) -> list[str]:
+def _warnings(report: ThresholdReport, criteria: Criteria, *, on_validation: bool) -> list[str]:
     """What the figures of a choice don't say by themselves."""
     found = []
     if report.point is not None:
@@ -144,7 +144,7 @@ def _warnings(report: ThresholdReport, wish: Wish, *, on_validation: bool) -> li
             if promise is not None and not promise.supported:
                 decided = "passed" if promise.mistake == "escape" else "rejected"
                 found.append(f"{_too_few(promise)}. So nothing is {decided} without a person.")
-    if wish.confidence is not None and on_validation:
+    if criteria.confidence is not None and on_validation:
         found.append(
             "The validation photos have chosen the best epoch and the temperature, too, which "
             "weakens the promise. Photos that nothing was chosen on keep it whole: --data DIR."
@@ -181,39 +181,49 @@ def _by_most_probable(judged: Judged) -> Tally:
     return Tally(metrics.escapes, metrics.n_defective, metrics.overkills, metrics.n_good)
 
 
-def _choose(report: ThresholdReport, wish: Wish, photos: ScoredPhotos) -> ThresholdReport:
-    costs = wish.costs
+def _choose(report: ThresholdReport, criteria: Criteria, photos: ScoredPhotos) -> ThresholdReport:
+    costs = criteria.costs
     if costs is not None:
         said = (
             f"least cost, {costs.escape:g} an escape and {costs.overkill:g} an overkill, at "
             f"{exact_percent(costs.defect_rate)} defects"
         )
         return replace(report, said=said, point=choose_by_cost(photos, costs))
-    if wish.max_escape is not None and wish.max_overkill is not None:
-        return _choose_band(report, wish, photos, wish.max_escape, wish.max_overkill)
-    if wish.max_escape is not None:
+    if criteria.max_escape is not None and criteria.max_overkill is not None:
+        return _choose_band(report, criteria, photos, criteria.max_escape, criteria.max_overkill)
+    if criteria.max_escape is not None:
         return _choose_limit(
-            report, wish, photos, wish.max_escape, choose_by_max_escape, guaranteed_max_escape
+            report,
+            criteria,
+            photos,
+            criteria.max_escape,
+            choose_by_max_escape,
+            guaranteed_max_escape,
         )
-    if wish.max_overkill is not None:
+    if criteria.max_overkill is not None:
         return _choose_limit(
-            report, wish, photos, wish.max_overkill, choose_by_max_overkill, guaranteed_max_overkill
+            report,
+            criteria,
+            photos,
+            criteria.max_overkill,
+            choose_by_max_overkill,
+            guaranteed_max_overkill,
         )
     return replace(report, said="highest F1", point=choose_by_f1(photos))
 
 
 def _choose_limit(
     report: ThresholdReport,
-    wish: Wish,
+    criteria: Criteria,
     photos: ScoredPhotos,
     limit: float,
     plainly: Callable[[ScoredPhotos, float], OperatingPoint],
     surely: Callable[[ScoredPhotos, float, float], Guarantee],
 ) -> ThresholdReport:
-    if wish.confidence is None:
+    if criteria.confidence is None:
         point = plainly(photos, limit)
         return replace(report, said=_limit_text(point, limit), point=point)
-    promise = surely(photos, limit, wish.confidence)
+    promise = surely(photos, limit, criteria.confidence)
     if promise.point is None:
         tightest = math.ceil(promise.tightest_limit * 1e4) / 1e4  # to be asked for as it is told
         raise DataError(
@@ -222,7 +232,7 @@ def _choose_limit(
             "(--data DIR), or leave out --confidence: then the limit holds on these photos.",
         )
     said = _limit_text(promise.point, limit)
-    said += f" on unseen parts, with {exact_percent(wish.confidence)} confidence"
+    said += f" on unseen parts, with {exact_percent(criteria.confidence)} confidence"
     return replace(report, said=said, point=promise.point, promise=promise)
 
 
@@ -232,19 +242,19 @@ def _limit_text(point: OperatingPoint, limit: float) -> str:
 
 def _choose_band(
     report: ThresholdReport,
-    wish: Wish,
+    criteria: Criteria,
     photos: ScoredPhotos,
     max_escape: float,
     max_overkill: float,
 ) -> ThresholdReport:
-    band = choose_band(photos, max_escape, max_overkill, wish.confidence)
+    band = choose_band(photos, max_escape, max_overkill, criteria.confidence)
     said = (
         f"escapes at most {exact_percent(max_escape)} and overkill at most "
         f"{exact_percent(max_overkill)}, people between"
     )
-    if wish.confidence is not None:
-        said += f", on unseen parts with {exact_percent(wish.confidence)} confidence"
+    if criteria.confidence is not None:
+        said += f", on unseen parts with {exact_percent(criteria.confidence)} confidence"
     sent = None
-    if wish.parts_per_day is not None and wish.defect_rate is not None:
-        sent = load(band, wish.defect_rate, wish.parts_per_day)
+    if criteria.parts_per_day is not None and criteria.defect_rate is not None:
+        sent = load(band, criteria.defect_rate, criteria.parts_per_day)
     return replace(report, said=said, band=band, load=sent)

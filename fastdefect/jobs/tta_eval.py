@@ -12,7 +12,7 @@ from fastai.learner import Learner
 from fastdefect.data.loaders import build_loaders
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
-from fastdefect.evaluation.robustness.background_swap import BenchSwap
+from fastdefect.evaluation.robustness.background_swap import BackgroundSwap
 from fastdefect.evaluation.statistics.paired import McNemar, mcnemar, mcnemar_by_part
 from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import OnEvent
@@ -24,8 +24,8 @@ from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
 from fastdefect.training.learner import build_loss, choose_device
 
-# How the plain and the averaged predictions fare on another class's bench.
-Swaps = tuple[BenchSwap | None, BenchSwap | None]
+# How the plain and the averaged predictions fare on another class's background.
+Swaps = tuple[BackgroundSwap | None, BackgroundSwap | None]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TtaReport:
             "averaged": self.averaged.as_json(),
             "mcnemar": {"photos": self.photos.as_json(), "parts": self.parts.as_json()},
             "seconds_per_photo": {"plain": self.seconds[0], "averaged": self.seconds[1]},
-            "bench_swap": {
+            "background_swap": {
                 name: swap.as_json()
                 for name, swap in zip(("plain", "averaged"), self.swaps, strict=True)
                 if swap is not None
@@ -104,8 +104,8 @@ def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
             lambda: model.predict(fixed, on_event=on_event, label=f"views: {views}")
         )
     swaps = (
-        model.swap_benches(plain, on_event=on_event),
-        model.swap_benches(averaged, fixed, on_event=on_event) if fixed else None,
+        model.swap_backgrounds(plain, on_event=on_event),
+        model.swap_backgrounds(averaged, fixed, on_event=on_event) if fixed else None,
     )
     return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds), swaps)
 
@@ -160,7 +160,7 @@ def _keep(
     more = {"seconds_per_photo": seconds[1], "mcnemar": by_photo.as_json()}
     run.put("tta.json", (photos.split, views), after.as_json() | more)
     if swaps[0] is not None:
-        run.put("bench_swap.json", photos.split, swaps[0].as_json())
+        run.put("background_swap.json", photos.split, swaps[0].as_json())
     return TtaReport(
         run=run,
         split=photos.split,

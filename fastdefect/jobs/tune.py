@@ -46,7 +46,7 @@ from fastdefect.training.learner import ModelSpec
 
 
 @dataclass(frozen=True)
-class TuneWish:
+class TuneRequest:
     """What the user asks of a search; ``space`` None is all that was not given."""
 
     minutes: float
@@ -109,7 +109,7 @@ class TuneReport:
 
 def start(
     config: RunConfig,
-    wish: TuneWish,
+    request: TuneRequest,
     *,
     runs: Path,
     name: str | None,
@@ -122,16 +122,18 @@ def start(
     """
     require_optuna()
     _check(config)
-    archs = tuple(dict.fromkeys(wish.archs)) or (config.model.arch,)
-    fields = fields_of(config, wish.space, archs)
-    budget, log = Budget(wish.minutes), Log(on_event)
+    archs = tuple(dict.fromkeys(request.archs)) or (config.model.arch,)
+    fields = fields_of(config, request.space, archs)
+    budget, log = Budget(request.minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_recipe(settle_archs(config, archs, log), fields, log)
     archs = archs if len(archs) > 1 else (config.model.arch,)  # named now, if it was auto
     fields = fit_sizes(fields, config, archs, log)
     known = known_points(config, fields)
-    plan = TunePlan(fields, tuple(known), wish.folds, wish.trials, wish.minutes, config.given)
-    folds = folds_of_train(photos.manifest, photos.base, wish.folds, seed=config.training.seed)
+    plan = TunePlan(
+        fields, tuple(known), request.folds, request.trials, request.minutes, config.given
+    )
+    folds = folds_of_train(photos.manifest, photos.base, request.folds, seed=config.training.seed)
     members = [Member(BEST, configured(config, settings)) for _, settings in known[:1]]
     run = create_series(
         RunKind.TUNING,
@@ -144,8 +146,8 @@ def start(
         plan=plan.as_json(),
     )
     log.to(run.path("log.txt"))
-    log(_told(plan, plan_rungs(config.training.epochs, wish.folds), photos))
-    return _carry_on(Study(run, config, plan, photos, folds, log), budget, wish.minutes)
+    log(_told(plan, plan_rungs(config.training.epochs, request.folds), photos))
+    return _carry_on(Study(run, config, plan, photos, folds, log), budget, request.minutes)
 
 
 def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnEvent) -> TuneReport:

@@ -24,7 +24,7 @@ SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2".split()
 OPTIONS = (*SMALL, "--members", "2", "--name", "two")
 SAME = (
     "model.safetensors model.json metrics.json predictions-valid.csv predictions-train.csv "
-    "split.csv calibration.json bench_swap.json config.toml"
+    "split.csv calibration.json background_swap.json config.toml"
 ).split()
 
 
@@ -208,7 +208,7 @@ def _failing_at_the_end() -> Iterator[None]:
 def test_what_ends_it_between_training_and_report_is_mended(
     averaged: FitResult, copy: Path
 ) -> None:
-    for path in ("model.safetensors", "metrics.json", "calibration.json", "bench_swap.json"):
+    for path in ("model.safetensors", "metrics.json", "calibration.json", "background_swap.json"):
         (copy / path).unlink()
     with _failing_at_the_end():
         failed = invoke("fit", "--resume", str(copy))

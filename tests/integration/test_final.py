@@ -20,7 +20,7 @@ SMALL = "--arch small-cnn --image-size 32 --weight-average 0 --epochs 2 --folds 
 AUTO = (*SMALL[: SMALL.index("--folds")], "--final", "auto")
 SAME = (
     "model.safetensors model.json metrics.json predictions-valid.csv predictions-train.csv "
-    "split.csv folds.csv calibration.json bench_swap.json"
+    "split.csv folds.csv calibration.json background_swap.json"
 ).split()
 FOLDS = ("fold-1", "fold-2")
 

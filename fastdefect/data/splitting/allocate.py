@@ -49,10 +49,10 @@ def deal(
     The groups are dealt out from the largest to the smallest, each to the side where it
     lessens the squared errors most, error being photos too few or too many of a class,
     weighted by one over the number wished for. With parts of one class each, no side ends
-    further from its wish than the largest part's size: to overshoot by more, a side would
+    further from its criteria than the largest part's size: to overshoot by more, a side would
     have to be chosen when full, when some other side must lack at least half the part's size
     and so is chosen first; to fall short by more, the others would have to overshoot by half
-    a part each at most. Then a class that is missing somewhere is moved there (a wish smaller
+    a part each at most. Then a class that is missing somewhere is moved there (a criteria smaller
     than one part can't be met more closely).
 
     Raises ``DataError`` where parts of several classes can't be dealt out so that each class
@@ -80,24 +80,30 @@ class _Sides:
             counts.update(group.labels)
         self.names = tuple(shares)
         first = self.names[0]
-        self.wish = {(s, c): share * n for s, share in shares.items() for c, n in counts.items()}
-        self.lacks = {(s, c): n - kept.get(c, 0) * (s == first) for (s, c), n in self.wish.items()}
+        self.criteria = {
+            (s, c): share * n for s, share in shares.items() for c, n in counts.items()
+        }
+        self.lacks = {
+            (s, c): n - kept.get(c, 0) * (s == first) for (s, c), n in self.criteria.items()
+        }
         # Kept photos count as one part that can't be moved.
         self.parts = Counter({(first, c): 1 for c, n in kept.items() if n})
         self.photos = Counter[str]()
         self.of: dict[str, str] = {}
 
     def cost_of_adding(self, group: Group, side: str) -> float:
-        """The change of the weighted squared errors: ((lack - n)^2 - lack^2) / wish."""
+        """The change of the weighted squared errors: ((lack - n)^2 - lack^2) / criteria."""
         return sum(
-            n * (n - 2 * self.lacks[side, c]) / self.wish[side, c] for c, n in group.labels.items()
+            n * (n - 2 * self.lacks[side, c]) / self.criteria[side, c]
+            for c, n in group.labels.items()
         )
 
     def cost_of_moving(self, group: Group, side: str) -> float:
         """The same for taking the group from where it lies and adding it to ``side``."""
         old = self.of[group.part]
         return self.cost_of_adding(group, side) + sum(
-            n * (n + 2 * self.lacks[old, c]) / self.wish[old, c] for c, n in group.labels.items()
+            n * (n + 2 * self.lacks[old, c]) / self.criteria[old, c]
+            for c, n in group.labels.items()
         )
 
     def add(self, group: Group, side: str) -> None:

@@ -9,7 +9,7 @@ from fastdefect.evaluation.decisions.operating_point import Costs
 
 
 @dataclass(frozen=True)
-class Wish:
+class Criteria:
     """What the threshold is to be chosen by; with nothing given, by the highest F1.
 
     ``cost_escape`` and ``cost_overkill`` in any one currency, with the line's own

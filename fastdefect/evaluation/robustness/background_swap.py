@@ -1,4 +1,4 @@
-"""The bench swap: how many decisions change when a photo gets another class's border light.
+"""The background swap: how many decisions change when a photo gets another class's border light.
 
 The part stays, the border light becomes that of a photo of another class. A model that looks at
 the part decides as before; one that has learned the bench changes its mind.
@@ -50,7 +50,7 @@ class Flips:
 
 
 @dataclass(frozen=True)
-class BenchSwap:
+class BackgroundSwap:
     """Decisions (most probable classes) that the swap changed.
 
     ``good`` and ``defective`` split ``all`` by the truth; None where no class is good.
@@ -75,7 +75,7 @@ class BenchSwap:
         }
 
 
-def bench_swap(
+def swap_background(
     predict: Predict,
     photos: PhotoStore | NDArray[np.uint8],
     rows: Sequence[int],
@@ -85,7 +85,7 @@ def bench_swap(
     good: int | None,
     seed: int,
     on_batch: Callable[[int], None] | None = None,
-) -> BenchSwap | None:
+) -> BackgroundSwap | None:
     """Swap the border light of the photos in ``rows`` of ``photos`` and predict again.
 
     ``predict`` maps photos (n, size, size, 3) uint8, and where in ``rows`` they stand, to
@@ -129,15 +129,15 @@ def compare(
     before: NDArray[np.int64],
     after: NDArray[np.int64],
     good: int | None,
-) -> BenchSwap:
+) -> BackgroundSwap:
     """Count what changed between two decisions on the same photos, all (n,) class indices."""
     flipped = before != after
     every = Flips(len(y_true), int(flipped.sum()))
     if good is None:
-        return BenchSwap(every, None, None, 0, 0)
+        return BackgroundSwap(every, None, None, 0, 0)
     is_good = y_true == good
     to_good, from_good = flipped & (after == good), flipped & (before == good)
-    return BenchSwap(
+    return BackgroundSwap(
         all=every,
         good=Flips(int(is_good.sum()), int(flipped[is_good].sum())),
         defective=Flips(int((~is_good).sum()), int(flipped[~is_good].sum())),

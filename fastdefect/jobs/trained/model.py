@@ -13,7 +13,7 @@ from fastdefect.config import Device
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions, predictions_of
-from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
+from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, swap_background
 from fastdefect.events import OnEvent, Progress
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.process import keep_freed_memory
@@ -64,17 +64,17 @@ class TrainedModel:
         """
         return self._ask(pixels, range(len(pixels)), positions, views, None)
 
-    def swap_benches(
+    def swap_backgrounds(
         self,
         predictions: Predictions,
         views: Sequence[View] = (),
         *,
         seed: int = 0,
         on_event: OnEvent,
-    ) -> BenchSwap | None:
-        """How many decisions another class's bench changes; None with photos of one class only."""
+    ) -> BackgroundSwap | None:
+        """The decisions that another class's background changes; None with one class only."""
         total = len(self.photos.side)
-        return bench_swap(
+        return swap_background(
             lambda swapped, at: self.predict_pixels(swapped, at, views),
             self.photos.store,
             self.photos.rows,
@@ -82,7 +82,7 @@ class TrainedModel:
             predictions.y_prob,
             good=self.good_index,
             seed=seed,
-            on_batch=lambda done: on_event(Progress("swapping benches", done, total)),
+            on_batch=lambda done: on_event(Progress("swapping backgrounds", done, total)),
         )
 
     def _ask(

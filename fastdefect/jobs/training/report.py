@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from fastdefect.aliases import Floats
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.predictions import Predictions, predictions_of
-from fastdefect.evaluation.robustness.background_swap import BenchSwap, bench_swap
+from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, swap_background
 from fastdefect.evaluation.targets import LEGACY, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, Progress
 from fastdefect.jobs.training.assemble import Job
@@ -36,7 +36,7 @@ class FitReport:
     metrics: dict[str, Metrics]
     verdicts: list[Verdict]
     n_test: int
-    bench_swap: BenchSwap | None
+    background_swap: BackgroundSwap | None
 
 
 def parse_targets(config: RunConfig) -> list[Target]:
@@ -74,7 +74,7 @@ def measure_model(
         job.config,
         job.spec,
         predictions,
-        lambda valid: _swap_benches(job, valid, log),
+        lambda valid: _swap_backgrounds(job, valid, log),
         lambda views: predict(job, job.data.split.valid, "measuring flipped valid", log, views),
         log,
     )
@@ -87,7 +87,7 @@ def keep_figures(
     config: RunConfig,
     spec: ModelSpec,
     predictions: Mapping[str, Predictions],
-    swap_benches: Callable[[Predictions], BenchSwap | None],
+    swap_backgrounds: Callable[[Predictions], BackgroundSwap | None],
     ask: Ask,
     log: Log,
 ) -> FitReport:
@@ -109,12 +109,17 @@ def keep_figures(
         name = f"valid-{deciding.views}"
         metrics[name] = deciding.valid.metrics()
         run.put("metrics.json", name, metrics[name].as_json())
-    swap = swap_benches(valid)
+    swap = swap_backgrounds(valid)
     if swap is None:
         only = spec.classes[valid.y_true[0]]
-        log(Note(f"No bench swap: all validation photos are {only!r}, none lends another bench."))
+        log(
+            Note(
+                f"No background swap: all validation photos are {only!r}, so there is no other "
+                "background."
+            )
+        )
     else:
-        run.put("bench_swap.json", "valid", swap.as_json())
+        run.put("background_swap.json", "valid", swap.as_json())
     plot_confusion(
         metrics["valid"].confusion,
         spec.classes,
@@ -139,14 +144,14 @@ def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
         )
 
 
-def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
-    """How the validation photos fare on another class's bench."""
+def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:
+    """How the validation photos fare on another class's background."""
     side, classes = job.data.split.valid, job.spec.classes
 
     def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> Floats:
         return job.predictor.probabilities(photos, range(len(photos)))
 
-    return bench_swap(
+    return swap_background(
         predict,
         job.data.store,
         job.data.rows(side),
@@ -154,7 +159,7 @@ def _swap_benches(job: Job, valid: Predictions, log: Log) -> BenchSwap | None:
         valid.y_prob,
         good=classes.index(job.spec.good) if job.spec.good else None,
         seed=job.config.training.seed,
-        on_batch=lambda done: log(Progress("swapping benches", done, len(side))),
+        on_batch=lambda done: log(Progress("swapping backgrounds", done, len(side))),
     )
 
 
@@ -189,5 +194,5 @@ def as_event_data(report: FitReport) -> dict[str, Any]:
             }
             for verdict in report.verdicts
         ],
-        "bench_swap": report.bench_swap.as_json() if report.bench_swap else None,
+        "background_swap": report.background_swap.as_json() if report.background_swap else None,
     }

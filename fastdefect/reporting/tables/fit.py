@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastdefect.aliases import Interval
-from fastdefect.evaluation.robustness.background_swap import BenchSwap
+from fastdefect.evaluation.robustness.background_swap import BackgroundSwap
 from fastdefect.evaluation.statistics.intervals import Spread
 from fastdefect.evaluation.statistics.paired import McNemar
 from fastdefect.evaluation.targets import Verdict
@@ -28,7 +28,7 @@ __all__ = [
     "tta_table",
 ]
 
-_SWAP = "flips on bench swap"
+_SWAP = "flips on background swap"
 
 
 def metric_title(name: str) -> str:
@@ -63,7 +63,7 @@ def change_text(name: str, before: float | None, after: float | None) -> str:
     return f"{100 * change:+.2f} pts" if _is_share(name) else f"{change:+.4f}"
 
 
-def swap_text(swap: BenchSwap | None) -> str:
+def swap_text(swap: BackgroundSwap | None) -> str:
     """The share of decisions that flip with its interval: ``3.3 % (6 of 182), 1.5 % to 7.0 %``."""
     if swap is None or swap.all.interval is None:
         return "-"
@@ -72,10 +72,10 @@ def swap_text(swap: BenchSwap | None) -> str:
     return f"{swap.all.share:.1%} ({counts}), {low:.1%} to {high:.1%}"
 
 
-def metrics_table(metrics: Mapping[str, Metrics], swap: BenchSwap | None = None) -> TableData:
+def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = None) -> TableData:
     """Each metric by split; the rates with the counts behind them.
 
-    ``swap`` is how the validation photos fare on another class's bench.
+    ``swap`` is how the validation photos fare on another class's background.
     """
     classes = list(next(iter(metrics.values())).per_class)
     rows = [
@@ -165,7 +165,7 @@ def tta_table(
     split: str,
     views: str,
     opening: int | None = None,
-    swaps: tuple[BenchSwap | None, BenchSwap | None] = (None, None),
+    swaps: tuple[BackgroundSwap | None, BackgroundSwap | None] = (None, None),
     changes: Mapping[str, McNemar] = MappingProxyType({}),
 ) -> TableData:
     """Without and with test-time augmentation, the difference, and its price.
@@ -173,7 +173,7 @@ def tta_table(
     ``changes`` tells of photos, and of parts, how many decisions became right or wrong.
 
     ``opening``: the how-manyeth time the sealed test was opened for it. ``swaps``: how both
-    fare on another class's bench.
+    fare on another class's background.
     """
     rows = [
         (

@@ -15,7 +15,7 @@ from helpers.folders import castings_of, photo_folder
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import DataError, UsageError
-from fastdefect.evaluation.decisions.criteria import Wish
+from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Tally
 from fastdefect.evaluation.predictions import Predictions, predictions_of
 from fastdefect.events import Event, Note, silent
@@ -53,7 +53,7 @@ def sharp(tmp_path: Path) -> Run:
 
 def _choose(
     run: Run,
-    wish: Wish | None = None,
+    criteria: Criteria | None = None,
     events: list[Event] | None = None,
     *,
     data: Path | None = None,
@@ -61,7 +61,7 @@ def _choose(
 ) -> job.ThresholdReport:
     return job.choose_threshold(
         run,
-        wish or Wish(),
+        criteria or Criteria(),
         Request(data=data, views=views, device="cpu", command="fastdefect threshold"),
         on_event=silent if events is None else events.append,
     )
@@ -115,33 +115,33 @@ def test_what_is_kept_is_what_decides_from_now_on(run: Run) -> None:
 
 
 def test_a_choice_takes_the_place_of_the_last(run: Run) -> None:
-    _choose(run, Wish(max_escape=0.25, max_overkill=0.25))
+    _choose(run, Criteria(max_escape=0.25, max_overkill=0.25))
     _choose(run)
     assert _kept(run)["rule"] == "f1"
     assert _kept(run)["band"] is None
 
 
 @pytest.mark.parametrize(
-    ("wish", "tally", "said"),
+    ("criteria", "tally", "said"),
     [
-        (Wish(max_escape=0.25), Tally(1, 4, 1, 4), "escape rate of at most 25%"),
-        (Wish(max_escape=0.249), Tally(0, 4, 2, 4), "escape rate of at most 24.9%"),
-        (Wish(max_overkill=0.0), Tally(2, 4, 0, 4), "overkill rate of at most 0%"),
+        (Criteria(max_escape=0.25), Tally(1, 4, 1, 4), "escape rate of at most 25%"),
+        (Criteria(max_escape=0.249), Tally(0, 4, 2, 4), "escape rate of at most 24.9%"),
+        (Criteria(max_overkill=0.0), Tally(2, 4, 0, 4), "overkill rate of at most 0%"),
         (
-            Wish(cost_escape=1, cost_overkill=10, defect_rate=0.5),
+            Criteria(cost_escape=1, cost_overkill=10, defect_rate=0.5),
             Tally(2, 4, 0, 4),
             "least cost, 1 an escape and 10 an overkill, at 50% defects",
         ),
         # At one defect in 50 000 an escape is so rare that overkill decides.
         (
-            Wish(cost_escape=500, cost_overkill=5, defect_rate=0.00002),
+            Criteria(cost_escape=500, cost_overkill=5, defect_rate=0.00002),
             Tally(2, 4, 0, 4),
             "least cost, 500 an escape and 5 an overkill, at 0.002% defects",
         ),
     ],
 )
-def test_limits_and_costs_by_hand(run: Run, wish: Wish, tally: Tally, said: str) -> None:
-    found = _choose(run, wish)
+def test_limits_and_costs_by_hand(run: Run, criteria: Criteria, tally: Tally, said: str) -> None:
+    found = _choose(run, criteria)
     assert found.point is not None
     assert (found.point.tally, found.said) == (tally, said)
     assert _kept(run)["said"] == said
@@ -172,10 +172,13 @@ def test_views_are_kept_with_the_point(run: Run) -> None:
 
 def test_a_threshold_that_decides_nothing_is_told(tmp_path: Path) -> None:
     blind = dict.fromkeys(SCORES, 0.5)
-    for wish, verb in ((Wish(max_escape=0.1), "rejects"), (Wish(max_overkill=0.1), "passes")):
+    for criteria, verb in (
+        (Criteria(max_escape=0.1), "rejects"),
+        (Criteria(max_overkill=0.1), "passes"),
+    ):
         other = _run(tmp_path / verb, blind)
         events: list[Event] = []
-        _choose(other, wish, events)
+        _choose(other, criteria, events)
         (warning,) = _warnings(events)
         assert warning.startswith(f"This threshold {verb} every photo: ")
     assert _kept(other)["threshold"] == NONE_REJECTED
@@ -185,8 +188,8 @@ def test_a_threshold_that_decides_nothing_is_told(tmp_path: Path) -> None:
 
 
 def test_both_limits_make_a_band_with_a_load(run: Run) -> None:
-    wish = Wish(max_escape=0.0, max_overkill=0.0, parts_per_day=1000, defect_rate=0.1)
-    found = _choose(run, wish)
+    criteria = Criteria(max_escape=0.0, max_overkill=0.0, parts_per_day=1000, defect_rate=0.1)
+    found = _choose(run, criteria)
     assert found.point is None
     assert found.band is not None
     assert found.load is not None
@@ -209,7 +212,7 @@ def test_both_limits_make_a_band_with_a_load(run: Run) -> None:
 
 def test_a_band_that_too_few_parts_can_promise_says_so(run: Run) -> None:
     events: list[Event] = []
-    found = _choose(run, Wish(max_escape=0.1, max_overkill=0.2, confidence=0.95), events)
+    found = _choose(run, Criteria(max_escape=0.1, max_overkill=0.2, confidence=0.95), events)
     assert found.band is not None
     assert (found.band.low, found.band.high) == (0, NONE_REJECTED)
     escape, overkill, weakened = _warnings(events)
@@ -229,42 +232,44 @@ def test_a_band_that_too_few_parts_can_promise_says_so(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("criteria", "said"),
     [
         # log(0.05) / log(0.9) = 28.4 parts
         (
-            Wish(max_escape=0.1, confidence=0.95),
+            Criteria(max_escape=0.1, confidence=0.95),
             "4 defective parts can't support an escape rate of at most 10% with 95% confidence, "
             "even if none were wrong: that takes 29, 25 more.",
         ),
         # log(0.005) / log(0.999) = 5295.7
         (
-            Wish(max_overkill=0.001, confidence=0.995),
+            Criteria(max_overkill=0.001, confidence=0.995),
             "4 good parts can't support an overkill rate of at most 0.1% with 99.5% confidence, "
             "even if none were wrong: that takes 5,296, 5,292 more.",
         ),
     ],
 )
-def test_nothing_is_kept_where_a_promise_has_too_few_parts(run: Run, wish: Wish, said: str) -> None:
+def test_nothing_is_kept_where_a_promise_has_too_few_parts(
+    run: Run, criteria: Criteria, said: str
+) -> None:
     with pytest.raises(DataError) as caught:
-        _choose(run, wish)
+        _choose(run, criteria)
     assert caught.value.message == said
     assert not run.path("operating_point.json").exists()
     _choose(run)
     before = run.path("operating_point.json").read_bytes()
     with pytest.raises(DataError):
-        _choose(run, wish)
+        _choose(run, criteria)
     assert run.path("operating_point.json").read_bytes() == before
 
 
 def test_what_the_hint_allows_is_allowed(run: Run) -> None:
     with pytest.raises(DataError) as caught:
-        _choose(run, Wish(max_escape=0.1, confidence=0.95))
+        _choose(run, Criteria(max_escape=0.1, confidence=0.95))
     best = re.search(r"support ([0-9.]+)% at best", caught.value.hint)
     assert best is not None
     # 1 - 0.05 ** (1 / 4) is 0.527129: 52.71 % would be too little to ask for.
     assert best[1] == "52.72"
-    found = _choose(run, Wish(max_escape=float(best[1]) / 100, confidence=0.95))
+    found = _choose(run, Criteria(max_escape=float(best[1]) / 100, confidence=0.95))
     assert found.promise is not None
     assert found.promise.supported
 
@@ -274,12 +279,12 @@ def test_photos_of_one_part_are_one_piece_of_evidence(tmp_path: Path) -> None:
     rows = [split_row(path, "the only casting") for path in scores]
     run = made_run(tmp_path / "runs", "x", rows, scores)
     with pytest.raises(DataError, match="^1 defective part can't .* takes 29, 28 more"):
-        _choose(run, Wish(max_escape=0.1, confidence=0.95))
+        _choose(run, Criteria(max_escape=0.1, confidence=0.95))
 
 
 def test_a_promise_is_kept_with_its_proof_and_weakened_by_validation(sharp: Run) -> None:
     events: list[Event] = []
-    found = _choose(sharp, Wish(max_escape=0.1, confidence=0.95), events)
+    found = _choose(sharp, Criteria(max_escape=0.1, confidence=0.95), events)
     assert found.promise is not None
     assert found.point is found.promise.point
     assert found.said == "escape rate of at most 10% on unseen parts, with 95% confidence"
@@ -297,7 +302,7 @@ def test_a_promise_that_only_rejecting_all_can_keep_is_told(tmp_path: Path) -> N
     scores = {f"{kind}/{i}.png": i / 40 for kind in ("defect", "good") for i in range(40)}
     run = _run(tmp_path, scores)
     events: list[Event] = []
-    found = _choose(run, Wish(max_escape=0.08, confidence=0.95), events)
+    found = _choose(run, Criteria(max_escape=0.08, confidence=0.95), events)
     assert found.point is not None
     assert found.point.tally.overkills == 40
     assert "rejects every photo" in _warnings(events)[0]
@@ -307,20 +312,20 @@ def test_a_promise_that_only_rejecting_all_can_keep_is_told(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "criteria",
     [
-        Wish(confidence=0.95),
-        Wish(cost_escape=5),
-        Wish(max_escape=0.1, cost_escape=5, cost_overkill=1, defect_rate=0.1),
-        Wish(max_escape=0.0, confidence=0.95),
-        Wish(parts_per_day=100),
-        Wish(defect_rate=0.02),
+        Criteria(confidence=0.95),
+        Criteria(cost_escape=5),
+        Criteria(max_escape=0.1, cost_escape=5, cost_overkill=1, defect_rate=0.1),
+        Criteria(max_escape=0.0, confidence=0.95),
+        Criteria(parts_per_day=100),
+        Criteria(defect_rate=0.02),
     ],
 )
-def test_contradictions_are_refused_before_anything_is_read(run: Run, wish: Wish) -> None:
+def test_contradictions_are_refused_before_anything_is_read(run: Run, criteria: Criteria) -> None:
     run.predictions_path("valid").unlink()
     with pytest.raises(UsageError):
-        _choose(run, wish)
+        _choose(run, criteria)
     assert not run.path("operating_point.json").exists()
 
 
@@ -371,7 +376,7 @@ def other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_other_photos_can_choose_and_keep_a_promise_whole(run: Run, other: Path) -> None:
     events: list[Event] = []
-    found = _choose(run, Wish(max_escape=0.4, confidence=0.95), events, data=other)
+    found = _choose(run, Criteria(max_escape=0.4, confidence=0.95), events, data=other)
     assert found.promise is not None
     assert found.promise.n_parts == 6
     assert found.source == f"{other}: 24 photos of 12 parts"
@@ -400,7 +405,7 @@ def test_to_choose_on_the_sealed_test_is_to_open_it(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UsageError, match="--device cuda"):
         job.choose_threshold(
-            run, Wish(), Request(data=other, views="none", device="cuda"), on_event=silent
+            run, Criteria(), Request(data=other, views="none", device="cuda"), on_event=silent
         )
     with pytest.raises(UsageError):
         _choose(run, data=other, views="random:2")

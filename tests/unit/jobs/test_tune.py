@@ -20,7 +20,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import tune as job
 from fastdefect.jobs.series import series
-from fastdefect.jobs.tune import TuneReport, TuneWish
+from fastdefect.jobs.tune import TuneReport, TuneRequest
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, summarise
 
@@ -60,11 +60,11 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
     return play(monkeypatch, wrong=_mistakes, seconds=TRAINING)
 
 
-def _start(config: RunConfig, runs: Path, name: str = "t", **wish: Any) -> TuneReport:
-    wish = {"minutes": 1000.0, "trials": 12, **wish}
+def _start(config: RunConfig, runs: Path, name: str = "t", **criteria: Any) -> TuneReport:
+    criteria = {"minutes": 1000.0, "trials": 12, **criteria}
     return job.start(
         config,
-        TuneWish(**wish),
+        TuneRequest(**criteria),
         runs=runs,
         name=name,
         command="fastdefect tune",
@@ -347,9 +347,9 @@ def test_a_winner_that_the_budget_does_not_hold_is_left_to_resume(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
     told: list[Event] = []
-    wish = TuneWish(minutes=0.3)  # one training, of a third of the epochs
+    criteria = TuneRequest(minutes=0.3)  # one training, of a third of the epochs
     report = job.start(
-        config, wish, runs=tmp_path, name="t", command="fastdefect tune", on_event=told.append
+        config, criteria, runs=tmp_path, name="t", command="fastdefect tune", on_event=told.append
     )
     assert played.begun == ["trial-1-rung-1-fold-1"]
     assert (report.reason, report.best) == (RunStatus.OUT_OF_BUDGET, None)

@@ -109,11 +109,11 @@ def parted(generator: np.random.Generator, n_parts: int) -> Manifest:
 
 def test_proportions_are_kept_as_well_as_sklearn_keeps_them():
     photos = parted(np.random.default_rng(0), 120)
-    wish = {name: n / 5 for name, n in photos.counts.items()}
+    criteria = {name: n / 5 for name, n in photos.counts.items()}
 
     def worst(indices) -> float:
         found = counts(photos, indices)
-        return max(abs(found.get(name, 0) - wish[name]) for name in wish)
+        return max(abs(found.get(name, 0) - criteria[name]) for name in criteria)
 
     theirs = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(
         np.zeros(len(photos.photos)), photos.labels, group_parts(photos)

@@ -156,11 +156,11 @@ def test_wishes_are_met_as_closely_as_sklearn_meets_them():
             other = "crack" if p % 10 == 0 and i % 2 else label
             photos.append(photo(f"{p:03}/{i}", other, part=f"p{p}"))
     all_photos = manifest(photos)
-    wish = {name: 0.2 * n for name, n in all_photos.counts.items()}
+    criteria = {name: 0.2 * n for name, n in all_photos.counts.items()}
 
     def worst(indices) -> float:
         found = Counter(photos[i].label for i in indices)
-        return max(abs(found[name] - wish[name]) for name in wish)
+        return max(abs(found[name] - criteria[name]) for name in criteria)
 
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=0)
     theirs = folds.split(np.zeros(len(photos)), all_photos.labels, group_parts(all_photos))

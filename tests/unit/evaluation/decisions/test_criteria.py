@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.decisions.criteria import Wish
+from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.operating_point import Costs
 
 COSTS: dict[str, Any] = {"cost_escape": 500.0, "cost_overkill": 5.0, "defect_rate": 0.02}
@@ -29,7 +29,7 @@ LIMITS: dict[str, Any] = {"max_escape": 0.01, "max_overkill": 0.05}
     ],
 )
 def test_a_whole_wish_is_taken(given: dict[str, Any]) -> None:
-    Wish(**given).check()
+    Criteria(**given).check()
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_a_whole_wish_is_taken(given: dict[str, Any]) -> None:
 )
 def test_half_wishes_and_contradictions_are_told(given: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        Wish(**given).check()
+        Criteria(**given).check()
     assert said in caught.value.message
     assert caught.value.exit_code == 2
 
 
 def test_costs_are_those_given_or_none() -> None:
-    assert Wish(**COSTS).costs == Costs(500, 5, 0.02)
-    assert Wish(**LIMITS, parts_per_day=10, defect_rate=0.02).costs is None
+    assert Criteria(**COSTS).costs == Costs(500, 5, 0.02)
+    assert Criteria(**LIMITS, parts_per_day=10, defect_rate=0.02).costs is None
 
 
 def test_limits_are_those_given_with_zero_among_them() -> None:
-    assert Wish().limits == ()
-    assert Wish(max_escape=0.0, max_overkill=0.1).limits == (0.0, 0.1)
+    assert Criteria().limits == ()
+    assert Criteria(max_escape=0.0, max_overkill=0.1).limits == (0.0, 0.1)

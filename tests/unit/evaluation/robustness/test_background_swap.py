@@ -1,4 +1,4 @@
-"""The bench swap: models with known habits, and shares worked out by hand."""
+"""The background swap: models with known habits, and shares worked out by hand."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from fastdefect.data.augment.background import measure_border
 from fastdefect.evaluation.robustness.background_swap import (
-    BenchSwap,
+    BackgroundSwap,
     Flips,
-    bench_swap,
     choose_donors,
     compare,
+    swap_background,
 )
 
 SIDE = 32
@@ -55,7 +55,7 @@ LABELS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0, 2])
 
 def test_a_model_that_looks_at_the_bench_flips_always() -> None:
     photos = photos_of(LABELS)
-    found = bench_swap(
+    found = swap_background(
         sees_the_bench, photos, range(10), LABELS, sees_the_bench(photos), good=1, seed=0
     )
     assert found is not None
@@ -69,10 +69,10 @@ def test_a_model_that_looks_at_the_bench_flips_always() -> None:
 
 def test_a_model_that_looks_at_the_part_never_flips() -> None:
     photos = photos_of(LABELS)
-    found = bench_swap(
+    found = swap_background(
         sees_the_part, photos, range(10), LABELS, sees_the_part(photos), good=1, seed=0
     )
-    assert found == BenchSwap(Flips(10, 0), Flips(3, 0), Flips(7, 0), 0, 0)
+    assert found == BackgroundSwap(Flips(10, 0), Flips(3, 0), Flips(7, 0), 0, 0)
 
 
 def test_rows_of_the_store_are_not_positions() -> None:
@@ -88,7 +88,7 @@ def test_rows_of_the_store_are_not_positions() -> None:
 
     before = sees_the_bench(photos[shuffled])
     rows = (shuffled + 2).tolist()
-    found = bench_swap(predict, store, rows, y_true, before, good=None, seed=3)
+    found = swap_background(predict, store, rows, y_true, before, good=None, seed=3)
     assert found is not None
     assert found.all == Flips(10, 10)
     assert (found.good, found.defective) == (None, None)
@@ -108,7 +108,7 @@ def test_photos_come_in_batches_and_progress_is_told() -> None:
         return sees_the_part(batch)
 
     photos = photos_of(y_true)
-    bench_swap(
+    swap_background(
         predict, photos, range(150), y_true, sees_the_part(photos),
         good=0, seed=0, on_batch=told.append,
     )  # fmt: skip
@@ -121,7 +121,9 @@ def test_photos_of_one_class_have_no_other_bench() -> None:
     y_true = np.ones(4, np.int64)
     photos = photos_of(y_true)
     assert (
-        bench_swap(sees_the_bench, photos, range(4), y_true, sees_the_bench(photos), good=1, seed=0)
+        swap_background(
+            sees_the_bench, photos, range(4), y_true, sees_the_bench(photos), good=1, seed=0
+        )
         is None
     )
 
@@ -172,7 +174,7 @@ def test_flips_are_counted_by_hand() -> None:
     assert found.good == Flips(3, 2)
     assert found.defective == Flips(5, 4)
     assert (found.to_escape, found.to_overkill) == (2, 1)
-    assert compare(*decisions.T, good=None) == BenchSwap(Flips(8, 6), None, None, 0, 0)
+    assert compare(*decisions.T, good=None) == BackgroundSwap(Flips(8, 6), None, None, 0, 0)
 
 
 @pytest.mark.parametrize(("flips", "n"), [(0, 20), (3, 20), (20, 20), (37, 180)])
@@ -193,7 +195,7 @@ def test_no_photo_no_share() -> None:
 
 
 def test_json_holds_counts_shares_and_intervals() -> None:
-    found = BenchSwap(Flips(20, 3), Flips(8, 1), Flips(12, 2), 2, 1).as_json()
+    found = BackgroundSwap(Flips(20, 3), Flips(8, 1), Flips(12, 2), 2, 1).as_json()
     assert set(found) == {
         "n", "flips", "share", "interval", "good", "defective", "to_escape", "to_overkill",
     }  # fmt: skip
@@ -201,6 +203,6 @@ def test_json_holds_counts_shares_and_intervals() -> None:
     assert found["interval"][0] < 0.15 < found["interval"][1]
     assert found["defective"]["share"] == pytest.approx(1 / 6)
     assert (found["to_escape"], found["to_overkill"]) == (2, 1)
-    without = BenchSwap(Flips(20, 3), None, None, 0, 0).as_json()
+    without = BackgroundSwap(Flips(20, 3), None, None, 0, 0).as_json()
     assert without["good"] is None
     assert without["defective"] is None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.predictions import certain, random_predictions
 
-from fastdefect.evaluation.robustness.background_swap import BenchSwap, Flips
+from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, Flips
 from fastdefect.evaluation.statistics.intervals import bootstrap_intervals, spread_over_folds
 from fastdefect.evaluation.targets import LEGACY, judge, parse_target
 from fastdefect.metrics import score
@@ -203,24 +203,24 @@ def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
     assert "the defect's" in table.caption
 
 
-def _swap(n: int, flips: int) -> BenchSwap:
-    return BenchSwap(Flips(n, flips), None, None, 0, 0)
+def _swap(n: int, flips: int) -> BackgroundSwap:
+    return BackgroundSwap(Flips(n, flips), None, None, 0, 0)
 
 
-def test_the_bench_swap_stands_in_the_validation_column_with_its_interval() -> None:
+def test_the_background_swap_stands_in_the_validation_column_with_its_interval() -> None:
     table = metrics_table({"train": METRICS, "valid": METRICS}, _swap(182, 6))
-    (row,) = [row for row in table.rows if row[0] == "flips on bench swap"]
+    (row,) = [row for row in table.rows if row[0] == "flips on background swap"]
     # Wilson's interval of 6 of 182, by hand from Agresti and Coull's formula: 1.5 % to 7.0 %.
-    assert row == ("flips on bench swap", "-", "3.3% (6 of 182), 1.5% to 7.0%")
+    assert row == ("flips on background swap", "-", "3.3% (6 of 182), 1.5% to 7.0%")
     plain = metrics_table({"valid": METRICS})
-    assert "flips on bench swap" not in [row[0] for row in plain.rows]
+    assert "flips on background swap" not in [row[0] for row in plain.rows]
 
 
-def test_both_bench_swaps_stand_beside_test_time_augmentation() -> None:
+def test_both_background_swaps_stand_beside_test_time_augmentation() -> None:
     table = tta_table(
         METRICS, METRICS, (1.0, 4.0), split="valid", views="flips",
         swaps=(_swap(10, 5), None),
     )  # fmt: skip
-    (row,) = [row for row in table.rows if row[0] == "flips on bench swap"]
+    (row,) = [row for row in table.rows if row[0] == "flips on background swap"]
     assert row[1].startswith("50.0% (5 of 10)")
     assert row[2:] == ("-", "-")

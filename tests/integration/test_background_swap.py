@@ -1,4 +1,4 @@
-"""The bench swap and ``--light``, through the commands on tiny rendered photos."""
+"""The background swap and ``--light``, through the commands on tiny rendered photos."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from fastdefect.jobs.preview import preview
 
 
 def test_fit_measures_the_swap_on_validation(trained: FitResult) -> None:
-    found = trained.json("bench_swap.json")
+    found = trained.json("background_swap.json")
     assert set(found) == {"valid"}
     swap, metrics = found["valid"], trained.json("metrics.json")["valid"]
     assert swap["n"] == metrics["n"]
@@ -39,8 +39,8 @@ def test_the_closing_event_carries_it_or_none(castings: Path, tmp_path: Path) ->
     tiny = (*TINY, "--epochs", "1")
     result = invoke("fit", str(castings), "--runs", str(tmp_path / "runs"), *tiny, "--json")
     last = json.loads(result.stdout.splitlines()[-1])
-    kept = json.loads((tmp_path / "runs" / "latest" / "bench_swap.json").read_text("utf-8"))
-    assert last["bench_swap"] == kept["valid"]
+    kept = json.loads((tmp_path / "runs" / "latest" / "background_swap.json").read_text("utf-8"))
+    assert last["background_swap"] == kept["valid"]
 
     for index, row in enumerate(read_csv(castings / "labels.csv")):
         split = "valid" if row["label"] == "good" and index % 2 else "train"
@@ -50,9 +50,9 @@ def test_the_closing_event_carries_it_or_none(castings: Path, tmp_path: Path) ->
     result = invoke("fit", str(tmp_path / "data"), "--runs", str(tmp_path / "one"), *tiny, "--json")
     assert result.exit_code == 0, result.output
     events = [json.loads(line) for line in result.stdout.splitlines()]
-    assert events[-1]["bench_swap"] is None
-    assert any("No bench swap: all validation photos are 'good'" in str(e) for e in events)
-    assert not (tmp_path / "one" / "latest" / "bench_swap.json").exists()
+    assert events[-1]["background_swap"] is None
+    assert any("No background swap: all validation photos are 'good'" in str(e) for e in events)
+    assert not (tmp_path / "one" / "latest" / "background_swap.json").exists()
 
 
 @pytest.mark.parametrize("light", [True, False])
