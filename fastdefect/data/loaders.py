@@ -132,51 +132,64 @@ class LabelOf(Transform):
         return self.labels[item]
 
 
+@dataclass(frozen=True)
+class LoaderOptions:
+    """How photos become batches.
+
+    ``classes`` is the vocabulary, in that order. ``augment`` is the augmentation level of the
+    training photos. ``balanced`` draws every class equally often. ``light`` gives each training
+    photo the border light of another one. Batches are normalised by ``preprocessing`` and go to
+    ``device``. ``workers`` is the number of worker processes.
+    """
+
+    classes: Sequence[str]
+    preprocessing: Preprocessing
+    augment: str
+    batch_size: int
+    seed: int
+    device: torch.device
+    balanced: bool = False
+    light: bool = False
+    workers: int = 0
+
+
 def build_loaders(
     manifest: Manifest,
     store: PhotoStore,
     train: Sequence[int],
     valid: Sequence[int],
-    *,
-    classes: Sequence[str],
-    preprocessing: Preprocessing,
-    augment: str,
-    balanced: bool,
-    batch_size: int,
-    workers: int,
-    seed: int,
-    device: torch.device,
-    light: bool = False,
+    options: LoaderOptions,
 ) -> DataLoaders:
     """DataLoaders of the photos ``train`` and ``valid`` (indices into ``manifest.photos``).
 
-    The vocabulary is ``classes`` in that order. ``balanced`` draws every class
-    equally often; ``light`` shows training photos in each other's light. Batches are
-    normalised by ``preprocessing``. A batch is at most the training set, and no batch holds a
-    single photo, on which batch-norm would fail.
+    A batch is at most as large as the training set. No batch holds a single photo, because
+    batch normalisation fails on it.
     """
     items = [*train, *valid]
-    lent = light_of(manifest, store, train) if light else None
+    light = light_of(manifest, store, train) if options.light else None
+    preprocessing = options.preprocessing
+    augmenter = Augmenter(options.augment, preprocessing.image_size, light)
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=list(classes), sort=False)),
+        blocks=(ImageBlock, CategoryBlock(vocab=list(options.classes), sort=False)),
         get_x=PhotoOf(store, tuple(photo.row for photo in manifest.photos)),
         get_y=LabelOf(tuple(photo.label for photo in manifest.photos)),
         splitter=IndexSplitter(range(len(train), len(items))),
-        item_tfms=[AugmentTransform(Augmenter(augment, preprocessing.image_size, lent))],
+        item_tfms=[AugmentTransform(augmenter)],
         batch_tfms=[Normalize.from_stats(preprocessing.mean, preprocessing.std, cuda=False)],
     )
-    size = min(batch_size, len(train))
+    size = min(options.batch_size, len(train))
     labels = manifest.labels[list(train)]
-    draws = {"wgts": _weights(labels) if balanced else None, "groups": labels, "seed": seed}
+    weights = _weights(labels) if options.balanced else None
+    draws = {"wgts": weights, "groups": labels, "seed": options.seed}
     return block.dataloaders(
         items,
         bs=size,
         val_bs=2 * size,
         drop_last=len(train) % size == 1,
-        num_workers=workers,
-        device=device,
+        num_workers=options.workers,
+        device=options.device,
         dl_type=RepeatableDL,
-        dl_kwargs=[draws, {"seed": seed}],
+        dl_kwargs=[draws, {"seed": options.seed}],
     )
 
 

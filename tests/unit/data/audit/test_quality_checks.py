@@ -18,7 +18,7 @@ from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Photo
 from fastdefect.data.reading.images import read_photo
 from fastdefect.data.reading.manifest import list_photos, read_photos
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 Pixels = NDArray[np.uint8]
 RNG = np.random.default_rng(0)
@@ -30,7 +30,9 @@ RNG = np.random.default_rng(0)
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80 rendered photos of 128 px in two class folders."""
     sample, root = (tmp_path_factory.mktemp(name) for name in ("sample", "clean"))
-    with render_sample(sample, n=80, seed=11, size=128).open(encoding="utf-8", newline="") as file:
+    with render_sample(sample, SampleSettings(n=80, seed=11, size=128)).open(
+        encoding="utf-8", newline=""
+    ) as file:
         for row in csv.DictReader(file):
             (root / row["label"]).mkdir(exist_ok=True)
             shutil.copy(sample / row["path"], root / row["label"])

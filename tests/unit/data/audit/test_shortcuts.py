@@ -26,7 +26,7 @@ from fastdefect.data.audit.shortcut_probe import (
 from fastdefect.data.audit.shortcuts import Probe, probe_shortcuts, shortcut_findings
 from fastdefect.data.photos import Photo
 from fastdefect.data.reading.manifest import list_photos, read_photos
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 VISIBLE = {"border", "corners", "light", "dimensions", "mode", "compression", "file size"}
 
@@ -275,7 +275,7 @@ def test_the_rendered_sample_is_fair(castings):
 def test_rendered_samples_of_twenty_seeds_are_fair(tmp_path):
     fired = []
     for seed in range(20):
-        labels = render_sample(tmp_path / str(seed), n=120, seed=seed, size=64)
+        labels = render_sample(tmp_path / str(seed), SampleSettings(n=120, seed=seed, size=64))
         photos, looks, parts = read(labels.parent, labels)
         probes = probe_shortcuts(photos, looks, parts, ("defect", "good"), seed=seed)
         fired += shortcut_findings(probes, photos)
