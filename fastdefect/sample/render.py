@@ -1,9 +1,9 @@
-"""The bundled sample: rendered photos of a machined casting, good ones and defective ones.
+"""The bundled sample: rendered photos of a machined casting, good and defective.
 
-``render_sample`` writes a folder that ``fit`` reads; ``render_part`` and ``photograph`` are what
-it is made of. The files are the same to the byte for the same arguments and the same versions of
-numpy and OpenCV on the same kind of machine. No part depends on how many others there are: with
-all else equal, a larger sample holds every whole part of a smaller one.
+``render_sample`` writes a folder that ``fit`` reads, with ``render_part`` and ``photograph``. The
+files are identical to the byte for the same arguments and the same versions of numpy and OpenCV
+on the same kind of machine. A part does not depend on the number of parts: with all else equal, a
+larger sample contains every complete part of a smaller one.
 """
 
 from collections.abc import Callable
@@ -41,9 +41,9 @@ __all__ = [
 COLUMNS = ("path", "label", "part", "defect", "difficulty", "x", "y", "w", "h")
 Row = dict[str, str | int]
 
-_SMALLEST = 32  # pixels; below that a bolt hole is a pixel
-_GRADES_IN_TURN = (1, 2, 1, 3, 1, 2)  # of the defects of one type
-# Which generator draws what; a part's number or a block's follows.
+_SMALLEST = 32  # pixels; below that a bolt hole has the size of a pixel
+_GRADES_IN_TURN = (1, 2, 1, 3, 1, 2)  # the difficulties of the defects of one type
+# The keys of the generators; the number of a part or block follows.
 _NAMES, _KINDS, _GRADES, _PARTS, _PHOTOS = range(5)
 
 
@@ -134,26 +134,26 @@ def _check(settings: SampleSettings) -> None:
 
 
 def _prepare(folder: Path) -> Path:
-    """The folder for the photos, made inside ``folder``, which must be new or empty."""
+    """Create the folder for the photos inside ``folder``, which must be new or empty."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"Expected a folder for the sample, but {folder} is a file.")
     if folder.is_dir() and any(folder.iterdir()):
         raise DataError(
-            f"Expected a new or empty folder for the sample, but {folder} holds something already.",
-            "Name another folder, or empty this one first.",
+            f"Expected a new or empty folder for the sample, but {folder} is not empty.",
+            "Choose another folder, or empty this one first.",
         )
     photos = folder / "photos"
     try:
         photos.mkdir(parents=True)
     except OSError as error:
         raise DataError(
-            f"Can't make the folder {photos}: {error.strerror}.", "Name a folder you can write to."
+            f"Cannot create the folder {photos}: {error.strerror}.", "Choose a writable folder."
         ) from error
     return photos
 
 
 def _names(seed: int, parts: int) -> list[str]:
-    """Serial numbers without an order: what number a part has says nothing about it."""
+    """Shuffled serial numbers: the number of a part contains no information about it."""
     digits = max(4, len(str(parts - 1)))
     shuffled = stream(seed, _NAMES).permutation(10**digits)[:parts]
     return [f"part-{serial:0{digits}d}" for serial in shuffled]
@@ -177,7 +177,7 @@ def _defect_of(settings: SampleSettings, k: int) -> Defect | None:
 
 
 def _defects_among(parts: int, share: float) -> int:
-    """How many of the first ``parts`` are defective: ``share``, and of two parts always one."""
+    """The number of defective parts among the first ``parts``: ``share``, and 1 of 2 parts."""
     return max(min(max(int(share * parts + 0.5), 1), parts - 1), 0)
 
 

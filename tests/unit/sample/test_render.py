@@ -168,13 +168,13 @@ def test_progress_counts_every_photo(tmp_path: Path) -> None:
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(DataError, match="holds something already") as caught:
+    with pytest.raises(DataError, match="is not empty") as caught:
         render_sample(tmp_path, SampleSettings(n=6, seed=0, size=32))
     assert caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(DataError, match="is a file"):
         render_sample(tmp_path / "notes.txt", SampleSettings(n=6, seed=0, size=32))
-    with pytest.raises(DataError, match="Can't make"):
+    with pytest.raises(DataError, match="Cannot create"):
         render_sample(tmp_path / "notes.txt" / "below", SampleSettings(n=6, seed=0, size=32))
 
 
@@ -308,7 +308,7 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
     )
 
 
-def test_photos_of_one_part_are_told_from_those_of_another() -> None:
+def test_photos_of_one_part_are_distinguished_from_those_of_another() -> None:
     """The casting skin is the part's own: it is alike in its photos only."""
     views = []
     for k in range(5):
@@ -359,7 +359,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
 
 
 def border(photos: np.ndarray) -> np.ndarray:
-    """The four corners and the outermost lines: bench and light, no metal."""
+    """The four corners and the outermost lines: background and light, no metal."""
     ends = (slice(6), slice(-6, None))
     corners = [photos[:, y, x] for y in ends for x in ends]
     lines = [photos[:, 0, ::3], photos[:, -1, ::3], photos[:, ::3, 0], photos[:, ::3, -1]]
@@ -385,11 +385,11 @@ def auc_on_unseen_parts(features: np.ndarray, crowd: Crowd, model: str) -> float
 
 
 @pytest.mark.parametrize("model", ["forest", "line"])
-def test_bench_and_light_do_not_tell_the_class(crowd: Crowd, model: str) -> None:
+def test_background_and_light_do_not_reveal_the_class(crowd: Crowd, model: str) -> None:
     assert abs(auc_on_unseen_parts(border(crowd.photos), crowd, model) - 0.5) < 0.1
 
 
-def test_brightness_and_contrast_do_not_tell_the_class(crowd: Crowd) -> None:
+def test_brightness_and_contrast_do_not_reveal_the_class(crowd: Crowd) -> None:
     assert abs(auc_on_unseen_parts(overall(crowd.photos), crowd, "line") - 0.5) < 0.1
 
 
@@ -399,7 +399,7 @@ def test_these_classifiers_find_a_shortcut_where_there_is_one(crowd: Crowd) -> N
     assert auc_on_unseen_parts(overall(lit), crowd, "line") > 0.75
 
 
-def test_files_do_not_tell_the_class(crowd: Crowd) -> None:
+def test_files_do_not_reveal_the_class(crowd: Crowd) -> None:
     for clue in (crowd.names, crowd.sizes, np.arange(len(crowd.names))):
         assert abs(roc_auc_score(crowd.defective, clue) - 0.5) < 0.1
 
@@ -416,7 +416,7 @@ def test_the_bundled_sample_is_whole_and_small() -> None:
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 3_000_000
 
 
-def test_the_bundled_sample_is_what_its_readme_says(tmp_path: Path) -> None:
+def test_the_bundled_sample_matches_its_readme(tmp_path: Path) -> None:
     """Its first two parts, rendered again: not to the byte, as other machines round otherwise."""
     command = "fastdefect sample data --n 264 --seed 1 --size 224 --photos-per-part 2\n"
     assert command in (BUNDLED / "README.md").read_text("utf-8")
