@@ -18,8 +18,8 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # most severe f
 class Finding:
     """One kind of problem, with all photos affected by it.
 
-    ``value`` is the number behind the finding (a count, a share, an AUC). ``interval`` is its 95
-    % interval, if one is available. ``paths`` are the names of the photos relative to the data
+    ``value`` is the number behind the finding (a count, a share, an AUC). ``interval`` is its
+    95 % interval, if one is available. ``paths`` are the names of the photos relative to the data
     folder.
     """
 

@@ -29,10 +29,8 @@ _USUAL, _ODD = 0.8, 0.05
 _FAR, _ENOUGH = 3.2, 20
 
 _AREA, _ASPECT = 4.0, 1.5  # factors to the typical size that are odd if no size is typical
-_GREY, _COLOURED = (
-    0.25,
-    3.0,
-)  # mean distance from grey: at most if grey, at least if coloured
+# Mean distance from grey: the maximum of a grey photo, the minimum of a coloured one.
+_GREY, _COLOURED = 0.25, 3.0
 _BLANK = 2.0  # standard deviation of the luma below which nothing is visible
 _PALE, _EMPTY = 4.0, 0.2  # the same without noise, and its share of the typical value
 _EXPOSURE = 0.75  # in log odds of the brightness: from 128 down to 82, or up to 173

@@ -52,8 +52,8 @@ class Probe:
 
     ``what`` describes the input of the probe ``name``. ``auc`` is cross-validated with whole
     parts: the mean over folds, each weighted by its pairs of photos. It is that of the second
-    class or, for more than two classes, the mean of each against the rest. ``interval`` is its 95
-    % bootstrap interval over parts. ``shuffled`` is the mean AUC with labels shuffled between
+    class or, for more than two classes, the mean of each against the rest. ``interval`` is its
+    95 % bootstrap interval over parts. ``shuffled`` is the mean AUC with labels shuffled between
     parts, ``shuffled_interval`` the middle 95 % of those, and ``excess`` the distance of the AUC
     from their mean in their standard deviations. ``p_value`` is the share of the shuffles, with
     the true labels counted as one more, with an AUC as high. If the photos do not differ

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -222,10 +223,8 @@ def _merge_groups(
         one, other = group[link.one], group[link.other]
         if link.evidence <= 0:
             break
-        if (
-            one != other
-            and sum(known(a, b) for a in representatives[one] for b in representatives[other]) > 0
-        ):
+        pairs = product(representatives[one], representatives[other])
+        if one != other and sum(known(a, b) for a, b in pairs) > 0:
             for photo in members[other]:
                 group[photo] = one
             members[one] += members.pop(other)
