@@ -15,7 +15,7 @@ import numpy as np
 
 from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.files import write_csv
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 SETS: Mapping[str, str | None] = {  # with the class that is good
     "sample": "good",
@@ -78,8 +78,8 @@ class Source:
         folder = self.work / "sets" / name
         if not (folder / "labels.csv").exists():  # it is written last
             shutil.rmtree(folder, ignore_errors=True)
-            size = self.sample_size
-            render_sample(folder, n=self.sample_n, seed=1, size=size, difficulty=grade)
+            settings = SampleSettings(self.sample_n, 1, self.sample_size, difficulty=grade)
+            render_sample(folder, settings)
         return _read(folder / "labels.csv", folder)
 
     def _searched(self, name: str, folder: Path) -> tuple[Row, ...]:

@@ -32,7 +32,7 @@ from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
 from fastdefect.data.parts.matching import Resemblance, resemblances
 from fastdefect.data.parts.search import SameParts, evidence, find_same_parts
 from fastdefect.data.reading.images import decode_photo, read_photo
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 # In groups of three and more the pairs have to agree, so that false ones do less harm than
 # the fit to single pairs supposes: its log odds are raised by that much. The groups found on the
@@ -84,7 +84,7 @@ def render(wanted: Rendering, folder: Path) -> tuple[list[Image], list[str]]:
     kept = folder / "-".join(map(str, vars(wanted).values()))
     labels = kept / "labels.csv"
     if not labels.exists():
-        render_sample(kept, **vars(wanted))
+        render_sample(kept, SampleSettings(**vars(wanted)))
     with labels.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return [read_photo(kept / row["path"]) for row in rows], [row["part"] for row in rows]

@@ -26,10 +26,10 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 @pytest.fixture(scope="session")
 def castings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """45 rendered photos of 15 parts, 64 px, with a labels.csv."""
-    from fastdefect.sample.render import render_sample
+    from fastdefect.sample.render import SampleSettings, render_sample
 
     folder = tmp_path_factory.mktemp("castings")
-    render_sample(folder, n=45, seed=5, size=64, difficulty=1)
+    render_sample(folder, SampleSettings(n=45, seed=5, size=64, difficulty=1))
     return folder
 
 

@@ -26,16 +26,18 @@ def sample(
     """Render photos of cast parts, good and defective, with labels and boxes in a CSV."""
     with session(quiet) as screen:
         from fastdefect.events import Progress
-        from fastdefect.sample.render import render_sample
+        from fastdefect.sample.render import SampleSettings, render_sample
 
         path = render_sample(
             folder,
-            n=n,
-            seed=seed,
-            size=size,
-            photos_per_part=photos_per_part,
-            defective=defective,
-            difficulty=difficulty,
-            on_progress=lambda done, total: screen(Progress("rendering", done, total)),
+            SampleSettings(
+                n=n,
+                seed=seed,
+                size=size,
+                photos_per_part=photos_per_part,
+                defective=defective,
+                difficulty=difficulty,
+            ),
+            lambda done, total: screen(Progress("rendering", done, total)),
         )
         screen.line(f"{n} photos and their labels: {path}")

@@ -1,1 +1,1 @@
-"""From a folder of photos to batches: list, read, split, augment, balance."""
+"""The path from a folder of photos to batches: list, read, split, augment, balance."""

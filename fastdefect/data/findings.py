@@ -1,7 +1,7 @@
-"""Findings: what is wrong or remarkable about the photos, and the checks that make them.
+"""Findings: problems and notable facts about the photos, and the checks that report them.
 
-A check is declared once, beside its code. ``data/audit/registry.py`` collects the checks; flags,
-tables, pictures and the list in ``docs/data.md`` derive from what is collected.
+Each check is declared once, beside its code. ``data/audit/registry.py`` collects the checks. The
+flags, tables, pictures and the list in ``docs/data.md`` derive from that collection.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,16 @@ from typing import Any, Literal
 from fastdefect.aliases import Interval
 
 Severity = Literal["info", "warning", "error"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # the gravest first
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")  # most severe first
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One kind of trouble and every photo that has it.
+    """One kind of problem, with all photos affected by it.
 
-    ``value`` is the number behind it (a count, a share, an AUC), ``interval`` its 95 %
-    interval where one is known, ``paths`` the photos' names relative to the data folder.
+    ``value`` is the number behind the finding (a count, a share, an AUC). ``interval`` is its
+    95 % interval, if one is available. ``paths`` are the names of the photos relative to the data
+    folder.
     """
 
     kind: str
@@ -31,18 +32,18 @@ class Finding:
 
 
 def findings_as_json(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """The list that is written as ``findings.json``."""
+    """The content of ``findings.json``."""
     return [asdict(finding) for finding in findings]
 
 
 @dataclass(frozen=True)
 class Singles:
-    """A picture of photos that have nothing to do with each other, in the order of the finding.
+    """A picture of unrelated photos, in the order of the finding.
 
-    Below each photo stands a note. ``note`` is a format of the ``photo``
-    (``"is {photo.facts.kind}"``). ``measure`` names a field of the photo's ``Appearance``, which
-    is written in ``form`` beside what is usual in the photo's class. ``rank`` sorts the findings
-    of a sheet, the lowest first.
+    A note is printed below each photo. ``note`` is a format string with the field ``photo``
+    (``"is {photo.facts.kind}"``). ``measure`` names a field of the photo's ``Appearance``; its
+    value is formatted with ``form`` and printed with the typical value of the class. ``rank``
+    sorts the findings of a sheet in ascending order.
     """
 
     rank: int
@@ -53,14 +54,15 @@ class Singles:
 
 @dataclass(frozen=True)
 class Together:
-    """A picture of photos that belong together, in a row.
+    """A picture of related photos, one row per group.
 
-    ``by`` is what the photos of a row share: a ``file`` (the same bytes), a ``shot`` (copies of
-    it, too), a ``part``, a ``found part`` (a part, or what the search joined against the given
-    parts) or the ``closest`` of file, shot and part that they all share. ``mark_labels`` marks
-    the photos whose label is not the usual one of their row, ``sizes`` notes dimensions and file
-    size, and ``beside_training`` puts the photos of the finding before the other photos of their
-    part that have a split. ``rank`` sorts the findings of a sheet, the lowest first.
+    ``by`` defines the groups: ``file`` (identical bytes), ``shot`` (also copies of one shot),
+    ``part``, ``found part`` (a part, or photos that the search joined contrary to the given
+    parts) or ``closest`` (the narrowest of file, shot and part that the photos share).
+    ``mark_labels`` marks the photos with a label other than the most frequent one of their row.
+    ``sizes`` prints dimensions and file size. ``beside_training`` places the photos of the
+    finding before the other photos of their part that have a split. ``rank`` sorts the findings
+    of a sheet in ascending order.
     """
 
     rank: int
@@ -72,13 +74,13 @@ class Together:
 
 @dataclass(frozen=True)
 class Check:
-    """One kind of finding: what it is called, how grave it is, and how it is shown.
+    """One kind of finding: its name, its severity and its presentation.
 
-    ``severity`` is the gravest that a finding of this kind has; a single finding may be milder.
-    ``rank`` sorts the kinds of one severity, the lowest first. ``meaning`` is one line for the
-    documentation. ``form`` is the format of a finding's value; without one the value is a count.
-    ``of_photos`` is false where the paths name folders, or files that are no photos. ``picture``
-    says how photos are drawn on the sheet of worst cases, None where there is nothing to see.
+    ``severity`` is the highest severity of this kind; a single finding can be less severe.
+    ``rank`` sorts the kinds of one severity in ascending order. ``meaning`` is one line for the
+    documentation. ``form`` is the format of the value; without it the value is a count.
+    ``of_photos`` is False where the paths name folders or files that are not photos. ``picture``
+    defines how the sheet of worst cases shows the photos, or is None.
     """
 
     kind: str
@@ -98,7 +100,7 @@ class Check:
         interval: tuple[float, float] | None = None,
         severity: Severity | None = None,
     ) -> Finding:
-        """A finding of this kind; raises ``ValueError`` if it is graver than the kind."""
+        """Return a finding; raise ``ValueError`` if it is more severe than its kind."""
         severity = severity or self.severity
         if SEVERITIES.index(severity) < SEVERITIES.index(self.severity):
             raise ValueError(
@@ -107,6 +109,6 @@ class Check:
         return Finding(self.kind, severity, message, value, interval, tuple(paths))
 
     def written(self, value: float) -> str:
-        """A finding's finite value for people: ``12.5% of test``, ``AUC 0.93``, ``1,204``."""
+        """Return a finite value as text: ``12.5% of test``, ``AUC 0.93``, ``1,204``."""
         count = "{:,.0f}" if float(value).is_integer() else "{:.2f}"
         return (self.form or count).format(value)

@@ -1,4 +1,4 @@
-"""Read a folder of photos once: into a manifest, a store of pixels, parts and a split."""
+"""Read a folder of photos into a manifest, a store of pixels, parts and a split."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from fastdefect.data.splitting.split import (
     plain_leaks,
     read_split,
 )
-from fastdefect.data.splitting.subsample import fewer
+from fastdefect.data.splitting.subsample import limit_per_class
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import UsageError
@@ -43,9 +43,10 @@ def load_training_data(
     on_event: OnEvent,
     split_file: Path | None = None,
 ) -> TrainingData:
-    """Read, audit and split the photos; ``split_file`` (of a run that is resumed) fixes the split.
+    """Read, audit and split the photos.
 
-    Raises ``DataError`` or ``UsageError``, each with what to do.
+    ``split_file`` is the saved split of a resumed run and replaces the audit and the new split.
+    Raises ``DataError`` or ``UsageError``.
     """
     if split_file is None:
         audit, store = read_and_audit(config, seed=seed, workers=workers, on_event=on_event)
@@ -63,7 +64,7 @@ def load_training_data(
 def read_data(
     config: DataConfig, *, workers: int, on_event: OnEvent
 ) -> tuple[Manifest, PhotoStore]:
-    """What the photos are, and their pixels; ``workers`` > 0 says that processes share them."""
+    """Read the photos into a manifest and a store; ``workers`` > 0 makes the store shareable."""
     listing = list_data(config)
     store = _store_for(listing, config, workers)
     return read_listing(listing, config, on_event=on_event, on_photo=store.put), store
@@ -72,7 +73,7 @@ def read_data(
 def read_and_audit(
     config: DataConfig, *, seed: int, workers: int, on_event: OnEvent
 ) -> tuple[Audit, PhotoStore]:
-    """The same in one pass with an audit, which is told in short."""
+    """Read and audit the photos in one pass, and report a summary of the findings."""
     listing = list_data(config)
     store = _store_for(listing, config, workers)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
@@ -91,7 +92,7 @@ def read_and_audit(
 def audit_survey(
     manifest: Manifest, survey: Survey, config: DataConfig, *, seed: int, on_event: OnEvent
 ) -> Audit:
-    """Find the parts, then everything else."""
+    """Find the parts, then run all other checks."""
     parts, links = find_parts(manifest, survey, config, on_event=on_event)
     return audit_photos(manifest, survey.looks(manifest), parts, links, seed=seed)
 
@@ -107,7 +108,10 @@ def _store_for(listing: Listing, config: DataConfig, workers: int) -> PhotoStore
 
 
 def list_data(config: DataConfig) -> Listing:
-    """The photos of ``config.data``, none opened; whether its parts are told as asked for."""
+    """List the photos of ``config.data`` without opening them.
+
+    Raises ``UsageError`` if the source of the parts in ``config.parts`` provides none.
+    """
     by_name = config.part_from if config.parts in ("auto", "regex") else None
     listing = list_photos(config.data, part_from=by_name)
     _check_source(config, any(entry.part is not None for entry in listing.entries))
@@ -117,9 +121,9 @@ def list_data(config: DataConfig) -> Listing:
 def read_listing(
     listing: Listing, config: DataConfig, *, on_event: OnEvent, on_photo: OnPhoto | None = None
 ) -> Manifest:
-    """Read every photo of the listing once, telling how far it is.
+    """Read every photo of the listing once and report progress.
 
-    From here on the process keeps freed memory, for the reading and all that comes after it.
+    From here on the process keeps freed memory, for the reading and for all later work.
     """
     good = choose_good(listing.classes, config.good)
     keep_freed_memory()
@@ -134,21 +138,23 @@ def read_listing(
 
 
 def must_search(listing: Listing, config: DataConfig) -> bool:
-    """Whether parts must be searched for: nothing else is asked for, and not all are given."""
+    """Whether to search for parts: ``config.parts`` is ``auto`` and a photo has no given part."""
     return config.parts == "auto" and any(entry.part is None for entry in listing.entries)
 
 
 def find_parts(
     manifest: Manifest, survey: Survey, config: DataConfig, *, on_event: OnEvent
 ) -> tuple[tuple[str, ...], tuple[Link, ...]]:
-    """The part of every photo, and the pairs that a search found where there was one."""
+    """Return the part of every photo and the pairs of photos that the search found, if any."""
     if not survey.searches:
         return choose_parts(manifest, config), ()
     found = survey.search(
         manifest,
-        lambda done, total: on_event(Progress("looking for photos of one part", done, total)),
+        lambda done, total: on_event(
+            Progress("searching for photos of the same part", done, total)
+        ),
     )
-    # Where every photo has a given part, what was found is told and changes nothing.
+    # If every photo has a given part, the search result is reported but does not change the parts.
     given = all(photo.part is not None for photo in manifest.photos)
     return choose_parts(manifest, config, None if given else found.group), found.links
 
@@ -156,14 +162,14 @@ def find_parts(
 def choose_parts(
     manifest: Manifest, config: DataConfig, found: Sequence[int] | None = None
 ) -> tuple[str, ...]:
-    """The part of every photo, told by what ``config.parts`` names.
+    """Return the part of every photo, from the source that ``config.parts`` names.
 
-    ``csv``: by the CSV's column alone. ``regex``: by ``part_from`` alone. ``none``: each photo
-    is its own part. ``auto``: by whatever is given, and by ``found``, the numbers that a search
-    gave the parts. Byte-identical photos are one part always. The manifest must come from
-    ``list_data``, which leaves out what was not asked for.
+    ``csv``: the column of the CSV alone. ``regex``: ``part_from`` alone. ``none``: each photo is
+    its own part. ``auto``: all given parts, joined with ``found``, the part numbers from a
+    search. Photos with identical bytes always share a part. The manifest must come from
+    ``list_data``, which omits parts from other sources.
 
-    Raises ``UsageError`` if what is named says nothing.
+    Raises ``UsageError`` if the named source provides no part.
     """
     photos = manifest.photos
     _check_source(config, any(photo.part is not None for photo in photos))
@@ -176,22 +182,22 @@ def choose_parts(
 def _check_source(config: DataConfig, any_part: bool) -> None:
     if config.parts == "regex" and config.part_from is None:
         raise UsageError(
-            "--parts regex takes parts from file names, but there is no --part-from.",
-            r"Add the pattern, for example --part-from 'part_(\d+)'.",
+            "--parts regex reads parts from file names and needs --part-from, which is missing.",
+            r"Add a pattern, for example --part-from 'part_(\d+)'.",
         )
     if config.parts == "csv" and not any_part:
         raise UsageError(
-            f"--parts csv takes parts from a CSV, but none in {config.data} names a part.",
-            "Give the CSV a column part, or choose another --parts.",
+            f"--parts csv reads the parts from a CSV, but no row in {config.data} has a part.",
+            "Add a column part to the CSV, or choose another value for --parts.",
         )
 
 
 def divide(
     manifest: Manifest, parts: Sequence[str], config: DataConfig, *, seed: int, on_event: OnEvent
 ) -> Split:
-    """Split the photos by their parts and tell how; see ``make_split`` for what is raised.
+    """Split the photos by part and report the result; see ``make_split`` for the errors.
 
-    Of train, only ``photos_per_class`` are kept.
+    ``photos_per_class`` limits the train side.
     """
     split, leaks = _divided(manifest, parts, config, seed)
     tell([_describe_split(split), *_describe_leaks(manifest, split, leaks)], on_event)
@@ -201,17 +207,19 @@ def divide(
 def limit_training(
     manifest: Manifest, split: Split, config: DataConfig, *, seed: int, on_event: OnEvent
 ) -> Split:
-    """The split with at most ``photos_per_class`` in train, if that is set; tells what is left."""
+    """Limit the train side to ``photos_per_class``, if it is set, and report what remains."""
     if config.photos_per_class is None:
         return split
-    kept = fewer(split, manifest, per_class=config.photos_per_class, seed=seed)
-    had, has = (
+    kept = limit_per_class(split, manifest, per_class=config.photos_per_class, seed=seed)
+    before, after = (
         Counter(manifest.photos[i].label for i in side) for side in (split.train, kept.train)
     )
-    classes = ", ".join(f"{name} {has[name]} of {had[name]}" for name in manifest.classes)
+    classes = ", ".join(f"{name} {after[name]} of {before[name]}" for name in manifest.classes)
     n_parts = counted(len({kept.parts[i] for i in kept.train}), "part")
-    told = f"--photos-per-class {config.photos_per_class}: training on {classes}, of {n_parts}."
-    on_event(Note(f"{told} The rest of train is unused."))
+    limit = f"--photos-per-class {config.photos_per_class}"
+    on_event(
+        Note(f"{limit}: training on {classes} ({n_parts}). The other train photos are unused.")
+    )
     return kept
 
 
@@ -224,18 +232,18 @@ def divide_into_folds(
     seed: int,
     on_event: OnEvent,
 ) -> Folds:
-    """Deal the photos out to ``k`` folds by their parts and tell how; see ``make_folds``.
+    """Allocate the photos to ``k`` folds by part and report the result; see ``make_folds``.
 
-    The test side is the same that ``divide`` seals.
+    The test side is identical to that of ``divide``.
     """
     split, leaks = _divided(manifest, parts, config, seed)
     folds = make_folds(manifest, split, k, seed=seed)
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in range(1, k + 1))
     sealed = f"; test {len(folds.test)}, in no fold" if folds.test else ""
-    told = f"{k} folds of whole parts ({_parts_in_words(folds.parts)}): {sizes} photos{sealed}."
+    text = f"{k} folds of whole parts ({_parts_in_words(folds.parts)}): {sizes} photos{sealed}."
     if any(photo.split == "valid" for photo in manifest.photos):
-        told += " The given train and valid are dealt out together."
-    tell([Note(told), *_describe_leaks(manifest, folds, leaks)], on_event)
+        text += " The given train and valid photos are allocated together."
+    tell([Note(text), *_describe_leaks(manifest, folds, leaks)], on_event)
     return folds
 
 
@@ -250,7 +258,7 @@ def _divided(
 
 
 def describe(manifest: Manifest, split: Split) -> list[Note]:
-    """What was read and how it is split, a line each."""
+    """Describe the photos, the findings and the split, one note each."""
     return [
         *describe_photos(manifest),
         *finding_notes(manifest.findings),
@@ -266,7 +274,7 @@ def _describe_split(split: Split) -> Note:
 
 
 def describe_photos(manifest: Manifest) -> list[Note]:
-    """How many photos of what."""
+    """Describe the number of photos of each class and the good class."""
     counts = ", ".join(f"{name} {count}" for name, count in manifest.counts.items())
     role = (
         f"good is {manifest.good!r}, all else is a defect"
@@ -277,45 +285,45 @@ def describe_photos(manifest: Manifest) -> list[Note]:
 
 
 def _parts_in_words(parts: Sequence[str]) -> str:
-    """How many parts there are, or that each photo is one."""
+    """The number of parts, or that each photo is its own part."""
     n_parts = len(set(parts))
     return "each photo its own part" if n_parts == len(parts) else counted(n_parts, "part")
 
 
 def _describe_leaks(manifest: Manifest, divided: Split | Folds, leaks: PlainLeaks) -> list[Note]:
-    """What keeping parts whole prevented, and what --unleak took out."""
+    """Describe the leaks that whole parts prevent, and the photos that --unleak removed."""
     notes = []
     if leaks.leaked:
         notes.append(
             Note(
                 f"A plain split would have leaked {leaks.leaked} of {leaks.held_out} held-out "
-                f"photos ({leaks.leaked / leaks.held_out:.1%}): their parts are trained on, too."
+                f"photos ({leaks.leaked / leaks.held_out:.1%}): their parts are also in train."
             )
         )
     if divided.unused:
         given = Counter(manifest.photos[i].split or "no split" for i in divided.unused)
-        said = " and ".join(f"{counted(n, 'photo')} of {side}" for side, n in given.items())
+        removed = " and ".join(f"{counted(n, 'photo')} of {side}" for side, n in given.items())
         notes.append(
-            Note(f"--unleak leaves out {said}: their parts are in the given valid or test, too.")
+            Note(f"--unleak removes {removed}: their parts are also in the given valid or test.")
         )
     return notes
 
 
 def tell(notes: Sequence[Note], on_event: OnEvent) -> None:
-    """Hand the notes over one by one."""
+    """Pass the notes to ``on_event`` one by one."""
     for note in notes:
         on_event(note)
 
 
 def finding_notes(findings: Sequence[Finding], *, short: bool = False) -> list[Note]:
-    """A line for each finding; in ``short`` the harmless ones are only counted."""
-    told = [finding for finding in findings if not (short and finding.severity == "info")]
+    """One note for each finding; ``short`` only counts the findings of severity info."""
+    listed = [finding for finding in findings if not (short and finding.severity == "info")]
     notes = [
         Note(finding.message, "info" if finding.severity == "info" else "warning")
-        for finding in told
+        for finding in listed
     ]
     if short and findings:
-        more = len(findings) - len(told)
-        said = f"{counted(more, 'finding')} more of no great weight. " if more else ""
-        notes.append(Note(f"{said}All findings, with pictures: fastdefect audit."))
+        more = len(findings) - len(listed)
+        hidden = f"{counted(more, 'finding')} of severity info not listed. " if more else ""
+        notes.append(Note(f"{hidden}For all findings, with pictures: fastdefect audit."))
     return notes

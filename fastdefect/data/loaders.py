@@ -28,7 +28,7 @@ _ORDER_STREAM = 0x6F72646572
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to every photo before the network: kept with the model, for all users."""
+    """The preprocessing of every photo before the network; it is saved with the model."""
 
     image_size: int
     resize: Literal["squish", "pad"]
@@ -36,9 +36,9 @@ class Preprocessing:
     std: tuple[float, ...]
 
     def batch(self, photos: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-        """(n, size, size, 3) uint8 RGB to (n, 3, size, size) float32, normalised.
+        """Convert (n, size, size, 3) uint8 RGB to (n, 3, size, size) float32, normalised.
 
-        The same numbers as fastai's ``IntToFloatTensor`` and ``Normalize``.
+        The result equals that of fastai's ``IntToFloatTensor`` and ``Normalize``.
         """
         pixels = torch.from_numpy(np.ascontiguousarray(photos)).to(device)
         scaled = pixels.permute(0, 3, 1, 2).float() / 255.0
@@ -48,13 +48,13 @@ class Preprocessing:
 
 
 class RepeatableDL(WeightedDL):
-    """A DataLoader whose every draw follows from (seed, epoch, position).
+    """A DataLoader with draws that depend only on (seed, epoch, position).
 
-    fastai's ``WeightedDL`` draws from numpy's global generator, with replacement, which
-    leaves a third of the photos unseen in an epoch. Here each photo comes as often as its
-    weight says, rounded up or down at random (systematic resampling: Kitagawa 1996), so
-    that equal weights give a plain shuffle. The same holds of each of the ``groups``, an
-    integer for every item: classes that weigh alike come equally often, give or take one.
+    fastai's ``WeightedDL`` draws from numpy's global generator, with replacement, so that a third
+    of the photos are absent from an epoch. Here each photo is drawn as often as its weight
+    requires, rounded up or down at random (systematic resampling: Kitagawa 1996). Equal weights
+    give a plain shuffle. The same holds for the ``groups``, an integer for every item: classes of
+    equal weight are drawn equally often, within one draw.
     """
 
     def __init__(self, dataset: Any = None, bs: int | None = None, **kwargs: Any) -> None:
@@ -64,11 +64,11 @@ class RepeatableDL(WeightedDL):
         super().__init__(dataset=dataset, bs=bs, **kwargs)
 
     def start(self, epoch: int, skipped_batches: int) -> None:
-        """Set the epoch to draw for, and how many of its batches to leave out."""
+        """Set the epoch, and the number of its batches to skip."""
         self.epoch, self.skipped_batches = epoch, skipped_batches
 
     def get_idxs(self) -> list[int]:
-        """The epoch's photos in order; each number carries its position (see create_item)."""
+        """The photos of the epoch in order; each number includes its position (see create_item)."""
         order = self._order() if self.shuffle else np.arange(self.n)
         codes = np.arange(len(order)) * self.n + order
         return [int(code) for code in codes[self.skipped_batches * (self.bs or 1) :]]
@@ -77,7 +77,8 @@ class RepeatableDL(WeightedDL):
         rng = np.random.default_rng(item_seed(self.seed ^ _ORDER_STREAM, self.epoch, 0))
         shuffled = rng.permutation(self.n)
         if self.groups is not None:
-            # Each group in a row: scattered, it would gather the roundings of its photos.
+            # Each group is contiguous. Scattered groups would accumulate the rounding errors of
+            # their photos.
             shuffled = shuffled[np.argsort(self.groups[shuffled], kind="stable")]
         passed = np.cumsum(self.wgts[shuffled])
         ticks = (np.arange(self.n) + rng.random()) / self.n * passed[-1]
@@ -85,9 +86,9 @@ class RepeatableDL(WeightedDL):
         return rng.permutation(drawn)
 
     def create_item(self, s: int | None) -> Any:
-        """The item of code ``s``, its augmentation seeded by its position in the epoch.
+        """The item of code ``s``, with an augmentation seed from its position in the epoch.
 
-        ``None`` is fastai's own probe for the types of a batch.
+        fastai passes ``None`` to determine the types of a batch.
         """
         position, index = divmod(s or 0, self.n)
         for transform in self.after_item:
@@ -100,15 +101,15 @@ class RepeatableDL(WeightedDL):
         return super().new(dataset, cls, **{"seed": self.seed, **kwargs})
 
     def wif(self) -> None:
-        """In each worker: leave Ctrl-C to the main process, which ends after the batch."""
+        """In each worker: ignore Ctrl-C. The main process handles it after the batch."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class PhotoOf(Transform):
-    """Item to photo, for fastai's ``get_x``.
+    """Map an item to its photo, for fastai's ``get_x``.
 
-    A Transform of its own: fastai wraps a plain callable in a local function, which can't
-    be pickled, and then no worker can be spawned.
+    This is a Transform because fastai wraps a plain callable in a local function, which cannot be
+    pickled for a spawned worker.
     """
 
     def __init__(self, store: PhotoStore, rows: tuple[int, ...]) -> None:
@@ -121,7 +122,7 @@ class PhotoOf(Transform):
 
 
 class LabelOf(Transform):
-    """Item to class name, for fastai's ``get_y``."""
+    """Map an item to its class name, for fastai's ``get_y``."""
 
     def __init__(self, labels: tuple[str, ...]) -> None:
         super().__init__()
@@ -132,62 +133,75 @@ class LabelOf(Transform):
         return self.labels[item]
 
 
+@dataclass(frozen=True)
+class LoaderOptions:
+    """The options that define how photos become batches.
+
+    ``classes`` is the vocabulary, in that order. ``augment`` is the augmentation level of the
+    training photos. ``balanced`` draws every class equally often. ``light`` gives each training
+    photo the border light of another training photo. ``preprocessing`` normalises the batches.
+    ``workers`` is the number of worker processes.
+    """
+
+    classes: Sequence[str]
+    preprocessing: Preprocessing
+    augment: str
+    batch_size: int
+    seed: int
+    device: torch.device
+    balanced: bool = False
+    light: bool = False
+    workers: int = 0
+
+
 def build_loaders(
     manifest: Manifest,
     store: PhotoStore,
     train: Sequence[int],
     valid: Sequence[int],
-    *,
-    classes: Sequence[str],
-    preprocessing: Preprocessing,
-    augment: str,
-    balanced: bool,
-    batch_size: int,
-    workers: int,
-    seed: int,
-    device: torch.device,
-    light: bool = False,
+    options: LoaderOptions,
 ) -> DataLoaders:
     """DataLoaders of the photos ``train`` and ``valid`` (indices into ``manifest.photos``).
 
-    The vocabulary is ``classes`` in that order. ``balanced`` draws every class
-    equally often; ``light`` shows training photos in each other's light. Batches are
-    normalised by ``preprocessing``. A batch is at most the training set, and no batch holds a
-    single photo, on which batch-norm would fail.
+    A batch is at most as large as the training set. No batch holds a single photo, because
+    batch normalisation fails on it.
     """
     items = [*train, *valid]
-    lent = light_of(manifest, store, train) if light else None
+    light = light_of(manifest, store, train) if options.light else None
+    preprocessing = options.preprocessing
+    augmenter = Augmenter(options.augment, preprocessing.image_size, light)
     block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=list(classes), sort=False)),
+        blocks=(ImageBlock, CategoryBlock(vocab=list(options.classes), sort=False)),
         get_x=PhotoOf(store, tuple(photo.row for photo in manifest.photos)),
         get_y=LabelOf(tuple(photo.label for photo in manifest.photos)),
         splitter=IndexSplitter(range(len(train), len(items))),
-        item_tfms=[AugmentTransform(Augmenter(augment, preprocessing.image_size, lent))],
+        item_tfms=[AugmentTransform(augmenter)],
         batch_tfms=[Normalize.from_stats(preprocessing.mean, preprocessing.std, cuda=False)],
     )
-    size = min(batch_size, len(train))
+    size = min(options.batch_size, len(train))
     labels = manifest.labels[list(train)]
-    draws = {"wgts": _weights(labels) if balanced else None, "groups": labels, "seed": seed}
+    weights = _weights(labels) if options.balanced else None
+    draws = {"wgts": weights, "groups": labels, "seed": options.seed}
     return block.dataloaders(
         items,
         bs=size,
         val_bs=2 * size,
         drop_last=len(train) % size == 1,
-        num_workers=workers,
-        device=device,
+        num_workers=options.workers,
+        device=options.device,
         dl_type=RepeatableDL,
-        dl_kwargs=[draws, {"seed": seed}],
+        dl_kwargs=[draws, {"seed": options.seed}],
     )
 
 
 def light_of(manifest: Manifest, store: PhotoStore, indices: Sequence[int]) -> BorrowedLight:
-    """The light of some of the manifest's photos, by class: for training, of those alone."""
+    """The border light of the given photos by class. For training, pass only training photos."""
     photos = [manifest.photos[index] for index in indices]
     rows = [[photo.row for photo in photos if photo.label == name] for name in manifest.classes]
     return borrow_light(store, rows)
 
 
 def _weights(labels: NDArray[np.int64]) -> Floats:
-    """How often each photo should be drawn, up to a factor, for classes equally often."""
+    """Weights (up to a factor) that make all classes equally frequent."""
     weights: Floats = 1.0 / np.bincount(labels)[labels]
     return weights

@@ -1,4 +1,4 @@
-"""The plain values that the data room hands on: a candidate, a photo, lists of either."""
+"""The value objects of the data package: candidate, photo, and lists of them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from fastdefect.data.findings import Finding
 
 Layout = Literal["classes", "splits", "csv"]
 
-# The words for a split that users write, as folders and in CSVs.
+# Names of splits that users write as folders and in CSVs.
 SPLIT_WORDS = {
     "train": "train",
     "valid": "valid",
@@ -26,9 +26,9 @@ SPLIT_WORDS = {
 class Entry:
     """One candidate photo, not opened yet.
 
-    ``name`` is its POSIX path relative to the data folder, as every CSV writes it; ``part``
-    and ``split`` are what the user said of it, or None; ``columns`` is what else a CSV says of
-    it, by column: the type of the defect, its size, the lot.
+    ``name`` is the POSIX path relative to the data folder, as written in every CSV. ``part`` and
+    ``split`` are given by the user, or None. ``columns`` holds the other columns of the CSV, for
+    example defect type, size or lot.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Listing:
-    """All candidates of a data folder, sorted by name, and the sorted names of the classes."""
+    """All candidates of a data folder, sorted by name, and the sorted class names."""
 
     root: Path
     layout: Layout
@@ -52,14 +52,15 @@ class Listing:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """``size`` in bytes; ``kind`` as ``signatures.kind_of`` names it; ``mode`` as Pillow does.
+    """Facts about the file of a photo, apart from its pixels.
 
-    ``mode`` ends in ``;16`` where a channel holds more than 8 bits and Pillow would not say so.
-    ``suffix_fits`` is False where the name's suffix promises another kind than the bytes hold.
-    ``frames`` counts the pictures in the file. ``quality`` is the JPEG quality (1..100)
-    estimated from the quantisation tables, None for other kinds. ``exif`` counts the EXIF tags;
-    ``camera`` is make and model, ``taken`` the time of the photo in seconds since 1970, each
-    None where the file doesn't tell.
+    ``size`` is in bytes. ``kind`` is as in ``signatures.kind_of``. ``mode`` is Pillow's mode,
+    with ``;16`` appended where a channel has more than 8 bits and Pillow's mode does not show it.
+    ``suffix_fits`` is False where the suffix of the name contradicts the bytes. ``frames`` is the
+    number of pictures in the file. ``quality`` is the JPEG quality (1..100), estimated from the
+    quantisation tables; None for other kinds. ``exif`` is the number of EXIF tags. ``camera`` is
+    make and model. ``taken`` is the time of the photo in seconds since 1970. Both are None if the
+    file does not contain them.
     """
 
     size: int
@@ -75,11 +76,10 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo that could be read; ``row`` is the index of its entry in the listing.
+    """One readable photo; ``row`` is the index of its entry in the listing.
 
-    ``sha256`` is of the file's bytes, in hex; ``width`` and ``height`` are those of the
-    upright photo, in pixels; ``facts`` is what its file says beside them, ``columns`` what a
-    CSV does, as in ``Entry``.
+    ``sha256`` is the hash of the file's bytes, in hex. ``width`` and ``height`` are those of the
+    upright photo, in pixels. ``columns`` is as in ``Entry``.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All photos that could be read, sorted by name. ``good`` is the good class, if any."""
+    """All readable photos, sorted by name. ``good`` is the good class, if any."""
 
     root: Path
     layout: Layout
@@ -114,11 +114,11 @@ class Manifest:
 
     @property
     def good_index(self) -> int | None:
-        """The good class's index in ``classes``; None where every class is a defect."""
+        """The index of the good class in ``classes``; None if every class is a defect."""
         return None if self.good is None else self.classes.index(self.good)
 
     @property
     def counts(self) -> dict[str, int]:
-        """Photos by class, in the order of ``classes``."""
+        """The number of photos by class, in the order of ``classes``."""
         found = Counter(photo.label for photo in self.photos)
         return {name: found[name] for name in self.classes}

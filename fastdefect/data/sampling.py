@@ -1,4 +1,4 @@
-"""Draws that follow from a seed: of photos by class, and of names by a hash."""
+"""Deterministic draws from a seed: photos by class, and names by a hash."""
 
 import hashlib
 import unicodedata
@@ -13,7 +13,7 @@ Label = TypeVar("Label", bound=Hashable)
 def shuffled_by_class(
     labels: Iterable[Label], classes: Sequence[Label], seed: int
 ) -> list[list[int]]:
-    """The places in ``labels`` of each of ``classes``, each class's in an order drawn anew.
+    """The indices into ``labels`` of each of ``classes``, each class in random order.
 
     The draw depends on the seed and on the order of ``classes``.
     """
@@ -26,11 +26,12 @@ def shuffled_by_class(
 
 
 def draw_in_proportion(labels: Sequence[str], most: int, seed: int) -> list[int]:
-    """``most`` places in ``labels``, ascending: of each class its share, and one at least.
+    """``most`` indices into ``labels``, ascending, in proportion to the classes, at least one each.
 
-    That is Adams's rule of seats: a class's photos, in an order drawn with ``seed``, are at
-    0, 1/n, 2/n ... of its n, and those that come first over all classes are taken. If ``most``
-    is less than the number of classes, the first by name are.
+    The rule is Adams's method of apportionment: the photos of a class, in an order drawn with
+    ``seed``, get the positions 0, 1/n, 2/n ... for n photos, and the lowest positions over all
+    classes are taken. If ``most`` is less than the number of classes, the first classes by name
+    are taken.
     """
     classes = sorted(set(labels))
     turns = [
@@ -42,9 +43,9 @@ def draw_in_proportion(labels: Sequence[str], most: int, seed: int) -> list[int]
 
 
 def draw_evenly(labels: Sequence[str], most: int, seed: int) -> list[int]:
-    """``most`` places in ``labels``, ascending: of each class as many, as far as there are.
+    """``most`` indices into ``labels``, ascending, equally many of each class where possible.
 
-    The classes take turns, by name, each with its photos in an order drawn with ``seed``.
+    The classes alternate, by name. The photos of each class are in an order drawn with ``seed``.
     """
     drawn = shuffled_by_class(labels, sorted(set(labels)), seed)
     longest = max(map(len, drawn), default=0)
@@ -53,9 +54,9 @@ def draw_evenly(labels: Sequence[str], most: int, seed: int) -> list[int]:
 
 
 def hash_order(name: str, seed: int, purpose: str = "") -> str:
-    """A key that brings names into an order drawn with ``seed``, another for each ``purpose``.
+    """A sort key that orders names at random by ``seed``, differently for each ``purpose``.
 
-    It is the same on every machine and version, and however the name's accents are encoded.
+    The key is the same on every machine and version, and for every encoding of accents.
     """
     text = f"{purpose}{seed}/{unicodedata.normalize('NFC', name)}"
     return hashlib.sha256(text.encode()).hexdigest()

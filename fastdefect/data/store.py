@@ -1,8 +1,8 @@
-"""Decoded, resized photos, kept so that no epoch after the first decodes anything.
+"""Decoded, resized photos, stored so that only the first epoch decodes.
 
-A plain array in memory where it fits and worker processes can share it; otherwise a
-memory-mapped file in the temporary folder, which the operating system pages and all
-processes share, however they were started.
+The store is a plain array in memory if it fits and worker processes can share it. Otherwise it is
+a memory-mapped file in the temporary folder. The operating system pages that file, and all
+processes share it, whatever their start method.
 """
 
 import multiprocessing
@@ -32,7 +32,7 @@ class PhotoStore:
         limit_mb: int,
         shared: bool = False,
     ) -> None:
-        """Make room. ``shared`` says that worker processes will read the photos."""
+        """Allocate the store. Set ``shared`` if worker processes read the photos."""
         self.size = size
         self._resize = resize
         self._shape = (capacity, size, size, 3)
@@ -52,17 +52,17 @@ class PhotoStore:
 
     @property
     def megabytes(self) -> float:
-        """Size of the decoded photos, MiB."""
+        """The size of the decoded photos, MiB."""
         return float(np.prod(self._shape, dtype=np.int64)) / MIB
 
     @property
     def where(self) -> str:
-        """How the photos are kept, for the run's log."""
+        """The location of the photos, for the log of the run."""
         place = "a memory-mapped file" if self._file else "memory"
         return f"{self._shape[0]} photos of {self.size} px in {place} ({self.megabytes:.0f} MB)"
 
     def put(self, row: int, image: NDArray[np.uint8]) -> None:
-        """Resize a decoded photo, (height, width, 3) uint8, and keep it. Thread-safe by row."""
+        """Resize a decoded photo, (height, width, 3) uint8, and store it. Thread-safe by row."""
         self._photos[row] = fit_to(image, self.size, self._resize)
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class PhotoStore:
         return np.asarray(self._photos[rows])
 
     def close(self) -> None:
-        """Give the memory or the temporary file back."""
+        """Release the memory or delete the temporary file."""
         self._photos = np.empty((0, self.size, self.size, 3), np.uint8)
         self._finalizer()
 

@@ -1,4 +1,4 @@
-"""The photos of a run, put together: what a training is handed."""
+"""The photos of a run, as input of a training."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ from fastdefect.data.store import PhotoStore
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The photos of a run: what they are, their pixels, and which side each is on.
+    """The photos of a run: manifest, pixels and split.
 
-    ``findings`` is what an audit found when the run began.
+    ``findings`` are those of the audit at the start of the run.
     """
 
     manifest: Manifest
@@ -21,5 +21,5 @@ class TrainingData:
     findings: tuple[Finding, ...] = ()
 
     def rows(self, side: tuple[int, ...]) -> list[int]:
-        """Rows in the store of some of the manifest's photos."""
+        """The rows in the store of the photos of ``side``."""
         return [self.manifest.photos[index].row for index in side]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from fastai.learner import Learner
 
-from fastdefect.data.loaders import build_loaders
+from fastdefect.data.loaders import LoaderOptions, build_loaders
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.robustness.background_swap import BackgroundSwap
@@ -119,14 +119,14 @@ def _random_views(run: Run, model: TrainedModel, n: int) -> Predictions:
         photos.store,
         photos.side,
         photos.side,
-        classes=spec.classes,
-        preprocessing=spec.preprocessing,
-        augment=config.data.augment,
-        balanced=False,
-        batch_size=config.training.batch_size,
-        workers=0,
-        seed=config.training.seed,
-        device=device,
+        LoaderOptions(
+            classes=spec.classes,
+            preprocessing=spec.preprocessing,
+            augment=config.data.augment,
+            batch_size=config.training.batch_size,
+            seed=config.training.seed,
+            device=device,
+        ),
     )
     learn = Learner(
         dls,

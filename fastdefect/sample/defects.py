@@ -1,8 +1,8 @@
-"""The six things that can be wrong with a part of the sample, painted into its maps.
+"""The six defect types of the sample, painted into the maps of a part.
 
-A defect belongs to the part: it is drawn once, in the part's own units, and every photo shows the
-same one. It changes the fine structure and never the height that throws shadows, so what it
-changes in a photo stays where it is.
+A defect belongs to the part: it is drawn once, in units of the part, and is the same in every
+photo. It changes the fine structure and never the height that casts shadows, so that its effect
+in a photo stays local.
 """
 
 from collections.abc import Callable
@@ -30,15 +30,15 @@ from fastdefect.sample.part import (
 )
 
 DIFFICULTIES = (1, 2, 3)  # obvious, plain, faint
-_FACE = (0.70, 0.96)  # the machined face of the flange, from groove to chamfer
+_FACE = (0.70, 0.96)  # radii of the machined face of the flange, from groove to chamfer
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done to a surface: maps of its shape, 0 where nothing is done.
+    """The change of a surface by a defect, as maps of its shape, 0 without a change.
 
-    ``cut`` is added to the relief, ``dark`` (0 to 1) takes the light away, ``bare`` (0 to 1)
-    shows fresh metal, ``metal`` (0 to 1) stands where there was none.
+    ``cut`` is added to the relief. ``dark`` (0 to 1) removes light. ``bare`` (0 to 1) exposes
+    fresh metal. ``metal`` (0 to 1) adds metal.
     """
 
     cut: Map
@@ -49,14 +49,14 @@ class Damage:
 
 @dataclass(frozen=True)
 class Place:
-    """Room for a defect on the face of the flange, in polar coordinates of the part."""
+    """The position of a defect on the face of the flange, in polar coordinates of the part."""
 
     radius: float
     angle: float
 
     @property
     def xy(self) -> tuple[np.float32, np.float32]:
-        """The same in x and y."""
+        """The position in x and y."""
         return (
             np.float32(self.radius * np.cos(self.angle)),
             np.float32(self.radius * np.sin(self.angle)),
@@ -65,7 +65,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Defect:
-    """A type out of ``DEFECTS`` and how hard it is to see: 1 (obvious), 2 or 3 (faint)."""
+    """A type from ``DEFECTS`` and its visibility: 1 (obvious), 2 (plain) or 3 (faint)."""
 
     kind: str
     difficulty: int = 1
@@ -73,10 +73,10 @@ class Defect:
 
 @dataclass(frozen=True)
 class Part:
-    """An individual in front of the camera, for photos of ``size`` pixels a side.
+    """An individual part, for photos of ``size`` pixels a side.
 
-    ``seen`` is its surface, ``sound`` what it would be without its defect (the same for a good
-    part), ``mark`` 1 where the two differ, None for a good part.
+    ``seen`` is its surface, and ``sound`` its surface without the defect (the same for a good
+    part). ``mark`` is 1 where the two differ, or None for a good part.
     """
 
     seen: Surface
@@ -89,14 +89,14 @@ Painter = Callable[[Grid, np.random.Generator, Place, int], Damage]
 
 
 def _find_place(rng: np.random.Generator, reach: float, taken: tuple[float, float]) -> Place:
-    """A place with neither a bolt hole nor the code, at ``taken`` (x, y), within ``reach``.
+    """Draw a position whose neighbourhood ``reach`` has no bolt hole and no code (at ``taken``).
 
-    The search ends: the code blocks at most one of the gaps between the holes.
+    The loop terminates, because the code blocks at most one of the gaps between the holes.
     """
     while True:
         place = Place(float(rng.uniform(*_FACE)), float(rng.uniform(0, 2 * np.pi)))
         gap = np.mod(place.angle, 2 * np.pi / BOLTS) - np.pi / BOLTS
-        # the gap's middle is half a sector away from the holes on either side
+        # The middle of the gap is half a sector from the holes on either side.
         beside = np.pi / BOLTS - abs(gap)
         to_hole = np.hypot(
             place.radius * np.cos(beside) - BOLT_CIRCLE, place.radius * np.sin(beside)
@@ -109,9 +109,9 @@ def _find_place(rng: np.random.Generator, reach: float, taken: tuple[float, floa
 
 
 def render_part(seed: Seed, *, size: int = 256, defect: Defect | None = None) -> Part:
-    """The individual that ``seed`` stands for, sound or with a ``defect``, for photos of ``size``.
+    """Render the individual with ``seed``, optionally with a ``defect``, for photos of ``size``.
 
-    The same seed without the defect is the same individual: its twin.
+    The same seed without the defect gives the same individual: its twin.
     """
     grid = make_grid(OVERSAMPLING * size)
     sound = make_surface(grid, seed)
@@ -128,7 +128,7 @@ def render_part(seed: Seed, *, size: int = 256, defect: Defect | None = None) ->
 
 
 def _damaged(surface: Surface, damage: Damage) -> Surface:
-    """``surface`` with ``damage`` done to it; a hole stays a hole."""
+    """Apply ``damage`` to ``surface``; a hole stays a hole."""
     keep = 1 - damage.dark
     albedo = (surface.albedo + (0.8 - surface.albedo) * damage.bare) * keep + 0.02 * damage.dark
     return replace(
@@ -141,7 +141,7 @@ def _damaged(surface: Surface, damage: Damage) -> Surface:
 
 
 def _paint_blowhole(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
-    """One round gas cavity, cut open by the lathe: dark, with a lip that catches the light."""
+    """A round gas cavity, opened by the lathe: dark, with a bright lip."""
     wide = (0.120, 0.082, 0.046)[difficulty - 1] * rng.uniform(0.92, 1.08)
     strength = (1.0, 0.9, 0.75)[difficulty - 1]
     x, y = place.xy
@@ -160,7 +160,7 @@ def _paint_blowhole(grid: Grid, rng: np.random.Generator, place: Place, difficul
 
 
 def _paint_pinholes(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
-    """A swarm of fine gas pores."""
+    """A cluster of fine gas pores."""
     count, spread, wide = ((34, 0.210, 0.0250), (26, 0.175, 0.0205), (12, 0.110, 0.0155))[
         difficulty - 1
     ]
@@ -181,7 +181,7 @@ def _paint_pinholes(grid: Grid, rng: np.random.Generator, place: Place, difficul
 
 
 def _paint_scratch(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
-    """One to three straight gouges across the rings of the lathe: bright flanks, dark bottom."""
+    """One to three straight scratches across the lathe rings: bright flanks, dark bottom."""
     length, wide, count = ((0.70, 0.036, 3), (0.56, 0.027, 3), (0.36, 0.019, 1))[difficulty - 1]
     heading = place.angle + rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 1.25)
     along = np.array([np.cos(heading), np.sin(heading)])
@@ -205,7 +205,7 @@ def _paint_scratch(grid: Grid, rng: np.random.Generator, place: Place, difficult
 
 
 def _paint_crack(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
-    """A jagged dark line that runs outwards, with a branch; it thins out towards its end."""
+    """A jagged dark line that runs outwards, with a branch, and becomes thinner at its end."""
     length, wide = ((0.52, 0.040), (0.42, 0.028), (0.27, 0.017))[difficulty - 1]
     start = max(_FACE[0], place.radius - length / 2)
     points = _jagged(rng, start, place.angle, length, steps=14)
@@ -226,7 +226,7 @@ def _paint_crack(grid: Grid, rng: np.random.Generator, place: Place, difficulty:
 
 
 def _paint_burr(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
-    """Ragged flash left on the rim: torn metal that sticks out over the bench."""
+    """Ragged flash on the rim: torn metal that extends over the background."""
     arc, wide = ((2.8, 0.125), (2.0, 0.100), (0.8, 0.050))[difficulty - 1]
     away = np.mod(grid.angle - np.float32(place.angle) + np.float32(np.pi), 2 * np.pi) - np.pi
     window = 1 - soft_step(np.abs(away), arc / 2 * 0.75, arc / 2)
@@ -247,7 +247,7 @@ def _paint_burr(grid: Grid, rng: np.random.Generator, place: Place, difficulty: 
 
 
 def _paint_shrinkage(grid: Grid, rng: np.random.Generator, place: Place, difficulty: int) -> Damage:
-    """A spongy patch where the melt ran short: ragged pores that touch each other."""
+    """A spongy patch of shrinkage porosity: ragged pores that touch each other."""
     wide = (0.230, 0.180, 0.115)[difficulty - 1] * rng.uniform(0.92, 1.08)
     strength = np.float32((1.0, 0.85, 0.7)[difficulty - 1])
     x, y = place.xy
@@ -280,7 +280,7 @@ def _jagged(
     steps: int,
     lean: float = 0,
 ) -> np.ndarray:
-    """A broken line, (steps + 1, 2), from a place outwards; ``lean`` turns it aside, radians."""
+    """A polyline, (steps + 1, 2), from a position outwards; ``lean`` is its angle, radians."""
     headings = angle + lean + rng.uniform(-0.85, 0.85, steps)
     moves = np.stack([np.cos(headings), np.sin(headings)], axis=1)
     moves *= (length / steps) * rng.uniform(0.6, 1.4, (steps, 1))
@@ -289,7 +289,7 @@ def _jagged(
 
 
 def _distance_to(grid: Grid, points: np.ndarray) -> Map:
-    """Distance of each texel to the broken line through ``points`` (n, 2)."""
+    """The distance of each texel to the polyline through ``points`` (n, 2)."""
     nearest = np.full_like(grid.x, 9.0)
     for (x0, y0), (x1, y1) in pairwise(points):
         dx, dy = np.float32(x1 - x0), np.float32(y1 - y0)
@@ -299,7 +299,7 @@ def _distance_to(grid: Grid, points: np.ndarray) -> Map:
     return nearest
 
 
-# For each type its painter, and how much room it takes around its place by difficulty.
+# For each type its painter, and the space that it needs around its position by difficulty.
 _PAINTERS: dict[str, tuple[Painter, tuple[float, float, float]]] = {
     "blowhole": (_paint_blowhole, (0.13, 0.095, 0.05)),
     "pinholes": (_paint_pinholes, (0.15, 0.13, 0.10)),

@@ -1,10 +1,10 @@
-"""The part that the sample's photos show: a turned flange of cast iron, as maps seen from above.
+"""The part in the sample's photos: a turned cast-iron flange, as maps seen from above.
 
-Lengths are in units of the part's outer radius, so a part is the same part at every size. The
-maps are square, float32, and cover ``[-REACH, REACH]`` in x (right) and y (down).
+Lengths are in units of the outer radius of the part, so that a part is the same at every size.
+The maps are square, float32, and cover ``[-REACH, REACH]`` in x (right) and y (down).
 
-Every individual is of one design. Its own are the casting skin, the phase of the vanes against
-the bolt holes, the marks of the lathe, stains, the dot-peened code and tolerances of about 1 %.
+All individuals have one design. They differ in the casting skin, the phase of the vanes relative
+to the bolt holes, the lathe marks, stains, the dot-peened code and tolerances of about 1 %.
 """
 
 from collections.abc import Sequence
@@ -19,15 +19,16 @@ from fastdefect.aliases import Floats
 Map = NDArray[np.float32]  # (size, size)
 Seed = int | np.random.SeedSequence
 
-OVERSAMPLING = 2  # texels of a map, and points where light is computed, per pixel of a photo
-REACH = 1.16  # the maps end a little outside the rim: a burr sticks out
-BASE = -0.24  # height of the bench; the machined face of the flange is at 0
+OVERSAMPLING = 2  # texels of a map, and points of the light computation, per pixel of a photo
+REACH = 1.16  # the maps extend beyond the rim, because a burr protrudes
+BASE = -0.24  # height of the background; the machined face of the flange is at 0
 BOLTS, BOLT_CIRCLE, BOLT_RADIUS = 3, 0.83, 0.045
 VANES = 7
 BORE = 0.165
 CODE_CIRCLE = 0.845
 
-# The cut through the part, from the axis to the rim: radius, height, share of machined surface.
+# The cross-section of the part, from the axis to the rim: radius, height, share of machined
+# surface.
 _PROFILE: tuple[tuple[float, float, float], ...] = (
     (0.000, -0.20, 0.3),
     (0.165, -0.06, 0.6),  # wall of the bore
@@ -45,18 +46,18 @@ _PROFILE: tuple[tuple[float, float, float], ...] = (
     (0.684, -0.015, 0.7),
     (0.692, 0.000, 1.0),  # face of the flange
     (0.972, 0.000, 1.0),
-    (1.000, -0.028, 0.9),  # chamfer; beyond the rim the height only carries a burr
+    (1.000, -0.028, 0.9),  # chamfer; beyond the rim the height only matters for a burr
     (1.600, -0.028, 0.9),
 )
 
 
 @dataclass(frozen=True)
 class Surface:
-    """What a camera can see of a part: five maps of one shape, float32.
+    """The visible properties of a part: five maps of one shape, float32.
 
-    ``height`` is the shape that throws shadows, ``relief`` the fine structure on top of it,
-    ``albedo`` the share of light given back, ``gloss`` 1 where a lathe has been and 0 on the
-    casting skin, ``cover`` 1 where there is metal.
+    ``height`` is the shape that casts shadows, ``relief`` the fine structure on top of it.
+    ``albedo`` is the share of reflected light. ``gloss`` is 1 where machined and 0 on the casting
+    skin. ``cover`` is 1 where there is metal.
     """
 
     height: Map
@@ -68,7 +69,7 @@ class Surface:
 
 @dataclass(frozen=True)
 class Grid:
-    """Where each texel of a map lies: ``x``, ``y``, distance and angle (radians) to the axis."""
+    """The texels of a map: ``x``, ``y``, and distance and angle (radians) to the axis."""
 
     x: Map
     y: Map
@@ -77,14 +78,14 @@ class Grid:
 
     @property
     def texel(self) -> float:
-        """Width of one texel."""
+        """The width of one texel."""
         return 2 * REACH / self.x.shape[0]
 
 
 def stream(seed: Seed, *key: int) -> np.random.Generator:
-    """A generator of its own for each ``key``, however often and in whatever order it is asked for.
+    """An independent generator for each ``key``, whatever the number and order of the calls.
 
-    ``SeedSequence.spawn`` counts its calls, which would make the order of calls matter.
+    ``SeedSequence.spawn`` counts its calls, so that the order of the calls would matter.
     """
     root = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     return np.random.default_rng(
@@ -102,8 +103,8 @@ def make_grid(size: int) -> Grid:
 def fractal_noise(rng: np.random.Generator, size: int, cells: Sequence[int], fade: float) -> Map:
     """Noise of several grain sizes, mean about 0, standard deviation about 1, (size, size).
 
-    ``cells`` counts the grains along one side, octave by octave; each octave is ``fade`` times
-    as strong as the one before. The draws don't depend on ``size``, so neither does the pattern.
+    ``cells`` is the number of grains along one side, octave by octave; each octave is ``fade``
+    times as strong as the previous one. The draws and so the pattern do not depend on ``size``.
     """
     total = np.zeros((size, size), np.float32)
     power = 0.0
@@ -112,7 +113,7 @@ def fractal_noise(rng: np.random.Generator, size: int, cells: Sequence[int], fad
         shrinks = cv2.INTER_AREA if count > size else cv2.INTER_CUBIC
         total += fade**octave * cv2.resize(lattice, (size, size), interpolation=shrinks)
         power += fade ** (2 * octave)
-    return total / np.float32(np.sqrt(power) * 0.8)  # 0.8: what cubic interpolation leaves of it
+    return total / np.float32(np.sqrt(power) * 0.8)  # 0.8: the part that cubic interpolation keeps
 
 
 def soft_step(values: Map, start: float, end: float) -> Map:
@@ -122,15 +123,15 @@ def soft_step(values: Map, start: float, end: float) -> Map:
 
 
 def edge(distance: Map, texel: float) -> Map:
-    """Antialiased inside of an outline: 1 where the signed ``distance`` is below 0."""
+    """The antialiased inside of an outline: 1 where the signed ``distance`` is below 0."""
     return np.clip(0.5 - distance / np.float32(texel), 0, 1)
 
 
 def make_surface(grid: Grid, seed: Seed) -> Surface:
-    """The sound individual that ``seed`` stands for."""
+    """The surface of the individual with ``seed``, without a defect."""
     tolerance = stream(seed, 0)
     stretch = tolerance.normal(1.0, 0.006, len(_PROFILE))
-    stretch[[0, -2, -1]] = 1.0  # the axis is the axis, and the rim is the unit of length
+    stretch[[0, -2, -1]] = 1.0  # the axis is fixed, and the rim is the unit of length
     radii = np.maximum.accumulate([row[0] for row in _PROFILE] * stretch)
     height = _turned(grid, radii, 1)
     gloss = _turned(grid, radii, 2)
@@ -142,7 +143,7 @@ def make_surface(grid: Grid, seed: Seed) -> Surface:
     cover = edge(grid.radius - 1, grid.texel)
     cover *= edge(np.float32(BORE * tolerance.normal(1, 0.01)) - grid.radius, grid.texel) * holes
     relief, albedo = _skin(grid, gloss, seed)
-    albedo += 0.045 * vanes  # worn a little brighter than the floor between them
+    albedo += 0.045 * vanes  # slightly brighter by wear than the floor between them
     return Surface(height, relief, albedo, gloss, cover)
 
 
@@ -152,7 +153,7 @@ def _turned(grid: Grid, radii: Floats, column: int) -> Map:
 
 
 def _vanes(grid: Grid, rng: np.random.Generator) -> Map:
-    """Curved blades in the pocket, all swept the same way: the part is not its own mirror image."""
+    """Curved blades in the pocket, all in one sense, so that no part is its own mirror image."""
     phase = rng.uniform(0, 2 * np.pi)
     sweep = np.float32(1.35 + rng.normal(0, 0.02))
     turns = grid.angle + sweep * np.log(np.maximum(grid.radius, 0.1)) + np.float32(phase)
@@ -161,7 +162,7 @@ def _vanes(grid: Grid, rng: np.random.Generator) -> Map:
 
 
 def _bolt_holes(grid: Grid, rng: np.random.Generator) -> tuple[Map, Map]:
-    """``(holes, sinks)``: 0 where a hole goes through; 1 where its countersink is deepest."""
+    """``(holes, sinks)``: 0 in a through hole; 1 where its countersink is deepest."""
     centre = BOLT_CIRCLE * rng.normal(1, 0.003)
     radius = BOLT_RADIUS * rng.normal(1, 0.02)
     sector = np.float32(2 * np.pi / BOLTS)
@@ -191,7 +192,7 @@ def _skin(grid: Grid, gloss: Map, seed: Seed) -> tuple[Map, Map]:
 
 
 def _lathe_marks(grid: Grid, rng: np.random.Generator) -> Map:
-    """Fine rings about an axis that ran a hair out of true; standard deviation about 1."""
+    """Fine rings about a slightly eccentric axis; standard deviation about 1."""
     out, towards = 0.004 * rng.random(), rng.uniform(0, 2 * np.pi)
     radius = grid.radius + np.float32(out) * np.cos(grid.angle - np.float32(towards))
     fine, broad = rng.standard_normal(321), rng.standard_normal(31)
@@ -201,7 +202,7 @@ def _lathe_marks(grid: Grid, rng: np.random.Generator) -> Map:
 
 
 def _stains(grid: Grid, blotches: Map, rng: np.random.Generator) -> Map:
-    """Dried coolant: a few faint blots with a darker edge, 0 (clean) to about 0.2."""
+    """Dried coolant: a few faint stains with a darker edge, 0 (clean) to about 0.2."""
     total = np.zeros_like(grid.x)
     for _ in range(int(rng.integers(2, 5))):
         r, a = rng.uniform(0.62, 0.95), rng.uniform(0, 2 * np.pi)
@@ -215,16 +216,16 @@ def _stains(grid: Grid, blotches: Map, rng: np.random.Generator) -> Map:
 
 
 def code_place(seed: Seed) -> tuple[float, float]:
-    """Middle (x, y) of the maker's code: on the flange, between two bolt holes."""
+    """The centre (x, y) of the manufacturer's code: on the flange, between two bolt holes."""
     rng = stream(seed, 5)
     angle = np.pi / BOLTS * (2 * int(rng.integers(BOLTS)) + 1) + rng.uniform(-0.2, 0.2)
     return CODE_CIRCLE * float(np.cos(angle)), CODE_CIRCLE * float(np.sin(angle))
 
 
 def _code(grid: Grid, seed: Seed) -> Map:
-    """A dot-peened square code, other dots on every part: 1 where the needle struck."""
+    """A dot-peened square code, different on every part: 1 at each dot."""
     bits = (stream(seed, 6).random((10, 10)) < 0.5).astype(np.float32)
-    bits[:, 0] = bits[-1, :] = 1  # the L by which a reader finds it
+    bits[:, 0] = bits[-1, :] = 1  # the L-shaped finder pattern
     out = np.array(code_place(seed), np.float32) / np.float32(CODE_CIRCLE)
     cell = np.float32(0.0145)
     along = (grid.x * out[0] + grid.y * out[1] - np.float32(CODE_CIRCLE)) / cell + 5

@@ -1,6 +1,7 @@
-"""Light, bench and camera of the sample: a part's maps become a photo.
+"""Light, background and camera of the sample: a photo from the maps of a part.
 
-Nothing here knows whether a part is good; a defect shows by what it does to the surface alone.
+No function here depends on whether a part is good; a defect is visible only by its effect on the
+surface.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ Box = tuple[int, int, int, int]
 class Photo:
     """``pixels`` (size, size, 3) uint8 RGB; ``box`` (x, y, w, h) in pixels, None for a good part.
 
-    ``quality`` is the JPEG quality that the camera stores it at.
+    ``quality`` is the JPEG quality of the file.
     """
 
     pixels: NDArray[np.uint8]
@@ -31,10 +32,10 @@ class Photo:
 
 @dataclass(frozen=True)
 class Light:
-    """A lamp (``key``), a weaker one elsewhere (``fill``) and the light of the ``room``.
+    """A lamp (``key``), a weaker second lamp (``fill``) and ambient light (``ambient``).
 
-    Azimuths and elevation in radians; ``gloss`` is the sharpness of highlights on turned metal,
-    ``falloff`` how much darker the picture gets away from the lamp, ``tint`` its colour (RGB).
+    Azimuths and elevation are in radians. ``gloss`` is the sharpness of highlights on turned
+    metal, ``falloff`` the loss of brightness away from the lamp, ``tint`` its colour (RGB).
     """
 
     azimuth: float
@@ -42,21 +43,21 @@ class Light:
     key: float
     fill_azimuth: float
     fill: float
-    room: float
+    ambient: float
     gloss: float
     falloff: float
     tint: NDArray[np.float32]
 
 
 def photograph(part: Part, seed: Seed) -> Photo:
-    """One photo of ``part``; ``seed`` decides pose, light, bench and camera, whatever the part."""
+    """Take one photo of ``part``; ``seed`` determines pose, light, background and camera."""
     raster = OVERSAMPLING * part.size
     pose, light = draw_pose(stream(seed, 0), raster), draw_light(stream(seed, 1))
     scene = project(part.seen, part.sound, pose, raster)
     sun, sky = cast_shadows(scene, pose, light.azimuth, light.elevation)
     metal = light_part(scene, pose, light, sun, sky) * scene.cover
     metal += light_walls(scene, pose, light, sky) * scene.side
-    picture = light_bench(stream(seed, 2), light, sun, sky) * (1 - scene.solid)[..., None]
+    picture = light_background(stream(seed, 2), light, sun, sky) * (1 - scene.solid)[..., None]
     picture += metal[..., None]
     picture *= _gradient(light, raster)[..., None] * light.tint
     camera = stream(seed, 3)
@@ -65,7 +66,7 @@ def photograph(part: Part, seed: Seed) -> Photo:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """A lamp somewhere above the bench, never so low that shadows hide the flange."""
+    """Draw a lamp above the background, never so low that shadows hide the flange."""
     azimuth = rng.normal(-2.2, 0.4)
     warm = rng.normal(0, 0.018)
     return Light(
@@ -74,7 +75,7 @@ def draw_light(rng: np.random.Generator) -> Light:
         key=rng.uniform(0.85, 1.05),
         fill_azimuth=azimuth + rng.uniform(2.0, 4.2),
         fill=rng.uniform(0.12, 0.34),
-        room=rng.uniform(0.30, 0.44),
+        ambient=rng.uniform(0.30, 0.44),
         gloss=rng.uniform(40, 85),
         falloff=rng.uniform(0.08, 0.28),
         tint=np.array([1 + warm, 1.0, 1 - warm], np.float32),
@@ -82,17 +83,17 @@ def draw_light(rng: np.random.Generator) -> Light:
 
 
 def light_part(scene: Scene, pose: Pose, light: Light, sun: Map, sky: Map) -> Map:
-    """Light that the top of the part sends to the camera.
+    """The light from the top of the part to the camera.
 
     The casting skin is matt (Lambert). Turned metal is a field of fine rings: it mirrors sharply
     across them and hardly along them, so a highlight fans out from the axis (G. Ward, "Measuring
     and modeling anisotropic reflection", 1992, with no roughness limit across the rings).
     """
     shape = scene.height + scene.relief
-    # in units of height per unit of length; walls steeper than that look all the same
+    # In units of height per unit of length. Steeper walls all look the same.
     east, south = (np.clip(slope, -1.4, 1.4) for slope in _slopes(shape, pose.radius))
     up = 1 / np.sqrt(1 + east * east + south * south)
-    total = scene.albedo * light.room * sky * (0.55 + 0.45 * up)
+    total = scene.albedo * light.ambient * sky * (0.55 + 0.45 * up)
     view = np.array([*pose.tilt, 1.0], np.float32)
     lamps = (
         (_direction(light.azimuth, light.elevation), light.key, sun),
@@ -114,17 +115,17 @@ def light_part(scene: Scene, pose: Pose, light: Light, sun: Map, sky: Map) -> Ma
 
 
 def light_walls(scene: Scene, pose: Pose, light: Light, sky: Map) -> Map:
-    """Light from the walls of the rim and the bores, where the tilt lays them bare."""
+    """The light from the walls of the rim and the bores, where the tilt makes them visible."""
     soft = cv2.GaussianBlur(scene.solid, (0, 0), max(0.02 * pose.radius, 0.6))
     east, south = _slopes(np.asarray(soft, np.float32), pose.radius)
     lamp = _direction(light.azimuth, light.elevation)
     steep = np.hypot(east, south) + np.float32(1e-3)
     facing = np.maximum(-(east * lamp[0] + south * lamp[1]) / steep, 0)
-    return np.asarray(0.3 * (0.7 * light.room * sky + 0.9 * light.key * facing), np.float32)
+    return np.asarray(0.3 * (0.7 * light.ambient * sky + 0.9 * light.key * facing), np.float32)
 
 
-def light_bench(rng: np.random.Generator, light: Light, sun: Map, sky: Map) -> Colour:
-    """A worn, painted bench top: grain, blotches, scuffs and specks of its own each time."""
+def light_background(rng: np.random.Generator, light: Light, sun: Map, sky: Map) -> Colour:
+    """A worn, painted surface with random grain, blotches, scuffs and specks."""
     raster = sun.shape[0]
     warm = rng.normal(0, 0.022)
     paint = rng.uniform(0.30, 0.38) * np.array([1 + warm, 1, 1 - warm], np.float32)
@@ -142,29 +143,29 @@ def light_bench(rng: np.random.Generator, light: Light, sun: Map, sky: Map) -> C
         spot, x, y = _window(rng, raster, 3 * wide)
         top[spot] -= rng.uniform(0.1, 0.4) * np.exp(-(x * x + y * y) / wide**2)
     flat = light.key * float(np.sin(light.elevation)) + 0.7 * light.fill
-    lit = (light.room + flat * sun) * (0.4 + 0.6 * sky)
+    lit = (light.ambient + flat * sun) * (0.4 + 0.6 * sky)
     return np.asarray((top * lit)[..., None] * paint, np.float32)
 
 
 def develop(picture: Colour, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
-    """Lens, sensor and tone curve: linear light to pixels (size, size, 3).
+    """Apply lens, sensor and tone curve: linear light to pixels (size, size, 3).
 
-    Exposure is fixed before the picture is taken: metering would let a defect change it all.
+    The exposure does not depend on the picture. With metering, a defect would change all pixels.
     """
     exposure, blur, noise = rng.uniform((0.9, 0.5, 0.006), (1.08, 0.9, 0.014)).tolist()
     sharp = cv2.GaussianBlur(picture, (0, 0), blur * size / 256 + 0.3)
     light = cv2.resize(sharp, (size, size), interpolation=cv2.INTER_AREA) * np.float32(exposure)
     grey = rng.standard_normal((size, size, 1), dtype=np.float32)
     coloured = rng.standard_normal((size, size, 3), dtype=np.float32)
-    # photons arrive at random: the noise grows with the root of the light
+    # Shot noise: it grows with the square root of the light.
     light += noise * np.sqrt(light + 0.02) * (0.8 * grey + 0.4 * coloured)
     light = np.maximum(light, 0)
-    light /= np.cbrt(1 + light**3)  # highlights roll off instead of clipping
+    light /= np.cbrt(1 + light**3)  # highlights are compressed instead of clipped
     return np.rint(255 * light ** np.float32(1 / 2.2)).astype(np.uint8)
 
 
 def _gradient(light: Light, raster: int) -> Map:
-    """Brighter towards the lamp, darker in the corners."""
+    """A brightness gradient towards the lamp, with darker corners."""
     axis = (np.arange(raster, dtype=np.float32) + 0.5) / raster - np.float32(0.5)
     x, y = axis[None, :], axis[:, None]
     lamp = _direction(light.azimuth, 0)
@@ -173,7 +174,7 @@ def _gradient(light: Light, raster: int) -> Map:
 
 
 def _slopes(shape: Map, radius: float) -> tuple[Map, Map]:
-    """How steeply ``shape`` rises to the east and to the south, per unit of length."""
+    """The slopes of ``shape`` to the east and to the south, per unit of length."""
     east = cv2.Sobel(shape, -1, 1, 0, ksize=1, scale=radius / 2)
     south = cv2.Sobel(shape, -1, 0, 1, ksize=1, scale=radius / 2)
     return np.asarray(east, np.float32), np.asarray(south, np.float32)
@@ -187,7 +188,7 @@ def _direction(azimuth: float, elevation: float) -> NDArray[np.float32]:
 def _window(
     rng: np.random.Generator, raster: int, reach: float
 ) -> tuple[tuple[slice, slice], Map, Map]:
-    """Somewhere on the bench: the slices within ``reach``, and x and y from its middle."""
+    """A random window of the background: its slices, and x and y from its centre."""
     middle = rng.uniform(0, 1, 2)
     first = np.maximum(np.floor((middle - reach) * raster), 0).astype(int)
     last = np.minimum(np.ceil((middle + reach) * raster), raster).astype(int)
@@ -196,7 +197,7 @@ def _window(
 
 
 def _box(mark: Map, scene: Scene, size: int) -> Box:
-    """What holds all of ``mark`` in the photo, with room for the lens and the lit edges."""
+    """The bounding box of ``mark`` in the photo, with a margin for the lens and the lit edges."""
     there = cv2.remap(mark, scene.columns, scene.rows, cv2.INTER_LINEAR) > 0.01
     pad = 1 + size // 256
     spans = []

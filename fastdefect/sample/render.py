@@ -1,12 +1,13 @@
-"""The bundled sample: rendered photos of a machined casting, good ones and defective ones.
+"""The bundled sample: rendered photos of a machined casting, good and defective.
 
-``render_sample`` writes a folder that ``fit`` reads; ``render_part`` and ``photograph`` are what
-it is made of. The files are the same to the byte for the same arguments and the same versions of
-numpy and OpenCV on the same kind of machine. No part depends on how many others there are: with
-all else equal, a larger sample holds every whole part of a smaller one.
+``render_sample`` writes a folder that ``fit`` reads, with ``render_part`` and ``photograph``. The
+files are identical to the byte for the same arguments and the same versions of numpy and OpenCV
+on the same kind of machine. A part does not depend on the number of parts: with all else equal, a
+larger sample contains every complete part of a smaller one.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -31,6 +32,7 @@ __all__ = [
     "Defect",
     "Part",
     "Photo",
+    "SampleSettings",
     "photograph",
     "render_part",
     "render_sample",
@@ -39,112 +41,131 @@ __all__ = [
 COLUMNS = ("path", "label", "part", "defect", "difficulty", "x", "y", "w", "h")
 Row = dict[str, str | int]
 
-_SMALLEST = 32  # pixels; below that a bolt hole is a pixel
-_GRADES_IN_TURN = (1, 2, 1, 3, 1, 2)  # of the defects of one type
-# Which generator draws what; a part's number or a block's follows.
+_SMALLEST = 32  # pixels; below that a bolt hole has the size of a pixel
+_GRADES_IN_TURN = (1, 2, 1, 3, 1, 2)  # the difficulties of the defects of one type
+# The keys of the generators; the number of a part or block follows.
 _NAMES, _KINDS, _GRADES, _PARTS, _PHOTOS = range(5)
+
+
+@dataclass(frozen=True)
+class SampleSettings:
+    """What a sample contains.
+
+    ``n`` is the number of photos and ``size`` the side of a photo in pixels. ``defective`` is
+    the share of parts with a defect, between 0 and 1; both classes are always present.
+    ``difficulty`` applies to all defects (1 obvious, 2 plain, 3 faint); None mixes the three.
+    """
+
+    n: int
+    seed: int
+    size: int = 256
+    photos_per_part: int = 3
+    defective: float = 0.5
+    difficulty: int | None = None
+
+    @property
+    def parts(self) -> int:
+        """The number of parts. The last part may have fewer photos than the others."""
+        return -(-self.n // self.photos_per_part)
+
+    def photos_of(self, k: int) -> int:
+        """The number of photos of part ``k``, from 0."""
+        return min(self.photos_per_part, self.n - k * self.photos_per_part)
 
 
 def render_sample(
     folder: Path,
-    *,
-    n: int,
-    seed: int,
-    size: int = 256,
-    photos_per_part: int = 3,
-    defective: float = 0.5,
-    difficulty: int | None = None,
+    settings: SampleSettings,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Render ``n`` photos of ``size`` pixels a side into ``folder/photos``; return the labels' CSV.
+    """Render a sample into ``folder/photos`` and return the path of its CSV of labels.
 
-    ``defective`` is the share of parts with a defect, between 0 and 1; both classes are always
-    there. ``difficulty`` makes all defects alike (1 obvious, 2 plain, 3 faint), None mixes them.
-    ``on_progress`` is told the photos done and the photos in all. The CSV has the ``COLUMNS``, a
-    row a photo sorted by path, and the defect's box in pixels; it is written last, so a folder
-    without it is not complete.
+    ``on_progress`` receives the number of finished photos and the number of all photos. The CSV
+    has the ``COLUMNS``: one row per photo, sorted by path, with the box of the defect in pixels.
+    It is written last, so a folder without it is incomplete.
 
-    Raises UsageError for an argument out of its range and DataError for a folder that holds
-    anything.
+    Raises ``UsageError`` for a setting out of its range and ``DataError`` for a folder that is
+    not empty.
     """
-    _check(n, seed, size, photos_per_part, defective, difficulty)
+    _check(settings)
     photos = _prepare(folder)
-    parts = -(-n // photos_per_part)
-    names = _names(seed, parts)
+    seed, names = settings.seed, _names(settings.seed, settings.parts)
     rows: list[Row] = []
-    # in the order of the names, which tells nothing, as would the files' times otherwise
-    for k in sorted(range(parts), key=names.__getitem__):
-        defect = _defect_of(seed, k, defective, difficulty)
-        part = render_part(
-            np.random.SeedSequence(seed, spawn_key=(_PARTS, k)), size=size, defect=defect
-        )
-        for j in range(min(photos_per_part, n - k * photos_per_part)):
+    # Sorted by name, so that the modification times of the files do not reveal the classes.
+    for k in sorted(range(settings.parts), key=names.__getitem__):
+        defect = _defect_of(settings, k)
+        part_seed = np.random.SeedSequence(seed, spawn_key=(_PARTS, k))
+        part = render_part(part_seed, size=settings.size, defect=defect)
+        for j in range(settings.photos_of(k)):
             photo = photograph(part, np.random.SeedSequence(seed, spawn_key=(_PHOTOS, k, j)))
             path = photos / f"{names[k]}-{j + 1}.jpg"
             path.write_bytes(_jpeg(photo))
             rows.append(_row(f"{photos.name}/{path.name}", names[k], defect, photo))
             if on_progress is not None:
-                on_progress(len(rows), n)
+                on_progress(len(rows), settings.n)
     labels = folder / "labels.csv"
     write_csv(labels, sorted(rows, key=lambda row: str(row["path"])), COLUMNS)
     return labels
 
 
-def _check(
-    n: int, seed: int, size: int, photos_per_part: int, defective: float, difficulty: int | None
-) -> None:
-    if photos_per_part < 1:
-        raise UsageError(f"Expected at least 1 photo per part, but got {photos_per_part}.")
-    if n <= photos_per_part:
+def _check(settings: SampleSettings) -> None:
+    per_part, least = settings.photos_per_part, settings.photos_per_part + 1
+    if per_part < 1:
+        raise UsageError(f"Expected at least 1 photo per part, but got {per_part}.")
+    if settings.n < least:
         raise UsageError(
-            f"Expected at least {photos_per_part + 1} photos, but got {n}: a good and a defective "
-            f"part are needed, and each is photographed {photos_per_part} times.",
-            "Ask for more photos, or for fewer of each part.",
+            f"Expected at least {least} photos, but got {settings.n}: the sample needs one good "
+            f"and one defective part, and {per_part} photos per part.",
+            "Increase the number of photos, or reduce the number of photos per part.",
         )
-    if seed < 0:
-        raise UsageError(f"Expected a seed of 0 or more, but got {seed}.")
-    if size < _SMALLEST:
-        raise UsageError(f"Expected photos of at least {_SMALLEST} pixels a side, but got {size}.")
-    if not 0 < defective < 1:
+    if settings.seed < 0:
+        raise UsageError(f"Expected a seed of 0 or more, but got {settings.seed}.")
+    if settings.size < _SMALLEST:
         raise UsageError(
-            f"Expected a share of defective parts between 0 and 1, but got {defective}."
+            f"Expected photos of at least {_SMALLEST} pixels a side, but got {settings.size}."
         )
-    if difficulty is not None and difficulty not in DIFFICULTIES:
-        raise UsageError(f"Expected a difficulty of 1, 2 or 3, but got {difficulty}.")
+    if not 0 < settings.defective < 1:
+        raise UsageError(
+            "Expected a share of defective parts greater than 0 and less than 1, but got "
+            f"{settings.defective}."
+        )
+    if settings.difficulty is not None and settings.difficulty not in DIFFICULTIES:
+        raise UsageError(f"Expected a difficulty of 1, 2 or 3, but got {settings.difficulty}.")
 
 
 def _prepare(folder: Path) -> Path:
-    """The folder for the photos, made inside ``folder``, which must be new or empty."""
+    """Create the folder for the photos inside ``folder``, which must be new or empty."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"Expected a folder for the sample, but {folder} is a file.")
     if folder.is_dir() and any(folder.iterdir()):
         raise DataError(
-            f"Expected a new or empty folder for the sample, but {folder} holds something already.",
-            "Name another folder, or empty this one first.",
+            f"Expected a new or empty folder for the sample, but {folder} is not empty.",
+            "Choose another folder, or empty this one first.",
         )
     photos = folder / "photos"
     try:
         photos.mkdir(parents=True)
     except OSError as error:
         raise DataError(
-            f"Can't make the folder {photos}: {error.strerror}.", "Name a folder you can write to."
+            f"Cannot create the folder {photos}: {error.strerror}.", "Choose a writable folder."
         ) from error
     return photos
 
 
 def _names(seed: int, parts: int) -> list[str]:
-    """Serial numbers without an order: what number a part has says nothing about it."""
+    """Shuffled serial numbers: the number of a part contains no information about it."""
     digits = max(4, len(str(parts - 1)))
     shuffled = stream(seed, _NAMES).permutation(10**digits)[:parts]
     return [f"part-{serial:0{digits}d}" for serial in shuffled]
 
 
-def _defect_of(seed: int, k: int, share: float, difficulty: int | None) -> Defect | None:
-    """What is wrong with part ``k``.
+def _defect_of(settings: SampleSettings, k: int) -> Defect | None:
+    """The defect of part ``k``, or None for a good part.
 
-    Six defects in a row are of all six types, three obvious, two plain and one faint; which type
-    is the faint one changes from six to six.
+    Six defects in a row cover all six types: three obvious, two plain and one faint. The type
+    that is faint changes from one six to the next.
     """
+    seed, share = settings.seed, settings.defective
     before = _defects_among(k, share)
     if _defects_among(k + 1, share) == before:
         return None
@@ -152,11 +173,11 @@ def _defect_of(seed: int, k: int, share: float, difficulty: int | None) -> Defec
     kind = stream(seed, _KINDS, turn).permutation(len(DEFECTS))[place]
     start = stream(seed, _GRADES).permutation(len(_GRADES_IN_TURN))[kind]
     grade = _GRADES_IN_TURN[(start + turn) % len(_GRADES_IN_TURN)]
-    return Defect(DEFECTS[kind], difficulty or grade)
+    return Defect(DEFECTS[kind], settings.difficulty or grade)
 
 
 def _defects_among(parts: int, share: float) -> int:
-    """How many of the first ``parts`` are defective: ``share``, and of two parts always one."""
+    """The number of defective parts among the first ``parts``: ``share``, and 1 of 2 parts."""
     return max(min(max(int(share * parts + 0.5), 1), parts - 1), 0)
 
 

@@ -1,4 +1,4 @@
-"""Where a part of the sample lies in the picture: pose, projection and shadows."""
+"""The geometry of a photo of the sample: pose, projection and shadows."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ import numpy as np
 from fastdefect.aliases import Floats
 from fastdefect.sample.part import BASE, REACH, Map, Surface, soft_step
 
-_HIGHEST = 0.06  # hub and collar stand this far above the flange
+_HIGHEST = 0.06  # height of hub and collar above the flange
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the part lies: centre and outer radius in pixels of the raster, turn in radians.
+    """The pose of the part: centre and outer radius in pixels of the raster, rotation in radians.
 
-    ``tilt`` is how far (x, y) a point one unit higher moves in the picture: the camera never
-    stands exactly above the bench.
+    ``tilt`` is the shift (x, y) in the picture of a point one unit higher, because the camera is
+    not exactly above the background.
     """
 
     centre: tuple[float, float]
@@ -25,7 +25,7 @@ class Pose:
     tilt: tuple[float, float]
 
     def matrix(self) -> Floats:
-        """Part to raster, (2, 2): turned, foreshortened along the tilt, scaled; never mirrored."""
+        """Part to raster, (2, 2): rotated, foreshortened along the tilt, scaled; never mirrored."""
         slant = float(np.hypot(*self.tilt))
         along = np.array(self.tilt) / max(slant, 1e-9)
         shrink = 1 / np.hypot(1, slant) - 1
@@ -37,11 +37,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class Scene:
-    """A part as the camera finds it: maps of the raster's shape, float32.
+    """A part in the view of the camera: maps of the raster's shape, float32.
 
-    ``height`` is the sound part's shape on the bench, ``cover`` what is seen of its top, ``side``
-    the walls that the tilt lays bare, ``solid`` both; ``east`` and ``south`` point away from the
-    axis. ``columns`` and ``rows`` say which texel of the part's maps each pixel shows.
+    ``height`` is the shape of the defect-free part on the background, ``cover`` its visible top,
+    ``side`` the walls that the tilt makes visible, ``solid`` both. ``east`` and ``south`` point
+    away from the axis. ``columns`` and ``rows`` are the coordinates in the part's maps of each
+    pixel.
     """
 
     height: Map
@@ -58,10 +59,10 @@ class Scene:
 
 
 def draw_pose(rng: np.random.Generator, raster: int) -> Pose:
-    """Any turn; size and place such that all of the part, a burr included, is in the picture."""
+    """Draw any rotation, and size and position so that the whole part, with a burr, is visible."""
     radius = rng.uniform(0.375, 0.41)
-    room = 0.485 - 1.13 * radius
-    x, y = rng.uniform(-room, room, 2)
+    margin = 0.485 - 1.13 * radius
+    x, y = rng.uniform(-margin, margin, 2)
     slant, towards = np.tan(rng.uniform(0.02, 0.22)), rng.uniform(0, 2 * np.pi)
     return Pose(
         centre=((0.5 + x) * raster, (0.5 + y) * raster),
@@ -72,7 +73,7 @@ def draw_pose(rng: np.random.Generator, raster: int) -> Pose:
 
 
 class _Texels:
-    """From pixels of the raster to texels of a part's maps, for a height above the flange."""
+    """Maps pixels of the raster to texels of the part's maps, for a height above the flange."""
 
     def __init__(self, pose: Pose, raster: int, size: int) -> None:
         axis = np.arange(raster, dtype=np.float32) + np.float32(0.5)
@@ -91,10 +92,10 @@ class _Texels:
 
 
 def project(seen: Surface, sound: Surface, pose: Pose, raster: int) -> Scene:
-    """The part in a picture of (raster, raster) points."""
+    """Project the part into a picture of (raster, raster) points."""
     texels = _Texels(pose, raster, seen.height.shape[0])
-    # What is seen at a pixel depends on how high it lies, and the other way round; three rounds
-    # are enough for the slopes of this part.
+    # The texel of a pixel depends on its height, and the height on the texel. Three iterations are
+    # enough for the slopes of this part.
     height: Map = np.zeros_like(texels.x)
     for _ in range(3):
         columns, rows = texels.at(height)
@@ -103,7 +104,8 @@ def project(seen: Surface, sound: Surface, pose: Pose, raster: int) -> Scene:
         _look_up(part, columns, rows, border=cv2.BORDER_CONSTANT)
         for part in (seen.relief, seen.albedo, seen.gloss, seen.cover)
     )
-    # The body is its outline, pulled up from the bench: the bench shows where no layer hides it.
+    # The body is its outline, extruded from the background, which is visible where no layer hides
+    # it.
     body = np.zeros_like(cover)
     for level in np.linspace(-0.03, BASE, 6, dtype=np.float32):
         layer = _look_up(sound.cover, *texels.at(level), border=cv2.BORDER_CONSTANT)
@@ -131,10 +133,10 @@ def _look_up(part: Map, columns: Map, rows: Map, border: int = cv2.BORDER_REPLIC
 
 
 def cast_shadows(scene: Scene, pose: Pose, azimuth: float, elevation: float) -> tuple[Map, Map]:
-    """``(sun, sky)``: how much of the lamp and of the room each pixel sees, 0 to 1.
+    """``(sun, sky)``: the visible share of the lamp and of the ambient light at each pixel, 0 to 1.
 
-    The lamp stands at ``azimuth`` and ``elevation``, radians. A point is in shadow where the
-    height map rises above the ray to the lamp. Computed at half the raster: shadows are soft.
+    The lamp is at ``azimuth`` and ``elevation``, radians. A point is in shadow if the height map
+    rises above the ray to the lamp. Computed at half the raster, because shadows are soft.
     """
     raster = scene.height.shape[0]
     height = cv2.resize(scene.height, (raster // 2, raster // 2), interpolation=cv2.INTER_AREA)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from fastai.data.core import DataLoaders
 
-from fastdefect.data.loaders import Preprocessing, build_loaders
+from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.reading.manifest import Manifest, Photo
 from fastdefect.data.store import PhotoStore
 from helpers.manifests import FACTS
@@ -68,10 +68,8 @@ def made_loaders(
         "classes": manifest.classes,
         "preprocessing": PREPROCESSING,
         "augment": "none",
-        "balanced": False,
         "batch_size": 4,
-        "workers": 0,
         "seed": 1,
         "device": CPU,
     }
-    return build_loaders(manifest, store, train, valid, **{**options, **changes})
+    return build_loaders(manifest, store, train, valid, LoaderOptions(**{**options, **changes}))

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from helpers.cli import invoke
 
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 N_PARTS, PER_PART = 14, 3
 
@@ -19,7 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders of 14 parts, the parts' names lost; with a copy, a mirror and a wreck."""
     root = tmp_path_factory.mktemp("audit")
     labels = render_sample(
-        root / "sample", n=N_PARTS * PER_PART, seed=5, size=160, photos_per_part=PER_PART
+        root / "sample",
+        SampleSettings(n=N_PARTS * PER_PART, seed=5, size=160, photos_per_part=PER_PART),
     )
     data = root / "data"
     with labels.open(encoding="utf-8", newline="") as file:

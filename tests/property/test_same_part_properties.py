@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
-from fastdefect.data.parts.search import Link, _agree, find_same_parts
+from fastdefect.data.parts.search import Link, _merge_groups, find_same_parts
 
 Links = dict[tuple[int, int], Link]
 
 
 @st.composite
 def evidences(draw) -> tuple[int, Links, set[int]]:
-    """Some photos, what is known of some pairs (no two alike) and who had room."""
+    """Some photos, what is known of some pairs (no two alike) and who had capacity."""
     n = draw(st.integers(1, 9))
     pairs = [(a, b) for a in range(n) for b in range(a + 1, n)]
     known = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
@@ -38,8 +38,8 @@ def partition(group) -> set[frozenset[int]]:
 @settings(max_examples=300, deadline=None)
 @given(evidences())
 def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case):
-    n, links, room = case
-    for group in partition(_agree(links, range(n), range(n), room)):
+    n, links, capacity = case
+    for group in partition(_merge_groups(links, range(n), range(n), capacity)):
         reached = {min(group)}
         for _ in group:
             for (a, b), link in links.items():
@@ -51,34 +51,34 @@ def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case):
 @settings(max_examples=300, deadline=None)
 @given(evidences())
 def test_a_photo_that_no_link_speaks_for_stays_alone(case):
-    n, links, room = case
+    n, links, capacity = case
     liked = {i for pair, link in links.items() if link.evidence > 0 for i in pair}
-    groups = partition(_agree(links, range(n), range(n), room))
+    groups = partition(_merge_groups(links, range(n), range(n), capacity))
     assert {frozenset({i}) for i in set(range(n)) - liked} <= groups
 
 
 @settings(max_examples=300, deadline=None)
 @given(evidences(), st.randoms(use_true_random=False))
 def test_the_photos_order_doesnt_matter(case, random):
-    n, links, room = case
+    n, links, capacity = case
     place = list(range(n))
     random.shuffle(place)
     moved_links = {}
     for (a, b), link in links.items():
         one, other = sorted((place[a], place[b]))
         moved_links[one, other] = Link(one, other, link.evidence, False, False)
-    groups = partition(_agree(links, range(n), range(n), room))
-    after = partition(_agree(moved_links, range(n), range(n), {place[i] for i in room}))
+    groups = partition(_merge_groups(links, range(n), range(n), capacity))
+    after = partition(_merge_groups(moved_links, range(n), range(n), {place[i] for i in capacity}))
     assert after == {frozenset(place[i] for i in group) for group in groups}
 
 
 @settings(max_examples=300, deadline=None)
 @given(evidences(), st.integers(1, 3))
 def test_groups_that_are_given_are_never_split(case, apart):
-    n, links, room = case
+    n, links, capacity = case
     given_groups = [i % apart for i in range(n)]
-    speakers = [i for i in range(n) if i < apart]
-    after = partition(_agree(links, given_groups, speakers, room))
+    representatives = [i for i in range(n) if i < apart]
+    after = partition(_merge_groups(links, given_groups, representatives, capacity))
     for group in partition(given_groups):
         assert any(group <= larger for larger in after)
 

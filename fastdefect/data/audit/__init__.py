@@ -1,1 +1,1 @@
-"""Can the photos be trusted? Each check, and the look at each photo that they share."""
+"""The audit of the photos: its checks and the measurements that they share."""

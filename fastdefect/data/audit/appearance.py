@@ -1,4 +1,4 @@
-"""One look at a decoded photo: how bright, how sharp, and a thumbnail of it."""
+"""Measurements of a decoded photo: brightness, sharpness, and a thumbnail."""
 
 from dataclasses import dataclass
 
@@ -9,22 +9,23 @@ from numpy.typing import NDArray
 from fastdefect.data.reading.images import fit_to
 
 THUMBNAIL = 64  # pixels a side
-BLACK, WHITE = 8, 247  # luma up to which a pixel is as good as black, from which as white
+BLACK, WHITE = 8, 247  # maximum luma of a black pixel, minimum luma of a white one
 
-# Sharpness is measured on a copy of as many pixels as a square of that side has.
+# Sharpness is measured on a copy with as many pixels as a square of this side.
 _COPY = 256
 _REBLUR = 1.5  # sigma in pixels of the copy
-_EDGES = 0.2  # share of the pixels, those with the steepest slopes, that are measured
+_EDGES = 0.2  # share of the pixels that is measured: those with the steepest slopes
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """Brightness and contrast are mean and standard deviation of the luma, 0..255.
+    """Measurements of one photo.
 
-    ``dark`` and ``bright`` are the shares of pixels that are as good as black or white;
-    ``sharpness`` is explained at ``look_at``; ``colour`` is the mean distance of the channels
-    from grey (0 for a grey photo stored as RGB). ``thumbnail`` is the whole photo squeezed to
-    (64, 64, 3) uint8 RGB by area averages.
+    ``brightness`` and ``contrast`` are mean and standard deviation of the luma, 0..255. ``dark``
+    and ``bright`` are the shares of nearly black and nearly white pixels. ``sharpness`` is
+    defined in ``measure_appearance``. ``colour`` is the mean distance of the channels from grey
+    (0 for a grey photo stored as RGB). ``thumbnail`` is the whole photo scaled to (64, 64, 3)
+    uint8 RGB by area averages.
     """
 
     brightness: float
@@ -36,19 +37,19 @@ class Appearance:
     thumbnail: NDArray[np.uint8]
 
 
-def look_at(image: NDArray[np.uint8]) -> Appearance:
-    """What ``image``, (height, width, 3) uint8 RGB, looks like.
+def measure_appearance(image: NDArray[np.uint8]) -> Appearance:
+    """Measure the appearance of ``image``, (height, width, 3) uint8 RGB.
 
-    ``sharpness`` is how many times more energy the slopes at edges have than after one more
-    blur: 1 where that blur changes nothing any more, below 2 for a soft photo, 3 or 4 for a
-    crisp or grainy one. The idea is that of S. Zhuo and T. Sim, "Defocus map estimation from
-    a single image" (Pattern Recognition, 2011): at a step that a lens has blurred with sigma
-    s, a further blur of sigma r divides the squared slope by (s^2 + r^2) / s^2 in the middle
-    and, as it makes the edge as much wider, by the root of that over the whole edge. So s is
-    r / sqrt(sharpness^2 - 1), with r = 1.5 pixels. A ratio cancels brightness and contrast;
-    edges stand out of noise; and larger photos are first averaged down to 256 by 256 pixels
-    or as many, so that size hardly counts. What a photo shows does count: compare only photos
-    of the same kind.
+    ``sharpness`` is the ratio of the energy of the slopes at edges before and after one more
+    blur: 1 if that blur changes nothing, below 2 for a soft photo, 3 or 4 for a crisp or grainy
+    one. The idea is that of S. Zhuo and T. Sim, "Defocus map estimation from a single image"
+    (Pattern Recognition, 2011): at a step that a lens has blurred with sigma s, a further blur of
+    sigma r divides the squared slope by (s^2 + r^2) / s^2 in the middle and, because the edge
+    becomes wider by the same factor, by the square root of that over the whole edge. So s is r /
+    sqrt(sharpness^2 - 1), with r = 1.5 pixels. The ratio cancels brightness and contrast. Only
+    edges are measured, because they stand out of noise. Larger photos are first averaged down to
+    256 by 256 pixels or as many, so that size has little effect. The content of a photo does have
+    an effect: compare only photos of the same kind.
     """
     luma = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     mean, deviation = cv2.meanStdDev(luma)
@@ -67,16 +68,16 @@ def look_at(image: NDArray[np.uint8]) -> Appearance:
 
 
 def _sharpness(luma: NDArray[np.uint8]) -> float:
-    """See ``look_at``; 1 for a photo without any slope."""
+    """See ``measure_appearance``; 1 for a photo without any slope."""
     height, width = luma.shape
     scale = _COPY / np.sqrt(height * width)
-    if scale < 1:  # never up: that would call a small photo blurred
+    if scale < 1:  # never up, because a small photo would then appear blurred
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.uint8)
     light = luma.astype(np.float32)
     crisp = _squared_slope(light)
     soft = _squared_slope(np.asarray(cv2.GaussianBlur(light, (0, 0), _REBLUR), np.float32))
-    # The blurred copy says where the edges are: noise is gone from it.
+    # The blurred copy, which is free of noise, locates the edges.
     place = int((1 - _EDGES) * soft.size)
     edges = soft >= np.partition(soft, place, axis=None)[place]
     remains = float(soft[edges].sum())
@@ -84,7 +85,7 @@ def _sharpness(luma: NDArray[np.uint8]) -> float:
 
 
 def _squared_slope(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(height, width): the square of how steeply the light rises, per pixel."""
+    """(height, width): the squared slope of the brightness per pixel."""
     east = cv2.Sobel(light, cv2.CV_32F, 1, 0, scale=1 / 8)
     south = cv2.Sobel(light, cv2.CV_32F, 0, 1, scale=1 / 8)
     return np.asarray(east * east + south * south, np.float32)

@@ -1,4 +1,4 @@
-"""Can this data be trusted? Everything that is found out about photos before any training."""
+"""The audit: all checks of the photos before a training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from fastdefect.data.photos import Manifest
 
 @dataclass(frozen=True)
 class Audit:
-    """The photos and all that was found: ``findings``, gravest first.
+    """The photos and the results of the audit: ``findings``, most severe first.
 
-    ``parts`` names the part of every photo of the manifest and ``looks`` says how each looks;
-    ``links`` are pairs of photos (indices) that a search found to show one part.
+    ``parts`` names the part of every photo of the manifest, and ``looks`` is the appearance of
+    each. ``links`` are pairs of photos (indices) that a search assigned to the same part.
     """
 
     manifest: Manifest
@@ -37,7 +37,7 @@ def audit_photos(
     *,
     seed: int,
 ) -> Audit:
-    """Check files, labels, repeats, leaks and shortcuts. The same for the same seed."""
+    """Check files, labels, repeats, leaks and shortcuts. Deterministic for a given seed."""
     photos = manifest.photos
     probes = probe_shortcuts(photos, looks, parts, manifest.classes, seed=seed)
     findings = [

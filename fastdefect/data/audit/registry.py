@@ -1,4 +1,4 @@
-"""Every check that there is. Each is declared beside its code; this is where they are collected."""
+"""The collection of all checks. Each check is declared beside its code."""
 
 from collections.abc import Iterable
 from types import ModuleType
@@ -15,7 +15,7 @@ _MODULES = (
 
 
 def collect_checks(modules: Iterable[ModuleType]) -> dict[str, Check]:
-    """The checks that are names in ``modules``, by kind, in the order of their ranks.
+    """The checks in the namespaces of ``modules``, by kind, in the order of their ranks.
 
     Raises ``ValueError`` if two checks share a kind.
     """

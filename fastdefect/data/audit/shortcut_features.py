@@ -1,8 +1,8 @@
-"""What a photo shows beside the part: tables of numbers for the shortcut probe.
+"""Features of a photo apart from the part: one table per aspect, for the shortcut probes.
 
-Each aspect is one small table with a row a photo. It is declared once, at the end of this file,
-with what is to be known of it and done about it. No pixel beyond the outer ``RING`` or ``CORNER``
-of the thumbnail enters the tables of border and corners.
+Each aspect is a small table of numbers with one row per photo. It is declared once, at the end of
+this file, with a note and an advice. The tables of border and corners use only the pixels of the
+outer ``RING`` or ``CORNER`` of the thumbnail.
 """
 
 import re
@@ -25,17 +25,17 @@ _BLOCKS = THUMBNAIL // RING  # along a side
 _OUTER = np.pad(np.zeros((_BLOCKS - 2, _BLOCKS - 2), bool), 1, constant_values=True)
 _INNER = np.pad(np.ones((_BLOCKS - 6, _BLOCKS - 6), bool), 3)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-_DARKEST = 8.0  # texture of a black patch is noise
-_MOST_TERMS = 200  # pieces of names
+_DARKEST = 8.0  # the texture of a black patch is noise
+_MOST_TERMS = 200  # n-grams of names
 _MOST_CAMERAS = 16
 _MOST_NUMBERS = 4  # in a name
 _DIGITS = re.compile("[0-9]+")
-_ONE_SERIES = 0.95  # the share of photos that must be numbered in one series
+_ONE_SERIES = 0.95  # minimum share of photos numbered in one series
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is measured; ``thumbnails`` (n, 64, 64, 3) are those of ``looks``."""
+class _Input:
+    """The input of the aspects; ``thumbnails`` (n, 64, 64, 3) are those of ``looks``."""
 
     photos: Sequence[Photo]
     looks: Sequence[Appearance]
@@ -44,17 +44,17 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Aspect:
-    """Something beside the part by which the class may be told; each gets a probe of its own.
+    """A property apart from the part that may reveal the class; each aspect has its own probe.
 
-    ``what`` says in words what ``measure`` finds: a table (n_photos, n_columns), or None where
-    the photos have no such thing. ``limit`` is the gravest that a finding on it may be, ``note``
-    what to bear in mind, ``advice`` what to do. What lies on the ``surface`` of the photo is the
-    part itself where the part fills the photo.
+    ``what`` describes what ``measure`` returns: a table (n_photos, n_columns), or None if the
+    photos do not have the property. ``limit`` is the highest severity of a finding on it.
+    ``note`` and ``advice`` are added to the message of the finding. An aspect of the ``surface``
+    belongs to the part itself where the part fills the photo.
     """
 
     name: str
     what: str
-    measure: Callable[[_Seen], Floats | None]
+    measure: Callable[[_Input], Floats | None]
     limit: Severity = "error"
     note: str = ""
     advice: str = ""
@@ -62,22 +62,21 @@ class Aspect:
 
 
 def tables_of(photos: Sequence[Photo], looks: Sequence[Appearance]) -> dict[str, Floats]:
-    """The table (n_photos, n_columns) of each aspect that the photos have, by its name.
+    """The table (n_photos, n_columns) of each available aspect, by its name.
 
-    All values are finite; columns that are the same for all photos are left out, so that
-    there may be none.
+    All values are finite. Constant columns are removed, so that a table may have no columns.
     """
-    seen = _Seen(photos, looks, np.stack([look.thumbnail for look in looks]))
-    found = {name: aspect.measure(seen) for name, aspect in ASPECTS.items()}
+    measured = _Input(photos, looks, np.stack([look.thumbnail for look in looks]))
+    found = {name: aspect.measure(measured) for name, aspect in ASPECTS.items()}
     return {name: _varying(table) for name, table in found.items() if table is not None}
 
 
 def ring_and_interior(looks: Sequence[Appearance], seed: int) -> tuple[Floats, Floats]:
-    """How strong the texture of each photo is in its border, and of as many blocks inside it.
+    """The strength of the texture in the border of each photo, and in as many blocks inside it.
 
-    Two tables (n, n_columns) that can't be told apart where one surface fills the photo: they
-    hold quantiles over blocks. Texture is contrast over brightness, after a smooth surface has
-    been taken off: neither a lamp at one side nor a dark edge of the lens makes a difference.
+    The two tables (n, n_columns) contain quantiles over blocks. They cannot be distinguished if
+    one surface fills the photo. Texture is contrast divided by brightness, after a smooth surface
+    is subtracted, so that neither a lamp at one side nor the vignette of a lens has an effect.
     """
     luma = _luma(looks)
     flat = luma.reshape(len(luma), -1)
@@ -97,12 +96,12 @@ def ring_and_interior(looks: Sequence[Appearance], seed: int) -> tuple[Floats, F
 
 
 def _luma(looks: Sequence[Appearance]) -> NDArray[np.float32]:
-    """(n, 64, 64), photo by photo: all channels of all photos as floats would take much room."""
+    """(n, 64, 64), photo by photo: all channels of all photos as floats need much memory."""
     return np.stack([look.thumbnail @ _LUMA for look in looks])
 
 
 def _border(thumbnails: NDArray[np.uint8], luma: NDArray[np.float32]) -> Floats:
-    """Light along the border, wherever it is (quantiles) and where (16 stretches)."""
+    """The brightness along the border, as quantiles and at 16 positions."""
     blocks = _blocks(luma)
     mean, texture = blocks.mean(axis=-1), blocks.std(axis=-1)
     columns = [
@@ -117,7 +116,7 @@ def _border(thumbnails: NDArray[np.uint8], luma: NDArray[np.float32]) -> Floats:
 
 
 def _corners(thumbnails: NDArray[np.uint8]) -> Floats:
-    """Of each corner the light of its quarters, its contrast and its tint."""
+    """The brightness of the quarters, the contrast and the tint of each corner."""
     columns: list[Floats] = []
     for rows in (slice(CORNER), slice(-CORNER, None)):
         for at in (slice(CORNER), slice(-CORNER, None)):
@@ -129,7 +128,7 @@ def _corners(thumbnails: NDArray[np.uint8]) -> Floats:
 
 
 def _rounded(table: Floats) -> Floats:
-    """Without the last digits of float32, which by their ranks would weigh like any other."""
+    """Remove the last digits of float32, whose ranks would count like any others."""
     return table.astype(np.float64).round(3)
 
 
@@ -139,7 +138,7 @@ def _light(looks: Sequence[Appearance], thumbnails: NDArray[np.uint8]) -> Floats
 
 
 def _tint(pixels: NDArray[np.uint8]) -> Floats:
-    """(n, height, width, 3) to (n, 2): how much redder and bluer than green."""
+    """(n, height, width, 3) to (n, 2): the excess of red and of blue over green."""
     red, green, blue = np.moveaxis(pixels.mean(axis=(1, 2)), 1, 0)
     return np.stack([red - green, blue - green], axis=1)
 
@@ -184,7 +183,7 @@ def _time(photos: Sequence[Photo]) -> Floats:
 
 
 def _with_gaps(values: Sequence[float | None]) -> Floats:
-    """The values and whether there are any; a gap, or what is no number, holds the median."""
+    """The values, and whether each is available; a missing or invalid value is the median."""
     column = np.array([np.nan if value is None else value for value in values], np.float64)
     known = np.isfinite(column)
     column[~known] = np.median(column[known]) if known.any() else 0.0
@@ -210,20 +209,20 @@ def _stem(photo: Photo) -> str:
 
 
 def _names(photos: Sequence[Photo]) -> Floats:
-    """Which of the most frequent pieces of one to three letters each name has, and its length."""
+    """The most frequent n-grams of one to three letters in each name, and its length."""
     stems = [_stem(photo) for photo in photos]
-    pieces = CountVectorizer(
+    ngrams = CountVectorizer(
         analyzer="char", ngram_range=(1, 3), max_features=_MOST_TERMS, binary=True
     )
     lengths = np.array([[len(stem)] for stem in stems])
-    return np.hstack([lengths, pieces.fit_transform(stems).toarray()])
+    return np.hstack([lengths, ngrams.fit_transform(stems).toarray()])
 
 
 def _numbers(photos: Sequence[Photo]) -> Floats | None:
-    """The numbers in each name, or None where the photos aren't numbered in one series.
+    """The numbers in each name, or None if the photos are not numbered in one series.
 
-    They are not if each class counts for itself: with names of its own, or from 1 on again.
-    Then the larger class has the larger numbers, which says nothing of how photos were taken.
+    They are not if each class has its own series, with its own names or from 1 again. The larger
+    class then has the larger numbers, which is no information about how the photos were taken.
     """
     stems = [_stem(photo) for photo in photos]
     series = [_DIGITS.sub("0", stem) for stem in stems]
@@ -238,87 +237,92 @@ def _numbers(photos: Sequence[Photo]) -> Floats | None:
     return np.hstack([_with_gaps([r[i] if i < len(r) else None for r in rows]) for i in places])
 
 
-# ---- the list: those that a model can see come first
+# ---- the list: first the aspects that are visible to a model
 
 _BACKGROUND = (
     "Photograph all classes in one session on one background, crop or mask the background, or "
     "train with --randomize-background-light."
 )
-_ANEW = "Save all photos anew from their originals, in one format and quality."
+_RESAVE = "Save all photos again from their originals, in one format and quality."
 
 _ALL = (
     Aspect(
         "border",
         f"the outer {RING} of {THUMBNAIL} pixels",
-        lambda seen: _border(seen.thumbnails, _luma(seen.looks)),
-        note="Look first whether the defects themselves reach that far.",
+        lambda measured: _border(measured.thumbnails, _luma(measured.looks)),
+        note="First check whether the defects themselves extend to the border.",
         advice=_BACKGROUND,
         surface=True,
     ),
     Aspect(
         "corners",
         f"four corners of {CORNER} x {CORNER} of {THUMBNAIL} pixels",
-        lambda seen: _corners(seen.thumbnails),
+        lambda measured: _corners(measured.thumbnails),
         advice=_BACKGROUND,
         surface=True,
     ),
     Aspect(
         "light",
         "brightness, contrast and tint of the whole photo",
-        lambda seen: _light(seen.looks, seen.thumbnails),
-        note="It may be the part's own brightness: see what the border tells.",
+        lambda measured: _light(measured.looks, measured.thumbnails),
+        note="It may be the brightness of the part itself. Compare the probe of the border.",
         advice=_BACKGROUND,
         surface=True,
     ),
     Aspect(
         "dimensions",
         "width and height",
-        lambda seen: _dimensions(seen.photos),
-        note="Resizing hides them, but leaves blur and squeezed parts.",
+        lambda measured: _dimensions(measured.photos),
+        note="Resizing hides them, but leaves blur and distorted parts.",
         advice="Photograph or crop all classes in one size.",
     ),
     Aspect(
         "mode",
         "the colour mode",
-        lambda seen: _one_hot([photo.facts.mode for photo in seen.photos]),
+        lambda measured: _one_hot([photo.facts.mode for photo in measured.photos]),
         advice="Save the photos of all classes in one mode.",
     ),
     Aspect(
         "compression",
         "the file format and the JPEG quality",
-        lambda seen: _compression(seen.photos),
-        note="A model sees the blocks and rings that compression leaves.",
-        advice=_ANEW,
+        lambda measured: _compression(measured.photos),
+        note="Compression artefacts are visible to a model.",
+        advice=_RESAVE,
     ),
-    Aspect("file size", "the size of the file", lambda seen: _file_size(seen.photos), advice=_ANEW),
+    Aspect(
+        "file size",
+        "the size of the file",
+        lambda measured: _file_size(measured.photos),
+        advice=_RESAVE,
+    ),
     Aspect(
         "exif",
         "the number of EXIF tags and the camera",
-        lambda seen: _exif(seen.photos),
+        lambda measured: _exif(measured.photos),
         limit="warning",
-        note="No model sees it, but what another camera does to a photo.",
+        note="It is not visible to a model, but the effect of another camera on a photo is.",
         advice="Photograph all classes with the same camera and process them alike.",
     ),
     Aspect(
         "time",
-        "the time at which the photo was taken",
-        lambda seen: _time(seen.photos),
+        "the time of the photo",
+        lambda measured: _time(measured.photos),
         limit="info",
-        note="No model sees it, but what changed from one session to the next.",
+        note="It is not visible to a model, but changes between sessions are.",
     ),
     Aspect(
         "name",
         "the name of the file",
-        lambda seen: _names(seen.photos),
+        lambda measured: _names(measured.photos),
         limit="info",
-        note="No model sees it.",
+        note="It is not visible to a model.",
     ),
     Aspect(
         "order",
         "the numbers in the name of the file",
-        lambda seen: _numbers(seen.photos),
+        lambda measured: _numbers(measured.photos),
         limit="info",
-        note="No model sees it, but what changed while the photos were taken.",
+        note="It is not visible to a model, but changes while the photos were taken are.",
     ),
 )
 ASPECTS: dict[str, Aspect] = {each.name: each for each in _ALL}

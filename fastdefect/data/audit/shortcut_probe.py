@@ -1,8 +1,8 @@
-"""How well a table of numbers tells the class of photos: one trial for all tables.
+"""The probe: how well a table of numbers predicts the class of photos.
 
 The model is a ridge regression on Laplacian kernels to a few landmarks (Nystroem) over the
-quantiles of each column. On the tables of the shortcut probe it comes within 0.03 of the AUC of
-a random forest, and solves for the labels and all their shuffles at once.
+quantiles of each column. On the tables of the shortcut probes its AUC is within 0.03 of that of a
+random forest. It is fitted to the labels and all their shuffles at once.
 """
 
 from collections.abc import Sequence
@@ -26,19 +26,19 @@ Folds = Sequence[tuple[Indices, Indices]]
 
 FOLDS = 5
 _FEWEST, _SHUFFLES, _DRAWS = 40, 400, 500
-_BUDGET = 200_000  # shuffled labels in all: with many photos or classes fewer shuffles tell
+_BUDGET = 200_000  # total of shuffled labels: with many photos or classes fewer shuffles suffice
 _LANDMARKS, _ALPHA = 200, 0.1
 
 
 @dataclass(frozen=True)
 class Trial:
-    """How the photos are dealt.
+    """The folds, targets and weights of a probe.
 
-    ``part`` (n_photos,) numbers the parts from 0. ``truth`` (n_columns, n_photos) says of each
-    photo whether it is of a class: one row for two classes, else one a class. ``shuffled``
-    (n_shuffles * n_columns, n_photos) is the same with labels shuffled between parts.
-    ``weights`` (1 + n_draws, n_photos) says how often each photo counts: once, and as often as
-    each draw of the bootstrap has its part.
+    ``part`` (n_photos,) numbers the parts from 0. ``truth`` (n_columns, n_photos) is True where a
+    photo is of a class: one row for two classes, else one per class. ``shuffled`` (n_shuffles *
+    n_columns, n_photos) is the same with labels shuffled between parts. ``weights`` (1 + n_draws,
+    n_photos) is the count of each photo: once, and as often as its part is in each draw of the
+    bootstrap.
     """
 
     part: Indices
@@ -67,18 +67,18 @@ class Outcome:
 
 
 def trial_of(label: Indices, part: Indices, seed: int) -> Trial:
-    """Deal out photos of two or more classes, (n_photos,) numbers of classes and parts.
+    """Allocate photos of two or more classes to folds; the arguments (n_photos,) are numbers.
 
     Each class must have photos of ``FOLDS`` parts or more.
     """
     kinds, label = np.unique(label, return_inverse=True)
     part = np.unique(part, return_inverse=True)[1].astype(np.int64)
-    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
-    folds = [(train, test) for train, test in dealer.split(label, label, part) if len(test)]
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
+    folds = [(train, test) for train, test in splitter.split(label, label, part) if len(test)]
     rng = np.random.default_rng(seed)
     columns = np.arange(1, 2) if len(kinds) == 2 else np.arange(len(kinds))
     rounds = int(np.clip(_BUDGET // (len(label) * len(columns)), _FEWEST, _SHUFFLES))
-    # What is shuffled are parts, each with all its photos; one of two classes counts as two.
+    # Parts are shuffled, each with all its photos; a part with two classes counts as two.
     units, unit = np.unique(part * len(kinds) + label, return_inverse=True)
     mixed = rng.permuted(np.tile(units % len(kinds), (rounds, 1)), axis=1)[:, unit]
     n_parts = int(part.max()) + 1
@@ -94,7 +94,7 @@ def trial_of(label: Indices, part: Indices, seed: int) -> Trial:
 
 
 def try_table(table: Floats, trial: Trial) -> Outcome:
-    """How well ``table`` (n_photos, n_columns), finite, tells the class."""
+    """Measure how well ``table`` (n_photos, n_columns), finite, predicts the class."""
     columns = len(trial.truth)
     targets = np.vstack([trial.truth, trial.shuffled])
     scores = predict_scores(table, targets, trial.folds, trial.seed)
@@ -109,19 +109,19 @@ def try_table(table: Floats, trial: Trial) -> Outcome:
 
 
 def predict_scores(table: Floats, targets: Bools, folds: Folds, seed: int) -> Floats:
-    """What models of the other folds make of each photo: (n_targets, n_photos).
+    """Out-of-fold scores of each photo: (n_targets, n_photos).
 
-    A photo in no test fold keeps zeros.
+    A photo in no test fold has the score zero.
     """
     scores = np.zeros(targets.shape)
-    # Matrices this small gain nothing from a second thread, and on a busy machine threads that
-    # wait for each other took ten times as long.
+    # Matrices this small do not benefit from a second thread. On a busy machine, threads that wait
+    # for each other were ten times slower.
     with threadpool_limits(1, user_api="blas"):
         for train, test in folds:
             model = _model(len(train), table.shape[1], seed)
             model.fit(table[train], targets[:, train].T.astype(np.float64))
             scores[:, test] = model.predict(table[test]).reshape(len(test), -1).T
-    # Photos with the same features must tie, whatever digits a BLAS leaves at the end of a sum.
+    # Photos with identical features must tie, whatever the rounding errors of the BLAS.
     return scores.round(6)
 
 
@@ -130,7 +130,7 @@ def _model(n_photos: int, n_columns: int, seed: int) -> Pipeline:
         QuantileTransformer(n_quantiles=min(100, n_photos), random_state=0),
         Nystroem(
             "laplacian",
-            # Quantiles lie between 0 and 1, two of them 1/3 apart on average.
+            # Quantiles are between 0 and 1; the average distance of two is 1/3.
             gamma=9 / n_columns,
             n_components=min(_LANDMARKS, n_photos),
             random_state=seed % 2**32,
@@ -140,9 +140,9 @@ def _model(n_photos: int, n_columns: int, seed: int) -> Pipeline:
 
 
 def areas_under_roc(scores: Floats, targets: Bools, folds: Folds) -> Floats:
-    """(n_targets,) areas under the ROC curve over pairs of one fold (Mann and Whitney).
+    """(n_targets,) areas under the ROC curve over pairs within one fold (Mann and Whitney).
 
-    Scores of different folds are of different models and aren't comparable.
+    Scores of different folds come from different models and are not comparable.
     """
     won, pairs = np.zeros(len(targets)), np.zeros(len(targets))
     for _, test in folds:
@@ -155,7 +155,7 @@ def areas_under_roc(scores: Floats, targets: Bools, folds: Folds) -> Floats:
 
 
 def _weighted_areas(scores: Floats, trial: Trial) -> Floats:
-    """The same for the true labels and each row of weights: (n_columns, n_rows), perhaps NaN."""
+    """The same for the true labels and each row of weights: (n_columns, n_rows), or NaN."""
     areas = np.full((len(scores), len(trial.weights)), np.nan)
     for row, (score, hit) in enumerate(zip(scores, trial.truth, strict=True)):
         won, pairs = np.zeros(len(trial.weights)), np.zeros(len(trial.weights))

@@ -1,9 +1,9 @@
-"""Can the class be told without the part? Small models on what a photo shows beside it.
+"""Shortcut probes: small models that predict the class from everything except the part.
 
-Each aspect of the photos (their border, their light, their files) gets a model of its own,
-cross-validated with whole parts, and is compared with the same model on shuffled labels. An AUC
-well above those is a shortcut: a network may find it too, be right for the wrong reason, and
-fail on the next background.
+Each aspect of the photos (border, light, file) has its own model, cross-validated with whole
+parts. Its AUC is compared with that of the same model on shuffled labels. An AUC well above those
+indicates a shortcut: a network may use it too, be correct for the wrong reason, and fail on
+another background.
 """
 
 from collections.abc import Sequence
@@ -27,40 +27,40 @@ from fastdefect.data.findings import SEVERITIES, Check, Finding, Severity
 from fastdefect.data.photos import Photo
 from fastdefect.data.sampling import shuffled_by_class
 
-# Drawn with all its probes in ``reporting/plots/shortcuts.py``, so not among the worst cases.
+# ``reporting/plots/shortcuts.py`` draws it with all its probes, so it is not among the worst cases.
 SHORTCUT = Check(
     "shortcut",
     "error",
     rank=30,
-    meaning="the class can be told without the part",
+    meaning="the class can be predicted without the part",
     form="AUC {:.2f}",
 )
 
 _MOST_PHOTOS, _MOST_CLASSES = 4000, 30
-# Far above the shuffles: so many standard deviations or, where few photos make AUCs so coarse
-# that none can be that far, above all of several hundred. By chance 1 or 2 sets in 100 have a
-# probe that is.
+# Far above the shuffles: the minimum distance in standard deviations or, if few photos make the
+# AUCs so coarse that none can reach it, above all of several hundred shuffles. By chance, 1 or 2
+# sets in 100 have such a probe.
 _FAR, _RARE = 3.0, 1 / 400
 _CLEAR, _GRAVE = 0.6, 0.8  # for the lower end of an AUC's interval
-_GREY = 1.0  # mean distance from grey up to which a photo is grey
+_GREY = 1.0  # maximum mean distance from grey of a grey photo
 _ONE_SURFACE = 0.9  # the AUC of border against interior below which they are one surface
 
 
 @dataclass(frozen=True)
 class Probe:
-    """How well the class can be told from something that is not the part.
+    """How well the class can be predicted from one aspect other than the part.
 
-    ``what`` says in words what the probe of this ``name`` saw. ``auc`` is cross-validated with
-    whole parts: the mean over folds, each weighted by its pairs of photos; of the second class
-    or, of more than two, the mean of each against the rest. ``interval`` is its 95 % bootstrap
-    interval over parts, ``shuffled`` the mean AUC with labels shuffled between parts,
-    ``shuffled_interval`` the middle 95 % of those, and ``excess`` the AUC's distance from
-    their mean in their standard deviations. ``p_value`` is the share of the shuffles, the truth
-    counted as one more, whose AUC is as high. If the photos don't differ (``constant``), all
-    AUCs are 0.5.
+    ``what`` describes the input of the probe ``name``. ``auc`` is cross-validated with whole
+    parts: the mean over folds, each weighted by its pairs of photos. It is that of the second
+    class or, for more than two classes, the mean of each against the rest. ``interval`` is its
+    95 % bootstrap interval over parts. ``shuffled`` is the mean AUC with labels shuffled between
+    parts, ``shuffled_interval`` the middle 95 % of those, and ``excess`` the distance of the AUC
+    from their mean in their standard deviations. ``p_value`` is the share of the shuffles, with
+    the true labels counted as one more, with an AUC as high. If the photos do not differ
+    (``constant``), all AUCs are 0.5.
 
-    ``photos`` and ``parts`` were looked at. ``limit`` is the gravest that a finding may be,
-    ``note`` what to bear in mind.
+    ``photos`` and ``parts`` are the numbers used. ``limit`` is the highest severity of a finding,
+    ``note`` is added to its message.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Probe:
 
     @property
     def tells(self) -> bool:
-        """Whether the class can be told: beyond chance, and by enough to matter."""
+        """Whether the class can be predicted: better than chance, and by a relevant amount."""
         beyond = self.excess >= _FAR or self.p_value <= _RARE
         return beyond and self.auc > self.shuffled_interval[1] and self.interval[0] > _CLEAR
 
@@ -92,19 +92,18 @@ def probe_shortcuts(
     *,
     seed: int,
 ) -> list[Probe]:
-    """A probe for each aspect of the photos; those that a model can see come first.
+    """One probe for each aspect of the photos; first the aspects that are visible to a model.
 
-    ``looks`` and ``parts`` are those of ``photos``, whose labels are among ``classes``.
-    Classes of fewer than 5 parts are left out; with fewer than two others nothing can be said,
-    and the list is empty. Beyond 4,000 photos or 30 classes, a sample is looked at. The same
-    for the same seed.
+    ``looks`` and ``parts`` are those of ``photos``; the labels are among ``classes``. Classes of
+    fewer than 5 parts are excluded. If fewer than two classes remain, the list is empty. Beyond
+    4,000 photos or 30 classes, a subsample is used. Deterministic for a given seed.
 
     Raises ``ValueError`` if the lengths differ.
     """
     if not len(photos) == len(looks) == len(parts):
         raise ValueError(
-            f"Expected a look and a part for each photo, got {len(looks)} looks and "
-            f"{len(parts)} parts for {len(photos)} photos"
+            f"Expected an appearance and a part for each photo, got {len(looks)} and {len(parts)} "
+            f"for {len(photos)} photos"
         )
     names = {name: i for i, name in enumerate(classes)}
     label = np.array([names[photo.label] for photo in photos], np.int64)
@@ -121,7 +120,7 @@ def probe_shortcuts(
 
 
 def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
-    """The photos to look at, ascending: of each class alike, as far as there are."""
+    """The photos to use, ascending: equally many of each class where possible."""
     pairs = np.unique(np.stack([label, part]), axis=1)
     kinds, counts = np.unique(pairs[0], return_counts=True)
     largest = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
@@ -157,7 +156,7 @@ def _probe(aspect: Aspect, table: Floats, trial: Trial) -> Probe:
 
 
 def _is_one_surface(looks: Sequence[Appearance], trial: Trial) -> bool:
-    """Whether the part fills the photos: nothing tells their border from their interior."""
+    """Whether the part fills the photos: border and interior cannot be distinguished."""
     ring, interior = ring_and_interior(looks, trial.seed)
     table, n = np.vstack([ring, interior]), len(looks)
     target = (np.arange(2 * n) < n)[None]
@@ -177,7 +176,7 @@ def _judged(
     looks: Sequence[Appearance],
     one_surface: bool,
 ) -> Probe:
-    """The probe with what is to be borne in mind."""
+    """Return the probe with its final limit and note."""
     aspect = ASPECTS[probe.name]
     limit, note = aspect.limit, aspect.note
     telling = {other.name for other in probes if other.tells}
@@ -190,23 +189,23 @@ def _judged(
     if probe.name == "file size" and not hidden and not telling & {"dimensions", "compression"}:
         limit = "info"
         note = (
-            "Dimensions and compression don't tell, so it only says how much detail a photo "
-            "holds, that of a defect included."
+            "Dimensions and compression do not reveal the class, so the size only reflects the "
+            "amount of detail in a photo, including that of a defect."
         )
     return replace(probe, limit=limit, note=note)
 
 
 def _look_grey(photos: Sequence[Photo], looks: Sequence[Appearance]) -> bool:
-    """Whether all photos are grey, be it in grey or in colour files."""
+    """Whether all photos are grey, in grey or in colour files."""
     plain = all(photo.facts.mode in ("L", "RGB") for photo in photos)
     return plain and all(look.colour <= _GREY for look in looks)
 
 
 def shortcut_findings(probes: Sequence[Probe], photos: Sequence[Photo]) -> list[Finding]:
-    """A finding ``shortcut`` for each probe that tells the class, the gravest first.
+    """A finding ``shortcut`` for each probe that predicts the class, most severe first.
 
-    It is an error where the AUC's interval lies above 0.8 and a warning where it lies above
-    0.6, unless the probe's ``limit`` is milder. The value is the AUC.
+    It is an error if the interval of the AUC is above 0.8 and a warning if it is above 0.6,
+    unless the ``limit`` of the probe is less severe. The value is the AUC.
     """
     found = []
     for probe in probes:
@@ -223,12 +222,12 @@ def shortcut_findings(probes: Sequence[Probe], photos: Sequence[Photo]) -> list[
 
 def _message(probe: Probe, severity: Severity, photos: int) -> str:
     share = f", on {probe.photos:,} of {photos:,} photos" if probe.photos < photos else ""
-    said = [
-        f"The class can be told from {probe.what} alone: AUC {probe.auc:.2f} "
+    sentences = [
+        f"The class can be predicted from {probe.what} alone: AUC {probe.auc:.2f} "
         f"[{probe.interval[0]:.2f}, {probe.interval[1]:.2f}], with shuffled labels "
         f"{probe.shuffled:.2f} [{probe.shuffled_interval[0]:.2f}, "
         f"{probe.shuffled_interval[1]:.2f}]{share}.",
         probe.note,
         ASPECTS[probe.name].advice if severity != "info" else "",
     ]
-    return " ".join(sentence for sentence in said if sentence)
+    return " ".join(sentence for sentence in sentences if sentence)

@@ -1,4 +1,4 @@
-"""What an audit needs of each photo, gathered while the photos are read for the first time."""
+"""Measurements for the audit, collected while the photos are read for the first time."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.appearance import Appearance, measure_appearance
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
 from fastdefect.data.parts.search import SameParts, find_same_parts
 from fastdefect.data.photos import Manifest
@@ -16,9 +16,9 @@ _T = TypeVar("_T")
 
 
 class Survey:
-    """Appearance and, where parts are to be searched for, keypoints of up to ``capacity`` photos.
+    """Appearance and, for a search for parts, keypoints of up to ``capacity`` photos.
 
-    ``put`` may be called from several threads, once for each row. A row holds some 70 KB.
+    ``put`` may be called from several threads, once for each row. A row needs some 70 KB.
     """
 
     def __init__(self, capacity: int, *, search: bool) -> None:
@@ -27,8 +27,8 @@ class Survey:
         self._keypoints: list[Keypoints | None] = [None] * capacity
 
     def put(self, row: int, image: NDArray[np.uint8]) -> None:
-        """Look at a decoded photo (height, width, 3) uint8 RGB; the photo isn't kept."""
-        self._looks[row] = look_at(image)
+        """Measure a decoded photo (height, width, 3) uint8 RGB; the photo is not kept."""
+        self._looks[row] = measure_appearance(image)
         if self.searches:
             self._keypoints[row] = find_keypoints(image)
 
@@ -39,13 +39,13 @@ class Survey:
     def search(
         self, manifest: Manifest, on_progress: Callable[[int, int], None] | None = None
     ) -> SameParts:
-        """Which photos seem to show one part; identical files always do.
+        """Find the photos that appear to show the same part; identical files always do.
 
-        The links name indices into ``manifest.photos``, the first of each set of identical
-        files. Raises ``ValueError`` if the survey wasn't made to ``search``.
+        The links contain indices into ``manifest.photos``, the first of each set of identical
+        files. Raises ``ValueError`` if the survey was not created with ``search``.
         """
         if not self.searches:
-            raise ValueError("Expected a survey that was made with search=True")
+            raise ValueError("Expected a survey created with search=True")
         first: dict[str, int] = {}
         for i, photo in enumerate(manifest.photos):
             first.setdefault(photo.sha256, i)

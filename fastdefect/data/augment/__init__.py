@@ -1,1 +1,1 @@
-"""What a training photo may go through, and where the background behind a part is touched."""
+"""Augmentation of training photos, and changes of the background of a part."""

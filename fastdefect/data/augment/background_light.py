@@ -1,7 +1,7 @@
-"""``--light``: training photos in each other's light, so that the bench tells no class.
+"""``--light``: training photos with swapped border light, so that it does not reveal the class.
 
-Each time a photo is shown it gets the border light of another training photo, whose class is
-drawn evenly, and then an exposure of its own.
+Each time a photo is used, it gets the border light of another training photo, of a class drawn
+with equal probability, and then a random exposure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,27 +13,27 @@ from numpy.typing import NDArray
 from fastdefect.data.augment.background import BorderLight, expose, measure_border, relight
 from fastdefect.data.store import PhotoStore
 
-DONORS = 500  # of a class: more of them would say nothing new, and travel to every worker
+DONORS = 500  # per class; more would add no information and are copied to every worker
 
-# Separates these draws from those that other steps make from the same seed.
+# Separates these draws from those of other steps with the same seed.
 _STREAM = 0x6C69676874
-# Not always all the way: a photo then stands between its own bench and the other. Much weaker,
-# and its own light would shine through and tell the class again.
+# Not always full strength, so that a photo is between its own background and the other one. At much
+# lower strength its own light would remain visible and reveal the class.
 _STRENGTHS = (0.8, 1.0)
-# Logarithms of the exposure's gain and gamma: up to 15 % either way, 19 grey levels at mid-grey.
+# Maximum logarithms of gain and gamma of the exposure: up to 15 %, 19 grey levels at mid-grey.
 _GAIN = _GAMMA = 0.14
 
 
 @dataclass(frozen=True)
 class BorrowedLight:
-    """Gives photos the border light of ``donors``, which are listed by class; none is empty."""
+    """Gives photos the border light of ``donors``, listed by class; no class is empty."""
 
     donors: tuple[tuple[BorderLight, ...], ...]
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        """``image``, uint8 RGB (height, width, 3), in the light that ``seed`` says; a new array.
+        """Return a relit copy of ``image``, uint8 RGB (height, width, 3), as drawn with ``seed``.
 
-        A pure function of photo, seed and donors.
+        The result depends only on photo, seed and donors.
         """
         rng = np.random.default_rng(np.random.SeedSequence(int(seed), spawn_key=(_STREAM,)))
         of_class = self.donors[rng.integers(len(self.donors))]
@@ -44,7 +44,7 @@ class BorrowedLight:
         return expose(lit, float(gain), float(gamma))
 
     def __str__(self) -> str:
-        """What is done to a photo, on one line."""
+        """A one-line description of the change."""
         return (
             "light: border brightness, contrast and vignette of a photo of a class drawn evenly, "
             "exposure within 15 %; 100% of photos"
@@ -54,10 +54,10 @@ class BorrowedLight:
 def borrow_light(
     photos: PhotoStore | Sequence[NDArray[np.uint8]], by_class: Iterable[Sequence[int]]
 ) -> BorrowedLight:
-    """Measure the donors: of each class up to ``DONORS``, spread evenly over its photos.
+    """Measure the donors: up to ``DONORS`` of each class, evenly spaced over its photos.
 
-    ``by_class`` holds the rows in ``photos`` of each class; a class without any is left out.
-    Raises ValueError if there is no photo at all.
+    ``by_class`` contains the rows in ``photos`` of each class; an empty class is omitted. Raises
+    ``ValueError`` if there is no photo.
     """
     donors = []
     for rows in by_class:

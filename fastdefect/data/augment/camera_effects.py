@@ -1,7 +1,7 @@
-"""What a line's camera does to a photo over a year: pose, light, noise, compression.
+"""Changes of a line's camera over a year: pose, light, noise, compression.
 
-Each function is ``change(image, strength, rng)``: a new photo of the same shape, a pure
-function of the three. Photos are RGB, ``(height, width, 3)``, uint8.
+Each function is ``change(image, strength, rng)``: a new photo of the same shape that depends only
+on these three. Photos are RGB, ``(height, width, 3)``, uint8.
 """
 
 from math import cos, radians, sin
@@ -13,17 +13,17 @@ from numpy.random import Generator
 from fastdefect.aliases import Floats
 from fastdefect.data.reading.images import Pixels
 
-_WHOLE = 2 / 3  # share of turned photos that keep their corners
+_WHOLE = 2 / 3  # share of rotated photos that keep their corners
 _LEVELS = np.arange(256, dtype=np.float64)
-_GREY_TO = 2  # levels between the channels of a grey photo: CLAHE goes through Lab and rounds
+_GREY_TO = 2  # maximum difference of the channels of a grey photo: CLAHE rounds in Lab
 
 
 def turn(image: Pixels, degrees: float, rng: Generator) -> Pixels:
-    """Turned about the middle by less than 90 degrees, filled with the mirror image of the edge.
+    """Rotate about the middle by less than 90 degrees; fill with the mirror image of the edge.
 
-    Two of three photos shrink to 1 / (cos + sin), where a square is whole again: a defect in a
-    corner stays in view. The third keeps its size, as a part does that lies askew, and loses its
-    corners, up to 17 % of a square. What isn't turned isn't shrunk.
+    Two of three photos shrink to 1 / (cos + sin), at which a square fits completely, so that a
+    defect in a corner stays visible. The third keeps its size, as a tilted part does, and loses
+    its corners, up to 17 % of a square. A photo without rotation does not shrink.
     """
     height, width = image.shape[:2]
     whole = 1 / (cos(radians(degrees)) + sin(radians(abs(degrees))))
@@ -35,10 +35,10 @@ def turn(image: Pixels, degrees: float, rng: Generator) -> Pixels:
 
 
 def brighten(image: Pixels, factor: float, rng: Generator) -> Pixels:
-    """Grey levels times ``factor``, but never so much that over half of them become white.
+    """Multiply grey levels by ``factor``, limited so that at most half of them become white.
 
-    An overexposed photo clips and so must this. Where most of the metal is near white already,
-    more light would leave nothing of a photo that is still called a defect.
+    An overexposed photo clips, and so does this one. If most of the metal is already near white,
+    more light would leave no content in a photo that is still labelled as a defect.
     """
     counts = np.bincount(image.ravel(), minlength=256).cumsum()
     median = int(np.searchsorted(counts, counts[-1] / 2))
@@ -46,14 +46,14 @@ def brighten(image: Pixels, factor: float, rng: Generator) -> Pixels:
 
 
 def bend(image: Pixels, gamma: float, rng: Generator) -> Pixels:
-    """Grey levels as shares of 255 to the power of ``gamma``; black and white stay."""
+    """Raise grey levels, as shares of 255, to the power of ``gamma``; black and white stay."""
     return _looked_up(image, 255 * (_LEVELS / 255) ** gamma)
 
 
 def add_noise(image: Pixels, sd: float, rng: Generator) -> Pixels:
-    """Gaussian noise of ``sd`` grey levels, the same in all channels of a grey photo.
+    """Add Gaussian noise of ``sd`` grey levels, the same in all channels of a grey photo.
 
-    Coloured specks on a grey photo would be a mark that only training photos have.
+    Coloured noise on a grey photo would be a feature that only training photos have.
     """
     height, width = image.shape[:2]
     drawn = rng.standard_normal((height, width, 1 if _is_grey(image) else 3), dtype=np.float32)
@@ -61,15 +61,15 @@ def add_noise(image: Pixels, sd: float, rng: Generator) -> Pixels:
 
 
 def compress(image: Pixels, quality: float, rng: Generator) -> Pixels:
-    """Through JPEG and back. Its blocks are 8 pixels whatever the size of the photo."""
+    """Compress with JPEG and decode. The blocks have 8 pixels at every photo size."""
     options = [cv2.IMWRITE_JPEG_QUALITY, round(quality)]
-    # OpenCV takes blue first. Given red first, it would keep blue's detail and thin out red's.
+    # OpenCV expects BGR. With RGB it would keep the detail of blue and reduce that of red.
     data = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]), options)[1]
     return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))[..., ::-1])
 
 
 def _looked_up(image: Pixels, values: Floats) -> Pixels:
-    """``values`` (256,) are what the levels 0 to 255 become, before rounding and clipping."""
+    """Map the levels 0 to 255 to ``values`` (256,), rounded and clipped."""
     return np.asarray(cv2.LUT(image, np.clip(np.rint(values), 0, 255).astype(np.uint8)))
 
 

@@ -1,7 +1,7 @@
-"""Augmentation: what a training photo may go through, drawn at random and repeatable.
+"""Augmentation: random, reproducible changes of a training photo.
 
-Which changes a level has stands in ``augmentations.py``, what each does in ``steps.py``; here they
-become a function of a photo and a seed.
+``augmentations.py`` defines the changes of each level, and ``steps.py`` the effect of each
+change. This module combines them to a function of a photo and a seed.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.data.augment.background_light import BorrowedLight
 from fastdefect.data.augment.steps import STEPS, Step, compose
 
-_REFERENCE_SIDE = 224  # pixels; the side that strengths in pixels are given for
+_REFERENCE_SIDE = 224  # the side to which strengths in pixels refer
 
 
 def build_steps(name: str, size: int) -> tuple[Step, ...]:
@@ -37,15 +37,15 @@ def build_steps(name: str, size: int) -> tuple[Step, ...]:
 
 
 class Augmenter:
-    """A pipeline of random changes that is a pure function of photo and seed.
+    """A pipeline of random changes that depends only on photo and seed.
 
-    Left to itself, Albumentations draws the same changes in every epoch of a DataLoader with
-    workers, and others each time the program runs. Here each call starts from its own seed.
-    Not for use by several threads at once: they would share the random generators.
+    By default, Albumentations draws the same changes in every epoch of a DataLoader with workers,
+    and different ones in each run of the program. Here each call starts from its own seed. Not
+    thread-safe, because threads would share the random generators.
     """
 
     def __init__(self, name: str, size: int, light: BorrowedLight | None = None) -> None:
-        """The pipeline ``name`` for photos of ``size`` pixels; ``light`` comes before it."""
+        """Build the pipeline ``name`` for photos of ``size`` pixels; ``light`` is applied first."""
         self.name = name
         self.size = size
         self.light = light
@@ -53,21 +53,21 @@ class Augmenter:
         self._compose = compose(self.steps)
 
     def __repr__(self) -> str:
-        """How to build one like it."""
+        """The constructor call."""
         light = ", light=..." if self.light else ""
         return f"{type(self).__name__}({self.name!r}, {self.size}{light})"
 
     def __reduce__(
         self,
     ) -> tuple[Callable[..., "Augmenter"], tuple[str, int, BorrowedLight | None]]:
-        """Travel to a worker as name, size and light, and be built anew there."""
+        """Pickle as name, size and light; a worker builds the pipeline again."""
         return type(self), (self.name, self.size, self.light)
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        """Change ``image``, uint8 RGB ``(size, size, 3)``, as ``seed`` says.
+        """Change ``image``, uint8 RGB ``(size, size, 3)``, as drawn with ``seed``.
 
-        ``seed`` is any non-negative integer. The answer has the shape and type of ``image``,
-        which stays as it was; ``none`` without light gives back ``image`` itself.
+        ``seed`` is any non-negative integer. The result has the shape and type of ``image``,
+        which is not modified; ``none`` without light returns ``image`` itself.
 
         Raises ValueError for another shape or type.
         """
@@ -80,37 +80,39 @@ class Augmenter:
             image = self.light(image, seed)
         if not self.steps:
             return image
-        # One pair of generators for all the transforms. Compose.set_random_seed would give
-        # each a copy of the same one: the likeliest would fire whenever any other did.
+        # One pair of generators for all transforms. Compose.set_random_seed would give each
+        # transform a copy of the same generator, so that the most frequent one would be applied
+        # whenever any other is.
         self._compose.set_random_state(np.random.default_rng(seed), random.Random(int(seed)))
         changed: NDArray[np.uint8] = self._compose(image=image.copy())["image"]
         return changed
 
     def describe(self) -> list[str]:
-        """Say what each transform does, one line a transform, in the order they are applied."""
+        """One line for each transform, in the order of application."""
         return [str(step) for step in (*filter(None, [self.light]), *self.steps)]
 
 
 def item_seed(seed: int, epoch: int, position: int) -> int:
-    """Mix the run's seed, an epoch and a photo's position in it into one seed below 2**64.
+    """Combine the seed of the run, an epoch and a position in it into one seed below 2**64.
 
-    The first eight bytes of BLAKE2b over the three numbers' decimals: the same on every
-    machine and in every process, with neighbours as unlike as strangers. (Python's ``hash``
-    keeps neighbours close, and a sum would repeat epoch 1 of seed 1 as epoch 0 of seed 2.)
-    Two of a million seeds coincide with a chance of 3 in 100 million.
+    The result is the first eight bytes of BLAKE2b over the decimals of the three numbers. It is
+    the same on every machine and in every process, and the seeds of neighbours are unrelated.
+    (Python's ``hash`` maps neighbours to similar values, and with a sum, epoch 1 of seed 1 would
+    equal epoch 0 of seed 2.) The probability that two of a million seeds coincide is 3 in 100
+    million.
     """
     text = f"{int(seed)},{int(epoch)},{int(position)}"
     return int.from_bytes(hashlib.blake2b(text.encode("ascii"), digest_size=8).digest(), "little")
 
 
 class AugmentTransform(RandTransform):
-    """An :class:`Augmenter` in a fastai item pipeline; only training photos are changed.
+    """An :class:`Augmenter` in a fastai item pipeline; it changes only training photos.
 
-    ``reseed`` comes before each training photo. A seed is used once: a photo without one of
-    its own is an error, for in silence it would repeat the changes of the photo before it.
+    ``reseed`` is called before each training photo. A seed is used once. A photo without a new
+    seed is an error, because it would silently repeat the changes of the previous photo.
     """
 
-    split_idx = None  # called for every split, so that before_call can tell them apart
+    split_idx = None  # called for every split; before_call selects the training split
     order = 2  # after fastai's own Resize (1), before ToTensor (5)
 
     def __init__(self, augmenter: Augmenter) -> None:
@@ -123,12 +125,12 @@ class AugmentTransform(RandTransform):
         self._seed = seed
 
     def before_call(self, b: Any, split_idx: int | None) -> None:
-        """Note whether the photo is one to train on: ``split_idx`` 0 and nothing else."""
+        """Enable the transform only for training photos (``split_idx`` 0)."""
         self.do = split_idx == 0
 
     def encodes(self, x: PILImage) -> PILImage:
-        """Change one training photo. Raises RuntimeError where ``reseed`` wasn't called."""
+        """Change one training photo. Raise RuntimeError if ``reseed`` was not called."""
         if self._seed is None:
-            raise RuntimeError("Expected reseed() before each training photo but it wasn't called")
+            raise RuntimeError("Expected reseed() before each training photo but it was not called")
         seed, self._seed = self._seed, None
         return PILImage.create(self.augmenter(np.asarray(x), seed))

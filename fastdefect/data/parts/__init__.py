@@ -1,1 +1,1 @@
-"""Which photos show one part: given by the user, or found by keypoints."""
+"""The photos of each part: given by the user, or found by keypoints."""

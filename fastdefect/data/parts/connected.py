@@ -1,4 +1,4 @@
-"""Photos that pairs connect, directly or through others."""
+"""Connected components of photos and pairs."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from scipy.sparse.csgraph import connected_components
 
 
 def connected(n: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """A number for each of ``n`` photos, the same for those that ``pairs`` connect.
+    """Number the connected components of ``n`` photos; ``pairs`` are the connections.
 
-    Numbers begin at 0 and ascend with the first photo of each group.
+    The numbers start at 0 and ascend with the first photo of each component.
     """
     if n == 0:
         return ()

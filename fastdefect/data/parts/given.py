@@ -1,4 +1,4 @@
-"""Which photos show one part: told by a CSV, by file names, by bytes, or by a search."""
+"""The part of each photo, from a CSV, file names, identical bytes or a search."""
 
 import re
 from collections.abc import Sequence
@@ -8,24 +8,26 @@ from fastdefect.errors import DataError, UsageError
 
 
 def parts_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
-    """What ``pattern`` finds in each name: its group ``part``, else its first, else all of it.
+    """The match of ``pattern`` in each name: its group ``part``, else its first group, else all.
 
-    None for a name in which it finds nothing. Raises ``UsageError`` for a pattern that is no
-    regular expression, and ``DataError`` for one that fits no name at all.
+    The result is None for a name without a match. Raises ``UsageError`` if ``pattern`` is not a
+    valid regular expression, and ``DataError`` if it matches no name.
     """
     try:
         regex = re.compile(pattern)
     except re.error as error:
         raise UsageError(
-            f"--part-from {pattern!r} is no regular expression: {error}.",
-            r"An example: --part-from 'part_(\d+)' for names such as good/part_12_view_3.jpg.",
+            f"Expected a regular expression in --part-from, but {pattern!r} is not valid: {error}.",
+            r"Example: --part-from 'part_(\d+)' for names such as good/part_12_view_3.jpg.",
         ) from error
     group: str | int = "part" if "part" in regex.groupindex else min(regex.groups, 1)
     parts = [found[group] or None if (found := regex.search(name)) else None for name in names]
     if names and not any(parts):
         raise DataError(
-            f"--part-from {pattern!r} fits none of the {len(names)} names, such as {names[0]}.",
-            "It is searched for in the path below the data folder, with / between folders.",
+            f"Expected --part-from {pattern!r} to match file names, but it matches none of "
+            f"{len(names)}, such as {names[0]}.",
+            "Correct the pattern. It applies to the path below the data folder, with / between "
+            "folders.",
         )
     return parts
 
@@ -36,12 +38,12 @@ def join_parts(
     sha256: Sequence[str],
     found: Sequence[int] | None = None,
 ) -> tuple[str, ...]:
-    """One part's name for each photo: photos with the same name must stay together.
+    """The name of the part of each photo; photos of one part must stay together.
 
-    Photos of one given part, photos of identical bytes, whatever part they were given, and
-    photos with the same number in ``found`` (by a search) are joined (transitively). The
-    joined part is called by the first of its given parts in the alphabet; a photo of no given
-    part by its own first name.
+    Photos of one given part, photos with identical bytes (even with different given parts), and
+    photos with the same number in ``found`` (from a search) are joined transitively. The name of
+    a joined part is the alphabetically first of its given parts, or the first name of its photos
+    if none is given.
     """
     seen: dict[tuple[str, str], int] = {}
     pairs = []
@@ -59,6 +61,6 @@ def join_parts(
             given[group] = min(part, given.get(group, part))
     taken = set(given.values())
     for group in own:
-        while group not in given and own[group] in taken:  # a part called like another photo
+        while group not in given and own[group] in taken:  # a given part has the name of a photo
             own[group] = f"./{own[group]}"
     return tuple(given.get(group, own[group]) for group in groups)

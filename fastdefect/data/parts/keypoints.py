@@ -1,12 +1,12 @@
-"""Keypoints of a photo: small places that can be found again on a turned, shifted, relit copy.
+"""Keypoints: small regions that can be found again on a rotated, shifted or relit photo.
 
-SIFT (D. Lowe, "Distinctive image features from scale-invariant keypoints", 2004) as OpenCV
-has it, on a copy of the photo in which local brightness and contrast are evened out, so that
-the light and the bench say little. A descriptor is stored as its low frequencies only: 46 of
-the 128 numbers of a cosine transform along its 4 x 4 cells and a Fourier transform around its
-8 directions. These axes are fixed (nothing is learned from the photos, so that no photo's
-descriptor depends on the others), and the mirror image of a descriptor is the same numbers with
-some signs changed: ``MIRROR``.
+The detector is SIFT (D. Lowe, "Distinctive image features from scale-invariant keypoints", 2004)
+in OpenCV's implementation. It runs on a copy of the photo with normalised local brightness and
+contrast, which reduces the effect of light and background. A descriptor is reduced to its low
+frequencies: 46 of the 128 coefficients of a cosine transform along its 4 x 4 cells and a Fourier
+transform around its 8 directions. These axes are fixed and not learned, so the descriptor of a
+photo does not depend on other photos. The mirror image of a descriptor has the same coefficients
+with some signs changed: ``MIRROR``.
 """
 
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 256  # pixels of the longer side of the copy that is searched
-MOST = 900  # keypoints of a photo, the strongest
-_LOCAL = 12  # standard deviation of the window that evens out the light, pixels of the copy
-_SCALE = 160.0  # descriptors of length 1 are stored as int8: entries beyond 0.79 don't occur
+SIDE = 256  # longer side of the copy, pixels
+MOST = 900  # strongest keypoints per photo
+_LOCAL = 12  # standard deviation of the normalisation window, pixels of the copy
+_SCALE = 160.0  # descriptors of length 1 are stored as int8: no entry exceeds 0.79
 
 
 @dataclass(frozen=True)
 class Keypoints:
-    """What is kept of one photo, strongest first.
+    """The keypoints of one photo, strongest first.
 
-    ``places`` (n, 2) float32, x and y in pixels of a copy whose longer side is ``SIDE``;
+    ``places`` (n, 2) float32, x and y in pixels of a copy with the longer side ``SIDE``;
     ``sizes`` (n,) float32, pixels; ``angles`` (n,) float32, radians; ``packed`` (n, 46) int8.
     """
 
@@ -38,43 +38,44 @@ class Keypoints:
         return len(self.places)
 
     def descriptors(self) -> NDArray[np.float32]:
-        """(n, 46) float32, each of length about 1: their products are cosines."""
+        """(n, 46) float32, each of length about 1, so that products are cosines."""
         return self.packed.astype(np.float32) / np.float32(_SCALE)
 
 
 def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:
-    """The keypoints of a photo (height, width, 3) uint8; none at all on an even surface."""
+    """The keypoints of a photo (height, width, 3) uint8; empty for a uniform surface."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     scale = SIDE / max(grey.shape)
     size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    # An object each, since one may not be shared between threads; it costs nothing.
+    # One object per call, because it must not be shared between threads. The cost is negligible.
     sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
-    found, descriptors = sift.detectAndCompute(_evened(np.asarray(small, np.uint8)), None)
+    found, descriptors = sift.detectAndCompute(_normalised(np.asarray(small, np.uint8)), None)
     if descriptors is None:
         return _NONE
     order = sorted(range(len(found)), key=lambda i: -found[i].response)[:MOST]
-    # OpenCV sorts ties by nothing in particular, and finds some places twice.
+    # Sort again: OpenCV's order of ties is arbitrary.
     places = np.array([found[i].pt for i in order], np.float32)
     sizes = np.array([found[i].size for i in order], np.float32)
     angles = np.deg2rad(np.array([found[i].angle for i in order], np.float32))
     return Keypoints(places, sizes, angles, _pack(np.asarray(descriptors, np.float32)[order]))
 
 
-def _evened(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Local mean 128 and standard deviation 40: a shadow's inside looks as its outside."""
+def _normalised(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Normalise to local mean 128 and standard deviation 40, which removes most of a shadow."""
     values = grey.astype(np.float32)
     values -= cv2.GaussianBlur(values, (0, 0), _LOCAL)
     spread = np.sqrt(cv2.GaussianBlur(values * values, (0, 0), _LOCAL))
-    values *= 40 / (spread + 4)  # 4: noise on an even surface is not blown up to texture
+    values *= 40 / (spread + 4)  # 4: limits the amplification of noise on a uniform surface
     return np.asarray(np.clip(values + 128, 0, 255), np.uint8)
 
 
 def _pack(sift: NDArray[np.float32]) -> NDArray[np.int8]:
-    """SIFT descriptors (n, 128) as (n, 46) int8, by way of their square roots.
+    """Convert SIFT descriptors (n, 128) to (n, 46) int8, from their square roots.
 
-    Roots, because Hellinger's distance suits histograms better than Euclid's (Arandjelovic
-    and Zisserman, "Three things everyone should know to improve object retrieval", 2012).
+    Square roots turn the Euclidean into the Hellinger distance, which is better for histograms
+    (Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval",
+    2012).
     """
     roots = np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-9))
     low = roots @ _AXES.T
@@ -83,10 +84,11 @@ def _pack(sift: NDArray[np.float32]) -> NDArray[np.int8]:
 
 
 def _make_axes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The kept axes (46, 128) and the sign (46,) that each gets in a mirror.
+    """The kept axes (46, 128), and the sign (46,) of each under a mirror.
 
-    OpenCV's descriptor is cells across the keypoint's direction x cells along it x directions.
-    A mirror along that direction turns round the first and changes the sense of the third.
+    The dimensions of OpenCV's descriptor are: cells across the direction of the keypoint, cells
+    along it, directions. A mirror along that direction reverses the first and changes the sense
+    of the third.
     """
     cells, turns = np.arange(4) + 0.5, np.arange(8) * (2 * np.pi / 8)
     axes, signs = [], []

@@ -1,13 +1,13 @@
-"""How strongly two photos seem to show one individual, and not only one design.
+"""The evidence that two photos show the same individual, and not only the same design.
 
-All good castings look alike, so that many keypoints of any two photos match. What counts is
-what a photo shares with one other and *not* with the rest: each match is worth how much better
-it is than the ``_RIVAL``-th best photo's for the same keypoint (local naive Bayes nearest
-neighbour: S. McCann and D. Lowe, CVPR 2012; the background distance is theirs). Then one
-transform, affine and so free to turn, flip, shift, scale and tilt, must explain the matches;
-it is proposed by single matches, whose sizes and angles give a whole transform, and refined
-(Philbin et al., "Object retrieval with large vocabularies and fast spatial matching", 2007).
-Nothing is drawn at random.
+All castings of a design look alike, so that many keypoints of any two photos match. Only matches
+that a photo shares with one other photo and *not* with the rest are evidence: the score of each
+match is its advantage over the ``_RIVAL``-th best photo for the same keypoint (local naive Bayes
+nearest neighbour with their background distance: S. McCann and D. Lowe, CVPR 2012). Then one
+affine transform (rotation, flip, shift, scale and tilt) must explain the matches. Single matches
+propose it, because their sizes and angles define a complete transform; it is then refined
+(Philbin et al., "Object retrieval with large vocabularies and fast spatial matching", 2007). The
+method is deterministic.
 """
 
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from fastdefect.aliases import Floats
 from fastdefect.data.parts.candidates import Shortlist
 from fastdefect.data.parts.keypoints import MIRROR, SIDE, Keypoints
 
-_RIVAL = 4  # a match is measured against the fifth best photo's
-_GLANCED = 250  # keypoints that choose, of a shortlist, the photos to be looked at with all
-_LOOKED_AT = 12
-VERIFIED = 8  # of these, photos whose geometry is looked at
+_RIVAL = 4  # a match is compared with the fifth best photo
+_PRESELECTION = 250  # keypoints that select the photos of a shortlist for a full comparison
+_COMPARED = 12
+VERIFIED = 8  # photos of these with a geometric verification
 _HYPOTHESES, _REFINED = 40, 3
-_ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after refining
-_STILL = 2.5  # pixels that the transform moves a corner of what may be a copy of the same shot
+_ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after refinement
+_STILL = 2.5  # maximum shift of a corner, in pixels, for a possible copy of the same shot
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
 
 Floats32 = NDArray[np.float32]
@@ -34,11 +34,11 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Resemblance:
-    """What one photo finds of itself in another.
+    """The evidence of one photo that another one shows the same part.
 
-    ``worth`` sums the worth of all matches, ``aligned`` of those that one transform explains,
-    of which there are ``count``. ``copied`` is the share of keypoints that lie where they
-    would in a copy of the same shot, recompressed or resized.
+    ``worth`` is the sum of the scores of all matches, ``aligned`` that of the ``count`` matches
+    that one transform explains. ``copied`` is the share of keypoints at the positions expected in
+    a recompressed or resized copy of the same shot.
     """
 
     one: int
@@ -51,14 +51,14 @@ class Resemblance:
 
 
 def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> list[Resemblance]:
-    """What photo ``own`` finds of itself in the most promising of its shortlist."""
+    """The resemblances of photo ``own`` to the best candidates of its shortlist."""
     mine = photos[own]
     others = [(int(i), False) for i in listed.plain] + [(int(i), True) for i in listed.mirrored]
     others = [(i, mirrored) for i, mirrored in others if len(photos[i])]
     if len(mine) < 4 or not others:
         return []
-    glance = _worths(_best(mine, photos, others, _GLANCED)[0]).sum(axis=0)
-    others = [others[k] for k in np.argsort(-glance, kind="stable")[:_LOOKED_AT]]
+    first_scores = _worths(_best(mine, photos, others, _PRESELECTION)[0]).sum(axis=0)
+    others = [others[k] for k in np.argsort(-first_scores, kind="stable")[:_COMPARED]]
     best, partners = _best(mine, photos, others, len(mine))
     worths = _worths(best)
     totals = worths.sum(axis=0)
@@ -86,9 +86,9 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
 def _best(
     mine: Keypoints, photos: Sequence[Keypoints], others: Sequence[tuple[int, bool]], most: int
 ) -> tuple[Floats32, NDArray[np.intp]]:
-    """How well the ``most`` strongest keypoints fit the best one of each other, and which it is.
+    """The similarity of the ``most`` strongest keypoints to the best one of each other photo.
 
-    Both (most, others).
+    Also the index of that best one. Both (most, others).
     """
     descriptors = mine.descriptors()[:most]
     each = np.arange(len(descriptors))
@@ -106,7 +106,7 @@ def _theirs(photo: Keypoints, mirrored: bool) -> Floats32:
 
 
 def _worths(best: Floats32) -> Floats32:
-    """How much better than the rivals each keypoint fits each photo, 0 to 1."""
+    """The advantage of each keypoint's match over its rivals in each photo, 0 to 1."""
     rank = min(_RIVAL, best.shape[1] - 1)
     usual = -np.partition(-best, rank, axis=1)[:, rank : rank + 1]
     return np.asarray(np.maximum(best - usual, 0) / np.maximum(1.02 - usual, 0.02), np.float32)
@@ -120,9 +120,10 @@ def _align(
     worth: Floats32,
     mirrored: bool,
 ) -> tuple[NDArray[np.bool_], float]:
-    """Which of the matches ``i`` to ``j`` the transform explains that explains the most worth.
+    """Find the transform that explains the highest score; return which matches it explains.
 
-    Beside them, how far that transform moves the corner that it moves most, in pixels.
+    The matches are from ``i`` to ``j``. The second result is the largest shift of a corner under
+    that transform, in pixels.
     """
     if len(i) < 4:
         return np.zeros(len(i), bool), np.inf
@@ -130,14 +131,14 @@ def _align(
     tried = np.argsort(-worth, kind="stable")[:_HYPOTHESES]
     linear = _similarities(one, other, i[tried], j[tried], mirrored)
     scale = other.sizes[j[tried]] / one.sizes[i[tried]]
-    # Written out: einsum takes several times as long for matrices this small.
+    # Explicit sums: einsum is several times slower for matrices this small.
     x, y = source[None, :, :1], source[None, :, 1:]
     moved = x * linear[:, None, :, 0] + y * linear[:, None, :, 1]
     moved += (target[tried] - moved[np.arange(len(tried)), tried])[:, None]
     close = ((moved - target) ** 2).sum(axis=2) < _ROUGH**2
     close[(scale < _LEAST_SCALE) | (scale > _MOST_SCALE)] = False
-    hopeful = np.argsort(-(close @ worth), kind="stable")[:_REFINED]
-    inside, moved_by = _refine(source, target, worth, close[hopeful])
+    promising = np.argsort(-(close @ worth), kind="stable")[:_REFINED]
+    inside, moved_by = _refine(source, target, worth, close[promising])
     explained = inside @ worth
     best = int(explained.argmax())
     if not explained[best] > 0:
@@ -148,7 +149,7 @@ def _align(
 def _similarities(
     one: Keypoints, other: Keypoints, i: NDArray[np.intp], j: NDArray[np.intp], mirrored: bool
 ) -> Floats32:
-    """The turn and scale (n, 2, 2) that lay each keypoint ``i`` over its partner ``j``."""
+    """The similarity transforms (n, 2, 2) that map each keypoint ``i`` to its partner ``j``."""
     hand = -1 if mirrored else 1
     turn = other.angles[j] - hand * one.angles[i]
     scale = other.sizes[j] / one.sizes[i]
@@ -159,32 +160,32 @@ def _similarities(
 def _refine(
     source: Floats32, target: Floats32, worth: Floats32, inside: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Matches (h, n) that affine transforms explain, fitted to ``inside`` and then to their own.
+    """Fit affine transforms to the matches ``inside`` (h, n), then repeatedly to their inliers.
 
-    Each of the h rows is a transform of its own. Beside them, (h,), how far each moves the
-    corner that it moves most; where a transform is unlikely, nothing is inside and that is inf.
+    Each of the h rows has its own transform. The second result (h,) is the largest shift of a
+    corner under each transform. An implausible transform has no inliers and the shift inf.
     """
-    middle = SIDE / 2  # of numbers around zero, so that the normal equations are well posed
+    middle = SIDE / 2  # centred, so that the normal equations are well conditioned
     padded = np.concatenate([source - middle, np.ones((len(source), 1))], axis=1)
     aim = (target - middle).astype(np.float64)
     fitted = np.zeros((len(inside), 3, 2))
     for tolerance in (12.0, 8.0, _FINE, _FINE):
         inside = inside & (inside.sum(axis=1) >= 4)[:, None]
         weighted = (inside * (worth + 0.01))[:, None] * padded.T
-        # All rows at once; the little on the diagonal keeps points in one line solvable.
+        # All rows at once. The small diagonal term keeps collinear points solvable.
         fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
         close = ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
         inside = np.any(inside, axis=1, keepdims=True) & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
     largest = np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
-    likely = np.asarray((small >= _LEAST_SCALE) & (large <= largest) & inside.any(axis=1), bool)
+    plausible = np.asarray((small >= _LEAST_SCALE) & (large <= largest) & inside.any(axis=1), bool)
     corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]]) * middle
     moved = np.concatenate([corners, np.ones((4, 1))], axis=1) @ fitted - corners
-    return inside & likely[:, None], np.where(likely, np.abs(moved).max(axis=(1, 2)), np.inf)
+    return inside & plausible[:, None], np.where(plausible, np.abs(moved).max(axis=(1, 2)), np.inf)
 
 
 def _copied(one: Keypoints, other: Keypoints, descriptors: Floats32) -> float:
-    """The share of keypoints found in the same place, as in a copy of the same shot."""
+    """The share of keypoints at the same position, as in a copy of the same shot."""
     apart = np.abs(one.places[:, None] - other.places[None]).max(axis=2)
     similar = np.where(apart < _STILL, descriptors @ other.descriptors().T, 0)
     return float((similar.max(axis=1) > 0.9).mean())

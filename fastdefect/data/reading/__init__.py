@@ -1,1 +1,1 @@
-"""From files, folders and CSVs to photos that can be read, with their labels."""
+"""Read files, folders and CSVs into readable photos with labels."""

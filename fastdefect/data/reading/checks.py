@@ -1,4 +1,4 @@
-"""What is said about photos once they have been read."""
+"""The checks that need only the photos and their labels."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,31 +7,34 @@ from fastdefect.data.findings import Check, Finding, Singles, Together
 from fastdefect.data.photos import Photo
 from fastdefect.text import counted, first
 
-IMBALANCE = 3.0  # beyond this ratio of the largest to the smallest class, a warning
+IMBALANCE = 3.0  # maximum ratio of the largest to the smallest class without a warning
 
 UNREADABLE = Check(
     "unreadable",
     "warning",
     rank=70,
-    meaning="empty, truncated, damaged, or no image at all",
+    meaning="empty, truncated, damaged, or not an image",
     picture=Singles(140),
 )
 DUPLICATE = Check(
     "duplicate",
     "warning",
     rank=60,
-    meaning="files of the same bytes",
+    meaning="files with identical bytes",
     picture=Together(50, "file"),
 )
 LABEL_CONFLICT = Check(
     "label_conflict",
     "error",
     rank=20,
-    meaning="one file, one shot or one part under different classes",
+    meaning="one file, one shot or one part with different labels",
     picture=Together(10, "closest", mark_labels=True),
 )
 ABSENT_CLASS = Check(
-    "absent_class", "warning", rank=90, meaning="a class that a given valid or test side lacks"
+    "absent_class",
+    "warning",
+    rank=90,
+    meaning="a class that is absent from a given valid or test split",
 )
 IMBALANCED = Check(
     "imbalance",
@@ -45,9 +48,9 @@ IMBALANCED = Check(
 def check_photos(
     photos: Sequence[Photo], classes: Sequence[str], unreadable: Mapping[str, str]
 ) -> list[Finding]:
-    """What reading alone tells of the photos; ``unreadable`` gives a reason by name.
+    """Return the findings that need no parts; ``unreadable`` maps a name to a reason.
 
-    What depends on the parts is in ``part_checks``.
+    The checks that need the parts are in ``part_checks``.
     """
     return [
         *_unreadable(unreadable, len(photos) + len(unreadable)),
@@ -58,7 +61,7 @@ def check_photos(
 
 
 def reasons(unreadable: Mapping[str, str]) -> str:
-    """Reasons by count: ``2 empty file, 1 truncated JPEG``."""
+    """The reasons with their counts: ``2 empty file, 1 truncated JPEG``."""
     return ", ".join(f"{n} {reason}" for reason, n in Counter(unreadable.values()).most_common())
 
 
@@ -67,47 +70,47 @@ def _unreadable(unreadable: Mapping[str, str], total: int) -> list[Finding]:
         return []
     examples = first([f"{name} ({reason})" for name, reason in unreadable.items()])
     message = (
-        f"{len(unreadable)} of {total} photos can't be read and will be left out "
+        f"{len(unreadable)} of {total} photos cannot be read and are excluded "
         f"({reasons(unreadable)}): {examples}."
     )
     return [UNREADABLE.finding(message, len(unreadable), (*unreadable,))]
 
 
 def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
-    """Byte-identical photos, and among them those with different labels."""
+    """Photos with identical bytes, and those of them with different labels."""
     by_digest: dict[str, list[Photo]] = defaultdict(list)
     for photo in photos:
         by_digest[photo.sha256].append(photo)
     groups = [group for group in by_digest.values() if len(group) > 1]
-    torn = [group for group in groups if len({photo.label for photo in group}) > 1]
+    conflicting = [group for group in groups if len({photo.label for photo in group}) > 1]
     found = []
     if groups:
         names = tuple(photo.name for group in groups for photo in group)
         text = (
-            f"{len(names)} files hold only {counted(len(groups), 'different photo')}: "
+            f"{len(names)} files contain only {counted(len(groups), 'different photo')}: "
             f"{' = '.join(photo.name for photo in groups[0][:2])}"
             f"{' and others' if len(names) > 2 else ''}. Copies stay on one side of the split."
         )
         found.append(DUPLICATE.finding(text, len(names), names))
-    if torn:
-        names = tuple(photo.name for group in torn for photo in group)
-        pair = sorted({photo.label: photo.name for photo in torn[0]}.items())
+    if conflicting:
+        names = tuple(photo.name for group in conflicting for photo in group)
+        pair = sorted({photo.label: photo.name for photo in conflicting[0]}.items())
         text = (
-            f"{counted(len(torn), 'photo')} under more than one class, so that a label must be "
+            f"{counted(len(conflicting), 'photo')} with more than one label, at least one of them "
             f"wrong: {' = '.join(f'{name} ({label})' for label, name in pair[:2])}"
             f"{' and others' if len(names) > 2 else ''}."
         )
-        found.append(LABEL_CONFLICT.finding(text, len(torn), names))
+        found.append(LABEL_CONFLICT.finding(text, len(conflicting), names))
     return found
 
 
 def _absent_classes(photos: Sequence[Photo], classes: Sequence[str]) -> list[Finding]:
     found = []
     for split in ("valid", "test"):
-        there = {photo.label for photo in photos if photo.split == split}
-        absent = [name for name in classes if name not in there]
-        if there and absent:
-            text = f"The given {split} photos show no {first(absent)}: nothing can be said of it."
+        present = {photo.label for photo in photos if photo.split == split}
+        absent = [name for name in classes if name not in present]
+        if present and absent:
+            text = f"The given {split} photos do not contain {first(absent)}: no metric covers it."
             found.append(ABSENT_CLASS.finding(text, len(absent)))
     return found
 

@@ -1,4 +1,4 @@
-"""Photos that a CSV lists: ``path,label[,part][,split]``, as people and Excel write it."""
+"""Photos listed in a CSV: ``path,label[,part][,split]``, as written by people and Excel."""
 
 import csv
 import io
@@ -12,15 +12,15 @@ from fastdefect.data.photos import SPLIT_WORDS, Entry
 from fastdefect.errors import DataError
 
 ENCODING = Check(
-    "encoding", "info", rank=230, meaning="a CSV that is not UTF-8, read as Windows writes it"
+    "encoding", "info", rank=230, meaning="a CSV that is not UTF-8, read in the Windows encoding"
 )
 
-_OURS = frozenset({"path", "label", "part", "split"})
-_DELIMITERS = ",;\t"  # Excel writes ; where the comma is the decimal point
+_KNOWN_COLUMNS = frozenset({"path", "label", "part", "split"})
+_DELIMITERS = ",;\t"  # Excel writes ; if the comma is the decimal separator
 
 
 def find_table(folder: Path) -> Path | None:
-    """The one CSV at the top of ``folder`` that lists photos, by its header; None if none.
+    """The CSV at the top of ``folder`` whose header lists photos; None if there is none.
 
     Raises ``DataError`` if there are several.
     """
@@ -35,28 +35,29 @@ def find_table(folder: Path) -> Path | None:
     if len(tables) > 1:
         names = ", ".join(path.name for path in tables)
         raise DataError(
-            f"{len(tables)} CSV files in {folder} have the columns path and label: {names}.",
-            f"Name the one to use: {tables[0]}",
+            f"Expected one CSV of photos in {folder}, but {len(tables)} files have the columns "
+            f"path and label: {names}.",
+            f"Pass the path of the CSV to use, for example {tables[0]}",
         )
     return tables[0] if tables else None
 
 
 def read_table(table: Path) -> tuple[list[Entry], list[Finding]]:
-    r"""The rows of a CSV as entries, in the file's order.
+    r"""The rows of a CSV as entries, in the order of the file.
 
-    Paths are relative to the CSV's folder or absolute, with / or \. The delimiter (comma,
-    semicolon or tab), a byte order mark and the case of the header are no obstacle; further
-    columns are kept as they are. Whether a photo exists is found out when it is read. Raises
-    ``DataError``, with the line, for a row without path or label, for an unknown split and
-    for a photo that is listed twice.
+    Paths are relative to the folder of the CSV or absolute, with / or \. The delimiter is a
+    comma, semicolon or tab. A byte order mark and the case of the header are ignored. Other
+    columns are kept unchanged. The existence of a photo is checked when it is read. Raises
+    ``DataError``, with the line, for a row without path or label, an unknown split or a photo
+    that is listed twice.
     """
     text, encoding = _decode(_all(table), table)
     delimiter = _delimiter(text)
     if delimiter is None:
         raise DataError(
             f"Expected the columns path and label in the first line of {table}, "
-            f"found: {text.partition(chr(10))[0].strip()[:200] or 'nothing'}",
-            "The header is path,label and, where they are known, part and split.",
+            f"but found: {text.partition(chr(10))[0].strip()[:200] or 'nothing'}",
+            "Write the header path,label and, if available, part and split.",
         )
     entries: list[Entry] = []
     seen: dict[str, tuple[int, str]] = {}
@@ -73,7 +74,7 @@ def read_table(table: Path) -> tuple[list[Entry], list[Finding]]:
 
 
 def _rows(table: Path, text: str, delimiter: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number (from 1) and cells by lower-case column, for each row that isn't blank."""
+    """Line number (from 1) and cells by lower-case column, for each row that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = [name.strip().casefold() for name in next(reader)]
@@ -83,32 +84,33 @@ def _rows(table: Path, text: str, delimiter: str) -> Iterator[tuple[int, dict[st
                 continue
             if any(values[len(header) :]):
                 raise DataError(
-                    f"{table}, line {reader.line_num}: {len(cells)} cells under "
-                    f"{len(header)} columns.",
-                    f"Put a cell that holds {delimiter!r} in double quotes.",
+                    f"{table}, line {reader.line_num}: expected at most {len(header)} cells, but "
+                    f"found {len(cells)}.",
+                    f"Put a cell that contains {delimiter!r} in double quotes.",
                 )
             yield reader.line_num, dict(zip(header, values, strict=False))
     except csv.Error as error:
         raise DataError(
-            f"{table}, line {reader.line_num}: this is no CSV: {error}.",
-            "Mend the quotes in that line, or save the table as CSV once more.",
+            f"{table}, line {reader.line_num}: expected CSV, but it cannot be parsed: {error}.",
+            "Correct the quotes in that line, or save the table as CSV again.",
         ) from error
 
 
 def _entry(table: Path, line: int, row: Mapping[str, str]) -> Entry:
-    text = row.get("path", "").replace("\\", "/")  # as Windows writes it
+    text = row.get("path", "").replace("\\", "/")  # Windows separators
     label = unicodedata.normalize("NFC", row.get("label", ""))
     for column, value in (("path", text), ("label", label)):
         if not value:
             raise DataError(
-                f"{table}, line {line}: the {column} is empty.",
-                f"Give every row a {column}, or take the row out.",
+                f"{table}, line {line}: expected a {column}, but the cell is empty.",
+                f"Add the {column}, or remove the row.",
             )
     split = row.get("split", "").casefold()
     if split and split not in SPLIT_WORDS:
         raise DataError(
-            f"{table}, line {line}: the split is {row['split']!r}.",
-            "Expected train, valid (or val, validation), test, or an empty cell.",
+            f"{table}, line {line}: expected the split train, valid (or val, validation), test or "
+            f"an empty cell, but found {row['split']!r}.",
+            "Correct the split.",
         )
     path = Path(os.path.normpath(table.parent / text))
     return Entry(
@@ -117,12 +119,12 @@ def _entry(table: Path, line: int, row: Mapping[str, str]) -> Entry:
         label,
         row.get("part") or None,
         SPLIT_WORDS.get(split),
-        tuple((name, value) for name, value in row.items() if value and name not in _OURS),
+        tuple((name, value) for name, value in row.items() if value and name not in _KNOWN_COLUMNS),
     )
 
 
 def _name(folder: Path, path: Path, given: Path) -> str:
-    """Relative to ``folder`` wherever that was said or can be."""
+    """The path relative to ``folder`` if it is given or can be computed, else absolute."""
     if not given.is_absolute():
         return Path(os.path.normpath(given)).as_posix()
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
@@ -134,12 +136,12 @@ def _refuse_twice(table: Path, entry: Entry, earlier: tuple[int, str], line: int
         labels = f" with different labels, {earlier[1]!r} and {entry.label!r}"
     raise DataError(
         f"{table} lists {entry.name} twice{labels}: lines {earlier[0]} and {line}.",
-        "Keep one of the two rows.",
+        "Remove one of the two rows.",
     )
 
 
 def _delimiter(text: str) -> str | None:
-    """The one that makes columns called path and label of the first line; None if none does."""
+    """The delimiter that gives the first line columns path and label; None if none does."""
     line = text.partition("\n")[0]
     for delimiter in _DELIMITERS:
         names = [cell.strip().strip('"').casefold() for cell in line.split(delimiter)]
@@ -149,18 +151,21 @@ def _delimiter(text: str) -> str | None:
 
 
 def _decode(data: bytes, table: Path, errors: str = "strict") -> tuple[str, str]:
-    """The text and its encoding: UTF-16 by its mark, UTF-8, else Windows' own."""
+    """The text and its encoding: UTF-16 by its byte order mark, UTF-8, else Windows-1252."""
     marked = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     for encoding in ("utf-16",) if marked else ("utf-8-sig", "cp1252"):
         try:
             return data.decode(encoding, errors), encoding
         except UnicodeDecodeError:
             continue
-    raise DataError(f"{table} is no text in UTF-8, UTF-16 or Windows-1252.", "Save it as UTF-8.")
+    raise DataError(
+        f"Expected text in UTF-8, UTF-16 or Windows-1252, but {table} cannot be decoded.",
+        "Save it as UTF-8.",
+    )
 
 
 def _head(table: Path) -> bytes:
-    """Enough for a header; a data folder may hold gigabytes of other CSVs."""
+    """The start of the file, enough for a header; other CSVs in the folder may be very large."""
     try:
         with table.open("rb") as file:
             return file.read(4096)
@@ -172,4 +177,6 @@ def _all(table: Path) -> bytes:
     try:
         return table.read_bytes()
     except OSError as error:
-        raise DataError(f"Can't read {table}: {error.strerror}.") from error
+        raise DataError(
+            f"Cannot read {table}: {error.strerror}.", "Check the path and its permissions."
+        ) from error

@@ -1,4 +1,4 @@
-"""What a file says of itself beside its pixels: what a probe for shortcuts may not overlook."""
+"""Facts about the file of a photo, apart from its pixels, for the shortcut probes."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ from fastdefect.aliases import Floats
 from fastdefect.data.photos import FileFacts
 from fastdefect.data.reading.signatures import kind_of
 
-# What Pillow raises on damaged headers and tags: found by fuzzing, as in images.py.
+# Errors that Pillow raises on damaged headers and tags, found by fuzzing as in images.py.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -36,8 +36,8 @@ _DAMAGE = (
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
-# What the usual suffixes promise; any other promises nothing.
-_PROMISES = {
+# The kind of file that each suffix implies. Other suffixes imply none.
+_IMPLIED_KINDS = {
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
     ".jpe": "JPEG",
@@ -52,7 +52,7 @@ _PROMISES = {
     ".gif": "GIF",
 }
 
-# The luma table that encoders scale (ITU T.81, table K.1), row by row.
+# The luma quantisation table that encoders scale (ITU T.81, table K.1), row by row.
 # fmt: off
 _LUMA = np.array([
     16, 11, 10, 16, 24, 40, 51, 61,
@@ -71,7 +71,7 @@ def _scaled_tables() -> Floats:
     """(100, 64) logarithms of the luma tables of quality 1 to 100.
 
     The scaling is that of the Independent JPEG Group's library (jpeg_quality_scaling and
-    jpeg_add_quant_table in its jcparam.c), which nearly all encoders follow.
+    jpeg_add_quant_table in its jcparam.c), used by nearly all encoders.
     """
     quality = np.arange(1, 101)
     percent = np.where(quality < 50, 5000 // quality, 200 - 2 * quality)
@@ -83,15 +83,15 @@ _LOG_TABLES = _scaled_tables()
 
 
 def read_facts(data: bytes, path: Path) -> FileFacts:
-    """The facts of a photo's bytes; ``path`` is only asked for its suffix.
+    """The facts from the bytes of a photo; only the suffix of ``path`` is used.
 
-    Only headers are read, no pixel is decoded, and nothing is raised: what is damaged or not
-    understood is not told (``kind`` and ``mode`` are then empty, ``frames`` is 1). EXIF is
-    looked for before the pixels, where all but a few PNGs have it; a TIFF's own tags count as
-    EXIF. The time of the photo has no zone in most files and is taken as UTC.
+    Only headers are read, no pixel is decoded, and nothing is raised. Damaged or unknown facts
+    are omitted (``kind`` and ``mode`` are then empty, ``frames`` is 1). EXIF is read only before
+    the pixels, where nearly all PNGs store it; the tags of a TIFF count as EXIF. Most files have
+    no time zone, so the time of the photo is taken as UTC.
     """
     kind = kind_of(data) or ""
-    fits = _PROMISES.get(path.suffix.lower(), kind) == kind
+    fits = _IMPLIED_KINDS.get(path.suffix.lower(), kind) == kind
     facts = FileFacts(len(data), kind, fits, "", 1, None, 0, None, None)
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
@@ -110,14 +110,14 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
 
 
 def _mode(photo: Image.Image) -> str:
-    """Pillow's mode; of colour with 16 bits a channel Pillow only keeps 8 and says so nowhere."""
+    """Pillow's mode, with ``;16`` for 16-bit colour, which Pillow silently reduces to 8 bits."""
     stored = str(photo.tile[0].args) if isinstance(photo, ImageFile) and photo.tile else ""
     return f"{photo.mode};16" if ";16" in stored and "16" not in photo.mode else photo.mode
 
 
 def _frames(photo: Image.Image) -> int:
     if isinstance(photo, JpegImageFile):
-        return 1  # a second picture in a JPEG is a preview or a map of the brightness
+        return 1  # a second picture in a JPEG is a preview or a gain map
     try:
         return int(getattr(photo, "n_frames", 1))
     except _DAMAGE:
@@ -125,10 +125,10 @@ def _frames(photo: Image.Image) -> int:
 
 
 def _quality(photo: Image.Image) -> float | None:
-    """Of the scaled standard tables the quality of the nearest one, by ratios of its entries.
+    """The quality of the scaled standard table that is nearest by ratios of the entries.
 
-    Exact for a file that an encoder wrote with the standard table; other tables get the
-    quality at which the standard one would be as coarse.
+    It is exact for a file with the standard table. For other tables it is the quality at which
+    the standard table is equally coarse.
     """
     if not isinstance(photo, JpegImageFile) or len(photo.quantization.get(0, ())) != 64:
         return None
@@ -139,7 +139,7 @@ def _quality(photo: Image.Image) -> float | None:
 def _exif(photo: Image.Image) -> tuple[int, str | None, float | None]:
     """The number of tags, the camera, and the time of the photo."""
     try:
-        # Not photo.getexif(): that of a PNG decodes the pixels to look behind them.
+        # Not photo.getexif(), which decodes the pixels of a PNG to read beyond them.
         tags = Image.Image.getexif(photo)
         shot = tags.get_ifd(ExifTags.IFD.Exif)
         count = len(tags) + len(shot) + len(tags.get_ifd(ExifTags.IFD.GPSInfo))
@@ -155,7 +155,7 @@ def _text(value: object) -> str:
 
 
 def _seconds(moment: str) -> float | None:
-    """Seconds since 1970 of EXIF's ``YYYY:MM:DD HH:MM:SS``, which has no zone, as UTC."""
+    """Seconds since 1970 of EXIF's ``YYYY:MM:DD HH:MM:SS``, taken as UTC."""
     try:
         # Not strptime(), which depends on the locale.
         return datetime.fromisoformat(moment.replace(":", "-", 2)).replace(tzinfo=UTC).timestamp()

@@ -1,4 +1,4 @@
-"""Photos that say by their folder what they show: ``good/7.jpg`` or ``train/good/7.jpg``."""
+"""Photos labelled by their folder: ``good/7.jpg`` or ``train/good/7.jpg``."""
 
 import os
 import unicodedata
@@ -16,49 +16,49 @@ EMPTY_CLASS = Check(
     "empty_class",
     "warning",
     rank=190,
-    meaning="a class folder without photos, so no class",
+    meaning="a class folder without photos, which is not a class",
     of_photos=False,
 )
 NO_LABEL = Check(
-    "no_label", "warning", rank=200, meaning="photos in no class folder, which are left out"
+    "no_label", "warning", rank=200, meaning="photos outside the class folders, which are excluded"
 )
 LEFT_OUT = Check(
     "left_out",
     "info",
     rank=210,
-    meaning="folders beside train, valid and test, which are left out",
+    meaning="folders beside train, valid and test, which are excluded",
     of_photos=False,
 )
 NOT_A_PHOTO = Check(
     "not_a_photo",
     "info",
     rank=220,
-    meaning="files that are no photos by name, which are left out",
+    meaning="files without a photo suffix, which are excluded",
     of_photos=False,
 )
 
-# Left behind by Windows, macOS and Synology; hidden names begin with a dot.
-_LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+# System files of Windows, macOS and Synology. Hidden names start with a dot.
+_SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
 @dataclass
 class Gathered:
-    """What one walk through a data folder brought; names are relative to the folder."""
+    """The result of one walk through a data folder; names are relative to the folder."""
 
     layout: Layout = "classes"
     entries: list[Entry] = field(default_factory=list)
-    photos_in: dict[str, int] = field(default_factory=dict)  # by class, 0 for an empty folder
-    loose: list[str] = field(default_factory=list)  # photos in no class folder
-    others: list[str] = field(default_factory=list)  # files that are no photos by their names
+    photos_in: dict[str, int] = field(default_factory=dict)  # count by class, 0 for an empty folder
+    loose: list[str] = field(default_factory=list)  # photos outside the class folders
+    others: list[str] = field(default_factory=list)  # files without a photo suffix
     left_out: list[str] = field(default_factory=list)  # folders beside train, valid and test
 
 
 def gather_folders(root: Path) -> Gathered:
     """Walk the class folders of ``root``, or of its train, valid and test folders.
 
-    Every file is either an entry or told of in ``gathered_findings``; only hidden files and
-    operating systems' litter are passed over. Raises ``DataError`` for split folders that
-    can't be understood and for folders that can't be listed.
+    Every file is an entry or is reported by ``gathered_findings``; only hidden files and system
+    files are skipped. Raises ``DataError`` for ambiguous split folders and for folders that
+    cannot be listed.
     """
     gathered = Gathered()
     splits = _split_folders(root)
@@ -73,13 +73,13 @@ def gather_folders(root: Path) -> Gathered:
 
 
 def gathered_findings(gathered: Gathered) -> list[Finding]:
-    """Empty class folders, loose photos, other folders and other files: each said once."""
+    """Findings on empty class folders, loose photos, other folders and other files."""
     empty = sorted(label for label, photos in gathered.photos_in.items() if not photos)
     found = (
-        (EMPTY_CLASS, "Class folders without photos, so no classes", empty),
-        (NO_LABEL, "Photos in no class folder, left out", gathered.loose),
-        (LEFT_OUT, "Folders beside train, valid and test, left out", gathered.left_out),
-        (NOT_A_PHOTO, "Files that are no photos by name, left out", gathered.others),
+        (EMPTY_CLASS, "Class folders without photos, which are not classes", empty),
+        (NO_LABEL, "Photos outside the class folders, excluded", gathered.loose),
+        (LEFT_OUT, "Folders beside train, valid and test, excluded", gathered.left_out),
+        (NOT_A_PHOTO, "Files without a photo suffix, excluded", gathered.others),
     )
     return [
         check.finding(f"{text} ({len(names)}): {first(names)}.", len(names), names)
@@ -89,15 +89,16 @@ def gathered_findings(gathered: Gathered) -> list[Finding]:
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The folders of given splits, by split; empty where this is another layout."""
+    """The folders of given splits, by split; empty for another layout."""
     folders = _folders(root)
     splits: dict[str, Path] = {}
     for folder in folders:
         split = SPLIT_WORDS.get(folder.name.casefold())
         if split in splits:
             raise DataError(
-                f"Two folders for one split in {root}: {splits[split].name} and {folder.name}.",
-                "Keep one of them, or move its class folders into the other.",
+                f"Expected one folder per split in {root}, but found {splits[split].name} and "
+                f"{folder.name}.",
+                "Move the class folders of one into the other and remove the empty folder.",
             )
         if split is not None:
             splits[split] = folder
@@ -105,19 +106,19 @@ def _split_folders(root: Path) -> dict[str, Path]:
         return splits
     if splits and len(splits) == len(folders):
         raise DataError(
-            f"Expected class folders in {root / 'train'}, found "
-            f"{'none there' if 'train' in splits else 'no such folder'}, "
-            f"beside {', '.join(folder.name for folder in folders)}.",
-            "Put the photos to train on into train/CLASS/.",
+            f"Expected class folders in {root / 'train'}, but found "
+            f"{'none' if 'train' in splits else 'no such folder'} beside "
+            f"{', '.join(folder.name for folder in folders)}.",
+            "Move the training photos into train/CLASS/.",
         )
-    return {}  # one folder called "test" among others is a class like any other
+    return {}  # a single folder "test" among others is a class
 
 
 def _gather_classes(root: Path, folder: Path, split: str | None, gathered: Gathered) -> None:
     for child in _children(folder):
         path = Path(child.path)
         if child.is_dir():
-            # macOS may hand names out decomposed: NFC makes the same class the same name.
+            # macOS may return decomposed names; NFC gives one class one name.
             label = unicodedata.normalize("NFC", child.name)
             _gather_class(root, path, label, split, gathered)
         elif _is_photo(child.name):
@@ -137,7 +138,7 @@ def _gather_class(
 
 
 def _name(root: Path, path: Path) -> str:
-    # A name that is no UTF-8 on disk (Linux) could not be written into any CSV.
+    # A name on disk that is not UTF-8 (Linux) cannot be written to a CSV.
     name = path.relative_to(root).as_posix()
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -158,17 +159,17 @@ def _files(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
     for child in _children(folder):
         if child.is_dir():
             yield from _files(Path(child.path), (*above, real))
-        else:  # a broken link too: it becomes a photo that can't be read, not a silent loss
+        else:  # including a broken link, which is then reported as unreadable
             yield Path(child.path)
 
 
 def _children(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            kept = [e for e in found if e.name[0] != "." and e.name.casefold() not in _LITTER]
+            kept = [e for e in found if e.name[0] != "." and e.name.casefold() not in _SYSTEM_FILES]
     except OSError as error:
         raise DataError(
-            f"Can't list the folder {folder}: {error.strerror}.",
-            "Check that you may read it.",
+            f"Cannot list the folder {folder}: {error.strerror}.",
+            "Check its permissions.",
         ) from error
     return sorted(kept, key=lambda entry: entry.name)

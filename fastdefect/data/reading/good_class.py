@@ -1,4 +1,4 @@
-"""Which class is the good one. Escape and overkill mean nothing until that is known."""
+"""Recognition of the good class, which escape rate and overkill rate require."""
 
 import re
 import unicodedata
@@ -11,8 +11,8 @@ def _set_of(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-# Words as they are left by ``_words``: lower case, without accents. English, German,
-# Spanish, French, Italian, Portuguese, Dutch, Scandinavian, Chinese, Japanese, Korean.
+# Words in the form that ``_words`` returns: lower case, without accents. English, German, Spanish,
+# French, Italian, Portuguese, Dutch, Scandinavian, Chinese, Japanese, Korean.
 _GOOD = _set_of(
     """
     good ok okay normal nominal pass passed passing fine accept accepted acceptable conform
@@ -27,7 +27,8 @@ _GOOD = _set_of(
     """
 )
 
-# Any of these makes a name a defect's, whatever else it says (``good_scratch``).
+# Each of these words marks the name of a defect class, whatever else it contains
+# (``good_scratch``).
 _BAD = _set_of(
     """
     bad ng nok nio ko nogood notgood notok nonok abnormal fail failed failing failure reject
@@ -42,7 +43,7 @@ _BAD = _set_of(
     """
 )
 
-# What turns the next good or bad word round: ``not_ok``, ``no_defects``, ``ohne Fehler``.
+# Negations of the next good or bad word: ``not_ok``, ``no_defects``, ``ohne Fehler``.
 _NOT = _set_of(
     """
     not no non isnt nicht kein keine keinen pas niet geen ikke inte
@@ -54,30 +55,32 @@ _NOT_BAD = _NOT | {"free", "zero"}
 
 
 def recognise_good(classes: Sequence[str]) -> str | None:
-    """The one class whose name says that its parts are good; None if none or several do.
+    """The single class with a name that means good; None if no class or several have one.
 
-    A name is taken apart into words (``def_front``, ``OkFront``, ``ok2`` and accents are no
-    obstacle). It must hold a word such as ok, good, normal, pass, gut, i.O., bueno, bon, and
-    neither a negation before it (``not_ok``, ``n.i.O.``, ``non conforme``) nor a defect's word
-    (``good_scratch``), unless that one is itself negated (``no_defects``, ``defect-free``).
+    A name is split into words (``def_front``, ``OkFront``, ``ok2`` and accents are handled). It
+    must contain a word such as ok, good, normal, pass, gut, i.O., bueno or bon. It must not
+    contain a negation before that word (``not_ok``, ``n.i.O.``, ``non conforme``) or a word for a
+    defect (``good_scratch``), unless that word is negated itself (``no_defects``,
+    ``defect-free``).
     """
-    good = [name for name in classes if _says_good(name)]
+    good = [name for name in classes if _means_good(name)]
     return good[0] if len(good) == 1 else None
 
 
 def choose_good(classes: Sequence[str], good: str | None) -> str | None:
-    """The good class: the one named by ``good``, else the one recognised.
+    """The good class: the class named ``good``, or the recognised class if ``good`` is None.
 
-    ``good="none"`` (in any case, unless a class is called that) says that every class is a
-    defect: the answer is None. Raises ``DataError`` if ``good`` is None and no single name
-    says it, and ``UsageError`` if ``good`` names no class.
+    ``good="none"`` (in any case, unless a class has that name) means that every class is a
+    defect; the result is None. Raises ``DataError`` if ``good`` is None and no single name is
+    recognised, and ``UsageError`` if ``good`` is not a class.
     """
     if good is None:
         found = recognise_good(classes)
         if found is None:
             raise DataError(
-                f"Can't tell which class is the good one. The classes are {_listed(classes)}.",
-                "Name it with `--good CLASS`, or say `--good none` where every class is a defect.",
+                "Expected one class with a name that means good, but cannot identify it. "
+                f"The classes are {_listed(classes)}.",
+                "Name it with `--good CLASS`, or use `--good none` if every class is a defect.",
             )
         return found
     wanted = unicodedata.normalize("NFC", good)
@@ -89,12 +92,12 @@ def choose_good(classes: Sequence[str], good: str | None) -> str | None:
     if not alike and wanted.casefold() == "none":
         return None
     raise UsageError(
-        f"--good {good!r} names no class. The classes are {_listed(classes)}.",
-        "Give one of these, or `--good none` where every class is a defect.",
+        f"Expected a class in --good, but found {good!r}. The classes are {_listed(classes)}.",
+        "Use one of these, or `--good none` if every class is a defect.",
     )
 
 
-def _says_good(name: str) -> bool:
+def _means_good(name: str) -> bool:
     words = _words(name)
     good = False
     for at, word in enumerate(words):
@@ -105,7 +108,7 @@ def _says_good(name: str) -> bool:
                 return False
             good = True
         elif word in _GOOD:
-            # "no_defects_ok": the negation is spent once it has turned a bad word round.
+            # "no_defects_ok": the negation applies only to the first bad word.
             if not good and not _NOT_GOOD.isdisjoint(before):
                 return False
             good = True
@@ -115,10 +118,10 @@ def _says_good(name: str) -> bool:
 def _words(name: str) -> list[str]:
     """Lower-case words without accents, split at camelCase and at all but letters."""
     letters = (c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    plain = unicodedata.normalize("NFC", "".join(letters))  # Korean together again
+    plain = unicodedata.normalize("NFC", "".join(letters))  # recompose Korean
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", plain)
     spaced = " ".join(re.findall(r"[^\W\d_]+", plain)).lower()
-    # Abbreviations that the splitting took apart: i.O., iO, n.i.O., niO, n.O.K., N.G.
+    # Abbreviations that the split separates: i.O., iO, n.i.O., niO, n.O.K., N.G.
     for short in ("nio", "nok", "ng", "io", "ok"):
         spaced = re.sub(rf"\b{' ?'.join(short)}\b", short, spaced)
     return re.sub(r"\bin ordnung\b", "io", spaced).split()

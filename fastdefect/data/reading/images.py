@@ -1,12 +1,12 @@
-"""The one reader of photos: any common file in, 8-bit RGB out; and the one resize.
+"""The reader of photos: any common file to 8-bit RGB, and the only resize function.
 
-Training, prediction and serving all read through here, so that a model never sees the same
-photo as two different arrays. A file that can't be read raises ``UnreadablePhoto`` with a
-reason in plain words; no file, however damaged, raises anything else.
+Training, prediction and serving use this reader, so that a model always gets the same array for
+one photo. An unreadable file raises ``UnreadablePhoto`` with a plain reason. No file, however
+damaged, raises any other exception.
 
-Pillow decodes (measured on 512 px JPEGs: 75 % of OpenCV's speed in one thread, and unlike
-OpenCV it refuses truncated files instead of filling the rest with grey). OpenCV only reads
-what Pillow would cut down to 8 bits or doesn't know: deep colour and rare TIFFs.
+Pillow decodes (on 512 px JPEGs: 75 % of OpenCV's speed in one thread; unlike OpenCV it rejects
+truncated files instead of filling the rest with grey). OpenCV only reads files that Pillow
+reduces to 8 bits or does not support: deep colour and rare TIFFs.
 """
 
 import io
@@ -32,15 +32,15 @@ IMAGE_SUFFIXES: frozenset[str] = frozenset(
 
 Pixels = NDArray[np.uint8]
 Resize = Literal["squish", "pad"]
-PADDING = 128  # the grey of the bars that ``pad`` puts around a photo
+PADDING = 128  # grey level of the bars that ``pad`` adds to a photo
 _Tags = TiffImagePlugin.ImageFileDirectory_v2
 
-# Only the parsers that photos need: Pillow knows some forty more (PostScript among them,
-# which starts another program), each a door for a damaged or hostile file.
+# Only the required parsers. Pillow has some forty more (one of them, PostScript, starts another
+# program), and each is an attack surface for damaged or hostile files.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
-# What Pillow and OpenCV raise on cut and flipped files: found by fuzzing (the test in
-# test_images.py goes on with it) and in their sources.
+# Errors that Pillow and OpenCV raise on truncated and corrupted files, found by fuzzing (a test in
+# test_images.py) and in their sources.
 _DAMAGE = (
     OSError,
     ValueError,
@@ -55,69 +55,69 @@ _DAMAGE = (
     cv2.error,
 )
 
-# Both libraries talk to stderr about damaged metadata, in the middle of a live display.
-# The filter holds for warnings raised inside Pillow only; it is set once, for the process,
-# because warnings.catch_warnings() is not safe in threads.
+# Both libraries print messages on damaged metadata to stderr and would disturb a live display. The
+# filter applies only to warnings from Pillow. It is set once per process, because
+# warnings.catch_warnings() is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
-class UnreadablePhoto(DataError):  # noqa: N818 - it is what the photo is
-    """A file that is no readable photo; ``reason`` says why in plain words."""
+class UnreadablePhoto(DataError):  # noqa: N818 - the name describes the photo
+    """A file that is not a readable photo; ``reason`` is a plain explanation."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"Can't read {path}: {reason}.")
+        super().__init__(f"Cannot read {path}: {reason}.")
         self.path = path
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["UnreadablePhoto"], tuple[Path, str]]:
-        # Rebuilt from both arguments, so that it survives the way out of a worker process.
+        # Pickle both arguments, so that the exception can leave a worker process.
         return type(self), (self.path, self.reason)
 
 
 class _UnknownKindError(Exception):
-    """A sound photo of a kind that can't be read; the message is the reason."""
+    """A valid photo of an unsupported kind; the message is the reason."""
 
 
 def read_photo(path: Path) -> Pixels:
-    """The photo in the file ``path``: (height, width, 3) uint8, RGB, upright by its EXIF.
+    """Read the photo ``path``: (height, width, 3) uint8, RGB, upright by its EXIF.
 
-    Of an animation or a document of several pages this is the first picture. Raises
+    An animation or a document with several pages gives its first picture. Raises
     ``UnreadablePhoto``.
     """
     return decode_photo(read_bytes(path), str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of the file ``path``; ``UnreadablePhoto`` where there is no such thing."""
+    """Read all bytes of the file ``path``; raise ``UnreadablePhoto`` if it is not a file."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise UnreadablePhoto(path, "a folder, not a file")
-        if not stat.S_ISREG(mode):  # opening a named pipe would wait for ever
+        if not stat.S_ISREG(mode):  # opening a named pipe would block
             raise UnreadablePhoto(path, "not a regular file")
         return path.read_bytes()
     except FileNotFoundError:
         raise UnreadablePhoto(path, "no such file") from None
     except PermissionError:
         raise UnreadablePhoto(path, "no permission to read it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in a CSV's path
+    except (OSError, ValueError) as error:  # a NUL in a path from a CSV
         raise UnreadablePhoto(path, getattr(error, "strerror", None) or "bad path") from error
 
 
 def decode_photo(data: bytes, name: str) -> Pixels:
-    """The photo that the bytes of a file hold: (height, width, 3) uint8, RGB, upright.
+    """Decode the photo in the bytes of a file: (height, width, 3) uint8, RGB, upright.
 
-    ``name`` is only for the error. Transparency is laid over white. More than 8 bits a
-    channel are scaled (see ``to_8bit``), never clipped. Raises ``UnreadablePhoto``.
+    ``name`` is used only for the error. Transparency is composed over white. Channels of more
+    than 8 bits are scaled (see ``to_8bit``), never clipped. Raises ``UnreadablePhoto``.
     """
     if not data:
         raise UnreadablePhoto(Path(name), "empty file")
     kind = kind_of(data)
     if kind is None:
         raise UnreadablePhoto(Path(name), "not an image")
-    # Pillow takes a JPEG or PNG that lacks only its end, and a JPEG whose tail was never
-    # written (zeros): grey or garbage where a defect may be.
+    # Pillow accepts a JPEG or PNG that lacks only its end, and a JPEG with a tail of zeros. Their
+    # pixels would be grey or garbage where a defect may be.
     if kind in ("JPEG", "PNG") and is_cut(data, kind):
         raise UnreadablePhoto(Path(name), f"truncated {kind}")
     if kind == "PNG" and not has_sound_chunks(data):
@@ -135,12 +135,11 @@ def decode_photo(data: bytes, name: str) -> Pixels:
 
 
 def fit_to(image: Pixels, size: int, resize: Resize) -> Pixels:
-    """The whole photo as (size, size, 3) uint8; nothing is ever cropped off its edges.
+    """The whole photo as (size, size, 3) uint8, without any crop. Always a new array.
 
-    ``squish`` stretches both axes to ``size``. ``pad`` keeps the aspect and centres the
-    photo between mid-grey bars. Grey rather than the edge repeated: repeating would draw a
-    defect at the rim out into a long false scratch, while mid-grey lies near the ImageNet
-    mean and so near zero once normalised. Always a new array.
+    ``squish`` stretches both axes to ``size``. ``pad`` keeps the aspect ratio and centres the
+    photo between mid-grey bars. Repeated edge pixels would turn a defect at the rim into a long
+    false scratch. Mid-grey is near the ImageNet mean and so near zero after normalisation.
     """
     if resize == "squish":
         return _scaled(image, size, size)
@@ -154,19 +153,19 @@ def fit_to(image: Pixels, size: int, resize: Resize) -> Pixels:
 
 
 def to_8bit(values: NDArray[Any]) -> Pixels:
-    """Brightness of any numeric dtype and any shape, scaled to 0..255 and rounded.
+    """Scale brightness of any numeric dtype and any shape to 0..255 and round.
 
-    The scale is the same for all photos of one kind, so that brightness stays comparable:
-    16-bit data are divided by 65535, except where nothing exceeds 4095. Those come from a
-    12-bit camera in a 16-bit file and would be nearly black; they are divided by 4095.
-    (A 16-bit photo as dark as that holds a 16th of its range at most: a part in the dark.)
-    32-bit data follow the smallest usual range that holds them: 0..1 (floats), 0..255, then
-    as for 16 bits. Only data beyond 65535 or below zero, which have no usual range, are
-    stretched from their least to their greatest value. NaN and infinity count as 0.
+    The scale is the same for all photos of one kind, so that brightness stays comparable. 16-bit
+    data are divided by 65535, except if no value exceeds 4095. Such data come from a 12-bit
+    camera in a 16-bit file and would be nearly black; they are divided by 4095. (A 16-bit photo
+    that is as dark uses at most a 16th of its range.) For 32-bit data the scale is the smallest
+    usual range that contains them: 0..1 (floats), 0..255, then as for 16 bits. Data beyond 65535
+    or below zero have no usual range and are stretched from minimum to maximum. NaN and infinity
+    count as 0.
     """
     if values.dtype == np.uint8:
         return values
-    # 2^-24 relative error is far finer than the distance of any 16-bit value from a tie.
+    # The relative error of 2^-24 is far smaller than the distance of any 16-bit value from a tie.
     exact: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize == 2 else np.float64)
     if values.dtype.kind == "f":
         exact[~np.isfinite(exact)] = 0
@@ -179,11 +178,11 @@ def to_8bit(values: NDArray[Any]) -> Pixels:
 
 
 def _black_and_white(dtype: np.dtype[Any], least: float, greatest: float) -> tuple[float, float]:
-    """The values that become 0 and 255 (see ``to_8bit``)."""
+    """The values that map to 0 and 255 (see ``to_8bit``)."""
     whites = [4095.0, 65535.0]
     if dtype.itemsize > 2:
         whites.insert(0, 255.0)
-    # One per cent of slack: filters such as a sharpening overshoot 0..1 a little.
+    # A tolerance of 1 %: filters such as sharpening slightly overshoot 0..1.
     if dtype.kind == "f" and least >= -0.01 and greatest <= 1.01:
         return 0.0, 1.0
     if least >= 0:
@@ -204,18 +203,18 @@ def _decode(data: bytes, kind: str) -> Pixels:
         deep = _is_deep_colour(photo, data)
         if isinstance(photo, TiffImagePlugin.TiffImageFile):
             _check_tiff(photo.tag_v2, len(data))
-        photo.load()  # also where OpenCV has the last word: only Pillow notices a cut file
+        photo.load()  # also if OpenCV decodes: only Pillow detects a truncated file
         pixels = _opencv(data) if deep else None
         if pixels is None:
             pixels = _pillow(photo)
-        # Both libraries turn a TIFF upright as they load it, and nothing else.
+        # Both libraries apply the orientation of a TIFF on load, but of no other kind.
         return pixels if kind == "TIFF" else _upright(pixels, photo)
 
 
 def _pillow(photo: Image.Image) -> Pixels:
-    """A loaded Pillow image of any mode as RGB."""
+    """Convert a loaded Pillow image of any mode to RGB."""
     if photo.mode == "LAB":
-        raise _UnknownKindError("LAB colour, which is not understood")
+        raise _UnknownKindError("LAB colour, which is not supported")
     if photo.mode == "I" or photo.mode == "F" or photo.mode.startswith("I;16"):
         values = np.asarray(photo)
         if isinstance(photo, TiffImagePlugin.TiffImageFile):
@@ -223,12 +222,12 @@ def _pillow(photo: Image.Image) -> Pixels:
         return _grey_to_rgb(to_8bit(values))
     if photo.has_transparency_data:
         return _over_white(photo.convert("RGBA"))
-    # convert() copies even where there is nothing to convert, at twice the price of reading.
+    # convert() copies even without a conversion, which doubles the cost of reading.
     return np.array(photo if photo.mode == "RGB" else photo.convert("RGB"))
 
 
 def _opencv(data: bytes) -> Pixels | None:
-    """A deep colour photo as 8-bit RGB; None if OpenCV doesn't know its kind either."""
+    """A deep colour photo as 8-bit RGB; None if OpenCV does not support its kind."""
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
         return None
@@ -237,14 +236,14 @@ def _opencv(data: bytes) -> Pixels | None:
     rgb = to_8bit(values[..., 2::-1])
     if values.shape[2] < 4 or values.dtype.kind == "f":
         return rgb
-    # The alpha's scale is its dtype's, whatever the range of the colours.
+    # Alpha is scaled by its dtype, whatever the range of the colours.
     alpha = values[..., 3:] * (255 / np.iinfo(str(values.dtype)).max)
     rgba = np.concatenate([rgb, np.rint(alpha).astype(np.uint8)], axis=2)
     return _over_white(Image.fromarray(rgba))
 
 
 def _rare_tiff(data: bytes) -> Pixels:
-    """A TIFF of a kind that Pillow doesn't know, such as 64-bit float or float RGB."""
+    """Read a TIFF that Pillow does not support, such as 64-bit float or float RGB."""
     big = data[2:3] == b"+"
     tags = _Tags(data[: 16 if big else 8])
     stream = io.BytesIO(data)
@@ -257,40 +256,40 @@ def _rare_tiff(data: bytes) -> Pixels:
         raise ValueError("truncated")  # OpenCV would fill the rest
     pixels = _opencv(data)
     if pixels is None:
-        raise ValueError("neither Pillow nor OpenCV knows this TIFF")
+        raise ValueError("neither Pillow nor OpenCV supports this TIFF")
     single = tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1) == 1
     return 255 - pixels if single and _white_is_zero(tags) else pixels
 
 
 def _numbers(tags: _Tags, of_strips: int, of_tiles: int) -> tuple[int, ...]:
-    """The places or lengths of the pixels' strips or, where it has these, tiles."""
+    """The offsets or lengths of the strips of the pixels, or of the tiles without strips."""
     values: int | tuple[int, ...] = tags[of_strips] if of_strips in tags else tags[of_tiles]
     return values if isinstance(values, tuple) else (values,)
 
 
 def _grey_tiff(values: NDArray[Any], tags: _Tags) -> Pixels:
-    """One channel of more than 8 bits, where Pillow leaves two tags to the reader."""
+    """One channel of more than 8 bits, for which Pillow ignores two tags."""
     unsigned = tags.get(TiffImagePlugin.SAMPLEFORMAT, (1,)) == (1,)
     if tags.get(TiffImagePlugin.BITSPERSAMPLE) == (32,) and unsigned:
-        values = values.view(np.uint32)  # Pillow has no unsigned mode: it wraps
+        values = values.view(np.uint32)  # Pillow has no unsigned mode and wraps
     grey = to_8bit(values)
     return _grey_to_rgb(255 - grey if _white_is_zero(tags) else grey)
 
 
 def _check_tiff(tags: _Tags, size: int) -> None:
-    """Refuse what neither library does: sizes that a file of ``size`` bytes can't hold.
+    """Reject sizes that a file of ``size`` bytes cannot hold, which both libraries accept.
 
-    Pillow leaves rows without data black; OpenCV allocates up to 2^30 pixels first. Both
-    take deep channels that are stored one after the other for interleaved ones: garbage.
+    Pillow leaves rows without data black; OpenCV first allocates up to 2^30 pixels. Both read
+    deep channels in planar order as interleaved ones, which gives garbage.
     """
     pixels = tags[TiffImagePlugin.IMAGEWIDTH] * tags[TiffImagePlugin.IMAGELENGTH]
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > 2 * limit:
-        raise Image.DecompressionBombError("more pixels than Pillow would take")
+        raise Image.DecompressionBombError("more pixels than Pillow allows")
     bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
     planar = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 2
     if planar and len(bits) > 1 and max(bits) > 8:
-        raise _UnknownKindError("planar colour of more than 8 bits, which is not understood")
+        raise _UnknownKindError("planar colour of more than 8 bits, which is not supported")
     if tags.get(TiffImagePlugin.COMPRESSION, 1) == 1 and pixels * sum(bits) > 8 * size:
         raise ValueError("truncated: fewer bytes than pixels")
 
@@ -300,7 +299,7 @@ def _white_is_zero(tags: _Tags) -> bool:
 
 
 def _is_deep_colour(photo: Image.Image, data: bytes) -> bool:
-    """Whether several channels hold more than 8 bits each, which Pillow would drop."""
+    """Whether several channels have more than 8 bits each, which Pillow would drop."""
     if isinstance(photo, TiffImagePlugin.TiffImageFile):
         bits = photo.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
         return len(bits) > 1 and max(bits) > 8
@@ -313,7 +312,7 @@ def _grey_to_rgb(grey: Pixels) -> Pixels:
 
 
 def _over_white(rgba: Image.Image) -> Pixels:
-    """An RGBA image laid over white. An alpha of 0 everywhere is an unused fourth channel."""
+    """Compose an RGBA image over white. Alpha 0 everywhere is an unused fourth channel."""
     alpha = rgba.getchannel("A")
     colour = rgba.convert("RGB")
     if alpha.getextrema() == (0, 0):
@@ -323,7 +322,7 @@ def _over_white(rgba: Image.Image) -> Pixels:
     return np.array(white)
 
 
-# How a camera's orientation (EXIF tag 0x0112, values 1 to 8) is undone.
+# The inverse of each camera orientation (EXIF tag 0x0112, values 1 to 8).
 _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -338,16 +337,16 @@ _TURNS: dict[int, Callable[[Pixels], Pixels]] = {
 def _upright(pixels: Pixels, photo: Image.Image) -> Pixels:
     try:
         turn = _TURNS.get(photo.getexif().get(0x0112, 1))
-    except _DAMAGE:  # damaged EXIF beside sound pixels: the photo is taken as it lies
+    except _DAMAGE:  # damaged EXIF, valid pixels: keep the orientation
         return pixels
     return pixels if turn is None else turn(pixels)
 
 
 def _scaled(image: Pixels, width: int, height: int) -> Pixels:
-    """Area averages along an axis that shrinks, linear along one that grows.
+    """Resize by area averages along an axis that shrinks and linearly along one that grows.
 
-    In two steps: where one axis shrinks and the other grows, OpenCV's INTER_AREA would
-    sample instead of averaging. Linear and not cubic, which rings beside bright edges.
+    There are two steps, because INTER_AREA samples instead of averaging if one axis shrinks and
+    the other grows. Linear instead of cubic, which rings beside bright edges.
     """
     smaller = (min(width, image.shape[1]), min(height, image.shape[0]))
     if smaller != (image.shape[1], image.shape[0]):

@@ -1,4 +1,4 @@
-"""From a folder or a CSV to a list of photos that can be read, each opened exactly once."""
+"""Read a folder or a CSV into a list of readable photos; each file is opened once."""
 
 import hashlib
 import os
@@ -26,32 +26,33 @@ from fastdefect.text import counted, first
 __all__ = ["Entry", "Listing", "Manifest", "Photo", "list_photos", "read_photos"]
 
 NO_PART = Check(
-    "no_part", "info", rank=240, meaning="file names that --part-from doesn't fit: parts unknown"
+    "no_part", "info", rank=240, meaning="file names that --part-from does not match: part unknown"
 )
 
 OnPhoto = Callable[[int, NDArray[np.uint8]], None]
 
-_LAYOUTS = """Understood are:
+_LAYOUTS = """Supported layouts:
   class folders      splits               a CSV
   DATA/              DATA/                DATA/photos.csv
     good/1.jpg         train/good/1.jpg     path,label,part,split
     crack/2.jpg        train/crack/2.jpg    img/1.jpg,good,7,train
                        test/good/3.jpg      img/2.jpg,crack,8,
-(valid/ and test/ folders, and the columns part and split, may be left out)"""
+(valid/ and test/ folders and the columns part and split are optional)"""
 
 
 def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 2) -> Listing:
-    """All candidate photos of ``data``, without opening one; the layout is recognised.
+    """List all candidate photos of ``data`` without opening them; detect the layout.
 
-    ``data`` is a CSV, a folder with one CSV of photos at its top, a folder of train, valid
-    and test folders, or a folder of class folders. ``part_from`` is a regular expression on
-    names (see ``parts_from_names``); it overrides a CSV's parts.
+    ``data`` is a CSV, a folder with one CSV of photos at its top, a folder of train, valid and
+    test folders, or a folder of class folders. ``part_from`` is a regular expression for names
+    (see ``parts_from_names``); it overrides the parts of a CSV.
 
-    Raises ``DataError`` if there are fewer than ``min_classes`` (training needs two, an
-    evaluation is content with one) or the layout can't be
-    understood, and ``UsageError`` if ``part_from`` is no regular expression.
+    Raises ``DataError`` if there are fewer than ``min_classes`` classes (a training needs two, an
+    evaluation one) or the layout is not supported, and ``UsageError`` if ``part_from`` is not a
+    valid regular expression.
     """
-    # Made absolute for worker processes, but no link is resolved: users know their own paths.
+    # Absolute for worker processes. Links are not resolved, so that users recognise their own
+    # paths.
     data = Path(os.path.abspath(data))  # noqa: PTH100
     table = _table(data)
     gathered: Gathered | None = None
@@ -66,11 +67,11 @@ def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 
     classes = sorted({entry.label for entry in entries})
     if len(classes) < min_classes:
         raise _too_few_classes(data, classes, len(entries), gathered)
-    # In the same order wherever the folder lies; NFC, because macOS may decompose names.
+    # The same order for every location of the folder. NFC, because macOS may decompose names.
     entries.sort(key=lambda entry: (unicodedata.normalize("NFC", entry.name), entry.name))
     if part_from is not None:
-        entries, said = _with_parts(entries, part_from)
-        findings += said
+        entries, found = _with_parts(entries, part_from)
+        findings += found
     return Listing(root, layout, tuple(entries), tuple(classes), tuple(findings))
 
 
@@ -83,16 +84,16 @@ def read_photos(
     on_progress: Callable[[int, int], None] | None = None,
     threads: int | None = None,
 ) -> Manifest:
-    """Read every candidate once and keep those that can be read.
+    """Read every candidate once and keep the readable ones.
 
-    ``good`` is the good class's name or None (see ``choose_good``). ``on_photo(row, image)``
-    is called in a worker thread with each readable photo, (height, width, 3) uint8 RGB, and
-    the index of its entry; the photo isn't kept, so that memory doesn't grow with their
-    number. ``on_progress(done, total)`` is called in this thread, in order. The result
-    doesn't depend on the threads.
+    ``good`` is the name of the good class or None (see ``choose_good``). ``on_photo(row, image)``
+    is called in a worker thread with each readable photo, (height, width, 3) uint8 RGB, and the
+    index of its entry. The photo is not kept, so that memory does not grow with their number.
+    ``on_progress(done, total)`` is called in this thread, in order. The result does not depend on
+    the number of threads.
 
-    Raises ``DataError`` if a class has no readable photo or, with ``strict``, if any photo
-    can't be read.
+    Raises ``DataError`` if a class has no readable photo, or if ``strict`` is set and a photo
+    cannot be read.
     """
     entries = listing.entries
     photos: list[Photo] = []
@@ -110,7 +111,7 @@ def read_photos(
                 if on_progress is not None:
                     on_progress(row + 1, total)
         except BaseException:
-            # On Ctrl-C, leaving the block would first read all the rest.
+            # On Ctrl-C, leaving the block would first read all remaining photos.
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     if strict and unreadable:
@@ -128,7 +129,7 @@ def read_photos(
 
 
 def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
-    """The photo, or why it can't be read (the error itself would keep all its bytes alive)."""
+    """The photo, or the reason why it is unreadable (the exception would keep its bytes alive)."""
     try:
         data = read_bytes(entry.path)
         image = decode_photo(data, entry.name)
@@ -154,15 +155,15 @@ def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
 
 
 def _table(data: Path) -> Path | None:
-    """The CSV that lists the photos, if that is the layout; ``DataError`` for what is no data."""
+    """The CSV of photos, if that is the layout; raise ``DataError`` if ``data`` is not data."""
     if data.is_dir():
         return find_table(data)
     if data.suffix.lower() in (".csv", ".tsv") and data.is_file():
         return data
     if not data.exists():
         raise DataError(
-            f"Expected a folder of photos or a CSV, but there is no {data}.",
-            "Give the path of your photos, or render some to try with: fastdefect sample DIR",
+            f"Expected a folder of photos or a CSV, but {data} does not exist.",
+            "Pass the path of your photos, or render a sample: fastdefect sample DIR",
         )
     kind = "a single photo" if data.suffix.lower() in IMAGE_SUFFIXES else "neither"
     raise DataError(f"Expected a folder of photos or a CSV, but {data} is {kind}.", _LAYOUTS)
@@ -171,7 +172,7 @@ def _table(data: Path) -> Path | None:
 def _too_few_classes(
     data: Path, classes: Sequence[str], photos: int, gathered: Gathered | None
 ) -> DataError:
-    """What was found instead of two classes, and what might have been meant."""
+    """The error for fewer classes than required, with what was found and a suggestion."""
     where = "label" if gathered is None else "class folder"
     found = (
         f"one {where}, {classes[0]}, with {counted(photos, 'photo')}" if classes else f"no {where}"
@@ -181,29 +182,29 @@ def _too_few_classes(
         if empty := [label for label, n in gathered.photos_in.items() if n == 0]:
             found += f", {counted(len(empty), 'folder')} without photos ({first(empty)})"
         if gathered.loose:
-            found += f", {counted(len(gathered.loose), 'photo')} in no class folder"
-            hint = f"Move each photo into a folder that is called like its class. {hint}"
+            found += f", {counted(len(gathered.loose), 'photo')} outside the class folders"
+            hint = f"Move each photo into a folder with the name of its class. {hint}"
         if gathered.layout == "classes" and len(inner := _inner_folders(gathered)) > 1:
-            hint = f"Did you mean {data / classes[0]}? It holds {first(inner)}. {hint}"
-    return DataError(f"Expected photos of two or more classes in {data}, found {found}.", hint)
+            hint = f"Did you mean {data / classes[0]}? It contains {first(inner)}. {hint}"
+    return DataError(f"Expected photos of two or more classes in {data}, but found {found}.", hint)
 
 
 def _inner_folders(gathered: Gathered) -> list[str]:
-    """The folders inside the class folders, such as those of an unpacked archive."""
+    """The folders inside the class folders, for example those of an unpacked archive."""
     steps = [entry.name.split("/") for entry in gathered.entries]
     return sorted({names[1] for names in steps if len(names) > 2})
 
 
 def _with_parts(entries: list[Entry], pattern: str) -> tuple[list[Entry], list[Finding]]:
-    """The entries with parts by their names, and a finding on those that have none."""
+    """The entries with parts from their names, and a finding on those without a part."""
     parts = parts_from_names([entry.name for entry in entries], pattern)
     named = [replace(entry, part=part) for entry, part in zip(entries, parts, strict=True)]
     alone = tuple(entry.name for entry in named if entry.part is None)
     if not alone:
         return named, []
     text = (
-        f"{len(alone)} of {len(named)} names don't fit --part-from: each photo is taken as a "
-        f"part of its own: {first(alone)}."
+        f"{len(alone)} of {len(named)} names do not match --part-from; each of these photos is "
+        f"its own part: {first(alone)}."
     )
     return named, [NO_PART.finding(text, len(alone), alone)]
 
@@ -212,8 +213,8 @@ def _strict_error(unreadable: dict[str, str], total: int) -> DataError:
     lines = "\n".join(f"  {name}: {reason}" for name, reason in list(unreadable.items())[:5])
     more = f"\n  and {len(unreadable) - 5} more" if len(unreadable) > 5 else ""
     return DataError(
-        f"{len(unreadable)} of {total} photos can't be read:\n{lines}{more}",
-        "Mend them or take them out, or leave --strict off to go on without them.",
+        f"{len(unreadable)} of {total} photos cannot be read:\n{lines}{more}",
+        "Replace or remove them, or omit --strict to continue without them.",
     )
 
 
@@ -226,5 +227,5 @@ def _check_classes(listing: Listing, photos: list[Photo], unreadable: dict[str, 
             raise DataError(
                 f"None of the {candidates[label]} photos of class {label} can be read "
                 f"({reasons(why)}), such as {next(iter(why))}.",
-                "Replace them, or take the class out.",
+                "Replace the photos, or remove the class.",
             )

@@ -1,4 +1,4 @@
-"""What the bytes of a file say of themselves, without decoding them."""
+"""Checks of the bytes of a file without decoding."""
 
 import struct
 import zlib
@@ -24,7 +24,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 def is_cut(data: bytes, kind: str) -> bool:
-    """Whether the file says of itself that it goes on after its last byte."""
+    """Whether the structure of the file extends beyond its last byte."""
     match kind:
         case "JPEG":
             return not _has_jpeg_end(data)
@@ -42,8 +42,8 @@ def is_cut(data: bytes, kind: str) -> bool:
 def _has_jpeg_end(data: bytes) -> bool:
     """Whether an end marker follows the first scan of the main picture.
 
-    The segments before the scan are stepped over, since an EXIF thumbnail has an end marker
-    of its own; inside a scan the two bytes can't occur by chance (ITU T.81, B.1.1.5).
+    The segments before the scan are skipped, because an EXIF thumbnail has its own end marker.
+    Inside a scan the two bytes cannot occur by chance (ITU T.81, B.1.1.5).
     """
     at = 2
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
@@ -60,14 +60,14 @@ def _has_jpeg_end(data: bytes) -> bool:
 
 
 def _has_png_end(data: bytes) -> bool:
-    """Whether the chain of chunks leads to IEND inside the file."""
+    """Whether the chain of chunks reaches IEND inside the file."""
     return any(kind == b"IEND" for kind, _, _ in _png_chunks(data))
 
 
 def has_sound_chunks(data: bytes) -> bool:
-    """Whether each chunk of a PNG has the checksum that it says it has.
+    """Whether each chunk of a PNG matches its checksum.
 
-    Pillow doesn't look at those of the pixels; OpenCV looks, complains on stderr and goes on.
+    Pillow does not check the pixel chunks; OpenCV prints an error to stderr and continues.
     """
     view = memoryview(data)
     return all(
@@ -77,7 +77,7 @@ def has_sound_chunks(data: bytes) -> bool:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of the content of each chunk, as far as they are whole."""
+    """Kind, start and end of the content of each complete chunk."""
     start = 16
     while start <= len(data):
         end = start + int.from_bytes(data[start - 8 : start - 4], "big")
@@ -95,7 +95,7 @@ _TIFF_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 
 
 def _is_tiff_cut(data: bytes) -> bool:
-    """Whether the directory, or a value that it points to, lies beyond the end."""
+    """Whether the directory, or a value that it points to, extends beyond the end."""
     order = "<" if data[:2] == b"II" else ">"
     try:
         (at,) = struct.unpack_from(f"{order}I", data, 4)

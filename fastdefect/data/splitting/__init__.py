@@ -1,1 +1,1 @@
-"""Sides, folds and subsets of the photos, by whole parts."""
+"""Train, valid and test sides, folds and subsets of the photos, by whole parts."""

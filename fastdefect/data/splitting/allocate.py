@@ -1,4 +1,4 @@
-"""Deal parts out to sides, splits or folds, so that every class keeps its proportions."""
+"""Allocate parts to splits or folds so that every class keeps its proportions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,28 +11,28 @@ from fastdefect.text import counted, listed
 
 @dataclass(frozen=True)
 class Group:
-    """Photos that must stay together, and how many of each class they are."""
+    """Photos that must stay together, and the number of photos of each class."""
 
     part: str
     photos: tuple[int, ...]
     labels: Mapping[str, int]
 
 
-def carve(
+def split_off(
     groups: Sequence[Group], kept: Mapping[str, int], shares: Mapping[str, float], seed: int
 ) -> list[str]:
-    """A side for each group: ``train`` or one of the names in ``shares``.
+    """Return a side for each group: ``train`` or one of the names in ``shares``.
 
-    ``kept`` counts photos by class that are in train already; ``shares`` (each above 0, in
-    all below 1) are of these and the groups together, class by class.
+    ``kept`` is the number of photos by class that are already in train. ``shares`` (each above 0,
+    total below 1) refer to these photos and the groups together, class by class.
 
     Raises ``DataError`` for a class with fewer parts than sides.
     """
     _check_enough(groups, kept, shares)
-    return deal(groups, {"train": 1 - sum(shares.values()), **shares}, seed, kept)
+    return allocate(groups, {"train": 1 - sum(shares.values()), **shares}, seed, kept)
 
 
-def deal(
+def allocate(
     groups: Sequence[Group],
     shares: Mapping[str, float],
     seed: int,
@@ -40,29 +40,29 @@ def deal(
     *,
     alike: bool = False,
 ) -> list[str]:
-    """A side for each group, one of ``shares``, which add up to 1.
+    """Return a side for each group, one of ``shares``, which add up to 1.
 
-    ``kept`` counts photos by class that lie on the first side already. ``alike``: of sides
-    that are equally good, the one with fewer photos takes the part, not the first (of folds,
-    the first would else get the odd parts of every class).
+    ``kept`` is the number of photos by class that are already on the first side. With ``alike``,
+    equally good sides are decided by the number of photos, fewest first; otherwise the first side
+    gets the part. (Without ``alike``, the first fold would get the odd parts of every class.)
 
-    The groups are dealt out from the largest to the smallest, each to the side where it
-    lessens the squared errors most, error being photos too few or too many of a class,
-    weighted by one over the number wished for. With parts of one class each, no side ends
-    further from its criteria than the largest part's size: to overshoot by more, a side would
-    have to be chosen when full, when some other side must lack at least half the part's size
-    and so is chosen first; to fall short by more, the others would have to overshoot by half
-    a part each at most. Then a class that is missing somewhere is moved there (a criteria smaller
-    than one part can't be met more closely).
+    The groups are allocated from the largest to the smallest. Each goes to the side where it
+    reduces the squared errors most. The error is the difference between the number of photos of a
+    class and its target, and its weight is one over the target. If every part has one class, no
+    side deviates from its target by more than the size of the largest part. Proof: to exceed the
+    target by more, a side would have to be chosen when full, but then another side lacks at least
+    half the size of the part and is chosen first. To fall short by more, the other sides would
+    have to exceed their targets by half a part each at most. Finally a class that is absent from
+    a side gets a part there (a target smaller than one part cannot be met more closely).
 
-    Raises ``DataError`` where parts of several classes can't be dealt out so that each class
-    is on each side.
+    Raises ``DataError`` if parts with several classes prevent an allocation with each class on
+    each side.
     """
     sides = _Sides(groups, kept or {}, shares)
-    for group in sorted(groups, key=lambda group: _shuffled(group, seed)):
+    for group in sorted(groups, key=lambda group: _allocation_order(group, seed)):
         costs = {side: sides.cost_of_adding(group, side) for side in sides.names}
         best = min(costs.values())
-        # Up to a rounding error, or the last bits of equal costs would decide.
+        # A tolerance, so that rounding errors do not decide between equal costs.
         ties = [s for s in sides.names if costs[s] <= best + 1e-9 * alike]
         sides.add(group, min(ties, key=lambda s: sides.photos[s] * alike))
     _fill_empty(sides, groups)
@@ -70,7 +70,7 @@ def deal(
 
 
 class _Sides:
-    """How much of each class each side lacks, and which group lies where."""
+    """The side of each group, and the number of photos of each class that each side lacks."""
 
     def __init__(
         self, groups: Sequence[Group], kept: Mapping[str, int], shares: Mapping[str, float]
@@ -80,30 +80,27 @@ class _Sides:
             counts.update(group.labels)
         self.names = tuple(shares)
         first = self.names[0]
-        self.criteria = {
-            (s, c): share * n for s, share in shares.items() for c, n in counts.items()
-        }
+        self.targets = {(s, c): share * n for s, share in shares.items() for c, n in counts.items()}
         self.lacks = {
-            (s, c): n - kept.get(c, 0) * (s == first) for (s, c), n in self.criteria.items()
+            (s, c): n - kept.get(c, 0) * (s == first) for (s, c), n in self.targets.items()
         }
-        # Kept photos count as one part that can't be moved.
+        # Kept photos count as one part that cannot be moved.
         self.parts = Counter({(first, c): 1 for c, n in kept.items() if n})
         self.photos = Counter[str]()
         self.of: dict[str, str] = {}
 
     def cost_of_adding(self, group: Group, side: str) -> float:
-        """The change of the weighted squared errors: ((lack - n)^2 - lack^2) / criteria."""
+        """The change of the weighted squared errors: ((lack - n)^2 - lack^2) / target."""
         return sum(
-            n * (n - 2 * self.lacks[side, c]) / self.criteria[side, c]
+            n * (n - 2 * self.lacks[side, c]) / self.targets[side, c]
             for c, n in group.labels.items()
         )
 
     def cost_of_moving(self, group: Group, side: str) -> float:
-        """The same for taking the group from where it lies and adding it to ``side``."""
+        """The change of the errors when the group moves from its side to ``side``."""
         old = self.of[group.part]
         return self.cost_of_adding(group, side) + sum(
-            n * (n + 2 * self.lacks[old, c]) / self.criteria[old, c]
-            for c, n in group.labels.items()
+            n * (n + 2 * self.lacks[old, c]) / self.targets[old, c] for c, n in group.labels.items()
         )
 
     def add(self, group: Group, side: str) -> None:
@@ -115,7 +112,7 @@ class _Sides:
         self.add(group, side)
 
     def can_spare(self, group: Group) -> bool:
-        """Whether its side keeps another part of each of its classes."""
+        """Whether the side of the group keeps another part of each class of the group."""
         side = self.of[group.part]
         return all(self.parts[side, c] > 1 for c in group.labels)
 
@@ -127,7 +124,7 @@ class _Sides:
 
 
 def _fill_empty(sides: _Sides, groups: Sequence[Group]) -> None:
-    """Move the part that disturbs least to each side that shows nothing of a class."""
+    """Move the part with the lowest cost to each side that has no photo of a class."""
     classes = sorted({c for group in groups for c in group.labels})
     for c in classes:
         for side in sides.names:
@@ -136,9 +133,9 @@ def _fill_empty(sides: _Sides, groups: Sequence[Group]) -> None:
             spare = [g for g in groups if c in g.labels and sides.can_spare(g)]
             if not spare:
                 raise DataError(
-                    f"The parts of class {c} can't be dealt out to {listed(sides.names)}: "
-                    f"they show other classes too, which would then be missing elsewhere.",
-                    "Add parts of that class, or say in a CSV which part goes where.",
+                    f"Expected to allocate the parts of class {c} to {listed(sides.names)}, but "
+                    "they also show other classes, which would then be absent from another side.",
+                    "Add parts of that class, or assign the splits in a CSV.",
                 )
             costs = [sides.cost_of_moving(group, side) for group in spare]
             sides.move(spare[costs.index(min(costs))], side)
@@ -161,11 +158,11 @@ def _check_enough(
         raise DataError(
             f"Class {c} has {have} to be split into {listed(('train', *shares))}, but at "
             f"least {needed} are needed, one for each.",
-            "Add photos of other parts, or take the class out"
-            + (", or do without a test split: --test 0." if "test" in shares else "."),
+            "Add photos of other parts, or remove the class"
+            + (", or use no test split: --test 0." if "test" in shares else "."),
         )
 
 
-def _shuffled(group: Group, seed: int) -> tuple[int, str]:
-    """Largest first; among equals in an order drawn with ``seed``."""
+def _allocation_order(group: Group, seed: int) -> tuple[int, str]:
+    """A sort key: largest group first; groups of equal size in an order drawn with ``seed``."""
     return -len(group.photos), hash_order(group.part, seed)

@@ -1,4 +1,4 @@
-"""Folds for cross-validation: every part in one of them, every class in the same proportion."""
+"""Folds for cross-validation: each part in one fold, each class in equal proportion."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastdefect.data.photos import Manifest
-from fastdefect.data.splitting.allocate import Group, carve, deal
+from fastdefect.data.splitting.allocate import Group, allocate, split_off
 from fastdefect.data.splitting.split import Split, groups_of, read_split, split_rows
 from fastdefect.errors import DataError, RunError
 from fastdefect.files import read_csv
@@ -18,9 +18,9 @@ FOLD_COLUMNS = FILES["folds.csv"].columns
 
 @dataclass(frozen=True)
 class Folds:
-    """The fold of each photo of a manifest, from 1 to ``k``; 0 where it is in none.
+    """The fold of each photo of a manifest, from 1 to ``k``; 0 for a photo in no fold.
 
-    In none are the sealed ``test`` photos (indices, ascending) and those that are unused.
+    The sealed ``test`` photos (indices, ascending) and the unused photos are in no fold.
     ``parts`` is the part of every photo.
     """
 
@@ -30,35 +30,35 @@ class Folds:
     parts: tuple[str, ...]
 
     def held_out(self, fold: int) -> tuple[int, ...]:
-        """The photos of one fold, from 1."""
+        """The photos of one fold, numbered from 1."""
         if not 1 <= fold <= self.k:
             raise ValueError(f"Expected a fold from 1 to {self.k}, got {fold}")
         return tuple(i for i, of in enumerate(self.fold) if of == fold)
 
     @property
     def unused(self) -> tuple[int, ...]:
-        """The photos that are neither in a fold nor sealed."""
+        """The photos that are neither in a fold nor in the sealed test."""
         sealed = set(self.test)
         return tuple(i for i, of in enumerate(self.fold) if not of and i not in sealed)
 
     @property
     def pool(self) -> tuple[int, ...]:
-        """All photos that are in some fold."""
+        """The photos that are in a fold."""
         return tuple(i for i, of in enumerate(self.fold) if of)
 
 
 def make_folds(manifest: Manifest, split: Split, k: int, *, seed: int) -> Folds:
-    """Deal the photos outside the test side of ``split`` out to ``k`` >= 2 folds.
+    """Allocate the photos outside the test side of ``split`` to ``k`` >= 2 folds.
 
-    The test side is the split's own, so that one seed seals the same photos with and without
-    folds. Unused photos stay so where their part is in the test; those that only leaked into
-    validation are dealt out with the others. Parts stay whole, and each class is shared out
-    as evenly as that allows: with parts of one class each, no two folds differ by more photos
-    of it than its largest part has. The outcome depends on the seed, the names, parts and
-    labels, and on neither the order of the photos nor the machine.
+    The test side is that of the split, so that one seed seals the same photos with and without
+    folds. Unused photos stay unused if their part is in the test; those that only leaked into
+    validation are allocated with the others. Parts stay whole, and each class is distributed as
+    evenly as they allow: if every part has one class, the numbers of its photos in any two folds
+    differ by at most the size of its largest part. The result depends on the seed, the names,
+    parts and labels. It does not depend on the order of the photos or on the machine.
 
-    Raises ``DataError`` for a class with fewer parts than are needed to train, validate and
-    hold out in every fold.
+    Raises ``DataError`` for a class with too few parts to train, validate and hold out in every
+    fold.
     """
     if k < 2:
         raise ValueError(f"Expected 2 or more folds, got {k}")
@@ -66,41 +66,41 @@ def make_folds(manifest: Manifest, split: Split, k: int, *, seed: int) -> Folds:
     unused = set(split.unused)
     taken = set(split.test) | {i for i in unused if split.parts[i] in sealed}
     pool = [i for i in range(len(manifest.photos)) if i not in taken]
-    fold = _deal(manifest, split.parts, pool, k, seed, "outside the test")
+    fold = _allocate_folds(manifest, split.parts, pool, k, seed, "outside the test")
     return Folds(k, fold, split.test, split.parts)
 
 
 def folds_of_train(manifest: Manifest, split: Split, k: int, *, seed: int) -> Folds:
-    """Deal the train side of ``split`` out to ``k`` >= 2 folds, as ``make_folds`` does.
+    """Allocate the train side of ``split`` to ``k`` >= 2 folds, as ``make_folds`` does.
 
-    All other photos, valid's and unused ones too, are in none and count as sealed. Raises
+    All other photos, including valid and unused ones, are in no fold and count as sealed. Raises
     ``DataError`` for a class with too few parts in train.
     """
     if k < 2:
         raise ValueError(f"Expected 2 or more folds, got {k}")
-    fold = _deal(manifest, split.parts, split.train, k, seed, "in train")
+    fold = _allocate_folds(manifest, split.parts, split.train, k, seed, "in train")
     others = tuple(i for i, of in enumerate(fold) if not of)
     return Folds(k, fold, others, split.parts)
 
 
-def _deal(
+def _allocate_folds(
     manifest: Manifest, parts: tuple[str, ...], pool: Sequence[int], k: int, seed: int, where: str
 ) -> tuple[int, ...]:
-    """The fold of each photo, from 1; 0 outside ``pool``, which is what ``where`` says it is."""
+    """The fold of each photo, from 1; 0 outside ``pool``, which ``where`` describes in errors."""
     labels = [photo.label for photo in manifest.photos]
     groups = groups_of(parts, labels, pool)
     _check_enough(manifest.classes, groups, k, where)
     names = [f"fold {fold}" for fold in range(1, k + 1)]
-    dealt = deal(groups, dict.fromkeys(names, 1 / k), seed, alike=True)
+    sides = allocate(groups, dict.fromkeys(names, 1 / k), seed, alike=True)
     fold = [0] * len(labels)
-    for group, name in zip(groups, dealt, strict=True):
+    for group, name in zip(groups, sides, strict=True):
         for i in group.photos:
             fold[i] = names.index(name) + 1
     return tuple(fold)
 
 
 def split_without(folds: Folds, fold: int) -> Split:
-    """Train on the other folds, with one held out as valid, and no test at all."""
+    """A split that trains on the other folds, validates on ``fold`` and has no test."""
     held_out = folds.held_out(fold)
     rest = set(folds.pool) - set(held_out)
     return Split(tuple(sorted(rest)), held_out, (), folds.parts)
@@ -109,16 +109,17 @@ def split_without(folds: Folds, fold: int) -> Split:
 def split_for_fold(
     manifest: Manifest, folds: Folds, fold: int, *, valid: float, seed: int
 ) -> Split:
-    """Train and valid for one fold: what is held out is on no side, so that it chooses nothing.
+    """Train and valid for one fold; the held-out photos are on no side and affect no choice.
 
-    ``valid`` is a share of the other folds' photos, dealt out by whole parts. The test stays
-    sealed. Raises ``DataError`` if a class is left with too few parts.
+    ``valid`` is a share of the photos of the other folds, allocated by whole parts. The test
+    stays sealed. Raises ``DataError`` if a class has too few parts.
     """
     held_out = set(folds.held_out(fold))
     rest = [i for i in folds.pool if i not in held_out]
     groups = groups_of(folds.parts, [photo.label for photo in manifest.photos], rest)
-    # Another seed for each fold: with one, the folds would share most validation photos.
-    sides = carve(groups, {}, {"valid": valid}, seed + fold)
+    # A different seed for each fold, because the folds would otherwise share most validation
+    # photos.
+    sides = split_off(groups, {}, {"valid": valid}, seed + fold)
     chosen: dict[str, list[int]] = {"train": [], "valid": []}
     for group, side in zip(groups, sides, strict=True):
         chosen[side] += group.photos
@@ -128,7 +129,7 @@ def split_for_fold(
 
 
 def fold_rows(manifest: Manifest, folds: Folds) -> list[dict[str, str]]:
-    """One row a photo under ``FOLD_COLUMNS``; all that is in a fold is called train."""
+    """One row per photo under ``FOLD_COLUMNS``; the split of a photo in a fold is train."""
     split = Split(folds.pool, (), folds.test, folds.parts)
     return [
         {**row, "fold": str(fold) if fold else ""}
@@ -137,10 +138,10 @@ def fold_rows(manifest: Manifest, folds: Folds) -> list[dict[str, str]]:
 
 
 def read_folds(path: Path, manifest: Manifest) -> Folds:
-    """The folds that ``fold_rows`` gave, for the same photos.
+    """Read the folds that ``fold_rows`` wrote, for the same photos.
 
-    Raises ``RunError`` if the file is missing or damaged, and ``DataError`` if photos have
-    gone, come, changed or got another label since.
+    Raises ``RunError`` if the file is missing or damaged, and ``DataError`` if photos were added,
+    removed, changed or relabelled since.
     """
     split = read_split(path, manifest)
     saved = {row["path"]: row.get("fold", "") for row in read_csv(path)}
@@ -150,19 +151,20 @@ def read_folds(path: Path, manifest: Manifest) -> Folds:
     in_some = tuple(i for i, of in enumerate(fold) if of)
     if in_some != split.train or split.valid or set(fold) - {0} != set(range(1, k + 1)) or k < 2:
         raise RunError(
-            f"{path}: expected a fold from 1 on for each photo that is called train.",
-            "The file is damaged: start a new run.",
+            f"{path}: expected a fold from 1 on for each photo of split train and for no other "
+            "photo, but found other values.",
+            "The file is damaged. Start a new run.",
         )
     return Folds(k, fold, split.test, split.parts)
 
 
 def _check_enough(classes: Sequence[str], groups: Sequence[Group], k: int, where: str) -> None:
-    """A part to hold out in each fold and, outside each, one to train and one to validate on."""
+    """Check each class: a part to hold out per fold, and one to train and one to validate on."""
     parts = Counter(name for group in groups for name in group.labels)
     photos = Counter[str]()
     for group in groups:
         photos.update(group.labels)
-    needed = k if k > 2 else 4  # of two folds, each trains and validates alone
+    needed = k if k > 2 else 4  # with two folds, each one trains and validates alone
     for name in classes:
         if parts[name] >= needed:
             continue
@@ -172,5 +174,5 @@ def _check_enough(classes: Sequence[str], groups: Sequence[Group], k: int, where
         raise DataError(
             f"Class {name} has {have} {where}, but {k} folds need at least {needed}: "
             "one to hold out in each, and others to train and validate on.",
-            "Take fewer folds, add photos of other parts, or do without a test split: --test 0.",
+            "Use fewer folds, add photos of other parts, or use no test split: --test 0.",
         )

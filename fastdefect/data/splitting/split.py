@@ -1,4 +1,4 @@
-"""Train, valid and test: stratified by class, every part on one side, the same every time."""
+"""Train, valid and test: stratified by class, with whole parts, and reproducible."""
 
 import csv
 from collections import Counter, defaultdict
@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.reading.manifest import Manifest
-from fastdefect.data.splitting.allocate import Group, carve
+from fastdefect.data.splitting.allocate import Group, split_off
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
 from fastdefect.run_files import FILES
 from fastdefect.text import first
 
 SPLITS = ("train", "valid", "test")
-UNUSED = "unused"  # what split.csv calls a photo that is on no side
+UNUSED = "unused"  # the split in split.csv of a photo on no side
 SPLIT_COLUMNS = FILES["split.csv"].columns
 
 
@@ -23,7 +23,7 @@ SPLIT_COLUMNS = FILES["split.csv"].columns
 class Split:
     """Indices into ``manifest.photos``, ascending, and the part of every photo.
 
-    A photo may be on no side.
+    A photo can be on no side.
     """
 
     train: tuple[int, ...]
@@ -40,23 +40,23 @@ class Split:
 
     @property
     def unused(self) -> tuple[int, ...]:
-        """The photos that are on no side."""
+        """The photos on no side."""
         used = {*self.train, *self.valid, *self.test}
         return tuple(i for i in range(len(self.parts)) if i not in used)
 
 
 @dataclass(frozen=True)
 class PlainLeaks:
-    """Of so many ``held_out`` photos, how many show a part that is trained on too."""
+    """The number of held-out photos, and how many of them show a part in train."""
 
     leaked: int
     held_out: int
 
 
 def group_parts(manifest: Manifest, found: Sequence[int] | None = None) -> tuple[str, ...]:
-    """The part of every photo: given, or joined by identical bytes, or its own.
+    """The part of every photo: given, joined by identical bytes, or its own.
 
-    ``found`` numbers the parts that a search found; see ``join_parts``.
+    ``found`` are the part numbers from a search; see ``join_parts``.
     """
     photos = manifest.photos
     return join_parts(
@@ -76,25 +76,25 @@ def make_split(
     seed: int,
     unleak: bool = False,
 ) -> Split:
-    """Give every photo a side; ``parts`` names the part of each.
+    """Assign a side to every photo; ``parts`` names the part of each.
 
-    Given splits stay as they are. What is missing is carved out of the photos that are given
-    to train or to nothing: ``valid`` and ``test`` are shares of those, of each class, as
-    closely as whole parts allow. (Where nothing is given that is a share of all photos.) A
-    photo without a split follows its part, if that lies in one given split. The outcome
-    depends on the seed, the names, parts and labels, and on neither the order of the photos
-    nor the machine.
+    Given splits stay. A missing side is split off from the photos that are in train or in no
+    split: ``valid`` and ``test`` are shares of those photos, of each class, as closely as whole
+    parts allow. (If no split is given, these are shares of all photos.) A photo without a split
+    follows its part if that part is in exactly one given split. The result depends on the seed,
+    the names, parts and labels. It does not depend on the order of the photos or on the machine.
 
-    With ``unleak``, photos whose part lies in a given test as well are taken out of train and
-    valid, and those whose part lies in a given valid out of train: they are on no side.
+    ``unleak`` removes photos from train and valid if their part is also in a given test, and from
+    train if their part is in a given valid. The removed photos are on no side.
 
-    Raises ``UsageError`` for shares that leave nothing to one side, and ``DataError`` for a
-    class with too few parts to be on every side.
+    Raises ``UsageError`` for shares that make a side empty, and ``DataError`` for a class with
+    too few parts for every side.
     """
     if not (0 < valid < 1 and 0 <= test < 1 and valid + test < 1):
         raise UsageError(
-            f"--valid {valid:g} and --test {test:g} leave nothing to one side.",
-            "Expected valid > 0, test >= 0 and valid + test < 1.",
+            "Expected --valid > 0, --test >= 0 and a sum below 1, but got "
+            f"--valid {valid:g} and --test {test:g}.",
+            "Correct the shares so that every side gets photos.",
         )
     if len(parts) != len(manifest.photos):
         raise ValueError(f"Expected {len(manifest.photos)} parts, got {len(parts)}")
@@ -104,12 +104,12 @@ def make_split(
         for name, share in (("valid", valid), ("test", test))
         if share > 0 and name not in given
     }
-    sides = _settled(manifest, parts, carving=bool(shares), unleak=unleak)
+    sides = _settled(manifest, parts, drawing=bool(shares), unleak=unleak)
     labels = [photo.label for photo in manifest.photos]
     if shares:
         kept = Counter(label for label, side in zip(labels, sides, strict=True) if side == "train")
         groups = groups_of(parts, labels, [i for i, side in enumerate(sides) if side is None])
-        for group, side in zip(groups, carve(groups, kept, shares, seed), strict=True):
+        for group, side in zip(groups, split_off(groups, kept, shares, seed), strict=True):
             for i in group.photos:
                 sides[i] = side
     _check_trained(manifest, sides)
@@ -119,14 +119,14 @@ def make_split(
 def deal_again(
     manifest: Manifest, base: Split, *, valid: float, test: float, seed: int, unleak: bool = False
 ) -> Split:
-    """Another train and valid beside the very test of ``base``, of the same parts.
+    """Another train and valid side, with the test side and the parts of ``base``.
 
-    For several trainings that learn from one another: a photo that is sealed for one must not
-    be validated on by the next. ``valid`` and ``test`` are the shares that ``base`` was made
-    with; what is raised is what ``make_split`` raises.
+    This is for series of trainings that learn from one another: a photo in the sealed test of one
+    must not be in the validation of the next. ``valid`` and ``test`` are the shares of ``base``.
+    The errors are those of ``make_split``.
     """
     sealed = set(base.test)
-    carved = sealed and all(photo.split != "test" for photo in manifest.photos)
+    drawn = sealed and all(photo.split != "test" for photo in manifest.photos)
     photos = tuple(
         replace(photo, split="test") if i in sealed else photo
         for i, photo in enumerate(manifest.photos)
@@ -134,8 +134,8 @@ def deal_again(
     return make_split(
         replace(manifest, photos=photos),
         base.parts,
-        valid=valid / (1 - test) if carved else valid,  # the same number of photos as before
-        test=0.0 if carved else test,
+        valid=valid / (1 - test) if drawn else valid,  # the same number of photos as in base
+        test=0.0 if drawn else test,
         seed=seed,
         unleak=unleak,
     )
@@ -144,9 +144,9 @@ def deal_again(
 def plain_leaks(
     manifest: Manifest, parts: tuple[str, ...], *, valid: float, test: float, seed: int
 ) -> PlainLeaks:
-    """What a split of single photos would have leaked: same shares and seed, ``parts`` ignored.
+    """The leaks of a split of single photos with the same shares and seed, without ``parts``.
 
-    Counted on the sides that are carved out; given ones are no split of ours.
+    Only the sides that this split draws count; given sides are excluded.
     """
     alone = tuple(photo.name for photo in manifest.photos)
     plain = make_split(manifest, alone, valid=valid, test=test, seed=seed)
@@ -157,7 +157,7 @@ def plain_leaks(
 
 
 def split_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
-    """One row a photo, in the manifest's order, under ``SPLIT_COLUMNS``: what is saved."""
+    """The saved form: one row per photo under ``SPLIT_COLUMNS``, in the manifest's order."""
     side = {i: name for name in SPLITS for i in split.of(name)}
     return [
         {
@@ -172,68 +172,74 @@ def split_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
 
 
 def read_split(path: Path, manifest: Manifest) -> Split:
-    """The split that ``split_rows`` wrote, for the same photos.
+    """Read the split that ``split_rows`` wrote, for the same photos.
 
-    Raises ``RunError`` if the file is missing or damaged, and ``DataError`` if photos have
-    gone, come, changed or got another label since.
+    Raises ``RunError`` if the file is missing or damaged, and ``DataError`` if photos were added,
+    removed, changed or relabelled since.
     """
     rows = {row["path"]: row for row in _saved_rows(path)}
     photos = {photo.name: photo for photo in manifest.photos}
     both = [name for name in photos if name in rows]
     differences = {
-        "missing (or unreadable now)": [name for name in rows if name not in photos],
+        "missing or unreadable": [name for name in rows if name not in photos],
         "new": [name for name in photos if name not in rows],
         "changed": [n for n in both if photos[n].sha256 != rows[n]["sha256"]],
-        "labelled otherwise": [n for n in both if photos[n].label != rows[n]["label"]],
+        "relabelled": [n for n in both if photos[n].label != rows[n]["label"]],
     }
     if any(differences.values()):
-        said = "; ".join(
+        text = "; ".join(
             f"{len(names)} {what}: {first(names, 5)}"
             for what, names in differences.items()
             if names
         )
         raise DataError(
-            f"The photos in {manifest.root} are not those of the split in {path}: {said}.",
-            "Put the photos back as they were to go on, or start a new run.",
+            f"Expected in {manifest.root} the photos of the split in {path}, but found "
+            f"differences: {text}.",
+            "Restore the photos to continue, or start a new run.",
         )
     saved = [rows[photo.name] for photo in manifest.photos]
     return _split_of([row["split"] for row in saved], tuple(row["part"] for row in saved))
 
 
 def _saved_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a saved split, each with all columns, a known split and a path of its own."""
+    """The rows of a saved split, each with all columns, a valid split and a unique path."""
     try:
         rows = read_csv(path)
     except FileNotFoundError:
-        raise RunError(f"There is no split at {path}.", "The run can't be resumed.") from None
+        raise RunError(
+            f"Expected the split at {path}, but the file does not exist.",
+            "The run cannot be resumed. Start a new run.",
+        ) from None
     except (OSError, ValueError, csv.Error) as error:
-        raise RunError(f"Can't read the split {path}: {error}.", "Start a new run.") from error
+        raise RunError(f"Cannot read the split {path}: {error}.", "Start a new run.") from error
     for line, row in enumerate(rows, start=2):
-        if any(row.get(c) is None for c in SPLIT_COLUMNS) or row["split"] not in (*SPLITS, UNUSED):
+        missing = [column for column in SPLIT_COLUMNS if row.get(column) is None]
+        if missing or row["split"] not in (*SPLITS, UNUSED):
+            found = f"no {missing[0]}" if missing else f"the split {row['split']!r}"
             raise RunError(
                 f"{path}, line {line}: expected {','.join(SPLIT_COLUMNS)} with a split of "
-                f"{', '.join(SPLITS)}, {UNUSED}.",
-                "The file is damaged: start a new run.",
+                f"{', '.join(SPLITS)} or {UNUSED}, but found {found}.",
+                "The file is damaged. Start a new run.",
             )
     if not rows or len({row["path"] for row in rows}) < len(rows):
         raise RunError(
             f"{path} {'lists a photo twice' if rows else 'is empty'}.",
-            "The file is damaged: start a new run.",
+            "The file is damaged. Start a new run.",
         )
     return rows
 
 
-# A photo on one of these sides leaks where its part is on one of those, too.
+# A photo on the side of a key leaks if its part is also on one of the sides of the value.
 _LEAKS_INTO = {"train": {"valid", "test"}, "valid": {"test"}, "test": set[str]()}
 
 
 def _settled(
-    manifest: Manifest, parts: Sequence[str], *, carving: bool, unleak: bool
+    manifest: Manifest, parts: Sequence[str], *, drawing: bool, unleak: bool
 ) -> list[str | None]:
-    """The side of each photo that is known before any carving, None for those to be dealt out.
+    """The side of each photo that is fixed before the draw; None for photos to allocate.
 
-    To be dealt out is what is in train or nowhere, unless its part is seen in a given valid
-    or test: that would put the part on yet another side.
+    Photos in train or in no split are allocated, unless their part is in a given valid or test:
+    an allocation could put the part on yet another side.
     """
     given: dict[str, set[str]] = defaultdict(set)
     for photo, part in zip(manifest.photos, parts, strict=True):
@@ -242,20 +248,20 @@ def _settled(
     return [
         UNUSED
         if unleak and _leaks(photo.split, given[part])
-        else _settled_side(photo.split, given[part], carving)
+        else _settled_side(photo.split, given[part], drawing)
         for photo, part in zip(manifest.photos, parts, strict=True)
     ]
 
 
 def _leaks(split: str | None, given: set[str]) -> bool:
-    """Whether a photo leaks if its part is in the splits ``given``; one in none must take one."""
+    """Whether a photo leaks if its part is in the splits ``given``. None stands for any split."""
     return len(given) > 1 if split is None else bool(given & _LEAKS_INTO[split])
 
 
-def _settled_side(split: str | None, given: set[str], carving: bool) -> str | None:
+def _settled_side(split: str | None, given: set[str], drawing: bool) -> str | None:
     if split in ("valid", "test"):
         return split
-    if carving and given <= {"train"}:
+    if drawing and given <= {"train"}:
         return None
     if split is None and len(given) == 1:
         return next(iter(given))
@@ -263,7 +269,7 @@ def _settled_side(split: str | None, given: set[str], carving: bool) -> str | No
 
 
 def groups_of(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) -> list[Group]:
-    """The photos ``free`` (indices) by part, in the order of the parts' names."""
+    """Group the photos ``free`` (indices) by part, in the order of the names of the parts."""
     by_part: dict[str, list[int]] = defaultdict(list)
     for i in free:
         by_part[parts[i]].append(i)
@@ -274,25 +280,26 @@ def groups_of(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) 
 
 
 def _check_trained(manifest: Manifest, sides: Sequence[str | None]) -> None:
-    """Each class must be trained on, and something validated on; --unleak may have taken both."""
+    """Check that each class is in train and that valid is not empty, also after --unleak."""
     photos = list(zip(manifest.photos, sides, strict=True))
     trained = {photo.label for photo, side in photos if side == "train"}
     absent = [name for name in manifest.classes if name not in trained]
     if any(photo.label in absent and side == UNUSED for photo, side in photos):
         raise DataError(
-            f"--unleak leaves no photo in train that shows {first(absent)}: all their parts are "
-            "in the given valid or test, too.",
-            "Add photos of other parts, or do without --unleak.",
+            f"Expected every class in train, but --unleak removes all train photos of "
+            f"{first(absent)}: all their parts are also in the given valid or test.",
+            "Add photos of other parts, or omit --unleak.",
         )
     if absent:
         raise DataError(
-            f"No photo in train shows {first(absent)}.",
-            "Put some there: a class that is never trained on can't be recognised.",
+            f"Expected every class in train, but train has no photo of {first(absent)}.",
+            "Add such photos to train: a model cannot recognise a class without training photos.",
         )
     if UNUSED in sides and "valid" not in sides:
         raise DataError(
-            "--unleak leaves no photo in valid: all its parts are in the given test, too.",
-            "Take the given valid away, and it is carved out of train by parts.",
+            "Expected photos in valid, but --unleak removes all of them: all their parts are also "
+            "in the given test.",
+            "Remove the given valid split; a new one is then split off from train by parts.",
         )
 
 

@@ -9,7 +9,7 @@ from fastai.learner import Learner
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
 from fastdefect.data.load import load_training_data
-from fastdefect.data.loaders import Preprocessing, build_loaders
+from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.first_head import start_from_probe
@@ -138,15 +138,17 @@ def _learner(
         data.store,
         data.split.train,
         data.split.valid,
-        classes=spec.classes,
-        preprocessing=spec.preprocessing,
-        augment=config.data.augment,
-        balanced=config.data.balance in ("sampler", "both"),
-        batch_size=training.batch_size,
-        workers=machine.workers,
-        seed=training.seed,
-        device=machine.device,
-        light=config.data.light,
+        LoaderOptions(
+            classes=spec.classes,
+            preprocessing=spec.preprocessing,
+            augment=config.data.augment,
+            batch_size=training.batch_size,
+            seed=training.seed,
+            device=machine.device,
+            balanced=config.data.balance in ("sampler", "both"),
+            light=config.data.light,
+            workers=machine.workers,
+        ),
     )
     weights = None
     if training.tune == "head":

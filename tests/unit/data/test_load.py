@@ -55,7 +55,7 @@ def test_parts_of_the_csv(castings: Path) -> None:
         assert choose_parts(manifest, config) == tuple(p.part for p in manifest.photos)
 
 
-def test_a_pattern_is_left_aside_where_the_csv_was_asked_for(castings: Path) -> None:
+def test_a_pattern_is_ignored_with_parts_csv(castings: Path) -> None:
     config = DataConfig(castings, parts="csv", part_from=r"-(\d)")
     assert len(set(choose_parts(_read(config), config))) == 12
 
@@ -75,13 +75,13 @@ def test_no_parts_but_copies_stay_together(castings: Path) -> None:
     assert len(set(parts)) == 6
 
 
-def test_a_source_that_says_nothing_is_told_before_any_photo_is_opened(tmp_path: Path) -> None:
+def test_a_source_without_parts_is_reported_before_any_photo_is_opened(tmp_path: Path) -> None:
     folder = photo_folder(tmp_path, [(f"{i}.png", "ab"[i % 2]) for i in range(8)])
     for path in folder.glob("*.png"):
         path.write_bytes(b"no photo")
-    with pytest.raises(UsageError, match=r"--parts csv .* none in .* names a part"):
+    with pytest.raises(UsageError, match=r"--parts csv .* no row in .* has a part"):
         list_data(DataConfig(folder, parts="csv"))
-    with pytest.raises(UsageError, match="there is no --part-from"):
+    with pytest.raises(UsageError, match="needs --part-from"):
         list_data(DataConfig(folder, parts="regex"))
     with pytest.raises(UsageError, match="--parts csv"):
         choose_parts(plain(a=2, b=2), DataConfig(parts="csv"))
@@ -106,7 +106,7 @@ def test_the_split_keeps_the_parts_that_were_chosen(castings: Path) -> None:
 # ---- what is said ------------------------------------------------------------------------
 
 
-def test_what_a_plain_split_would_have_leaked_is_told(castings: Path) -> None:
+def test_what_a_plain_split_would_have_leaked_is_reported(castings: Path) -> None:
     config = DataConfig(castings)
     events: list[Event] = []
     _divide(_read(config), config, seed=1, on_event=events.append)
@@ -119,12 +119,12 @@ def test_what_a_plain_split_would_have_leaked_is_told(castings: Path) -> None:
     leaked = sum(parts[i] in trained for i in held_out)
     assert (
         f"A plain split would have leaked {leaked} of {len(held_out)} held-out photos "
-        f"({leaked / len(held_out):.1%}): their parts are trained on, too."
+        f"({leaked / len(held_out):.1%}): their parts are also in train."
     ) in _texts(events)
     assert any("Split by parts kept whole (12 parts): train " in text for text in _texts(events))
 
 
-def test_nothing_is_said_of_leaks_where_each_photo_is_a_part() -> None:
+def test_no_leaks_are_reported_where_each_photo_is_a_part() -> None:
     events: list[Event] = []
     _divide(plain(a=20, b=20), DataConfig(), seed=1, on_event=events.append)
     assert not any("plain split" in text for text in _texts(events))
@@ -145,25 +145,25 @@ def _leaking() -> Manifest:
     )
 
 
-def test_what_unleak_takes_out_is_told() -> None:
+def test_what_unleak_removes_is_reported() -> None:
     events: list[Event] = []
     config = DataConfig(unleak=True)
     split = _divide(_leaking(), config, seed=1, on_event=events.append)
     assert len(split.unused) == 1
     text = "\n".join(_texts(events))
     assert "test 9, unused 1." in text
-    assert "--unleak leaves out 1 photo of train" in text
+    assert "--unleak removes 1 photo of train" in text
     folds = _fold(_leaking(), config, 3, seed=1, on_event=events.append)
     assert folds.unused == split.unused
 
 
-def test_folds_are_told_with_what_is_sealed() -> None:
+def test_folds_are_reported_with_what_is_sealed() -> None:
     events: list[Event] = []
     folds = _fold(_leaking(), DataConfig(), 3, seed=1, on_event=events.append)
     text = "\n".join(_texts(events))
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in (1, 2, 3))
     assert f"3 folds of whole parts (25 parts): {sizes} photos; test 9, in no fold." in text
-    assert "The given train and valid are dealt out together." in text
+    assert "The given train and valid photos are allocated together." in text
 
 
 def test_too_many_folds_are_an_error_for_people() -> None:
@@ -174,7 +174,7 @@ def test_too_many_folds_are_an_error_for_people() -> None:
 # ---- fewer photos to train on ------------------------------------------------------------
 
 
-def test_photos_per_class_takes_out_of_train_alone_and_says_so() -> None:
+def test_photos_per_class_removes_from_train_alone_and_reports_it() -> None:
     events: list[Event] = []
     photos = plain(bad=40, good=20)
     whole = _divide(photos, DataConfig(), seed=3, on_event=silent)
@@ -184,8 +184,8 @@ def test_photos_per_class_takes_out_of_train_alone_and_says_so() -> None:
     had = len([i for i in whole.train if photos.photos[i].label == "bad"])
     good = len(whole.train) - had
     assert _texts(events)[-1] == (
-        f"--photos-per-class 15: training on bad 15 of {had}, good {min(good, 15)} of {good}, "
-        f"of {15 + min(good, 15)} parts. The rest of train is unused."
+        f"--photos-per-class 15: training on bad 15 of {had}, good {min(good, 15)} of {good} "
+        f"({15 + min(good, 15)} parts). The other train photos are unused."
     )
 
 

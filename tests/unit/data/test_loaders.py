@@ -244,7 +244,7 @@ def test_a_loader_travels_to_a_spawned_worker(manifest: Manifest, store: PhotoSt
     assert first[1] == second[1]
 
 
-def test_light_is_borrowed_from_training_photos_alone(manifest: Manifest) -> None:
+def test_light_comes_from_training_photos_alone(manifest: Manifest) -> None:
     train, valid = range(12), range(12, 22)
     first, second = (made_store(sum(COUNTS.values()) + SHIFT) for _ in range(2))
     for index in valid:  # photos that must not be looked at

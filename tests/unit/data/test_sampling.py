@@ -69,7 +69,7 @@ def test_an_even_draw_takes_of_each_class_alike_as_far_as_there_are(
     assert all(drawn[c] >= min(of[c], largest - 1) for c in of)
 
 
-def test_places_are_shuffled_within_the_classes_asked_for() -> None:
+def test_places_are_shuffled_within_the_requested_classes() -> None:
     dents, others = shuffled_by_class(LABELS, ["dent", "scratch"], 0)
     assert sorted(dents) == [1, 5]
     assert others == []

@@ -28,7 +28,7 @@ def test_memory_and_file_hold_the_same() -> None:
     in_file.close()
 
 
-def test_rows_come_in_the_order_asked_for() -> None:
+def test_rows_come_in_the_requested_order() -> None:
     store = made_store(6)
     rows = np.array([4, 0, 4])
     assert store[rows].shape == (3, 32, 32, 3)

@@ -25,6 +25,7 @@ from fastdefect.sample.render import (
     DIFFICULTIES,
     Defect,
     Part,
+    SampleSettings,
     photograph,
     render_part,
     render_sample,
@@ -66,7 +67,7 @@ def difference(first: Part, second: Part, seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sample") / "made" / "here"
-    render_sample(root, n=23, seed=5, size=48, photos_per_part=2)
+    render_sample(root, SampleSettings(n=23, seed=5, size=48, photos_per_part=2))
     return root
 
 
@@ -114,8 +115,8 @@ def test_same_seed_gives_same_bytes_in_another_process(folder: Path, tmp_path: P
     # One thread there and all cores here: the number of threads must not matter either.
     code = (
         "import sys, cv2; cv2.setNumThreads(1); from pathlib import Path;"
-        "from fastdefect.sample.render import render_sample;"
-        "render_sample(Path(sys.argv[1]), n=23, seed=5, size=48, photos_per_part=2)"
+        "from fastdefect.sample.render import SampleSettings, render_sample;"
+        "render_sample(Path(sys.argv[1]), SampleSettings(n=23, seed=5, size=48, photos_per_part=2))"
     )
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "b")], check=True, cwd=root)
@@ -123,14 +124,14 @@ def test_same_seed_gives_same_bytes_in_another_process(folder: Path, tmp_path: P
 
 
 def test_another_seed_gives_other_parts(folder: Path, tmp_path: Path) -> None:
-    render_sample(tmp_path / "b", n=4, seed=6, size=48, photos_per_part=2)
+    render_sample(tmp_path / "b", SampleSettings(n=4, seed=6, size=48, photos_per_part=2))
     ours = {row["part"] for row in labels(folder / "labels.csv")}
     theirs = {row["part"] for row in labels(tmp_path / "b" / "labels.csv")}
     assert ours.isdisjoint(theirs)
 
 
 def test_a_smaller_sample_is_a_piece_of_a_larger_one(folder: Path, tmp_path: Path) -> None:
-    render_sample(tmp_path / "b", n=8, seed=5, size=48, photos_per_part=2)
+    render_sample(tmp_path / "b", SampleSettings(n=8, seed=5, size=48, photos_per_part=2))
     large = {row["path"]: row for row in labels(folder / "labels.csv")}
     for row in labels(tmp_path / "b" / "labels.csv"):
         assert row == large[row["path"]]
@@ -139,36 +140,42 @@ def test_a_smaller_sample_is_a_piece_of_a_larger_one(folder: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.99])
 def test_both_classes_are_there_in_the_smallest_sample(tmp_path: Path, share: float) -> None:
-    path = render_sample(tmp_path, n=3, seed=0, size=32, photos_per_part=2, defective=share)
+    path = render_sample(
+        tmp_path, SampleSettings(n=3, seed=0, size=32, photos_per_part=2, defective=share)
+    )
     assert {row["label"] for row in labels(path)} == {"good", "defect"}
 
 
 def test_share_of_defective_parts_is_kept(tmp_path: Path) -> None:
-    path = render_sample(tmp_path, n=40, seed=0, size=32, photos_per_part=1, defective=0.2)
+    path = render_sample(
+        tmp_path, SampleSettings(n=40, seed=0, size=32, photos_per_part=1, defective=0.2)
+    )
     assert sum(row["label"] == "defect" for row in labels(path)) == 8
 
 
 def test_difficulty_can_be_fixed(tmp_path: Path) -> None:
-    path = render_sample(tmp_path, n=12, seed=0, size=32, photos_per_part=1, difficulty=3)
+    path = render_sample(
+        tmp_path, SampleSettings(n=12, seed=0, size=32, photos_per_part=1, difficulty=3)
+    )
     assert {row["difficulty"] for row in labels(path)} == {"", "3"}
 
 
 def test_progress_counts_every_photo(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    render_sample(tmp_path, n=4, seed=0, size=32, on_progress=lambda *step: seen.append(step))
+    render_sample(tmp_path, SampleSettings(n=4, seed=0, size=32), lambda *step: seen.append(step))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(DataError, match="holds something already") as caught:
-        render_sample(tmp_path, n=6, seed=0, size=32)
+    with pytest.raises(DataError, match="is not empty") as caught:
+        render_sample(tmp_path, SampleSettings(n=6, seed=0, size=32))
     assert caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     with pytest.raises(DataError, match="is a file"):
-        render_sample(tmp_path / "notes.txt", n=6, seed=0, size=32)
-    with pytest.raises(DataError, match="Can't make"):
-        render_sample(tmp_path / "notes.txt" / "below", n=6, seed=0, size=32)
+        render_sample(tmp_path / "notes.txt", SampleSettings(n=6, seed=0, size=32))
+    with pytest.raises(DataError, match="Cannot create"):
+        render_sample(tmp_path / "notes.txt" / "below", SampleSettings(n=6, seed=0, size=32))
 
 
 def test_an_aborted_rendering_has_no_labels_and_is_not_continued(tmp_path: Path) -> None:
@@ -177,11 +184,11 @@ def test_an_aborted_rendering_has_no_labels_and_is_not_continued(tmp_path: Path)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        render_sample(tmp_path, n=6, seed=0, size=32, on_progress=stop)
+        render_sample(tmp_path, SampleSettings(n=6, seed=0, size=32), stop)
     assert len(list((tmp_path / "photos").iterdir())) == 5
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
     with pytest.raises(DataError):
-        render_sample(tmp_path, n=6, seed=0, size=32)
+        render_sample(tmp_path, SampleSettings(n=6, seed=0, size=32))
 
 
 @pytest.mark.parametrize(
@@ -192,8 +199,8 @@ def test_an_aborted_rendering_has_no_labels_and_is_not_continued(tmp_path: Path)
         ({"photos_per_part": 0}, "at least 1 photo"),
         ({"seed": -1}, "seed of 0 or more"),
         ({"size": 31}, "at least 32 pixels"),
-        ({"defective": 0.0}, "between 0 and 1"),
-        ({"defective": float("nan")}, "between 0 and 1"),
+        ({"defective": 0.0}, "greater than 0 and less than 1"),
+        ({"defective": float("nan")}, "greater than 0 and less than 1"),
         ({"difficulty": 4}, "difficulty of 1, 2 or 3"),
     ],
 )
@@ -201,7 +208,7 @@ def test_arguments_out_of_range_are_refused(
     tmp_path: Path, wrong: dict[str, float], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        render_sample(tmp_path / "a", **({"n": 12, "seed": 0} | wrong))
+        render_sample(tmp_path / "a", SampleSettings(**({"n": 12, "seed": 0} | wrong)))
     assert not (tmp_path / "a").exists()
 
 
@@ -301,7 +308,7 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
     )
 
 
-def test_photos_of_one_part_are_told_from_those_of_another() -> None:
+def test_photos_of_one_part_are_distinguished_from_those_of_another() -> None:
     """The casting skin is the part's own: it is alike in its photos only."""
     views = []
     for k in range(5):
@@ -340,7 +347,7 @@ class Crowd:
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
     """One photo each of 360 parts: an AUC that means nothing has a standard error of 0.03."""
     root = tmp_path_factory.mktemp("crowd")
-    path = render_sample(root, n=360, seed=11, size=48, photos_per_part=1)
+    path = render_sample(root, SampleSettings(n=360, seed=11, size=48, photos_per_part=1))
     rows = labels(path)
     files = [path.parent / row["path"] for row in rows]
     return Crowd(
@@ -352,7 +359,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
 
 
 def border(photos: np.ndarray) -> np.ndarray:
-    """The four corners and the outermost lines: bench and light, no metal."""
+    """The four corners and the outermost lines: background and light, no metal."""
     ends = (slice(6), slice(-6, None))
     corners = [photos[:, y, x] for y in ends for x in ends]
     lines = [photos[:, 0, ::3], photos[:, -1, ::3], photos[:, ::3, 0], photos[:, ::3, -1]]
@@ -378,11 +385,11 @@ def auc_on_unseen_parts(features: np.ndarray, crowd: Crowd, model: str) -> float
 
 
 @pytest.mark.parametrize("model", ["forest", "line"])
-def test_bench_and_light_do_not_tell_the_class(crowd: Crowd, model: str) -> None:
+def test_background_and_light_do_not_reveal_the_class(crowd: Crowd, model: str) -> None:
     assert abs(auc_on_unseen_parts(border(crowd.photos), crowd, model) - 0.5) < 0.1
 
 
-def test_brightness_and_contrast_do_not_tell_the_class(crowd: Crowd) -> None:
+def test_brightness_and_contrast_do_not_reveal_the_class(crowd: Crowd) -> None:
     assert abs(auc_on_unseen_parts(overall(crowd.photos), crowd, "line") - 0.5) < 0.1
 
 
@@ -392,7 +399,7 @@ def test_these_classifiers_find_a_shortcut_where_there_is_one(crowd: Crowd) -> N
     assert auc_on_unseen_parts(overall(lit), crowd, "line") > 0.75
 
 
-def test_files_do_not_tell_the_class(crowd: Crowd) -> None:
+def test_files_do_not_reveal_the_class(crowd: Crowd) -> None:
     for clue in (crowd.names, crowd.sizes, np.arange(len(crowd.names))):
         assert abs(roc_auc_score(crowd.defective, clue) - 0.5) < 0.1
 
@@ -409,12 +416,14 @@ def test_the_bundled_sample_is_whole_and_small() -> None:
     assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 3_000_000
 
 
-def test_the_bundled_sample_is_what_its_readme_says(tmp_path: Path) -> None:
+def test_the_bundled_sample_matches_its_readme(tmp_path: Path) -> None:
     """Its first two parts, rendered again: not to the byte, as other machines round otherwise."""
     command = "fastdefect sample data --n 264 --seed 1 --size 224 --photos-per-part 2\n"
     assert command in (BUNDLED / "README.md").read_text("utf-8")
     bundled = {row["path"]: row for row in labels(BUNDLED / "labels.csv")}
-    for row in labels(render_sample(tmp_path, n=4, seed=1, size=224, photos_per_part=2)):
+    for row in labels(
+        render_sample(tmp_path, SampleSettings(n=4, seed=1, size=224, photos_per_part=2))
+    ):
         theirs = bundled[row["path"]]
         assert [row[name] for name in COLUMNS[:5]] == [theirs[name] for name in COLUMNS[:5]]
         for name in COLUMNS[5:]:

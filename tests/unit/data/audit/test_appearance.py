@@ -8,7 +8,7 @@ from helpers.encode import picture
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.data.audit.appearance import THUMBNAIL, look_at
+from fastdefect.data.audit.appearance import THUMBNAIL, measure_appearance
 from fastdefect.sample.render import Defect, photograph, render_part
 
 Pixels = NDArray[np.uint8]
@@ -24,7 +24,7 @@ def flat(level: int, height: int = 40, width: int = 60) -> Pixels:
 def test_brightness_and_contrast_are_those_of_pillows_luma():
     image = picture(200, 300)
     luma = np.asarray(Image.fromarray(image).convert("L"), np.float64)
-    look = look_at(image)
+    look = measure_appearance(image)
     assert look.brightness == pytest.approx(luma.mean(), abs=0.1)
     assert look.contrast == pytest.approx(luma.std(), abs=0.1)
 
@@ -33,7 +33,7 @@ def test_light_by_hand():
     image = flat(100)
     image[:10] = 0  # a quarter
     image[10:14] = 255  # a tenth
-    look = look_at(image)
+    look = measure_appearance(image)
     assert look.brightness == pytest.approx(0.65 * 100 + 0.1 * 255)
     assert (look.dark, look.bright) == pytest.approx((0.25, 0.1))
 
@@ -42,16 +42,16 @@ def test_light_by_hand():
     ("level", "dark", "bright"), [(8, 1, 0), (9, 0, 0), (246, 0, 0), (247, 0, 1)]
 )
 def test_as_good_as_black_or_white(level, dark, bright):
-    look = look_at(flat(level))
+    look = measure_appearance(flat(level))
     assert (look.dark, look.bright) == pytest.approx((dark, bright))
 
 
 def test_colour_is_the_distance_from_grey():
     red = flat(0)
     red[..., 0] = 255
-    assert look_at(red).colour == pytest.approx((170 + 85 + 85) / 3, rel=1e-5)
+    assert measure_appearance(red).colour == pytest.approx((170 + 85 + 85) / 3, rel=1e-5)
     grey = np.repeat(picture()[..., :1], 3, axis=2)
-    assert look_at(grey).colour == 0
+    assert measure_appearance(grey).colour == 0
 
 
 # ---- thumbnail ---------------------------------------------------------------------------
@@ -60,21 +60,21 @@ def test_colour_is_the_distance_from_grey():
 def test_the_thumbnail_is_made_of_area_averages():
     image = picture(4 * THUMBNAIL, 3 * THUMBNAIL)
     blocks = image.reshape(THUMBNAIL, 4, THUMBNAIL, 3, 3).mean(axis=(1, 3))
-    thumbnail = look_at(image).thumbnail
+    thumbnail = measure_appearance(image).thumbnail
     assert thumbnail.dtype == np.uint8
     assert np.abs(thumbnail - blocks).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (3000, 7), (63, 65), (2, 2), (700, 900)])
 def test_every_shape_has_a_look(shape):
-    look = look_at(picture(*shape))
+    look = measure_appearance(picture(*shape))
     assert look.thumbnail.shape == (THUMBNAIL, THUMBNAIL, 3)
     assert np.isfinite(look.sharpness)
 
 
 def test_the_thumbnail_outlives_the_photo():
     image = picture(THUMBNAIL, THUMBNAIL)
-    look = look_at(image)
+    look = measure_appearance(image)
     kept = look.thumbnail.copy()
     image[:] = 0
     assert np.array_equal(look.thumbnail, kept)
@@ -83,8 +83,8 @@ def test_the_thumbnail_outlives_the_photo():
 def test_threads_see_the_same():
     images = [picture(300, 300, seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        seen = [look.sharpness for look in pool.map(look_at, images)]
-    assert seen == [look_at(image).sharpness for image in images]
+        seen = [look.sharpness for look in pool.map(measure_appearance, images)]
+    assert seen == [measure_appearance(image).sharpness for image in images]
 
 
 # ---- sharpness ---------------------------------------------------------------------------
@@ -102,11 +102,11 @@ def test_a_blurred_step_follows_the_formula(sigma):
     # A difference over two pixels is a slope seen through a box of variance 1/3.
     seen = sigma**2 + 1 / 3
     expected = sqrt((seen + 1.5**2) / seen)
-    assert look_at(step(sigma)).sharpness == pytest.approx(expected, rel=0.02)
+    assert measure_appearance(step(sigma)).sharpness == pytest.approx(expected, rel=0.02)
 
 
 def test_nothing_is_neither_sharp_nor_soft():
-    assert look_at(flat(120)).sharpness == 1
+    assert measure_appearance(flat(120)).sharpness == 1
 
 
 @pytest.fixture(scope="module")
@@ -162,20 +162,30 @@ HARMLESS = {
 
 @pytest.mark.parametrize("sigma", [2, 3])
 def test_defocus_separates_from_all_that_is_harmless(parts, sigma):
-    sharp = [look_at(image).sharpness for image in parts]
-    soft = [look_at(blurred(image, sigma)).sharpness for image in parts]
-    harmless = [look_at(change(image)).sharpness for change in HARMLESS.values() for image in parts]
+    sharp = [measure_appearance(image).sharpness for image in parts]
+    soft = [measure_appearance(blurred(image, sigma)).sharpness for image in parts]
+    harmless = [
+        measure_appearance(change(image)).sharpness
+        for change in HARMLESS.values()
+        for image in parts
+    ]
     assert max(soft) < min(sharp + harmless)
 
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_is_harmless_hardly_moves_sharpness(parts, name):
     for image in parts:
-        sharp, soft = look_at(image).sharpness, look_at(blurred(image, 2)).sharpness
-        moved = abs(look_at(HARMLESS[name](image)).sharpness - sharp)
+        sharp, soft = (
+            measure_appearance(image).sharpness,
+            measure_appearance(blurred(image, 2)).sharpness,
+        )
+        moved = abs(measure_appearance(HARMLESS[name](image)).sharpness - sharp)
         assert moved < 0.25 * (sharp - soft)
 
 
 def test_noise_does_not_hide_defocus(parts):
     for image in parts:
-        assert look_at(noisy(blurred(image, 3), 4)).sharpness < look_at(image).sharpness
+        assert (
+            measure_appearance(noisy(blurred(image, 3), 4)).sharpness
+            < measure_appearance(image).sharpness
+        )

@@ -24,7 +24,7 @@ def found(
     return {(f.kind, f.severity): f for f in findings if f.kind != "small_class"}
 
 
-def test_nothing_is_said_of_single_photos() -> None:
+def test_single_photos_have_no_finding() -> None:
     assert found([photo("a", "good"), photo("b", "crack")]) == {}
 
 
@@ -33,7 +33,7 @@ def test_given_parts_are_no_finding() -> None:
     assert found(photos) == {}
 
 
-def test_parts_that_a_search_found_are_told() -> None:
+def test_parts_that_a_search_found_are_reported() -> None:
     photos = [photo(name, "good") for name in "abcde"]
     said = found(photos, ["a", "b", "a", "b", "e"], (link(0, 2), link(1, 3)))
     repeat = said.pop(("same_part", "warning"))
@@ -54,7 +54,7 @@ def test_found_parts_that_contradict_the_given_ones() -> None:
     said = found(photos, links=(link(0, 1), link(1, 2)))
     assert said["same_part", "warning"].value == 1
     assert said["same_part", "warning"].paths == ("a", "b")
-    assert "different ones: a = b" in said["same_part", "warning"].message
+    assert "different given parts: a = b" in said["same_part", "warning"].message
 
 
 def test_copies_of_one_shot() -> None:
@@ -79,7 +79,7 @@ def test_a_part_with_photos_of_two_classes_is_a_warning() -> None:
     assert said["label_conflict", "warning"].paths == ("a", "b")
 
 
-def test_one_file_under_two_classes_is_told_of_elsewhere() -> None:
+def test_one_file_under_two_classes_is_reported_elsewhere() -> None:
     photos = [photo("a", "good", sha256="x"), photo("b", "crack", sha256="x")]
     assert found(photos, ["a", "a"]) == {}
 

@@ -12,13 +12,13 @@ from helpers.encode import encode
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.appearance import Appearance, measure_appearance
 from fastdefect.data.audit.quality_checks import check_quality
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Photo
 from fastdefect.data.reading.images import read_photo
 from fastdefect.data.reading.manifest import list_photos, read_photos
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 Pixels = NDArray[np.uint8]
 RNG = np.random.default_rng(0)
@@ -30,7 +30,9 @@ RNG = np.random.default_rng(0)
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """80 rendered photos of 128 px in two class folders."""
     sample, root = (tmp_path_factory.mktemp(name) for name in ("sample", "clean"))
-    with render_sample(sample, n=80, seed=11, size=128).open(encoding="utf-8", newline="") as file:
+    with render_sample(sample, SampleSettings(n=80, seed=11, size=128)).open(
+        encoding="utf-8", newline=""
+    ) as file:
         for row in csv.DictReader(file):
             (root / row["label"]).mkdir(exist_ok=True)
             shutil.copy(sample / row["path"], root / row["label"])
@@ -42,7 +44,9 @@ def found_in(root: Path) -> dict[str, Finding]:
     looks: dict[int, Appearance] = {}
     listing = list_photos(root)
     manifest = read_photos(
-        listing, good=None, on_photo=lambda row, image: looks.__setitem__(row, look_at(image))
+        listing,
+        good=None,
+        on_photo=lambda row, image: looks.__setitem__(row, measure_appearance(image)),
     )
     found = check_quality(manifest.photos, [looks[photo.row] for photo in manifest.photos])
     assert len({finding.kind for finding in found}) == len(found)
@@ -165,7 +169,7 @@ def judged(looks: list[Appearance], photos: list[Photo] | None = None) -> dict[s
 
 def test_no_photos_and_too_few_looks():
     assert check_quality([], []) == []
-    with pytest.raises(ValueError, match="Expected a look at each of 1 photos, got 0"):
+    with pytest.raises(ValueError, match="Expected an appearance for each of 1 photos, got 0"):
         check_quality([made_photo(0)], [])
 
 
@@ -177,18 +181,18 @@ def test_the_worst_come_first():
     assert found["out_of_focus"].paths == ("good/084.png", "good/085.png", "good/083.png")
 
 
-def test_the_message_tells_how_many_which_how_far_and_what_to_do():
+def test_the_message_has_count_names_distances_and_advice():
     odd = [made_look(brightness=float(20 + i)) for i in range(5)]
     message = judged([*odd, *usual(95)])["underexposed"].message
     assert message == (
         "5 of 100 photos are much darker than the rest: good/000.png (brightness 20, usual 128), "
         "good/001.png (brightness 21, usual 128), good/002.png (brightness 22, usual 128) and "
-        "2 more. Photograph them again, or take them out if the line never sees such light."
+        "2 more. Photograph them again, or remove them if such light never occurs on the line."
     )
     message = judged([*usual(80), made_look(sharpness=1.4)])["out_of_focus"].message
     # sqrt((2.5^2 - 1) / (1.4^2 - 1)) is 2.3
     assert message.startswith(
-        "1 of 81 photos is out of focus beside the rest: good/080.png (edges 2.3"
+        "1 of 81 photos is out of focus compared with the rest: good/080.png (edges 2.3"
     )
 
 
@@ -230,7 +234,7 @@ def test_a_wide_spread_hides_what_is_usual_in_it():
     assert judged(looks) == {}
 
 
-def test_nineteen_photos_do_not_tell_what_is_usual():
+def test_nineteen_photos_are_too_few_for_a_typical_value():
     odd = made_look(brightness=20, sharpness=1.05)
     assert judged([*usual(18), odd]) == {}
     assert set(judged([*usual(19), odd])) == {"underexposed", "out_of_focus"}
@@ -331,4 +335,4 @@ def test_animations_are_counted():
     photos = [made_photo(i, frames=frames) for i, frames in enumerate([1] * 30 + [2, 12])]
     found = judged(usual(32), photos)["animated"]
     assert found.paths == ("good/031.png", "good/030.png")
-    assert "Only that one is used" in found.message
+    assert "Only the first one is used" in found.message

@@ -10,7 +10,7 @@ from helpers.manifests import photo
 from PIL import Image
 
 import fastdefect
-from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.appearance import Appearance, measure_appearance
 from fastdefect.data.audit.audit import Audit, audit_photos
 from fastdefect.data.audit.registry import CHECKS, collect_checks
 from fastdefect.data.findings import SEVERITIES, Check, Singles
@@ -78,7 +78,7 @@ def test_measures_are_of_the_appearance() -> None:
 def test_the_documentation_lists_the_checks() -> None:
     rows = [f"| `{each.kind}` | {each.severity} | {each.meaning} |" for each in CHECKS.values()]
     text = DOCS.read_text(encoding="utf-8")
-    header = "| kind | at most | what it means |\n|---|---|---|\n"
+    header = "| kind | highest severity | meaning |\n|---|---|---|\n"
     assert header + "\n".join(rows) + "\n\n" in text
 
 
@@ -115,7 +115,7 @@ def test_a_new_check_is_sorted_among_the_others(dummy: Check) -> None:
     )
     findings = (*given, dummy.finding(""))
     manifest = Manifest(Path(), "classes", photos, ("good",), None, findings)
-    looks = [look_at(np.full((40, 60, 3), level, np.uint8)) for level in (100, 101)]
+    looks = [measure_appearance(np.full((40, 60, 3), level, np.uint8)) for level in (100, 101)]
     found = audit_photos(manifest, looks, list("ab"), (), seed=1)
     kinds = [finding.kind for finding in found.findings]
     assert kinds.index("dummy") < kinds.index("label_conflict") < kinds.index("imbalance")
@@ -135,7 +135,7 @@ def test_a_new_check_is_drawn(
     photos = (photo("a.png", "good"),)
     manifest = Manifest(tmp_path, "classes", photos, ("good",), None, ())
     findings = (CHECKS["blank"].finding("", 1, ("a.png",)), dummy.finding("", 1, ("a.png",)))
-    audit = Audit(manifest, findings, ("a",), (), (), (look_at(image),))
+    audit = Audit(manifest, findings, ("a",), (), (), (measure_appearance(image),))
     assert worst_cases(audit, tmp_path / "worst.png")
     ((first,), _) = tiles
     assert first.caption == "a.png\ngood\nnamed a.png\nbrightness 120\nusual 120"

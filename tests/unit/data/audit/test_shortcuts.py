@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from fastdefect.data.audit import shortcuts
-from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.appearance import Appearance, measure_appearance
 from fastdefect.data.audit.shortcut_features import ASPECTS, Aspect, tables_of
 from fastdefect.data.audit.shortcut_probe import (
     Trial,
@@ -26,15 +26,15 @@ from fastdefect.data.audit.shortcut_probe import (
 from fastdefect.data.audit.shortcuts import Probe, probe_shortcuts, shortcut_findings
 from fastdefect.data.photos import Photo
 from fastdefect.data.reading.manifest import list_photos, read_photos
-from fastdefect.sample.render import render_sample
+from fastdefect.sample.render import SampleSettings, render_sample
 
 VISIBLE = {"border", "corners", "light", "dimensions", "mode", "compression", "file size"}
 
 
 class Scene:
-    """Photos of 40 parts, two of each: a disc on a bench. Nothing tells the class by itself.
+    """Photos of 40 parts, two of each: a disc on a background. No other property reveals the class.
 
-    Good and bad are told apart by a spot in the middle of the disc, as they should be.
+    Good and bad differ by a spot in the middle of the disc, as they should.
     """
 
     classes = ("bad", "good")
@@ -62,7 +62,7 @@ class Scene:
         ]
 
     def change(self, **values: Callable[[bool, int], Any]) -> "Scene":
-        """With other facts; each is told whether the photo is bad, and its index."""
+        """With other facts; each is a function of whether the photo is bad and of its index."""
         own = {name for name in values if name in Photo.__dataclass_fields__}
         for i, photo in enumerate(self.photos):
             said = {name: of(bool(self.bad[i]), i) for name, of in values.items()}
@@ -73,7 +73,7 @@ class Scene:
 
     @property
     def looks(self) -> list[Appearance]:
-        return [look_at(image) for image in self.images]
+        return [measure_appearance(image) for image in self.images]
 
     def probes(self, seed: int = 0) -> dict[str, Probe]:
         found = probe_shortcuts(self.photos, self.looks, self.parts, self.classes, seed=seed)
@@ -130,7 +130,7 @@ def test_a_fair_scene_has_no_shortcut():
     assert probes["dimensions"].auc == probes["dimensions"].shuffled == 0.5
 
 
-def test_a_bench_of_its_own_for_each_class_is_an_error():
+def test_a_background_of_its_own_for_each_class_is_an_error():
     found = brighten(Scene(), RING, 40).findings()
     assert found["border"] == found["corners"] == "error"
     assert found.keys() <= {"border", "corners", "light"}
@@ -153,7 +153,7 @@ def test_a_bench_of_its_own_for_each_class_is_an_error():
         (
             {
                 "size": lambda bad, i: (2000 if bad else 3000) + i,
-                "kind": lambda bad, i: "WebP",  # whose quality nobody knows
+                "kind": lambda bad, i: "WebP",  # its quality is unknown
             },
             {"file size": "error"},
         ),
@@ -167,7 +167,7 @@ def test_a_bench_of_its_own_for_each_class_is_an_error():
         ),
     ],
 )
-def test_what_a_file_says(changes, expected):
+def test_the_facts_of_a_file(changes, expected):
     assert Scene().change(**changes).findings() == expected
 
 
@@ -192,7 +192,7 @@ def test_where_the_part_fills_the_photo_its_border_is_no_shortcut():
     assert "the part fills the photo" in scene.probes()["border"].note
 
 
-def test_a_dark_edge_of_the_lens_is_no_bench():
+def test_a_dark_edge_of_the_lens_is_no_background():
     scene = brighten(Scene(surface=True), np.s_[:], 40)
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     fading = (1 - 0.25 * (x * x + y * y))[..., None]
@@ -223,7 +223,7 @@ def random_trial(seed: int, parts: int = 30, per: int = 2) -> Trial:
 
 
 def false_alarms(seeds: Sequence[int], parts: int) -> tuple[int, list[float]]:
-    """In how many sets any of three random tables tells the class, and how far each is out."""
+    """In how many sets any of three random tables predicts the class, and how far each is out."""
     fired, excess = 0, []
     for seed in seeds:
         rng = np.random.default_rng(seed)
@@ -240,7 +240,7 @@ def false_alarms(seeds: Sequence[int], parts: int) -> tuple[int, list[float]]:
     return fired, excess
 
 
-def test_what_is_random_tells_nothing():
+def test_what_is_random_predicts_nothing():
     fired, excess = false_alarms(range(16), parts=30)
     assert fired == 0
     assert abs(np.mean(excess)) < 0.5
@@ -249,7 +249,7 @@ def test_what_is_random_tells_nothing():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", [12, 30, 150])
-def test_what_is_random_tells_nothing_in_95_of_100_sets(parts):
+def test_what_is_random_predicts_nothing_in_95_of_100_sets(parts):
     fired, excess = false_alarms(range(100), parts)
     assert fired <= 5
     assert abs(np.mean(excess)) < 0.25
@@ -258,7 +258,9 @@ def test_what_is_random_tells_nothing_in_95_of_100_sets(parts):
 def read(folder: Path, labels: Path) -> tuple[Sequence[Photo], list[Appearance], list[str]]:
     looks: dict[int, Appearance] = {}
     manifest = read_photos(
-        list_photos(labels), good=None, on_photo=lambda row, im: looks.update({row: look_at(im)})
+        list_photos(labels),
+        good=None,
+        on_photo=lambda row, im: looks.update({row: measure_appearance(im)}),
     )
     parts = [photo.part or photo.name for photo in manifest.photos]
     return manifest.photos, [looks[photo.row] for photo in manifest.photos], parts
@@ -275,14 +277,14 @@ def test_the_rendered_sample_is_fair(castings):
 def test_rendered_samples_of_twenty_seeds_are_fair(tmp_path):
     fired = []
     for seed in range(20):
-        labels = render_sample(tmp_path / str(seed), n=120, seed=seed, size=64)
+        labels = render_sample(tmp_path / str(seed), SampleSettings(n=120, seed=seed, size=64))
         photos, looks, parts = read(labels.parent, labels)
         probes = probe_shortcuts(photos, looks, parts, ("defect", "good"), seed=seed)
         fired += shortcut_findings(probes, photos)
     assert len(fired) <= 1
 
 
-def test_shuffled_labels_of_a_shortcut_tell_nothing():
+def test_shuffled_labels_of_a_shortcut_predict_nothing():
     scene = brighten(Scene(), RING, 40)
     truth = scene.probes()["border"]
     assert truth.auc > 0.95
@@ -293,7 +295,7 @@ def test_shuffled_labels_of_a_shortcut_tell_nothing():
 
 
 def test_parts_stay_whole():
-    # A photo tells which part it shows, and only by that its class.
+    # A photo reveals its part, and only by that its class.
     rng = np.random.default_rng(3)
     label = np.repeat(rng.permutation(60) % 2, 6)
     part = np.repeat(np.arange(60), 6)
@@ -512,7 +514,7 @@ def test_a_sample_has_as_many_of_each_class(monkeypatch):
 
 def test_lengths_must_agree():
     scene = Scene(parts=10)
-    with pytest.raises(ValueError, match="Expected a look and a part for each photo"):
+    with pytest.raises(ValueError, match="Expected an appearance and a part for each photo"):
         probe_shortcuts(scene.photos, scene.looks[1:], scene.parts, scene.classes, seed=0)
 
 
@@ -571,15 +573,16 @@ def test_severity(found, severity):
     assert said == ([] if severity is None else [severity])
 
 
-def test_a_finding_says_what_to_do():
+def test_a_finding_has_an_advice():
     found = probe(0.912, 0.86, note="Bear this in mind.")
     (finding,) = shortcut_findings([found], [None] * 90)
     assert finding.kind == "shortcut"
     assert (finding.value, finding.interval) == (0.912, (0.86, 0.99))
     assert finding.message == (
-        "The class can be told from the outer ring alone: AUC 0.91 [0.86, 0.99], with shuffled "
-        "labels 0.50 [0.42, 0.58]. Bear this in mind. Photograph all classes in one session on "
-        "one background, crop or mask the background, or train with --randomize-background-light."
+        "The class can be predicted from the outer ring alone: AUC 0.91 [0.86, 0.99], with "
+        "shuffled labels 0.50 [0.42, 0.58]. Bear this in mind. Photograph all classes in one "
+        "session on one background, crop or mask the background, or train with "
+        "--randomize-background-light."
     )
     (harmless,) = shortcut_findings([replace(found, limit="info")], [None] * 90)
     assert harmless.message.endswith("Bear this in mind.")
@@ -612,5 +615,5 @@ def test_a_new_aspect_is_declared_in_one_place(monkeypatch):
     assert probes[-1].name == "shade"
     (finding,) = shortcut_findings(probes, scene.photos)
     assert finding.severity == "error"
-    assert finding.message.startswith("The class can be told from the photo's shade alone: ")
+    assert finding.message.startswith("The class can be predicted from the photo's shade alone: ")
     assert finding.message.endswith("Bear this in mind. Do this.")

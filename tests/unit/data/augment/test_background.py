@@ -12,10 +12,10 @@ from fastdefect.data.reading.images import fit_to
 
 SIDE = 224
 Photo = NDArray[np.uint8]
-WHITE_PAPER, GREY_BENCH = 225.0, 150.0
+WHITE_PAPER, GREY_BACKGROUND = 225.0, 150.0
 
 
-def bench(
+def background(
     level: float | tuple[float, float, float],
     *,
     texture: float = 0.0,
@@ -23,7 +23,7 @@ def bench(
     side: int = SIDE,
     seed: int = 0,
 ) -> Photo:
-    """An empty bench: ``texture`` is a standard deviation as a share of the level."""
+    """An empty background: ``texture`` is a standard deviation as a share of the level."""
     y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     shade = vignette ** (x**2 + y**2 - 1.5)
     grain = np.exp(np.random.default_rng(seed).normal(0, texture, (side, side)))
@@ -52,25 +52,27 @@ def middle(photo: Photo) -> Photo:
 
 
 @pytest.mark.parametrize("level", [3, 60, 150, 225, 254, (200, 120, 40)])
-def test_the_level_is_the_benchs(level: float | tuple[float, float, float]) -> None:
-    found = measure_border(with_part(bench(level)))
+def test_the_level_is_that_of_the_background(level: float | tuple[float, float, float]) -> None:
+    found = measure_border(with_part(background(level)))
     np.testing.assert_allclose(found.level, np.broadcast_to(level, 3), atol=0.01)
     assert found.contrast == pytest.approx(0, abs=1e-6)
     assert found.vignette == pytest.approx(1)
 
 
 def test_the_vignette_is_corners_over_sides() -> None:
-    bright, dark = (measure_border(bench(120, vignette=v)).vignette for v in (1.3, 0.7))
+    bright, dark = (measure_border(background(120, vignette=v)).vignette for v in (1.3, 0.7))
     assert bright > 1.1
     assert dark < 0.87
-    assert bright * measure_border(bench(120, vignette=1 / 1.3)).vignette == pytest.approx(1, 0.01)
+    assert bright * measure_border(background(120, vignette=1 / 1.3)).vignette == pytest.approx(
+        1, 0.01
+    )
 
 
 def test_contrast_is_texture_and_not_shading() -> None:
     # The mean deviation of a normal distribution is sqrt(2 / pi) of its standard deviation.
-    found = measure_border(bench(120, texture=0.1)).contrast
+    found = measure_border(background(120, texture=0.1)).contrast
     assert found == pytest.approx(0.1 * np.sqrt(2 / np.pi), rel=0.1)
-    assert measure_border(bench(120, vignette=1.3)).contrast < 0.005
+    assert measure_border(background(120, vignette=1.3)).contrast < 0.005
     ramp = np.linspace(80, 160, SIDE)
     slope = np.broadcast_to(ramp[:, None, None], (SIDE, SIDE, 3)).astype(np.uint8)
     assert measure_border(slope).contrast < 0.005
@@ -83,15 +85,15 @@ def test_contrast_is_texture_and_not_shading() -> None:
 def test_a_part_that_reaches_into_the_border_moves_it_little(
     metal: int, radius: float, x: float
 ) -> None:
-    empty = bench(GREY_BENCH, texture=0.03, vignette=1.1)
+    empty = background(GREY_BACKGROUND, texture=0.03, vignette=1.1)
     alone, beside = measure_border(empty), measure_border(with_part(empty, metal, radius, x))
     np.testing.assert_allclose(beside.level, alone.level, rtol=0.02)
     assert beside.vignette == pytest.approx(alone.vignette, abs=0.04)
     assert beside.contrast == pytest.approx(alone.contrast, abs=0.012)
 
 
-def test_padding_is_not_bench() -> None:
-    flat = with_part(bench(WHITE_PAPER, texture=0.02))[60:-60]
+def test_padding_is_not_background() -> None:
+    flat = with_part(background(WHITE_PAPER, texture=0.02))[60:-60]
     padded = fit_to(flat, SIDE, "pad")
     np.testing.assert_allclose(measure_border(padded).level, measure_border(flat).level)
     upright = fit_to(np.ascontiguousarray(flat.swapaxes(0, 1)), SIDE, "pad")
@@ -99,7 +101,7 @@ def test_padding_is_not_bench() -> None:
 
 
 def test_a_turned_photo_has_the_same_light() -> None:
-    photo = with_part(bench((200, 150, 90), texture=0.05, vignette=1.2), x=0.6)
+    photo = with_part(background((200, 150, 90), texture=0.05, vignette=1.2), x=0.6)
     expected = measure_border(photo)
     for turned in (photo[::-1], photo[:, ::-1], photo.swapaxes(0, 1), np.rot90(photo)):
         found = measure_border(turned)
@@ -111,10 +113,10 @@ def test_a_turned_photo_has_the_same_light() -> None:
 # Giving it away
 
 BENCHES = {
-    "paper": bench(WHITE_PAPER, texture=0.01),
-    "grey": bench(GREY_BENCH, texture=0.02, vignette=1.1, seed=1),
-    "dark": bench(40, texture=0.1, vignette=0.8, seed=2),
-    "tinted": bench((170, 140, 100), texture=0.04, vignette=0.9, seed=3),
+    "paper": background(WHITE_PAPER, texture=0.01),
+    "grey": background(GREY_BACKGROUND, texture=0.02, vignette=1.1, seed=1),
+    "dark": background(40, texture=0.1, vignette=0.8, seed=2),
+    "tinted": background((170, 140, 100), texture=0.04, vignette=0.9, seed=3),
 }
 
 
@@ -128,20 +130,22 @@ def test_the_border_has_the_targets_light_afterwards(own: str, target: str) -> N
 
 
 def test_the_contrast_comes_with_it_within_a_gammas_reach() -> None:
-    faint, strong = bench(140, texture=0.1), bench(120, texture=0.14, seed=1)
+    faint, strong = background(140, texture=0.1), background(120, texture=0.14, seed=1)
     for own, target in ((faint, strong), (strong, faint)):
         found, wanted = measure_border(swap(own, target)), measure_border(target)
         assert found.contrast == pytest.approx(wanted.contrast, rel=0.05)
-    # What only a coarse bench has, a flat one can't be given: its noise would have to grow.
-    flat = measure_border(swap(bench(140, texture=0.005), bench(140, texture=0.3))).contrast
+    # What only a coarse background has, a flat one can't be given: its noise would have to grow.
+    flat = measure_border(
+        swap(background(140, texture=0.005), background(140, texture=0.3))
+    ).contrast
     assert 0.004 < flat < 0.008
 
 
 @pytest.mark.parametrize("level", [0, 1, 4])
-def test_a_black_bench_is_lifted_without_blowing_up_its_noise(level: int) -> None:
-    black = bench(level)
+def test_a_black_background_is_lifted_without_blowing_up_its_noise(level: int) -> None:
+    black = background(level)
     black[::2, ::2] += 2
-    found = swap(black, bench(160))
+    found = swap(black, background(160))
     np.testing.assert_allclose(measure_border(found).level, 160, atol=4)
     assert found[:10].std() <= 4 * 1.05
 
@@ -192,17 +196,19 @@ def test_the_part_keeps_its_look(own: str, target: str) -> None:
 
 
 def test_the_light_has_no_edge_that_could_be_a_defect() -> None:
-    changed = swap(bench(GREY_BENCH), bench(WHITE_PAPER, vignette=1.1))[..., 0].astype(int)
+    changed = swap(background(GREY_BACKGROUND), background(WHITE_PAPER, vignette=1.1))[
+        ..., 0
+    ].astype(int)
     for axis in (0, 1):
         assert np.abs(np.diff(changed, axis=axis)).max() <= 2
 
 
 def test_highlights_are_rolled_off_and_not_clipped() -> None:
-    # Bright metal at the very border of a bench that becomes half as bright again.
-    photo = with_part(bench(GREY_BENCH), 210, radius=0.47)
+    # Bright metal at the very border of a background that becomes half as bright again.
+    photo = with_part(background(GREY_BACKGROUND), 210, radius=0.47)
     photo[100:110, 8:24] = 235  # a highlight
     photo[112:114, 8:24] = 195  # a scratch
-    changed = swap(photo, bench(WHITE_PAPER)).astype(int)
+    changed = swap(photo, background(WHITE_PAPER)).astype(int)
     assert changed.max() < 255
     metal, highlight, scratch = changed[118, 14, 0], changed[105, 14, 0], changed[113, 14, 0]
     assert metal > 225
@@ -230,12 +236,12 @@ def test_grey_stays_grey_and_colour_comes_from_the_target_alone() -> None:
 
 
 def test_padding_stays_as_it_is() -> None:
-    padded = fit_to(with_part(bench(WHITE_PAPER))[40:-40], SIDE, "pad")
-    changed = swap(padded, bench(GREY_BENCH))
+    padded = fit_to(with_part(background(WHITE_PAPER))[40:-40], SIDE, "pad")
+    changed = swap(padded, background(GREY_BACKGROUND))
     assert (padded[:40] == 128).all()
     np.testing.assert_array_equal(changed[:40], padded[:40])
     np.testing.assert_array_equal(changed[-40:], padded[-40:])
-    np.testing.assert_allclose(measure_border(changed).level, GREY_BENCH, atol=1)
+    np.testing.assert_allclose(measure_border(changed).level, GREY_BACKGROUND, atol=1)
 
 
 def test_the_photo_stays_as_it_was_and_the_answer_repeats() -> None:

@@ -1,4 +1,4 @@
-"""--light: drawn purely from the seed, evenly from the classes, and the bench tells no class."""
+"""--light: drawn from the seed, evenly from the classes, and no class is revealed."""
 
 import pickle
 
@@ -17,7 +17,7 @@ Photo = NDArray[np.uint8]
 
 
 def photo(level: int, seed: int = 0, metal: int = 170) -> Photo:
-    """A square of metal on a bench of about ``level``."""
+    """A square of metal on a background of about ``level``."""
     rng = np.random.default_rng(seed)
     image = np.full((SIDE, SIDE, 1), level + rng.integers(-8, 9))
     image[14:-14, 14:-14] = metal
@@ -34,8 +34,8 @@ def levels(light: BorrowedLight, image: Photo, n: int) -> NDArray[np.float64]:
     return np.array([measure_border(light(image, seed)).level[0] for seed in range(n)])
 
 
-def test_the_border_no_longer_tells_the_class() -> None:
-    # The castings' trap: one class on white paper, the other on a grey bench.
+def test_the_border_no_longer_reveals_the_class() -> None:
+    # The castings' trap: one class on white paper, the other on a grey background.
     images = [photo(225, seed) for seed in range(60)] + [photo(150, seed) for seed in range(90)]
     labels = np.repeat([1, 0], [60, 90])
     light = borrow_light(images, [range(60), range(60, 150)])
@@ -49,7 +49,7 @@ def test_the_border_no_longer_tells_the_class() -> None:
     ]
     assert 0.45 < roc_auc_score(np.tile(labels, 4), after) < 0.6
     spread = np.std(after)
-    assert spread > 25  # both benches are still there
+    assert spread > 25  # both backgrounds are still there
 
 
 def test_donors_come_from_every_class_alike_often() -> None:
@@ -113,6 +113,6 @@ def test_donors_are_measured_by_class_and_spread_over_it(monkeypatch: pytest.Mon
     assert len(found) == 2
 
 
-def test_no_photo_to_borrow_from_is_an_error() -> None:
+def test_no_donor_photo_is_an_error() -> None:
     with pytest.raises(ValueError, match="got none"):
         borrow_light([], [[], []])

@@ -82,7 +82,7 @@ def test_what_is_white_for_the_most_part_already_stays() -> None:
     np.testing.assert_array_equal(brighten(black, 1.5, rng()), black)
 
 
-def test_noise_is_as_strong_as_said_and_grey_on_a_grey_photo() -> None:
+def test_noise_is_as_strong_as_stated_and_grey_on_a_grey_photo() -> None:
     flat = np.full((SIDE, SIDE, 3), 128, np.uint8)
     noise = add_noise(flat, 15, rng()).astype(float) - 128
     assert noise.std() == pytest.approx(15, rel=0.02)

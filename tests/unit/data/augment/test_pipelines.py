@@ -62,7 +62,7 @@ def step(name: str, size: int = SIDE) -> Step:
 # ---- what goes in and what comes out
 
 
-def test_the_library_is_told_not_to_ask_the_network() -> None:
+def test_the_library_does_not_access_the_network() -> None:
     assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
 
 
@@ -126,7 +126,7 @@ def test_a_grey_photo_stays_grey(name: str) -> None:
         assert np.ptp(changed, axis=2).max() <= 1
 
 
-def test_describe_says_a_plain_line_for_each_transform() -> None:
+def test_describe_gives_a_plain_line_for_each_transform() -> None:
     augmenter = Augmenter("manufacturing", SIDE)
     lines = augmenter.describe()
     assert len(lines) == len(augmenter.steps) == 10
@@ -251,7 +251,7 @@ def test_item_seed_has_no_collisions_in_practice() -> None:
     assert max(seeds) < 2**64
 
 
-def test_item_seed_tells_its_arguments_apart() -> None:
+def test_item_seed_distinguishes_its_arguments() -> None:
     values = [item_seed(*order) for order in itertools.permutations([1, 2, 3])]
     values += [item_seed(1, 23, 4), item_seed(12, 3, 4), item_seed(1, 2, 34)]
     assert len(set(values)) == 9

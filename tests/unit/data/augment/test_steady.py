@@ -201,7 +201,7 @@ def test_a_clean_photo_is_one_of_the_eight_poses() -> None:
     assert 0.11 < np.mean(untouched) < 0.24  # half of the third: the other half is turned
 
 
-def test_describe_says_each_step_with_its_share_of_all_photos() -> None:
+def test_describe_gives_each_step_with_its_share_of_all_photos() -> None:
     lines = Augmenter("steady", SIDE).describe()
     assert len(lines) == 12
     assert "JPEG: quality 15 to 90; 16% of photos" in lines

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
-from fastdefect.data.parts.search import Link, _agree, find_same_parts
+from fastdefect.data.parts.search import Link, _merge_groups, find_same_parts
 from fastdefect.sample.render import photograph, render_part
 
 PARTS, SHOTS = 15, 3
@@ -76,13 +76,13 @@ def _links(**evidence: float) -> dict[tuple[int, int], Link]:
 
 
 @pytest.mark.parametrize(
-    ("links", "room", "expected"),
+    ("links", "capacity", "expected"),
     [
         (_links(_0_1=2.0), set(), [0, 0, 2, 3]),
         (_links(_0_1=-2.0), set(), [0, 1, 2, 3]),
         # Two pairs and one false link between them, of four pairs: the others speak against it.
         (_links(_0_1=5.0, _2_3=5.0, _1_2=4.0), {0, 1, 2, 3}, [0, 0, 2, 2]),
-        # Nobody had room to look at the others: then they say nothing, and the link holds.
+        # Nobody had capacity to look at the others: then they say nothing, and the link holds.
         (_links(_0_1=5.0, _2_3=5.0, _1_2=4.0), set(), [0, 0, 0, 0]),
         # No single pair counts for more than 5, either way: 5 - 2 - 2 - 2 is negative.
         (_links(_0_1=50.0, _2_3=50.0, _1_2=40.0), {0, 1, 2, 3}, [0, 0, 2, 2]),
@@ -91,12 +91,12 @@ def _links(**evidence: float) -> dict[tuple[int, int], Link]:
     ],
 )
 def test_groups_join_where_both_agree(
-    links: dict[tuple[int, int], Link], room: set[int], expected: list[int]
+    links: dict[tuple[int, int], Link], capacity: set[int], expected: list[int]
 ) -> None:
-    assert _agree(links, range(4), range(4), room) == expected
+    assert _merge_groups(links, range(4), range(4), capacity) == expected
 
 
 def test_groups_are_judged_by_those_who_speak_for_them() -> None:
     links = _links(_0_2=1.0)
-    assert _agree(links, [0, 0, 2, 2], [0, 2], {0, 2}) == [0, 0, 0, 0]
-    assert _agree(links, [0, 0, 2, 2], [0, 1, 2, 3], {0, 1, 2, 3}) == [0, 0, 2, 2]
+    assert _merge_groups(links, [0, 0, 2, 2], [0, 2], {0, 2}) == [0, 0, 0, 0]
+    assert _merge_groups(links, [0, 0, 2, 2], [0, 1, 2, 3], {0, 1, 2, 3}) == [0, 0, 2, 2]

@@ -69,8 +69,8 @@ WHOLE = {
 def test_all_facts_of_one_file():
     data = encode(COLOUR, "JPEG", quality=83, exif=EXIF)
     taken = datetime(2024, 2, 29, 13, 45, 7, tzinfo=UTC).timestamp()
-    told = facts(data, "a.jpg")
-    assert told == FileFacts(len(data), "JPEG", True, "RGB", 1, 83, 7, "Basler acA2440", taken)
+    found = facts(data, "a.jpg")
+    assert found == FileFacts(len(data), "JPEG", True, "RGB", 1, 83, 7, "Basler acA2440", taken)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_all_facts_of_one_file():
     ],
 )
 def test_the_suffix_is_held_against_the_bytes(name, kind, fits):
-    told = facts(WHOLE[kind], name)
-    assert (told.kind, told.suffix_fits) == (kind, fits)
+    found = facts(WHOLE[kind], name)
+    assert (found.kind, found.suffix_fits) == (kind, fits)
 
 
 def deep_png() -> bytes:
@@ -177,31 +177,31 @@ def test_only_jpegs_have_a_quality():
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF"])
 def test_exif_of_each_kind_that_has_it(kind):
-    told = facts(WHOLE[kind])
-    assert told.camera == "Basler acA2440"
-    assert told.taken == datetime(2024, 2, 29, 13, 45, 7, tzinfo=UTC).timestamp()
+    found = facts(WHOLE[kind])
+    assert found.camera == "Basler acA2440"
+    assert found.taken == datetime(2024, 2, 29, 13, 45, 7, tzinfo=UTC).timestamp()
     own = facts(encode(COLOUR, "TIFF")).exif if kind == "TIFF" else 0
-    assert told.exif - own == 7  # five and the two pointers
+    assert found.exif - own == 7  # five and the two pointers
 
 
 def test_no_exif():
-    told = facts(encode(COLOUR, "JPEG"))
-    assert (told.exif, told.camera, told.taken) == (0, None, None)
+    found = facts(encode(COLOUR, "JPEG"))
+    assert (found.exif, found.camera, found.taken) == (0, None, None)
 
 
 @pytest.mark.parametrize("moment", ["0000:00:00 00:00:00", "    :  :     :  :  ", "soon", "", 7])
 def test_a_time_that_is_none(moment):
-    told = facts(encode(COLOUR, "JPEG", exif=exif_of(moment)))
-    assert told.taken is None
-    assert told.camera == "Basler acA2440"
+    found = facts(encode(COLOUR, "JPEG", exif=exif_of(moment)))
+    assert found.taken is None
+    assert found.camera == "Basler acA2440"
 
 
 def test_damaged_exif_leaves_the_other_facts():
     whole = WHOLE["JPEG"]
     start = whole.index(b"Exif\0\0") + 6
     for junk in (b"\xff" * 40, b"II*\0\xf0\xff\xff\x7f" + b"\x41" * 32, b"MM\0*\0\0\0\x08\xff\xff"):
-        told = facts(whole[:start] + junk + whole[start + len(junk) :], "a.jpg")
-        assert (told.kind, told.mode, told.frames, told.quality) == ("JPEG", "RGB", 1, 75)
+        found = facts(whole[:start] + junk + whole[start + len(junk) :], "a.jpg")
+        assert (found.kind, found.mode, found.frames, found.quality) == ("JPEG", "RGB", 1, 75)
 
 
 # ---- robust and quick --------------------------------------------------------------------
@@ -212,15 +212,15 @@ def test_no_pixel_is_decoded(kind, monkeypatch):
     def load(_self):
         pytest.fail("decoded")  # no Exception, so that nothing takes it for damage
 
-    told = facts(WHOLE[kind])
+    found = facts(WHOLE[kind])
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
-    assert facts(WHOLE[kind]) == told
+    assert facts(WHOLE[kind]) == found
 
 
 @pytest.mark.parametrize("data", [b"", b"path,label\n", b"\xff\xd8\xff", b"II*\0", b"\0" * 99])
 def test_what_is_no_photo_has_hardly_any_facts(data):
-    told = facts(data, "a.jpg")
-    assert (told.size, told.mode, told.frames, told.quality) == (len(data), "", 1, None)
+    found = facts(data, "a.jpg")
+    assert (found.size, found.mode, found.frames, found.quality) == (len(data), "", 1, None)
 
 
 def test_a_decompression_bomb_does_no_harm(monkeypatch):

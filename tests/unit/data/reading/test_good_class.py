@@ -49,7 +49,7 @@ def test_the_castings():
 
 
 @pytest.mark.parametrize("classes", [["crazing", "patches"], ["good", "ok"]])
-def test_an_unknown_good_class_is_asked_for(classes):
+def test_an_unknown_good_class_is_an_error(classes):
     with pytest.raises(DataError) as caught:
         choose_good(classes, None)
     assert ", ".join(classes) in caught.value.message

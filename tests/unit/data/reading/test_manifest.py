@@ -85,7 +85,7 @@ def test_other_files_are_counted(tmp_path):
     others = {"good/notes.txt": "x", "good/a.gif": "x", "crack/b.PDF": "x", "readme.md": "x"}
     found = kinds(list_photos(lay_out(tmp_path, {**classes(), **others})))["not_a_photo"]
     assert found.severity == "info"
-    assert found.value == 3  # what lies beside the class folders is nobody's photo
+    assert found.value == 3  # photos beside the class folders have no label
     assert found.paths == ("crack/b.PDF", "good/a.gif", "good/notes.txt")
     assert "good/notes.txt" in found.message
 
@@ -100,7 +100,7 @@ def test_empty_class_folders_are_no_classes(tmp_path):
     assert found.paths == ("burr", "shrinkage")
 
 
-def test_loose_photos_beside_class_folders_are_told_of(tmp_path):
+def test_loose_photos_beside_class_folders_are_reported(tmp_path):
     listing = list_photos(lay_out(tmp_path, {**classes(), "loose.jpg": PHOTO}))
     assert len(listing.entries) == 4
     found = kinds(listing)["no_label"]
@@ -159,7 +159,7 @@ def test_split_folders(tmp_path, valid):
     }
 
 
-def test_train_alone_is_enough_and_other_folders_are_told_of(tmp_path):
+def test_train_alone_is_enough_and_other_folders_are_reported(tmp_path):
     files = {f"train/{name}": 1 for name in classes()}
     lay_out(tmp_path, {**files, "train/loose.png": 1, "ground_truth/crack/0.png": 1})
     listing = list_photos(tmp_path)
@@ -174,11 +174,11 @@ def test_a_class_may_be_called_test(tmp_path):
 
 
 def test_splits_without_train_and_twice_the_same(tmp_path):
-    with pytest.raises(DataError, match=r"Expected class folders in .*train, found no such"):
+    with pytest.raises(DataError, match=r"Expected class folders in .*train, but found no such"):
         list_photos(lay_out(tmp_path / "a", {"test/good/1.png": 1, "valid/good/2.png": 2}))
-    with pytest.raises(DataError, match="found none there, beside test, train"):
+    with pytest.raises(DataError, match="found none beside test, train"):
         list_photos(lay_out(tmp_path / "b", {"test/good/1.png": 1, "train/2.png": 2}))
-    with pytest.raises(DataError, match=r"Two folders for one split .*: val and valid"):
+    with pytest.raises(DataError, match=r"one folder per split .* found val and valid"):
         list_photos(lay_out(tmp_path / "c", {"val/good/1.png": 1, "valid/good/2.png": 2}))
 
 
@@ -269,17 +269,17 @@ def test_missing_files_are_unreadable_not_fatal(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("path,label\nimg/a.png,good\nimg/b.png,\n", "line 3: the label is empty"),
-        ("path,label\nimg/a.png,good\n,crack\n", "line 3: the path is empty"),
-        ("path,label\nimg/a.png\n", "line 2: the label is empty"),
-        ("path,label,split\nimg/a.png,good,tran\n", "line 2: the split is 'tran'"),
+        ("path,label\nimg/a.png,good\nimg/b.png,\n", "line 3: expected a label"),
+        ("path,label\nimg/a.png,good\n,crack\n", "line 3: expected a path"),
+        ("path,label\nimg/a.png\n", "line 2: expected a label"),
+        ("path,label,split\nimg/a.png,good,tran\n", "an empty cell, but found 'tran'"),
         ("path,label\nimg/a.png,good\nimg/b.png,x\n./img\\a.png,good\n", "twice: lines 2 and 4"),
         (
             "path,label\nimg/a.png,good\nimg/a.png,crack\n",
             "twice with different labels, 'good' and 'crack': lines 2 and 3",
         ),
-        ("path,label\nimg/a,b.png,good\n", "line 2: 3 cells under 2 columns"),
-        ('path,label\n"img/a.png,good\n', "this is no CSV"),
+        ("path,label\nimg/a,b.png,good\n", "line 2: expected at most 2 cells, but found 3"),
+        ('path,label\n"img/a.png,good\n', "expected CSV, but it cannot be parsed"),
         ("path,label\nimg/a.png,good\n", "found one label, good, with 1 photo"),
         ("path,label\n", "found no label"),
     ],
@@ -304,17 +304,17 @@ def test_which_csv(tmp_path):
     table(tmp_path, PLAIN)
     assert list_photos(tmp_path).layout == "csv"
     table(tmp_path, PLAIN, "other.CSV")
-    with pytest.raises(DataError, match=r"2 CSV files .*: other\.CSV, photos\.csv"):
+    with pytest.raises(DataError, match=r"2 files have .*: other\.CSV, photos\.csv"):
         list_photos(tmp_path)
 
 
 # ---- no layout at all --------------------------------------------------------------------
 
 
-def test_what_is_no_data_is_told_with_the_layouts(tmp_path):
+def test_what_is_no_data_is_reported_with_the_layouts(tmp_path):
     lay_out(tmp_path, {"lonely.jpg": PHOTO, "notes.txt": "x", "empty/.keep": ""})
     for path, says in [
-        ("nowhere", "there is no"),
+        ("nowhere", "does not exist"),
         ("lonely.jpg", "is a single photo"),
         ("notes.txt", "is neither"),
         ("empty", "found no class folder"),
@@ -329,7 +329,7 @@ def test_what_is_no_data_is_told_with_the_layouts(tmp_path):
 
 def test_photos_without_folders(tmp_path):
     lay_out(tmp_path, {f"{i}.jpg": PHOTO for i in range(4)})
-    with pytest.raises(DataError, match="4 photos in no class folder") as caught:
+    with pytest.raises(DataError, match="4 photos outside the class folders") as caught:
         list_photos(tmp_path)
     assert "Move each photo into a folder" in caught.value.hint
 
@@ -347,7 +347,7 @@ def test_one_folder_too_high(tmp_path):
     lay_out(tmp_path / "archive", classes())
     with pytest.raises(DataError) as caught:
         list_photos(tmp_path)
-    assert f"Did you mean {tmp_path / 'archive'}? It holds crack, good." in caught.value.hint
+    assert f"Did you mean {tmp_path / 'archive'}? It contains crack, good." in caught.value.hint
 
 
 # ---- parts from names --------------------------------------------------------------------
@@ -384,9 +384,9 @@ def test_part_from_overrides_the_csv(tmp_path):
 
 def test_bad_patterns(tmp_path):
     lay_out(tmp_path, classes())
-    with pytest.raises(UsageError, match=r"no regular expression: .*position 0"):
+    with pytest.raises(UsageError, match=r"not valid: .*position 0"):
         list_photos(tmp_path, part_from="(unclosed")
-    with pytest.raises(DataError, match=r"fits none of the 4 names, such as crack/0\.png"):
+    with pytest.raises(DataError, match=r"matches none of 4, such as crack/0\.png"):
         list_photos(tmp_path, part_from="part_")
 
 
@@ -502,7 +502,7 @@ def test_strict_makes_them_fatal(tmp_path):
     lay_out(tmp_path, {**classes(), **BROKEN, **more})
     with pytest.raises(DataError) as caught:
         read_photos(list_photos(tmp_path), good="good", strict=True)
-    assert "7 of 11 photos can't be read" in caught.value.message
+    assert "7 of 11 photos cannot be read" in caught.value.message
     assert "crack/page.jpg: not an image" in caught.value.message
     assert "and 2 more" in caught.value.message
     assert read_photos(list_photos(lay_out(tmp_path / "x", classes())), good=None, strict=True)
@@ -529,7 +529,7 @@ def test_duplicates_and_conflicting_labels(tmp_path):
     found = kinds(manifest)
     assert found["duplicate"].value == 4
     assert set(found["duplicate"].paths) == set(copies)
-    assert "4 files hold only 2 different photos" in found["duplicate"].message
+    assert "4 files contain only 2 different photos" in found["duplicate"].message
     conflict = found["label_conflict"]
     assert (conflict.severity, conflict.value) == ("error", 1)
     assert set(conflict.paths) == {"good/z.png", "crack/z.png"}
@@ -541,7 +541,7 @@ def test_a_given_split_without_a_class(tmp_path):
     lay_out(tmp_path, {"test/good/9.png": 9})
     found = kinds(read_photos(list_photos(tmp_path), good="good"))["absent_class"]
     assert found.severity == "warning"
-    assert "test photos show no crack" in found.message
+    assert "test photos do not contain crack" in found.message
 
 
 def test_imbalance(tmp_path):

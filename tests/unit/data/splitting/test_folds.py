@@ -63,7 +63,7 @@ def test_folds_are_the_same_on_every_machine_and_version():
     )
 
 
-def test_a_given_test_stays_sealed_and_given_train_and_valid_are_dealt_out():
+def test_a_given_test_stays_sealed_and_given_train_and_valid_are_allocated():
     photos = manifest(
         photo(f"{side}/{c}/{i}", c, split=side)
         for side in ("train", "valid", "test")
@@ -93,7 +93,7 @@ def test_only_what_leaks_into_the_test_stays_out():
     folds = make_folds(photos, split_of(photos, unleak=True), 3, seed=0)
     assert [names[i] for i in folds.unused] == ["p/train"]
     assert folds.fold[names.index("q/train")] == folds.fold[names.index("q/valid")] > 0
-    kept = make_folds(photos, split_of(photos), 3, seed=0)  # as given, where nobody asked
+    kept = make_folds(photos, split_of(photos), 3, seed=0)  # as given, without unleak
     assert kept.fold[names.index("p/train")] > 0
 
 
@@ -127,7 +127,7 @@ def test_proportions_are_kept_as_well_as_sklearn_keeps_them():
 @pytest.mark.parametrize(
     ("parts", "k", "needed"), [(4, 5, 5), (2, 3, 3), (3, 2, 4), (1, 2, 4), (9, 10, 10)]
 )
-def test_too_few_parts_say_how_many_are_needed(parts, k, needed):
+def test_too_few_parts_report_how_many_are_needed(parts, k, needed):
     cracks = [photo(f"crack/{i}", "crack", part=f"p{i % parts}") for i in range(20)]
     photos = manifest([*plain(good=60).photos, *cracks])
     split = Split(tuple(range(80)), (), (), group_parts(photos))

@@ -91,7 +91,7 @@ def test_every_class_is_on_every_side_from_three_photos_on():
         (1, 0.0, "1 photo to be split into train and valid, but at least 2 are needed"),
     ],
 )
-def test_too_few_photos_say_how_many_are_needed(n, test, says):
+def test_too_few_photos_report_how_many_are_needed(n, test, says):
     with pytest.raises(DataError) as caught:
         split_by_parts(plain(good=50, crack=n), valid=0.1, test=test, seed=0)
     assert f"Class crack has {says}" in caught.value.message
@@ -106,7 +106,7 @@ def test_too_few_parts_however_many_photos():
     assert split_by_parts(photos, valid=0.1, test=0, seed=0)
 
 
-def test_parts_of_two_classes_that_cannot_be_dealt_out():
+def test_parts_of_two_classes_that_cannot_be_allocated():
     # Three parts of each class, but the same two of them show both.
     both = [photo(f"{p}{c}", c, part=p) for p in ("p", "q") for c in ("a", "b")]
     photos = manifest([*both, photo("ra", "a"), photo("sb", "b")])
@@ -118,7 +118,7 @@ def test_parts_of_two_classes_that_cannot_be_dealt_out():
             *(photo(f"s{c}", c, part="s") for c in "abc"),
         ]
     )
-    with pytest.raises(DataError, match="can't be dealt out to train, valid and test"):
+    with pytest.raises(DataError, match="to train, valid and test, but they also show"):
         split_by_parts(chain, valid=0.2, test=0.2, seed=0)
 
 
@@ -126,7 +126,7 @@ def test_parts_of_two_classes_that_cannot_be_dealt_out():
     ("valid", "test"), [(0, 0.1), (-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (1, 0), (float("nan"), 0)]
 )
 def test_impossible_shares(valid, test):
-    with pytest.raises(UsageError, match="leave nothing to one side"):
+    with pytest.raises(UsageError, match="a sum below 1, but got --valid"):
         split_by_parts(plain(good=9, crack=9), valid=valid, test=test, seed=0)
 
 
@@ -190,7 +190,7 @@ def test_what_is_given_is_kept():
 
 
 @pytest.mark.parametrize("test", [0.0, 0.5])
-def test_a_missing_valid_is_carved_out_of_train(test):
+def test_a_missing_valid_is_split_off_from_train(test):
     photos = given_split(40, 0, 10)
     split = split_by_parts(photos, valid=0.25, test=test, seed=0)
     side = named(photos, split)
@@ -198,7 +198,7 @@ def test_a_missing_valid_is_carved_out_of_train(test):
     assert counts(photos, split)["valid"] == {"crack": 10, "good": 10}  # a quarter of train
 
 
-def test_a_missing_test_is_carved_out_of_train_unless_unwanted():
+def test_a_missing_test_is_split_off_from_train_unless_unwanted():
     photos = given_split(40, 10)
     carved = counts(photos, split_by_parts(photos, valid=0.4, test=0.25, seed=0))
     assert carved["valid"] == {"crack": 10, "good": 10}
@@ -220,7 +220,7 @@ def test_rows_without_a_split_are_trained_on_where_nothing_is_missing():
     assert (side["x"], side["y"]) == ("train", "train")
 
 
-def test_rows_without_a_split_are_carved_where_something_is_missing():
+def test_rows_without_a_split_are_allocated_where_something_is_missing():
     photos = manifest([*given_split(0, 0, 10).photos, *plain(good=20, crack=20).photos])
     found = counts(photos, split_by_parts(photos, valid=0.25, test=0.1, seed=0))
     assert found["valid"] == {"crack": 5, "good": 5}
@@ -245,7 +245,7 @@ def test_a_row_without_a_split_follows_its_part():
     assert (side["w1"], side["w2"], side["w3"]) == ("valid", "test", "train")
 
 
-def test_a_part_given_on_two_sides_stays_and_is_not_carved():
+def test_a_part_given_on_two_sides_stays_and_is_not_allocated():
     pinned = [
         photo("p/train", "good", part="p", split="train"),
         photo("p/test", "good", part="p", split="test"),
@@ -268,7 +268,7 @@ def test_photos_that_must_stay_in_train_count_there():
 
 def test_a_class_that_is_never_trained_on():
     photos = manifest([*given_split(10, 5, 5).photos, photo("b", "burr", split="test")])
-    with pytest.raises(DataError, match="No photo in train shows burr"):
+    with pytest.raises(DataError, match="train has no photo of burr"):
         split_by_parts(photos, valid=0.2, test=0.2, seed=0)
 
 
@@ -326,7 +326,7 @@ def test_unleak_changes_nothing_where_nothing_leaks():
     assert split_by_parts(photos, **options, unleak=True) == plainly
 
 
-def test_unleak_with_a_carved_valid():
+def test_unleak_with_a_drawn_valid():
     leak = [photo(f"p/{side}", "good", part="p", split=side) for side in ("train", "test")]
     photos = manifest([*given_split(40, 0, 10).photos, *leak])
     split = split_by_parts(photos, valid=0.25, test=0.1, seed=0, unleak=True)
@@ -337,14 +337,14 @@ def test_unleak_with_a_carved_valid():
 def test_unleak_that_leaves_a_class_untrained():
     burrs = [photo(f"b/{side}", "burr", part="b", split=side) for side in ("train", "test")]
     photos = manifest([*given_split(10, 5, 5).photos, *burrs])
-    with pytest.raises(DataError, match="--unleak leaves no photo in train that shows burr"):
+    with pytest.raises(DataError, match="--unleak removes all train photos of burr"):
         split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
 
 
 def test_unleak_that_leaves_nothing_to_validate_on():
     leak = [photo(f"p/{side}", "good", part="p", split=side) for side in ("valid", "test")]
     photos = manifest([*given_split(10, 0, 5).photos, *leak])
-    with pytest.raises(DataError, match="--unleak leaves no photo in valid"):
+    with pytest.raises(DataError, match="Expected photos in valid, but --unleak removes all"):
         split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
 
 
@@ -426,16 +426,16 @@ def test_other_photos_are_an_error_that_names_them(saved):
         read_split(path, manifest(kept))
     message = caught.value.message
     gone = [p.name for p in photos.photos[10:17]]
-    assert f"7 missing (or unreadable now): {', '.join(gone[:5])} and 2 more" in message
+    assert f"7 missing or unreadable: {', '.join(gone[:5])} and 2 more" in message
     assert "1 new: new.png" in message
     assert f"1 changed: {photos.photos[3].name}" in message
-    assert f"1 labelled otherwise: {photos.photos[4].name}" in message
+    assert f"1 relabelled: {photos.photos[4].name}" in message
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (None, "There is no split at"),
+        (None, "Expected the split at"),
         ("", "is empty"),
         ("path,label\na,b\n", "line 2: expected path,label,part,split,sha256"),
         ("path,label,part,split,sha256\na,b,c,tran,e\n", "line 2: expected"),
@@ -454,7 +454,7 @@ def test_a_damaged_split(tmp_path, text, says):
 def test_a_split_that_is_no_text(tmp_path):
     path = tmp_path / "split.csv"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RunError, match="Can't read the split"):
+    with pytest.raises(RunError, match="Cannot read the split"):
         read_split(path, plain(good=3, crack=3))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split, group_parts, make_split
-from fastdefect.data.splitting.subsample import fewer, share_of_parts
+from fastdefect.data.splitting.subsample import limit_per_class, share_of_parts
 
 SEEDS = st.integers(0, 2**32)
 SHARES = st.floats(0.01, 1.0)
@@ -50,9 +50,9 @@ def _only_train_lost(before: Split, after: Split) -> bool:
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=True), st.integers(1, 40), SEEDS)
-def test_each_class_keeps_as_many_as_asked_or_all(data, per_class, seed):
+def test_each_class_keeps_as_many_as_requested_or_all(data, per_class, seed):
     photos, split = data
-    kept = fewer(split, photos, per_class=per_class, seed=seed)
+    kept = limit_per_class(split, photos, per_class=per_class, seed=seed)
     assert _only_train_lost(split, kept)
     had = _labels(photos, split)
     assert _labels(photos, kept) == {name: min(n, per_class) for name, n in had.items()}
@@ -63,7 +63,7 @@ def test_each_class_keeps_as_many_as_asked_or_all(data, per_class, seed):
 @given(divided(mixed=False), st.integers(1, 40), SEEDS)
 def test_at_most_one_part_of_a_class_is_cut(data, per_class, seed):
     photos, split = data
-    kept = set(fewer(split, photos, per_class=per_class, seed=seed).train)
+    kept = set(limit_per_class(split, photos, per_class=per_class, seed=seed).train)
     cut: Counter[str] = Counter()
     for part in {split.parts[i] for i in kept}:
         members = [i for i in split.train if split.parts[i] == part]
@@ -75,8 +75,8 @@ def test_at_most_one_part_of_a_class_is_cut(data, per_class, seed):
 @given(divided(mixed=True), st.integers(1, 20), st.integers(0, 20), SEEDS)
 def test_a_smaller_number_is_within_a_larger(data, per_class, more, seed):
     photos, split = data
-    small = fewer(split, photos, per_class=per_class, seed=seed)
-    large = fewer(split, photos, per_class=per_class + more, seed=seed)
+    small = limit_per_class(split, photos, per_class=per_class, seed=seed)
+    large = limit_per_class(split, photos, per_class=per_class + more, seed=seed)
     assert set(small.train) <= set(large.train)
 
 
@@ -136,7 +136,7 @@ def test_the_order_of_the_photos_does_not_matter(data, seed, random):
     again = manifest(shuffled)
     other = _split(again)
     for draw in (
-        lambda s, m: fewer(s, m, per_class=3, seed=seed),
+        lambda s, m: limit_per_class(s, m, per_class=3, seed=seed),
         lambda s, m: share_of_parts(s, m, 0.4, seed),
     ):
         first = {photos.photos[i].name for i in draw(split, photos).train}
@@ -146,7 +146,7 @@ def test_the_order_of_the_photos_does_not_matter(data, seed, random):
 def test_another_seed_draws_others() -> None:
     photos = plain(bad=60, good=60)
     split = _split(photos)
-    draws = {fewer(split, photos, per_class=5, seed=seed).train for seed in range(8)}
+    draws = {limit_per_class(split, photos, per_class=5, seed=seed).train for seed in range(8)}
     assert len(draws) == 8
     draws = {share_of_parts(split, photos, 0.25, seed).train for seed in range(8)}
     assert len(draws) == 8
@@ -159,8 +159,8 @@ def test_decomposed_names_are_drawn_alike() -> None:
     two = manifest(photo(name.replace("\u00e4", "a\u0308"), name.split("/")[0]) for name in names)
     split = Split(tuple(range(40)), (), (), group_parts(one))
     other = Split(tuple(range(40)), (), (), group_parts(two))
-    assert fewer(split, one, per_class=4, seed=3).train == (
-        fewer(other, two, per_class=4, seed=3).train
+    assert limit_per_class(split, one, per_class=4, seed=3).train == (
+        limit_per_class(other, two, per_class=4, seed=3).train
     )
 
 
@@ -173,16 +173,16 @@ def test_a_share_is_above_zero_and_no_more_than_all(share: float) -> None:
 
 def test_no_photos_is_no_number() -> None:
     photos = plain(bad=9, good=9)
-    with pytest.raises(ValueError, match="Expected 1 photo"):
-        fewer(_split(photos), photos, per_class=0, seed=0)
+    with pytest.raises(ValueError, match="Expected 1 or more photos"):
+        limit_per_class(_split(photos), photos, per_class=0, seed=0)
 
 
-def test_the_draw_is_not_the_order_in_which_the_split_was_dealt() -> None:
-    """By one hash, the parts kept would be those that were dealt out first."""
-    from fastdefect.data.splitting.allocate import Group, _shuffled
+def test_the_draw_is_not_the_order_in_which_the_split_was_allocated() -> None:
+    """With one hash, the kept parts would be those that were allocated first."""
+    from fastdefect.data.splitting.allocate import Group, _allocation_order
 
     photos = plain(bad=200)
     split = Split(tuple(range(200)), (), (), group_parts(photos))
-    kept = fewer(split, photos, per_class=100, seed=4).train
-    dealt = sorted(range(200), key=lambda i: _shuffled(Group(split.parts[i], (i,), {}), 4))
+    kept = limit_per_class(split, photos, per_class=100, seed=4).train
+    dealt = sorted(range(200), key=lambda i: _allocation_order(Group(split.parts[i], (i,), {}), 4))
     assert 30 < len(set(kept) & set(dealt[:100])) < 70

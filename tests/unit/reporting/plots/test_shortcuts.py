@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from fastdefect.data.audit.appearance import Appearance, look_at
+from fastdefect.data.audit.appearance import Appearance, measure_appearance
 from fastdefect.data.audit.shortcuts import Probe
 from fastdefect.reporting.plots import shortcuts as shortcut_picture
 from fastdefect.reporting.plots import style as figure_module
@@ -40,7 +40,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def look(border: int, inside: int = 90) -> Appearance:
     image = np.full((64, 64, 3), border, np.uint8)
     image[6:-6, 6:-6] = inside
-    return look_at(image)
+    return measure_appearance(image)
 
 
 def looks_of(labels: np.ndarray) -> list[Appearance]:

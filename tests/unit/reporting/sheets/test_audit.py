@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastdefect.data.audit.appearance import look_at
+from fastdefect.data.audit.appearance import measure_appearance
 from fastdefect.data.audit.audit import Audit
 from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.findings import Finding
@@ -108,7 +108,7 @@ class Scene:
     def audit(self) -> Audit:
         classes = tuple(sorted({photo.label for photo in self.photos}))
         manifest = Manifest(self.root, "classes", tuple(self.photos), classes, None, ())
-        looks = tuple(look_at(self.images[photo.name]) for photo in self.photos)
+        looks = tuple(measure_appearance(self.images[photo.name]) for photo in self.photos)
         found = tuple(self.findings)
         return Audit(manifest, found, tuple(self.parts), tuple(self.links), (), looks)
 
