@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.intervals import (
     bootstrap,
     certain_interval,
@@ -142,11 +143,8 @@ class _Case:
 
 
 def evaluate(
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
+    predictions: Predictions,
     parts: Sequence[str],
-    classes: Sequence[str],
-    good: str | None,
     *,
     y_pred: NDArray[np.int64] | None = None,
     draws: int = 1000,
@@ -154,15 +152,16 @@ def evaluate(
 ) -> Evaluation:
     """Score predictions, with an interval for each figure.
 
-    ``y_true`` (n,), ``y_prob`` (n, n_classes), ``classes``, ``good`` and ``y_pred`` as for
-    ``metrics.score``. ``parts`` (n,) names each photo's part.
+    ``parts`` (n,) names each photo's part. ``y_pred`` (n,) are the decisions; without them the
+    most probable class is used.
 
     Raises as ``metrics.score`` does, and ``ValueError`` if the lengths differ.
     """
-    check_predictions(y_true, y_prob, classes, y_pred)
+    y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
+    check_predictions(y_true, predictions.y_prob, classes, y_pred)
     if len(parts) != len(y_true):
         raise ValueError(f"Expected a part for each of {len(y_true)} photos, got {len(parts)}")
-    exact = y_prob.astype(np.float64)
+    exact = predictions.y_prob.astype(np.float64)
     case = _Case(
         y_true,
         exact,

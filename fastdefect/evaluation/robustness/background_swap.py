@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 
 from fastdefect.aliases import Floats, Interval
 from fastdefect.data.augment.background import measure_border, relight
+from fastdefect.data.reading.images import Pixels
 from fastdefect.data.store import PhotoStore
 
 Predict = Callable[[NDArray[np.uint8], Sequence[int]], Floats]
@@ -75,39 +76,55 @@ class BackgroundSwap:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledPhotos:
+    """Photos of a store, with their true classes.
+
+    Photo i of the n is in row ``rows[i]`` of ``store``. ``y_true`` (n,) are class indices, and
+    ``good`` is the index of the good class, if any.
+    """
+
+    store: PhotoStore | NDArray[np.uint8]
+    rows: Sequence[int]
+    y_true: NDArray[np.int64]
+    good: int | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> Pixels:
+        return self.store[self.rows[position]]
+
+
 def swap_background(
     predict: Predict,
-    photos: PhotoStore | NDArray[np.uint8],
-    rows: Sequence[int],
-    y_true: NDArray[np.int64],
+    photos: LabelledPhotos,
     y_prob: Floats,
     *,
-    good: int | None,
     seed: int,
     on_batch: Callable[[int], None] | None = None,
 ) -> BackgroundSwap | None:
-    """Swap the border light of the photos in ``rows`` of ``photos`` and predict again.
+    """Replace the border light of each photo by that of another class, and predict again.
 
-    ``predict`` maps photos (n, size, size, 3) uint8, and where in ``rows`` they stand, to
-    probabilities (n, n_classes).
-    ``y_true`` (n,) holds the class indices and ``y_prob`` (n, n_classes) what ``predict`` gives
-    for the photos as they are. ``good`` is the index of the good class, if any. Which photo
-    lends its light follows from ``seed``. ``on_batch`` is told the number of photos done.
+    ``predict`` maps photos (n, size, size, 3) uint8 and their positions in ``photos`` to
+    probabilities (n, n_classes). ``y_prob`` (n, n_classes) are its probabilities for the
+    unchanged photos. ``seed`` determines the donor of each photo. ``on_batch`` receives the
+    number of photos that are done.
 
-    None where all photos are of one class: there is no other bench among them to lend.
+    None if all photos are of one class, because there is no other background to use.
     """
-    if len(np.unique(y_true)) < 2:
+    if len(np.unique(photos.y_true)) < 2:
         return None
-    donors = choose_donors(y_true, seed)
-    lights = [measure_border(photos[row]) for row in rows]
-    after = np.empty(len(rows), np.int64)
-    for start in range(0, len(rows), _BATCH):
-        batch = range(start, min(start + _BATCH, len(rows)))
-        swapped = np.stack([relight(photos[rows[i]], lights[i], lights[donors[i]]) for i in batch])
+    donors = choose_donors(photos.y_true, seed)
+    lights = [measure_border(photos[i]) for i in range(len(photos))]
+    after = np.empty(len(photos), np.int64)
+    for start in range(0, len(photos), _BATCH):
+        batch = range(start, min(start + _BATCH, len(photos)))
+        swapped = np.stack([relight(photos[i], lights[i], lights[donors[i]]) for i in batch])
         after[batch.start : batch.stop] = predict(swapped, batch).argmax(axis=1)
         if on_batch:
             on_batch(batch.stop)
-    return compare(y_true, y_prob.argmax(axis=1), after, good)
+    return compare(photos.y_true, y_prob.argmax(axis=1), after, photos.good)
 
 
 def choose_donors(y_true: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

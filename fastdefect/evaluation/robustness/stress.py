@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
 from fastdefect.data.reading.images import Pixels
-from fastdefect.data.store import PhotoStore
-from fastdefect.evaluation.robustness.background_swap import Flips, Predict, compare
+from fastdefect.evaluation.robustness.background_swap import Flips, LabelledPhotos, compare
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.files import finite
 
-Decide = Callable[[Floats], NDArray[np.int64]]
+Decide = Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.int64]]
 _BATCH = 64  # photos
 
 
@@ -141,39 +139,34 @@ class StressReport:
 
 
 def stress(
-    predict: Predict,
-    photos: PhotoStore | NDArray[np.uint8],
-    rows: Sequence[int],
-    y_true: NDArray[np.int64],
-    *,
-    good: int | None,
     decide: Decide,
+    photos: LabelledPhotos,
+    *,
     parts: Sequence[str],
     seed: int,
     disturbances: Sequence[Disturbance] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> StressReport:
-    """Disturb the photos in ``rows`` of ``photos`` in every strength and decide again.
+    """Apply each disturbance at each strength to the photos, and decide again.
 
-    ``predict`` maps photos (n, height, width, 3) uint8, and where in ``rows`` they stand, to
-    probabilities (n, n_classes), and ``decide`` those to decisions (n,), indices of classes.
-    ``y_true`` (n,) holds the class indices, ``parts`` (n,) names the parts, ``good`` is the index
-    of the good class, if any. The draws follow from ``seed``, the disturbance, its strength and
-    the photo's position in
-    ``rows``. Without ``disturbances`` there are all. ``on_step`` gets how many photos of how many
-    are predicted, each counted once for every strength.
+    ``decide`` maps photos (n, height, width, 3) uint8 and their positions in ``photos`` to
+    decisions (n,), class indices. ``parts`` (n,) names the part of each photo. ``seed``, the
+    disturbance, its strength and the photo's position determine the random draws. The default
+    for ``disturbances`` is all of them. ``on_step`` receives the number of predictions done and
+    their total; each photo counts once for each strength.
 
     Raises ``ValueError`` if the lengths differ or there is no photo.
     """
-    if not len(rows) or not len(rows) == len(y_true) == len(parts):
+    y_true, n = photos.y_true, len(photos)
+    if not n or not n == len(y_true) == len(parts):
         raise ValueError(
             f"Expected as many labels and parts as photos, and at least one, got "
-            f"{len(y_true)}, {len(parts)} and {len(rows)}"
+            f"{len(y_true)}, {len(parts)} and {n}"
         )
     if disturbances is None:
         disturbances = tuple(DISTURBANCES.values())
-    total = len(rows) * (1 + sum(len(each.strengths) for each in disturbances))
-    decider = _Decider(predict, decide, photos, rows, total, on_step)
+    total = n * (1 + sum(len(each.strengths) for each in disturbances))
+    decider = _Decider(decide, photos, total, on_step)
     part = np.unique(np.asarray(parts), return_inverse=True)[1]
     before, _ = decider.decisions(lambda photo, position: photo)
     lines = []
@@ -182,10 +175,10 @@ def stress(
         for index, strength in enumerate(disturbance.strengths):
             change = partial(_disturbed, disturbance, index, seed)
             after, unchanged = decider.decisions(change)
-            points.append(_point(strength, y_true, before, after, part, good, unchanged))
+            points.append(_point(strength, photos, part, before, after, unchanged))
         lines.append(StressLine(disturbance, tuple(points)))
-    undisturbed = _mistakes(y_true, before, good)
-    return StressReport(len(rows), int(part.max()) + 1, seed, undisturbed, tuple(lines))
+    undisturbed = _mistakes(photos, before)
+    return StressReport(n, int(part.max()) + 1, seed, undisturbed, tuple(lines))
 
 
 def _disturbed(
@@ -199,24 +192,22 @@ def _disturbed(
 class _Decider:
     """Decides on all photos, again and again, a batch at a time, and tells how far it is."""
 
-    predict: Predict
     decide: Decide
-    photos: PhotoStore | NDArray[np.uint8]
-    rows: Sequence[int]
+    photos: LabelledPhotos
     total: int
     on_step: Callable[[int, int], None] | None
     done: int = 0
 
     def decisions(self, change: Callable[[Pixels, int], Pixels]) -> tuple[NDArray[np.int64], int]:
         """(n,) decisions on changed photos, and how many the change left as they were."""
-        decided = np.empty(len(self.rows), np.int64)
-        unchanged = 0
-        for start in range(0, len(self.rows), _BATCH):
-            batch = range(start, min(start + _BATCH, len(self.rows)))
-            before = [self.photos[self.rows[position]] for position in batch]
+        n, unchanged = len(self.photos), 0
+        decided = np.empty(n, np.int64)
+        for start in range(0, n, _BATCH):
+            batch = range(start, min(start + _BATCH, n))
+            before = [self.photos[position] for position in batch]
             after = [change(photo, place) for photo, place in zip(before, batch, strict=True)]
             unchanged += sum(map(np.array_equal, before, after))
-            decided[batch.start : batch.stop] = self.decide(self.predict(np.stack(after), batch))
+            decided[batch.start : batch.stop] = self.decide(np.stack(after), batch)
             self.done += len(batch)
             if self.on_step:
                 self.on_step(self.done, self.total)
@@ -225,28 +216,28 @@ class _Decider:
 
 def _point(
     strength: float,
-    y_true: NDArray[np.int64],
+    photos: LabelledPhotos,
+    part: NDArray[np.int64],
     before: NDArray[np.int64],
     after: NDArray[np.int64],
-    part: NDArray[np.int64],
-    good: int | None,
     unchanged: int,
 ) -> StressPoint:
-    """``part`` (n,) numbers the parts from 0."""
-    swapped = compare(y_true, before, after, good)
+    """Count the changes from ``before`` to ``after``; ``part`` (n,) numbers the parts from 0."""
+    swapped = compare(photos.y_true, before, after, photos.good)
     flipped = np.bincount(part, weights=before != after) > 0
     return StressPoint(
         strength=strength,
         flips=swapped.all,
         parts=Flips(len(flipped), int(flipped.sum())),
-        mistakes=_mistakes(y_true, after, good),
+        mistakes=_mistakes(photos, after),
         to_escape=swapped.to_escape,
         to_overkill=swapped.to_overkill,
         unchanged=unchanged,
     )
 
 
-def _mistakes(y_true: NDArray[np.int64], decided: NDArray[np.int64], good: int | None) -> Mistakes:
+def _mistakes(photos: LabelledPhotos, decided: NDArray[np.int64]) -> Mistakes:
+    y_true, good = photos.y_true, photos.good
     if good is None:
         return Mistakes(len(y_true), 0, 0, 0, has_good=False)
     is_good, passed = y_true == good, decided == good

@@ -8,12 +8,12 @@ draws. It tells the luck of the parts that were photographed, not that of the tr
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.metrics import HEADLINE, Metrics, Weighted, measure
 
 Parts = Sequence[str] | NDArray[np.str_]
@@ -48,14 +48,7 @@ def spread_over_folds(folds: Sequence[Metrics]) -> dict[str, Spread]:
 
 
 def bootstrap_intervals(
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
-    parts: Sequence[str],
-    classes: Sequence[str],
-    good: str | None,
-    *,
-    draws: int = 1000,
-    seed: int,
+    predictions: Predictions, parts: Sequence[str], *, draws: int = 1000, seed: int
 ) -> dict[str, Interval | None]:
     """A 95 % interval for each of ``HEADLINE``, or None where none can be given.
 
@@ -71,12 +64,13 @@ def bootstrap_intervals(
 
     Raises ``ValueError`` if the lengths differ or there is no photo.
     """
+    y_true, y_prob, good = predictions.y_true, predictions.y_prob, predictions.good
     if not len(y_true) or not len(y_true) == len(y_prob) == len(parts):
         raise ValueError(
             f"Expected as many parts and predictions as labels, and at least one, got "
             f"{len(parts)}, {len(y_prob)} and {len(y_true)}"
         )
-    good_index = classes.index(good) if good is not None else None
+    good_index = predictions.classes.index(good) if good is not None else None
     exact = y_prob.astype(np.float64)
     y_pred = exact.argmax(axis=1)
     drawn = bootstrap(
@@ -85,7 +79,7 @@ def bootstrap_intervals(
         draws=draws,
         seed=seed,
     )
-    trials = share_trials(parts, y_true, y_pred, len(classes), good_index)
+    trials = share_trials(parts, y_true, y_pred, len(predictions.classes), good_index)
     return {
         name: percentile_interval(drawn[name]) or certain_interval(drawn[name], trials.get(name, 0))
         for name in HEADLINE

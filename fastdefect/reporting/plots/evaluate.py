@@ -14,6 +14,7 @@ from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.reporting.plots.threshold_panels import (
     CHOSEN,
@@ -50,11 +51,8 @@ class _Curve:
 
 def plot_evaluation(
     path: Path,
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
-    classes: Sequence[str],
+    predictions: Predictions,
     *,
-    good: str | None,
     title: str,
     threshold: float | None = None,
     costs: CostCurve | None = None,
@@ -71,9 +69,9 @@ def plot_evaluation(
     Raises ValueError without photos, if the shapes differ, a probability is not finite or
     ``good`` is no class; OSError where ``path`` can't be written.
     """
-    _check(y_true, y_prob, classes, good)
-    probabilities = np.asarray(y_prob, np.float64)
-    curves = _curves(y_true, probabilities, classes, good)
+    _check(predictions)
+    good = predictions.good
+    curves = _curves(predictions)
     cells = [("roc", "roc"), ("pr", "pr")]
     if good is not None:
         cells.append(("rates", "cost" if costs else "rates"))
@@ -96,12 +94,9 @@ def plot_evaluation(
             draw_reliability(panels["reliability"], reliability)
 
 
-def _check(
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
-    classes: Sequence[str],
-    good: str | None,
-) -> None:
+def _check(predictions: Predictions) -> None:
+    y_true, y_prob = predictions.y_true, predictions.y_prob
+    classes, good = predictions.classes, predictions.good
     if not len(y_true) or y_prob.shape != (len(y_true), len(classes)):
         raise ValueError(
             f"Expected photos and probabilities of shape {(len(y_true), len(classes))}, "
@@ -123,13 +118,13 @@ def _layout(cells: Sequence[tuple[str, str]]) -> list[list[str]]:
 # ---- ROC, precision and recall
 
 
-def _curves(
-    y_true: NDArray[np.int64], y_prob: Floats, classes: Sequence[str], good: str | None
-) -> list[_Curve]:
+def _curves(predictions: Predictions) -> list[_Curve]:
     """Defective or good, if one class is good; of more than two classes also each and the rest."""
+    y_true, y_prob = predictions.y_true, np.asarray(predictions.y_prob, np.float64)
+    classes, good = predictions.classes, predictions.good
     curves = []
     if good is not None:
-        at = list(classes).index(good)
+        at = classes.index(good)
         name = "defective" if len(classes) <= 2 else "any defect"
         curves.append(_Curve(name, y_true != at, 1 - y_prob[:, at], INK, main=True))
     if len(classes) > 2:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,9 @@ def plot_confusion(
         panel.imshow(shares, cmap=_BLUES, norm=PowerNorm(0.5, vmin=0, vmax=1))
         _name_classes(panel, classes, totals[:, 0], cell)
         for row, column in np.ndindex(matrix.shape):
-            _draw_cell(panel, row, column, matrix, shares, good_at, size)
+            photos, share = int(matrix[row, column]), float(shares[row, column])
+            of_cell = _Cell(row, column, photos, share, _kind(row, column, good_at))
+            _draw_cell(panel, of_cell, size, few=count <= _FEW)
         if good_at is not None:
             frames = [_frame(kind, label=text) for kind, text in _mistakes(matrix, good_at)]
             panel.legend(handles=frames, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
@@ -223,17 +226,20 @@ def _kind(row: int, column: int, good: int | None) -> str:
     return "escape" if column == good else "overkill" if row == good else ""
 
 
-def _draw_cell(
-    panel: Axes,
-    row: int,
-    column: int,
-    matrix: NDArray[np.int64],
-    shares: Floats,
-    good: int | None,
-    size: float,
-) -> None:
-    photos, share = int(matrix[row, column]), float(shares[row, column])
-    kind, few = _kind(row, column, good), len(matrix) <= _FEW
+@dataclass(frozen=True)
+class _Cell:
+    """A cell of the matrix; ``kind`` names its mistake, as ``_kind`` does."""
+
+    row: int
+    column: int
+    photos: int
+    share: float
+    kind: str
+
+
+def _draw_cell(panel: Axes, cell: _Cell, size: float, *, few: bool) -> None:
+    """Write the photos and their share in ``size`` points, in full if there are ``few`` classes."""
+    row, column, photos, share, kind = cell.row, cell.column, cell.photos, cell.share, cell.kind
     if kind and (photos or few):
         panel.add_patch(_frame(kind, (column - 0.47, row - 0.47)))
     ink = "#ffffff" if share > 0.35 else INK if photos else FAINT

@@ -9,7 +9,13 @@ from fastdefect.evaluation.evaluate import Estimate, Evaluation
 from fastdefect.evaluation.gate import Check
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed
 from fastdefect.metrics import Metrics
-from fastdefect.reporting.tables.fit import interval_text, metric_text, metric_title, opened_text
+from fastdefect.reporting.tables.fit import (
+    MeasuredOn,
+    interval_text,
+    metric_text,
+    metric_title,
+    opened_text,
+)
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
@@ -23,15 +29,14 @@ def evaluation_tables(
     decision: Decision,
     sent: Sent | None,
     *,
-    split: str,
-    opening: int | None,
+    measured_on: MeasuredOn,
 ) -> list[TableData]:
-    """All figures; each class; the types of defects; calibration; what goes to people.
+    """All figures, then by class, by type of defect, calibration, and the photos sent to people.
 
-    ``uncalibrated`` are the metrics at temperature 1, ``by_type`` the escapes by column and
-    value; ``opening`` is the how-manyeth opening of the sealed test this was.
+    ``uncalibrated`` are the metrics at temperature 1, ``by_type`` the escape rates by column and
+    value.
     """
-    tables = [_figures(evaluation, decision, sent, split, opening)]
+    tables = [_figures(evaluation, decision, sent, measured_on)]
     if len(evaluation.per_class) > 2:
         tables.append(_classes(evaluation))
     tables += [_types(column, rates) for column, rates in by_type.items()]
@@ -42,7 +47,7 @@ def evaluation_tables(
 
 
 def _figures(
-    evaluation: Evaluation, decision: Decision, sent: Sent | None, split: str, opening: int | None
+    evaluation: Evaluation, decision: Decision, sent: Sent | None, measured_on: MeasuredOn
 ) -> TableData:
     counts = {"escape_rate": evaluation.escape, "overkill_rate": evaluation.overkill}
     rows = [
@@ -55,8 +60,8 @@ def _figures(
         for name, estimate in evaluation.estimates.items()
     ]
     title = (
-        f"{split}: {counted(evaluation.metrics.n, 'photo')} of "
-        f"{counted(evaluation.n_parts, 'part')}{opened_text(opening)}"
+        f"{measured_on.split}: {counted(evaluation.metrics.n, 'photo')} of "
+        f"{counted(evaluation.n_parts, 'part')}{opened_text(measured_on.opening)}"
     )
     note = f"Decided by {decision.rule}"
     if decision.views != "none":

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +16,9 @@ from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, ordinal
 
 __all__ = [
+    "MeasuredOn",
     "TableData",
+    "ViewsResult",
     "change_of",
     "change_text",
     "folds_table",
@@ -157,41 +160,57 @@ def _target_text(verdict: Verdict) -> str:
     return f"{sign} {metric_text(name, target.low)}"
 
 
+@dataclass(frozen=True)
+class MeasuredOn:
+    """The photos that a table's figures are measured on.
+
+    ``opening`` is the number of the opening of the sealed test, None if it was not opened.
+    """
+
+    split: str
+    opening: int | None = None
+
+
+@dataclass(frozen=True)
+class ViewsResult:
+    """What a run reaches with some views: metrics, seconds per photo, and the background swap."""
+
+    metrics: Metrics
+    seconds: float
+    swap: BackgroundSwap | None = None
+
+
 def tta_table(
-    plain: Metrics,
-    averaged: Metrics,
-    seconds: tuple[float, float],
+    plain: ViewsResult,
+    averaged: ViewsResult,
     *,
-    split: str,
     views: str,
-    opening: int | None = None,
-    swaps: tuple[BackgroundSwap | None, BackgroundSwap | None] = (None, None),
+    measured_on: MeasuredOn,
     changes: Mapping[str, McNemar] = MappingProxyType({}),
 ) -> TableData:
-    """Without and with test-time augmentation, the difference, and its price.
+    """Figures without and with test-time augmentation, their difference, and the cost in time.
 
-    ``changes`` tells of photos, and of parts, how many decisions became right or wrong.
-
-    ``opening``: the how-manyeth time the sealed test was opened for it. ``swaps``: how both
-    fare on another class's background.
+    ``changes``, by unit (photos, parts): the decisions that became right or wrong.
     """
+    of_plain, of_averaged = plain.metrics, averaged.metrics
     rows = [
         (
             metric_title(name),
-            _with_counts(name, plain),
-            _with_counts(name, averaged),
-            change_text(name, getattr(plain, name), getattr(averaged, name)),
+            _with_counts(name, of_plain),
+            _with_counts(name, of_averaged),
+            change_text(name, getattr(of_plain, name), getattr(of_averaged, name)),
         )
         for name in HEADLINE
     ]
-    if any(swaps):
-        rows.append((_SWAP, swap_text(swaps[0]), swap_text(swaps[1]), "-"))
+    if plain.swap or averaged.swap:
+        rows.append((_SWAP, swap_text(plain.swap), swap_text(averaged.swap), "-"))
     rows += [(f"{what} that changed", "-", "-", change_of(test)) for what, test in changes.items()]
-    before, after = seconds
+    before, after = plain.seconds, averaged.seconds
     ratio = f"x {after / before:.1f}" if before else "-"
     rows.append(("seconds per photo", f"{before:.4f}", f"{after:.4f}", ratio))
     return TableData(
-        f"Test-time augmentation on {split}, {plain.n} photos{opened_text(opening)}",
+        f"Test-time augmentation on {measured_on.split}, {of_plain.n} photos"
+        f"{opened_text(measured_on.opening)}",
         ("metric", "without", f"views: {views}", "difference"),
         tuple(rows),
     )

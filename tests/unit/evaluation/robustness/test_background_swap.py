@@ -14,6 +14,7 @@ from fastdefect.data.augment.background import measure_border
 from fastdefect.evaluation.robustness.background_swap import (
     BackgroundSwap,
     Flips,
+    LabelledPhotos,
     choose_donors,
     compare,
     swap_background,
@@ -50,13 +51,17 @@ def sees_the_part(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[
     return nearest(photos[:, 14:18, 14:18].mean(axis=(1, 2, 3)), METALS)
 
 
+def labelled(photos: NDArray[np.uint8], y_true: NDArray[np.int64], good: int = 1) -> LabelledPhotos:
+    return LabelledPhotos(photos, range(len(photos)), y_true, good)
+
+
 LABELS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0, 2])
 
 
 def test_a_model_that_looks_at_the_bench_flips_always() -> None:
     photos = photos_of(LABELS)
     found = swap_background(
-        sees_the_bench, photos, range(10), LABELS, sees_the_bench(photos), good=1, seed=0
+        sees_the_bench, labelled(photos, LABELS), sees_the_bench(photos), seed=0
     )
     assert found is not None
     assert (found.all.n, found.all.flips, found.all.share) == (10, 10, 1.0)
@@ -69,9 +74,7 @@ def test_a_model_that_looks_at_the_bench_flips_always() -> None:
 
 def test_a_model_that_looks_at_the_part_never_flips() -> None:
     photos = photos_of(LABELS)
-    found = swap_background(
-        sees_the_part, photos, range(10), LABELS, sees_the_part(photos), good=1, seed=0
-    )
+    found = swap_background(sees_the_part, labelled(photos, LABELS), sees_the_part(photos), seed=0)
     assert found == BackgroundSwap(Flips(10, 0), Flips(3, 0), Flips(7, 0), 0, 0)
 
 
@@ -88,7 +91,7 @@ def test_rows_of_the_store_are_not_positions() -> None:
 
     before = sees_the_bench(photos[shuffled])
     rows = (shuffled + 2).tolist()
-    found = swap_background(predict, store, rows, y_true, before, good=None, seed=3)
+    found = swap_background(predict, LabelledPhotos(store, rows, y_true, None), before, seed=3)
     assert found is not None
     assert found.all == Flips(10, 10)
     assert (found.good, found.defective) == (None, None)
@@ -109,8 +112,8 @@ def test_photos_come_in_batches_and_progress_is_told() -> None:
 
     photos = photos_of(y_true)
     swap_background(
-        predict, photos, range(150), y_true, sees_the_part(photos),
-        good=0, seed=0, on_batch=told.append,
+        predict, labelled(photos, y_true, good=0), sees_the_part(photos),
+        seed=0, on_batch=told.append,
     )  # fmt: skip
     assert sizes == [64, 64, 22]
     assert places == list(range(150))
@@ -121,9 +124,7 @@ def test_photos_of_one_class_have_no_other_bench() -> None:
     y_true = np.ones(4, np.int64)
     photos = photos_of(y_true)
     assert (
-        swap_background(
-            sees_the_bench, photos, range(4), y_true, sees_the_bench(photos), good=1, seed=0
-        )
+        swap_background(sees_the_bench, labelled(photos, y_true), sees_the_bench(photos), seed=0)
         is None
     )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.predictions import predicted
 
 from fastdefect.evaluation.decisions.decide import Decision, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -26,6 +27,7 @@ from fastdefect.reporting.tables.evaluate import (
     interval_text,
     threshold_table,
 )
+from fastdefect.reporting.tables.fit import MeasuredOn
 from fastdefect.reporting.tables.table_data import TableData
 
 # Two defective parts of two photos and four good ones of one; one escape, one overkill.
@@ -43,7 +45,7 @@ def _evaluated(
     good: str | None = "ok",
 ) -> Evaluation:
     parts = PARTS[: len(y_true)]
-    return evaluate(y_true, y_prob, parts, classes, good, draws=50, seed=0)
+    return evaluate(predicted(y_true, y_prob, classes, good), parts, draws=50, seed=0)
 
 
 def _tables(
@@ -51,14 +53,13 @@ def _tables(
 ) -> list[TableData]:
     evaluation = evaluation or _evaluated()
     options = {"split": "valid", "opening": None, "by_type": {}, "sent": None, **changes}
-    by_type, sent = options.pop("by_type"), options.pop("sent")
     tables = evaluation_tables(
         evaluation,
         evaluation.metrics,
-        by_type,
+        options["by_type"],
         decision,
-        sent,
-        **options,  # type: ignore[arg-type]
+        options["sent"],
+        measured_on=MeasuredOn(options["split"], options["opening"]),  # type: ignore[arg-type]
     )
     for table in tables:
         _check(table)
@@ -174,9 +175,9 @@ def test_calibration_shows_before_and_after(temperature: float, said: str) -> No
     before = score(Y_TRUE, Y_PROB, ("def", "ok"), "ok")
     decision = replace(ARGMAX, temperature=temperature)
     evaluation = _evaluated(y_prob=decision.calibrated(Y_PROB))
-    table = evaluation_tables(evaluation, before, {}, decision, None, split="valid", opening=None)[
-        -1
-    ]
+    table = evaluation_tables(
+        evaluation, before, {}, decision, None, measured_on=MeasuredOn("valid")
+    )[-1]
     assert table.caption == said
     rows = _rows(table)
     assert list(rows) == ["log loss", "Brier", "calibration error"]
@@ -210,7 +211,9 @@ def _claims(escapes: int, parts: int) -> list[str]:
     y_true = np.array([0] * parts + [1])
     y_prob = np.eye(2)[[1] * escapes + [0] * (parts - escapes) + [1]]
     names = [str(i) for i in range(parts + 1)]
-    return claim_lines(evaluate(y_true, y_prob, names, ("def", "ok"), "ok", draws=20, seed=0))
+    return claim_lines(
+        evaluate(predicted(y_true, y_prob, ("def", "ok"), "ok"), names, draws=20, seed=0)
+    )
 
 
 def test_no_escape_seen_proves_something_all_the_same() -> None:
