@@ -1,7 +1,8 @@
-"""The background swap: how many decisions change when a photo gets another class's border light.
+"""The background swap: decisions that change with the border light of another class.
 
-The part stays, the border light becomes that of a photo of another class. A model that looks at
-the part decides as before; one that has learned the bench changes its mind.
+The part in the photo does not change; the light of its border becomes that of a photo of another
+class. A model that uses the part makes the same decision; a model that uses the background changes
+it.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ _BATCH = 64  # photos
 class Flips:
     """``flips`` of ``n`` decisions changed. ``interval`` is 95 %, after Wilson (1927).
 
-    It counts each photo as one trial. None, and a share of NaN, where there is no photo.
+    Each photo counts as one trial. Without photos the interval is None and the share is NaN.
     """
 
     n: int
@@ -39,7 +40,7 @@ class Flips:
 
     @property
     def interval(self) -> Interval | None:
-        """Where the share of many more such photos would lie."""
+        """The 95 % interval of the share of changed decisions."""
         if not self.n:
             return None
         found = binomtest(self.flips, self.n).proportion_ci(0.95, method="wilson")
@@ -52,11 +53,12 @@ class Flips:
 
 @dataclass(frozen=True)
 class BackgroundSwap:
-    """Decisions (most probable classes) that the swap changed.
+    """The decisions (most probable classes) that the swap changed.
 
-    ``good`` and ``defective`` split ``all`` by the truth; None where no class is good.
-    ``to_escape``: defective photos that were called defective before and good after;
-    ``to_overkill``: good ones that were called good before and defective after.
+    ``good`` and ``defective`` divide ``all`` by the truth; both are None without a good class.
+    ``to_escape`` counts defective photos that were classified as defective before and as good
+    after. ``to_overkill`` counts good photos that were classified as good before and as defective
+    after.
     """
 
     all: Flips
@@ -66,7 +68,7 @@ class BackgroundSwap:
     to_overkill: int
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it: of all photos, then of the good and of the defective."""
+        """The form in the run's files: all photos, then the good and the defective ones."""
         return {
             **self.all.as_json(),
             "good": self.good.as_json() if self.good else None,
@@ -128,17 +130,17 @@ def swap_background(
 
 
 def choose_donors(y_true: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """For each photo one of another class that lends it its light: (n,) positions.
+    """For each photo, the position of a photo of another class that donates its light: (n,).
 
-    Each photo's turn goes round the other classes, and of a class round its photos in an order
-    drawn with ``seed``, so that all other classes lend alike often, and within a class all
-    photos. Needs two classes at least.
+    Each photo takes the other classes in turn, and each class takes its photos in turn, in an order
+    drawn with ``seed``. So all other classes, and all photos of a class, are used equally often.
+    Needs at least two classes.
     """
     rng = np.random.default_rng(seed)
     present = [int(index) for index in np.unique(y_true)]
-    lenders = {c: cycle(rng.permutation(np.flatnonzero(y_true == c)).tolist()) for c in present}
+    donors = {c: cycle(rng.permutation(np.flatnonzero(y_true == c)).tolist()) for c in present}
     others = {c: cycle([other for other in present if other != c]) for c in present}
-    return np.array([next(lenders[next(others[int(c)])]) for c in y_true], np.int64)
+    return np.array([next(donors[next(others[int(c)])]) for c in y_true], np.int64)
 
 
 def compare(
@@ -147,7 +149,7 @@ def compare(
     after: NDArray[np.int64],
     good: int | None,
 ) -> BackgroundSwap:
-    """Count what changed between two decisions on the same photos, all (n,) class indices."""
+    """Count the changes between two sets of decisions on the same photos, (n,) class indices."""
     flipped = before != after
     every = Flips(len(y_true), int(flipped.sum()))
     if good is None:

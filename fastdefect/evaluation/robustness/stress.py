@@ -1,7 +1,7 @@
-"""Stress: how many decisions change, and for the worse, as photos are disturbed more and more.
+"""The stress test: changed decisions and errors at increasing strengths of disturbances.
 
-Each disturbance is applied by itself. The undisturbed photos are decided once, by the same
-predictor; a decision flips if it differs from that one.
+Each disturbance is applied alone. The undisturbed photos are decided once by the same predictor; a
+decision flips if it differs from that one.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,9 +23,9 @@ _BATCH = 64  # photos
 
 @dataclass(frozen=True)
 class Mistakes:
-    """Escapes among the defective photos, overkills among the good ones.
+    """Escapes among the defective photos, overkill among the good ones.
 
-    Where no class is good, all photos are defective, the counts zero and the rates NaN.
+    Without a good class all photos count as defective, the counts are zero and the rates NaN.
     """
 
     n_defective: int
@@ -36,12 +36,12 @@ class Mistakes:
 
     @property
     def escape_rate(self) -> float:
-        """The share of defective photos that are called good."""
+        """The share of defective photos that are classified as good."""
         return self._rate(self.escapes, self.n_defective)
 
     @property
     def overkill_rate(self) -> float:
-        """The share of good photos that are called defective."""
+        """The share of good photos that are classified as defective."""
         return self._rate(self.overkills, self.n_good)
 
     def _rate(self, count: int, total: int) -> float:
@@ -56,13 +56,14 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class StressPoint:
-    """What one disturbance of one ``strength`` did to the decisions.
+    """The effect of one disturbance at one ``strength`` on the decisions.
 
-    ``flips`` counts photos. ``parts`` counts parts, one flipped as soon as one of its photos
-    is: photos of a part are alike, and only the interval over parts takes that into account.
-    ``to_escape``: defective photos called defective before and good now; ``to_overkill``: good
-    ones called good before and defective now. ``unchanged`` photos are the same to the byte: where
-    all are, the disturbance can't happen to such photos, and no flips prove nothing.
+    ``flips`` counts photos. ``parts`` counts parts; a part flips if any of its photos does. Photos
+    of a part are similar, and only the interval over parts takes this into account. ``to_escape``
+    counts defective photos classified as defective before and as good now; ``to_overkill`` counts
+    good photos classified as good before and as defective now. ``unchanged`` photos are identical
+    to the undisturbed ones. If all are unchanged, the disturbance has no effect on such photos, and
+    the absence of flips proves nothing.
     """
 
     strength: float
@@ -74,7 +75,7 @@ class StressPoint:
     unchanged: int
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "strength": self.strength,
             "flips": self.flips.as_json(),
@@ -88,14 +89,14 @@ class StressPoint:
 
 @dataclass(frozen=True)
 class StressLine:
-    """One disturbance: a point for each of its strengths, in their order."""
+    """One disturbance, with a point for each strength in their order."""
 
     disturbance: Disturbance
     points: tuple[StressPoint, ...]
 
     @property
     def acts(self) -> bool:
-        """Whether any photo was changed at any strength."""
+        """Whether any photo changed at any strength."""
         return any(point.unchanged < point.flips.n for point in self.points)
 
     @property
@@ -108,7 +109,7 @@ class StressLine:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "disturbance": self.disturbance.name,
             "unit": self.disturbance.unit,
@@ -119,7 +120,7 @@ class StressLine:
 
 @dataclass(frozen=True)
 class StressReport:
-    """``undisturbed`` are the mistakes on the photos as they are."""
+    """All results of a stress test; ``undisturbed`` has the errors on the unchanged photos."""
 
     n: int
     n_parts: int
@@ -128,7 +129,7 @@ class StressReport:
     lines: tuple[StressLine, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "n": self.n,
             "n_parts": self.n_parts,
@@ -190,7 +191,7 @@ def _disturbed(
 
 @dataclass
 class _Decider:
-    """Decides on all photos, again and again, a batch at a time, and tells how far it is."""
+    """Decides on all photos repeatedly, in batches, and reports its progress."""
 
     decide: Decide
     photos: LabelledPhotos
@@ -199,7 +200,7 @@ class _Decider:
     done: int = 0
 
     def decisions(self, change: Callable[[Pixels, int], Pixels]) -> tuple[NDArray[np.int64], int]:
-        """(n,) decisions on changed photos, and how many the change left as they were."""
+        """(n,) decisions on changed photos, and the number of photos without a change."""
         n, unchanged = len(self.photos), 0
         decided = np.empty(n, np.int64)
         for start in range(0, n, _BATCH):
@@ -254,14 +255,14 @@ def _mistakes(photos: LabelledPhotos, decided: NDArray[np.int64]) -> Mistakes:
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a line can bear, shares of photos; None is no limit."""
+    """The highest acceptable shares of photos; None means no limit."""
 
     max_flips: float | None = None
     max_escape: float | None = None
     max_overkill: float | None = None
 
     def broken(self, flips: float, mistakes: Mistakes) -> tuple[str, ...]:
-        """Which of "flips", "escape" and "overkill" are above their limits."""
+        """The limits among "flips", "escape" and "overkill" that are exceeded."""
         found = {
             "flips": (flips, self.max_flips),
             "escape": (mistakes.escape_rate, self.max_escape),
@@ -274,12 +275,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Break:
-    """How far a disturbance may go in one direction.
+    """How far a disturbance can go in one direction.
 
-    ``strength`` is the first at which the limits in ``broken`` break; None where all strengths
-    hold, and the disturbance's identity where the undisturbed photos break them already.
-    ``held`` is the strongest before it; None where there is none. ``end`` is the strongest that
-    was tried.
+    ``strength`` is the first that exceeds the limits in ``broken``. It is None if all strengths are
+    within the limits, and the disturbance's identity if the undisturbed photos already exceed them.
+    ``held`` is the strongest before it, None if there is none. ``end`` is the strongest strength
+    that was tried.
     """
 
     disturbance: Disturbance
@@ -289,7 +290,7 @@ class Break:
     end: float
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "disturbance": self.disturbance.name,
             "strength": self.strength,
@@ -300,11 +301,11 @@ class Break:
 
 
 def first_breaks(report: StressReport, limits: Limits) -> tuple[Break, ...]:
-    """For each disturbance and direction, the first strength at which a limit breaks.
+    """For each disturbance and direction, the first strength that exceeds a limit.
 
-    It goes from weak to strong; what holds again beyond a break doesn't count. The observed
-    shares are held against the limits, not the ends of their intervals: with few photos, "holds"
-    says little. A rate that is not defined breaks nothing.
+    Strengths go from weak to strong; a strength beyond a break does not count. The observed shares
+    are compared with the limits, not the ends of their intervals, so with few photos "holds" is
+    weak evidence. A rate that is not defined exceeds nothing.
     """
     already = limits.broken(0.0, report.undisturbed)
     return tuple(
