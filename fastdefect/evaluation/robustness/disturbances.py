@@ -60,7 +60,7 @@ class Disturbance:
         above = tuple(strength for strength in self.strengths if strength > self.identity)
         return tuple(side for side in (below, above) if side)
 
-    def said(self, strength: float) -> str:
+    def strength_text(self, strength: float) -> str:
         """A strength as text: ``x0.7``, ``quality 20``, ``5 % of the area``."""
         return self.wording.format(strength)
 

@@ -1,4 +1,4 @@
-"""The tables of each command as plain values; the console draws them."""
+"""The tables of fit, and the texts of metrics that other tables share, as plain values."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _SWAP = "flips on background swap"
 
 
 def metric_title(name: str) -> str:
-    """A metric's name for people."""
+    """The title of a metric."""
     return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
@@ -47,12 +47,12 @@ def metric_text(name: str, value: float | None) -> str:
 
 
 def _is_share(name: str) -> bool:
-    """Whether it is a share of photos; the gap is a difference of two."""
+    """Whether it is a share of photos; the gap is a difference of two shares."""
     return name == "gap" or (name in METRICS and METRICS[name].unit == "share")
 
 
 def interval_text(name: str, interval: tuple[float, float] | None) -> str:
-    """``low to high``, as ``metric_text`` has them; - where there is none."""
+    """``low to high``, in the form of ``metric_text``; - without an interval."""
     if interval is None or not all(map(math.isfinite, interval)):
         return "-"
     return f"{metric_text(name, interval[0])} to {metric_text(name, interval[1])}"
@@ -76,9 +76,9 @@ def swap_text(swap: BackgroundSwap | None) -> str:
 
 
 def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = None) -> TableData:
-    """Each metric by split; the rates with the counts behind them.
+    """Each metric by split; the rates with their counts.
 
-    ``swap`` is how the validation photos fare on another class's background.
+    ``swap`` is the result of the background swap on the validation photos.
     """
     classes = list(next(iter(metrics.values())).per_class)
     rows = [
@@ -97,14 +97,14 @@ def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = 
     deciding = next((split for split in metrics if split.startswith("valid-")), None)
     caption = _kind(list(metrics.values()))
     if deciding is not None:
-        caption += f" {deciding}: by the mean of several views of a photo, as the model decides."
+        caption += f" {deciding}: with the mean over several views of a photo, as in later use."
     return TableData("Best model, by split", ("metric", *metrics), tuple(rows), caption)
 
 
 def _kind(metrics: Sequence[Metrics]) -> str:
     if _is_macro(metrics):
         return "F1, precision and recall are macro averages over the classes."
-    return "F1, precision and recall are the defect's."
+    return "F1, precision and recall refer to the defect."
 
 
 def _is_macro(metrics: Sequence[Metrics]) -> bool:
@@ -112,7 +112,7 @@ def _is_macro(metrics: Sequence[Metrics]) -> bool:
 
 
 def _has_good(metrics: Metrics) -> bool:
-    # With a good class there are defective or good photos, and so a rate of one of them.
+    # With a good class at least one of the two rates is defined.
     return math.isfinite(metrics.escape_rate) or math.isfinite(metrics.overkill_rate)
 
 
@@ -128,7 +128,7 @@ def _with_counts(name: str, metrics: Metrics) -> str:
 
 
 def targets_table(verdicts: Sequence[Verdict]) -> TableData:
-    """Metric, previous, target, this run, change, met or not."""
+    """Metric, previous value, target, this run, change, and whether the target is met."""
     rows = []
     for verdict in verdicts:
         target, name = verdict.target, verdict.target.metric
@@ -225,7 +225,7 @@ def change_of(test: McNemar) -> str:
 
 
 def opened_text(opening: int | None) -> str:
-    """The how-manyeth time the sealed test was opened, to follow a title; or nothing."""
+    """The number of the opening of the sealed test, to follow a title; empty without one."""
     return "" if opening is None else f"; test opened for the {ordinal(opening)} time"
 
 
@@ -237,7 +237,7 @@ def folds_table(
     folds: int,
     n_parts: int,
 ) -> TableData:
-    """Each metric over the held-out folds, and of all held-out photos with its interval."""
+    """Each metric over the held-out folds, and over all held-out photos with its interval."""
     rows = [
         (
             metric_title(name),
@@ -259,14 +259,14 @@ def folds_table(
 
 
 def _extent(row: Mapping[str, Any]) -> str:
-    """How much of a run there is: its epochs, folds or trainings."""
+    """The extent of a run: its epochs, folds or trainings."""
     if row.get("trainings") is not None:
         return counted(row["trainings"], "training")
     return f"{row['folds']} folds" if row["folds"] else str(row["epochs"])
 
 
 def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
-    """One row a run: name, status, epochs, architecture and the validation figures."""
+    """A row for each run: name, status, epochs, architecture and validation metrics."""
     names = ("f1", "auc", "accuracy", "escape_rate", "overkill_rate")
     return TableData(
         "Runs",
@@ -281,6 +281,6 @@ def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
             )
             for row in rows
         ),
-        "Metrics are on validation; of a cross-validation, on all held-out photos.",
-        empty="No runs yet: `fastdefect fit` makes one.",
+        "Metrics are on validation, for a cross-validation on all held-out photos.",
+        empty="No runs yet: `fastdefect fit` creates one.",
     )

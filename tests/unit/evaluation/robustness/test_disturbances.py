@@ -169,7 +169,7 @@ def test_what_is_no_photo_is_refused() -> None:
 
 
 def test_strengths_are_said_in_words() -> None:
-    said = {name: each.said(each.strengths[-1]) for name, each in DISTURBANCES.items()}
+    said = {name: each.strength_text(each.strengths[-1]) for name, each in DISTURBANCES.items()}
     assert said["brightness"] == "x1.5"
     assert said["turn"] == "+15 degrees"
     assert said["JPEG"] == "quality 10"
