@@ -403,7 +403,7 @@ def test_a_thousand_weightings_of_a_thousand_photos_take_little_time() -> None:
     assert time.perf_counter() - begin < 5  # 0.2 s on two cores of 2024
 
 
-def test_a_model_of_constant_prediction_is_told_by_its_confusion() -> None:
+def test_a_constant_prediction_is_found_in_the_confusion() -> None:
     assert constant_prediction([[0, 5], [0, 3]]) == 1
     assert constant_prediction(np.array([[5, 0], [3, 0]])) == 0
     assert constant_prediction([[5, 0], [2, 1]]) is None

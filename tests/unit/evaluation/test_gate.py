@@ -50,14 +50,19 @@ def test_a_limit_is_figure_and_number(text: str, at_most: bool, limit: Limit) ->
         ("f1=0.9", True, "--max f1=0.9: higher is better", "--min f1=0.9"),
         ("escape_rate=0.1", False, "lower is better", "--max escape_rate=0.1"),
         # In percent: it would hold for whatever comes.
-        ("escape_rate=5", True, "limit of 5 for escape_rate, which is from 0 to 1", "0.05 is 5 %"),
+        (
+            "escape_rate=5",
+            True,
+            "limit for escape_rate must be from 0 to 1, but it is 5",
+            "0.05 is 5 %",
+        ),
         ("f1=95", False, "limit of 95 for f1", "shares"),
         ("mcc=-2", False, "from -1 to 1", ""),
         ("brier=2.5", True, "from 0 to 2", ""),
         ("escape_rate=-0.1", True, "limit of -0.1", ""),
     ],
 )
-def test_slips_of_the_pen_are_told(text: str, at_most: bool, said: str, hint: str) -> None:
+def test_input_errors_are_reported(text: str, at_most: bool, said: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_limit(text, at_most=at_most)
     assert said in caught.value.message

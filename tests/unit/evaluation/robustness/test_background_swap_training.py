@@ -1,4 +1,4 @@
-"""What it is all for: a network that learns the bench is found out, and light teaches the part."""
+"""End to end: the swap detects a network that uses the background; light makes it use the part."""
 
 from collections.abc import Iterator, Sequence
 
@@ -90,7 +90,7 @@ def measured(manifest: Manifest, store: PhotoStore, *, light: bool) -> tuple[flo
     return float((y_prob.argmax(axis=1) == y_true).mean()), swap
 
 
-def test_light_turns_a_model_of_the_bench_into_one_of_the_part(
+def test_light_turns_a_model_of_the_background_into_one_of_the_part(
     manifest: Manifest, store: PhotoStore
 ) -> None:
     accuracy, swap = measured(manifest, store, light=False)

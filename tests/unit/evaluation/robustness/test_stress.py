@@ -158,7 +158,7 @@ def test_rows_of_the_store_are_not_positions_and_each_photo_has_its_own_draws() 
     assert (np.array(seen[4:]) != np.array(first[4:])).any()
 
 
-def test_photos_come_in_batches_and_steps_are_told() -> None:
+def test_photos_come_in_batches_and_steps_are_reported() -> None:
     n, sizes, told = 150, [], []
 
     def predict(photos: Pixels, at: Sequence[int]) -> NDArray[np.float64]:
@@ -177,7 +177,7 @@ def test_photos_come_in_batches_and_steps_are_told() -> None:
     assert report.n_parts == 1
 
 
-def test_what_a_grey_photo_can_not_suffer_is_told() -> None:
+def test_disturbances_without_effect_on_grey_photos_are_reported() -> None:
     report = run(disturbances=[DISTURBANCES["colour temperature"], DARKER])
     colour, darker = report.lines
     assert {point.unchanged for point in colour.points} == {10}

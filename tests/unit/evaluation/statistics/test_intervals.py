@@ -32,7 +32,7 @@ def _parts(n: int, photos_each: int) -> list[str]:
 @pytest.mark.parametrize(
     ("classes", "good"), [(TWO, "ok"), (TWO, "def"), (TWO, None), (THREE, "b"), (THREE, None)]
 )
-def test_each_draw_is_what_score_says_of_the_photos_drawn(
+def test_each_draw_equals_the_score_of_the_photos_drawn(
     classes: tuple[str, ...], good: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     y_true, y_prob = random_predictions(60, len(classes), seed=3)
@@ -62,7 +62,7 @@ def test_each_draw_is_what_score_says_of_the_photos_drawn(
             ), name
 
 
-def test_draws_without_a_defect_say_nothing_of_it() -> None:
+def test_draws_without_a_defect_do_not_count_for_it() -> None:
     y_true = np.array([0] + [1] * 30)
     y_prob = certain([0] + [1] * 30, 2)
     found = bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), _parts(31, 1), seed=0)
@@ -98,7 +98,7 @@ def test_no_escape_among_few_parts_is_no_proof_of_none() -> None:
     assert found["auc"] is None
 
 
-def test_one_part_says_next_to_nothing() -> None:
+def test_one_part_gives_almost_no_information() -> None:
     y_true = np.repeat([0, 1], 10)
     y_prob = certain([0] * 9 + [1] * 11, 2)  # one escape, no overkill
     found = bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), ["one"] * 20, seed=0)
@@ -193,7 +193,7 @@ def test_intervals_of_auc_and_f1_cover_the_truth_over_parts() -> None:
     assert min(covered.values()) / trials >= 0.90
 
 
-def test_percentiles_need_draws_that_can_tell() -> None:
+def test_percentiles_need_enough_defined_draws() -> None:
     values = np.arange(100.0)
     assert percentile_interval(values) == pytest.approx((2.475, 96.525))
     values[:5] = np.nan

@@ -314,13 +314,13 @@ def test_undisturbed_photos_that_break_a_limit_are_ringed(
     assert rings(panels(drawn[-1])["noise"]) == [(0.0, 4.0)]
 
 
-def test_what_does_not_act_says_so(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_a_disturbance_without_effect_is_labelled(tmp_path: Path, drawn: list[Figure]) -> None:
     report = report_of(["colour temperature"])
     (line,) = report.lines
     still = tuple(replace(each, unchanged=100) for each in line.points)
     plot_stress(tmp_path / "s.png", replace(report, lines=(replace(line, points=still),)))
     panel = panels(drawn[-1])["colour temperature"]
-    assert "as they are" in texts(panel)
+    assert "no effect on" in texts(panel)
     assert [line for line in panel.get_lines() if line.get_marker() == "o"] == []
 
 
@@ -365,12 +365,12 @@ def test_a_learning_curve_shows_each_training_and_twice_the_parts(
     assert [float(tick) for tick in axes.get_xticks()] == [30, 60, 120, 240]
 
 
-def test_a_flat_curve_says_so(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_a_flat_curve_is_reported(tmp_path: Path, drawn: list[Figure]) -> None:
     flat = np.array([0.1, 0.12, 0.12, 0.1, 0.11, 0.11])
     law = fit_power_law(SIZES, flat, photos=400, parts=100, seed=0)
     assert law.flat
     plot_learning_curve(tmp_path / "l.png", SIZES, flat, law=law)
-    assert "not to be told" in drawn[-1].axes[0].get_title("left")
+    assert "not shown by these trainings" in drawn[-1].axes[0].get_title("left")
 
 
 def test_trainings_without_a_law(tmp_path: Path) -> None:

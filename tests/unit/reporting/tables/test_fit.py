@@ -81,7 +81,7 @@ def test_metrics_by_split_show_the_counts_behind_the_rates() -> None:
     assert rows["F1"][0] == f"{4 / 7:.4f}"
     assert rows["accuracy"][0] == "62.50%"
     assert rows["photos"] == ("8", "8")
-    assert table.caption == "F1, precision and recall are the defect's."
+    assert table.caption == "F1, precision and recall refer to the defect."
 
 
 def test_many_classes_each_have_a_row_and_the_average_is_named() -> None:
@@ -105,7 +105,7 @@ def test_two_classes_without_a_good_one_are_not_called_the_defects() -> None:
 def test_two_classes_are_the_defects_even_if_a_split_has_but_one() -> None:
     only_good = score(np.array([1, 1]), certain([1, 0], 2), ("def", "ok"), "ok")
     table = metrics_table({"valid": only_good})
-    assert table.caption == "F1, precision and recall are the defect's."
+    assert table.caption == "F1, precision and recall refer to the defect."
     assert _by_name(table)["escape rate"] == ("-",)
     assert _by_name(table)["overkill rate"] == ("50.00% (1 of 2)",)
 
@@ -213,7 +213,7 @@ def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
     assert rows["F1"][4] == "-"
     assert "2 folds" in table.title
     assert "16 photos of 9 parts" in table.caption
-    assert "the defect's" in table.caption
+    assert "refer to the defect" in table.caption
 
 
 def _swap(n: int, flips: int) -> BackgroundSwap:

@@ -53,18 +53,18 @@ def test_the_searchs_own_figure_is_called_too_good() -> None:
     line = search_line(winner, RUNGS, 9)
     assert "AUC 0.8000 on 3 folds of train, trial 4." in line
     assert "best of 9" in line
-    assert "too good" in line
+    assert "too optimistic" in line
     assert "on a fold of train, trial 4, plain" in search_line(
         trial_of(4, RUNGS, [0.5], SETTINGS, known="plain"), RUNGS, 9
     )
 
 
-def test_the_honest_figure_has_its_intervals() -> None:
+def test_the_unbiased_result_has_its_intervals() -> None:
     y_true = np.array([0, 0, 1, 1])
     y_prob = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
     metrics = score(y_true, y_prob, ("bad", "good"), "good")
     line = unseen_line(metrics, {"auc": (0.5, 1.0), "f1": None}, 3, 0)
-    assert line.startswith("The honest figure, on the 4 photos of 3 parts of valid")
+    assert line.startswith("The unbiased result, on the 4 photos of 3 parts of valid")
     assert "AUC 1.0000 (0.5000 to 1.0000), F1 0.6667, accuracy 75.00%" in line
     assert "escape rate 50.00%" in line
     leaked = unseen_line(metrics, {}, 3, 2)
