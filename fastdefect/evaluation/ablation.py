@@ -200,7 +200,7 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
     regular = {name: improved[name] for name in ("weight_decay", "clip")}
     rungs.add("regularised", "weight decay and clipping", claim="gap 5 to 10 less", **regular)
     rungs.add("averaged", "averaged weights", weight_average=improved["weight_average"])
-    rungs.add("light", "each other's light", light=improved["light"])
+    rungs.add("light", "light of other photos", light=improved["light"])
     frozen = improved["freeze_epochs"]
     trial = max(1, epochs // 4)
     if frozen or (trial < epochs and weights != "none"):  # freezing random weights is useless
@@ -235,7 +235,7 @@ def leave_one_out(improved: Settings) -> tuple[Step, ...]:
         ("no-onecycle", "without a schedule", ("scheduler",)),
         ("no-regularising", "without weight decay and clipping", ("weight_decay", "clip")),
         ("no-averaging", "without averaged weights", ("weight_average",)),
-        ("no-light", "without each other's light", ("light",)),
+        ("no-light", "without light of other photos", ("light",)),
     )
     for name, title, fields in without:
         settings = {**full, **{field: OLD[field] for field in fields}}

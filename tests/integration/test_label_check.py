@@ -45,7 +45,7 @@ def test_the_table(crossed: FitResult) -> None:
     for text in (
         "Labels to check",
         first["path"],
-        "in doubt in part",
+        "suspects in part",
         "label-check.png",
     ):
         assert text in result.output

@@ -88,7 +88,7 @@ def _verdict(probes: Sequence[Probe]) -> str:
         return "The class can be predicted without the part"
     if telling:
         return "The class can be predicted, but perhaps only from the part or data no model uses"
-    return "No shortcut found: only the part predicts the class"
+    return "No shortcut found: nothing beside the part predicts the class"
 
 
 def _short(name: str) -> str:

@@ -40,7 +40,7 @@ def suspects_table(predictions: Predictions, suspects: Sequence[Suspect]) -> Tab
         f"Labels to check: {len(suspects)} of {n}{shown}",
         (
             *("photo", "label", "suggested", "P(suggested)", "margin"),
-            *(("in doubt in part",) if several else ()),
+            *(("suspects in part",) if several else ()),
         ),
         tuple(rows),
         f"{_kinds(suspects, classes)}. {MARGIN} It is a ranking, not a proof: a person decides.",

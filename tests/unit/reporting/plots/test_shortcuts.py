@@ -88,7 +88,7 @@ def test_the_interior_is_pale_and_the_border_as_it_is(tmp_path, drawn):
     tiles = [axes for axes in drawn[0].axes if axes.get_images()]
     said = [axes.get_xlabel() for axes in tiles]
     assert said[0] == "def_front\nmean of 30 photos"
-    assert said[1] == said[2] == "def_front\none of them"
+    assert said[1] == said[2] == "def_front\nexample"
     assert said[3] == "ok_front\nmean of 20 photos"
     for axes, border in ((tiles[0], 101), (tiles[3], 116)):
         pixels = np.asarray(axes.get_images()[0].get_array())
@@ -147,7 +147,7 @@ def test_probes_with_their_intervals(tmp_path, drawn):
             [1, 2, 3],
             "The class can be predicted, but perhaps only from the part or data no model uses",
         ),
-        ([2, 3], "No shortcut found: only the part predicts the class"),
+        ([2, 3], "No shortcut found: nothing beside the part predicts the class"),
         ([], "Too few parts to test whether the class can be predicted without the part"),
     ],
 )

@@ -169,10 +169,10 @@ def test_gains_in_words(gain: Gain | None, points: bool, text: str) -> None:
 
 def test_the_note_explains_the_comparison_and_the_evidence() -> None:
     table = _table(STEPS, ACCURACY)
-    assert table.caption.startswith("Each step is compared with the last one above it that isn't")
+    assert table.caption.startswith("Each step is compared with the last step above it that")
     assert "'Spans zero'" in table.caption
     assert "'No interval'" in table.caption
     steps = leave_one_out(LEGACY)
     plain = _table(steps, {step.name: (0.8,) for step in steps})
-    assert plain.caption.startswith("Each is compared with the improved pipeline. ")
+    assert plain.caption.startswith("Each step is compared with the improved pipeline. ")
     assert "'" not in plain.caption.replace("Student's", "")

@@ -42,7 +42,7 @@ def test_figures_with_their_differences_and_verdicts() -> None:
     good = [table.rows[row][0] for row, mark in table.marks.items() if mark == "good"]
     assert "escape rate" in good
     assert "overkill rate" not in good
-    assert "Of 14 figures" in table.caption
+    assert "One of 14 metrics" in table.caption
     assert table.caption.endswith("Mind this.")
 
 
@@ -96,7 +96,7 @@ def test_runs_that_give_constant_prediction_are_named(
     said = (Answers(0.9 * certain(p, 2) + 0.05, np.array(p)) for p in (before, after))
     found = compare(photos, *said, draws=100, seed=0)
     caption = figures_table(found, "old", "new", where="x", note="Mind this.").caption
-    assert ("one answer" in caption) == bool(told)
+    assert ("same class" in caption) == bool(told)
     assert told in caption
     assert caption.endswith(" Mind this.")
 

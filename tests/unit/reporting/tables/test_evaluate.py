@@ -107,7 +107,7 @@ def test_the_caption_has_views_review_opening_and_averages() -> None:
     assert figures.title == "test: 8 photos of 6 parts; test opened for the 2nd time"
     assert figures.caption == (
         "Decided by escapes at most 1%, people between, views: flips; photos sent to review "
-        "counts as rejected here."
+        "count as rejected here."
     )
     assert "macro averages over the classes" in _tables(_evaluated(good=None))[0].caption
 
@@ -253,7 +253,7 @@ def test_the_chosen_threshold_beside_the_most_probable_class() -> None:
     point = OperatingPoint(0.25, "f1", Tally(0, 4, 2, 5))
     table = threshold_table(Tally(1, 4, 0, 5), point, said="highest F1", source="validation: 9")
     assert table.title == "Operating point: highest F1"
-    assert table.caption.startswith("On validation: 9, where it was chosen: on other photos")
+    assert table.caption.startswith("On validation: 9, where it was chosen; other photos")
     # F1 of 3 found of 4, none wrong: 6/7; of all 4 and 2 wrong: 8/10.
     assert table.rows == (
         ("threshold", "-", "0.25"),
@@ -289,8 +289,8 @@ def test_a_band_shows_decisions_and_reviews() -> None:
     assert rows["defective sent to review"] == "1 (25.0%)"
     assert rows["good sent to review"] == "3 (75.0%)"
     # 0.9 * 0.75 + 0.1 * 0.25 = 0.7 of 2000; normal: 1400 -+ 1.96 * sqrt(420) = 1360 to 1440
-    assert rows["share sent at 10.0% defects"] == "70.0%"
-    assert rows["to look at, of 2,000 parts a day"] == "1,400 (95 % of days: 1,360 to 1,440)"
+    assert rows["share to review at 10.0% defects"] == "70.0%"
+    assert rows["to review, of 2,000 parts a day"] == "1,400 (95 % of days: 1,360 to 1,440)"
     without = band_table(band, None, said="both", source="validation: 8 photos")
     assert without.rows == table.rows[:-2]
 
@@ -325,4 +325,4 @@ def test_the_gate_shows_limit_value_interval_and_verdict() -> None:
 def test_the_gate_at_the_bad_end_needs_an_interval() -> None:
     table = gate_table(_checks("upper"), at="upper")
     assert [row[-1] for row in table.rows] == ["FAILS", "FAILS", "FAILS"]
-    assert table.caption == "Judged by the bad end of the 95 % interval: without one it fails."
+    assert table.caption == "Judged by the bad end of the 95 % interval; without one it fails."

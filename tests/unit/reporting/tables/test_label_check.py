@@ -30,7 +30,7 @@ def test_one_row_a_suspect_in_their_order() -> None:
 def test_parts_are_shown_if_they_have_several_photos() -> None:
     half = replace(suspect(1), part_photos=4, part_suspects=2)
     made = suspects_table(PREDICTIONS, [suspect(4), half])
-    assert made.columns[-1] == "in doubt in part"
+    assert made.columns[-1] == "suspects in part"
     assert [row[-1] for row in made.rows] == ["1 of 1", "2 of 4"]
 
 

@@ -143,7 +143,7 @@ def test_parts_of_several_photos_have_the_interval_of_parts() -> None:
     assert made.title == "Stress on valid: 200 photos of 50 parts"
     assert made.columns[3] == "parts with a flip (95 %)"
     assert made.rows[1][2:4] == ("10.0% (20 of 200)", "6 of 50 (5.6% to 23.8%)")
-    assert "A part flips as soon as one of its photos does" in made.caption
+    assert "A part flips if any of its photos does" in made.caption
 
 
 def test_without_a_good_class_there_are_no_rates() -> None:
