@@ -252,7 +252,7 @@ def test_costs_are_drawn_and_a_band_sends_photos_to_people(run: Run) -> None:
     assert chosen["threshold"] < chosen["high"]
     assert chosen["load"]["parts_per_day"] == 800
     output = _command("evaluate", run).output
-    for text in ("OK, review, reject", "counts as rejected here", "escapes without review"):
+    for text in ("OK, review, reject", "count as rejected here", "escapes without review"):
         assert text in output
 
 
@@ -308,7 +308,7 @@ def test_the_gate_passes_or_shows_what_failed(run: Run) -> None:
     ("options", "said"),
     [
         ((), "needs at least one limit"),
-        (("--min", "speed=1"), "no metric 'speed'"),
+        (("--min", "speed=1"), "unknown metric 'speed'"),
         (("--min", "escape_rate=0.1"), "--max escape_rate=0.1"),
         (("--max", "escape_rate=5"), "0.05 is 5 %"),
         (("--min", "f1=nan"), "METRIC=NUMBER"),
