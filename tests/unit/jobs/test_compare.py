@@ -222,7 +222,7 @@ def test_predictions_of_other_photos_are_not_taken_for_the_splits(
     path.write_text("".join(lines[:-1]), encoding="utf-8")
     with pytest.raises(RunError, match="is not of the validation photos") as caught:
         _compare(tmp_path, run, stale)
-    assert "Delete the file" in caught.value.hint
+    assert "Delete it" in caught.value.hint
 
 
 def test_parts_that_only_one_run_knows_are_one(runs: Path, tmp_path: Path) -> None:
