@@ -19,8 +19,8 @@ from statistics import mean, stdev
 import numpy as np
 from scipy.stats import t
 
+from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
-from fastdefect.metrics import score
 
 KINDS = {
     "parts whole": ("--parts", "auto"),
@@ -66,14 +66,14 @@ def _tell(run: Path, kind: str, seed: int, good: str) -> float:
     """Print a run's figures; its F1."""
     with (run / "split.csv").open(encoding="utf-8", newline="") as file:
         part = {row["path"]: row["part"] for row in csv.DictReader(file)}
-    with (run / "predictions-valid.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    classes = tuple(column[2:] for column in rows[0] if column.startswith("p_"))
-    y_true = np.array([classes.index(row["label"]) for row in rows])
-    y_prob = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
-    parts = [part[row["path"]] for row in rows]
-    intervals = bootstrap_intervals(y_true, y_prob, parts, classes, good, seed=0)
-    metrics = score(y_true, y_prob, classes, good)
+    path = run / "predictions-valid.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file))
+    classes = tuple(column[2:] for column in header if column.startswith("p_"))
+    predictions = read_predictions(path, classes, good)
+    parts = [part[name] for name in predictions.names]
+    intervals = bootstrap_intervals(predictions, parts, seed=0)
+    metrics = predictions.metrics()
     swap = json.loads((run / "background_swap.json").read_text(encoding="utf-8"))["valid"]
     f1, auc = (
         f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -32,6 +32,7 @@ def evaluate(
         chosen = run_with_model(run, runs)
         from fastdefect.jobs.evaluate import evaluate as job
         from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
+        from fastdefect.reporting.tables.fit import MeasuredOn
 
         report = job(chosen, request, on_event=screen)
         show(
@@ -44,8 +45,7 @@ def evaluate(
                 report.by_type,
                 report.decision,
                 report.sent,
-                split=report.split,
-                opening=report.opening,
+                measured_on=MeasuredOn(report.split, report.opening),
             ),
             lines=claim_lines(report.evaluation),
             files=report.files,

@@ -41,17 +41,14 @@ def tta_eval(
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
         from fastdefect.jobs.tta_eval import tta_eval as job
-        from fastdefect.reporting.tables.fit import tta_table
+        from fastdefect.reporting.tables.fit import MeasuredOn, ViewsResult, tta_table
 
         report = job(chosen, replace(request, views=views), on_event=screen)
         table = tta_table(
-            report.plain,
-            report.averaged,
-            report.seconds,
-            split=report.split,
+            ViewsResult(report.plain, report.seconds[0], report.swaps[0]),
+            ViewsResult(report.averaged, report.seconds[1], report.swaps[1]),
             views=report.views,
-            opening=report.opening,
-            swaps=report.swaps,
+            measured_on=MeasuredOn(report.split, report.opening),
             changes={"photos": report.photos, "parts": report.parts},
         )
         show(screen, "tta-eval", report.as_json(), tables=[table], files=report.files)

@@ -1,1 +1,1 @@
-"""From a trained model to figures: predictions, metrics, test-time augmentation, targets."""
+"""From a trained model to metrics: predictions, decisions, statistics, robustness."""

@@ -1,8 +1,9 @@
-"""One change at a time: the steps from the old pipeline to the improved one, and what each gained.
+"""The steps from the old pipeline to the improved one, and the gain of each step.
 
-The old pipeline's authors claimed a gain for each step without measuring one. Here every step is a
-training (or another way to ask a trained model) beside the one that it is compared with: same
-photos, same part-wise split, same seed. A gain is the mean of its differences over seeds.
+The authors of the old pipeline claimed a gain for each step without a measurement. Here each step
+is a training (or another way to predict with a trained model). It is compared with a reference step
+on the same photos, the same part-wise split and the same seed. A gain is the mean difference over
+seeds.
 """
 
 import math
@@ -21,7 +22,7 @@ Plan = Literal["ladder", "leave-one-out"]
 Settings = Mapping[str, Any]
 Evidence = Literal["more", "less", "spans zero", "no interval", "one seed", "not measured"]
 
-# Figures of a training, validation unless said; ``gap`` is training less validation accuracy.
+# Validation metrics of a training. ``gap`` is training accuracy minus validation accuracy.
 COMPARED = ("f1", "accuracy", "auc", "gap")
 
 OLD: Settings = {
@@ -42,7 +43,7 @@ OLD: Settings = {
     "light": False,
 }
 
-# What can take an old value's place: name, title, value and what was claimed for it.
+# The alternatives to an old value: name, title, value and claimed gain.
 _CHOICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
     "balance": (
         ("loss-weights", "class weights in the loss", "loss", ""),
@@ -57,7 +58,7 @@ _CHOICES: Mapping[str, tuple[tuple[str, str, str, str], ...]] = {
 _CLAIMED_OF_AUGMENT = {"manufacturing": "accuracy +2 to 4"}
 _TTA = "test-time augmentation: flips"
 
-# Steps for which the old pipeline claimed one gain: they themselves, title and claim.
+# Steps with one claimed gain for all of them together: names, title and claim.
 _TOGETHER = (
     ("smoothing", "mixup", "onecycle"),
     "smoothing, MixUp and one-cycle together",
@@ -65,16 +66,18 @@ _TOGETHER = (
 )
 _ALL = ("all of it", "accuracy 77 % to 85 to 95 %")
 
-_ROUNDING = 1e-12  # differences that differ by less agree
+_ROUNDING = 1e-12  # differences closer than this count as equal
 
 
 @dataclass(frozen=True)
 class Step:
-    """One rung: ``settings`` are all fields that it sets upon the user's own.
+    """One step of a plan.
 
-    It is compared with the step ``against``; None for the first. ``views`` other than none asks
-    the model of ``against`` in another way, so that nothing is trained. ``claim`` is what the old
-    pipeline said that it brings. A step ``aside`` is an alternative that later steps don't take up.
+    ``settings`` are all fields that the step sets on top of the user's own settings. ``against``
+    names the reference step; it is None for the first step. With ``views`` other than "none",
+    nothing is trained: the model of ``against`` predicts with these views. ``claim`` is the gain
+    that the old pipeline's authors claimed. If ``aside`` is true, the step is an alternative that
+    later steps do not build on.
     """
 
     name: str
@@ -88,12 +91,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a step changed in one figure: a difference by seed, their mean and its 95 % interval.
+    """The change of one metric by a step: the difference per seed, their mean and its interval.
 
-    The interval is Student's over seeds (each has its own split and draws), that of the paired t
-    test. None with fewer than two seeds, and where all seeds agree on a difference other than 0:
-    figures are counts of few photos, so that two seeds often do by luck, and Student, who then
-    sees no spread, would be sure.
+    The interval is the 95 % interval of the paired t-test over seeds; each seed has its own split
+    and random draws. It is None with fewer than two seeds. It is also None if all seeds agree on a
+    difference other than 0: the metrics are counts of a few photos, two seeds often agree by
+    chance, and Student's interval would then have a width of zero.
     """
 
     by_seed: tuple[float, ...]
@@ -105,7 +108,7 @@ class Gain:
 
     @property
     def interval(self) -> Interval | None:
-        """Where the mean over many more seeds would lie."""
+        """The 95 % interval of the mean over many more seeds."""
         n = len(self.by_seed)
         if n < 2:
             return None
@@ -116,7 +119,7 @@ class Gain:
 
     @property
     def verdict(self) -> Evidence:
-        """What the evidence supports: more, less, that it spans zero, or why it says nothing."""
+        """What the evidence supports: more, less, spans zero, or why it shows nothing."""
         if len(self.by_seed) < 2:
             return "one seed" if self.by_seed else "not measured"
         interval = self.interval
@@ -128,7 +131,7 @@ class Gain:
         return "less" if high < 0 else "spans zero"
 
     def as_json(self) -> dict[str, Any]:
-        """All of it; None for NaN."""
+        """All values; None for NaN."""
         return finite(
             {
                 "by_seed": self.by_seed,
@@ -140,7 +143,7 @@ class Gain:
 
 
 class _Rungs:
-    """The steps of a ladder while it is built; ``top`` is what the next one is set upon."""
+    """The steps of a ladder while it is built; the next step builds on ``top``."""
 
     def __init__(self) -> None:
         self.steps = [Step("old", "small CNN, no tricks", OLD, None)]
@@ -152,15 +155,15 @@ class _Rungs:
     def add(
         self, name: str, title: str, *, claim: str = "", aside: bool = False, **changes: Any
     ) -> None:
-        """The top with ``changes``; nothing if they are none, as by a user's own settings."""
+        """Add the top with ``changes``, unless the user's settings already have these values."""
         settings = {**self.top.settings, **changes}
         if settings != self.top.settings:
             self.steps.append(Step(name, title, settings, self.top.name, claim, aside=aside))
 
     def choose(self, field: str, chosen: Any) -> None:
-        """The known values of ``field``, all aside but the one that is ``chosen``, which is last.
+        """Add a step for each known value of ``field``, the ``chosen`` value last.
 
-        Where the old value is chosen, all are aside.
+        All other values are aside. If the old value is chosen, all are aside.
         """
         for name, title, value, claim in sorted(_choices(field), key=lambda of: of[2] == chosen):
             self.add(name, title, claim=claim, aside=value != chosen, **{field: value})
@@ -177,10 +180,10 @@ def _choices(field: str) -> tuple[tuple[str, str, str, str], ...]:
 
 
 def ladder(improved: Settings) -> tuple[Step, ...]:
-    """From the small CNN to ``improved``, one thing after the other, in the mission's order.
+    """The steps from the small CNN to ``improved``, one change at a time.
 
-    ``improved`` holds the user's settings by field: all of ``OLD`` and ``image_size`` and
-    ``epochs``. The last step that isn't aside has them all.
+    ``improved`` holds the user's settings by field: all fields of ``OLD``, ``image_size`` and
+    ``epochs``. The last step that is not aside has all of them.
     """
     rungs = _Rungs()
     arch, weights, epochs = improved["arch"], _weights_of(improved), improved["epochs"]
@@ -197,10 +200,10 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
     regular = {name: improved[name] for name in ("weight_decay", "clip")}
     rungs.add("regularised", "weight decay and clipping", claim="gap 5 to 10 less", **regular)
     rungs.add("averaged", "averaged weights", weight_average=improved["weight_average"])
-    rungs.add("light", "each other's light", light=improved["light"])
+    rungs.add("light", "light of other photos", light=improved["light"])
     frozen = improved["freeze_epochs"]
     trial = max(1, epochs // 4)
-    if frozen or (trial < epochs and weights != "none"):  # random weights are not to be frozen
+    if frozen or (trial < epochs and weights != "none"):  # freezing random weights is useless
         rungs.add(
             "freeze", "freeze, then unfreeze", aside=not frozen, freeze_epochs=frozen or trial
         )
@@ -213,10 +216,10 @@ def ladder(improved: Settings) -> tuple[Step, ...]:
 
 
 def leave_one_out(improved: Settings) -> tuple[Step, ...]:
-    """The improved pipeline, and it again without each of its parts."""
+    """The improved pipeline, and the same pipeline without each of its steps."""
     full = {name: improved[name] for name in OLD} | {"weights": _weights_of(improved)}
     steps = [Step("improved", "the improved pipeline", full, None)]
-    # Random weights are not to be frozen, nor their statistics.
+    # Random weights and their batch-norm statistics must not be frozen.
     of_pretrained = ("freeze_epochs", "head", "batch_norm", "early_layers")
     without = (
         ("no-freeze", "without freezing first", ("freeze_epochs",)),
@@ -232,18 +235,18 @@ def leave_one_out(improved: Settings) -> tuple[Step, ...]:
         ("no-onecycle", "without a schedule", ("scheduler",)),
         ("no-regularising", "without weight decay and clipping", ("weight_decay", "clip")),
         ("no-averaging", "without averaged weights", ("weight_average",)),
-        ("no-light", "without each other's light", ("light",)),
+        ("no-light", "without light of other photos", ("light",)),
     )
     for name, title, fields in without:
         settings = {**full, **{field: OLD[field] for field in fields}}
-        if settings not in [step.settings for step in steps]:  # nor the improved one's
+        if settings not in [step.settings for step in steps]:
             steps.append(Step(name, title, settings, "improved"))
     steps.append(Step("tta", f"with {_TTA}", full, "improved", views="flips"))
     return tuple(steps)
 
 
 def _weights_of(improved: Settings) -> str:
-    """The first weights; none, as they were asked for or as none are known for the small CNN."""
+    """The initial weights: "none" if requested, or for the small CNN, which has none."""
     known = improved["arch"] != OLD["arch"] or improved["weights"] != "auto"
     return str(improved["weights"]) if known else "none"
 
@@ -255,13 +258,13 @@ _PLANS: Mapping[str, Callable[[Settings], tuple[Step, ...]]] = {
 
 
 def plan_steps(plan: Plan, improved: Settings) -> tuple[Step, ...]:
-    """The steps of a plan; raises KeyError if it is none."""
+    """The steps of a plan; raises KeyError for an unknown plan."""
     return _PLANS[plan](improved)
 
 
 @dataclass(frozen=True)
 class Span:
-    """Several rungs of a ladder as one: from the step ``start`` to the step ``end``."""
+    """Several steps of a ladder as one, from the step ``start`` to the step ``end``."""
 
     start: str
     end: str
@@ -270,9 +273,10 @@ class Span:
 
 
 def spans(steps: Sequence[Step]) -> tuple[Span, ...]:
-    """What was claimed of several steps at once, where a ladder has just these in a row, and all.
+    """The spans with a claim of their own: known sequences of steps, and the whole ladder.
 
-    Steps that are not taken up are none of its rungs; a plan without two of them has no span.
+    A sequence counts only if the ladder has exactly these steps in a row. Steps that are aside are
+    ignored. A plan with fewer than two other steps has no span.
     """
     main = [step for step in steps if not step.aside]
     names = [step.name for step in main]
@@ -292,7 +296,7 @@ def gain_of(
     after: Mapping[int, Mapping[str, float]],
     before: Mapping[int, Mapping[str, float]],
 ) -> Gain:
-    """The differences in ``figure`` over the seeds that have both; each maps seed to figures."""
+    """The differences in ``figure`` over the seeds that both have; each maps seed to metrics."""
     seeds = sorted(set(after) & set(before))
     differences = (after[seed][figure] - before[seed][figure] for seed in seeds)
     return Gain(tuple(value for value in differences if math.isfinite(value)))
@@ -301,7 +305,10 @@ def gain_of(
 def gains(
     steps: Sequence[Step], figures: Mapping[str, Mapping[int, Mapping[str, float]]]
 ) -> dict[str, dict[str, Gain]]:
-    """By step and figure of ``COMPARED``; ``figures`` by step and seed. The first has no gain."""
+    """The gain of each step in each metric of ``COMPARED``; the first step has none.
+
+    ``figures`` maps step and seed to metrics.
+    """
     return {
         step.name: {
             name: gain_of(name, figures.get(step.name, {}), figures.get(step.against, {}))

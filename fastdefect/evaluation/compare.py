@@ -1,7 +1,7 @@
-"""What changed from one model to another on the same photos, and what of it is more than luck.
+"""Compare two models on the same photos and separate real changes from chance.
 
-Every figure gets the interval of its difference and a verdict; the decisions get an exact test;
-and the parts that are decided otherwise are named, with their photos.
+Each metric gets the interval of its difference and a verdict, the decisions get an exact test, and
+the parts with changed decisions are listed with their photos.
 """
 
 import math
@@ -55,20 +55,20 @@ KINDS: tuple[Kind, ...] = (
     "type now right",
 )
 FOR_THE_WORSE: frozenset[Kind] = frozenset({"newly escapes", "new overkill", "type now wrong"})
-# Of five parts that changed, all change for the better by luck alone once in 32 times, and for
-# better or worse once in 16: no fewer than six can prove anything at 5 % (McNemar, exact).
+# If five parts change, all improve by chance alone once in 32 times, and all change in the same
+# direction once in 16 times. At least six are necessary for evidence at 5 % (McNemar, exact).
 SUFFICIENT = 6
 
-# Probabilities change in every part, so that asking for six that changed asks for six parts. Of so
-# few a percentile bootstrap is too narrow: of two models that were alike in all but luck, three
-# photos a part, one had the better or worse Brier score in 19 % of trials with 6 parts, 12 % with
-# 8, 13 % with 12, 9 % with 20 and 5 % with 60, where 5 % are promised.
+# Probabilities change in every part, so a minimum of six changed parts is a minimum of six parts.
+# With so few parts a percentile bootstrap is too narrow. For two equally good models, with three
+# photos per part, it called one Brier score better or worse in 19 % of trials with 6 parts, 12 %
+# with 8, 13 % with 12, 9 % with 20 and 5 % with 60. The nominal rate is 5 %.
 SUFFICIENT_FOR_PROBABILITIES = 20
 
 
 @dataclass(frozen=True)
 class SharedPhotos:
-    """The photos that both models judge: names, parts and truth are (n,).
+    """The photos that both models are evaluated on; names, parts and truth are (n,).
 
     ``y_true`` indexes ``classes``; ``good`` is the good class, if any.
     """
@@ -81,13 +81,13 @@ class SharedPhotos:
 
     @property
     def good_index(self) -> int | None:
-        """The good class's index, if any."""
+        """The index of the good class, if any."""
         return self.classes.index(self.good) if self.good is not None else None
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What one model says of n photos: calibrated ``y_prob`` (n, n_classes), ``y_pred`` (n,)."""
+    """The predictions of one model: calibrated ``y_prob`` (n, n_classes), ``y_pred`` (n,)."""
 
     y_prob: Floats
     y_pred: Labels
@@ -95,10 +95,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class FigureChange:
-    """A figure before and after, and what its difference is worth.
+    """A metric before and after, with the verdict on its difference.
 
-    ``changed_parts`` is the number of parts whose answers changed among those that the figure
-    depends on.
+    ``changed_parts`` counts the parts with changed predictions, among those that the metric depends
+    on.
     """
 
     difference: Difference
@@ -106,7 +106,7 @@ class FigureChange:
     changed_parts: int
 
     def as_json(self) -> dict[str, Any]:
-        """All of it in one object; None for what is not defined."""
+        """All values in one object; None for what is not defined."""
         of = self.difference
         return finite(
             {
@@ -122,7 +122,7 @@ class FigureChange:
 
 @dataclass(frozen=True)
 class ChangedPhoto:
-    """A photo with the classes that were decided; ``scores``: P(defect), if a class is good."""
+    """A photo with its decisions before and after; ``scores`` is P(defect), with a good class."""
 
     path: str
     label: str
@@ -133,9 +133,10 @@ class ChangedPhoto:
 
 @dataclass(frozen=True)
 class PartChange:
-    """A part of which some photos changed in one way.
+    """A part with some photos that changed in the same way.
 
-    ``of`` is how many of its photos could have: those that are defective, or those that are good.
+    ``of`` counts the photos of the part that can change in this way: the defective or the good
+    ones.
     """
 
     kind: Kind
@@ -146,11 +147,12 @@ class PartChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed on ``n`` photos; ``figures`` are ``metrics.METRICS`` in their order.
+    """What changed on ``n`` photos; ``figures`` has ``metrics.METRICS`` in their order.
 
-    ``changes`` are sorted by kind, as ``KINDS`` has them, and part. A part stands under each kind
-    that some photo of it shows. ``constant_prediction`` is the class that the model before, and
-    the one after, calls every photo; None if it calls them several, or all photos show one class.
+    ``changes`` are sorted by kind, in the order of ``KINDS``, and by part. A part is listed under
+    each kind of change that its photos show. ``constant_prediction`` holds, for the model before
+    and the model after, the class that it predicts for every photo. It is None if the model
+    predicts several classes, or if all photos are of one class.
     """
 
     n: int
@@ -166,7 +168,7 @@ class Comparison:
         return tuple(change for change in self.changes if change.kind == kind)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All values as plain data."""
         return {
             "n": self.n,
             "n_parts": self.n_parts,
@@ -182,14 +184,14 @@ class Comparison:
 def compare(
     photos: SharedPhotos, before: Answers, after: Answers, *, draws: int = 2000, seed: int
 ) -> Comparison:
-    """Compare the answers of two models to the same photos, in the same order.
+    """Compare the predictions of two models for the same photos, in the same order.
 
-    Intervals are 95 %, from ``draws`` draws of whole parts (``paired_differences``); that of the
-    calibration error is by its gaps' deviations. A difference is better or worse if its interval
-    leaves out 0 and at least ``SUFFICIENT`` parts changed; where there is no interval because all
-    draws agree, the parts alone decide. What has no value, or no interval for want of parts,
-    can't be told; nor, of fewer than ``SUFFICIENT_FOR_PROBABILITIES`` parts, what probabilities
-    that changed make of the metrics of probabilities.
+    Intervals are 95 %, from ``draws`` draws of whole parts (``paired_differences``). The interval
+    for the calibration error uses the deviations of its gaps. A difference is better or worse if
+    its interval excludes 0 and at least ``SUFFICIENT`` parts changed. If all draws agree there is
+    no interval, and the number of changed parts decides. The verdict is "can't tell" if the metric
+    is not defined or has too few parts for an interval. It is also "can't tell" for metrics of
+    probabilities that changed, with fewer than ``SUFFICIENT_FOR_PROBABILITIES`` parts.
 
     Raises as ``metrics.score`` does.
     """
@@ -235,12 +237,12 @@ def _differences(
 def _calibration_interval(
     photos: SharedPhotos, before: Answers, after: Answers, draws: int, seed: int
 ) -> Interval | None:
-    """The interval of the difference of two calibration errors; None where no draw deviates.
+    """The interval of the difference of two calibration errors; None if no draw deviates.
 
-    Chance adds to a calibration error, the more the wider its confidences are spread: of two
-    perfectly calibrated models one looks worse in every draw. So the interval reaches as far as
-    95 % of the draws move the gaps of both, which no difference exceeds (triangle inequality; see
-    ``intervals.deviation_interval``).
+    Chance increases a calibration error, and more so if the confidences are spread more widely: of
+    two perfectly calibrated models one looks worse in every draw. Therefore the interval reaches as
+    far as the gaps of both models move in 95 % of the draws. No difference can exceed this
+    (triangle inequality; see ``intervals.deviation_interval``).
     """
 
     def gaps(weights: Floats) -> dict[str, Floats]:
@@ -256,7 +258,7 @@ def _calibration_interval(
 
 
 def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dict[str, int]:
-    """For each of ``METRICS``, how many of the parts that it depends on got other answers."""
+    """For each of ``METRICS``, the number of parts it depends on with changed predictions."""
     parts, good = np.asarray(photos.parts), photos.good_index
 
     def count(chosen: NDArray[np.bool_]) -> int:
@@ -277,9 +279,9 @@ def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dic
 
 
 def _always_defined(photos: SharedPhotos) -> bool:
-    """Whether so many parts show each class that hardly a draw can be without one.
+    """Whether each class is in enough parts that almost every draw has it.
 
-    A figure without an interval is then one on which all draws agree.
+    If so, a metric without an interval is one on which all draws agree.
     """
     parts = np.asarray(photos.parts)
     shown = [len(np.unique(parts[photos.y_true == i])) for i in np.unique(photos.y_true)]
@@ -291,7 +293,7 @@ def _verdict(
 ) -> Verdict:
     if not math.isfinite(of.difference) or (of.interval is None and not always_defined):
         return "can't tell"
-    # Probabilities that are the same differ in nothing, of however few parts.
+    # Without changed probabilities there is no difference, however few the parts are.
     of_probabilities = METRICS[name].of == "probabilities"
     if of_probabilities and changed_parts and n_parts < SUFFICIENT_FOR_PROBABILITIES:
         return "can't tell"
@@ -302,7 +304,7 @@ def _verdict(
 
 
 def _constant_prediction(photos: SharedPhotos, answers: Answers) -> str | None:
-    """The class that every photo is called; None if several, or rightly so: all show one class."""
+    """The class predicted for all photos; None if there are several, or if it is the only class."""
     once = np.ones((1, len(photos.names)))
     confusion = confusions(once, photos.y_true, answers.y_pred, len(photos.classes))[0]
     only = constant_prediction(confusion.astype(np.int64))
@@ -310,7 +312,7 @@ def _constant_prediction(photos: SharedPhotos, answers: Answers) -> str | None:
 
 
 def _changes(photos: SharedPhotos, before: Answers, after: Answers) -> tuple[PartChange, ...]:
-    """The photos that are decided otherwise, by kind and part."""
+    """The photos with changed decisions, by kind and part."""
     good = photos.good_index
     found: dict[tuple[Kind, str], list[ChangedPhoto]] = defaultdict(list)
     shown: dict[tuple[str, bool], int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""Escapes by what a CSV says of the defects: their type, size, lot."""
+"""Escape rates by the columns of a CSV that describe the defects: type, size, lot."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from fastdefect.evaluation.statistics.rates import Rate, rate_of
 
-# A column with more different values than these names single photos, or measures.
+# A column with more different values than this identifies photos or holds measurements.
 _MOST_VALUES = 12
 Columns = Mapping[str, Sequence[str | None]]
 
 
 def columns_of(photos: Sequence[Mapping[str, str]]) -> dict[str, list[str | None]]:
-    """The columns of (n,) photos, by name; None where a photo's cell is empty."""
+    """The columns of (n,) photos, by name; None for an empty cell."""
     names = dict.fromkeys(name for photo in photos for name in photo)
     return {name: [photo.get(name) for photo in photos] for name in names}
 
@@ -22,12 +22,12 @@ def columns_of(photos: Sequence[Mapping[str, str]]) -> dict[str, list[str | None
 def escapes_by_type(
     passed: NDArray[np.bool_], defective: NDArray[np.bool_], parts: Sequence[str], columns: Columns
 ) -> dict[str, dict[str, Rate]]:
-    """For each column that sorts the defects, the escape rate of each of its values.
+    """For each column that groups the defects, the escape rate of each of its values.
 
-    ``passed`` and ``defective`` (n,) say what was decided and what is true, ``parts`` (n,)
-    names the part of each photo. A column sorts the defects if the defective photos have two
-    to 12 different values in it, each of them shown twice on average; others (a box's corner, a
-    serial number) are left out. The values come in their order, numbers by size.
+    ``passed`` and ``defective`` (n,) are the decision and the truth, ``parts`` (n,) names the part
+    of each photo. A column groups the defects if the defective photos have 2 to 12 different values
+    in it, with at least two photos per value on average. Other columns (a box corner, a serial
+    number) are excluded. Values are sorted, numbers by size.
     """
     names = np.asarray(parts)
     found = {}
@@ -45,7 +45,7 @@ def escapes_by_type(
 
 
 def _in_order(values: Collection[str]) -> list[str]:
-    """2 before 10, where all are numbers."""
+    """Sorted, with 2 before 10 if all are numbers."""
     try:
         size = {value: float(value) for value in values}
     except ValueError:

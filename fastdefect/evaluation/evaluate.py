@@ -1,7 +1,8 @@
-"""All figures of a set of predictions, each with the interval that its kind allows.
+"""All metrics of a set of predictions, each with the interval for its kind.
 
-Shares of photos get the intervals of ``rates``, everything else a bootstrap over parts: by
-percentiles, but for the calibration error, which any draw inflates, by the gaps' deviations.
+Shares of photos get the intervals of ``rates``. All others get a bootstrap over parts with
+percentiles, except the calibration error: every draw increases it, so its interval uses the
+deviations of its gaps.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.intervals import (
     bootstrap,
     certain_interval,
@@ -38,10 +40,10 @@ Method = Literal["clopper-pearson", "korn-graubard", "bootstrap", "bootstrap-dev
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its 95 % interval and whose it is.
+    """A metric, its 95 % interval and the method of the interval.
 
-    ``value`` is NaN where the figure isn't defined. ``interval`` is None, and ``method``
-    "none", there and where no interval can be given.
+    ``value`` is NaN if the metric is not defined. Then, and if there is no interval, ``interval``
+    is None and ``method`` is "none".
     """
 
     value: float
@@ -55,7 +57,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class ClassEvaluation:
-    """One class against the rest; ``photos`` and ``parts`` are those that show it."""
+    """One class against the rest; ``photos`` and ``parts`` count those of the class."""
 
     precision: Estimate
     recall: Estimate
@@ -71,12 +73,12 @@ class ClassEvaluation:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What predictions are worth, and how sure that is.
+    """The metrics of predictions with their intervals.
 
-    ``estimates`` holds ``METRICS`` in their order. ``escape`` is of the defective photos,
-    ``overkill`` of the good ones, and ``escape_claim`` says what the defective parts prove;
-    all three are None where no class is good. A part may be of both ``n_defective_parts`` and
-    ``n_good_parts``, if its photos are.
+    ``estimates`` has ``METRICS`` in their order. ``escape`` refers to the defective photos,
+    ``overkill`` to the good ones, and ``escape_claim`` is the bound that the defective parts prove;
+    all three are None without a good class. A part with both defective and good photos counts in
+    both ``n_defective_parts`` and ``n_good_parts``.
     """
 
     metrics: Metrics
@@ -90,7 +92,7 @@ class Evaluation:
     per_class: dict[str, ClassEvaluation]
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values; None for NaN."""
+        """All values as plain data; None for NaN."""
         return {
             "metrics": finite(self.metrics.as_json()),
             "estimates": {name: value.as_json() for name, value in self.estimates.items()},
@@ -106,7 +108,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Case:
-    """The photos at hand, all (n, ...), and how parts are to be drawn."""
+    """The photos, all (n, ...), with the number and seed of the bootstrap draws."""
 
     y_true: NDArray[np.int64]
     y_prob: Floats
@@ -122,7 +124,7 @@ class _Case:
 
     @property
     def once(self) -> Floats:
-        """Weights (1, n) that take the photos as they are."""
+        """Weights (1, n) that count each photo once."""
         return np.ones((1, len(self.y_true)))
 
     def metrics(self, weights: Floats) -> dict[str, Floats]:
@@ -142,11 +144,8 @@ class _Case:
 
 
 def evaluate(
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
+    predictions: Predictions,
     parts: Sequence[str],
-    classes: Sequence[str],
-    good: str | None,
     *,
     y_pred: NDArray[np.int64] | None = None,
     draws: int = 1000,
@@ -154,15 +153,16 @@ def evaluate(
 ) -> Evaluation:
     """Score predictions, with an interval for each figure.
 
-    ``y_true`` (n,), ``y_prob`` (n, n_classes), ``classes``, ``good`` and ``y_pred`` as for
-    ``metrics.score``. ``parts`` (n,) names each photo's part.
+    ``parts`` (n,) names each photo's part. ``y_pred`` (n,) are the decisions; without them the
+    most probable class is used.
 
     Raises as ``metrics.score`` does, and ``ValueError`` if the lengths differ.
     """
-    check_predictions(y_true, y_prob, classes, y_pred)
+    y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
+    check_predictions(y_true, predictions.y_prob, classes, y_pred)
     if len(parts) != len(y_true):
         raise ValueError(f"Expected a part for each of {len(y_true)} photos, got {len(parts)}")
-    exact = y_prob.astype(np.float64)
+    exact = predictions.y_prob.astype(np.float64)
     case = _Case(
         y_true,
         exact,
@@ -190,7 +190,7 @@ def evaluate(
 
 
 def _estimates(case: _Case) -> dict[str, Estimate]:
-    """Each of ``METRICS``."""
+    """The estimate of each of ``METRICS``."""
     rates = _rates(case)
     value = case.metrics(case.once)
     drawn = bootstrap(case.metrics, case.parts, draws=case.draws, seed=case.seed)
@@ -207,7 +207,7 @@ def _estimates(case: _Case) -> dict[str, Estimate]:
 
 
 def _rates(case: _Case) -> dict[str, Rate]:
-    """The figures that are shares of photos chosen by the truth."""
+    """The metrics that are shares of the photos with a given truth."""
     right = case.y_true == case.y_pred
     rates = {"accuracy": case.rate(right, np.ones(len(right), bool))}
     if case.good is None:
@@ -253,7 +253,7 @@ def _of_rate(rate: Rate) -> Estimate:
 
 
 def _of_draws(value: float, drawn: Floats, trials: int) -> Estimate:
-    """By percentiles; where all draws agree, exactly if it is a share over ``trials`` parts."""
+    """By percentiles; if all draws agree, the exact interval of a share over ``trials`` parts."""
     if by_percentile := percentile_interval(drawn):
         return Estimate(value, by_percentile, "bootstrap")
     exact = certain_interval(drawn, trials)

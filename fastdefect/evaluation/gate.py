@@ -1,4 +1,4 @@
-"""Limits that a run's metrics must keep before anything is shipped."""
+"""Limits for the metrics of a run, checked before a release."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,8 @@ At = Literal["point", "upper"]
 class Limit:
     """``metric``, one of ``METRICS``, must be at most or at least ``value``.
 
-    Raises ``UsageError`` for a value that the metric can't have: 5 for 5 % would let all pass.
+    Raises ``UsageError`` for a value outside the metric's range: a limit of 5 for 5 % would accept
+    everything.
     """
 
     metric: str
@@ -27,14 +28,15 @@ class Limit:
         low, high = METRICS[self.metric].span
         if not low <= self.value <= high:
             raise UsageError(
-                f"A limit of {self.value:g} for {self.metric}, which is from {low:g} to {high:g}.",
-                "Rates are shares: 0.05 is 5 %.",
+                f"The limit for {self.metric} must be from {low:g} to {high:g}, but it is "
+                f"{self.value:g}.",
+                "Give rates as shares: 0.05 is 5 %.",
             )
 
 
 @dataclass(frozen=True)
 class Check:
-    """A limit and what was measured; ``holds`` is the verdict on the metric or its bad end."""
+    """A limit and the measured value; ``holds`` is the verdict on the value or its bad end."""
 
     metric: str
     limit: float
@@ -50,16 +52,16 @@ class Check:
 def parse_limit(text: str, *, at_most: bool) -> Limit:
     """``f1=0.95`` as a limit; raises ``UsageError`` for an unknown metric or no finite number.
 
-    A metric of which less is better may only get a highest value, any other a lowest: the
-    contrary is a slip of the pen.
+    A metric for which lower is better takes only a highest value, any other only a lowest value.
+    The opposite is an input error.
     """
     option = "--max" if at_most else "--min"
     given, _, number = text.partition("=")
     name = given.strip().lower().replace("-", "_").replace(" ", "_")
     if name not in METRICS:
         raise UsageError(
-            f"{option} {text}: there is no metric {given.strip()!r}.",
-            f"The metrics are {', '.join(METRICS)}.",
+            f"{option} {text}: unknown metric {given.strip()!r}.",
+            f"Use one of {', '.join(METRICS)}.",
         )
     try:
         value = float(number)
@@ -67,7 +69,7 @@ def parse_limit(text: str, *, at_most: bool) -> Limit:
         value = math.nan
     if not math.isfinite(value):
         raise UsageError(
-            f"{option} {text}: expected METRIC=NUMBER.", f"Such as {option} {name}=0.9"
+            f"{option} {text}: expected METRIC=NUMBER.", f"For example {option} {name}=0.9"
         )
     if at_most != lower_is_better(name):
         raise UsageError(
@@ -80,10 +82,10 @@ def parse_limit(text: str, *, at_most: bool) -> Limit:
 def check_limits(
     limits: Sequence[Limit], estimates: Mapping[str, Estimate], at: At
 ) -> tuple[Check, ...]:
-    """Judge each limit: by the metric itself, or ("upper") by the bad end of its interval.
+    """Check each limit against the metric, or ("upper") against the bad end of its interval.
 
-    A metric that is not defined holds nothing. One without an interval has no bad end that is
-    known, so it fails at "upper".
+    A metric that is not defined fails. A metric without an interval has no known bad end, so it
+    fails at "upper".
     """
     return tuple(
         Check(

@@ -1,16 +1,16 @@
-"""Which labels to look at again: confident learning.
+"""Labels that are probably wrong, found by confident learning.
 
-Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset
-labels", JAIR 70. A class's threshold is how sure the model is, on average, of the photos that
-carry its label; a photo whose probability of another class passes that class's threshold
-probably belongs there. A threshold for each class takes care of rare classes and of a model
-that is sure of one class and not of another.
+Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels",
+JAIR 70. The threshold of a class is the model's mean probability of this class over the photos with
+its label. A photo with a higher probability than this threshold for another class probably belongs
+to that class. Each class has its own threshold, because classes can be rare and the model can be
+confident in one class and not in another.
 
-The probabilities must be out of fold: from a model that saw neither the photo nor another of
-its part. A model asked about its own training photos repeats their labels.
+The probabilities must be out-of-fold: from a model that was trained neither on the photo nor on
+another photo of its part. On its own training photos a model repeats their labels.
 
-It ranks what a person should look at; it proves nothing. How many labels are wrong is not
-estimated: a model that confuses two classes would have its own mistakes counted as labels'.
+The result is a ranking for a person to check; it proves nothing. The number of wrong labels is not
+estimated, because a model that confuses two classes would count its own errors as label errors.
 """
 
 from collections import Counter
@@ -26,19 +26,20 @@ from fastdefect.metrics import check_predictions
 
 Labels = NDArray[np.int64]
 
-# A mean of equal numbers may come out above them; all of them pass it.
+# The mean of equal numbers can be higher than them by rounding; all of them must pass it.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """A photo whose label is probably wrong.
+    """A photo with a label that is probably wrong.
 
     ``index`` is its row; ``label`` and ``suggested`` are class indices. ``confidence`` is the
-    probability of ``suggested``; ``margin`` that of ``label`` less the highest of the others,
-    from -1, the surest, to 0. Of the ``part_photos`` photos of its ``part`` that carry the same
-    label, ``part_suspects`` are suspects: if all are, the part was probably mislabelled, if one
-    of several is, the photo rather hides the defect, or shows what looks like one.
+    probability of ``suggested``. ``margin`` is the probability of ``label`` minus the highest of
+    the others, from -1 (strongest doubt) to 0. The ``part`` has ``part_photos`` photos with this
+    label, and ``part_suspects`` of them are suspects. If all of them are, the part is probably
+    mislabelled. If one of several is, the defect is probably hidden in that photo, or the photo
+    shows something like a defect.
     """
 
     index: int
@@ -58,17 +59,17 @@ class Suspect:
 def label_suspects(
     y_true: Labels, y_prob: NDArray[np.floating[Any]], parts: Sequence[str]
 ) -> list[Suspect]:
-    """The photos whose labels are probably wrong, the surest first; ties in order of rows.
+    """The photos with a label that is probably wrong, strongest doubt first; ties in order of rows.
 
-    ``y_true`` (n,) are the labels as class indices, ``y_prob`` (n, n_classes) probabilities
-    out of fold, ``parts`` (n,) names each photo's part. A photo is a suspect if, of the classes
-    whose thresholds its probabilities pass, the most probable is another than its label and
-    more probable than it (the paper asks only the first; but where the model itself would keep
-    the label, there is nothing to look at). A class that no photo is labelled with is never
-    suggested. Suspects are ranked by ``margin``, the paper's normalized margin.
+    ``y_true`` (n,) are the labels as class indices, ``y_prob`` (n, n_classes) out-of-fold
+    probabilities, and ``parts`` (n,) names the part of each photo. Take the classes with a
+    probability at or above their threshold: a photo is a suspect if the most probable of them is
+    not its label and is more probable than its label. (The paper has only the first condition. If
+    the model itself prefers the label, there is nothing to check.) A class without labelled photos
+    is never suggested. Suspects are ranked by ``margin``, the paper's normalized margin.
 
-    Raises ``DataError`` without photos or with a probability that is not finite, and
-    ``ValueError`` if the lengths differ.
+    Raises ``DataError`` without photos or if a probability is not finite, and ``ValueError`` if the
+    lengths differ.
     """
     quality = self_confidence(y_true, y_prob)
     if len(parts) != len(y_true):
@@ -99,16 +100,16 @@ def label_suspects(
 
 
 def self_confidence(y_true: Labels, y_prob: NDArray[np.floating[Any]]) -> Floats:
-    """The probability of each photo's own label: (n,), low where the label is in doubt.
+    """The probability of each photo's own label, (n,); low if the label is in doubt.
 
-    Raises ``DataError`` without photos or with a probability that is not finite.
+    Raises ``DataError`` without photos or if a probability is not finite.
     """
     check_predictions(y_true, y_prob, tuple(map(str, range(y_prob.shape[1]))))
     return np.asarray(y_prob, np.float64)[np.arange(len(y_true)), y_true]
 
 
 def _thresholds(y_true: Labels, y_prob: Floats) -> Floats:
-    """(n_classes,): each class's mean probability among the photos labelled so; else infinite."""
+    """(n_classes,): the mean probability of each class over its photos; infinite without photos."""
     labelled = np.eye(y_prob.shape[1])[y_true]
     counts = labelled.sum(axis=0)
     sums = (labelled * y_prob).sum(axis=0)

@@ -54,7 +54,7 @@ def predictions_of(
     good: str | None,
     y_prob: Floats,
 ) -> Predictions:
-    """Join the photos (with ``name`` and ``label``) to their probabilities."""
+    """Join the photos (with ``name`` and ``label``) with their probabilities."""
     index = {name: i for i, name in enumerate(classes)}
     return Predictions(
         tuple(photo.name for photo in photos),
@@ -66,7 +66,7 @@ def predictions_of(
 
 
 def read_predictions(path: Path, classes: tuple[str, ...], good: str | None) -> Predictions:
-    """What ``Predictions.rows`` gave, to the bit; raises ``RunError`` if the file is damaged."""
+    """Read the rows of ``Predictions.rows`` exactly; raises ``RunError`` if the file is damaged."""
     try:
         rows = read_csv(path)
         return Predictions(
@@ -79,12 +79,12 @@ def read_predictions(path: Path, classes: tuple[str, ...], good: str | None) -> 
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(
             f"{path} can't be read as predictions of {', '.join(classes)}: {error!r}.",
-            "Delete it, and it is made again where the photos and the model are there.",
+            "Delete the file. It is written again if the photos and the model are available.",
         ) from error
 
 
 def pooled(several: Sequence[Predictions]) -> Predictions:
-    """All of one or more predictions of the same classes, one after the other."""
+    """Concatenate one or more predictions of the same classes."""
     first = several[0]
     return Predictions(
         tuple(name for each in several for name in each.names),

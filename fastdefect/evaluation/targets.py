@@ -1,4 +1,4 @@
-"""What a run is held against: targets of the user's, or those of the pipeline it replaces."""
+"""Targets for the metrics of a run: the user's own, or those of the pipeline it replaces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from fastdefect.metrics import HEADLINE, lower_is_better
 
 @dataclass(frozen=True)
 class Target:
-    """One line of the mission: ``low`` to ``high`` is what was promised, in shares."""
+    """A target for a metric on a split: from ``low`` to ``high``, as shares.
+
+    ``previous`` is the value of the replaced pipeline, if known.
+    """
 
     metric: str
     label: str
@@ -22,15 +25,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target beside what the run reached."""
+    """A target and the value that the run reached."""
 
     target: Target
     value: float
     met: bool
 
 
-# The hand-made pipeline: a small CNN, three epochs, 624 defective and 415 good castings;
-# and what its improved version promised. The gap is training minus validation accuracy.
+# The previous pipeline (a small CNN, three epochs, 624 defective and 415 good castings) and the
+# promised values of its improved version. The gap is training minus validation accuracy.
 LEGACY = (
     Target("accuracy", "training accuracy", "train", 0.6169, 0.75, 0.85),
     Target("accuracy", "validation accuracy", "valid", 0.7701, 0.85, 0.95),
@@ -41,7 +44,7 @@ LEGACY = (
 
 
 def parse_target(text: str) -> Target:
-    """``f1=0.95`` on validation; raises ``UsageError`` if it is not METRIC=SHARE."""
+    """``f1=0.95`` on validation; raises ``UsageError`` if it is not METRIC=VALUE."""
     metric, _, value = text.partition("=")
     metric = metric.strip()
     known = (*HEADLINE, "gap")
@@ -58,10 +61,10 @@ def parse_target(text: str) -> Target:
 
 
 def judge(targets: Sequence[Target], metrics: Mapping[str, Mapping[str, Any]]) -> list[Verdict]:
-    """Hold ``metrics`` (by split, as in ``metrics.json``) against each target.
+    """Compare ``metrics`` (by split, as in ``metrics.json``) with each target.
 
-    A metric that is better when higher is met from ``low`` on; one that is better when lower,
-    up to ``low``; the mission's gap up to the upper end of what it promised, in size.
+    A metric for which higher is better must be at least ``low``. One for which lower is better must
+    be at most ``low``. The absolute gap must be at most the upper end of its target.
     """
     return [_judge(target, metrics) for target in targets]
 

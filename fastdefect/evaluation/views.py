@@ -1,7 +1,7 @@
 """Test-time augmentation: the views of a photo that predictions are averaged over.
 
-Fixed views give the same answer every time. ``random:N`` is fastai's ``learn.tta``: it
-replays N of the training's random augmentations, and weighs the plain prediction by 1/4.
+Fixed views always give the same result. ``random:N`` is fastai's ``learn.tta``: it applies N of the
+training's random augmentations and gives the plain prediction a weight of 1/4.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def _turned(quarters: int, mirrored: bool) -> View:
 
 
 _NONE: tuple[View, ...] = (_turned(0, False),)
-# As it is, mirrored left to right, top to bottom, and both.
+# Unchanged, mirrored left to right, top to bottom, and both.
 _FLIPS: tuple[View, ...] = (
     _turned(0, False),
     _turned(0, True),
@@ -33,7 +33,7 @@ _FLIPS: tuple[View, ...] = (
 _DIHEDRAL: tuple[View, ...] = tuple(
     _turned(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)
 )
-# By the symmetries that a part may allow: what it never shows should not be averaged over.
+# By the symmetries of the part; views that never occur must not be averaged.
 FIXED_VIEWS: dict[str, tuple[View, ...]] = {
     "none": _NONE,
     "mirror": _FLIPS[:2],
@@ -45,12 +45,12 @@ FIXED_VIEWS: dict[str, tuple[View, ...]] = {
 
 
 def resolve_views(text: str, augment: str) -> str:
-    """``text``, or for "auto" the symmetries that training with ``augment`` showed the model."""
+    """``text``, or for "auto" the symmetries that training with ``augment`` included."""
     return AUGMENTATIONS[augment].symmetries if text == "auto" else text
 
 
 def parse_views(text: str) -> tuple[Sequence[View], int]:
-    """The fixed views of ``text``, or none and the N of ``random:N``.
+    """The fixed views of ``text``, or no views and the N of ``random:N``.
 
     Raises ``UsageError`` for any other text.
     """

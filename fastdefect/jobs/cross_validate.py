@@ -278,9 +278,7 @@ def outcome_of(
         metrics,
         whole.metrics(),
         spread_over_folds(list(metrics.values())),
-        bootstrap_intervals(
-            whole.y_true, whole.y_prob, parts, whole.classes, whole.good, seed=seed
-        ),
+        bootstrap_intervals(whole, parts, seed=seed),
         verdicts,
         len(set(parts)),
     )

@@ -1,6 +1,6 @@
 """``fastdefect evaluate``: every figure of a run's model, each with its interval."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def _measure(
     calibrated = decision.calibrated(predictions.y_prob)
     y_pred = decision.decide(calibrated, good_index)
     evaluation = evaluate_predictions(
-        y_true, calibrated, photos.parts, classes, good, y_pred=y_pred, seed=_SEED
+        replace(predictions, y_prob=calibrated), photos.parts, y_pred=y_pred, seed=_SEED
     )
     by_type, sent = {}, None
     if good_index is not None:
@@ -138,10 +138,7 @@ def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | Non
         threshold = 0.5
     plot_evaluation(
         report.run.report_path("evaluation", report.split, ".png"),
-        y_true,
-        calibrated,
-        classes,
-        good=good,
+        replace(predictions, y_prob=calibrated),
         title=title,
         threshold=threshold,
         costs=_cost_curve(predictions, calibrated, costs),

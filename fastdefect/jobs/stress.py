@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastdefect.data.sampling import draw_in_proportion
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.evaluation.robustness.background_swap import LabelledPhotos
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance
 from fastdefect.evaluation.robustness.stress import Break, Limits, StressReport, first_breaks
 from fastdefect.evaluation.robustness.stress import stress as stress_photos
@@ -89,13 +91,15 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
     on_event(Note(_told(disturbances, len(photos.side), available, seed)))
     model = load_model(run, photos, request.device)
     fixed, _ = parse_views(decision.views)
+    labels = [spec.classes.index(photo.label) for photo in photos.photos]
+
+    def decide(pixels: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.int64]:
+        y_prob = model.predict_pixels(pixels, positions, fixed)
+        return decision.decide(decision.calibrated(y_prob), model.good_index)
+
     report = stress_photos(
-        lambda pixels, at: model.predict_pixels(pixels, at, fixed),
-        photos.store,
-        photos.rows,
-        np.array([spec.classes.index(photo.label) for photo in photos.photos], np.int64),
-        good=model.good_index,
-        decide=lambda y_prob: decision.decide(decision.calibrated(y_prob), model.good_index),
+        decide,
+        LabelledPhotos(photos.store, photos.rows, np.array(labels, np.int64), model.good_index),
         parts=photos.parts,
         seed=seed,
         disturbances=disturbances,

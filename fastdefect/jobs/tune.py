@@ -301,9 +301,7 @@ def _unseen(best: Finished, seed: int) -> Unseen:
     part_of = {row["path"]: row["part"] for row in rows}
     parts = [part_of[name] for name in predictions.names]
     leaked = set(parts) & {row["part"] for row in rows if row["split"] == "train"}
-    intervals = bootstrap_intervals(
-        predictions.y_true, predictions.y_prob, parts, spec.classes, spec.good, seed=seed
-    )
+    intervals = bootstrap_intervals(predictions, parts, seed=seed)
     return Unseen(predictions.metrics(), intervals, len(set(parts)), len(leaked))
 
 

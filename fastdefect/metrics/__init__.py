@@ -1,4 +1,4 @@
-"""The one implementation of each metric, for one set of weights of the photos or for many."""
+"""The implementation of each metric, for one or many weightings of the photos."""
 
 from fastdefect.metrics.registry import HEADLINE, METRICS, Metric, lower_is_better, measure
 from fastdefect.metrics.score import (

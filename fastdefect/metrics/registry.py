@@ -1,12 +1,12 @@
-"""Every metric, declared once: its name, how it is shown, what is better, and how it is computed.
+"""The registry of metrics: name, title, direction and computation of each.
 
-Tables, limits of ``gate``, comparisons and the list in ``docs/evaluation.md`` follow from this
-list. A metric that is added here, with its function, is found in all of them.
+Tables, the limits of ``gate``, comparisons and the list in ``docs/evaluation.md`` use this
+registry. A metric that is added here, with its function, appears in all of them.
 
-Escape rate is the false negative rate of "is it defective?", overkill rate its false
-positive rate. With two classes and a good one, F1, precision, recall, specificity, AUC and
-average precision are the defect's; otherwise they are macro averages over the classes that
-have photos (each counts alike).
+Escape rate is the false negative rate of the defective class, overkill rate its false positive
+rate. With two classes, one of them good, F1, precision, recall, specificity, AUC and average
+precision refer to the defect. Otherwise they are macro averages over the classes that have photos,
+with equal weights.
 """
 
 import math
@@ -22,13 +22,13 @@ from fastdefect.metrics.weighted import Weighted, calibration_gaps, mean_of_know
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that predictions are judged by.
+    """A metric of predictions.
 
-    ``compute`` gives it for each weighting of the photos: (draws,), NaN where it is not defined.
-    ``unit``: a share of photos, shown in percent, or a score, shown with four digits. ``span``:
-    the lowest and highest value. ``interval``: of a share whose photos the truth chooses
-    ("rate"), by a bootstrap of the value ("bootstrap"), or of its distance ("deviation").
-    ``of``: what it depends on, decisions alone or probabilities.
+    ``compute`` returns its value for each weighting of the photos: (draws,), NaN if not defined.
+    ``unit`` is a share of photos, shown in percent, or a score, shown with four digits. ``span`` is
+    the lowest and the highest value. ``interval`` is the method: that of a share of the photos with
+    a given truth ("rate"), a bootstrap of the value ("bootstrap"), or of its deviation
+    ("deviation"). ``of`` is the input, decisions alone or probabilities.
     """
 
     name: str
@@ -56,7 +56,7 @@ def _overkill_rate(case: Weighted) -> Floats:
 
 
 def _specificity(case: Weighted) -> Floats:
-    """The share of the photos of other classes that are not called so."""
+    """The share of the photos of other classes that are not assigned to the class."""
     confusion = case.confusion
     right = np.diagonal(confusion, axis1=1, axis2=2)
     support, named = confusion.sum(axis=2), confusion.sum(axis=1)
@@ -74,7 +74,7 @@ def _accuracy(case: Weighted) -> Floats:
 def _matthews(case: Weighted) -> Floats:
     """The correlation of truth and decision (Gorodkin 2004): (draws,).
 
-    0 where all photos are called one class, NaN where all are of one class.
+    It is 0 if all decisions are one class, and NaN if all photos are of one class.
     """
     confusion = case.confusion
     support, named = confusion.sum(axis=2), confusion.sum(axis=1)
@@ -87,13 +87,13 @@ def _matthews(case: Weighted) -> Floats:
 
 
 def _brier(case: Weighted) -> Floats:
-    """Summed over the classes, and halved for two: the usual (p - y)^2 then."""
+    """The sum over the classes, halved for two classes to give the usual (p - y)^2."""
     squares = ((case.y_prob - np.eye(case.n_classes)[case.y_true]) ** 2).sum(axis=1)
     return ratio(case.weights @ squares, case.total) / (2 if case.n_classes == 2 else 1)
 
 
 def _log_loss(case: Weighted) -> Floats:
-    """Natural; a probability is at least the distance from 1 to the next float64."""
+    """Natural logarithm; a probability is at least the distance from 1 to the next float64."""
     step = np.finfo(np.float64).eps
     of_truth = case.y_prob[np.arange(len(case.y_true)), case.y_true]
     losses = -np.log(np.clip(of_truth, step, 1 - step))
@@ -104,7 +104,7 @@ def _calibration_error(case: Weighted) -> Floats:
     return np.abs(calibration_gaps(case.weights, case.y_true, case.y_prob)).sum(axis=1)
 
 
-# In the order of tables.
+# In the order of the tables.
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -129,7 +129,7 @@ METRICS: dict[str, Metric] = {
             of="probabilities",
         ),
         Metric("mcc", "Matthews", _matthews, span=(-1.0, 1.0)),
-        # That of many classes goes to 2.
+        # With more than two classes the maximum is 2.
         Metric("brier", "Brier", _brier, better="lower", span=(0.0, 2.0), of="probabilities"),
         Metric(
             "log_loss",
@@ -151,15 +151,15 @@ METRICS: dict[str, Metric] = {
     )
 }
 
-# What each epoch and every summary shows.
+# The metrics of each epoch and of every summary.
 HEADLINE = ("f1", "precision", "recall", "auc", "accuracy", "escape_rate", "overkill_rate")
 
 
 def lower_is_better(name: str) -> bool:
-    """Whether less of it is better; of the gap between training and validation, too."""
+    """Whether lower is better; also for the gap between training and validation."""
     return name == "gap" or (name in METRICS and METRICS[name].better == "lower")
 
 
 def measure(case: Weighted) -> dict[str, Floats]:
-    """Each of ``METRICS`` for each weighting of the photos: (draws,), NaN where undefined."""
+    """Each of ``METRICS`` for each weighting of the photos: (draws,), NaN if undefined."""
     return {name: metric.compute(case) for name, metric in METRICS.items()}

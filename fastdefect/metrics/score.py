@@ -1,4 +1,4 @@
-"""What a set of predictions is worth: all metrics, counts and the confusion, by one weighting."""
+"""The score of a set of predictions: all metrics, counts and the confusion matrix."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from fastdefect.metrics.weighted import (
 class ClassMetrics:
     """Precision, recall and F1 of one class against the rest, and its number of photos.
 
-    All three are 0 where the class has no photo.
+    All three are 0 if the class has no photo.
     """
 
     precision: float
@@ -35,13 +35,13 @@ class ClassMetrics:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a set of predictions is worth.
+    """The metrics and counts of a set of predictions.
 
-    ``values``: each of ``METRICS``, which are attributes, too (``metrics.f1``); NaN where one is
-    not defined. ``escapes`` and ``overkills`` are counts of photos; their rates are shares of the
-    ``n_defective`` and ``n_good`` photos. Where no class is good, all photos are defective,
-    the counts are zero and the rates NaN. F1, precision and recall of a defect without a photo
-    are 0 here, as scikit-learn has them: training ranks its epochs by F1, and needs a number.
+    ``values`` holds each of ``METRICS``, which are attributes, too (``metrics.f1``); NaN if not
+    defined. ``escapes`` and ``overkills`` are counts of photos; their rates are shares of the
+    ``n_defective`` and ``n_good`` photos. Without a good class, all photos count as defective, the
+    counts are zero and the rates NaN. If the defect has no photo, F1, precision and recall are 0,
+    as in scikit-learn, because training ranks its epochs by F1 and needs a number.
     """
 
     values: dict[str, float]
@@ -54,7 +54,7 @@ class Metrics:
     confusion: NDArray[np.int64]
 
     def __getattr__(self, name: str) -> float:
-        # Only names that are no field come here; pickle and copy ask before there are fields.
+        # Called for names that are not fields; pickle and copy call it before fields exist.
         values: dict[str, float] = self.__dict__.get("values", {})
         try:
             return values[name]
@@ -62,7 +62,7 @@ class Metrics:
             raise AttributeError(f"{type(self).__name__} has no {name!r}") from None
 
     def as_json(self) -> dict[str, Any]:
-        """The form that ``metrics.json`` holds for a split."""
+        """The form of a split in ``metrics.json``."""
         return {
             **self.values,
             "n": self.n,
@@ -83,14 +83,14 @@ def score(
     *,
     y_pred: Labels | None = None,
 ) -> Metrics:
-    """Score class probabilities against the truth.
+    """Compare class probabilities with the truth.
 
     ``y_true``: (n,) indices into ``classes``. ``y_prob``: (n, n_classes), rows sum to 1.
-    ``y_pred``: (n,) decisions, where a threshold takes them; else the most probable class (the
-    calibration error is always the latter's). ``good`` names the good class, if any.
+    ``y_pred``: (n,) decisions, if a threshold makes them; the default is the most probable class
+    (the calibration error always uses that class). ``good`` names the good class, if any.
 
-    Raises ``DataError`` if there is nothing to score, or a probability is not finite, and
-    ``ValueError`` if the decisions are not one index into ``classes`` for each photo.
+    Raises ``DataError`` without predictions or if a probability is not finite, and ``ValueError``
+    if the decisions are not one index into ``classes`` for each photo.
     """
     check_predictions(y_true, y_prob, classes, y_pred)
     exact = y_prob.astype(np.float64)
@@ -117,13 +117,13 @@ def score(
 
 
 def best_f1(y_true: Labels, y_prob: Floats, good: int | None) -> float:
-    """The defect's F1 at the threshold that suits it best: what F1 a model could have.
+    """The F1 of the defect at its best threshold: the highest F1 that the model can reach.
 
-    F1 at the most probable class also measures where the threshold happens to lie, and prefers
-    a model that calls nearly everything a defect to one that ranks better. ``y_true``: (n,),
+    F1 at the most probable class also depends on the position of the threshold, and prefers a model
+    that calls nearly everything a defect to one with a better ranking. ``y_true``: (n,),
     ``y_prob``: (n, n_classes), ``good``: the good class's index. With more than two classes, or
-    no good one, there is no one threshold: the macro F1 of the most probable class. NaN without
-    a defective photo.
+    without a good one, there is no single threshold, and the result is the macro F1 of the most
+    probable class. NaN without a defective photo.
     """
     n_classes = y_prob.shape[1]
     if n_classes != 2 or good is None:
@@ -134,16 +134,16 @@ def best_f1(y_true: Labels, y_prob: Floats, good: int | None) -> float:
     order = np.argsort(-y_prob[:, 1 - good], kind="stable")
     score, hits = y_prob[order, 1 - good], np.cumsum(defective[order])
     called = np.arange(1, len(order) + 1)
-    possible = np.append(score[1:] != score[:-1], True)  # photos of one score go together
+    possible = np.append(score[1:] != score[:-1], True)  # equal scores get equal decisions
     f1 = ratio(2.0 * hits, (called + defective.sum()).astype(np.float64))
     return float(f1[possible].max()) if defective.any() else float("nan")
 
 
 def constant_prediction(confusion: Sequence[Sequence[int]] | NDArray[np.int64]) -> int | None:
-    """The index of the class that every photo is called; None if there are several.
+    """The index of the class predicted for every photo; None if several are predicted.
 
-    F1 is 0.67 where all photos of two equal classes are called defective, and 0 where all are
-    called good: of such a model F1, precision and recall don't say what it can tell apart.
+    F1 is 0.67 if all photos of two equal classes are called defective, and 0 if all are called
+    good. F1, precision and recall of such a model do not show whether it separates the classes.
     ``confusion``: (true, predicted), counts.
     """
     (called,) = np.asarray(confusion).sum(axis=0).nonzero()
@@ -156,9 +156,12 @@ def check_predictions(
     classes: Sequence[str],
     y_pred: Labels | None = None,
 ) -> None:
-    """Refuse what can't be scored; raises as ``score`` does."""
+    """Refuse invalid predictions; raises as ``score`` does."""
     if len(y_true) == 0:
-        raise DataError("Expected predictions to score, but there are none.")
+        raise DataError(
+            "Expected predictions to score, but there are none.",
+            "Check that the split or the folder has photos.",
+        )
     if y_prob.shape != (len(y_true), len(classes)):
         raise DataError(
             f"Expected probabilities of shape ({len(y_true)}, {len(classes)}), "
@@ -168,7 +171,7 @@ def check_predictions(
         bad = int((~np.isfinite(y_prob)).any(axis=1).sum())
         raise DivergedError(
             f"Expected finite probabilities, but those of {bad} of {len(y_true)} photos are not.",
-            "The training diverged: try a lower --learning-rate, or --precision fp32.",
+            "The training diverged. Use a lower --learning-rate, or --precision fp32.",
         )
     if y_pred is None:
         return
@@ -179,7 +182,7 @@ def check_predictions(
 
 
 def _counts(confusion: NDArray[np.int64], good: int | None) -> dict[str, int]:
-    """Defective and good photos, and those decided wrongly."""
+    """Numbers of defective and good photos, and of wrong decisions."""
     if good is None:
         return {"n_defective": int(confusion.sum()), "n_good": 0, "escapes": 0, "overkills": 0}
     bad = np.arange(len(confusion)) != good

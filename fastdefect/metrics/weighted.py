@@ -1,7 +1,7 @@
-"""Predictions under many weightings of the photos at once: what every metric is computed from.
+"""Predictions under many weightings of the photos at once, the input of every metric.
 
-A weighting says how often each photo counts: a bootstrap's draws are the counts of the parts
-drawn, and a plain score is the one weighting that is 1 everywhere.
+A weighting is the number of times that each photo counts. The draws of a bootstrap are the counts
+of the drawn parts; a plain score is the one weighting that is 1 for every photo.
 """
 
 from functools import cached_property
@@ -19,9 +19,9 @@ Labels = NDArray[np.int64]
 class Weighted:
     """Truth, probabilities and decisions of n photos, with ``weights`` (draws, n), not negative.
 
-    A photo of weight 2 counts as two photos, one of weight 0 as none. ``y_true`` and ``y_pred``:
-    (n,) indices of classes. ``y_prob``: (n, n_classes) float64, finite. ``good``: the index of the
-    good class, if there is one. Each property is computed once, when a metric asks for it.
+    A photo of weight 2 counts as two photos, one of weight 0 does not count. ``y_true`` and
+    ``y_pred``: (n,) class indices. ``y_prob``: (n, n_classes) float64, finite. ``good``: the index
+    of the good class, if any. Each property is computed once, on first use.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Weighted:
 
     @cached_property
     def total(self) -> Floats:
-        """The weight of all photos: (draws,)."""
+        """The total weight of the photos: (draws,)."""
         return self.weights.sum(axis=1)
 
     @cached_property
@@ -47,7 +47,7 @@ class Weighted:
         return class_metrics(self.confusion)
 
     def one_of_class(self, name: str) -> Floats:
-        """Precision, recall or F1 in one number: the defect's of two classes, else the mean."""
+        """Precision, recall or F1 as one number: of the defect with two classes, else the mean."""
         values = self.by_class[name]
         if self.good is not None and self.n_classes == 2:
             return values[:, 1 - self.good]
@@ -57,9 +57,9 @@ class Weighted:
     def areas(self) -> tuple[Floats, Floats]:
         """Area under the ROC curve and average precision: (draws,) each.
 
-        Two classes: of the defect's probability, or of the second class's where none is good.
-        More: the mean of each against the rest (Fawcett 2006, section 10.2), over the classes that
-        have photos, but not all of them. NaN where there is no such class.
+        With two classes: for the probability of the defect, or of the second class without a good
+        one. With more: the mean of each class against the rest (Fawcett 2006, section 10.2), over
+        the classes that have some but not all of the photos. NaN without such a class.
         """
         columns = list(range(self.n_classes))
         if self.n_classes == 2:
@@ -90,8 +90,8 @@ def confusions(weights: Floats, y_true: Labels, y_pred: Labels, n_classes: int) 
 def class_metrics(confusion: Floats) -> dict[str, Floats]:
     """Precision, recall and F1 of each class against the rest: (draws, n_classes).
 
-    ``confusion``: (draws, n_classes, n_classes). NaN where a class has no photo. The precision
-    of a class that has photos, but is never named, is 0: scikit-learn's ``zero_division=0``.
+    ``confusion``: (draws, n_classes, n_classes). NaN if a class has no photo. The precision of a
+    class that has photos, but is never predicted, is 0 (``zero_division=0`` in scikit-learn).
     """
     right = np.diagonal(confusion, axis1=1, axis2=2)
     support, named = confusion.sum(axis=2), confusion.sum(axis=1)
@@ -104,11 +104,11 @@ def class_metrics(confusion: Floats) -> dict[str, Floats]:
 
 
 def calibration_gaps(weights: Floats, y_true: Labels, y_prob: Floats) -> Floats:
-    """What each bin of confidence adds to the calibration error, with its sign: (draws, bins).
+    """The signed contribution of each confidence bin to the calibration error: (draws, bins).
 
-    The bins cut the most probable class's probability into 15 of equal width, closed above
-    (Guo et al. 2017). A bin's gap is its accuracy less its mean confidence, times
-    its share of the weight; the expected calibration error is the sum of the gaps' sizes.
+    The bins divide the probability of the most probable class into 15 of equal width that include
+    their upper end (Guo et al. 2017). The gap of a bin is its accuracy minus its mean confidence,
+    times its share of the weight. The expected calibration error is the sum of the absolute gaps.
     """
     confidence = y_prob.max(axis=1)
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
@@ -119,10 +119,10 @@ def calibration_gaps(weights: Floats, y_true: Labels, y_prob: Floats) -> Floats:
 
 
 def _areas(weights: Floats, positive: NDArray[np.bool_], score: Floats) -> tuple[Floats, Floats]:
-    """Areas under the curves of ROC and of precision over recall, the latter in steps.
+    """The areas under the ROC curve and under the stepwise precision-recall curve.
 
-    The first is the share of pairs in which the positive scores higher, ties half (Mann and
-    Whitney). The second is the mean over the positives of the precision at their score.
+    The first is the share of pairs with the higher score for the positive, ties count half (Mann
+    and Whitney). The second is the mean over the positives of the precision at their score.
     """
     order = np.argsort(score, kind="stable")
     starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
@@ -134,19 +134,19 @@ def _areas(weights: Floats, positive: NDArray[np.bool_], score: Floats) -> tuple
     roc = ratio((above * (lower + below / 2)).sum(axis=1), n_above * n_below)
     hits = np.cumsum(above[:, ::-1], axis=1)[:, ::-1]
     called = hits + n_below[:, None] - lower
-    # Where nothing scores as high there is nothing to add either.
+    # Without photos at or above a score, its contribution is zero.
     precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
     steps = ratio((above * precision).sum(axis=1), n_above)
     return roc, np.where(n_below > 0, steps, np.nan)
 
 
 def mean_of_known(values: Floats) -> Floats:
-    """(draws, k) to (draws,): the mean of those that are not NaN; NaN if all are."""
+    """(draws, k) to (draws,): the mean of the finite values; NaN if there are none."""
     known = np.isfinite(values)
     return ratio(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
-    """NaN where there is nothing to divide by."""
+    """``above`` / ``below``; NaN if the denominator is not positive."""
     shape = np.broadcast_shapes(above.shape, below.shape)
     return np.divide(above, below, out=np.full(shape, np.nan), where=below > 0)

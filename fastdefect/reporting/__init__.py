@@ -1,1 +1,1 @@
-"""What a command shows: tables, plots, and sheets of photos."""
+"""Tables, plots and sheets of photos, by command."""

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.evaluation.predictions import Predictions
+
 
 def random_predictions(
     n: int, n_classes: int, seed: int = 0
@@ -16,6 +18,17 @@ def random_predictions(
     logits[np.arange(n), y_true] += 1.0
     y_prob = np.exp(logits)
     return y_true, y_prob / y_prob.sum(axis=1, keepdims=True)
+
+
+def predicted(
+    y_true: NDArray[np.int64],
+    y_prob: NDArray[np.float64],
+    classes: Sequence[str],
+    good: str | None,
+) -> Predictions:
+    """Predictions of photos that are named by number."""
+    names = tuple(f"photo {i}" for i in range(len(y_true)))
+    return Predictions(names, tuple(classes), good, y_true, y_prob)
 
 
 def certain(guesses: Sequence[int], n_classes: int) -> NDArray[np.float64]:

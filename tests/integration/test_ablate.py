@@ -96,7 +96,7 @@ def test_ctrl_c_in_the_second_training_then_resume(
         stopped = invoke("ablate", str(castings), *given)
     run = tmp_path / "ab"
     assert stopped.exit_code == 130, stopped.output + repr(stopped.exception)
-    assert "1 of 2 trainings are done; left" in stopped.output
+    assert "1 of 2 trainings are done; remaining" in stopped.output
     assert f"Go on with: fastdefect ablate --resume {run}" in stopped.output
     assert not (run / "ablation.png").exists()  # nothing is gained yet
 
@@ -138,7 +138,7 @@ def test_no_budget_trains_nothing_and_says_what_it_would(castings: Path, tmp_pat
     given = ("--runs", str(tmp_path), "--budget", "0", *TINY)
     result = invoke("ablate", str(castings), *given)
     assert result.exit_code == 0, result.output + repr(result.exception)
-    assert "0 of 6 trainings are done; left: old-seed-7, arch-seed-7" in result.output
+    assert "0 of 6 trainings are done; remaining: old-seed-7, arch-seed-7" in result.output
 
 
 def test_fit_and_quick_test_do_not_resume_it_and_say_who_does(ablation: FitResult) -> None:

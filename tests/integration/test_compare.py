@@ -84,7 +84,7 @@ def test_a_run_with_constant_prediction_is_called_that(runs: Path) -> None:
     assert result.exit_code == 0, result.output
     (f1,) = [line for line in result.stdout.splitlines() if line.startswith("| F1")]
     assert all(text in f1 for text in ("0.0000", "0.6667", "better"))
-    assert "passes and rejects give one answer to every photo" in result.stdout
+    assert "passes and rejects predict the same class for every photo" in result.stdout
     written = json.loads((runs.parent / "out" / "compare.json").read_text(encoding="utf-8"))
     assert written["comparisons"][0]["constant_prediction"] == {"before": "good", "after": "defect"}
 

@@ -102,10 +102,10 @@ def test_it_is_a_whole_run_and_no_network_keeps_its_last_state(averaged: FitResu
 def test_the_screen_says_what_averaging_gained(averaged: FitResult) -> None:
     for text in (
         "Training 2 of 2, member-2: train ",
-        "What averaging gains, validation",
+        "Gain of the ensemble, validation",
         "member-1, seed 7",
         "member-2, seed 8",
-        "the model, their average",
+        "ensemble",
         "test photos are sealed",
     ):
         assert text in averaged.output, text

@@ -78,7 +78,7 @@ def test_fit_keeps_the_temperature_of_its_validation_photos(trained: FitResult) 
 # ---- evaluate ----------------------------------------------------------------------------
 
 
-def test_evaluate_writes_and_tells_all_of_it(trained: FitResult, run: Run) -> None:
+def test_evaluate_writes_and_prints_all_of_it(trained: FitResult, run: Run) -> None:
     predicted = run.predictions_path("valid").read_bytes()
     result = _command("evaluate", run)
     for text in (
@@ -87,9 +87,9 @@ def test_evaluate_writes_and_tells_all_of_it(trained: FitResult, run: Run) -> No
         "overkill rate",
         "calibration error",
         "Calibration",
-        "Validation asks for temperature",
+        "The temperature fitted on validation is",
         "the escape rate is at most",
-        "To claim at most 1.0% takes",
+        "A claim of at most 1.0% needs",
     ):
         assert text in result.output
     for name in ("evaluation-valid.json", "evaluation-valid.png", "confusion-valid.png"):
@@ -252,7 +252,7 @@ def test_costs_are_drawn_and_a_band_sends_photos_to_people(run: Run) -> None:
     assert chosen["threshold"] < chosen["high"]
     assert chosen["load"]["parts_per_day"] == 800
     output = _command("evaluate", run).output
-    for text in ("OK, look at it, reject", "counts as rejected here", "escapes decided without"):
+    for text in ("OK, review, reject", "count as rejected here", "escapes without review"):
         assert text in output
 
 
@@ -284,9 +284,7 @@ def test_a_promise_too_large_keeps_nothing(run: Run) -> None:
         ("--views", "random:3"),
     ],
 )
-def test_wishes_that_contradict_themselves_end_with_2(
-    trained: FitResult, options: tuple[str, ...]
-) -> None:
+def test_contradictory_criteria_end_with_2(trained: FitResult, options: tuple[str, ...]) -> None:
     _command("threshold", Run(trained.folder), *options, code=2)
     assert not Run(trained.folder).path("operating_point.json").exists()
 
@@ -294,7 +292,7 @@ def test_wishes_that_contradict_themselves_end_with_2(
 # ---- gate --------------------------------------------------------------------------------
 
 
-def test_the_gate_opens_or_says_what_failed(run: Run) -> None:
+def test_the_gate_passes_or_shows_what_failed(run: Run) -> None:
     open_ = _command("gate", run, "--max-escape", "1", "--min", "f1=0", "--max", "brier=1")
     assert open_.output.count("holds") == 3
     assert "Judged by the value." in open_.output
@@ -310,7 +308,7 @@ def test_the_gate_opens_or_says_what_failed(run: Run) -> None:
     ("options", "said"),
     [
         ((), "needs at least one limit"),
-        (("--min", "speed=1"), "no metric 'speed'"),
+        (("--min", "speed=1"), "unknown metric 'speed'"),
         (("--min", "escape_rate=0.1"), "--max escape_rate=0.1"),
         (("--max", "escape_rate=5"), "0.05 is 5 %"),
         (("--min", "f1=nan"), "METRIC=NUMBER"),
@@ -326,7 +324,7 @@ def test_limits_that_make_no_sense_end_with_2(
 # ---- tta-eval ----------------------------------------------------------------------------
 
 
-def test_tta_eval_tells_which_decisions_changed_by_photo_and_by_part(run: Run) -> None:
+def test_tta_eval_shows_changed_decisions_by_photo_and_by_part(run: Run) -> None:
     output = _command("tta-eval", run, "--views", "half-turn").output
     before, after = (
         _said(run, name) for name in ("predictions-valid.csv", "predictions-valid-half-turn.csv")

@@ -43,9 +43,9 @@ def test_the_table(crossed: FitResult) -> None:
     assert result.exit_code == 0, result.output
     first = read_csv(crossed.folder / "label-check.csv")[0]
     for text in (
-        "Labels to look at again",
+        "Labels to check",
         first["path"],
-        "in doubt of the part",
+        "suspects in part",
         "label-check.png",
     ):
         assert text in result.output

@@ -104,7 +104,7 @@ def test_no_budget_begins_nothing_and_says_so(castings: Path, tmp_path: Path) ->
         "learning-curve", str(castings), "--runs", str(tmp_path), *OPTIONS, "--budget", "0"
     )
     assert result.exit_code == 0, result.output + repr(result.exception)
-    assert "0 of 3 trainings are done; left: 1-of-4-repeat-1" in result.output
+    assert "0 of 3 trainings are done; remaining: 1-of-4-repeat-1" in result.output
 
 
 def test_folds_train_on_so_many_photos_of_each_class(castings: Path, tmp_path: Path) -> None:

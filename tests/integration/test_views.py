@@ -54,7 +54,7 @@ def test_views_that_are_asked_for_decide_and_are_shown(castings: Path, tmp_path:
     run, said = _fit(castings, tmp_path, "--views", "mirror")
     assert run.read("model.json")["views"] == "mirror"
     assert run.read("metrics.json")["valid-mirror"]["auc"] == _valid(run, "mirror").metrics().auc
-    assert "valid-mirror: by the mean of several views" in " ".join(said.split())
+    assert "valid-mirror: with the mean over several views" in " ".join(said.split())
     assert set(run.read("calibration.json")) == {"none", "mirror"}
 
 
@@ -109,9 +109,7 @@ def test_every_decision_averages_the_run_s_own_views(
     assert stored["views"] == views
 
 
-def test_a_model_that_knows_no_flipped_parts_is_not_asked_about_them(
-    castings: Path, tmp_path: Path
-) -> None:
+def test_views_are_not_used_for_a_model_without_them(castings: Path, tmp_path: Path) -> None:
     run, _ = _fit(castings, tmp_path, "--augment", "none")
     assert run.read("model.json")["views"] == "none"
     assert set(run.read("calibration.json")) == {"none"}

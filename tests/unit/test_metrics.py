@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.predictions import certain, random_predictions
+from helpers.predictions import certain, predicted, random_predictions
 from numpy.typing import NDArray
 from sklearn.metrics import (
     accuracy_score,
@@ -403,7 +403,7 @@ def test_a_thousand_weightings_of_a_thousand_photos_take_little_time() -> None:
     assert time.perf_counter() - begin < 5  # 0.2 s on two cores of 2024
 
 
-def test_a_model_of_constant_prediction_is_told_by_its_confusion() -> None:
+def test_a_constant_prediction_is_found_in_the_confusion() -> None:
     assert constant_prediction([[0, 5], [0, 3]]) == 1
     assert constant_prediction(np.array([[5, 0], [3, 0]])) == 0
     assert constant_prediction([[5, 0], [2, 1]]) is None
@@ -430,7 +430,7 @@ def test_a_metric_that_is_declared_is_found_everywhere(monkeypatch: pytest.Monke
     parts = [f"part {i}" for i in range(16)]
 
     assert score(y_true, y_prob, classes, "good").share_rejected == 0.75
-    found = evaluate(y_true, y_prob, parts, classes, "good", draws=50, seed=0)
+    found = evaluate(predicted(y_true, y_prob, classes, "good"), parts, draws=50, seed=0)
     assert found.estimates[share.name].interval is not None
     assert found.metrics.as_json()[share.name] == 0.75
     assert parse_limit("share-rejected=0.5", at_most=True) == Limit(share.name, 0.5, True)

@@ -1,1 +1,1 @@
-"""From probabilities to decisions: calibration, thresholds, and what they guarantee."""
+"""From probabilities to decisions: calibration, thresholds and their guarantees."""

@@ -1,12 +1,13 @@
-"""Does a probability mean what it says? Temperature scaling, and bins that show it.
+"""Temperature scaling of probabilities, and bins that show their calibration.
 
-Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks": the logits
-are divided by one number T, fitted on photos that the training didn't see. T > 1 softens a
-model that is too sure, T < 1 sharpens one that is not sure enough, as MixUp and label smoothing
-make them. Which class is the most probable stays, so accuracy stays.
+Guo, Pleiss, Sun and Weinberger 2017, "On calibration of modern neural networks": the logits are
+divided by one number T, fitted on photos that were not used for training. T > 1 makes an
+overconfident model less confident. T < 1 makes an underconfident model more confident, such as one
+trained with MixUp and label smoothing. The most probable class does not change, so accuracy does
+not change.
 
-Probabilities stand in for logits: log p differs from them by a constant for each photo, which
-the softmax takes out.
+The logarithms of the probabilities replace the logits: they differ by a constant per photo, and the
+softmax removes it.
 """
 
 from dataclasses import asdict, dataclass
@@ -21,19 +22,19 @@ from fastdefect.aliases import Floats, Interval
 from fastdefect.errors import DataError
 from fastdefect.metrics import CALIBRATION_BINS, check_predictions
 
-# A probability of less is taken for this, as in the log loss: a logarithm needs a floor.
+# Lower probabilities are set to this value, as in the log loss, because log(0) is infinite.
 TINY = float(np.finfo(np.float64).eps)
 LOWEST, HIGHEST = 0.05, 20.0
 
 
 @dataclass(frozen=True)
 class Temperature:
-    """The temperature ``value`` that ``n`` photos ask for.
+    """The temperature ``value`` fitted to ``n`` photos.
 
-    ``nll_before`` and ``nll_after`` are their mean log losses (natural) at 1 and at ``value``.
-    With few photos the second can be a little the higher: the fit sees one photo more, whose
-    label nobody knows. ``bounded``: the fit ended at ``LOWEST`` or ``HIGHEST``; what lies
-    beyond is no matter of scale.
+    ``nll_before`` and ``nll_after`` are their mean log losses (natural logarithm) at 1 and at
+    ``value``. With few photos ``nll_after`` can be slightly higher, because the fit includes one
+    pseudo-photo of unknown class. ``bounded`` means that the fit ended at ``LOWEST`` or
+    ``HIGHEST``; beyond them, scaling is not the solution.
     """
 
     value: float
@@ -49,11 +50,11 @@ class Temperature:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """``n`` >= 1 photos whose probability lies above ``low`` and up to ``high``.
+    """``n`` >= 1 photos with a probability above ``low`` and up to ``high``.
 
-    ``confidence`` is their mean probability, ``share`` how many of them were so. ``interval``
-    is the share's at 95 %, after Wilson (1927), each photo counted as one trial: too narrow
-    where photos of a part are alike.
+    ``confidence`` is their mean probability, ``share`` the share of them for which the event was
+    true. ``interval`` is the 95 % interval of the share, after Wilson (1927), with each photo as
+    one trial. It is too narrow if photos of a part are similar.
     """
 
     low: float
@@ -69,26 +70,26 @@ class ReliabilityBin:
 
 
 def fit_temperature(y_true: NDArray[np.int64], y_prob: NDArray[np.floating[Any]]) -> Temperature:
-    """The temperature from 0.05 to 20 with the least mean log loss, plus one photo's worth.
+    """The temperature from 0.05 to 20 with the least mean log loss, with one pseudo-photo added.
 
-    ``y_true`` (n,) are class indices, ``y_prob`` (n, n_classes) probabilities. Where all photos
-    are right the likelihood has no maximum: it sharpens for ever. So, like Platt (1999,
-    "Probabilistic outputs for support vector machines"), the fit counts one photo
-    more, that might be of any class: each label is taken to be n parts what it says and one
-    part evenly spread, of n + 1. ``n`` photos of two classes, all right and equally sure, then
-    get the confidence (n + 1/2) / (n + 1) and no more; a few hundred photos outweigh the one.
+    ``y_true`` (n,) are class indices, ``y_prob`` (n, n_classes) probabilities. If all photos are
+    classified correctly, the likelihood has no maximum and the temperature would go to zero.
+    Therefore, as in Platt (1999, "Probabilistic outputs for support vector machines"), the fit adds
+    one photo of unknown class: each label counts n parts of n + 1, and the last part is spread
+    evenly over the classes. With ``n`` photos of two classes, all correct and equally confident,
+    the confidence becomes (n + 1/2) / (n + 1). With a few hundred photos the effect is small.
 
-    The loss is convex in 1 / T, so it has one minimum. T is 1 where no other is better.
+    The loss is convex in 1 / T, so it has one minimum. T is 1 if no other value is better.
 
-    Raises ``DataError`` without photos, with photos of fewer than two classes (they can't tell
-    how sure to be of the other) or with a probability that is not finite.
+    Raises ``DataError`` without photos, with photos of fewer than two classes, or if a probability
+    is not finite.
     """
     check_predictions(y_true, y_prob, tuple(map(str, range(y_prob.shape[1]))))
     if len(np.unique(y_true)) < 2:
         raise DataError(
-            f"Expected photos of two classes at least to calibrate on, "
-            f"but all {len(y_true)} are of one.",
-            "Calibrate on a split that holds good and defective parts.",
+            f"Expected photos of at least two classes for the calibration, "
+            f"but all {len(y_true)} are of one class.",
+            "Calibrate on a split with good and defective parts.",
         )
     logits = _logits(y_prob)
 
@@ -99,7 +100,7 @@ def fit_temperature(y_true: NDArray[np.int64], y_prob: NDArray[np.floating[Any]]
 
     ends = (float(np.log(LOWEST)), float(np.log(HIGHEST)))
     found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-7})
-    # The search never tries its ends; and a loss that is flat ends it anywhere.
+    # The search never evaluates its bounds, and it can end anywhere if the loss is flat.
     best = min((0.0, float(found.x), *ends), key=loss)
     value = {ends[0]: LOWEST, ends[1]: HIGHEST}.get(best, float(np.exp(best)))
     return Temperature(
@@ -114,8 +115,8 @@ def fit_temperature(y_true: NDArray[np.int64], y_prob: NDArray[np.floating[Any]]
 def apply_temperature(y_prob: NDArray[np.floating[Any]], t: float) -> Floats:
     """softmax(log p / t): (n, n_classes), rows sum to 1.
 
-    ``y_prob`` (n, n_classes); less than ``TINY`` (2.2e-16) counts as ``TINY``. The order of a
-    photo's classes stays, but where rounding makes equals of two. NaN stays NaN.
+    Values of ``y_prob`` (n, n_classes) below ``TINY`` (2.2e-16) count as ``TINY``. The order of a
+    photo's classes does not change, except for ties by rounding. NaN stays NaN.
 
     Raises ``ValueError`` if ``t`` is not a positive, finite number.
     """
@@ -127,12 +128,12 @@ def apply_temperature(y_prob: NDArray[np.floating[Any]], t: float) -> Floats:
 def reliability(
     y_true: NDArray[np.int64], y_prob: NDArray[np.floating[Any]], bins: int = CALIBRATION_BINS
 ) -> list[ReliabilityBin]:
-    """How sure the model was of its decisions, and how often it was right.
+    """The confidence of the model's decisions, and the share that was correct.
 
-    ``y_true`` (n,) class indices, ``y_prob`` (n, n_classes). The bins are those of
-    ``metrics.calibration_gaps``: the sum of n * |share - confidence| over them, divided by n,
-    is the calibration error. Raises ``DataError`` as ``fit_temperature`` does, but takes
-    photos of one class.
+    ``y_true`` (n,) are class indices, ``y_prob`` (n, n_classes) probabilities. The bins are those
+    of ``metrics.calibration_gaps``: the sum of n * |share - confidence| over them, divided by n, is
+    the calibration error. Raises ``DataError`` as ``fit_temperature`` does, but accepts photos of
+    one class.
     """
     check_predictions(y_true, y_prob, tuple(map(str, range(y_prob.shape[1]))))
     return reliability_of(y_prob.argmax(axis=1) == y_true, y_prob.max(axis=1), bins)
@@ -141,11 +142,11 @@ def reliability(
 def reliability_of(
     positive: NDArray[np.bool_], score: NDArray[np.floating[Any]], bins: int = CALIBRATION_BINS
 ) -> list[ReliabilityBin]:
-    """What became of the photos given each probability, from the lowest bin to the highest.
+    """The observed share of photos at each probability, from the lowest bin to the highest.
 
-    ``positive`` (n,): whether the photo was so, "is defective" for instance; ``score`` (n,):
-    the probability that it is, from 0 to 1. ``bins`` bins of equal width, closed above; those
-    without a photo are left out.
+    ``positive`` (n,) is the truth of an event for each photo, such as "is defective"; ``score``
+    (n,) is its probability, from 0 to 1. ``bins`` bins have equal width and include their upper
+    end. Bins without a photo are omitted.
 
     Raises ``ValueError`` if the lengths differ, a score is not from 0 to 1 or ``bins`` < 1.
     """
@@ -155,7 +156,7 @@ def reliability_of(
             f"got {len(score)} and {bins}"
         )
     scores = np.asarray(score, np.float64)
-    if not ((scores >= 0) & (scores <= 1 + 1e-6)).all():  # 32-bit sums may pass 1
+    if not ((scores >= 0) & (scores <= 1 + 1e-6)).all():  # 32-bit sums can exceed 1
         raise ValueError("Expected scores from 0 to 1")
     edges = np.linspace(0, 1, bins + 1)
     index = np.searchsorted(edges[1:-1], scores, side="left")
@@ -173,13 +174,13 @@ def _bin(low: float, high: float, positive: NDArray[np.bool_], score: Floats) ->
 
 
 def _logits(y_prob: NDArray[np.floating[Any]]) -> Floats:
-    """(n, n_classes), the highest of each photo 0."""
+    """(n, n_classes) logits; the highest of each photo is 0."""
     logs = np.log(np.maximum(np.asarray(y_prob, np.float64), TINY))
     return logs - logs.max(axis=1, keepdims=True)
 
 
 def _log_softmax(logits: Floats, t: float) -> Floats:
-    """Of logits of which each photo's highest is 0: the sum can't overflow, nor be 0."""
+    """For logits with a maximum of 0 per photo, so the sum can neither overflow nor be 0."""
     scaled = logits / t
     return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
 

@@ -1,4 +1,4 @@
-"""What a threshold is to be chosen by."""
+"""The criteria for the choice of a threshold."""
 
 import math
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from fastdefect.evaluation.decisions.operating_point import Costs
 
 @dataclass(frozen=True)
 class Criteria:
-    """What the threshold is to be chosen by; with nothing given, by the highest F1.
+    """The criteria for the choice of a threshold; the default is the highest F1.
 
-    ``cost_escape`` and ``cost_overkill`` in any one currency, with the line's own
-    ``defect_rate``. The limits are shares. ``confidence``, if given, asks that they hold on
-    unseen parts. Both limits together make a band with people in it. ``parts_per_day`` tells
-    what those people get to see, at the ``defect_rate``.
+    ``cost_escape`` and ``cost_overkill`` are in the same currency and go with the line's own
+    ``defect_rate``. The limits are shares. With ``confidence``, they must hold on unseen parts.
+    Both limits together give a review band. ``parts_per_day`` adds the number of parts in the band
+    at the ``defect_rate``.
     """
 
     cost_escape: float | None = None
@@ -28,19 +28,19 @@ class Criteria:
 
     @property
     def limits(self) -> tuple[float, ...]:
-        """The limits that are given."""
+        """The given limits."""
         both = (self.max_escape, self.max_overkill)
         return tuple(limit for limit in both if limit is not None)
 
     @property
     def costs(self) -> Costs | None:
-        """The costs, if they are what it is chosen by; ``check`` knows whether they are whole."""
+        """The costs, if all three values are given; ``check`` refuses incomplete ones."""
         if self.cost_escape is None or self.cost_overkill is None or self.defect_rate is None:
             return None
         return Costs(self.cost_escape, self.cost_overkill, self.defect_rate)
 
     def check(self) -> None:
-        """Raises ``UsageError`` if parts of it contradict one another, or say nothing."""
+        """Raise ``UsageError`` if the criteria are contradictory or incomplete."""
         for name, value in vars(self).items():
             if value is not None and not math.isfinite(value):
                 option = f"--{name.replace('_', '-')}"
@@ -49,13 +49,13 @@ class Criteria:
             self._check_costs()
         elif self.defect_rate is not None and self.parts_per_day is None:
             raise UsageError(
-                "--defect-rate alone chooses nothing.",
-                "It goes with --cost-escape and --cost-overkill, or with --parts-per-day.",
+                "--defect-rate alone is not a criterion for a threshold.",
+                "Use it with --cost-escape and --cost-overkill, or with --parts-per-day.",
             )
         if self.parts_per_day is not None and (len(self.limits) < 2 or self.defect_rate is None):
             raise UsageError(
-                "--parts-per-day tells how many parts people must look at, so it goes with "
-                "--max-escape, --max-overkill and --defect-rate."
+                "--parts-per-day needs --max-escape, --max-overkill and --defect-rate.",
+                "It gives the number of parts that people must review. Add the missing options.",
             )
         if self.confidence is not None:
             self._check_promise(self.confidence)
@@ -64,22 +64,22 @@ class Criteria:
         given = (self.cost_escape, self.cost_overkill)
         if None in (*given, self.defect_rate):
             raise UsageError(
-                "Choosing by cost needs --cost-escape, --cost-overkill and --defect-rate.",
-                "The defect rate is the line's own, such as --defect-rate 0.02: photos are "
-                "mostly collected with far more defects than that.",
+                "The choice by cost needs --cost-escape, --cost-overkill and --defect-rate.",
+                "Give the defect rate of the line, such as --defect-rate 0.02. Collected photos "
+                "usually have far more defects than the line.",
             )
         if not any(given):
-            raise UsageError("Both costs are 0.", "Give at least one of them a cost.")
+            raise UsageError("Both costs are 0.", "Set at least one of them above 0.")
         if self.limits or self.confidence is not None:
             raise UsageError(
                 "Choose by cost or by limits, not by both.",
-                "Leave out the costs, or --max-escape, --max-overkill and --confidence.",
+                "Remove the costs, or --max-escape, --max-overkill and --confidence.",
             )
 
     def _check_promise(self, confidence: float) -> None:
         if not self.limits:
             raise UsageError(
-                "--confidence needs a limit to be confident of.",
+                "--confidence needs a limit to apply to.",
                 "Add --max-escape, --max-overkill, or both.",
             )
         for limit in self.limits:
@@ -87,6 +87,7 @@ class Criteria:
                 check_promise(limit, confidence)
             except ValueError as error:
                 raise UsageError(
-                    f"No number of parts proves a rate of at most {limit:g}, or it needs no proof.",
-                    "With --confidence, give limits above 0 and below 1, such as 0.01.",
+                    f"A limit of {limit:g} at confidence {confidence:g} can't be tested: both must "
+                    "be above 0 and below 1.",
+                    "With --confidence, give limits such as 0.01 and a confidence such as 0.95.",
                 ) from error

@@ -1,4 +1,4 @@
-"""From probabilities to decisions: the run's calibration, and its operating point if it has one."""
+"""From probabilities to decisions: the run's calibration and its operating point, if any."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Decision:
-    """How a photo's probabilities, averaged over ``views``, become a decision.
+    """The rule that turns a photo's probabilities, averaged over ``views``, into a decision.
 
-    They are calibrated with ``temperature`` first. A photo whose score, 1 - P(good), is below
-    ``threshold`` is passed; any other is rejected as its most probable defect. Without a
-    threshold the most probable class decides. Where there is a ``high`` above it, a photo
-    between the two is sent to a person: not passed, but not rejected for good. ``rule`` says
-    in words where this comes from.
+    The probabilities are calibrated with ``temperature`` first. A photo with a score, 1 - P(good),
+    below ``threshold`` is passed; any other is rejected as its most probable defect. Without a
+    threshold the most probable class is the decision. With a ``high`` above the threshold, a photo
+    between the two goes to a person for review: it is not passed, and its rejection is not final.
+    ``rule`` describes the origin of the values.
     """
 
     views: str
@@ -33,7 +33,7 @@ class Decision:
 
     @property
     def has_band(self) -> bool:
-        """Whether some photos are sent to people."""
+        """Whether some photos go to review by a person."""
         return self.high is not None and self.threshold is not None and self.high > self.threshold
 
     def calibrated(self, y_prob: Floats) -> Floats:
@@ -41,7 +41,7 @@ class Decision:
         return calibrated(y_prob, self.temperature)
 
     def decide(self, calibrated: Floats, good: int | None) -> Labels:
-        """(n,) class indices; ``calibrated`` (n, n_classes) comes from ``calibrated``."""
+        """(n,) class indices; ``calibrated`` (n, n_classes) is the result of ``calibrated``."""
         if self.threshold is None or good is None:
             return calibrated.argmax(axis=1)
         defects = calibrated.copy()
@@ -57,9 +57,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Sent:
-    """What a band of thresholds sends to people: shares of the defective and the good photos.
+    """The shares of defective and good photos that a review band sends to people.
 
-    ``escape`` and ``overkill`` are those of the decisions made without a person.
+    ``escape`` and ``overkill`` are the rates of the decisions made without a person.
     """
 
     defective: Rate
@@ -73,9 +73,9 @@ class Sent:
 
 
 def calibrated(y_prob: Floats, temperature: float) -> Floats:
-    """The probabilities (n, n_classes) at ``temperature``; at 1 they stay as they are, bit by bit.
+    """The probabilities (n, n_classes) at ``temperature``; at 1 they are unchanged, bit by bit.
 
-    A threshold must be chosen on the very numbers that it will decide on.
+    A threshold must be chosen on exactly the values that it is applied to later.
     """
     return y_prob if temperature == 1 else apply_temperature(y_prob, temperature)
 
@@ -88,17 +88,17 @@ def defect_score(y_prob: Floats, good: int) -> Floats:
 def sent_to_people(
     decision: Decision, score: Floats, defective: NDArray[np.bool_], parts: Sequence[str]
 ) -> Sent | None:
-    """What the band of ``decision`` does to photos of these scores; None if it has no band.
+    """The effect of the review band of ``decision`` on photos; None without a band.
 
     ``score`` (n,) is ``defect_score``, ``defective`` (n,) the truth, ``parts`` (n,) the parts.
     """
     if decision.threshold is None or decision.high is None or not decision.has_band:
         return None
     passed, rejected = score < decision.threshold, score >= decision.high
-    asked, names = ~passed & ~rejected, np.asarray(parts)
+    reviewed, names = ~passed & ~rejected, np.asarray(parts)
     return Sent(
-        defective=rate_of(asked[defective], names[defective]),
-        good=rate_of(asked[~defective], names[~defective]),
+        defective=rate_of(reviewed[defective], names[defective]),
+        good=rate_of(reviewed[~defective], names[~defective]),
         escape=rate_of(passed[defective], names[defective]),
         overkill=rate_of(rejected[~defective], names[~defective]),
     )

@@ -1,31 +1,31 @@
-"""A threshold that holds its limit on unseen parts, with a stated confidence.
+"""A threshold that keeps its limit on unseen parts, with a stated confidence.
 
 Learn then Test (Angelopoulos, Bates, Candès, Jordan and Lei 2021, arXiv 2110.01052) with
-fixed-sequence testing: from the threshold that can't break the limit onwards, each must reject
-"the true rate is above the limit" at level delta = 1 - confidence; the first that can't ends
-the walk.
+fixed-sequence testing: start at the threshold that cannot exceed the limit and go on in order. Each
+threshold must reject "the true rate is above the limit" at level delta = 1 - confidence. The
+sequence ends at the first threshold that does not.
 
-The units are parts, as photos of one part are no independent evidence. The loss of a part at
-threshold t is the share of its defective photos that escape (of its good ones that are
-rejected), in [0, 1]; the true rate R(t) is its mean over the parts that the line will make. So
-a part counts once, however many photos it has, and the rate that is promised is not the share
-of photos where the parts have unequally many.
+The units are parts, because photos of one part are not independent. The loss of a part at threshold
+t is the share of its defective photos that escape (or of its good photos that are rejected), in [0,
+1]. The true rate R(t) is the mean loss over the parts that the line will produce. So each part
+counts once, whatever its number of photos. If parts have different numbers of photos, the
+guaranteed rate is not the share of photos.
 
-Why it is right although the thresholds come from the same photos. Take escapes. A part's loss
-never falls as t rises, so neither does R, and neither does the p-value p(t), which never falls
-as losses rise; and all three are defined at every real t, photos there or not. Let B be the
-thresholds with R(t) > limit: if t is in B, so is all above it. Suppose that some T in B was
-given p(T) <= delta. Then p(t) <= p(T) <= delta for all t of B below T. Take fixed t_1 > t_2 >
-... in B that close in on its lower end (or that end itself, if it is in B): for T there is one
-at or below it, so p(t_k) <= delta for some and all later k. Each of these events has a
-probability of at most delta, as t_k doesn't depend on the photos and p(t_k) is a valid p-value;
-they only grow with k, and so has their union. So with probability 1 - delta no threshold with
-p <= delta breaks the limit, however it was found among them. (The monotone argument of Bates,
-Angelopoulos, Lei, Malik and Jordan 2021, risk-controlling prediction sets, arXiv 2101.02703.)
-Overkill is the same, seen from above.
+Why it is valid although the thresholds come from the same photos. Take escapes. A part's loss does
+not decrease as t increases, so R does not decrease either, nor does the p-value p(t), which does
+not decrease as losses increase. All three are defined for every real t, with or without photos
+there. Let B be the thresholds with R(t) > limit: if t is in B, so is every larger threshold.
+Suppose that some T in B has p(T) <= delta. Then p(t) <= p(T) <= delta for all t in B below T. Take
+fixed t_1 > t_2 > ... in B that converge to its lower end (or that end itself, if it is in B). One
+of them is at or below T, so p(t_k) <= delta for some k and all later ones. Each of these events has
+a probability of at most delta, because t_k does not depend on the photos and p(t_k) is a valid
+p-value. The events increase with k, so their union has a probability of at most delta as well.
+Therefore, with probability 1 - delta, no threshold with p <= delta exceeds the limit, whatever rule
+selects it. (The monotone argument of Bates, Angelopoulos, Lei, Malik and Jordan 2021,
+risk-controlling prediction sets, arXiv 2101.02703.) Overkill is the same in the other direction.
 
-What it rests on: the parts are drawn and photographed as the line's will be, independently, and
-have not been used to train the model, to pick its best epoch or to calibrate it.
+Assumptions: the parts are drawn and photographed as those of the line will be, independently. They
+were not used to train the model, to select its best epoch or to calibrate it.
 """
 
 import math
@@ -47,21 +47,21 @@ from fastdefect.evaluation.decisions.operating_point import (
 Mistake = Literal["escape", "overkill"]
 Test = Literal["binomial", "hoeffding-bentkus"]
 
-# Sums of shares such as 1/3 + 1/3 + 1/3 land beside the whole number that they are.
+# Sums of shares such as 1/3 + 1/3 + 1/3 differ from the exact integer by rounding.
 _ROUNDING = 1e-9
-# Below it the number of parts that it takes is no number to be exact about.
+# Below this limit the required number of parts cannot be computed exactly.
 _LEAST_LIMIT = 1e-9
 
 
 @dataclass(frozen=True)
 class Guarantee:
-    """Whether some parts support the promise of ``limit``, and at which threshold.
+    """Whether the parts support a guarantee of ``limit``, and at which threshold.
 
-    ``n_parts`` of the parts have defective photos (good ones, where the mistake is overkill).
-    ``parts_needed`` without a single mistake are the fewest that can support it. ``point`` is
-    None where there are fewer; a point that rejects all (or, for overkill, none) says that the
-    scores don't support another. ``mean_loss`` over the parts and ``p_value`` are those at the
-    point.
+    ``n_parts`` of the parts have defective photos (good ones, if the mistake is overkill).
+    ``parts_needed`` is the smallest number that can support the guarantee, without a single
+    mistake. ``point`` is None if there are fewer. A point that rejects everything (or, for
+    overkill, nothing) means that the scores do not support another point. ``mean_loss`` over the
+    parts and ``p_value`` are the values at the point.
     """
 
     mistake: Mistake
@@ -76,21 +76,21 @@ class Guarantee:
 
     @property
     def supported(self) -> bool:
-        """Whether there are parts enough."""
+        """Whether there are enough parts."""
         return self.point is not None
 
     @property
     def parts_more(self) -> int:
-        """How many more parts, none of them with a mistake, it takes at least; 0 if supported."""
+        """The minimum number of additional parts, all without a mistake; 0 if supported."""
         return max(0, self.parts_needed - self.n_parts)
 
     @property
     def tightest_limit(self) -> float:
-        """The lowest limit that so many parts could support, if none had a mistake."""
+        """The lowest limit that this number of parts can support without a mistake."""
         return float(1 - (1 - self.confidence) ** (1 / self.n_parts))
 
     def as_json(self) -> dict[str, Any]:
-        """All of it; ``point`` as ``OperatingPoint.as_json``, or None."""
+        """All values; ``point`` as ``OperatingPoint.as_json``, or None."""
         plain = dict(vars(self))
         for name in ("supported", "parts_more", "tightest_limit"):
             plain[name] = getattr(self, name)
@@ -100,10 +100,10 @@ class Guarantee:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """What each threshold of a sweep costs the parts, and how surely that is below a limit.
+    """The loss of the parts at each threshold of a sweep, and its test against a limit.
 
-    ``mean`` and ``p_value`` (k + 1,) float64 belong to the sweep's thresholds. ``test`` is
-    the exact binomial where each part has one photo, and otherwise Hoeffding-Bentkus.
+    ``mean`` and ``p_value`` (k + 1,) float64 correspond to the sweep's thresholds. ``test`` is the
+    exact binomial test if each part has one photo, otherwise Hoeffding-Bentkus.
     """
 
     n_parts: int
@@ -117,10 +117,10 @@ def guaranteed_max_escape(
 ) -> Guarantee:
     """The least overkill for which the escape rate of unseen parts is at most ``limit``.
 
-    In at least a share ``confidence`` of all sets of parts that could have been photographed,
-    the promise is true. Any threshold with a p-value of at most 1 - confidence will do; of
-    these the one with the least overkill on these photos, then the fewest escapes. Raises
-    ``ValueError`` unless ``limit`` and ``confidence`` are above 0 (the limit by 1e-9) and below 1.
+    The guarantee is true for at least a share ``confidence`` of all possible sets of parts. Any
+    threshold with a p-value of at most 1 - confidence is valid; the result is the one with the
+    least overkill on these photos, then the fewest escapes. Raises ``ValueError`` unless ``limit``
+    and ``confidence`` are above 0 (the limit by 1e-9) and below 1.
     """
     return _guarantee(photos, "escape", limit, confidence)
 
@@ -138,8 +138,8 @@ def guaranteed_max_overkill(
 def losses(photos: ScoredPhotos, mistake: Mistake, limit: float) -> Losses:
     """Mean loss and p-value of "the true rate is above ``limit``" at each threshold.
 
-    Which test it is hangs on the number of photos of the parts, never on their scores: one
-    that was picked by the losses seen would have no level.
+    The numbers of photos per part determine the test, never the scores: a test selected by the
+    observed losses would not keep its level.
     """
     chosen = photos.defective if mistake == "escape" else ~photos.defective
     score, thresholds = photos.score[chosen], photos.sweep.thresholds
@@ -147,7 +147,7 @@ def losses(photos: ScoredPhotos, mistake: Mistake, limit: float) -> Losses:
         np.asarray(photos.parts)[chosen], return_inverse=True, return_counts=True
     )
     share = 1 / sizes[part]
-    order = np.lexsort((share, score))  # the same sums in whatever order the photos come
+    order = np.lexsort((share, score))  # so that the sums do not depend on the photos' order
     at = np.searchsorted(score[order], thresholds)
     if mistake == "escape":
         total = np.concatenate([[0.0], np.cumsum(share[order])])[at]
@@ -160,10 +160,10 @@ def losses(photos: ScoredPhotos, mistake: Mistake, limit: float) -> Losses:
 def p_values(total: Floats, n_parts: int, limit: float, test: Test) -> Floats:
     """P-values of "the mean loss is above ``limit``", given the ``total`` loss of the parts.
 
-    "binomial": P(X <= total) for X ~ Bin(n_parts, limit), exact where losses are 0 or 1.
+    "binomial": P(X <= total) for X ~ Bin(n_parts, limit), exact if losses are 0 or 1.
     "hoeffding-bentkus", for any losses in [0, 1]: the smaller of exp(-n kl(min(mean, limit),
-    limit)) (Hoeffding 1963) and e P(X <= ceil(total)) (Bentkus 2004); Angelopoulos et al.
-    2021, Proposition 1. With no loss at all both tests give (1 - limit)^n.
+    limit)) (Hoeffding 1963) and e P(X <= ceil(total)) (Bentkus 2004); Angelopoulos et al. 2021,
+    Proposition 1. Without any loss both tests give (1 - limit)^n.
     """
     whole = np.ceil(np.asarray(total) - _ROUNDING)
     tail: Floats = binom.cdf(whole, n_parts, limit)
@@ -172,14 +172,14 @@ def p_values(total: Floats, n_parts: int, limit: float, test: Test) -> Floats:
     mean = np.minimum(np.asarray(total) / n_parts, limit)
     divergence = rel_entr(mean, limit) + rel_entr(1 - mean, 1 - limit)
     smaller = np.minimum(np.exp(-n_parts * divergence), math.e * tail)
-    # The same number, but to the last bit: ``parts_needed`` counts on it.
+    # Mathematically equal, but ``parts_needed`` depends on the exact bits.
     return np.where(whole == 0, tail, smaller)
 
 
 def certified(p_value: Floats, mistake: Mistake, confidence: float) -> Mask:
-    """The thresholds that fixed-sequence testing reaches: for each the promise holds.
+    """The thresholds that fixed-sequence testing reaches: the guarantee holds for each of them.
 
-    The walk begins where the mistake is impossible: at the first threshold for escapes, at the
+    The sequence starts where the mistake is impossible: at the first threshold for escapes, at the
     last for overkill. It ends before the first p-value above 1 - confidence.
     """
     passed = p_value <= 1 - confidence
@@ -189,10 +189,10 @@ def certified(p_value: Floats, mistake: Mistake, confidence: float) -> Mask:
 
 
 def parts_needed(limit: float, confidence: float = 0.95) -> int:
-    """The fewest parts that, all without a mistake, support "at most ``limit``".
+    """The smallest number of parts, all without a mistake, that supports "at most ``limit``".
 
-    The least n with (1 - limit)^n <= 1 - confidence, as in ``p_values`` for no loss; of
-    ceil(log(1 - confidence) / log(1 - limit)) the logarithms can miss it by one.
+    It is the least n with (1 - limit)^n <= 1 - confidence, as in ``p_values`` without a loss.
+    Rounding of the logarithms in ceil(log(1 - confidence) / log(1 - limit)) can be wrong by one.
     """
     check_promise(limit, confidence)
     n = max(1, math.floor(math.log1p(-confidence) / math.log1p(-limit)))
@@ -221,7 +221,7 @@ def _guarantee(
 
 
 def check_promise(limit: float, confidence: float) -> None:
-    """Raises ``ValueError`` unless a test of ``limit`` at ``confidence`` has a meaning."""
+    """Raise ``ValueError`` unless ``limit`` and ``confidence`` are valid for a test."""
     if not _LEAST_LIMIT <= limit < 1:
         raise ValueError(f"Expected limit from {_LEAST_LIMIT} to below 1, got {limit}")
     if not 0 < confidence < 1:

@@ -1,9 +1,9 @@
-"""Where to put the threshold, judged by the photos at hand.
+"""The choice of a threshold on the given photos.
 
 A photo is rejected if and only if its score, the probability of a defect, is at or above the
-threshold. What is chosen here is the best on the photos it is chosen on, and so flatters itself
-on others: a limit that just holds here is broken on about half of all new sets of parts. For a
-limit that holds on unseen parts see ``guarantees``.
+threshold. The chosen threshold is the best on these photos, so its results are too optimistic for
+others: a limit that just holds here is exceeded on about half of all new sets of parts. For a limit
+that holds on unseen parts see ``guarantees``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,14 @@ Rule = Literal["f1", "cost", "max-escape", "max-overkill"]
 
 ALL_REJECTED = 0.0
 NONE_REJECTED = float(np.nextafter(1.0, 2.0))
-_TIE = 1e-12  # of a cost, relative: sums of the same figures in another order
+_TIE = 1e-12  # relative tolerance for equal costs
 
 
 @dataclass(frozen=True)
 class Tally:
-    """The wrong decisions on some photos, at least one of them defective and one good.
+    """The wrong decisions on some photos; at least one photo is defective and one is good.
 
-    ``escapes`` of the ``n_defective`` photos were passed, ``overkills`` of the ``n_good``
+    ``escapes`` of the ``n_defective`` photos are passed, ``overkills`` of the ``n_good`` photos are
     rejected.
     """
 
@@ -41,17 +41,17 @@ class Tally:
 
     @property
     def escape_rate(self) -> float:
-        """Share of the defective photos that were passed."""
+        """The share of the defective photos that are passed."""
         return self.escapes / self.n_defective
 
     @property
     def overkill_rate(self) -> float:
-        """Share of the good photos that were rejected."""
+        """The share of the good photos that are rejected."""
         return self.overkills / self.n_good
 
     @property
     def f1(self) -> float:
-        """F1 of "is it defective?"; 0 where no defect is rejected."""
+        """The F1 of the defective class; 0 if no defect is rejected."""
         found = self.n_defective - self.escapes
         return 2 * found / (found + self.n_defective + self.overkills)
 
@@ -63,13 +63,13 @@ class Tally:
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """Every way in which a threshold can divide some photos, from all rejected to none.
+    """All ways in which a threshold can divide the photos, from all rejected to none.
 
     ``thresholds`` (k + 1,) for k distinct scores, ascending: ``ALL_REJECTED``, the midpoints
-    between neighbouring scores, ``NONE_REJECTED``. None lies on a score (unless two scores are
-    neighbouring numbers), so that rounding flips no decision. The thresholds between
-    ``edges[j]`` and ``edges[j + 1]`` decide as ``thresholds[j]`` does. ``escapes`` never fall
-    and ``overkills`` never rise from one threshold to the next.
+    between neighbouring scores, ``NONE_REJECTED``. None of them equals a score (unless two scores
+    are neighbouring numbers), so rounding does not change a decision. The thresholds between
+    ``edges[j]`` and ``edges[j + 1]`` decide as ``thresholds[j]`` does. From one threshold to the
+    next, ``escapes`` never decrease and ``overkills`` never increase.
     """
 
     thresholds: Floats
@@ -90,19 +90,20 @@ class Sweep:
         return self.overkills / self.n_good
 
     def least_overkill(self, allowed: Mask) -> int:
-        """Of the ``allowed`` thresholds, at least one: least overkill, then fewest escapes."""
+        """The ``allowed`` threshold with the least overkill, then the fewest escapes: its index."""
         least = self.overkills[allowed].min()
         return int(np.flatnonzero(allowed & (self.overkills == least))[0])
 
     def fewest_escapes(self, allowed: Mask) -> int:
-        """Of the ``allowed`` thresholds, at least one: fewest escapes, then least overkill."""
+        """The ``allowed`` threshold with the fewest escapes, then the least overkill: its index."""
         least = self.escapes[allowed].min()
         return int(np.flatnonzero(allowed & (self.escapes == least))[-1])
 
     def middle_of_widest(self, best: Mask) -> int:
-        """Of the ``best`` thresholds, that in the middle of the widest unbroken stretch.
+        """The threshold in the middle of the widest continuous range of ``best`` thresholds.
 
-        There a small drift of the scores costs least. The first of stretches as wide.
+        There a small drift of the scores has the least effect. Of equally wide ranges the first is
+        used.
         """
         steps = np.diff(best.astype(np.int8), prepend=0, append=0)
         starts, stops = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
@@ -114,11 +115,11 @@ class Sweep:
 
 @dataclass(frozen=True, eq=False)
 class ScoredPhotos:
-    """Photos whose truth is known, with what the model says of them.
+    """Photos with their truth and the scores of a model.
 
-    ``defective`` (n,) bool; ``score`` (n,) float64 in [0, 1], 1 - P(good); ``parts`` (n,), the
-    part that each photo shows. Raises ``ValueError`` for other shapes, types or ranges, and
-    ``DataError`` where no photo is defective or none is good.
+    ``defective`` (n,) bool; ``score`` (n,) float64 in [0, 1], 1 - P(good); ``parts`` (n,), the part
+    in each photo. Raises ``ValueError`` for other shapes, types or ranges, and ``DataError`` if no
+    photo is defective or none is good.
     """
 
     defective: Mask
@@ -136,22 +137,22 @@ class ScoredPhotos:
                 f"Expected a score and a part for each of {len(defective)} photos, "
                 f"got scores of shape {score.shape} and {len(self.parts)} parts"
             )
-        if not ((score >= 0) & (score <= 1)).all():  # NaN is neither
+        if not ((score >= 0) & (score <= 1)).all():  # refuses NaN as well
             raise ValueError("Expected scores in [0, 1], got others or NaN")
         for kind, count in (("defective", defective.sum()), ("good", (~defective).sum())):
             if not count:
                 raise DataError(
-                    f"A threshold needs defective and good photos, but none of these "
+                    f"A threshold needs defective and good photos, but none of the "
                     f"{len(defective)} photos is {kind}.",
-                    f"Choose it on a split that holds {kind} parts too.",
+                    f"Choose it on a split that also has {kind} parts.",
                 )
 
     @cached_property
     def sweep(self) -> Sweep:
-        """All that a threshold can do to these photos."""
+        """The effects of all possible thresholds on these photos."""
         scores = np.unique(self.score)
         between = scores[:-1] + np.diff(scores) / 2
-        # Halfway between neighbouring numbers rounds to either; the upper divides them.
+        # The midpoint of neighbouring numbers rounds to one of them; only the upper divides them.
         between = np.where(between > scores[:-1], between, scores[1:])
         thresholds = np.concatenate([[ALL_REJECTED], between, [NONE_REJECTED]])
         of_defective = np.sort(self.score[self.defective])
@@ -166,7 +167,7 @@ class ScoredPhotos:
         )
 
     def tally(self, threshold: float) -> Tally:
-        """What ``threshold`` does to these photos, whatever it was chosen on."""
+        """The effect of any ``threshold`` on these photos."""
         rejected = self.score >= threshold
         n_defective = int(self.defective.sum())
         return Tally(
@@ -179,11 +180,11 @@ class ScoredPhotos:
 
 @dataclass(frozen=True)
 class Costs:
-    """What a wrong decision costs, in any currency, and how rare defects are on the line.
+    """The costs of wrong decisions, in any currency, and the share of defective parts on the line.
 
-    ``defect_rate`` is the share of defective parts on the line itself: photos are mostly
-    collected with far more defects than that. Raises ``ValueError`` unless the costs are
-    finite, not negative and not both 0, and the rate is in [0, 1].
+    ``defect_rate`` is that of the line itself, because collected photos usually have far more
+    defects. Raises ``ValueError`` unless the costs are finite, not negative and not both 0, and the
+    rate is in [0, 1].
     """
 
     escape: float
@@ -197,17 +198,17 @@ class Costs:
         check_share("defect_rate", self.defect_rate)
 
     def per_part(self, escape_rate: Floats, overkill_rate: Floats) -> Floats:
-        """Expected cost of wrong decisions per inspected part, in the shape of the rates."""
+        """The expected cost of wrong decisions per inspected part, in the shape of the rates."""
         missed = self.defect_rate * self.escape * escape_rate
         return missed + (1 - self.defect_rate) * self.overkill * overkill_rate
 
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold, the rule and settings that chose it, and what it does to those photos.
+    """A threshold, the rule and settings that chose it, and its effect on those photos.
 
-    ``settings`` holds the rule's own figures: the costs, or ``limit``, and ``confidence``
-    where the limit was guaranteed.
+    ``settings`` holds the values of the rule: the costs, or ``limit``, and ``confidence`` for a
+    guaranteed limit.
     """
 
     threshold: float
@@ -216,7 +217,7 @@ class OperatingPoint:
     settings: Mapping[str, float] = field(default_factory=dict)
 
     def rejects(self, score: Floats) -> Mask:
-        """Which photos of these scores are rejected."""
+        """Which photos with these scores are rejected."""
         return score >= self.threshold
 
     def as_json(self) -> dict[str, Any]:
@@ -247,9 +248,10 @@ class CostCurve:
 
 
 def choose_by_f1(photos: ScoredPhotos) -> OperatingPoint:
-    """The highest F1 of the defect; the widest stretch of thresholds where several have it.
+    """The highest F1 of the defect; of equal ones the widest range of thresholds.
 
-    F1 hangs on the share of defects among the photos, which is seldom the line's.
+    F1 depends on the share of defects among the photos, which usually differs from that of the
+    line.
     """
     sweep = photos.sweep
     found = sweep.n_defective - sweep.escapes
@@ -260,7 +262,7 @@ def choose_by_f1(photos: ScoredPhotos) -> OperatingPoint:
 def choose_by_cost(photos: ScoredPhotos, costs: Costs) -> OperatingPoint:
     """The least expected cost per inspected part at the line's own defect rate.
 
-    Where several thresholds cost the same, the middle of the widest stretch of them.
+    If several thresholds have the same cost, the middle of their widest range is used.
     """
     cost = cost_curve(photos, costs).cost
     best = cost <= cost.min() * (1 + _TIE)
@@ -270,8 +272,9 @@ def choose_by_cost(photos: ScoredPhotos, costs: Costs) -> OperatingPoint:
 def choose_by_max_escape(photos: ScoredPhotos, limit: float) -> OperatingPoint:
     """The least overkill with an escape rate of at most ``limit`` on these photos.
 
-    Of thresholds that reject the same good photos, that with the fewest escapes. There always
-    is one, if only ``ALL_REJECTED``. Raises ``ValueError`` unless 0 <= ``limit`` <= 1.
+    Of thresholds that reject the same good photos, the one with the fewest escapes is used. A
+    solution always exists, if only ``ALL_REJECTED``. Raises ``ValueError`` unless 0 <= ``limit`` <=
+    1.
     """
     check_share("limit", limit)
     index = photos.sweep.least_overkill(photos.sweep.escape_rate <= limit)
@@ -281,8 +284,8 @@ def choose_by_max_escape(photos: ScoredPhotos, limit: float) -> OperatingPoint:
 def choose_by_max_overkill(photos: ScoredPhotos, limit: float) -> OperatingPoint:
     """The fewest escapes with an overkill rate of at most ``limit`` on these photos.
 
-    Of thresholds that pass the same defects, that with the least overkill. There always is
-    one, if only ``NONE_REJECTED``. Raises ``ValueError`` unless 0 <= ``limit`` <= 1.
+    Of thresholds that pass the same defects, the one with the least overkill is used. A solution
+    always exists, if only ``NONE_REJECTED``. Raises ``ValueError`` unless 0 <= ``limit`` <= 1.
     """
     check_share("limit", limit)
     index = photos.sweep.fewest_escapes(photos.sweep.overkill_rate <= limit)
@@ -290,7 +293,7 @@ def choose_by_max_overkill(photos: ScoredPhotos, limit: float) -> OperatingPoint
 
 
 def cost_curve(photos: ScoredPhotos, costs: Costs) -> CostCurve:
-    """The cost at every threshold that divides the photos otherwise, for a plot."""
+    """The cost at every threshold of the sweep, for a plot."""
     sweep = photos.sweep
     escape, overkill = sweep.escape_rate, sweep.overkill_rate
     return CostCurve(sweep.thresholds, escape, overkill, costs.per_part(escape, overkill))
@@ -305,6 +308,6 @@ def point_at(
 
 
 def check_share(name: str, value: float) -> None:
-    """Raises ``ValueError`` unless 0 <= ``value`` <= 1."""
+    """Raise ``ValueError`` unless 0 <= ``value`` <= 1."""
     if not 0 <= value <= 1:
         raise ValueError(f"Expected {name} in [0, 1], got {value}")

@@ -1,8 +1,8 @@
-"""OK, look at it, reject: two thresholds, with people between them.
+"""The review band: two thresholds for OK, review and reject.
 
-A photo that scores below ``low`` is passed, one at or above ``high`` rejected, any other sent
-to a person. The limits are on what is decided without one: the share of defective photos that
-is passed, and the share of good ones that is rejected. What people get wrong is not in them.
+A photo with a score below ``low`` is passed, one at or above ``high`` is rejected, and any other
+goes to a person. The limits apply to the automatic decisions: the share of defective photos that
+are passed, and the share of good photos that are rejected. Errors of people are not included.
 """
 
 from dataclasses import asdict, dataclass
@@ -34,10 +34,10 @@ OK, LOOK, REJECT = "ok", "look", "reject"
 
 @dataclass(frozen=True)
 class BandTally:
-    """What a band does to some photos.
+    """The effect of a band on some photos.
 
-    ``wrong`` are the decisions made without a person; ``defective_in_band`` and
-    ``good_in_band`` of the photos are sent to one.
+    ``wrong`` counts the wrong automatic decisions. ``defective_in_band`` and ``good_in_band`` count
+    the photos that go to a person.
     """
 
     wrong: Tally
@@ -46,12 +46,12 @@ class BandTally:
 
     @property
     def defective_share(self) -> float:
-        """Share of the defective photos that people see."""
+        """The share of the defective photos that go to a person."""
         return self.defective_in_band / self.wrong.n_defective
 
     @property
     def good_share(self) -> float:
-        """Share of the good photos that people see."""
+        """The share of the good photos that go to a person."""
         return self.good_in_band / self.wrong.n_good
 
     def as_json(self) -> dict[str, Any]:
@@ -67,13 +67,13 @@ class BandTally:
 
 @dataclass(frozen=True)
 class Band:
-    """``low`` <= ``high``; equal where one threshold holds both limits and nobody need look.
+    """``low`` <= ``high``; equal if one threshold keeps both limits and no review is necessary.
 
-    ``tally`` is over the photos it was chosen on. ``confidence`` that both limits hold on
-    unseen parts, or None where they hold on these photos only; then ``escape`` and
-    ``overkill``, the promises at their own confidences, are None too. The thresholds of these
-    are not always ``low`` and ``high``, but promise the same. Where one has too few parts
-    (``supported`` is false), nothing is passed (or rejected) without a person.
+    ``tally`` is over the photos it was chosen on. ``confidence`` applies to both limits on unseen
+    parts. It is None if they hold on these photos only; then ``escape`` and ``overkill``, the two
+    guarantees at their own confidences, are None too. Their thresholds can differ from ``low`` and
+    ``high``, but guarantee the same. If one has too few parts (``supported`` is false), nothing is
+    passed (or rejected) without a person.
     """
 
     low: float
@@ -90,11 +90,11 @@ class Band:
         return np.where(score < self.low, OK, np.where(score < self.high, LOOK, REJECT))
 
     def tally_of(self, photos: ScoredPhotos) -> BandTally:
-        """What this band does to ``photos``, whatever it was chosen on."""
+        """The effect of this band on any ``photos``."""
         return _tally(photos, self.low, self.high)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """All values."""
         return {
             **vars(self),
             "tally": self.tally.as_json(),
@@ -105,11 +105,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Load:
-    """What people get to see of ``parts_per_day`` parts, ``defect_rate`` of them defective.
+    """The number of parts to review of ``parts_per_day`` parts, with ``defect_rate`` defective.
 
-    ``share`` of the parts and ``expected`` of them a day; in 95 % of all days ``low`` to
-    ``high`` (central binomial). That is the luck of the day, with ``share`` taken as known:
-    it does not tell how well few photos know it.
+    ``share`` is the share of parts to review and ``expected`` their number per day; on 95 % of days
+    it is from ``low`` to ``high`` (central binomial interval). This is the variation between days
+    at a known ``share``; it does not include the uncertainty of the share itself.
     """
 
     defect_rate: float
@@ -120,7 +120,7 @@ class Load:
     high: int
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """All values."""
         return asdict(self)
 
 
@@ -130,22 +130,22 @@ def choose_band(
     max_overkill: float,
     confidence: float | None = None,
 ) -> Band:
-    """The band that decides as much as the limits let it.
+    """The band with the most automatic decisions that the limits allow.
 
-    ``low`` passes as many good photos as ``max_escape`` allows, ``high`` rejects as many
-    defective ones as ``max_overkill`` allows; of thresholds that do, each is the one with the
-    fewest mistakes, as a photo is better looked at than wrongly decided for nothing. Where one
-    threshold holds both limits, the band is that one: the least sum of escape and overkill rate
-    of those that do, and of equals the middle of the widest stretch. No cost is in that; where
-    costs are known, ``choose_by_cost`` knows more.
+    ``low`` passes as many good photos as ``max_escape`` allows, and ``high`` rejects as many
+    defective ones as ``max_overkill`` allows. Of equivalent thresholds the one with the fewest
+    mistakes is used, because a review is better than an unnecessary wrong decision. If one
+    threshold keeps both limits, the band is this threshold: the least sum of escape and overkill
+    rate, and of equal ones the middle of the widest range. Costs are not considered; with known
+    costs, use ``choose_by_cost``.
 
-    With a ``confidence``, both limits hold on unseen parts together: half of 1 - confidence is
-    spent on each (Bonferroni), by the test of ``guarantees``, whose promise is for any of the
-    thresholds that pass it and so for that pick too. Where parts are too few, ``low`` is 0 or
-    ``high`` above 1: a limit on decisions that are never made is kept for certain.
+    With a ``confidence``, both limits hold on unseen parts together: each uses half of 1 -
+    confidence (Bonferroni), by the test of ``guarantees``. Its guarantee holds for every threshold
+    that passes the test, and so for the chosen one. With too few parts, ``low`` is 0 or ``high`` is
+    above 1: a limit on decisions that are never made cannot be exceeded.
 
-    Raises ``ValueError`` unless the limits are in [0, 1]; with a confidence, they and it must
-    be such as ``guaranteed_max_escape`` takes.
+    Raises ``ValueError`` unless the limits are in [0, 1]; with a confidence, the values must be
+    valid for ``guaranteed_max_escape``.
     """
     check_share("max_escape", max_escape)
     check_share("max_overkill", max_overkill)
@@ -162,18 +162,18 @@ def choose_band(
         )
         passable = certified(losses(photos, "escape", max_escape).p_value, "escape", each)
         rejectable = certified(losses(photos, "overkill", max_overkill).p_value, "overkill", each)
-        passable[0] = rejectable[-1] = True  # decides nothing, so holds whatever the parts
+        passable[0] = rejectable[-1] = True  # no automatic decisions, so the limit always holds
     low, high = _thresholds(sweep, passable, rejectable)
     tally = _tally(photos, low, high)
     return Band(low, high, max_escape, max_overkill, confidence, tally, *promises)
 
 
 def load(band: Band, defect_rate: float, parts_per_day: int) -> Load:
-    """How many parts a day the band sends to people, if one photo decides on each.
+    """The number of parts per day in the band, if one photo decides on each part.
 
-    ``defect_rate`` is the line's own. The shares of good and of defective photos in the band
-    are those of the photos it was chosen on. Raises ``ValueError`` unless ``defect_rate`` is
-    in [0, 1] and ``parts_per_day`` at least 1.
+    ``defect_rate`` is the line's own. The shares of good and of defective photos in the band are
+    those of the photos it was chosen on. Raises ``ValueError`` unless ``defect_rate`` is in [0, 1]
+    and ``parts_per_day`` at least 1.
     """
     check_share("defect_rate", defect_rate)
     if parts_per_day < 1:
@@ -188,7 +188,7 @@ def _thresholds(sweep: Sweep, passable: Mask, rejectable: Mask) -> tuple[float, 
     both = passable & rejectable
     if both.any():
         total = np.where(both, sweep.escape_rate + sweep.overkill_rate, np.inf)
-        # Rates of the same counts are the same numbers; their sums may differ in the last bit.
+        # Equal counts give equal rates, but their sums can differ in the last bit.
         only = sweep.middle_of_widest(total <= total.min() + 1e-12)
         return float(sweep.thresholds[only]), float(sweep.thresholds[only])
     low, high = sweep.least_overkill(passable), sweep.fewest_escapes(rejectable)

@@ -1,1 +1,1 @@
-"""Which decisions change when photos are disturbed."""
+"""The effect of disturbed photos and swapped backgrounds on decisions."""

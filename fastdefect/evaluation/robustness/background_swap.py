@@ -1,7 +1,8 @@
-"""The background swap: how many decisions change when a photo gets another class's border light.
+"""The background swap: decisions that change with the border light of another class.
 
-The part stays, the border light becomes that of a photo of another class. A model that looks at
-the part decides as before; one that has learned the bench changes its mind.
+The part in the photo does not change; the light of its border becomes that of a photo of another
+class. A model that uses the part makes the same decision; a model that uses the background changes
+it.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from scipy.stats import binomtest
 
 from fastdefect.aliases import Floats, Interval
 from fastdefect.data.augment.background import measure_border, relight
+from fastdefect.data.reading.images import Pixels
 from fastdefect.data.store import PhotoStore
 
 Predict = Callable[[NDArray[np.uint8], Sequence[int]], Floats]
@@ -25,7 +27,7 @@ _BATCH = 64  # photos
 class Flips:
     """``flips`` of ``n`` decisions changed. ``interval`` is 95 %, after Wilson (1927).
 
-    It counts each photo as one trial. None, and a share of NaN, where there is no photo.
+    Each photo counts as one trial. Without photos the interval is None and the share is NaN.
     """
 
     n: int
@@ -38,7 +40,7 @@ class Flips:
 
     @property
     def interval(self) -> Interval | None:
-        """Where the share of many more such photos would lie."""
+        """The 95 % interval of the share of changed decisions."""
         if not self.n:
             return None
         found = binomtest(self.flips, self.n).proportion_ci(0.95, method="wilson")
@@ -51,11 +53,12 @@ class Flips:
 
 @dataclass(frozen=True)
 class BackgroundSwap:
-    """Decisions (most probable classes) that the swap changed.
+    """The decisions (most probable classes) that the swap changed.
 
-    ``good`` and ``defective`` split ``all`` by the truth; None where no class is good.
-    ``to_escape``: defective photos that were called defective before and good after;
-    ``to_overkill``: good ones that were called good before and defective after.
+    ``good`` and ``defective`` divide ``all`` by the truth; both are None without a good class.
+    ``to_escape`` counts defective photos that were classified as defective before and as good
+    after. ``to_overkill`` counts good photos that were classified as good before and as defective
+    after.
     """
 
     all: Flips
@@ -65,7 +68,7 @@ class BackgroundSwap:
     to_overkill: int
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it: of all photos, then of the good and of the defective."""
+        """The form in the run's files: all photos, then the good and the defective ones."""
         return {
             **self.all.as_json(),
             "good": self.good.as_json() if self.good else None,
@@ -75,53 +78,69 @@ class BackgroundSwap:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class LabelledPhotos:
+    """Photos of a store, with their true classes.
+
+    Photo i of the n is in row ``rows[i]`` of ``store``. ``y_true`` (n,) are class indices, and
+    ``good`` is the index of the good class, if any.
+    """
+
+    store: PhotoStore | NDArray[np.uint8]
+    rows: Sequence[int]
+    y_true: NDArray[np.int64]
+    good: int | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> Pixels:
+        return self.store[self.rows[position]]
+
+
 def swap_background(
     predict: Predict,
-    photos: PhotoStore | NDArray[np.uint8],
-    rows: Sequence[int],
-    y_true: NDArray[np.int64],
+    photos: LabelledPhotos,
     y_prob: Floats,
     *,
-    good: int | None,
     seed: int,
     on_batch: Callable[[int], None] | None = None,
 ) -> BackgroundSwap | None:
-    """Swap the border light of the photos in ``rows`` of ``photos`` and predict again.
+    """Replace the border light of each photo by that of another class, and predict again.
 
-    ``predict`` maps photos (n, size, size, 3) uint8, and where in ``rows`` they stand, to
-    probabilities (n, n_classes).
-    ``y_true`` (n,) holds the class indices and ``y_prob`` (n, n_classes) what ``predict`` gives
-    for the photos as they are. ``good`` is the index of the good class, if any. Which photo
-    lends its light follows from ``seed``. ``on_batch`` is told the number of photos done.
+    ``predict`` maps photos (n, size, size, 3) uint8 and their positions in ``photos`` to
+    probabilities (n, n_classes). ``y_prob`` (n, n_classes) are its probabilities for the
+    unchanged photos. ``seed`` determines the donor of each photo. ``on_batch`` receives the
+    number of photos that are done.
 
-    None where all photos are of one class: there is no other bench among them to lend.
+    None if all photos are of one class, because there is no other background to use.
     """
-    if len(np.unique(y_true)) < 2:
+    if len(np.unique(photos.y_true)) < 2:
         return None
-    donors = choose_donors(y_true, seed)
-    lights = [measure_border(photos[row]) for row in rows]
-    after = np.empty(len(rows), np.int64)
-    for start in range(0, len(rows), _BATCH):
-        batch = range(start, min(start + _BATCH, len(rows)))
-        swapped = np.stack([relight(photos[rows[i]], lights[i], lights[donors[i]]) for i in batch])
+    donors = choose_donors(photos.y_true, seed)
+    lights = [measure_border(photos[i]) for i in range(len(photos))]
+    after = np.empty(len(photos), np.int64)
+    for start in range(0, len(photos), _BATCH):
+        batch = range(start, min(start + _BATCH, len(photos)))
+        swapped = np.stack([relight(photos[i], lights[i], lights[donors[i]]) for i in batch])
         after[batch.start : batch.stop] = predict(swapped, batch).argmax(axis=1)
         if on_batch:
             on_batch(batch.stop)
-    return compare(y_true, y_prob.argmax(axis=1), after, good)
+    return compare(photos.y_true, y_prob.argmax(axis=1), after, photos.good)
 
 
 def choose_donors(y_true: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """For each photo one of another class that lends it its light: (n,) positions.
+    """For each photo, the position of a photo of another class that donates its light: (n,).
 
-    Each photo's turn goes round the other classes, and of a class round its photos in an order
-    drawn with ``seed``, so that all other classes lend alike often, and within a class all
-    photos. Needs two classes at least.
+    Each photo takes the other classes in turn, and each class takes its photos in turn, in an order
+    drawn with ``seed``. So all other classes, and all photos of a class, are used equally often.
+    Needs at least two classes.
     """
     rng = np.random.default_rng(seed)
     present = [int(index) for index in np.unique(y_true)]
-    lenders = {c: cycle(rng.permutation(np.flatnonzero(y_true == c)).tolist()) for c in present}
+    donors = {c: cycle(rng.permutation(np.flatnonzero(y_true == c)).tolist()) for c in present}
     others = {c: cycle([other for other in present if other != c]) for c in present}
-    return np.array([next(lenders[next(others[int(c)])]) for c in y_true], np.int64)
+    return np.array([next(donors[next(others[int(c)])]) for c in y_true], np.int64)
 
 
 def compare(
@@ -130,7 +149,7 @@ def compare(
     after: NDArray[np.int64],
     good: int | None,
 ) -> BackgroundSwap:
-    """Count what changed between two decisions on the same photos, all (n,) class indices."""
+    """Count the changes between two sets of decisions on the same photos, (n,) class indices."""
     flipped = before != after
     every = Flips(len(y_true), int(flipped.sum()))
     if good is None:

@@ -1,16 +1,18 @@
-"""What goes wrong with photos on a line, one thing at a time, in graded strengths.
+"""Disturbances that occur to photos on a production line, in graded strengths.
 
-Each disturbance is a pure function of a photo, a strength and a generator, so that the same
-three give the same pixels; with the same draws a stronger one does the same thing more. Lengths
-in pixels are for a photo whose shorter side is 224 and scale with that side. What comes in from
-outside the photo is the mirror image of its edge: a black border would be a mark of its own.
+Each disturbance is a pure function of a photo, a strength and a generator: the same three give the
+same pixels. With the same random draws, a higher strength has the same effect, only stronger.
+Lengths in pixels are for a photo with a shorter side of 224 and scale with that side. Pixels from
+outside the photo are the mirror image of its edge, because a black border would be a feature of its
+own.
 
-A photo with equal channels, such as a monochrome camera's, stays one: its noise is the same in
-all channels, and the colour of the light does nothing to it.
+A photo with equal channels, such as that of a monochrome camera, keeps them: its noise is the same
+in all channels, and the colour of the light does not change it.
 
-What a camera does at its full resolution is done here to the photo that the model sees, which
-is smaller: noise of 15 levels is more than noise of 15 levels that was averaged as the photo
-shrank, and so with JPEG. The bars that ``pad`` puts around a photo are disturbed with it.
+The effects of a camera at full resolution are applied here to the photo that the model receives,
+which is smaller. Noise of 15 levels is then stronger than noise of 15 levels that is averaged when
+the photo is reduced; the same applies to JPEG. The bars that ``pad`` adds around a photo are
+disturbed as well.
 """
 
 from collections.abc import Callable
@@ -28,7 +30,7 @@ from fastdefect.data.augment import camera_effects as camera
 from fastdefect.data.reading.images import Pixels
 
 _REFERENCE_SIDE = 224  # pixels
-_FINE = 4  # bits behind the point in which OpenCV is told where to draw
+_FINE = 4  # fractional bits of the coordinates for OpenCV's drawing functions
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 _Change = Callable[[Pixels, float, Generator], Pixels]
@@ -36,12 +38,12 @@ _Change = Callable[[Pixels, float, Generator], Pixels]
 
 @dataclass(frozen=True)
 class Disturbance:
-    """One thing that goes wrong, in ``strengths`` that lead away from ``identity``.
+    """One kind of disturbance, in ``strengths`` that lead away from ``identity``.
 
-    The identity changes nothing (JPEG: hardly anything) and is none of them. They go from weak
-    to strong: all those below the identity, then all those above. ``wording`` is the format of
-    a strength in a sentence, ``unit`` what stands at an axis. ``change`` gets the photo, the
-    strength and the generator.
+    The identity has no effect (JPEG: almost none) and is not in the list. The strengths go from
+    weak to strong, first those below the identity, then those above. ``wording`` is the format of a
+    strength in text, ``unit`` the label of a plot's axis. ``change`` takes the photo, the strength
+    and the generator.
     """
 
     name: str
@@ -53,17 +55,17 @@ class Disturbance:
 
     @property
     def directions(self) -> tuple[tuple[float, ...], ...]:
-        """The strengths below the identity and those above, where there are any."""
+        """The strengths below the identity and those above, without an empty side."""
         below = tuple(strength for strength in self.strengths if strength < self.identity)
         above = tuple(strength for strength in self.strengths if strength > self.identity)
         return tuple(side for side in (below, above) if side)
 
-    def said(self, strength: float) -> str:
-        """A strength for people: ``x0.7``, ``quality 20``, ``5 % of the area``."""
+    def strength_text(self, strength: float) -> str:
+        """A strength as text: ``x0.7``, ``quality 20``, ``5 % of the area``."""
         return self.wording.format(strength)
 
     def apply(self, image: Pixels, strength: float, rng: Generator) -> Pixels:
-        """``image``, (height, width, 3) uint8 RGB, disturbed: a new array of that shape.
+        """The disturbed ``image``, (height, width, 3) uint8 RGB, as a new array of this shape.
 
         Raises ValueError for any other array.
         """
@@ -75,9 +77,9 @@ class Disturbance:
 
 
 def generator(seed: int, name: str, strength_index: int, position: int) -> Generator:
-    """The draws of one disturbed photo; they depend on nothing that was drawn before.
+    """The random generator for one disturbed photo; it does not depend on earlier draws.
 
-    ``strength_index`` is the place in ``Disturbance.strengths``, ``position`` the photo's.
+    ``strength_index`` is the index in ``Disturbance.strengths``, ``position`` that of the photo.
     """
     return np.random.default_rng((seed, crc32(name.encode()), strength_index, position))
 
@@ -86,7 +88,7 @@ def generator(seed: int, name: str, strength_index: int, position: int) -> Gener
 
 
 def _looked_up(image: Pixels, values: Floats) -> Pixels:
-    """``values`` (256,) are what the levels 0 to 255 become, before rounding and clipping."""
+    """Apply ``values`` (256,), the new values of the levels 0 to 255, then round and clip."""
     return np.asarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)[image])
 
 
@@ -98,16 +100,17 @@ def _brightness(image: Pixels, factor: float, rng: Generator) -> Pixels:
 
 
 def _contrast(image: Pixels, factor: float, rng: Generator) -> Pixels:
-    # About the photo's own mean: about 128 a dark photo would get brighter as it got flatter.
+    # Around the photo's own mean; around 128, lower contrast would make a dark photo brighter.
     mean = float(image.reshape(-1, 3).mean(axis=0) @ _LUMA)
     return _looked_up(image, mean + factor * (_LEVELS - mean))
 
 
 def _colour_temperature(image: Pixels, kelvin: float, rng: Generator) -> Pixels:
-    """The light of a black body of ``kelvin`` under a white balance of 6,500 K.
+    """The light of a black body of ``kelvin`` with a white balance of 6,500 K.
 
     Planck's law at 600, 540 and 450 nm, near the peaks of a camera's red, green and blue. The
-    brightness of a grey surface stays. Gains act on light, photos hold its 2.2nd root.
+    brightness of a grey surface does not change. Gains apply to linear light; pixel values are its
+    2.2nd root.
     """
     if _is_grey(image):
         return image.copy()
@@ -121,7 +124,7 @@ def _colour_temperature(image: Pixels, kelvin: float, rng: Generator) -> Pixels:
 
 
 def _uneven_light(image: Pixels, share: float, rng: Generator) -> Pixels:
-    """One side of the photo brighter by ``share``, the other darker by as much."""
+    """One side of the photo is brighter by ``share``, the opposite side darker by ``share``."""
     across, down = _from_the_middle(image)
     angle = rng.uniform(0, 2 * pi)
     slope = cos(angle) * across + sin(angle) * down
@@ -129,13 +132,13 @@ def _uneven_light(image: Pixels, share: float, rng: Generator) -> Pixels:
 
 
 def _vignette(image: Pixels, share: float, rng: Generator) -> Pixels:
-    """Corners darker by ``share``, as the square of the distance from the middle."""
+    """The corners are darker by ``share``, with the square of the distance from the centre."""
     across, down = _from_the_middle(image)
     return _rounded(image * (1 - share * (across**2 + down**2) / 2)[..., None])
 
 
 def _from_the_middle(image: Pixels) -> tuple[Floats, Floats]:
-    """Columns and rows from -1 to 1, as they broadcast to (height, width)."""
+    """Columns and rows from -1 to 1, in shapes that broadcast to (height, width)."""
     height, width = image.shape[:2]
     return np.linspace(-1, 1, width)[None, :], np.linspace(-1, 1, height)[:, None]
 
@@ -157,12 +160,12 @@ def _scale(image: Pixels) -> float:
 
 def _blur(image: Pixels, sigma: float, rng: Generator) -> Pixels:
     pixels = sigma * _scale(image)
-    # OpenCV takes a sigma of 0 for "choose one".
+    # OpenCV chooses its own sigma if it is 0.
     return np.asarray(cv2.GaussianBlur(image, (0, 0), pixels) if pixels > 0 else image.copy())
 
 
 def _motion_blur(image: Pixels, length: float, rng: Generator) -> Pixels:
-    """Each point drawn out along a line of ``length``, in any direction."""
+    """Spread each point along a line of ``length`` in a random direction."""
     angle = rng.uniform(0, pi)
     half = length * _scale(image) / 2
     reach = int(np.ceil(half)) + 1
@@ -184,7 +187,7 @@ def _noise(image: Pixels, sd: float, rng: Generator) -> Pixels:
     return _rounded(image + sd * drawn)
 
 
-# ---- pose: where the part lies
+# ---- pose: position, angle and size of the part
 
 
 def _moved(image: Pixels, matrix: Floats) -> Pixels:
@@ -208,20 +211,20 @@ def _size(image: Pixels, factor: float, rng: Generator) -> Pixels:
 
 
 def _shift(image: Pixels, share: float, rng: Generator) -> Pixels:
-    """Moved by ``share`` of the shorter side in any direction, by whole pixels: no blur."""
+    """Move the photo by ``share`` of the shorter side in a random direction, by whole pixels."""
     angle = rng.uniform(0, 2 * pi)
     pixels = share * min(image.shape[:2])
     across, down = round(pixels * cos(angle)), round(pixels * sin(angle))
     return _moved(image, np.array([[1.0, 0.0, across], [0.0, 1.0, down]]))
 
 
-# ---- things in the way
+# ---- objects in front of the part
 
 
 def _occlusion(image: Pixels, share: float, rng: Generator) -> Pixels:
-    """A plain patch of ``share`` of the area, shaped like the photo, in the border's colour.
+    """A plain patch of ``share`` of the area, in the photo's shape and its border colour.
 
-    It may hide the defect; an escape then tells of the patch rather than of the model.
+    It can hide the defect; an escape then does not count against the model.
     """
     height, width = image.shape[:2]
     rows, columns = round(height * share**0.5), round(width * share**0.5)
@@ -234,7 +237,7 @@ def _occlusion(image: Pixels, share: float, rng: Generator) -> Pixels:
 
 
 _DUST_TONES = (35.0, 225.0)
-_DUST_COVERS = 0.85  # a speck lets some of what is under it through
+_DUST_COVERS = 0.85  # opacity of a speck
 _HAIR_EVERY = 5
 
 
@@ -257,13 +260,13 @@ def _dust(image: Pixels, count: float, rng: Generator) -> Pixels:
 
 def _draw_speck(cover: Pixels, draw: Floats, scale: float) -> None:
     height, width = cover.shape
-    radius = max(0.5, (0.7 + 1.5 * draw[2] ** 2) * scale)  # small ones are many
+    radius = max(0.5, (0.7 + 1.5 * draw[2] ** 2) * scale)  # small specks are more frequent
     x, y, fine = _fine(np.array([draw[0] * (width - 1), draw[1] * (height - 1), radius])).tolist()
     cv2.circle(cover, (x, y), fine, 255, cv2.FILLED, cv2.LINE_AA, _FINE)
 
 
 def _draw_hair(cover: Pixels, draw: Floats, scale: float) -> None:
-    """A quadratic Bézier curve through a bend that is drawn too."""
+    """A quadratic Bézier curve with a random control point."""
     height, width = cover.shape
     start = draw[:2] * (width - 1, height - 1)
     length, angle = (12 + 28 * draw[2]) * scale, 2 * pi * draw[3]
@@ -280,7 +283,7 @@ def _fine(points: Floats) -> NDArray[np.int32]:
     return np.rint(points * 2**_FINE).astype(np.int32)
 
 
-# ---- the list: a disturbance is declared here, and everything that lists them follows
+# ---- the registry: every list of disturbances comes from this declaration
 
 _ALL = (
     Disturbance("brightness", "factor", "x{:g}", 1, (0.9, 0.7, 0.5, 1.1, 1.3, 1.5), _brightness),

@@ -1,7 +1,7 @@
-"""Stress: how many decisions change, and for the worse, as photos are disturbed more and more.
+"""The stress test: changed decisions and errors at increasing strengths of disturbances.
 
-Each disturbance is applied by itself. The undisturbed photos are decided once, by the same
-predictor; a decision flips if it differs from that one.
+Each disturbance is applied alone. The undisturbed photos are decided once by the same predictor; a
+decision flips if it differs from that one.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,22 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
 from fastdefect.data.reading.images import Pixels
-from fastdefect.data.store import PhotoStore
-from fastdefect.evaluation.robustness.background_swap import Flips, Predict, compare
+from fastdefect.evaluation.robustness.background_swap import Flips, LabelledPhotos, compare
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.files import finite
 
-Decide = Callable[[Floats], NDArray[np.int64]]
+Decide = Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.int64]]
 _BATCH = 64  # photos
 
 
 @dataclass(frozen=True)
 class Mistakes:
-    """Escapes among the defective photos, overkills among the good ones.
+    """Escapes among the defective photos, overkill among the good ones.
 
-    Where no class is good, all photos are defective, the counts zero and the rates NaN.
+    Without a good class all photos count as defective, the counts are zero and the rates NaN.
     """
 
     n_defective: int
@@ -38,12 +36,12 @@ class Mistakes:
 
     @property
     def escape_rate(self) -> float:
-        """The share of defective photos that are called good."""
+        """The share of defective photos that are classified as good."""
         return self._rate(self.escapes, self.n_defective)
 
     @property
     def overkill_rate(self) -> float:
-        """The share of good photos that are called defective."""
+        """The share of good photos that are classified as defective."""
         return self._rate(self.overkills, self.n_good)
 
     def _rate(self, count: int, total: int) -> float:
@@ -58,13 +56,14 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class StressPoint:
-    """What one disturbance of one ``strength`` did to the decisions.
+    """The effect of one disturbance at one ``strength`` on the decisions.
 
-    ``flips`` counts photos. ``parts`` counts parts, one flipped as soon as one of its photos
-    is: photos of a part are alike, and only the interval over parts takes that into account.
-    ``to_escape``: defective photos called defective before and good now; ``to_overkill``: good
-    ones called good before and defective now. ``unchanged`` photos are the same to the byte: where
-    all are, the disturbance can't happen to such photos, and no flips prove nothing.
+    ``flips`` counts photos. ``parts`` counts parts; a part flips if any of its photos does. Photos
+    of a part are similar, and only the interval over parts takes this into account. ``to_escape``
+    counts defective photos classified as defective before and as good now; ``to_overkill`` counts
+    good photos classified as good before and as defective now. ``unchanged`` photos are identical
+    to the undisturbed ones. If all are unchanged, the disturbance has no effect on such photos, and
+    the absence of flips proves nothing.
     """
 
     strength: float
@@ -76,7 +75,7 @@ class StressPoint:
     unchanged: int
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "strength": self.strength,
             "flips": self.flips.as_json(),
@@ -90,14 +89,14 @@ class StressPoint:
 
 @dataclass(frozen=True)
 class StressLine:
-    """One disturbance: a point for each of its strengths, in their order."""
+    """One disturbance, with a point for each strength in their order."""
 
     disturbance: Disturbance
     points: tuple[StressPoint, ...]
 
     @property
     def acts(self) -> bool:
-        """Whether any photo was changed at any strength."""
+        """Whether any photo changed at any strength."""
         return any(point.unchanged < point.flips.n for point in self.points)
 
     @property
@@ -110,7 +109,7 @@ class StressLine:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "disturbance": self.disturbance.name,
             "unit": self.disturbance.unit,
@@ -121,7 +120,7 @@ class StressLine:
 
 @dataclass(frozen=True)
 class StressReport:
-    """``undisturbed`` are the mistakes on the photos as they are."""
+    """All results of a stress test; ``undisturbed`` has the errors on the unchanged photos."""
 
     n: int
     n_parts: int
@@ -130,7 +129,7 @@ class StressReport:
     lines: tuple[StressLine, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "n": self.n,
             "n_parts": self.n_parts,
@@ -141,39 +140,34 @@ class StressReport:
 
 
 def stress(
-    predict: Predict,
-    photos: PhotoStore | NDArray[np.uint8],
-    rows: Sequence[int],
-    y_true: NDArray[np.int64],
-    *,
-    good: int | None,
     decide: Decide,
+    photos: LabelledPhotos,
+    *,
     parts: Sequence[str],
     seed: int,
     disturbances: Sequence[Disturbance] | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> StressReport:
-    """Disturb the photos in ``rows`` of ``photos`` in every strength and decide again.
+    """Apply each disturbance at each strength to the photos, and decide again.
 
-    ``predict`` maps photos (n, height, width, 3) uint8, and where in ``rows`` they stand, to
-    probabilities (n, n_classes), and ``decide`` those to decisions (n,), indices of classes.
-    ``y_true`` (n,) holds the class indices, ``parts`` (n,) names the parts, ``good`` is the index
-    of the good class, if any. The draws follow from ``seed``, the disturbance, its strength and
-    the photo's position in
-    ``rows``. Without ``disturbances`` there are all. ``on_step`` gets how many photos of how many
-    are predicted, each counted once for every strength.
+    ``decide`` maps photos (n, height, width, 3) uint8 and their positions in ``photos`` to
+    decisions (n,), class indices. ``parts`` (n,) names the part of each photo. ``seed``, the
+    disturbance, its strength and the photo's position determine the random draws. The default
+    for ``disturbances`` is all of them. ``on_step`` receives the number of predictions done and
+    their total; each photo counts once for each strength.
 
     Raises ``ValueError`` if the lengths differ or there is no photo.
     """
-    if not len(rows) or not len(rows) == len(y_true) == len(parts):
+    y_true, n = photos.y_true, len(photos)
+    if not n or not n == len(y_true) == len(parts):
         raise ValueError(
             f"Expected as many labels and parts as photos, and at least one, got "
-            f"{len(y_true)}, {len(parts)} and {len(rows)}"
+            f"{len(y_true)}, {len(parts)} and {n}"
         )
     if disturbances is None:
         disturbances = tuple(DISTURBANCES.values())
-    total = len(rows) * (1 + sum(len(each.strengths) for each in disturbances))
-    decider = _Decider(predict, decide, photos, rows, total, on_step)
+    total = n * (1 + sum(len(each.strengths) for each in disturbances))
+    decider = _Decider(decide, photos, total, on_step)
     part = np.unique(np.asarray(parts), return_inverse=True)[1]
     before, _ = decider.decisions(lambda photo, position: photo)
     lines = []
@@ -182,10 +176,10 @@ def stress(
         for index, strength in enumerate(disturbance.strengths):
             change = partial(_disturbed, disturbance, index, seed)
             after, unchanged = decider.decisions(change)
-            points.append(_point(strength, y_true, before, after, part, good, unchanged))
+            points.append(_point(strength, photos, part, before, after, unchanged))
         lines.append(StressLine(disturbance, tuple(points)))
-    undisturbed = _mistakes(y_true, before, good)
-    return StressReport(len(rows), int(part.max()) + 1, seed, undisturbed, tuple(lines))
+    undisturbed = _mistakes(photos, before)
+    return StressReport(n, int(part.max()) + 1, seed, undisturbed, tuple(lines))
 
 
 def _disturbed(
@@ -197,26 +191,24 @@ def _disturbed(
 
 @dataclass
 class _Decider:
-    """Decides on all photos, again and again, a batch at a time, and tells how far it is."""
+    """Decides on all photos repeatedly, in batches, and reports its progress."""
 
-    predict: Predict
     decide: Decide
-    photos: PhotoStore | NDArray[np.uint8]
-    rows: Sequence[int]
+    photos: LabelledPhotos
     total: int
     on_step: Callable[[int, int], None] | None
     done: int = 0
 
     def decisions(self, change: Callable[[Pixels, int], Pixels]) -> tuple[NDArray[np.int64], int]:
-        """(n,) decisions on changed photos, and how many the change left as they were."""
-        decided = np.empty(len(self.rows), np.int64)
-        unchanged = 0
-        for start in range(0, len(self.rows), _BATCH):
-            batch = range(start, min(start + _BATCH, len(self.rows)))
-            before = [self.photos[self.rows[position]] for position in batch]
+        """(n,) decisions on changed photos, and the number of photos without a change."""
+        n, unchanged = len(self.photos), 0
+        decided = np.empty(n, np.int64)
+        for start in range(0, n, _BATCH):
+            batch = range(start, min(start + _BATCH, n))
+            before = [self.photos[position] for position in batch]
             after = [change(photo, place) for photo, place in zip(before, batch, strict=True)]
             unchanged += sum(map(np.array_equal, before, after))
-            decided[batch.start : batch.stop] = self.decide(self.predict(np.stack(after), batch))
+            decided[batch.start : batch.stop] = self.decide(np.stack(after), batch)
             self.done += len(batch)
             if self.on_step:
                 self.on_step(self.done, self.total)
@@ -225,28 +217,28 @@ class _Decider:
 
 def _point(
     strength: float,
-    y_true: NDArray[np.int64],
+    photos: LabelledPhotos,
+    part: NDArray[np.int64],
     before: NDArray[np.int64],
     after: NDArray[np.int64],
-    part: NDArray[np.int64],
-    good: int | None,
     unchanged: int,
 ) -> StressPoint:
-    """``part`` (n,) numbers the parts from 0."""
-    swapped = compare(y_true, before, after, good)
+    """Count the changes from ``before`` to ``after``; ``part`` (n,) numbers the parts from 0."""
+    swapped = compare(photos.y_true, before, after, photos.good)
     flipped = np.bincount(part, weights=before != after) > 0
     return StressPoint(
         strength=strength,
         flips=swapped.all,
         parts=Flips(len(flipped), int(flipped.sum())),
-        mistakes=_mistakes(y_true, after, good),
+        mistakes=_mistakes(photos, after),
         to_escape=swapped.to_escape,
         to_overkill=swapped.to_overkill,
         unchanged=unchanged,
     )
 
 
-def _mistakes(y_true: NDArray[np.int64], decided: NDArray[np.int64], good: int | None) -> Mistakes:
+def _mistakes(photos: LabelledPhotos, decided: NDArray[np.int64]) -> Mistakes:
+    y_true, good = photos.y_true, photos.good
     if good is None:
         return Mistakes(len(y_true), 0, 0, 0, has_good=False)
     is_good, passed = y_true == good, decided == good
@@ -263,14 +255,14 @@ def _mistakes(y_true: NDArray[np.int64], decided: NDArray[np.int64], good: int |
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a line can bear, shares of photos; None is no limit."""
+    """The highest acceptable shares of photos; None means no limit."""
 
     max_flips: float | None = None
     max_escape: float | None = None
     max_overkill: float | None = None
 
     def broken(self, flips: float, mistakes: Mistakes) -> tuple[str, ...]:
-        """Which of "flips", "escape" and "overkill" are above their limits."""
+        """The limits among "flips", "escape" and "overkill" that are exceeded."""
         found = {
             "flips": (flips, self.max_flips),
             "escape": (mistakes.escape_rate, self.max_escape),
@@ -283,12 +275,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Break:
-    """How far a disturbance may go in one direction.
+    """How far a disturbance can go in one direction.
 
-    ``strength`` is the first at which the limits in ``broken`` break; None where all strengths
-    hold, and the disturbance's identity where the undisturbed photos break them already.
-    ``held`` is the strongest before it; None where there is none. ``end`` is the strongest that
-    was tried.
+    ``strength`` is the first that exceeds the limits in ``broken``. It is None if all strengths are
+    within the limits, and the disturbance's identity if the undisturbed photos already exceed them.
+    ``held`` is the strongest before it, None if there is none. ``end`` is the strongest strength
+    that was tried.
     """
 
     disturbance: Disturbance
@@ -298,7 +290,7 @@ class Break:
     end: float
 
     def as_json(self) -> dict[str, Any]:
-        """As the run keeps it."""
+        """The form in the run's files."""
         return {
             "disturbance": self.disturbance.name,
             "strength": self.strength,
@@ -309,11 +301,11 @@ class Break:
 
 
 def first_breaks(report: StressReport, limits: Limits) -> tuple[Break, ...]:
-    """For each disturbance and direction, the first strength at which a limit breaks.
+    """For each disturbance and direction, the first strength that exceeds a limit.
 
-    It goes from weak to strong; what holds again beyond a break doesn't count. The observed
-    shares are held against the limits, not the ends of their intervals: with few photos, "holds"
-    says little. A rate that is not defined breaks nothing.
+    Strengths go from weak to strong; a strength beyond a break does not count. The observed shares
+    are compared with the limits, not the ends of their intervals, so with few photos "holds" is
+    weak evidence. A rate that is not defined exceeds nothing.
     """
     already = limits.broken(0.0, report.undisturbed)
     return tuple(

@@ -1,1 +1,1 @@
-"""Intervals and tests where several photos show one part."""
+"""Intervals and tests for parts with several photos."""

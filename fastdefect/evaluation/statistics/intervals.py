@@ -1,33 +1,33 @@
-"""How far a figure would move with other parts: bootstrap intervals over whole parts.
+"""Bootstrap intervals over whole parts: the variation of a metric between sets of parts.
 
-Photos of one part are alike: ten of them are not ten pieces of evidence. So parts are drawn
-with replacement, each with all of its photos (the cluster bootstrap: Davison and Hinkley 1997,
-section 3.8), and an interval runs from the 2.5th to the 97.5th percentile of a figure over the
-draws. It tells the luck of the parts that were photographed, not that of the training.
+Photos of one part are similar, so ten of them are not ten independent samples. Therefore parts are
+drawn with replacement, each with all its photos (the cluster bootstrap: Davison and Hinkley 1997,
+section 3.8). An interval is the range from the 2.5th to the 97.5th percentile of a metric over the
+draws. It covers the random choice of the photographed parts, not that of the training.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.metrics import HEADLINE, Metrics, Weighted, measure
 
 Parts = Sequence[str] | NDArray[np.str_]
 
 _TAIL = 0.025
-# A figure that more draws than these can't give hangs on so few parts that no interval holds.
+# If more draws than this have no value, the metric depends on too few parts for an interval.
 _MOST_UNDEFINED = 0.05
-_ROUNDING = 1e-12  # draws that differ by less agree
+_ROUNDING = 1e-12  # draws closer than this count as equal
 _CHUNK = 2_000_000  # weights at a time, 16 MB
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over folds; ``sd`` is the standard deviation of a sample."""
+    """A metric over folds; ``sd`` is the sample standard deviation."""
 
     mean: float
     sd: float
@@ -36,9 +36,9 @@ class Spread:
 
 
 def spread_over_folds(folds: Sequence[Metrics]) -> dict[str, Spread]:
-    """The spread of each of ``HEADLINE`` over two or more folds; NaN where a fold has none.
+    """The spread of each of ``HEADLINE`` over two or more folds; NaN if a fold has no value.
 
-    The folds' trainings share most of their photos, so that ``sd`` is no standard error.
+    The trainings of the folds share most of their photos, so ``sd`` is not a standard error.
     """
     of_folds = {name: np.array([getattr(fold, name) for fold in folds]) for name in HEADLINE}
     return {
@@ -48,35 +48,27 @@ def spread_over_folds(folds: Sequence[Metrics]) -> dict[str, Spread]:
 
 
 def bootstrap_intervals(
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
-    parts: Sequence[str],
-    classes: Sequence[str],
-    good: str | None,
-    *,
-    draws: int = 1000,
-    seed: int,
+    predictions: Predictions, parts: Sequence[str], *, draws: int = 1000, seed: int
 ) -> dict[str, Interval | None]:
-    """A 95 % interval for each of ``HEADLINE``, or None where none can be given.
+    """A 95 % interval for each of ``HEADLINE``, or None if there is none.
 
-    ``y_true`` (n,), ``y_prob`` (n, n_classes), ``classes`` and ``good`` as for
-    ``metrics.score``; ``parts`` (n,) names the part of each photo. The figures of a draw are
-    those of ``metrics.figures``: a draw without a photo of the defect says nothing of its F1,
-    precision and recall. Draws in which a figure is not defined are left out; None if they are
-    more than 5 %.
+    ``parts`` (n,) names the part of each photo. The metrics of a draw are those of
+    ``metrics.measure``: a draw without a photo of the defect has no F1, precision or recall. Draws
+    without a value are excluded. If they are more than 5 %, the interval is None.
 
-    Where all draws agree (no escape among the photos, say) a bootstrap is blind. A share of 0
-    or 1 then gets its exact interval (Clopper and Pearson 1934), each part counted as one
-    trial; another figure gets None.
+    If all draws agree (no photo escapes, for example), a bootstrap gives no information. A share of
+    0 or 1 then gets its exact interval (Clopper and Pearson 1934), with each part as one trial;
+    other metrics get None.
 
     Raises ``ValueError`` if the lengths differ or there is no photo.
     """
+    y_true, y_prob, good = predictions.y_true, predictions.y_prob, predictions.good
     if not len(y_true) or not len(y_true) == len(y_prob) == len(parts):
         raise ValueError(
             f"Expected as many parts and predictions as labels, and at least one, got "
             f"{len(parts)}, {len(y_prob)} and {len(y_true)}"
         )
-    good_index = classes.index(good) if good is not None else None
+    good_index = predictions.classes.index(good) if good is not None else None
     exact = y_prob.astype(np.float64)
     y_pred = exact.argmax(axis=1)
     drawn = bootstrap(
@@ -85,7 +77,7 @@ def bootstrap_intervals(
         draws=draws,
         seed=seed,
     )
-    trials = share_trials(parts, y_true, y_pred, len(classes), good_index)
+    trials = share_trials(parts, y_true, y_pred, len(predictions.classes), good_index)
     return {
         name: percentile_interval(drawn[name]) or certain_interval(drawn[name], trials.get(name, 0))
         for name in HEADLINE
@@ -99,33 +91,35 @@ def bootstrap(
     draws: int,
     seed: int,
 ) -> dict[str, Floats]:
-    """What ``statistics`` says of each draw of whole parts: (draws, ...) for each name.
+    """The values of ``statistics`` for draws of whole parts: (draws, ...) for each name.
 
-    ``statistics`` gets weights (some draws, n): how often each photo is in each draw. The same
-    ``parts`` (n,), ``draws`` and ``seed`` always give the same draws, in any order of photos.
+    ``statistics`` receives weights (some draws, n): the number of times that each photo is in each
+    draw. The same ``parts`` (n,), ``draws`` and ``seed`` always give the same draws, in any order
+    of photos.
     """
     chunks = [statistics(weights) for weights in draw_weights(parts, draws=draws, seed=seed)]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def draw_weights(parts: Parts, *, draws: int, seed: int) -> Iterator[Floats]:
-    """Draws of as many parts as there are, with replacement, as weights of the photos.
+    """Draw as many parts as there are, with replacement, as weights of the photos.
 
-    ``parts`` (n,) names the part of each photo. Yields (some draws, n) float64, as many at
-    a time as fit into 16 MB.
+    ``parts`` (n,) names the part of each photo. Yields (some draws, n) float64, at most 16 MB at a
+    time.
     """
     names, part = np.unique(np.asarray(parts), return_inverse=True)
     rng, share = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
     step = max(1, _CHUNK // len(part))
-    for start in range(0, draws, step):  # in chunks or at once, the draws are the same
+    for start in range(0, draws, step):  # the chunk size does not change the draws
         counts = rng.multinomial(len(names), share, size=min(step, draws - start))
         yield counts.astype(np.float64)[:, part]
 
 
 def percentile_interval(values: Floats) -> Interval | None:
-    """From the 2.5th to the 97.5th percentile of a figure over the draws.
+    """The range from the 2.5th to the 97.5th percentile of a metric over the draws.
 
-    None where more than 5 % of the draws can't give it, or all agree: a bootstrap is blind then.
+    None if more than 5 % of the draws have no value, or if all agree: a bootstrap then gives no
+    information.
     """
     defined = _defined(values)
     if defined is None or _agree(defined):
@@ -135,13 +129,13 @@ def percentile_interval(values: Floats) -> Interval | None:
 
 
 def deviation_interval(measured: Floats, drawn: Floats) -> Interval | None:
-    """The interval of a sum of gaps' sizes, from 0 to 1: the calibration error.
+    """The interval of a sum of absolute gaps, from 0 to 1: the calibration error.
 
-    ``measured``: (gaps,) with signs; ``drawn``: (draws, gaps). Chance adds to each size, and a
-    draw adds more: percentiles of the draws' sums never held the 0 of a perfectly calibrated
-    model in simulation. So the interval reaches, to both sides, as far as 95 % of the draws
-    deviate, all gaps together; the sum of sizes can't be further away (triangle inequality).
-    None where no draw deviates.
+    ``measured``: (gaps,) with signs; ``drawn``: (draws, gaps). Chance increases each absolute gap,
+    and a draw increases it further. In simulations the percentiles of the draws' sums never
+    included the 0 of a perfectly calibrated model. Therefore the interval reaches, in both
+    directions, as far as 95 % of the draws deviate, summed over all gaps; the sum of absolute gaps
+    cannot differ by more (triangle inequality). None if no draw deviates.
     """
     away = float(np.quantile(np.abs(drawn - measured).sum(axis=1), 1 - 2 * _TAIL))
     value = float(np.abs(measured).sum())
@@ -151,7 +145,7 @@ def deviation_interval(measured: Floats, drawn: Floats) -> Interval | None:
 def certain_interval(values: Floats, trials: int) -> Interval | None:
     """The exact interval of a share that is 0, or 1, in all draws; None for any other.
 
-    ``trials``: of how many parts it is a share, 0 for a figure that is no share.
+    ``trials`` is the number of parts that the share refers to, 0 for a metric that is not a share.
     """
     defined = _defined(values)
     if defined is None or not trials or not _agree(defined):
@@ -167,7 +161,7 @@ def share_trials(
     n_classes: int,
     good: int | None,
 ) -> dict[str, int]:
-    """For each figure that is a share of photos, how many parts it is a share over."""
+    """For each metric that is a share of photos, the number of parts that it refers to."""
     part = np.unique(np.asarray(parts), return_inverse=True)[1]
 
     def parts_of(chosen: NDArray[np.bool_]) -> int:
@@ -185,7 +179,7 @@ def share_trials(
 
 
 def _defined(values: Floats) -> Floats | None:
-    """The values that are numbers; None if too many are not."""
+    """The finite values; None if too many are not finite."""
     defined = values[np.isfinite(values)]
     if len(values) - len(defined) > _MOST_UNDEFINED * len(values):
         return None

@@ -1,10 +1,9 @@
-"""Two models, or two ways to ask one, on the same photos: did anything change, or was it luck?
+"""Paired tests: whether two models, or two ways to use one, differ on the same photos.
 
-The photos that both get right or both get wrong say nothing of the difference; pairing them
-takes their luck out. Counts of changed decisions get an exact test (McNemar 1947, in the exact
-form of a sign test), over photos and over parts; any other figure gets an interval for its
-difference from draws of whole parts, the same draws for both (Davison and Hinkley 1997,
-section 3.8).
+Photos that both get right, or both get wrong, do not count for the difference, so pairing removes
+their variation. Counts of changed decisions get an exact test (McNemar 1947, in the exact form of a
+sign test), by photo and by part. Any other metric gets an interval for its difference from draws of
+whole parts, with the same draws for both (Davison and Hinkley 1997, section 3.8).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +20,13 @@ from fastdefect.files import finite
 
 Figures = Callable[[Floats], Mapping[str, Floats]]
 
-_DEFINED = 0.95  # of the draws must give a figure, as for ``percentile_interval``
-_ROUNDING = 1e-12  # draws that differ by less agree
+_DEFINED = 0.95  # the share of draws with a defined value, as for ``percentile_interval``
+_ROUNDING = 1e-12  # draws closer than this count as equal
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """Of ``n`` photos, or parts, some became right and some became wrong."""
+    """Of ``n`` photos or parts, the numbers that became right and that became wrong."""
 
     n: int
     became_right: int
@@ -35,23 +34,23 @@ class McNemar:
 
     @property
     def p_value(self) -> float:
-        """How often luck alone would part those that changed as unevenly, or more so.
+        """The probability that chance alone splits the changes as unevenly, or more so.
 
-        The exact two-sided binomial test of one half; 1 where nothing changed.
+        It is the exact two-sided binomial test of one half; 1 without changes.
         """
         changed = self.became_right + self.became_wrong
         return float(binomtest(self.became_right, changed).pvalue) if changed else 1.0
 
     def as_json(self) -> dict[str, Any]:
-        """Counts and p value."""
+        """Counts and p-value."""
         return {**asdict(self), "p_value": self.p_value}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A figure ``before`` and ``after``; NaN where it is not defined.
+    """A metric ``before`` and ``after``; NaN if it is not defined.
 
-    ``interval`` is 95 % for ``after`` - ``before``, or None where none can be given.
+    ``interval`` is the 95 % interval of ``after`` - ``before``, or None if there is none.
     """
 
     before: float
@@ -65,19 +64,19 @@ class Difference:
 
     @property
     def decides(self) -> bool:
-        """Whether the interval leaves out 0: the difference is more than the parts' luck."""
+        """Whether the interval excludes 0: the difference exceeds the variation between parts."""
         return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
     def as_json(self) -> dict[str, Any]:
-        """All figures; None for what is not defined."""
+        """All values; None for what is not defined."""
         return finite({**asdict(self), "difference": self.difference, "decides": self.decides})
 
 
 def mcnemar(right_before: NDArray[np.bool_], right_after: NDArray[np.bool_]) -> McNemar:
-    """Compare decisions photo by photo; both (n,): was the photo decided rightly?
+    """Compare decisions photo by photo; both (n,) state whether the decision is right.
 
-    Each photo counts as a trial of its own: where a part has several, ``mcnemar_by_part`` is
-    the one to believe. Raises ``ValueError`` if the lengths differ.
+    Each photo counts as one trial. If parts have several photos, use ``mcnemar_by_part`` instead.
+    Raises ``ValueError`` if the lengths differ.
     """
     before, after = _both(right_before, right_after)
     return McNemar(len(before), int((~before & after).sum()), int((before & ~after).sum()))
@@ -86,11 +85,12 @@ def mcnemar(right_before: NDArray[np.bool_], right_after: NDArray[np.bool_]) -> 
 def mcnemar_by_part(
     right_before: NDArray[np.bool_], right_after: NDArray[np.bool_], parts: Sequence[str]
 ) -> McNemar:
-    """The same over parts, of which each counts once, by the sign of its change.
+    """Compare decisions by part: each part counts once, by the sign of its change.
 
-    A part became right if more of its photos are right than before, and wrong if fewer are. It
-    is exact if, where nothing is gained, a part is as likely to win as to lose photos; of how
-    many it knows nothing. Raises ``ValueError`` if the lengths differ.
+    A part became right if more of its photos are right than before, and wrong if fewer are. The
+    test is exact if, without a real difference, a part is as likely to gain right photos as to lose
+    them. The number of photos gained or lost does not count. Raises ``ValueError`` if the lengths
+    differ.
     """
     before, after = _both(right_before, right_after)
     part, n_parts = _part_indices(parts, len(before))
@@ -106,21 +106,20 @@ def paired_differences(
     draws: int = 2000,
     seed: int,
 ) -> dict[str, Difference]:
-    """The difference of each figure, with a 95 % percentile interval over parts.
+    """The difference of each metric, with a 95 % percentile interval over parts.
 
-    ``before`` and ``after`` take weights of the photos, (k, n) float64, and give each figure
-    as (k,), NaN where it is not defined: ``metrics.figures`` with all but its weights filled
-    in. ``parts`` (n,) names the part of each photo; they are drawn with replacement, with all
-    of their photos, and each draw weighs the photos of both. Draws in which a figure of either
-    is not defined are left out.
+    ``before`` and ``after`` map weights of the photos, (k, n) float64, to the values of each
+    metric, (k,), NaN if not defined: ``metrics.measure`` with everything but the weights filled in.
+    ``parts`` (n,) names the part of each photo. Parts are drawn with replacement, with all their
+    photos, and each draw weights the photos of both. Draws without a value for either are excluded.
 
-    ``interval`` is None if those are more than 5 %, and where all draws agree on a difference
-    (there is one part only, say): a bootstrap is blind there. All draws agreeing on none give
-    (0, 0): no photo told the two apart, which is no proof that none would. Fewer than six
-    changed parts, even all for the better, are no proof by ``mcnemar_by_part``; the interval
-    can leave out 0 from four on.
+    ``interval`` is None if more than 5 % of the draws are excluded. It is also None if all draws
+    agree on a difference other than 0 (with a single part, for example), because a bootstrap then
+    gives no information. If all draws agree on 0, it is (0, 0): no photo separates the two, but
+    that is no proof that none would. Fewer than six changed parts, even if all improve, are no
+    evidence by ``mcnemar_by_part``; the interval can exclude 0 with four or more.
 
-    Raises ``ValueError`` without photos, or if the two don't give the same figures.
+    Raises ``ValueError`` without photos, or if the two do not give the same metrics.
     """
     if not len(parts):
         raise ValueError("Expected one or more photos to compare, got none")
@@ -148,7 +147,7 @@ def _both(
 
 
 def _part_indices(parts: Sequence[str], n: int) -> tuple[NDArray[np.int64], int]:
-    """(n,) indices of the parts in the order of their names, and their number."""
+    """(n,) indices of the parts in the order of their names, and the number of parts."""
     if not n or len(parts) != n:
         raise ValueError(f"Expected a part for each of one or more photos, got {len(parts)}, {n}")
     names, index = np.unique(np.asarray(parts), return_inverse=True)

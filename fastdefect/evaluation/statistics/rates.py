@@ -1,8 +1,8 @@
-"""Intervals for rates (shares of photos) where several photos may show one part.
+"""Intervals for rates (shares of photos) if parts have several photos.
 
-Where each part has one photo, the interval is exact (Clopper and Pearson 1934). Photos of a part
-are alike: with several, the same formula gets the number of photos that would tell as much if
-each were of its own part, as Korn and Graubard (1998) do for surveys.
+If each part has one photo, the interval is exact (Clopper and Pearson 1934). Photos of the same
+part are similar. With several of them, the same formula uses the effective number of independent
+photos, as Korn and Graubard (1998) do for surveys.
 """
 
 import math
@@ -24,9 +24,9 @@ _TAIL = 0.025
 
 @dataclass(frozen=True)
 class Rate:
-    """``count`` of ``photos`` photos of ``parts`` parts, and the 95 % interval of their share.
+    """``count`` of ``photos`` photos of ``parts`` parts, and the 95 % interval of this share.
 
-    ``interval`` is None where there is no photo; ``value`` is NaN then.
+    Without photos ``interval`` is None and ``value`` is NaN.
     """
 
     count: int
@@ -41,7 +41,7 @@ class Rate:
 
     @property
     def method(self) -> RateMethod:
-        """Whose formula gave the interval: the exact one if each part has one photo."""
+        """The formula of the interval; it is exact if each part has one photo."""
         return "clopper-pearson" if self.parts == self.photos else "korn-graubard"
 
     def as_json(self) -> dict[str, Any]:
@@ -59,9 +59,9 @@ class Rate:
 
 @dataclass(frozen=True)
 class Claim:
-    """What parts prove: ``hits`` of ``parts`` had one, so the rate is at most ``at_most``.
+    """An upper bound of a rate: ``hits`` of ``parts`` were hit, so it is at most ``at_most``.
 
-    One-sided, at ``confidence``; a part is one trial.
+    The bound is one-sided, at ``confidence``; each part counts as one trial.
     """
 
     hits: int
@@ -70,14 +70,14 @@ class Claim:
     confidence: float
 
     def as_json(self) -> dict[str, Any]:
-        """The numbers as they are."""
+        """The values as they are."""
         return dict(vars(self))
 
 
 def rate_of(hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]) -> Rate:
-    """The share of photos that are hits, with its 95 % two-sided interval.
+    """The share of photos that are hits, with its two-sided 95 % interval.
 
-    ``hits`` (n,) says of each photo whether it is one, ``parts`` (n,) names its part.
+    ``hits`` (n,) marks the hits among the photos, ``parts`` (n,) names the part of each photo.
     """
     photos_of, hits_of = _by_part(hits, parts)
     count, photos = int(hits.sum()), len(hits)
@@ -90,10 +90,10 @@ def rate_of(hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]) -> Rat
 def claim(
     hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any], confidence: float = 0.95
 ) -> Claim | None:
-    """At most how large the rate of hits is: ``0 of 234 parts: at most 1.3 % at 95 %``.
+    """The upper bound of the rate of hits: ``0 of 234 parts: at most 1.3 % at 95 %``.
 
-    A part is hit if any of its photos is, which is at least as likely as a hit on one photo:
-    so the bound holds for the rate of photos, too. None where there is no photo.
+    A part is hit if any of its photos is. That is at least as likely as a hit on one photo, so the
+    bound also holds for the rate of photos. None without photos.
     """
     _, hits_of = _by_part(hits, parts)
     if not len(hits_of):
@@ -103,10 +103,10 @@ def claim(
 
 
 def upper_bound(count: int, trials: int, confidence: float = 0.95) -> float:
-    """The largest rate at which ``count`` or fewer of ``trials`` isn't too rare to believe.
+    """The largest rate that is still consistent with ``count`` hits or fewer in ``trials``.
 
-    One-sided (Clopper and Pearson 1934). Raises ``ValueError`` for counts beyond the trials,
-    no trials, or a confidence that isn't between 0 and 1.
+    The bound is one-sided (Clopper and Pearson 1934). Raises ``ValueError`` if the count exceeds
+    the trials, if there are no trials, or if the confidence is not between 0 and 1.
     """
     if not 0 <= count <= trials or not trials or not 0 < confidence < 1:
         raise ValueError(
@@ -116,10 +116,10 @@ def upper_bound(count: int, trials: int, confidence: float = 0.95) -> float:
 
 
 def parts_needed(rate: float, confidence: float = 0.95, escapes: int = 0) -> int:
-    """The least number of parts of which ``escapes`` escape and yet prove ``rate``.
+    """The smallest number of parts that proves ``rate`` if ``escapes`` of them escape.
 
-    That is, with which ``upper_bound`` is at most ``rate``. Raises ``ValueError`` if the rate
-    isn't between 0 and 1.
+    With this number ``upper_bound`` is at most ``rate``. Raises ``ValueError`` if the rate is not
+    between 0 and 1.
     """
     if not 0 < rate < 1:
         raise ValueError(f"Expected a rate between 0 and 1, got {rate}")
@@ -136,7 +136,7 @@ def parts_needed(rate: float, confidence: float = 0.95, escapes: int = 0) -> int
 
 
 def _by_part(hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]) -> tuple[Floats, Floats]:
-    """(n_parts,) photos and hits of each part."""
+    """(n_parts,) numbers of photos and of hits per part."""
     if len(hits) != len(parts):
         raise ValueError(f"Expected a part for each of {len(hits)} photos, got {len(parts)}")
     names, part = np.unique(np.asarray(parts), return_inverse=True)
@@ -147,17 +147,17 @@ def _by_part(hits: NDArray[np.bool_], parts: Sequence[str] | NDArray[Any]) -> tu
 
 
 def _worth(photos_of: Floats, hits_of: Floats) -> float:
-    """How many photos, each of its own part, would tell as much as these do.
+    """The effective number of photos: as many, each of its own part, give the same information.
 
-    Korn and Graubard (1998, Survey Methodology 24, 193-201): the number that has the
-    variance of the share, a ratio over parts, less some for what that variance isn't known. It
-    is known no better than by the parts that are hit (or missed, if fewer): theirs are the
-    degrees of freedom here. With those of all parts, as in the paper, rare hits that come together
-    were covered in 89 % of simulated draws, not 95.
+    It follows Korn and Graubard (1998, Survey Methodology 24, 193-201): the number that has the
+    variance of the share, a ratio over parts, reduced because that variance is estimated. The
+    degrees of freedom here are those of the parts that are hit (or not hit, if fewer). With those
+    of all parts, as in the paper, rare hits in clusters were covered in 89 % of simulated draws
+    instead of 95 %.
 
-    It is not below the number of parts (for unequal ones Kish's: what they are worth where
-    the photos of a part are all the same), nor above the photos. No hit, or nothing else, tells
-    nothing of how alike a part's photos are: each part is one trial then.
+    The result is at least the number of parts (for parts of unequal size Kish's number, which
+    applies if all photos of a part are equal) and at most the number of photos. If there are no
+    hits, or only hits, the similarity within a part is unknown, and each part counts as one trial.
     """
     n, n_parts, hits = photos_of.sum(), len(photos_of), hits_of.sum()
     if n == n_parts or hits in (0, n):
@@ -174,7 +174,7 @@ def _worth(photos_of: Floats, hits_of: Floats) -> float:
 
 
 def _clopper_pearson(count: float, trials: float) -> Interval:
-    """Two-sided, 95 %; neither number need be whole."""
+    """The two-sided 95 % interval; neither number has to be an integer."""
     low = beta.ppf(_TAIL, count, trials - count + 1) if count > 0 else 0.0
     high = beta.ppf(1 - _TAIL, count + 1, trials - count) if count < trials else 1.0
     return float(low), float(high)

@@ -1,1 +1,1 @@
-"""A search over settings: the sampler, the halving, and what mattered."""
+"""The search over settings: sampler, successive halving, and effects of the settings."""

@@ -1,10 +1,10 @@
-"""Which of the searched settings mattered, with intervals by a bootstrap over trials.
+"""The effects of the searched settings, with intervals by a bootstrap over trials.
 
-All trials are compared on the first rung: there every one of them was trained, on the same photos
-and for as many epochs. What mattered there need not matter as much after all epochs.
+All trials are compared on the first rung, because every trial was trained there on the same photos
+and for the same number of epochs. The effects after all epochs can be different.
 
-A search looks longer where it found good scores, so its trials are no random sample: the table
-tells what told them apart, and proves nothing about causes.
+A search samples more densely where scores are good, so its trials are not a random sample. The
+table shows which settings go with good scores; it proves nothing about causes.
 """
 
 from collections.abc import Sequence
@@ -18,18 +18,19 @@ from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.tuning.halving import Rung, Trial
 from fastdefect.evaluation.tuning.search import Choice, Field, importances
 
-FEWEST = 8  # trials: with fewer a forest finds what isn't there
-_FEWEST_OF_A_VALUE = 3  # a bootstrap of one or two trials shows no scatter
+FEWEST = 8  # trials; with fewer, a random forest finds effects that do not exist
+_FEWEST_OF_A_VALUE = 3  # trials; a bootstrap of one or two shows no scatter
 _TAIL = 0.025
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a setting did on the first rung.
+    """The effect of a setting on the first rung.
 
-    ``importance``, 0 to 1, with its interval. ``best``: the value, or the third of the range,
-    with the highest mean score among those of three trials or more (``n`` of them); ``gain``: its
-    mean score less that of all other trials. They are None where no value stands against others.
+    ``importance``, from 0 to 1, has an interval. ``best`` is the value, or the third of the range,
+    with the highest mean score; only those with at least three trials count, and ``n`` is its
+    number of trials. ``gain`` is its mean score minus that of all other trials. Both are None if
+    there are no values to compare.
     """
 
     field: str
@@ -53,9 +54,9 @@ def effects(
     seed: int,
     draws: int = 100,
 ) -> tuple[Effect, ...]:
-    """The effect of each field, the most important first; none with fewer than ``FEWEST`` trials.
+    """The effect of each field, most important first; empty with fewer than ``FEWEST`` trials.
 
-    Trials that diverged on the first rung have no score and are left out.
+    Trials that diverged on the first rung have no score and are excluded.
     """
     scored = [trial for trial in trials if trial.reached(rungs)]
     if len(scored) < FEWEST:
@@ -89,11 +90,11 @@ def effects(
 
 
 def _groups(field: Field, values: Sequence[Any]) -> NDArray[np.str_]:
-    """What each trial's value is called: itself, or the third of the tried range it lies in."""
+    """The label of each trial's value: the value itself, or its third of the tried range."""
     if isinstance(field, Choice):
         return np.array([str(value) for value in values])
     numbers = np.array(values, np.float64)
-    # By rank, ties together: each third has about as many trials.
+    # By rank, with ties together, so that the thirds have about equal numbers of trials.
     cuts = np.quantile(numbers, [1 / 3, 2 / 3], method="inverted_cdf")
     third = np.searchsorted(cuts, numbers, side="left")
     names = {}
@@ -118,7 +119,7 @@ def _gain(
     scores: Floats,
     picked: NDArray[np.int64],
 ) -> tuple[float | None, Interval | None]:
-    """The mean score of ``best`` less the others', and its interval over the draws ``picked``."""
+    """The mean score of ``best`` minus that of the others, and its interval over ``picked``."""
     if best is None:
         return None, None
     inside = groups == best

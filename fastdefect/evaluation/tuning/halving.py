@@ -1,24 +1,24 @@
-"""A search over settings by successive halving: its rungs, its scores, and what came out.
+"""A search over settings by successive halving: rungs, scores and ranking.
 
-A one-cycle schedule anneals only at its end, so that two trainings can't be compared in the middle
-of it. A rung is therefore made of whole trainings (Jamieson and Talwalkar 2016, with whole
-schedules in place of epochs):
+A one-cycle schedule anneals only at its end, so trainings cannot be compared before they end. A
+rung therefore consists of complete trainings (Jamieson and Talwalkar 2016, with complete schedules
+in place of epochs):
 
     rung 1   fold 1 held out, a third of the epochs
     rung 2   fold 1 held out, all epochs
     rung 3   each other fold held out, all epochs
 
-A trial goes up where it is among the best third of those that were on its rung so far
-(asynchronous halving: Li et al. 2020), so that with three folds each rung takes about as much time
-as another. The decision hangs on earlier trials only: the sequence of trials can be cut anywhere,
-and gone on with. Optuna's own pruner decides the same, but keeps its rungs in attributes of its
-storage: a trial that was interrupted between two rungs can't be put back by a public door.
+A trial is promoted if it is in the best third of the trials on its rung so far (asynchronous
+halving: Li et al. 2020). With three folds each rung takes about the same time. The decision depends
+only on earlier trials, so the search can be interrupted and resumed at any trial. Optuna's pruner
+makes the same decisions, but it stores its rungs in attributes of its storage, and its public
+interface cannot restore a trial that was interrupted between two rungs.
 
-The score is the area under the ROC curve, the mean over the held-out folds, and of several classes
-the mean of each against the rest: it hangs on no threshold, and it is what people read. On few
-photos many trainings reach the same, often 1; there the lower log loss decides. It is measured at
-the temperature that the held-out photos ask for, as label smoothing and MixUp leave a model less
-sure without leaving it any worse.
+The score is the area under the ROC curve, averaged over the held-out folds (with several classes,
+the mean of each class against the rest). It does not depend on a threshold, and it is the metric
+that people read. With few photos many trainings have the same AUC, often 1; then the lower log loss
+decides. The log loss is measured at the temperature fitted to the held-out photos, because label
+smoothing and MixUp make a model less confident without making it worse.
 """
 
 import math
@@ -31,16 +31,16 @@ from fastdefect.errors import RunError
 from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions
 
-FACTOR = 3  # one in so many goes up, and the first rung has one in so many of the epochs
-# What a trial's state can be.
+FACTOR = 3  # one trial in three is promoted; the first rung has one third of the epochs
+# The states of a trial.
 BEGUN, STOPPED, COMPLETE, DIVERGED = "begun", "stopped", "complete", "diverged"
-# So little that it decides where areas agree: 0.1 weighs as much as one pair in 100 000.
+# Small enough to break only ties of the AUC: a log loss of 0.1 counts as one pair in 100 000.
 _LOSS_WEIGHT, _LARGEST_LOSS = 1e-4, 10.0
 
 
 @dataclass(frozen=True)
 class Rung:
-    """What a trial is trained on next: with ``folds`` (from 1) held out in turn."""
+    """The next trainings of a trial: each of ``folds`` (from 1) is held out in turn."""
 
     number: int
     folds: tuple[int, ...]
@@ -49,10 +49,10 @@ class Rung:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """One training of a trial, measured on the fold that it never saw.
+    """One training of a trial, measured on its held-out fold.
 
-    ``auc`` is NaN where the fold has photos of one class only; ``log_loss`` at the fitted
-    temperature; ``seconds`` that the training took.
+    ``auc`` is NaN if the fold has photos of one class only. ``log_loss`` is at the fitted
+    temperature. ``seconds`` is the duration of the training.
     """
 
     rung: int
@@ -63,7 +63,7 @@ class HeldOut:
 
     @property
     def score(self) -> float:
-        """The AUC, ties broken by the log loss; an AUC that isn't defined counts as chance."""
+        """The AUC, ties broken by the log loss; an undefined AUC counts as 0.5."""
         auc = self.auc if math.isfinite(self.auc) else 0.5
         return auc - _LOSS_WEIGHT * min(self.log_loss, _LARGEST_LOSS)
 
@@ -72,7 +72,8 @@ class HeldOut:
 class Trial:
     """One choice of settings, by field name, and its trainings so far.
 
-    ``known`` names a choice that the search did not make, such as a recipe; it is never stopped.
+    ``known`` names a choice that does not come from the sampler, such as a recipe; it is never
+    stopped.
     """
 
     number: int
@@ -83,25 +84,25 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """What all of its trainings took."""
+        """The duration of all its trainings."""
         return sum(training.seconds for training in self.trainings)
 
     def measured(self, rung: Rung, fold: int) -> bool:
-        """Whether it was trained on this rung with this fold held out."""
+        """Whether the trial was trained on this rung with this fold held out."""
         return any(each.rung == rung.number and each.fold == fold for each in self.trainings)
 
     def reached(self, rungs: Sequence[Rung]) -> int:
-        """How many rungs are behind it, trained whole."""
+        """The number of rungs that the trial completed."""
         done = (all(self.measured(rung, fold) for fold in rung.folds) for rung in rungs)
         return next((i for i, whole in enumerate(done) if not whole), len(rungs))
 
     def on(self, rung: Rung, rungs: Sequence[Rung]) -> tuple[HeldOut, ...]:
-        """The trainings that its score on ``rung`` is made of: all with as many epochs, so far."""
+        """The trainings behind the score on ``rung``: all so far with the same number of epochs."""
         alike = {r.number for r in rungs if r.epochs == rung.epochs and r.number <= rung.number}
         return tuple(each for each in self.trainings if each.rung in alike)
 
     def score(self, rung: Rung, rungs: Sequence[Rung]) -> float:
-        """Its mean score over the folds held out up to ``rung``, which must be behind it."""
+        """The mean score over the folds held out up to ``rung``, which must be completed."""
         return fmean(each.score for each in self.on(rung, rungs))
 
     def with_training(self, training: HeldOut) -> "Trial":
@@ -109,31 +110,31 @@ class Trial:
         return replace(self, trainings=(*self.trainings, training))
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, plain; ``trial_from_json`` reads them back."""
+        """All fields as plain data; ``trial_from_json`` reads them."""
         return {**asdict(self), "trainings": [asdict(each) for each in self.trainings]}
 
 
 def trial_from_json(content: Mapping[str, Any]) -> Trial:
-    """What ``Trial.as_json`` gave; raises ``RunError`` if it is something else."""
+    """Read the output of ``Trial.as_json``; raises ``RunError`` if it is damaged."""
     try:
         trainings = tuple(HeldOut(**_numbers(each)) for each in content["trainings"])
         return Trial(**{**content, "trainings": trainings})
     except (KeyError, TypeError, AttributeError) as error:
         raise RunError(
             f"A trial in study.json is damaged: {content!r:.80}.",
-            "Put the file back as it was, or start anew with --config RUN/config.toml.",
+            "Restore the file, or start a new search with --config RUN/config.toml.",
         ) from error
 
 
 def _numbers(of: Mapping[str, Any]) -> dict[str, Any]:
-    """As read from JSON, which has no NaN."""
+    """Replace None by NaN, because JSON has no NaN."""
     return {key: math.nan if value is None else value for key, value in of.items()}
 
 
 def plan_rungs(epochs: int, folds: int) -> tuple[Rung, ...]:
-    """The rungs for trainings of ``epochs`` >= 1 and ``folds`` >= 2; the first may be missing.
+    """The rungs for trainings of ``epochs`` >= 1 and ``folds`` >= 2.
 
-    With a single epoch a third of the epochs is all of them.
+    With a single epoch there is no first rung, because a third of the epochs is all of them.
     """
     if epochs < 1 or folds < 2:
         raise ValueError(f"Expected an epoch and two folds or more, got {epochs} and {folds}")
@@ -148,16 +149,16 @@ def plan_rungs(epochs: int, folds: int) -> tuple[Rung, ...]:
 
 
 def measure(predictions: Predictions, rung: int, fold: int, seconds: float) -> HeldOut:
-    """What a training reached on the photos it held out."""
+    """Measure a training on its held-out photos."""
     metrics = predictions.metrics()
     fitted = fit_temperature(predictions.y_true, predictions.y_prob)
     return HeldOut(rung, fold, metrics.auc, fitted.nll_after, seconds)
 
 
 def goes_up(trial: Trial, earlier: Sequence[Trial], rungs: Sequence[Rung]) -> bool:
-    """Whether a trial that stands on a rung, not the last, is trained on the next one.
+    """Whether a trial that completed a rung, not the last, is trained on the next one.
 
-    Known choices always are: so the search can't end below them by its own measure.
+    Known choices are always promoted, so the search cannot end below them by its own score.
     """
     if trial.known:
         return True
@@ -173,10 +174,10 @@ def goes_up(trial: Trial, earlier: Sequence[Trial], rungs: Sequence[Rung]) -> bo
 
 
 def ranked(trials: Sequence[Trial], rungs: Sequence[Rung]) -> list[tuple[Trial, float]]:
-    """Trials with a score, and that of their last rung: the furthest first, then the best.
+    """Trials with a score on their last rung: furthest rung first, then best score.
 
-    Scores of two rungs are of other folds or epochs, and not compared. Those that diverged are
-    left out.
+    Scores of different rungs come from different folds or epochs and are not compared. Trials that
+    diverged are excluded.
     """
     standing = [
         (trial, trial.score(rungs[reached - 1], rungs))

@@ -1,10 +1,10 @@
-"""The only module that knows Optuna: which settings to try next, and which ones mattered.
+"""The interface to Optuna: which settings to try next, and the importance of each setting.
 
-The study is rebuilt from the finished trials for each question, and the sampler is seeded with
-(seed, trial): an answer follows from the trials before it and from nothing else. So a search that
-is resumed goes on as if it had never stopped. Optuna's own journal, a text log, is not used: a
-line that a killed program wrote by half is joined by the next one, after which the log can't be
-read; its lock outlives the program; and a trial that was running stays so.
+Each call rebuilds the study from the finished trials, and seeds the sampler with (seed, trial). A
+result therefore depends only on the trials before it, and a resumed search continues as if it had
+not stopped. Optuna's own journal, a text log, is not used for three reasons: a line that a killed
+program wrote in part is joined with the next line and makes the log unreadable, its lock remains
+after the program ends, and a running trial keeps that state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-# Trials that a rung needs to be learned on; before there are so many, settings are drawn at random.
+# The sampler learns from a rung with at least this many trials; before that, draws are random.
 _ENOUGH = 8
-_ATTEMPTS = 100  # at settings that were not tried before
+_ATTEMPTS = 100  # to find settings that are not tried yet
 _TREES = 16
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A setting that takes one of ``values``, plain ones."""
+    """A setting with one of the plain ``values``."""
 
     name: str
     values: tuple[Any, ...]
@@ -48,10 +48,10 @@ Field = Choice | LogRange
 
 
 def require_optuna() -> None:
-    """Raise ``UsageError``, with what to do, unless Optuna is installed."""
+    """Raise ``UsageError`` with the install command if Optuna is not installed."""
     if find_spec("optuna") is None:
         raise UsageError(
-            "The search of tune is done by Optuna, which is not installed.",
+            "tune needs Optuna for its search, but Optuna is not installed.",
             "Install it: pip install 'fastdefect[tune]'",
         )
 
@@ -66,10 +66,10 @@ def propose(
 ) -> dict[str, Any] | None:
     """Settings for trial ``number``, by tree-structured Parzen estimators (Bergstra et al. 2011).
 
-    They learn on the furthest rung that eight trials or more stood on (as Falkner et al. 2018 do):
-    there scores are compared, and trials that didn't get as far are below. The settings are none
-    of ``trials``'; None if a hundred draws gave no others: then all, or nearly all, were tried.
-    Numbers have three digits.
+    The estimators learn from the furthest rung that at least eight trials reached (as in Falkner et
+    al. 2018). Scores are compared on that rung, and trials that did not reach it rank below. The
+    settings differ from those of all ``trials``. Returns None if a hundred draws give no new
+    settings, because all or almost all were tried. Numbers have three significant digits.
     """
     import optuna
 
@@ -98,15 +98,15 @@ def importances(
     scores: Sequence[float],
     seed: int,
 ) -> dict[str, float]:
-    """The share of each field, 0 to 1, in what a random forest tells the scores apart by.
+    """The importance of each field, from 0 to 1, for the scores in a random forest.
 
-    The mean decrease of impurity (Breiman 2001) over all trees. ``settings`` and ``scores``:
-    two trials or more. All shares are 0 where the scores agree.
+    It is the mean decrease of impurity (Breiman 2001) over all trees. ``settings`` and ``scores``
+    hold at least two trials. All values are 0 if the scores are equal.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # Optuna gives all to a setting that is alone, whether it changes or not.
+    # Optuna gives a single setting an importance of 1, whether it varies or not.
     varied = [field for field in fields if len({of[field.name] for of in settings}) > 1]
     if not varied or np.ptp(scores) == 0:
         return {field.name: 0.0 for field in fields}
@@ -142,7 +142,7 @@ def _rounded(field: Field, value: Any) -> Any:
 
 
 def _learned_on(trials: Sequence[Trial], rungs: Sequence[Rung]) -> Rung:
-    """The furthest rung that enough trials stood on, or the first."""
+    """The furthest rung that enough trials reached, or the first."""
     furthest = rungs[0]
     for rung in rungs:
         if sum(trial.reached(rungs) >= rung.number for trial in trials) >= _ENOUGH:
@@ -156,10 +156,10 @@ def _frozen(
     learned: Rung,
     distributions: Mapping[str, "BaseDistribution"],
 ) -> "FrozenTrial":
-    """A trial as the sampler sees it: complete with its score on the rung ``learned`` on.
+    """A trial in the form that the sampler needs: complete, with its score on the rung ``learned``.
 
-    One that didn't get there counts as pruned, which ranks below all others: by its last rung,
-    then by its score there. One that diverged has no score at all.
+    A trial that did not reach this rung is marked as pruned and ranks below all others, by its last
+    rung and its score there. A trial that diverged has no score.
     """
     import optuna
 

@@ -13,7 +13,11 @@ from fastdefect.config import Device
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions, predictions_of
-from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, swap_background
+from fastdefect.evaluation.robustness.background_swap import (
+    BackgroundSwap,
+    LabelledPhotos,
+    swap_background,
+)
 from fastdefect.events import OnEvent, Progress
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.process import keep_freed_memory
@@ -76,11 +80,10 @@ class TrainedModel:
         total = len(self.photos.side)
         return swap_background(
             lambda swapped, at: self.predict_pixels(swapped, at, views),
-            self.photos.store,
-            self.photos.rows,
-            predictions.y_true,
+            LabelledPhotos(
+                self.photos.store, self.photos.rows, predictions.y_true, self.good_index
+            ),
             predictions.y_prob,
-            good=self.good_index,
             seed=seed,
             on_batch=lambda done: on_event(Progress("swapping backgrounds", done, total)),
         )

@@ -11,7 +11,11 @@ from safetensors.torch import load_file
 from fastdefect.aliases import Floats
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.predictions import Predictions, predictions_of
-from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, swap_background
+from fastdefect.evaluation.robustness.background_swap import (
+    BackgroundSwap,
+    LabelledPhotos,
+    swap_background,
+)
 from fastdefect.evaluation.targets import LEGACY, Target, Verdict, judge, parse_target
 from fastdefect.events import Note, Progress
 from fastdefect.jobs.training.assemble import Job
@@ -146,18 +150,16 @@ def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
 
 def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:
     """How the validation photos fare on another class's background."""
-    side, classes = job.data.split.valid, job.spec.classes
+    side = job.data.split.valid
+    good = job.spec.classes.index(job.spec.good) if job.spec.good else None
 
     def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> Floats:
         return job.predictor.probabilities(photos, range(len(photos)))
 
     return swap_background(
         predict,
-        job.data.store,
-        job.data.rows(side),
-        valid.y_true,
+        LabelledPhotos(job.data.store, job.data.rows(side), valid.y_true, good),
         valid.y_prob,
-        good=classes.index(job.spec.good) if job.spec.good else None,
         seed=job.config.training.seed,
         on_batch=lambda done: log(Progress("swapping backgrounds", done, len(side))),
     )

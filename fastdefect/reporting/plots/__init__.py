@@ -1,1 +1,1 @@
-"""Plots, by command, in one style."""
+"""Plots by command, in a common style."""

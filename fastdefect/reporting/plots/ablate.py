@@ -1,4 +1,4 @@
-"""The bars of an ablation: what each step gained, with its interval and every seed's dot."""
+"""The bar plot of an ablation: the gain of each step, with its interval and a dot per seed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +11,8 @@ from fastdefect.reporting.plots.style import FAINT, INK, drawing
 
 _BETTER, _WORSE, _OPEN = "#009e73", "#d55e00", "#b8b8b8"
 _LEGEND = (
-    "Dots: each seed. Lines: 95 % intervals; grey bars have one that spans zero, or none.\n"
-    "In brackets: steps that the next is not set upon."
+    "Dots: seeds. Lines: 95 % intervals. Grey bars: the interval spans zero, or there is none.\n"
+    "In brackets: alternatives that later steps do not build on."
 )
 _PANELS = (("f1", "F1", 1.0), ("accuracy", "accuracy, points", 100.0))
 
@@ -20,10 +20,10 @@ _PANELS = (("f1", "F1", 1.0), ("accuracy", "accuracy, points", 100.0))
 def plot_ablation(
     path: Path, steps: Sequence[Step], gains: Mapping[str, Mapping[str, Gain]]
 ) -> None:
-    """A bar for each step with a gain, in two panels, F1 and accuracy, as a PNG.
+    """Draw a bar for each step with a gain, in two panels (F1 and accuracy), as a PNG.
 
-    Grey bars have an interval that spans zero, or no interval. Raises OSError where ``path``
-    can't be written.
+    Grey bars have an interval that spans zero, or none. Raises OSError if ``path`` cannot be
+    written.
     """
     shown = [step for step in steps if step.name in gains and gains[step.name]["f1"].by_seed]
     height = 1.6 + 0.34 * max(len(shown), 1)
@@ -31,7 +31,7 @@ def plot_ablation(
         panels = figure.subplots(1, 2, sharey=True)
         for panel, (name, title, scale) in zip(panels, _PANELS, strict=True):
             _draw(panel, [gains[step.name][name] for step in shown], scale)
-            panel.set_title(f"Gained in {title}")
+            panel.set_title(f"Gain in {title}")
         panels[0].set_yticks(range(len(shown)), [_label(step) for step in shown])
         panels[0].set_ylim(len(shown) - 0.4, -0.6)
         figure.supxlabel(_LEGEND, x=0.01, ha="left", fontsize=8.5, color=FAINT)

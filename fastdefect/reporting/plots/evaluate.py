@@ -1,4 +1,4 @@
-"""The figure of an evaluation: what the scores tell, and where the threshold lies."""
+"""The plot of an evaluation: ROC, precision and recall, mistakes by threshold, reliability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from sklearn.metrics import auc, average_precision_score, precision_recall_curve
 from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.reporting.plots.threshold_panels import (
     CHOSEN,
@@ -26,7 +27,7 @@ from fastdefect.reporting.plots.threshold_panels import (
 from fastdefect.reporting.sheets.contact_sheet import clean
 from fastdefect.text import percent
 
-# Okabe and Ito's palette, told apart by colour-blind eyes.
+# Okabe and Ito's palette, which is safe for colour-blind readers.
 _CLASSES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _LETTERS = 18
 _ZOOMS = (0.02, 0.05, 0.1, 0.2)
@@ -34,7 +35,7 @@ _ZOOMS = (0.02, 0.05, 0.1, 0.2)
 
 @dataclass(frozen=True)
 class _Curve:
-    """One question of yes or no: ``positive`` (n,) bool is the truth, ``score`` (n,) the guess."""
+    """A binary classification: ``positive`` (n,) bool is the truth, ``score`` (n,) its score."""
 
     name: str
     positive: NDArray[np.bool_]
@@ -44,36 +45,32 @@ class _Curve:
 
     @property
     def defined(self) -> bool:
-        """Whether there are photos of both kinds."""
+        """Whether there are both positive and negative photos."""
         return 0 < int(self.positive.sum()) < len(self.positive)
 
 
 def plot_evaluation(
     path: Path,
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
-    classes: Sequence[str],
+    predictions: Predictions,
     *,
-    good: str | None,
     title: str,
     threshold: float | None = None,
     costs: CostCurve | None = None,
     reliability: Sequence[tuple[str, Sequence[ReliabilityBin]]] = (),
 ) -> None:
-    """Draw ROC, precision and recall, the mistakes by threshold and the reliability as a PNG.
+    """Draw ROC, precision and recall, mistakes by threshold and reliability as a PNG.
 
-    ``y_true`` (n,) are indices into ``classes``, ``y_prob`` (n, n_classes) probabilities. With
-    a ``good`` class, a part is rejected if its score, 1 - P(good), is ``threshold`` or more; the
-    mistakes by threshold are drawn, and below them ``costs``. ``reliability`` are named sets of
-    bins: the first is drawn faint (before), the last in colour (after). What can't be drawn
-    says so, and a panel without input is left out.
+    With a good class, a part is rejected if its score, 1 - P(good), is at or above ``threshold``.
+    The mistakes by threshold are drawn then, with ``costs`` below them. ``reliability`` holds named
+    sets of bins: the first is drawn in grey (before), the last in colour (after). A panel that
+    cannot be drawn shows the reason; a panel without input is omitted.
 
-    Raises ValueError without photos, if the shapes differ, a probability is not finite or
-    ``good`` is no class; OSError where ``path`` can't be written.
+    Raises ValueError without photos, if the shapes differ, a probability is not finite or the good
+    class is unknown; OSError if ``path`` cannot be written.
     """
-    _check(y_true, y_prob, classes, good)
-    probabilities = np.asarray(y_prob, np.float64)
-    curves = _curves(y_true, probabilities, classes, good)
+    _check(predictions)
+    good = predictions.good
+    curves = _curves(predictions)
     cells = [("roc", "roc"), ("pr", "pr")]
     if good is not None:
         cells.append(("rates", "cost" if costs else "rates"))
@@ -96,12 +93,9 @@ def plot_evaluation(
             draw_reliability(panels["reliability"], reliability)
 
 
-def _check(
-    y_true: NDArray[np.int64],
-    y_prob: NDArray[np.floating[Any]],
-    classes: Sequence[str],
-    good: str | None,
-) -> None:
+def _check(predictions: Predictions) -> None:
+    y_true, y_prob = predictions.y_true, predictions.y_prob
+    classes, good = predictions.classes, predictions.good
     if not len(y_true) or y_prob.shape != (len(y_true), len(classes)):
         raise ValueError(
             f"Expected photos and probabilities of shape {(len(y_true), len(classes))}, "
@@ -114,7 +108,7 @@ def _check(
 
 
 def _layout(cells: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """Each cell is two rows high: two by two of four cells, or all beside each other."""
+    """Each cell is two rows high: four cells are two by two, fewer are side by side."""
     wide = 2 if len(cells) == 4 else len(cells)
     lines = [cells[start : start + wide] for start in range(0, len(cells), wide)]
     return [[cell[half] for cell in line] for line in lines for half in (0, 1)]
@@ -123,13 +117,13 @@ def _layout(cells: Sequence[tuple[str, str]]) -> list[list[str]]:
 # ---- ROC, precision and recall
 
 
-def _curves(
-    y_true: NDArray[np.int64], y_prob: Floats, classes: Sequence[str], good: str | None
-) -> list[_Curve]:
-    """Defective or good, if one class is good; of more than two classes also each and the rest."""
+def _curves(predictions: Predictions) -> list[_Curve]:
+    """Defective against good, with a good class; with more than two classes also each class."""
+    y_true, y_prob = predictions.y_true, np.asarray(predictions.y_prob, np.float64)
+    classes, good = predictions.classes, predictions.good
     curves = []
     if good is not None:
-        at = list(classes).index(good)
+        at = classes.index(good)
         name = "defective" if len(classes) <= 2 else "any defect"
         curves.append(_Curve(name, y_true != at, 1 - y_prob[:, at], INK, main=True))
     if len(classes) > 2:
@@ -145,7 +139,7 @@ def _curves(
 
 
 def _colours(y_true: NDArray[np.int64], y_prob: Floats) -> list[str]:
-    """Colours for the classes that are hardest to tell, faint for the others."""
+    """Colours for the classes that are hardest to separate, grey for the others."""
     n_classes = y_prob.shape[1]
     areas = [_area(_Curve("", y_true == i, y_prob[:, i], INK)) for i in range(n_classes)]
     hardest = np.argsort(areas, kind="stable")[: len(_CLASSES)]  # NaN last
@@ -165,9 +159,9 @@ def _draw_roc(
 ) -> None:
     panel.set(title="ROC")
     if len(curves) == 1 and main is not None:
-        panel.set(xlabel="overkill rate (%)", ylabel="defects caught, 100 - escape rate (%)")
+        panel.set(xlabel="overkill rate (%)", ylabel="defects found, 100 - escape rate (%)")
     else:
-        panel.set(xlabel="others called so (%)", ylabel="found of the class (%)")
+        panel.set(xlabel="false positive rate (%)", ylabel="true positive rate (%)")
     limit_to_percent(panel)
     panel.plot([0, 100], [0, 100], color=FAINT, linewidth=0.9, linestyle=DASHED)
     drawn = [curve for curve in curves if curve.defined]
@@ -193,7 +187,7 @@ def _roc(curve: _Curve) -> tuple[Floats, Floats]:
 
 
 def _plot_macro(panel: Axes, singles: Sequence[tuple[Floats, Floats]]) -> None:
-    """The mean of the classes' curves at each rate of false alarms; its AUC is their mean."""
+    """The mean of the classes' curves at each false positive rate; its AUC is their mean."""
     grid = np.unique(np.concatenate([false for false, _ in singles]))
     mean = np.mean([np.interp(grid, false, true) for false, true in singles], axis=0)
     area = np.mean([auc(false, true) for false, true in singles])
@@ -204,7 +198,7 @@ def _plot_macro(panel: Axes, singles: Sequence[tuple[Floats, Floats]]) -> None:
 def _draw_zoom(
     panel: Axes, false: Floats, true: Floats, main: _Curve | None, threshold: float | None
 ) -> None:
-    """The corner in which a good model's curve lies, enlarged, if it lies in a corner at all."""
+    """Enlarge the corner of a good model's curve, if the curve reaches the corner."""
     reach = 2 * float(np.maximum(false, 1 - true).min())
     zoom = next((zoom for zoom in _ZOOMS if zoom >= reach), None)
     if zoom is None:
@@ -222,10 +216,9 @@ def _draw_zoom(
 def _draw_precision_recall(
     panel: Axes, curves: Sequence[_Curve], main: _Curve | None, threshold: float | None
 ) -> None:
-    panel.set(title="Precision and recall", xlabel="recall: found of the class (%)")
-    panel.set(ylabel="precision: right among those called so (%)")
+    panel.set(title="Precision and recall", xlabel="recall (%)", ylabel="precision (%)")
     if len(curves) == 1 and main is not None:
-        panel.set(xlabel="recall: defects caught (%)")
+        panel.set(xlabel="recall: defects found (%)")
         panel.set(ylabel="precision: defective among rejected (%)")
     limit_to_percent(panel)
     drawn = [curve for curve in curves if curve.defined]
@@ -241,13 +234,13 @@ def _draw_precision_recall(
         label = f"by chance: {percent(share)} of the photos"
         panel.axhline(100 * share, color=FAINT, linewidth=0.9, linestyle=DASHED, label=label)
     if threshold is not None and main is not None and main.defined:
-        _, caught, precision_there = _operating_point(main, threshold)
-        _mark(panel, caught, precision_there, threshold)
+        _, recall_there, precision_there = _operating_point(main, threshold)
+        _mark(panel, recall_there, precision_there, threshold)
     _draw_legend(panel, drawn, "lower left")
 
 
 def _operating_point(curve: _Curve, threshold: float) -> tuple[float, float, float]:
-    """Rate of false alarms, share found, precision (NaN if none is called so)."""
+    """False positive rate, true positive rate, precision (NaN if nothing is positive)."""
     called = curve.score >= threshold
     precision = float(curve.positive[called].mean()) if called.any() else float("nan")
     return float(called[~curve.positive].mean()), float(called[curve.positive].mean()), precision

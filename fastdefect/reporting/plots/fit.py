@@ -1,7 +1,8 @@
-"""The figures of a run: its curves, its confusion matrix, its learning-rate search."""
+"""The plots of a run: training curves, confusion matrix, learning-rate search."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from fastdefect.aliases import Floats
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.text import careful_percent
 
-# Okabe and Ito's palette, told apart by colour-blind eyes. One meaning a colour throughout:
+# Okabe and Ito's palette, which is safe for colour-blind readers. Each colour has one meaning:
 # blue is training, vermilion is validation.
 _TRAIN, _VALID = "#0072b2", "#d55e00"
 _SCORE, _SECOND, _THIRD = INK, "#009e73", "#cc79a7"
@@ -47,11 +48,11 @@ def plot_curves(
 ) -> None:
     """Draw a run's ``history.csv`` over its epochs, in five panels, and write it as a PNG.
 
-    ``rows`` hold ``epoch, train_loss, valid_loss, train_accuracy, valid_accuracy, f1,
-    precision, recall, auc, learning_rate``; accuracies and scores are 0 to 1. A missing,
-    ``None`` or non-finite value leaves a hole. ``best_epoch`` is marked in every panel.
+    ``rows`` hold ``epoch, train_loss, valid_loss, train_accuracy, valid_accuracy, f1, precision,
+    recall, auc, learning_rate``; accuracies and scores are 0 to 1. A missing, ``None`` or
+    non-finite value leaves a gap. ``best_epoch`` is marked in every panel.
 
-    Raises ValueError without rows, OSError where ``path`` can't be written.
+    Raises ValueError without rows, OSError if ``path`` cannot be written.
     """
     if not rows:
         raise ValueError("Expected at least one epoch to draw but got none")
@@ -93,7 +94,7 @@ def _draw_accuracy(panel: Axes, history: _History, best_epoch: int | None) -> No
     gap = (train - valid)[epochs == best_epoch]
     if gap.size and np.isfinite(gap[0]):
         title += f": gap {gap[0]:.1f} points at the best epoch"
-    panel.set(title=title, ylabel="accuracy, measured alike (%)")
+    panel.set(title=title, ylabel="accuracy (%)")
     _limit_to_one(panel, 100)
     panel.legend()
 
@@ -118,7 +119,7 @@ def _draw_line(panel: Axes, history: _History, name: str, title: str, label: str
 
 
 def _limit_to_one(panel: Axes, one: float = 1.0) -> None:
-    # The top is the best there is, so that the room left to it can be seen.
+    # The top is the best possible value, so that the distance to it is visible.
     low = min(panel.get_ylim()[0], 0.95 * one)
     panel.set_ylim(max(low, 0.0), one + 0.04 * (one - max(low, 0.0)))
 
@@ -133,13 +134,13 @@ def _over_epochs(panel: Axes, epochs: Floats, best_epoch: int | None) -> None:
 
 
 def _plain_numbers() -> FuncFormatter:
-    """Ticks as 0.0008 and 1e-05: no factor above the axis, no mathematics to be set."""
+    """Ticks such as 0.0008 and 1e-05, without a factor above the axis."""
     return FuncFormatter(lambda value, _: f"{value:g}")
 
 
 # ---- confusion matrix
 
-_FEW = 8  # classes, up to which a cell has room for three lines
+_FEW = 8  # with more classes, a cell is too small for three lines
 
 
 def plot_confusion(
@@ -152,10 +153,10 @@ def plot_confusion(
 ) -> None:
     """Draw a confusion matrix, int ``(classes, classes)`` of photos, and write it as a PNG.
 
-    Rows are the true classes, columns the predicted ones, and each cell holds its photos and
-    their share of the row, which also is its colour. With a ``good`` class, escapes (defects
-    predicted good) and overkill (good parts predicted defective) are framed and added up.
-    Names get shorter above 24 letters; some 30 classes stay legible.
+    Rows are the true classes, columns the predicted ones. Each cell shows its photos and their
+    share of the row, which is also its colour. With a ``good`` class, escapes (defects predicted
+    good) and overkill (good parts predicted defective) are framed and summed. Names above 24
+    letters are shortened; about 30 classes are legible.
 
     Raises ValueError if ``matrix`` isn't square in the classes or ``good`` isn't one of them.
     """
@@ -173,11 +174,13 @@ def plot_confusion(
     with drawing(path, cell * count + 2.2, cell * count + above) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
         panel = figure.subplots()
-        # By the root of the share, or the few mistakes of a good model would all look white.
+        # By the root of the share; otherwise the few mistakes of a good model would look white.
         panel.imshow(shares, cmap=_BLUES, norm=PowerNorm(0.5, vmin=0, vmax=1))
         _name_classes(panel, classes, totals[:, 0], cell)
         for row, column in np.ndindex(matrix.shape):
-            _draw_cell(panel, row, column, matrix, shares, good_at, size)
+            photos, share = int(matrix[row, column]), float(shares[row, column])
+            of_cell = _Cell(row, column, photos, share, _kind(row, column, good_at))
+            _draw_cell(panel, of_cell, size, few=count <= _FEW)
         if good_at is not None:
             frames = [_frame(kind, label=text) for kind, text in _mistakes(matrix, good_at)]
             panel.legend(handles=frames, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
@@ -189,7 +192,7 @@ def _frame(kind: str, corner: tuple[float, float] = (0, 0), label: str = "") -> 
 
 
 def _short_names(classes: Sequence[str], letters: int = 24) -> list[str]:
-    """Cut the middles of long names, unless that would make two of them alike."""
+    """Shorten long names in the middle, unless two of them would become equal."""
     half = letters // 2
     short = [n if len(n) <= letters else f"{n[:half]}…{n[1 - half :]}" for n in classes]
     return short if len(set(short)) == len(short) else list(classes)
@@ -217,27 +220,30 @@ def _name_classes(
 
 
 def _kind(row: int, column: int, good: int | None) -> str:
-    """Name a cell's mistakes: ``escape``, ``overkill``, or nothing for neither."""
+    """The name of a cell's mistake: ``escape``, ``overkill``, or empty for neither."""
     if good is None or row == column:
         return ""
     return "escape" if column == good else "overkill" if row == good else ""
 
 
-def _draw_cell(
-    panel: Axes,
-    row: int,
-    column: int,
-    matrix: NDArray[np.int64],
-    shares: Floats,
-    good: int | None,
-    size: float,
-) -> None:
-    photos, share = int(matrix[row, column]), float(shares[row, column])
-    kind, few = _kind(row, column, good), len(matrix) <= _FEW
+@dataclass(frozen=True)
+class _Cell:
+    """A cell of the matrix; ``kind`` names its mistake, as ``_kind`` does."""
+
+    row: int
+    column: int
+    photos: int
+    share: float
+    kind: str
+
+
+def _draw_cell(panel: Axes, cell: _Cell, size: float, *, few: bool) -> None:
+    """Write the photos and their share in ``size`` points, in full if there are ``few`` classes."""
+    row, column, photos, share, kind = cell.row, cell.column, cell.photos, cell.share, cell.kind
     if kind and (photos or few):
         panel.add_patch(_frame(kind, (column - 0.47, row - 0.47)))
     ink = "#ffffff" if share > 0.35 else INK if photos else FAINT
-    if photos == 0 and not few:  # a share of nothing, hundreds of times, hides the rest
+    if photos == 0 and not few:  # hundreds of zero shares would hide the other cells
         panel.text(column, row, "0", va="center", ha="center", fontsize=size, color=ink)
         return
     panel.text(
@@ -248,7 +254,7 @@ def _draw_cell(
 
 
 def _mistakes(matrix: NDArray[np.int64], good: int) -> list[tuple[str, str]]:
-    """Escapes and overkill added up, each with what it is out of."""
+    """The sums of escapes and overkill, each with its total."""
     good_parts, correct = int(matrix[good].sum()), int(matrix[good, good])
     defects = int(matrix.sum()) - good_parts
     escapes, overkill = int(matrix[:, good].sum()) - correct, good_parts - correct
@@ -271,7 +277,7 @@ def plot_lr_find(
 ) -> None:
     """Draw the loss over the learning rate, mark the suggestion and write it as a PNG.
 
-    Non-finite losses, where training blew up, are left out.
+    Non-finite losses, from diverged training, are omitted.
 
     Raises ValueError if the two differ in length or no loss is finite.
     """
@@ -306,7 +312,7 @@ def plot_lr_find(
 
 
 def _loss_limits(values: Floats) -> tuple[float, float]:
-    # The last losses are a hundred times the first, and the valley is what one looks for.
+    # The last losses are a hundred times the first; the valley must stay visible.
     low, start = float(values.min()), float(np.median(values[: max(1, len(values) // 5)]))
     fall = max(start - low, 0.05 * abs(start), 1e-6)
     return low - 0.15 * fall, min(float(values.max()), start + 0.6 * fall) + 0.05 * fall

@@ -1,4 +1,4 @@
-"""The figure of a learning curve: what more photos would bring."""
+"""The plot of a learning curve: the expected benefit of more photos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,13 +26,14 @@ def plot_learning_curve(
     unit: str = "parts",
     what: str = "error",
 ) -> None:
-    """Draw the ``error`` (k,) of trainings on ``n`` (k,) ``unit``, and what twice the most brings.
+    """Draw the ``error`` (k,) of trainings on ``n`` (k,) ``unit``, and the forecast for twice that.
 
-    Sizes may repeat: each training is a point. Errors are shares, drawn in percent from zero;
-    ``what`` names them. Where no ``law`` could be fitted, only the trainings are drawn.
+    Sizes can repeat; each training is a point. Errors are shares, drawn in percent from zero;
+    ``what`` names them. Without a fitted ``law``, only the trainings are drawn. The forecast is for
+    twice the largest size.
 
-    Raises ValueError without trainings or if the lengths differ; OSError where ``path`` can't
-    be written.
+    Raises ValueError without trainings or if the lengths differ; OSError if ``path`` cannot be
+    written.
     """
     if not len(n) or len(n) != len(error):
         raise ValueError(f"Expected an error for each of {len(n)} trainings but got {len(error)}")
@@ -40,14 +41,14 @@ def plot_learning_curve(
     with drawing(path, 7.2, 4.4) as figure:
         panel = figure.subplots()
         panel.set_xscale("log")
-        title = f"What more {unit} would bring"
+        title = f"Expected benefit of more {unit}"
         if law is not None:
             _draw_law(panel, law, sizes, unit)
             sizes.append(2 * sizes[-1])
-            title += ": not to be told from these trainings" if law.flat else ""
+            title += ": not shown by these trainings" if law.flat else ""
         points: dict[str, Any] = {"color": INK, "markersize": 5, "alpha": 0.75, "zorder": 4}
         panel.plot(n, 100 * np.asarray(error), "o", label="trainings", **points)
-        top = 1.25 * max(panel.get_ylim()[1], 1.0)  # room for the legend
+        top = 1.25 * max(panel.get_ylim()[1], 1.0)  # space for the legend
         panel.set(title=title, xlabel=f"{unit} trained on", ylabel=f"{what} (%)", ylim=(0, top))
         panel.set_xlim(sizes[0] / 1.15, sizes[-1] * 1.15)
         panel.xaxis.set_major_locator(FixedLocator(sizes))
@@ -57,18 +58,20 @@ def plot_learning_curve(
 
 
 def _draw_law(panel: Axes, law: PowerLaw, sizes: Sequence[float], unit: str) -> None:
-    """With its interval, and dashed beyond the largest of ``sizes``, up to twice that."""
+    """Draw the law with its interval, dashed from the largest of ``sizes`` to twice that."""
     seen = [law.forecast(n) for n in np.geomspace(sizes[0], sizes[-1], 50)]
     ahead = [law.forecast(n) for n in np.geomspace(sizes[-1], 2 * sizes[-1], 20)]
     at = [each.n for each in seen + ahead]
     low, high = 100 * np.array([each.interval for each in seen + ahead]).T
     panel.fill_between(at, low, high, color=_LAW, alpha=0.15, linewidth=0, label="95 % interval")
-    for some, dashes, label in ((seen, "-", "fitted power law"), (ahead, _DASHED, None)):
+    for some, dashes, name in ((seen, "-", "fitted power law"), (ahead, _DASHED, None)):
         errors = [100 * each.error for each in some]
-        panel.plot([each.n for each in some], errors, color=_LAW, linestyle=dashes, label=label)
+        panel.plot([each.n for each in some], errors, color=_LAW, linestyle=dashes, label=name)
     twice = ahead[-1]
     least, most = twice.interval
-    said = f"at {twice.n:,.0f} {unit}: {percent(twice.error)} ({percent(least)} to {percent(most)})"
+    label = (
+        f"at {twice.n:,.0f} {unit}: {percent(twice.error)} ({percent(least)} to {percent(most)})"
+    )
     away = 100 * np.maximum([[twice.error - least], [most - twice.error]], 0)
     style: dict[str, Any] = {"fmt": "D", "markersize": 6, "capsize": 4, "zorder": 5}
-    panel.errorbar([twice.n], [100 * twice.error], away, color=_FORECAST, label=said, **style)
+    panel.errorbar([twice.n], [100 * twice.error], away, color=_FORECAST, label=label, **style)

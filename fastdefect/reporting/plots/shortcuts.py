@@ -1,4 +1,4 @@
-"""A picture of why the class can be told without the part, for those who take the photos."""
+"""The plot of shortcuts: why the class can be predicted without the part."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,12 +18,12 @@ from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.reporting.sheets.contact_sheet import clean
 from fastdefect.text import counted
 
-# Okabe and Ito's palette, told apart by colour-blind eyes; each class also has a row of its own.
+# Okabe and Ito's palette, which is safe for colour-blind readers; each class also has its own row.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _TELLS, _HARMLESS = "#d55e00", "#0072b2"
-_COVER = 232  # the grey over what no probe of border or corners sees
+_COVER = 232  # the grey over the pixels that no probe of border or corners uses
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-# The pixels of a thumbnail that the probe of the border sees, and those that any probe sees.
+# The pixels of a thumbnail that the probe of the border uses, and those that any probe uses.
 _RING = np.pad(np.zeros((THUMBNAIL - 2 * RING,) * 2, bool), RING, constant_values=True)
 _AT_END = np.pad(np.zeros(THUMBNAIL - 2 * CORNER, bool), CORNER, constant_values=True)
 _SEEN = _RING | (_AT_END[:, None] & _AT_END)
@@ -39,18 +39,20 @@ def draw_shortcut(
     classes: Sequence[str],
     path: Path,
 ) -> None:
-    """Draw the border and the light of each class and what the probes made of them, as a PNG.
+    """Draw the border and the light of each class and the results of the probes, as a PNG.
 
-    ``labels`` (n_photos,) are indices into ``classes``, ``looks`` are those of the same photos.
-    Above are the mean borders of the classes side by side, below the brightness of borders and
-    of whole photos, and each probe's AUC with its interval beside that of shuffled labels. Of
-    more than six classes, those with the most photos are shown.
+    ``labels`` (n_photos,) are indices into ``classes``, ``looks`` are those of the same photos. The
+    upper row has the mean borders of the classes side by side. The lower row has the brightness of
+    borders and of whole photos, and the AUC of each probe with its interval beside that of shuffled
+    labels. With more than six classes, those with the most photos are shown.
 
-    Raises ValueError without photos or if the lengths differ, OSError where ``path`` can't be
+    Raises ValueError without photos or if the lengths differ, OSError if ``path`` cannot be
     written.
     """
     if not looks or len(looks) != len(labels):
-        raise ValueError(f"Expected a look for each of {len(labels)} photos, got {len(looks)}")
+        raise ValueError(
+            f"Expected an appearance for each of {len(labels)} photos, got {len(looks)}"
+        )
     counts = np.bincount(labels, minlength=len(classes))
     order = np.argsort(-counts, kind="stable")[: len(_COLOURS)]
     shown = sorted(int(i) for i in order if counts[i])
@@ -63,7 +65,7 @@ def draw_shortcut(
         heights = [2.5, 1.2 + 0.42 * rows]
         above, below = figure.subfigures(2, 1, height_ratios=heights, squeeze=False)[:, 0]
         some = f" ({len(shown)} of {len(classes)} classes)" if len(shown) < len(classes) else ""
-        title = f"All that the probes of border and corners see{some}"
+        title = f"The pixels that the probes of border and corners use{some}"
         above.suptitle(title, x=0.01, ha="left", fontsize=10.5)
         of_class = [np.flatnonzero(labels == i) for i in shown]
         _draw_borders(above, [look.thumbnail for look in looks], border, of_class, names)
@@ -80,13 +82,13 @@ def draw_shortcut(
 
 def _verdict(probes: Sequence[Probe]) -> str:
     if not probes:
-        return "Too few parts to say whether the class can be told without them"
+        return "Too few parts to test whether the class can be predicted without the part"
     telling = [probe for probe in probes if probe.tells]
     if any(probe.limit != "info" for probe in telling):
-        return "The class can be told without the part"
+        return "The class can be predicted without the part"
     if telling:
-        return "The class can be told, but perhaps only by the part or by what no model sees"
-    return "Nothing beside the part tells the class"
+        return "The class can be predicted, but perhaps only from the part or data no model uses"
+    return "No shortcut found: nothing beside the part predicts the class"
 
 
 def _short(name: str) -> str:
@@ -105,9 +107,10 @@ def _draw_borders(
     of_class: Sequence[NDArray[np.int64]],
     names: Sequence[str],
 ) -> None:
-    """The mean of each class; of few classes, also some of their photos, from dark to bright.
+    """The mean of each class; with few classes also some of their photos, from dark to bright.
 
-    ``of_class`` are the indices of the photos of each class, ``border`` how bright each is.
+    ``of_class`` are the indices of the photos of each class, ``border`` the brightness of each
+    border.
     """
     examples = _TILES // len(names) - 1
     tiles: list[tuple[Floats, str, str]] = []
@@ -119,7 +122,7 @@ def _draw_borders(
         ascending = photos[np.argsort(border[photos], kind="stable")]
         for place in (np.arange(examples) + 0.5) / max(examples, 1):
             example = thumbnails[ascending[int(place * len(ascending))]]
-            tiles.append((example.astype(np.float64), f"{name}\none of them", colour))
+            tiles.append((example.astype(np.float64), f"{name}\nexample", colour))
     panels = figure.subplots(1, _TILES, squeeze=False)[0]
     for panel, (pixels, text, colour) in zip(panels, tiles, strict=False):
         pale = np.where(_SEEN[..., None], pixels, 0.15 * pixels + 0.85 * _COVER)
@@ -135,7 +138,7 @@ def _draw_borders(
 
 
 def _draw_light(panel: Axes, groups: Sequence[Floats], names: Sequence[str], title: str) -> None:
-    """A row for each class: how many of its photos are how bright, and their median."""
+    """A row for each class: the distribution of its photos' brightness, and the median."""
     for row, (values, colour) in enumerate(zip(groups, _COLOURS, strict=False)):
         share = np.histogram(values, _BINS)[0].astype(np.float64)
         heights = 0.82 * share / share.max()
@@ -166,8 +169,8 @@ def _draw_probes(panel: Axes, probes: Sequence[Probe]) -> None:
         panel.plot(probe.interval, (row, row), color=colour, linewidth=2.2, solid_capstyle="butt")
         face = colour if probe.tells else "#ffffff"
         panel.plot(probe.auc, row, "o", color=colour, markerfacecolor=face, markersize=6)
-        said = f"{probe.auc:.2f} [{probe.interval[0]:.2f}, {probe.interval[1]:.2f}]"
-        panel.text(1.04, row, said, va="center", color=colour)
+        text = f"{probe.auc:.2f} [{probe.interval[0]:.2f}, {probe.interval[1]:.2f}]"
+        panel.text(1.04, row, text, va="center", color=colour)
     panel.axvline(0.5, color=FAINT, linewidth=1, zorder=0)
     panel.set_yticks(range(len(probes)), [probe.name for probe in reversed(probes)])
     lowest = min([0.3, *(probe.interval[0] for probe in probes)])
@@ -176,7 +179,7 @@ def _draw_probes(panel: Axes, probes: Sequence[Probe]) -> None:
     panel.set_ylim(-0.6, len(probes) - 0.4)
     panel.tick_params(axis="y", length=0)
     panel.grid(visible=False, axis="y")
-    panel.set(title="How well each alone tells the class", xlabel="AUC: 0.5 is chance, 1 is always")
+    panel.set(title="Prediction of the class by each probe", xlabel="AUC: 0.5 is chance, 1 perfect")
 
 
 def _colour(probe: Probe) -> str:
@@ -187,8 +190,8 @@ def _colour(probe: Probe) -> str:
 
 def _legend() -> list[Line2D | Patch]:
     points = (
-        (_TELLS, _TELLS, "tells the class"),
-        (_HARMLESS, _HARMLESS, "tells it, but may be the part or unseen by models"),
+        (_TELLS, _TELLS, "predicts the class"),
+        (_HARMLESS, _HARMLESS, "predicts it, perhaps from the part or data no model uses"),
         (INK, "#ffffff", "does not"),
     )
     return [

@@ -1,4 +1,4 @@
-"""The figure of a stress report: a small panel for each disturbance, all of one scale."""
+"""The plot of a stress report: a small panel for each disturbance, all on one scale."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,19 +25,19 @@ from fastdefect.text import counted
 _FLIPS = INK
 _BREAK = "#cc0033"
 _COLOURS = {"flips": _FLIPS, "escape": ESCAPE, "overkill": OVERKILL}
-# Limits that are equal take turns along one line.
+# Equal limits share one line, with alternating dashes.
 _DASHES: dict[str, Any] = {"flips": (0, (4, 8)), "escape": (4, (4, 8)), "overkill": (8, (4, 8))}
 _COLUMNS = 4
 
 
 def plot_stress(path: Path, report: StressReport, limits: Limits | None = None) -> None:
-    """Draw the share of flips and the rates of mistakes over the strength, and write a PNG.
+    """Draw the share of flips and the error rates over the strength, and write a PNG.
 
-    Each disturbance has a panel; strength grows away from the undisturbed photos, which are at
-    the light vertical line. ``limits`` are dashed lines in the colour of what they limit, and a
-    ring marks the first strength at which one breaks.
+    Each disturbance has a panel. The light vertical line is the undisturbed photos, and strength
+    increases away from it. ``limits`` are dashed lines in the colour of the limited rate; a ring
+    marks the first strength that exceeds one.
 
-    Raises ValueError without disturbances; OSError where ``path`` can't be written.
+    Raises ValueError without disturbances; OSError if ``path`` cannot be written.
     """
     if not report.lines:
         raise ValueError("Expected at least one disturbance to draw but got none")
@@ -60,7 +60,7 @@ def plot_stress(path: Path, report: StressReport, limits: Limits | None = None) 
 
 
 def _top(report: StressReport, limits: Limits) -> float:
-    """The largest share drawn, percent."""
+    """The largest share drawn, in percent."""
     shares = [report.undisturbed.escape_rate, report.undisturbed.overkill_rate, 0.05]
     shares += _limits(limits).values()
     for line in report.lines:
@@ -81,12 +81,12 @@ def _draw_line(panel: Axes, line: StressLine, report: StressReport) -> None:
             _draw_direction(panel, identity, points, report)
     else:
         style: dict[str, Any] = {"ha": "center", "color": FAINT, "fontsize": 9}
-        text = "leaves these photos\nas they are"
+        text = "no effect on\nthese photos"
         panel.text(0.5, 0.6, text, transform=panel.transAxes, backgroundcolor="white", **style)
     strengths = [identity, *(point.strength for point in line.points)]
     margin = 0.05 * (max(strengths) - min(strengths))
     ends = (min(strengths) - margin, max(strengths) + margin)
-    # Strength grows to the right where there is only one way to go.
+    # With a single direction, strength increases to the right.
     panel.set_xlim(ends[::-1] if max(strengths) == identity else ends)
 
 
@@ -121,7 +121,7 @@ def _limits(limits: Limits) -> dict[str, float]:
 
 
 def _draw_breaks(panel: Axes, line: StressLine, report: StressReport, limits: Limits) -> None:
-    """A ring at each limit that breaks, where it first does."""
+    """A ring at the first strength that exceeds each limit."""
     points = {point.strength: point for point in line.points}
     for found in first_breaks(replace(report, lines=(line,)), limits):
         if found.strength is None:

@@ -1,8 +1,7 @@
-"""Figures in the house's style, written whole or not at all.
+"""The common style of all plots, with complete or no files.
 
-Drawn through matplotlib's objects, without pyplot and its global list of figures, and
-whatever the user's matplotlibrc says. The same input on the same machine gives the same
-bytes.
+Plots use matplotlib's objects, without pyplot and its global list of figures, and do not depend on
+the user's matplotlibrc. The same input on the same machine gives the same bytes.
 """
 
 import io
@@ -21,7 +20,7 @@ from fastdefect.files import write_bytes
 
 INK, FAINT = "#222222", "#8a8a8a"
 
-# Fonts that hold the names of classes in Chinese, Japanese and Korean, where a machine has one.
+# Fonts for class names in Chinese, Japanese and Korean, if the machine has one.
 _FALLBACKS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -53,7 +52,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 9,
     "text.color": INK,
-    "text.parse_math": False,  # a class may be called "$5"
+    "text.parse_math": False,  # a class name can contain "$"
     "xtick.color": INK,
     "ytick.color": INK,
 }
@@ -61,15 +60,15 @@ _STYLE: dict[Any, Any] = {
 
 @contextmanager
 def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of ``width`` by ``height`` inches that becomes the PNG ``path`` in the end.
+    """A figure of ``width`` by ``height`` inches that is written to the PNG ``path`` at the end.
 
-    If the block raises, nothing is written. The process's own settings of matplotlib are
-    as they were afterwards. Raises OSError where ``path`` can't be written.
+    If the block raises, nothing is written. The process's own settings of matplotlib are restored.
+    Raises OSError if ``path`` cannot be written.
     """
     known = set(fontManager.get_font_names())
     fonts = ["DejaVu Sans", *(name for name in _FALLBACKS if name in known)]
     with matplotlib.rc_context(), warnings.catch_warnings():
-        # A letter that no font has becomes a box; the figure is worth having all the same.
+        # A letter that no font has becomes a box; the figure is still useful.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE | {"font.family": fonts})
@@ -77,6 +76,6 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
         FigureCanvasAgg(figure)
         yield figure
         buffer = io.BytesIO()
-        # Without a name of ours the file would tell which matplotlib wrote it.
+        # The default value contains the version of matplotlib.
         figure.savefig(buffer, format="png", metadata={"Software": "fastdefect"})
     write_bytes(path, buffer.getvalue())

@@ -1,6 +1,6 @@
-"""Panels of an evaluation's figure beyond ROC: mistakes and costs by threshold, reliability.
+"""Panels of an evaluation's plot: mistakes and costs by threshold, and reliability.
 
-A root scale gives the small rates room, on which a line's limits lie, and still shows zero.
+A root scale enlarges small rates, where the limits of a line usually are, and still shows zero.
 """
 
 from collections.abc import Sequence
@@ -17,26 +17,26 @@ from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.reporting.plots.style import FAINT, INK
 from fastdefect.text import percent
 
-# Of Okabe and Ito's palette. The mistakes have the colours that they have in the confusion matrix.
+# From Okabe and Ito's palette. The mistakes have the same colours as in the confusion matrix.
 ESCAPE, OVERKILL, CHOSEN = "#d55e00", "#e69f00", "#0072b2"
 DASHED: Any = (0, (4, 3))
 
 
 def limit_to_percent(panel: Axes) -> None:
-    """0 to 100 on both axes, and a little beyond: a curve along the frame must be seen."""
+    """0 to 100 on both axes, with a margin so that a curve along the frame is visible."""
     panel.set(xlim=(-2, 102), ylim=(-2, 102))
 
 
 # ---- mistakes and costs by threshold
 
-_EDGE = 1e-4  # a threshold is drawn no nearer than this to 0 and 1
+_EDGE = 1e-4  # the smallest distance of a drawn threshold from 0 and 1
 _ODDS_TICKS = (1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 1 - 1e-4)
 
 
 def draw_rates(
     panel: Axes, defective: NDArray[np.bool_], score: Floats, threshold: float | None
 ) -> None:
-    """Escape and overkill at each threshold that the scores (n,) tell apart."""
+    """Escape and overkill rate at each threshold that separates the scores (n,)."""
     scores = np.clip(score, _EDGE, 1 - _EDGE)
     edges = np.unique([_EDGE, *scores, 1 - _EDGE])
     for name, chosen, colour in (
@@ -52,13 +52,13 @@ def draw_rates(
     panel.set(title="Mistakes", ylabel="% (root scale)")
     root_scale(panel, 100.0)
     _over_thresholds(panel, threshold)
-    # Beside the title: there is no corner that the curves never cross.
+    # Beside the title, because the curves can cross every corner.
     beside: dict[str, Any] = {"bbox_to_anchor": (1, 1), "ncols": 3, "columnspacing": 1.2}
     panel.legend(loc="lower right", fontsize=8.5, borderpad=0, handlelength=1.5, **beside)
 
 
 def draw_costs(panel: Axes, costs: CostCurve, threshold: float | None) -> None:
-    """The expected cost by threshold, above the same axis as the mistakes."""
+    """The expected cost by threshold, on the same axis as the mistakes."""
     x = np.clip(costs.thresholds, _EDGE, 1 - _EDGE)
     panel.plot(x, costs.cost, color=INK, drawstyle="steps-mid")
     panel.set(title="Expected cost per part", ylabel="cost (root scale)")
@@ -68,7 +68,7 @@ def draw_costs(panel: Axes, costs: CostCurve, threshold: float | None) -> None:
 
 
 def _over_thresholds(panel: Axes, threshold: float | None) -> None:
-    """An axis of log odds: a trained model's scores crowd at 0 and 1."""
+    """An axis of log odds, because the scores of a trained model are close to 0 and 1."""
     panel.set_xscale("logit")
     panel.set_xlim(_EDGE, 1 - _EDGE)
     panel.xaxis.set_major_locator(FixedLocator(_ODDS_TICKS))
@@ -86,7 +86,7 @@ def _root(values: Any) -> Any:
 
 
 def root_scale(panel: Axes, top: float) -> None:
-    """Percentages from 0 to ``top`` on a root scale, with ticks that crowd nowhere."""
+    """Percentages from 0 to ``top`` on a root scale, with ticks that do not overlap."""
     panel.set_yscale("function", functions=(_root, np.square))
     panel.set_ylim(0, 1.04 * top)
     ticks = (0, 1, 5, 10, 25, 50, 75, 100) if top > 30 else (0, 0.5, 1, 2, 5, 10, 15, 20, 30)
@@ -99,12 +99,12 @@ def root_scale(panel: Axes, top: float) -> None:
 
 
 def draw_reliability(panel: Axes, sets: Sequence[tuple[str, Sequence[ReliabilityBin]]]) -> None:
-    """Each set's bins with their intervals; the larger a marker, the more photos."""
-    # The legend stands above the panel: the bars of small bins cross all of it.
+    """The bins of each set with their intervals; larger markers have more photos."""
+    # The legend is above the panel, because the bars of small bins cross all of it.
     panel.set_title("Reliability", pad=8 + 13 * len(sets))
     note = "marker area: photos; bars: 95 % intervals"
-    panel.set_xlabel(f"said: mean probability in a bin (%)\n{note}")
-    panel.set_ylabel("seen: share that was so (%)")
+    panel.set_xlabel(f"predicted: mean probability in a bin (%)\n{note}")
+    panel.set_ylabel("observed share (%)")
     limit_to_percent(panel)
     panel.plot([0, 100], [0, 100], color=FAINT, linewidth=0.9, linestyle=DASHED)
     for place, (name, bins) in enumerate(sets):
@@ -116,15 +116,15 @@ def draw_reliability(panel: Axes, sets: Sequence[tuple[str, Sequence[Reliability
 def _draw_bins(
     panel: Axes, name: str, bins: Sequence[ReliabilityBin], colour: str, marker: str
 ) -> None:
-    said, seen = 100 * np.array([(each.confidence, each.share) for each in bins]).T
+    predicted, observed = 100 * np.array([(each.confidence, each.share) for each in bins]).T
     low, high = 100 * np.array([each.interval for each in bins]).T
     photos = np.array([each.n for each in bins])
-    error = float((photos * np.abs(said - seen)).sum() / photos.sum())
-    # At a share of 0 or 1 rounding may put the interval's end on the wrong side of it.
-    away = np.maximum([seen - low, high - seen], 0)
-    panel.errorbar(said, seen, away, fmt="none", ecolor=colour, elinewidth=1, alpha=0.7)
+    error = float((photos * np.abs(predicted - observed)).sum() / photos.sum())
+    # At a share of 0 or 1 rounding can put the interval's end on the wrong side of it.
+    away = np.maximum([observed - low, high - observed], 0)
+    panel.errorbar(predicted, observed, away, fmt="none", ecolor=colour, elinewidth=1, alpha=0.7)
     label = f"{name}: calibration error {percent(error / 100)}"
-    panel.plot(said, seen, color=colour, linewidth=1.1, label=label)
+    panel.plot(predicted, observed, color=colour, linewidth=1.1, label=label)
     style: dict[str, Any] = {"marker": marker, "alpha": 0.8, "linewidths": 0, "zorder": 3}
     area = 8 + 150 * photos / photos.max()
-    panel.scatter(said, seen, s=area, color=colour, clip_on=False, **style)
+    panel.scatter(predicted, observed, s=area, color=colour, clip_on=False, **style)

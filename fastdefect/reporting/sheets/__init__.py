@@ -1,1 +1,1 @@
-"""Photos side by side, to be looked at by a person."""
+"""Sheets of photos for a person to check."""

@@ -1,4 +1,4 @@
-"""The worst cases of an audit: each photo beside what explains the finding, on one sheet."""
+"""The worst cases of an audit on one sheet: each photo beside the reason for its finding."""
 
 import heapq
 from collections import Counter, defaultdict
@@ -25,21 +25,21 @@ from fastdefect.reporting.sheets.contact_sheet import (
 from fastdefect.text import counted
 
 _COLUMNS = 6
-_MOST_ROWS = 40  # on a sheet
-_MOST_OF_ONE = 6  # rows of one finding
-_MOST_OF_SINGLES = 2  # the same for one whose photos have nothing to do with each other
-_OFFENDERS = 3  # photos of the test beside their mates
+_MOST_ROWS = 40  # per sheet
+_MOST_OF_ONE = 6  # rows per finding
+_MOST_OF_SINGLES = 2  # rows per finding with unrelated photos
+_OFFENDERS = 3  # test photos beside the training photos of the same part
 
 
 def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
-    """Draw the worst of what an audit found as one PNG; False, and no file, if there is nothing.
+    """Draw the worst findings of an audit as one PNG; False, and no file, if there are none.
 
-    A section for each finding whose check has a picture, in the order of the pictures' ranks:
-    labels in conflict, test photos beside their mates in training, copies, photos of one part,
-    then photos of bad quality, the worst first. Photos are read now, each fitted into ``tile``
-    pixels; one that can't be read is a grey tile with the reason.
+    Each finding with a picture in its check gets a section, in the order of the pictures' ranks:
+    labels in conflict, test photos beside training photos of the same part, copies, photos of one
+    part, then photos of bad quality, worst first. Photos are read now and fitted into ``tile``
+    pixels. A photo that cannot be read is a grey tile with the reason.
 
-    Raises OSError where ``path`` can't be written.
+    Raises OSError if ``path`` cannot be written.
     """
     sections = _sections(audit)
     if not sections:
@@ -71,7 +71,7 @@ def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
     return True
 
 
-# ---- what is on it
+# ---- contents of the sheet
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ class _Cell:
 @dataclass(frozen=True)
 class _Row:
     cells: tuple[_Cell, ...]
-    text: str = ""  # above them
+    text: str = ""  # above the cells
 
 
 @dataclass(frozen=True)
 class _Section:
     """A finding and its rows: one for each ``shot`` or ``part``, or several ``photo``s in each.
 
-    ``total`` is how many of these units there are, shown or not.
+    ``total`` is the number of these units, shown or not.
     """
 
     finding: Finding
@@ -104,8 +104,8 @@ def _title(section: _Section, rows: int) -> str:
     kind = section.finding.kind.replace("_", " ").capitalize()
     cells = sum(len(row.cells) for row in section.rows[:rows])
     shown = cells if section.unit == "photo" else rows
-    said = counted(section.total, section.unit)
-    some = f"{shown} of {said}" if shown < section.total else said
+    total = counted(section.total, section.unit)
+    some = f"{shown} of {total}" if shown < section.total else total
     return f"{kind} ({section.finding.severity}): {some}"
 
 
@@ -127,7 +127,7 @@ def _singles(audit: Audit, finding: Finding, picture: Singles) -> _Section:
     of_name = {photo.name: i for i, photo in enumerate(photos)}
     cells = []
     for name in finding.paths[: _COLUMNS * _MOST_OF_SINGLES]:
-        if name not in of_name:  # it can't be read
+        if name not in of_name:  # the photo cannot be read
             pure = PurePosixPath(name)
             caption = f"{clean(pure.name)}\n{clean(str(pure.parent))}"
             cells.append(_Cell(audit.manifest.root / name, caption))
@@ -149,8 +149,8 @@ def _notes(audit: Audit, picture: Singles, i: int) -> list[str]:
 
 
 def _caption(photo: Photo, notes: Iterable[str]) -> str:
-    said = photo.label if photo.split is None else f"{photo.label}, {photo.split}"
-    return "\n".join(clean(line) for line in (PurePosixPath(photo.name).name, said, *notes))
+    label = photo.label if photo.split is None else f"{photo.label}, {photo.split}"
+    return "\n".join(clean(line) for line in (PurePosixPath(photo.name).name, label, *notes))
 
 
 class _Repeats:
@@ -166,12 +166,12 @@ class _Repeats:
         copies = [(link.one, link.other) for link in audit.links if link.copy]
         self.shots = connected(len(self.photos), [*same, *copies])
         self.found = connected(len(self.photos), [*same, *linked])
-        # Photos that seem to show a part of which others, of another given part, are.
+        # Photos that are linked to photos with a different given part.
         given = [photo.part for photo in self.photos]
         self.torn = {
             i for a, b in linked if given[a] and given[b] and given[a] != given[b] for i in (a, b)
         }
-        # Of each photo the others that it is tied to: minus the evidence, which one, mirrored.
+        # The links of each photo: negative evidence, the other photo, mirrored or not.
         self.ties: dict[int, list[tuple[float, int, bool]]] = defaultdict(list)
         ties = [(-link.evidence, link.one, link.other, link.mirrored) for link in audit.links]
         ties += [(-np.inf, i, j, False) for i, j in same if i != j]
@@ -194,7 +194,7 @@ class _Repeats:
         return _Section(finding, tuple(rows), unit, len(kept))
 
     def _keys(self, picture: Together, named: Sequence[int]) -> Sequence[object]:
-        """What the photos of one row have in common."""
+        """The key that the photos of one row share."""
         if picture.by == "found part" and self.torn.issuperset(named):
             return self.found
         if picture.by == "closest":
@@ -205,7 +205,7 @@ class _Repeats:
         return known.get(picture.by, self.parts)
 
     def _row(self, picture: Together, group: Sequence[int], keys: Sequence[object]) -> _Row:
-        """Photos of each label and split in turn, so that no kind of them is left out."""
+        """Photos of each label and split in turn, so that each combination is shown."""
         turn: Counter[tuple[str, str | None]] = Counter()
         turns = {}
         for i in group:
@@ -222,7 +222,7 @@ class _Repeats:
         return _Row(self._cells(shown, bad, sizes=picture.sizes), self._text(group, of))
 
     def _beside(self, offenders: Sequence[int]) -> _Row:
-        """Photos of one part that are judged by, then those trained or tuned on, nearest first."""
+        """Test and validation photos of one part, then its training photos, nearest first."""
         part = self.parts[offenders[0]]
         offenders = sorted(offenders, key=lambda i: self.photos[i].split != "test")
         group = [i for i, other in enumerate(self.parts) if other == part]
@@ -241,16 +241,16 @@ class _Repeats:
         counts = [Counter(photo.label for photo in photos)]
         if any(photo.split is not None for photo in photos):
             counts.append(Counter(photo.split or "no split" for photo in photos))
-        said = (", ".join(f"{n} {word}" for word, n in of.most_common()) for of in counts)
+        texts = (", ".join(f"{n} {word}" for word, n in of.most_common()) for of in counts)
         some = f"; {_COLUMNS} are shown" if len(group) > _COLUMNS else ""
-        return clean(f"{len(group)} photos of {of} ({'; '.join(said)}){some}")
+        return clean(f"{len(group)} photos of {of} ({'; '.join(texts)}){some}")
 
     def _cells(
         self, shown: Sequence[int], bad: set[int], *, sizes: bool = False
     ) -> tuple[_Cell, ...]:
-        """The photos, each with what it is beside the first one, or mirrored beside most."""
-        first, hands = shown[0], self._hands(shown[0])
-        turned = sum(hands.get(i, False) for i in shown) > len(shown) / 2
+        """The photos, each with its relation to the first one, or whether it is mirrored."""
+        first, mirrored = shown[0], self._mirrored(shown[0])
+        most = sum(mirrored.get(i, False) for i in shown) > len(shown) / 2
         given = len({self.photos[i].part for i in shown}) > 1
         cells = []
         for i in shown:
@@ -262,20 +262,20 @@ class _Repeats:
                 notes.append(f"part {photo.part or 'not given'}")
             if i != first and self.shots[i] == self.shots[first]:
                 notes.append("same file" if self.files[i] == self.files[first] else "same shot")
-            if hands.get(i, turned) != turned:
+            if mirrored.get(i, most) != most:
                 notes.append("mirrored")
             mark: Mark = "bad" if i in bad else "plain"
             cells.append(_Cell(photo.path, _caption(photo, notes), mark))
         return tuple(cells)
 
-    def _hands(self, start: int) -> dict[int, bool]:
-        """Which photos show the part turned over beside ``start``, by the surest ties first."""
-        hands: dict[int, bool] = {}
-        ahead = [(-np.inf, start, False)]
-        while ahead:
-            _, i, mirrored = heapq.heappop(ahead)
-            if i not in hands:
-                hands[i] = mirrored
-                for cost, other, turned in self.ties[i]:
-                    heapq.heappush(ahead, (cost, other, mirrored != turned))
-        return hands
+    def _mirrored(self, start: int) -> dict[int, bool]:
+        """Whether each linked photo is mirrored relative to ``start``, strongest links first."""
+        found: dict[int, bool] = {}
+        queue = [(-np.inf, start, False)]
+        while queue:
+            _, i, mirrored = heapq.heappop(queue)
+            if i not in found:
+                found[i] = mirrored
+                for cost, other, flipped in self.ties[i]:
+                    heapq.heappush(queue, (cost, other, mirrored != flipped))
+        return found

@@ -1,4 +1,4 @@
-"""The photos that two runs decide differently, to be looked at."""
+"""A sheet of the photos that two runs decide differently."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -16,7 +16,7 @@ from fastdefect.reporting.sheets.contact_sheet import Heading, Mark, Tile, conta
 from fastdefect.text import counted
 
 _COLUMNS = 6
-_MOST = 4 * _COLUMNS  # photos of one kind of change
+_MOST = 4 * _COLUMNS  # photos per kind of change
 
 
 def changes_sheet(
@@ -28,9 +28,9 @@ def changes_sheet(
 ) -> bool:
     """Draw the changed photos as one PNG; False, and no file, if no decision changed.
 
-    ``pairs`` are comparisons with what to call them; each kind of change has a section. ``photos``
-    says where each photo lies; one that can't be read is a grey tile with the reason. Raises
-    OSError where ``path`` can't be written.
+    ``pairs`` are names and comparisons; each kind of change has a section. ``photos`` maps names to
+    paths. A photo that cannot be read is a grey tile with the reason. Raises OSError if ``path``
+    cannot be written.
     """
     rows: list[list[Tile]] = []
     headings: dict[int, Heading] = {}
@@ -44,7 +44,7 @@ def changes_sheet(
             rows += [tiles[at : at + _COLUMNS] for at in range(0, len(tiles), _COLUMNS)]
     if not rows:
         return False
-    title = "Photos that are decided otherwise"
+    title = "Photos with changed decisions"
     sheet = contact_sheet(rows, title=title, tile=tile, headings=headings)
     with atomic_path(path) as temporary:
         sheet.save(temporary, format="PNG")
@@ -71,7 +71,7 @@ def _tiles(
 
 def _caption(part: str, photo: ChangedPhoto) -> str:
     lines = [PurePosixPath(photo.path).name, f"{photo.label}: {photo.before} -> {photo.after}"]
-    if part != photo.path:  # which is what a part of one photo is called
+    if part != photo.path:  # a part with one photo has the name of that photo
         lines.insert(0, part if part.casefold().startswith("part") else f"part {part}")
     if photo.scores is not None:
         lines.append("P(defect) {:.2f} -> {:.2f}".format(*photo.scores))

@@ -1,4 +1,4 @@
-"""A contact sheet: photos in a grid, each with its caption, to be looked at by a person."""
+"""A contact sheet: photos in a grid, each with its caption, for a person to check."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from fastdefect.data.reading.images import UnreadablePhoto, read_photo
 
 Mark = Literal["good", "bad", "plain"]
 
-# Blue and vermilion of Okabe and Ito's palette: as unlike to colour-blind eyes as to others.
-# A sign before the caption says the same without colour, and covers nothing of the photo.
+# Blue and vermilion from Okabe and Ito's palette, which colour-blind readers can distinguish.
+# A sign before the caption means the same without colour and does not cover the photo.
 _MARKS: dict[Mark, tuple[str, str]] = {"good": ("#0072b2", "✓"), "bad": ("#d55e00", "✗")}
 _PAPER, _INK, _MAT, _RULE, _SLATE = "#ffffff", "#222222", "#e8e8e8", "#b0b0b0", "#6e6e6e"
 
@@ -26,20 +26,20 @@ _MARGIN = 16
 _GAP = 10  # between tiles
 _FRAME = 3  # around a marked tile, inside the gap
 _CAPTION, _TITLE = 12, 17  # font sizes in pixels
-_LINE = 16  # height of a line of caption
-_BELOW = 5  # after the last line of caption
+_LINE = 16  # height of a caption line
+_BELOW = 5  # after the last caption line
 _SECTION, _SECTION_LINE = 14, 24  # font size of a heading's title, height of its line
 _ABOVE = 12  # before a new section
-_READABLE = 900  # width that a sheet with headings has at least: they are whole sentences
-_MOST_LINES = 4  # of a heading's paragraph
+_READABLE = 900  # minimum width of a sheet with headings, which are complete sentences
+_MOST_LINES = 4  # per paragraph of a heading
 
 
 @dataclass(frozen=True)
 class Tile:
     """One photo of the sheet: uint8 RGB ``(height, width, 3)`` of any size.
 
-    ``caption`` stands below it, one line of text for each of its lines. ``mark`` frames the
-    photo and puts a sign before the caption.
+    Each line of ``caption`` is a line of text below it. ``mark`` frames the photo and adds a sign
+    before the caption.
     """
 
     image: NDArray[np.uint8]
@@ -49,10 +49,10 @@ class Tile:
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above a row of tiles, over the whole width of the sheet.
+    """The text above a row of tiles, over the whole width of the sheet.
 
-    A ``title`` begins a section, under a rule of its own. Each line of ``text`` is a paragraph
-    below it, wrapped; one that goes on for long loses its middle.
+    A ``title`` begins a section with a horizontal rule. Each line of ``text`` is a wrapped
+    paragraph below it; a long paragraph is shortened in the middle.
     """
 
     title: str = ""
@@ -66,13 +66,13 @@ def contact_sheet(
     tile: int = 160,
     headings: Mapping[int, Heading] | None = None,
 ) -> Image.Image:
-    """Lay out ``rows`` of photos, each fitted whole into a square of ``tile`` pixels.
+    """Lay out ``rows`` of photos, each fitted into a square of ``tile`` pixels.
 
-    Rows may differ in length; ``headings`` stand above the rows of these indices. Text that is
-    wider than its place loses its middle: both ends of a file name tell more. The same input
-    gives the same pixels on every machine.
+    Rows can differ in length; ``headings`` maps row indices to the headings above them. Text that
+    is too wide is shortened in the middle, because both ends of a file name are more useful. The
+    same input gives the same pixels on every machine.
 
-    Raises ValueError if there is no photo at all.
+    Raises ValueError without a photo.
     """
     columns = max((len(row) for row in rows), default=0)
     if columns == 0:
@@ -104,7 +104,7 @@ def contact_sheet(
 
 @dataclass(frozen=True)
 class _Block:
-    """A heading, cleaned and broken into lines that fit."""
+    """A heading in clean text, broken into lines that fit."""
 
     title: str
     lines: tuple[str, ...]
@@ -165,9 +165,9 @@ def _fitted(image: NDArray[np.uint8], side: int) -> Image.Image:
 
 
 def read_tiles(paths: Sequence[Path | None], side: int) -> list[NDArray[np.uint8]]:
-    """The photos at ``paths`` in their order, uint8 RGB, none larger than ``side`` pixels.
+    """The photos at ``paths`` in their order, uint8 RGB, at most ``side`` pixels wide and high.
 
-    In place of one that can't be read, or that has no path, is a grey picture that says why.
+    A photo that cannot be read, or that has no path, is replaced by a grey picture with the reason.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(partial(_read_tile, side=side), paths))
@@ -175,7 +175,7 @@ def read_tiles(paths: Sequence[Path | None], side: int) -> list[NDArray[np.uint8
 
 def _read_tile(path: Path | None, side: int) -> NDArray[np.uint8]:
     if path is None:
-        return placeholder("not where it was", side)
+        return placeholder("file not found", side)
     try:
         photo = Image.fromarray(read_photo(path))
     except UnreadablePhoto as error:
@@ -185,7 +185,7 @@ def _read_tile(path: Path | None, side: int) -> NDArray[np.uint8]:
 
 
 def placeholder(text: str, side: int) -> NDArray[np.uint8]:
-    """A grey picture (side, side, 3) with ``text`` on it, in place of one that can't be shown."""
+    """A grey picture (side, side, 3) with ``text``, in place of one that cannot be shown."""
     picture = Image.new("RGB", (side, side), _SLATE)
     draw, font = ImageDraw.Draw(picture), _font(_CAPTION)
     lines = wrap(clean(text), font, side - 2 * _GAP)
@@ -196,16 +196,16 @@ def placeholder(text: str, side: int) -> NDArray[np.uint8]:
 
 
 def clean(text: str) -> str:
-    """``text`` with every character that can't be drawn replaced by a question mark.
+    """``text`` with every character that cannot be drawn replaced by a question mark.
 
-    File names may hold line breaks, control characters and, on Linux, bytes that are no
-    text at all; Pillow raises on some of them.
+    File names can contain line breaks, control characters and, on Linux, bytes that are not text;
+    Pillow raises on some of them.
     """
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def shorten(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
-    """``text``, or as much of both its ends as fits ``width`` pixels, with ``…`` between."""
+    """``text``, or as much of both ends as fits ``width`` pixels, with ``…`` between them."""
     if font.getlength(text) <= width:
         return text
     fits, too_long = 0, len(text)  # characters kept: bisection, as width grows with them
@@ -219,10 +219,10 @@ def shorten(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
 
 
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
-    """``text`` in lines of up to ``width`` pixels, broken between words; of many, the last is cut.
+    """``text`` in lines of up to ``width`` pixels, broken between words, up to a number of lines.
 
-    A word that is wider than a line loses its middle, and so does what is left for the last
-    line: a message begins with what is wrong and ends with what to do.
+    A word that is wider than a line is shortened in the middle, and so is the rest in the last
+    line: a message begins with the problem and ends with the solution.
     """
     words = text.split()
     lines: list[str] = []
@@ -242,7 +242,7 @@ def _ends(text: str, kept: int) -> str:
 
 @cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # The font that comes inside matplotlib. Pillow's own knows ASCII only: an "ä" in the
-    # name of a class would be a box. The basic layout is the one that every Pillow has.
+    # The font of matplotlib. Pillow's own has ASCII only, so an "ä" in a class name would be a
+    # box. Every build of Pillow has the basic layout.
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)

@@ -1,4 +1,4 @@
-"""Labels to look at again: their photos on one sheet."""
+"""A sheet of the photos with labels to check."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -29,11 +29,11 @@ def draw_suspects(
 ) -> None:
     """Write a contact sheet of ``suspects`` in their order as a PNG.
 
-    Its tiles are large: a hairline crack must be seen. ``photos`` says where each is, by name.
-    Each is read now and fitted into ``tile`` pixels; one that is not there any more or can't be
-    read is a grey tile that says so.
+    The tiles are large, so that a hairline crack is visible. ``photos`` maps names to paths. Each
+    photo is read now and fitted into ``tile`` pixels. A photo that is missing or cannot be read is
+    a grey tile with the reason.
 
-    Raises ValueError without suspects, OSError where ``path`` can't be written.
+    Raises ValueError without suspects, OSError if ``path`` cannot be written.
     """
     names = [predictions.names[suspect.index] for suspect in suspects]
     pictures = read_tiles([photos.get(name) for name in names], tile)
@@ -47,7 +47,7 @@ def draw_suspects(
         [tiles[at : at + _COLUMNS] for at in range(0, len(tiles), _COLUMNS)],
         title=title,
         tile=tile,
-        headings={0: Heading(text=f"Label {ARROW} what the model suggests. {MARGIN}")},
+        headings={0: Heading(text=f"Label {ARROW} suggested class. {MARGIN}")},
     )
     with atomic_path(path) as temporary:
         sheet.save(temporary, format="PNG")

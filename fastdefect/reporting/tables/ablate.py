@@ -1,4 +1,4 @@
-"""The table of an ablation: what each step gained, beside what was claimed for it."""
+"""The table of an ablation: the gain of each step beside the claimed gain."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,52 +19,51 @@ _COLUMNS = (
 def ablation_table(
     steps: Sequence[Step], figures: Figures, gains: Mapping[str, Mapping[str, Gain]], *, title: str
 ) -> TableData:
-    """A row for each step that has a figure: its means over seeds, and below them its gains.
+    """A row for each step with metrics: its means over seeds, and its gains below them.
 
-    Alternatives that later steps don't take up are in brackets, as in the plot.
+    Alternatives that later steps do not build on are in brackets, as in the plot.
     """
     shown = [step for step in steps if step.name in figures]
     rows = [_row(step, figures[step.name], gains.get(step.name, {})) for step in shown]
     for span in spans(steps):
         if span.start in figures and span.end in figures:
             rows.append(_together(span, figures[span.start], figures[span.end]))
-    told = " ".join(row[5] for row in rows)
-    note = f"{_compared(steps)} {_note(told)}{_blindness(shown, figures)}"
+    evidence = " ".join(row[5] for row in rows)
+    note = f"{_compared(steps)} {_note(evidence)}{_constant_note(shown, figures)}"
     return TableData(title, _COLUMNS, tuple(rows), note)
 
 
 def _compared(steps: Sequence[Step]) -> str:
     first = steps[0]
     if any(step.against not in (None, first.name) for step in steps):
-        return "Each step is compared with the last one above it that isn't in brackets."
-    return f"Each is compared with {first.title}."
+        return "Each step is compared with the last step above it that is not in brackets."
+    return f"Each step is compared with {first.title}."
 
 
-def _note(told: str) -> str:
-    """How to read the table, of which ``told`` is the column of evidence."""
+def _note(evidence: str) -> str:
+    """How to read the table; ``evidence`` is the text of its evidence column."""
     note = (
-        "Means over seeds; a gain is the mean difference of runs of one seed, with Student's "
-        "interval over seeds. "
+        "Values are means over seeds. A gain is the mean difference of runs with the same seed, "
+        "with Student's interval over seeds. "
     )
-    if "spans zero" in told:
+    if "spans zero" in evidence:
         note += "'Spans zero': these seeds show no difference. "
-    if "no interval" in told:
-        note += "'No interval': all seeds agree, of which Student can't tell whether it is luck. "
+    if "no interval" in evidence:
+        note += "'No interval': all seeds agree, so Student's interval is not defined. "
     return note + (
-        "The evidence is for accuracy, of which the claims speak (for the gap, where they speak "
-        "of that). Many rows are judged at once: of twenty that change nothing, one is expected "
-        "to look as if it did."
+        "The evidence is for accuracy, as the claims are (or for the gap, if the claim is for the "
+        "gap). With many rows, about one in twenty without a real effect appears to have one."
     )
 
 
-def _blindness(steps: Sequence[Step], figures: Figures) -> str:
-    """Names the steps with a model that gives one answer to everything."""
-    blind = [s.title for s in steps if any(of.get("blind") for of in figures[s.name].values())]
-    if not blind:
+def _constant_note(steps: Sequence[Step], figures: Figures) -> str:
+    """The steps with a constant prediction, as a sentence."""
+    constant = [s.title for s in steps if any(of.get("blind") for of in figures[s.name].values())]
+    if not constant:
         return ""
     return (
-        " With some seed these give one answer to every photo, so that their F1 says nothing of "
-        f"what they can tell apart: {', '.join(blind)}."
+        " With at least one seed these predict the same class for every photo, so their F1 does "
+        f"not show whether they separate the classes: {', '.join(constant)}."
     )
 
 
@@ -108,7 +107,7 @@ def _over(value: str, gained: str) -> str:
 
 
 def gain_text(gain: Gain | None, *, points: bool) -> str:
-    """``+1.2 (-0.4 to +2.8) pts``, or F1 with three digits; - where there is none."""
+    """``+1.2 (-0.4 to +2.8) pts``, or F1 with three digits; - if there is none."""
     if gain is None or not math.isfinite(gain.mean):
         return "-"
     scale, digits, unit = (100, 1, " pts") if points else (1, 3, "")

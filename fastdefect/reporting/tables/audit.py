@@ -12,24 +12,25 @@ from fastdefect.reporting.sheets.contact_sheet import (
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
-# Signs as well as words and colour, of letters that every terminal and code page has.
+# Signs in addition to words and colour, in characters that every terminal and code page has.
 _SIGNS: dict[Severity, str] = {"error": "!! error", "warning": "! warning", "info": "info"}
 
 
 def findings_table(findings: Sequence[Finding]) -> TableData:
-    """A row for each finding, the gravest first: what it is and says, its photos, its figure.
+    """A row for each finding, most severe first: severity, kind and message, photos, figure.
 
-    The message stands below severity and kind, in one cell: beside them it would be a column of
-    a word or two a line in a terminal of 80 columns. A figure that only counts the photos again
-    is left out. Characters that can't be printed, as file names may hold, become ``?``.
+    The message is below severity and kind in one cell, because a separate column would hold only
+    one or two words per line in a terminal of 80 columns. A figure that only repeats the number of
+    photos is omitted. Characters that cannot be printed, which file names can contain, become
+    ``?``.
     """
     ranked = sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
     if not ranked:
-        return TableData("Findings", ("finding",), (), empty="Nothing was found.")
+        return TableData("Findings", ("finding",), (), empty="No findings.")
     last = len(ranked) - 1
     rows = tuple(
-        # An empty line keeps one finding from running into the next.
-        (_said(finding) + ("\n" if row < last else ""), _photos_text(finding), _figure(finding))
+        # An empty line separates one finding from the next.
+        (_text(finding) + ("\n" if row < last else ""), _photos_text(finding), _figure(finding))
         for row, finding in enumerate(ranked)
     )
     counts = Counter(finding.severity for finding in ranked)
@@ -42,7 +43,7 @@ def findings_table(findings: Sequence[Finding]) -> TableData:
     return TableData("Findings", ("finding", "photos", "figure"), rows, f"{caption}.", marks)
 
 
-def _said(finding: Finding) -> str:
+def _text(finding: Finding) -> str:
     return f"{_SIGNS[finding.severity]}: {finding.kind}\n{clean(finding.message)}"
 
 
@@ -52,7 +53,7 @@ def _photos_text(finding: Finding) -> str:
 
 
 def _figure(finding: Finding) -> str:
-    """The value in the form of its kind, and its interval, where it has one, below it."""
+    """The value in the form of its kind, with its interval, if any, below it."""
     value, check = finding.value, CHECKS[finding.kind]
     if value is None or not math.isfinite(value):
         return "-"

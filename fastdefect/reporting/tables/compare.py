@@ -21,8 +21,8 @@ from fastdefect.reporting.tables.fit import change_text, metric_text, metric_tit
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, first
 
-_MOST_PARTS = 20  # of a kind of change in a table; compare.json has all
-_MOST_PHOTOS = 3  # of a part
+_MOST_PARTS = 20  # rows of a kind of change; compare.json has all
+_MOST_PHOTOS = 3  # per part
 _MARKS: dict[Verdict, str] = {"better": "good", "worse": "bad"}
 
 
@@ -35,11 +35,11 @@ def figures_table(
     opening: int | None = None,
     note: str = "",
 ) -> TableData:
-    """Each figure of two runs, the difference with its interval, and what it is worth.
+    """Each metric of two runs, the difference with its interval, and the verdict.
 
-    ``before`` and ``after`` name the runs, ``where`` the photos; ``opening`` is the how-manyeth
-    opening of the sealed test this was, ``note`` what else to say of the photos. Figures that
-    neither run has are left out: escape and overkill, where no class is good.
+    ``before`` and ``after`` name the runs, ``where`` the photos. ``opening`` is the number of the
+    opening of the sealed test, ``note`` another sentence about the photos. Metrics that neither run
+    has are omitted, such as escape and overkill rate without a good class.
     """
     shown = {
         name: change
@@ -57,44 +57,44 @@ def figures_table(
         f"{before} -> {after} on {where}: {size}{opened_text(opening)}",
         ("metric", before, after, "difference", "95 % interval", "verdict"),
         tuple(rows),
-        "Intervals by paired bootstrap over parts. No difference is shown where the interval spans "
-        f"zero, nor where fewer than {SUFFICIENT} parts changed. Of {len(rows)} figures one may "
-        "leave out zero by luck."
-        + _fewness(comparison)
-        + blindness(comparison, before, after)
+        "Intervals by paired bootstrap over parts. No difference is shown if the interval spans "
+        f"zero or if fewer than {SUFFICIENT} parts changed. One of {len(rows)} metrics can exclude "
+        "zero by chance."
+        + _few_parts_note(comparison)
+        + constant_note(comparison, before, after)
         + (f" {note}" if note else ""),
         marks,
     )
 
 
-def _fewness(comparison: Comparison) -> str:
-    """Says which figures can't be told for want of parts, though they may have an interval."""
+def _few_parts_note(comparison: Comparison) -> str:
+    """The metrics without a verdict because there are too few parts, as a sentence."""
     if comparison.n_parts >= SUFFICIENT_FOR_PROBABILITIES:
         return ""
     of = [metric.title for metric in METRICS.values() if metric.of == "probabilities"]
     *titles, last = of
     return (
-        f" {', '.join(titles)} and {last} take {SUFFICIENT_FOR_PROBABILITIES} parts to be told "
-        "apart: of fewer their intervals are too narrow."
+        f" {', '.join(titles)} and {last} need {SUFFICIENT_FOR_PROBABILITIES} parts for a verdict: "
+        "with fewer, their intervals are too narrow."
     )
 
 
-def blindness(comparison: Comparison, before: str, after: str) -> str:
-    """Says which run gives one answer to everything: F1 can be 0.67 and better than 0 then.
+def constant_note(comparison: Comparison, before: str, after: str) -> str:
+    """The runs with a constant prediction, as a sentence that begins with a space, or empty.
 
-    Begins with a blank; empty if neither does. ``before`` and ``after`` are what to call them.
+    F1 of such a run can be 0.67, which is better than 0. ``before`` and ``after`` name the runs.
     """
     pairs = zip((before, after), comparison.constant_prediction, strict=True)
-    blind = [name for name, answer in pairs if answer is not None]
-    if not blind:
+    constant = [name for name, only in pairs if only is not None]
+    if not constant:
         return ""
-    if len(blind) == 1:
-        gives, its, it = "gives", "its", "it"
+    if len(constant) == 1:
+        predicts, its, it = "predicts", "its", "it separates"
     else:
-        gives, its, it = "give", "their", "they"
+        predicts, its, it = "predict", "their", "they separate"
     return (
-        f" {' and '.join(blind)} {gives} one answer to every photo: {its} F1, precision and recall "
-        f"say nothing of what {it} can tell apart."
+        f" {' and '.join(constant)} {predicts} the same class for every photo: {its} F1, precision "
+        f"and recall do not show whether {it} the classes."
     )
 
 
@@ -119,12 +119,12 @@ def _interval_text(name: str, change: FigureChange) -> str:
 
 
 def mcnemar_table(comparison: Comparison, before: str, after: str) -> TableData:
-    """The decisions that became right or wrong, and how likely that is by luck."""
+    """The decisions that became right or wrong, and the p-value of the change."""
     tests = {"photo": comparison.by_photo, "part": comparison.by_part}
     rows = tuple((f"by {unit}", *_test_cells(test)) for unit, test in tests.items())
     note = "Exact and two-sided."
     if comparison.n_parts < comparison.n:
-        note += " Parts have several photos: the line by part is the one to believe."
+        note += " Parts have several photos: use the row by part."
     return TableData(
         f"McNemar's test, {before} -> {after}",
         ("decisions", "compared", "became right", "became wrong", "p"),
@@ -140,7 +140,7 @@ def _test_cells(test: McNemar) -> tuple[str, ...]:
 
 
 def changes_table(comparison: Comparison, before: str, after: str) -> TableData:
-    """The parts that are decided otherwise, with their photos: escapes first."""
+    """The parts with changed decisions and their photos, escapes first."""
     rows: list[tuple[str, ...]] = []
     marks: dict[int, str] = {}
     more = []
@@ -152,9 +152,9 @@ def changes_table(comparison: Comparison, before: str, after: str) -> TableData:
             rows.append((kind, change.part, f"{len(change.photos)} of {change.of}", paths))
         if len(found) > _MOST_PARTS:
             more.append(f"{len(found) - _MOST_PARTS} more: {kind}")
-    title = f"Parts decided otherwise, {before} -> {after}"
+    title = f"Parts with changed decisions, {before} -> {after}"
     if not rows:
-        none = f"{before} -> {after}: no photo is decided otherwise."
+        none = f"{before} -> {after}: no decision changed."
         return TableData(title, ("change",), (), empty=none)
     note = f"{'; '.join(more)}. All are in compare.json." if more else ""
     return TableData(title, ("change", "part", "photos", "which"), tuple(rows), note, marks)
@@ -163,7 +163,7 @@ def changes_table(comparison: Comparison, before: str, after: str) -> TableData:
 def settings_table(
     settings: Sequence[tuple[str, Sequence[Any]]], names: Sequence[str]
 ) -> TableData:
-    """The settings that are not the same in all runs, a column for each run."""
+    """The settings that differ between the runs, with a column for each run."""
     title = "Settings that differ"
     if not settings:
         return TableData(title, ("setting",), (), empty="All settings are the same.")
@@ -182,10 +182,10 @@ def _setting_text(value: Any) -> str:
 
 
 def costs_table(runs: Sequence[Mapping[str, Any]]) -> TableData:
-    """What each run cost to train and what its model takes, beside how it decides.
+    """The cost of each run: training time and model size, with its decision rule.
 
-    Each of ``runs`` has name, arch, parameters (None where not known), megabytes, epochs, seconds
-    and decision (a ``Decision``).
+    Each of ``runs`` has name, arch, parameters (None if unknown), megabytes, epochs, seconds and
+    decision (a ``Decision``).
     """
     return TableData(
         "Cost",
@@ -207,5 +207,5 @@ def costs_table(runs: Sequence[Mapping[str, Any]]) -> TableData:
 
 def _decision_text(decision: Decision) -> str:
     views = "" if decision.views == "none" else f", views {decision.views}"
-    people = "; photos for people count as rejected" if decision.has_band else ""
+    people = "; photos for review count as rejected" if decision.has_band else ""
     return f"{decision.rule}{views}{people}"

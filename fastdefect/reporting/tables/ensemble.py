@@ -1,4 +1,4 @@
-"""What averaging several networks gained over one of them."""
+"""The table of an ensemble: the gain of the average over a single network."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ SHOWN = ("f1", "auc", "accuracy")
 
 @dataclass(frozen=True)
 class MemberFigures:
-    """One network of an ensemble and its figures on validation; None for one without a value."""
+    """One network of an ensemble and its validation metrics; None for one without a value."""
 
     name: str
     seed: int
     figures: Mapping[str, float | None]
 
     def as_json(self) -> dict[str, Any]:
-        """Name, seed and the figures that are shown."""
+        """Name, seed and the metrics in the table."""
         shown = {name: self.figures[name] for name in SHOWN}
         return {"name": self.name, "seed": self.seed, "valid": shown}
 
@@ -29,19 +29,19 @@ class MemberFigures:
 def members_table(
     members: Sequence[MemberFigures], average: Mapping[str, float | None]
 ) -> TableData:
-    """Each network's validation figures, their mean, the average model's, and its gain on it."""
+    """The validation metrics of each network, their mean, the ensemble's, and its gain."""
     means = {name: _mean([each.figures[name] for each in members]) for name in SHOWN}
     rows = [
         *(_row(f"{each.name}, seed {each.seed}", each.figures) for each in members),
         _row("mean of these", means),
-        _row("the model, their average", average),
+        _row("ensemble", average),
         ("gain", *(change_text(name, means[name], average[name]) for name in SHOWN)),
     ]
     return TableData(
-        "What averaging gains, validation",
+        "Gain of the ensemble, validation",
         ("network", *(metric_title(name) for name in SHOWN)),
         tuple(rows),
-        "The model averages what the networks hold probable; its gain is over their mean figures.",
+        "The ensemble averages the probabilities of the networks. The gain is over their mean.",
     )
 
 
@@ -50,5 +50,5 @@ def _row(title: str, figures: Mapping[str, float | None]) -> tuple[str, ...]:
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    """Of all of them; NaN where one has none."""
+    """The mean of all values; NaN if one is missing."""
     return fmean(math.nan if value is None else value for value in values)

@@ -9,11 +9,17 @@ from fastdefect.evaluation.evaluate import Estimate, Evaluation
 from fastdefect.evaluation.gate import Check
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed
 from fastdefect.metrics import Metrics
-from fastdefect.reporting.tables.fit import interval_text, metric_text, metric_title, opened_text
+from fastdefect.reporting.tables.fit import (
+    MeasuredOn,
+    interval_text,
+    metric_text,
+    metric_title,
+    opened_text,
+)
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
-_CLAIMED = (0.01, 0.001)  # escape rates that a line is asked to prove
+_CLAIMED = (0.01, 0.001)  # typical escape rates to prove
 
 
 def evaluation_tables(
@@ -23,15 +29,14 @@ def evaluation_tables(
     decision: Decision,
     sent: Sent | None,
     *,
-    split: str,
-    opening: int | None,
+    measured_on: MeasuredOn,
 ) -> list[TableData]:
-    """All figures; each class; the types of defects; calibration; what goes to people.
+    """All figures, then by class, by type of defect, calibration, and the photos sent to people.
 
-    ``uncalibrated`` are the metrics at temperature 1, ``by_type`` the escapes by column and
-    value; ``opening`` is the how-manyeth opening of the sealed test this was.
+    ``uncalibrated`` are the metrics at temperature 1, ``by_type`` the escape rates by column and
+    value.
     """
-    tables = [_figures(evaluation, decision, sent, split, opening)]
+    tables = [_figures(evaluation, decision, sent, measured_on)]
     if len(evaluation.per_class) > 2:
         tables.append(_classes(evaluation))
     tables += [_types(column, rates) for column, rates in by_type.items()]
@@ -42,7 +47,7 @@ def evaluation_tables(
 
 
 def _figures(
-    evaluation: Evaluation, decision: Decision, sent: Sent | None, split: str, opening: int | None
+    evaluation: Evaluation, decision: Decision, sent: Sent | None, measured_on: MeasuredOn
 ) -> TableData:
     counts = {"escape_rate": evaluation.escape, "overkill_rate": evaluation.overkill}
     rows = [
@@ -55,14 +60,14 @@ def _figures(
         for name, estimate in evaluation.estimates.items()
     ]
     title = (
-        f"{split}: {counted(evaluation.metrics.n, 'photo')} of "
-        f"{counted(evaluation.n_parts, 'part')}{opened_text(opening)}"
+        f"{measured_on.split}: {counted(evaluation.metrics.n, 'photo')} of "
+        f"{counted(evaluation.n_parts, 'part')}{opened_text(measured_on.opening)}"
     )
     note = f"Decided by {decision.rule}"
     if decision.views != "none":
         note += f", views: {decision.views}"
     if sent is not None:
-        note += "; what is sent to people counts as rejected here"
+        note += "; photos sent to review count as rejected here"
     if evaluation.escape is None or len(evaluation.per_class) > 2:
         note += (
             ". F1, precision, recall, specificity, AUC and average precision are macro averages "
@@ -120,10 +125,12 @@ def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) ->
         for name in ("log_loss", "brier", "calibration_error")
     ]
     if temperature == 1:
-        note = "At temperature 1 the probabilities stay as they are."
+        note = "At temperature 1 the probabilities do not change."
     else:
-        tendency = "too unsure of itself" if temperature < 1 else "too sure of itself"
-        note = f"Validation asks for temperature {temperature:.2f}: the model is {tendency}."
+        tendency = "underconfident" if temperature < 1 else "overconfident"
+        note = (
+            f"The temperature fitted on validation is {temperature:.2f}: the model is {tendency}."
+        )
     return TableData("Calibration", ("metric", "as predicted", "calibrated"), tuple(rows), note)
 
 
@@ -136,19 +143,19 @@ def _people(sent: Sent) -> TableData:
             _counts(rate),
         )
         for name, rate in (
-            ("defective photos sent to people", sent.defective),
-            ("good photos sent to people", sent.good),
-            ("escapes decided without people", sent.escape),
-            ("overkill decided without people", sent.overkill),
+            ("defective photos sent to review", sent.defective),
+            ("good photos sent to review", sent.good),
+            ("escapes without review", sent.escape),
+            ("overkill without review", sent.overkill),
         )
     ]
     return TableData(
-        "OK, look at it, reject", ("share", "value", "95 % interval", "count"), tuple(rows)
+        "OK, review, reject", ("share", "value", "95 % interval", "count"), tuple(rows)
     )
 
 
 def claim_lines(evaluation: Evaluation) -> list[str]:
-    """What the escapes prove, and how many parts would prove more."""
+    """What the escapes prove, and the number of parts for a stronger claim."""
     claim = evaluation.escape_claim
     if claim is None:
         return []
@@ -160,15 +167,18 @@ def claim_lines(evaluation: Evaluation) -> list[str]:
     for rate in _CLAIMED:
         if claim.at_most > rate:
             needed = parts_needed(rate, claim.confidence, claim.hits)
-            few = "as few escapes" if claim.hits else "no escape"
+            few = "no more escapes" if claim.hits else "no escape"
             lines.append(
-                f"To claim at most {rate:.1%} takes {needed:,} defective parts with {few}."
+                f"A claim of at most {rate:.1%} needs {needed:,} defective parts with {few}."
             )
     return lines
 
 
 def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source: str) -> TableData:
-    """The most probable class beside the chosen threshold, on the photos it was chosen on."""
+    """The most probable class beside the chosen threshold, on the photos it was chosen on.
+
+    ``said`` describes the rule, ``source`` the photos.
+    """
     tallies = (before, chosen.tally)
     rows: list[tuple[str, ...]] = [
         ("threshold", "-", _threshold_text(chosen.threshold)),
@@ -183,38 +193,38 @@ def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source:
         f"Operating point: {said}",
         ("metric", "most probable class", "chosen"),
         tuple(rows),
-        f"On {source}, where it was chosen: on other photos expect somewhat worse.",
+        f"On {source}, where it was chosen; other photos usually give slightly worse results.",
     )
 
 
 def _threshold_text(threshold: float) -> str:
-    """Thresholds lie close to 0 and 1: four decimals would make 0.00003 "reject all"."""
+    """Thresholds are close to 0 and 1: with four decimals, 0.00003 would look like 0."""
     return f"{threshold:.6g}" if threshold <= 1 else "above 1"
 
 
 def band_table(band: Band, load: Load | None, *, said: str, source: str) -> TableData:
-    """OK, look at it, reject: what each does, and what people get to see."""
+    """The review band: the effect of each threshold, and the number of parts to review."""
     tally = band.tally
     wrong = tally.wrong
     rows = [
         ("OK below score", _threshold_text(band.low)),
         ("reject from score", _threshold_text(band.high)),
         (
-            "escapes without a person",
+            "escapes without review",
             f"{wrong.escapes} of {wrong.n_defective} ({wrong.escape_rate:.2%})",
         ),
         (
-            "overkill without a person",
+            "overkill without review",
             f"{wrong.overkills} of {wrong.n_good} ({wrong.overkill_rate:.2%})",
         ),
-        ("defective sent to people", f"{tally.defective_in_band} ({tally.defective_share:.1%})"),
-        ("good sent to people", f"{tally.good_in_band} ({tally.good_share:.1%})"),
+        ("defective sent to review", f"{tally.defective_in_band} ({tally.defective_share:.1%})"),
+        ("good sent to review", f"{tally.good_in_band} ({tally.good_share:.1%})"),
     ]
     if load is not None:
         rows += [
-            (f"share sent at {load.defect_rate:.1%} defects", f"{load.share:.1%}"),
+            (f"share to review at {load.defect_rate:.1%} defects", f"{load.share:.1%}"),
             (
-                f"to look at, of {load.parts_per_day:,} parts a day",
+                f"to review, of {load.parts_per_day:,} parts a day",
                 f"{load.expected:,.0f} (95 % of days: {load.low:,} to {load.high:,})",
             ),
         ]
@@ -222,12 +232,12 @@ def band_table(band: Band, load: Load | None, *, said: str, source: str) -> Tabl
         f"Operating point: {said}",
         ("metric", "value"),
         tuple(rows),
-        f"On {source}, where it was chosen: on other photos expect somewhat worse.",
+        f"On {source}, where it was chosen; other photos usually give slightly worse results.",
     )
 
 
 def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
-    """Each figure, its limit, and whether it holds."""
+    """Each metric, its limit, and whether the limit holds."""
     rows = [
         (
             metric_title(check.metric),
@@ -239,7 +249,7 @@ def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
         for check in checks
     ]
     judged = (
-        "the value" if at == "point" else "the bad end of the 95 % interval: without one it fails"
+        "the value" if at == "point" else "the bad end of the 95 % interval; without one it fails"
     )
     return TableData(
         "Gate",

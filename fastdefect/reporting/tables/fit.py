@@ -1,7 +1,8 @@
-"""The tables of each command as plain values; the console draws them."""
+"""The tables of fit, and the texts of metrics that other tables share, as plain values."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +16,9 @@ from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, ordinal
 
 __all__ = [
+    "MeasuredOn",
     "TableData",
+    "ViewsResult",
     "change_of",
     "change_text",
     "folds_table",
@@ -32,7 +35,7 @@ _SWAP = "flips on background swap"
 
 
 def metric_title(name: str) -> str:
-    """A metric's name for people."""
+    """The title of a metric."""
     return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
@@ -44,12 +47,12 @@ def metric_text(name: str, value: float | None) -> str:
 
 
 def _is_share(name: str) -> bool:
-    """Whether it is a share of photos; the gap is a difference of two."""
+    """Whether it is a share of photos; the gap is a difference of two shares."""
     return name == "gap" or (name in METRICS and METRICS[name].unit == "share")
 
 
 def interval_text(name: str, interval: tuple[float, float] | None) -> str:
-    """``low to high``, as ``metric_text`` has them; - where there is none."""
+    """``low to high``, in the form of ``metric_text``; - without an interval."""
     if interval is None or not all(map(math.isfinite, interval)):
         return "-"
     return f"{metric_text(name, interval[0])} to {metric_text(name, interval[1])}"
@@ -73,9 +76,9 @@ def swap_text(swap: BackgroundSwap | None) -> str:
 
 
 def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = None) -> TableData:
-    """Each metric by split; the rates with the counts behind them.
+    """Each metric by split; the rates with their counts.
 
-    ``swap`` is how the validation photos fare on another class's background.
+    ``swap`` is the result of the background swap on the validation photos.
     """
     classes = list(next(iter(metrics.values())).per_class)
     rows = [
@@ -94,14 +97,14 @@ def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = 
     deciding = next((split for split in metrics if split.startswith("valid-")), None)
     caption = _kind(list(metrics.values()))
     if deciding is not None:
-        caption += f" {deciding}: by the mean of several views of a photo, as the model decides."
+        caption += f" {deciding}: with the mean over several views of a photo, as in later use."
     return TableData("Best model, by split", ("metric", *metrics), tuple(rows), caption)
 
 
 def _kind(metrics: Sequence[Metrics]) -> str:
     if _is_macro(metrics):
         return "F1, precision and recall are macro averages over the classes."
-    return "F1, precision and recall are the defect's."
+    return "F1, precision and recall refer to the defect."
 
 
 def _is_macro(metrics: Sequence[Metrics]) -> bool:
@@ -109,7 +112,7 @@ def _is_macro(metrics: Sequence[Metrics]) -> bool:
 
 
 def _has_good(metrics: Metrics) -> bool:
-    # With a good class there are defective or good photos, and so a rate of one of them.
+    # With a good class at least one of the two rates is defined.
     return math.isfinite(metrics.escape_rate) or math.isfinite(metrics.overkill_rate)
 
 
@@ -125,7 +128,7 @@ def _with_counts(name: str, metrics: Metrics) -> str:
 
 
 def targets_table(verdicts: Sequence[Verdict]) -> TableData:
-    """Metric, previous, target, this run, change, met or not."""
+    """Metric, previous value, target, this run, change, and whether the target is met."""
     rows = []
     for verdict in verdicts:
         target, name = verdict.target, verdict.target.metric
@@ -157,41 +160,57 @@ def _target_text(verdict: Verdict) -> str:
     return f"{sign} {metric_text(name, target.low)}"
 
 
+@dataclass(frozen=True)
+class MeasuredOn:
+    """The photos that a table's figures are measured on.
+
+    ``opening`` is the number of the opening of the sealed test, None if it was not opened.
+    """
+
+    split: str
+    opening: int | None = None
+
+
+@dataclass(frozen=True)
+class ViewsResult:
+    """What a run reaches with some views: metrics, seconds per photo, and the background swap."""
+
+    metrics: Metrics
+    seconds: float
+    swap: BackgroundSwap | None = None
+
+
 def tta_table(
-    plain: Metrics,
-    averaged: Metrics,
-    seconds: tuple[float, float],
+    plain: ViewsResult,
+    averaged: ViewsResult,
     *,
-    split: str,
     views: str,
-    opening: int | None = None,
-    swaps: tuple[BackgroundSwap | None, BackgroundSwap | None] = (None, None),
+    measured_on: MeasuredOn,
     changes: Mapping[str, McNemar] = MappingProxyType({}),
 ) -> TableData:
-    """Without and with test-time augmentation, the difference, and its price.
+    """Figures without and with test-time augmentation, their difference, and the cost in time.
 
-    ``changes`` tells of photos, and of parts, how many decisions became right or wrong.
-
-    ``opening``: the how-manyeth time the sealed test was opened for it. ``swaps``: how both
-    fare on another class's background.
+    ``changes``, by unit (photos, parts): the decisions that became right or wrong.
     """
+    of_plain, of_averaged = plain.metrics, averaged.metrics
     rows = [
         (
             metric_title(name),
-            _with_counts(name, plain),
-            _with_counts(name, averaged),
-            change_text(name, getattr(plain, name), getattr(averaged, name)),
+            _with_counts(name, of_plain),
+            _with_counts(name, of_averaged),
+            change_text(name, getattr(of_plain, name), getattr(of_averaged, name)),
         )
         for name in HEADLINE
     ]
-    if any(swaps):
-        rows.append((_SWAP, swap_text(swaps[0]), swap_text(swaps[1]), "-"))
+    if plain.swap or averaged.swap:
+        rows.append((_SWAP, swap_text(plain.swap), swap_text(averaged.swap), "-"))
     rows += [(f"{what} that changed", "-", "-", change_of(test)) for what, test in changes.items()]
-    before, after = seconds
+    before, after = plain.seconds, averaged.seconds
     ratio = f"x {after / before:.1f}" if before else "-"
     rows.append(("seconds per photo", f"{before:.4f}", f"{after:.4f}", ratio))
     return TableData(
-        f"Test-time augmentation on {split}, {plain.n} photos{opened_text(opening)}",
+        f"Test-time augmentation on {measured_on.split}, {of_plain.n} photos"
+        f"{opened_text(measured_on.opening)}",
         ("metric", "without", f"views: {views}", "difference"),
         tuple(rows),
     )
@@ -206,7 +225,7 @@ def change_of(test: McNemar) -> str:
 
 
 def opened_text(opening: int | None) -> str:
-    """The how-manyeth time the sealed test was opened, to follow a title; or nothing."""
+    """The number of the opening of the sealed test, to follow a title; empty without one."""
     return "" if opening is None else f"; test opened for the {ordinal(opening)} time"
 
 
@@ -218,7 +237,7 @@ def folds_table(
     folds: int,
     n_parts: int,
 ) -> TableData:
-    """Each metric over the held-out folds, and of all held-out photos with its interval."""
+    """Each metric over the held-out folds, and over all held-out photos with its interval."""
     rows = [
         (
             metric_title(name),
@@ -240,14 +259,14 @@ def folds_table(
 
 
 def _extent(row: Mapping[str, Any]) -> str:
-    """How much of a run there is: its epochs, folds or trainings."""
+    """The extent of a run: its epochs, folds or trainings."""
     if row.get("trainings") is not None:
         return counted(row["trainings"], "training")
     return f"{row['folds']} folds" if row["folds"] else str(row["epochs"])
 
 
 def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
-    """One row a run: name, status, epochs, architecture and the validation figures."""
+    """A row for each run: name, status, epochs, architecture and validation metrics."""
     names = ("f1", "auc", "accuracy", "escape_rate", "overkill_rate")
     return TableData(
         "Runs",
@@ -262,6 +281,6 @@ def runs_table(rows: Sequence[Mapping[str, Any]]) -> TableData:
             )
             for row in rows
         ),
-        "Metrics are on validation; of a cross-validation, on all held-out photos.",
-        empty="No runs yet: `fastdefect fit` makes one.",
+        "Metrics are on validation, for a cross-validation on all held-out photos.",
+        empty="No runs yet: `fastdefect fit` creates one.",
     )

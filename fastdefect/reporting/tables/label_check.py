@@ -1,4 +1,4 @@
-"""Labels to look at again as a table."""
+"""The table of labels to check."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from fastdefect.text import counted
 
 _ROWS = 20
 ARROW = "\u2192"
-MARGIN = "The margin is P(label) less the highest of the others: near -1 is surest."
+MARGIN = "Margin: P(label) minus the highest other probability; -1 is the strongest doubt."
 
 
 def suspects_table(predictions: Predictions, suspects: Sequence[Suspect]) -> TableData:
-    """The surest suspects among ``predictions``, and how many there are of which kind.
+    """The strongest suspects among ``predictions``, and the number of each kind.
 
-    Where parts have several photos, it says of how many of the part's that carry the label it
-    is in doubt.
+    If parts have several photos, a column shows how many of the part's photos with this label are
+    suspects.
     """
     n, classes = len(predictions.names), predictions.classes
     if not suspects:
         none = f"None of {counted(n, 'label')} is in doubt."
-        return TableData("Labels to look at again", ("photo",), (), empty=none)
+        return TableData("Labels to check", ("photo",), (), empty=none)
     several = any(suspect.part_photos > 1 for suspect in suspects)
     rows = [
         (
@@ -35,15 +35,15 @@ def suspects_table(predictions: Predictions, suspects: Sequence[Suspect]) -> Tab
         )
         for suspect in suspects[:_ROWS]
     ]
-    shown = f", the surest {_ROWS}" if len(suspects) > _ROWS else ""
+    shown = f", the strongest {_ROWS}" if len(suspects) > _ROWS else ""
     return TableData(
-        f"Labels to look at again: {len(suspects)} of {n}{shown}",
+        f"Labels to check: {len(suspects)} of {n}{shown}",
         (
             *("photo", "label", "suggested", "P(suggested)", "margin"),
-            *(("in doubt of the part",) if several else ()),
+            *(("suspects in part",) if several else ()),
         ),
         tuple(rows),
-        f"{_kinds(suspects, classes)}. {MARGIN} It ranks and proves nothing: a person decides.",
+        f"{_kinds(suspects, classes)}. {MARGIN} It is a ranking, not a proof: a person decides.",
     )
 
 

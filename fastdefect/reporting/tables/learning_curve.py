@@ -1,4 +1,4 @@
-"""The table of a learning curve, and in a sentence what more parts would bring."""
+"""The table of a learning curve, and the expected benefit of more parts in a sentence."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,9 +18,9 @@ ERROR = "1 - F1"
 class CurvePoint:
     """One training of a learning curve, on ``parts`` and their ``photos``.
 
-    ``share``: one in so many parts of train. Figures are on validation, shares from 0 to 1;
-    ``error`` is 1 - F1, a rate without photos to count on is NaN. ``blind``: the model gives
-    one answer to every photo.
+    ``share`` is 4 for a training on one part in 4. Metrics are on validation, shares from 0 to 1.
+    ``error`` is 1 - F1; a rate without photos is NaN. ``blind`` means that the model predicts the
+    same class for every photo.
     """
 
     name: str
@@ -40,7 +40,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Outlook:
-    """The law through the trainings: what it says of all parts ``now`` and of ``twice`` them."""
+    """The law fitted to the trainings, with forecasts for all parts ``now`` and ``twice`` them."""
 
     law: PowerLaw
     now: Forecast
@@ -59,7 +59,7 @@ def learning_table(
         forecast = outlook.twice
         rows.append(
             (
-                "twice, by the law",
+                "twice (forecast)",
                 f"{forecast.n:,.0f}",
                 "-",
                 "-",
@@ -77,8 +77,8 @@ def learning_table(
             *("escape rate", "overkill rate"),
         ),
         tuple(rows),
-        "Every training had the same epochs, so those on fewer photos took fewer steps. Means "
-        "over trainings; each repeat draws its parts and its seed anew.",
+        "All trainings have the same number of epochs, so those on fewer photos have fewer steps. "
+        "Values are means over trainings; each repeat draws new parts and a new seed.",
     )
 
 
@@ -98,37 +98,33 @@ def _row(points: Sequence[CurvePoint]) -> tuple[str, ...]:
 
 
 def outlook_lines(points: Sequence[CurvePoint], outlook: Outlook | None) -> list[str]:
-    """The law, and what it says of twice the parts; why there is none, or little to it."""
-    blind = sum(point.blind for point in points)
-    if not blind:
+    """The law and its forecast for twice the parts, or the reason why there is none."""
+    constant = sum(point.blind for point in points)
+    if not constant:
         return _law_lines(outlook)
     return [
         *_law_lines(outlook),
-        f"{blind} of {counted(len(points), 'training')} give one answer to every photo. Their "
-        f"{ERROR} measures how many photos are defects, not what was learned: no law through "
-        "them holds. Use pretrained --weights, more --epochs, or fewer --points.",
+        f"{constant} of {counted(len(points), 'training')} predict the same class for every "
+        f"photo. Their {ERROR} depends only on the share of defects, so the law is not valid. Use "
+        "pretrained --weights, more --epochs, or fewer --points.",
     ]
 
 
 def _law_lines(outlook: Outlook | None) -> list[str]:
     if outlook is None:
-        return [
-            "No law yet: it takes trainings on three numbers of parts at least, of which one is "
-            "no guess."
-        ]
+        return ["No law yet: the fit needs trainings on at least three numbers of parts."]
     law, now, twice = outlook.law, outlook.now, outlook.twice
     low, high = law.exponent_interval
     lines = [
         f"error = {law.scale:.3g} x parts ^ -{law.exponent:.2f} "
-        f"(95 %: {low:.2f} to {high:.2f}, 0 being flat).",
+        f"(95 %: {low:.2f} to {high:.2f}; 0 is flat).",
         f"Twice the parts, {twice.n:,.0f} instead of {now.n:,.0f}: error from "
         f"{percent(now.error)} to {percent(twice.error)} "
         f"[{percent(twice.interval[0])}, {percent(twice.interval[1])}].",
     ]
     if law.flat:
         lines.append(
-            "The law's interval holds a flat curve: these trainings don't show that more parts "
-            "help."
+            "The interval includes a flat curve: these trainings do not show that more parts help."
         )
     return lines
 

@@ -1,23 +1,23 @@
-"""Tables as GitHub shows them, for a pull request or a wiki."""
+"""Tables in GitHub's Markdown, for a pull request or a wiki."""
 
 import re
 from collections.abc import Iterable
 
 from fastdefect.reporting.tables.table_data import TableData
 
-# What would begin markup within a line. An underscore between letters or digits begins none
-# (GitHub Flavored Markdown 0.29, section 6.4), and file names are full of them.
+# Characters that begin markup within a line. An underscore between letters or digits does not
+# (GitHub Flavored Markdown 0.29, section 6.4), and many file names have one.
 _MARKUP = re.compile(r"[\\`*\[\]<|~&#]|(?<![^\W_])_|_(?![^\W_])")
-# What would make a list or a quotation of a paragraph that begins with it.
+# The beginnings that would turn a paragraph into a list or a quotation.
 _BLOCK = re.compile(r"^(\d*)([-+.)>])")
 
 
 def as_markdown(table: TableData) -> str:
-    """``table`` under its title as a heading, its caption below: names to the left, figures right.
+    """``table`` with its title as a heading and its caption below.
 
-    Cells show as they are, whatever characters they hold, but for spaces at their ends and runs
-    of spaces. A line break becomes ``<br>``. The table's marks are lost, as Markdown has no
-    colours. Ends with a line break.
+    The first column is aligned left, the others right. Cells keep all characters, except spaces
+    at their ends and repeated spaces. A line break becomes ``<br>``. The table's marks are lost,
+    because Markdown has no colours. Ends with a line break.
     """
     rule = [":---", *("---:" for _ in table.columns[1:])]
     lines = [_line(map(_cell, table.columns)), _line(rule)]

@@ -6,16 +6,16 @@ from typing import Any
 from fastdefect.aliases import Interval
 from fastdefect.evaluation.compare import SUFFICIENT, SUFFICIENT_FOR_PROBABILITIES, Comparison
 from fastdefect.evaluation.targets import Verdict
-from fastdefect.reporting.tables.compare import blindness
+from fastdefect.reporting.tables.compare import constant_note
 from fastdefect.reporting.tables.fit import change_text, metric_text, metric_title
 from fastdefect.reporting.tables.table_data import TableData
 
 _SHOWN = ("accuracy", "f1", "precision", "recall", "auc", "escape_rate", "overkill_rate")
 _CAPTION = (
-    "Before: the small CNN without any trick. Better or worse: the interval leaves out 0, and "
-    f"{SUFFICIENT} parts or more changed (for AUC: there are {SUFFICIENT_FOR_PROBABILITIES} or "
-    "more). Targets are those of the replaced pipeline, met from their lower end on; the gap's up "
-    "to its upper end."
+    "Before: the small CNN without additions. Better or worse: the interval excludes 0 and at "
+    f"least {SUFFICIENT} parts changed (for AUC, there are at least {SUFFICIENT_FOR_PROBABILITIES} "
+    "parts). Targets are those of the replaced pipeline, met at or above their lower end; for the "
+    "gap, at or below its upper end."
 )
 
 
@@ -25,7 +25,7 @@ def quick_table(
     verdicts: Sequence[Verdict],
     seconds: Mapping[str, float],
 ) -> TableData:
-    """Old beside improved on the same validation photos; ``metrics`` by member and split."""
+    """The old beside the improved pipeline on the same photos; ``metrics`` by member and split."""
     by_figure = {(v.target.metric, v.target.split): v for v in verdicts}
     before, after = metrics["before"], metrics["after"]
     old, new = (of["train"]["accuracy"] for of in (before, after))
@@ -34,11 +34,11 @@ def quick_table(
     ]
     for name in _SHOWN:
         change = comparison.figures[name]
-        told = f"{change.verdict}{_interval(name, change.difference.interval)}"
+        evidence = f"{change.verdict}{_interval(name, change.difference.interval)}"
         title = "validation accuracy" if name == "accuracy" else metric_title(name)
         verdict = by_figure.get((name, "valid"))
         of = change.difference
-        rows.append(_row(title, name, of.before, of.after, told, verdict))
+        rows.append(_row(title, name, of.before, of.after, evidence, verdict))
     was, now = (of["train"]["accuracy"] - of["valid"]["accuracy"] for of in (before, after))
     rows.append(_row("gap, train - valid", "gap", was, now, "", by_figure.get(("gap", "valid"))))
     rows.append(("seconds", f"{seconds['before']:.0f}", f"{seconds['after']:.0f}", "", "", "", ""))
@@ -46,12 +46,12 @@ def quick_table(
         f"Before and after, on {comparison.n} validation photos of {comparison.n_parts} parts",
         ("metric", "before", "after", "difference", "evidence (95 %)", "target", "met"),
         tuple(rows),
-        _CAPTION + blindness(comparison, "Before", "After"),
+        _CAPTION + constant_note(comparison, "Before", "After"),
     )
 
 
 def _row(
-    title: str, name: str, old: float, new: float, told: str, verdict: Verdict | None
+    title: str, name: str, old: float, new: float, evidence: str, verdict: Verdict | None
 ) -> tuple[str, ...]:
     target, met = "-", "-"
     if verdict is not None:
@@ -61,7 +61,7 @@ def _row(
             target += f" to {metric_text(name, high)}"
         met = "met" if verdict.met else "not met"
     cells = (metric_text(name, old), metric_text(name, new), change_text(name, old, new))
-    return (title, *cells, told, target, met)
+    return (title, *cells, evidence, target, met)
 
 
 def _interval(name: str, interval: Interval | None) -> str:

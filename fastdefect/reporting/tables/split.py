@@ -1,4 +1,4 @@
-"""How many photos and parts of each class lie where."""
+"""The table of a split: photos and parts of each class by side."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,8 +15,8 @@ def split_table(
 ) -> TableData:
     """Photos and, in brackets, parts of each class by side.
 
-    ``sides``: indices into ``labels`` and ``parts`` by name; a side without photos has no row.
-    ``kind`` is what a side is called: split or fold.
+    ``sides`` maps names to indices into ``labels`` and ``parts``; a side without photos has no row.
+    ``kind`` is the name of a side: split or fold.
     """
 
     def cell(chosen: Sequence[int]) -> str:
@@ -32,12 +32,14 @@ def split_table(
         f"Photos (parts) by {kind} and class",
         (kind, *classes, "all"),
         tuple(rows),
-        "Each part lies on one side." if _whole(shown, parts) else "Some part lies on two sides.",
+        f"Each part is in one {kind}."
+        if _whole(shown, parts)
+        else f"At least one part is in two {kind}s.",
         {} if _whole(shown, parts) else {len(rows) - 1: "bad"},
     )
 
 
 def _whole(sides: Mapping[str, Sequence[int]], parts: Sequence[str]) -> bool:
-    """Whether no part is in two of the sides that are used."""
+    """Whether no part is in two of the used sides."""
     used = [{parts[i] for i in indices} for name, indices in sides.items() if name != "unused"]
     return sum(map(len, used)) == len(set().union(*used))

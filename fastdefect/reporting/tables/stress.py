@@ -1,4 +1,4 @@
-"""The table of a stress test, and how far each disturbance may go, as plain values."""
+"""The table of a stress test, and the limit of each disturbance, as plain values."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,11 +28,11 @@ def stress_table(
     available: int,
     opening: int | None,
 ) -> TableData:
-    """A row for each disturbance and strength, under the undisturbed photos.
+    """A row for each disturbance and strength, below the undisturbed photos.
 
-    The first strength that breaks a limit is marked and says which. A strength that leaves all
-    photos as they are has only dashes. Where parts have several photos, the interval is that of
-    the parts, as photos of one part are alike. ``available`` photos there were to draw from.
+    The first strength that exceeds a limit is marked, with the name of the limit. A strength that
+    changes no photo has only dashes. If parts have several photos, the interval is over parts,
+    because photos of one part are similar. ``available`` is the number of photos before the draw.
     """
     cells = _Cells(report, limits)
     rows: list[_Row] = [cells.row("undisturbed", "-", None, report.undisturbed, cells.already)]
@@ -52,14 +52,14 @@ def stress_table(
 
 
 class _Cells:
-    """What the rows of one table have in common."""
+    """The common data of the rows of one table."""
 
     def __init__(self, report: StressReport, limits: Limits) -> None:
         self.limited = limits != Limits()
         self.alone = report.n_parts == report.n
         self.has_good = report.undisturbed.has_good
         self.already = limits.broken(0.0, report.undisturbed)
-        # A limit that is broken from the start breaks nowhere.
+        # If the undisturbed photos exceed a limit, no strength is marked.
         self.broken = {
             (each.disturbance.name, each.strength): each.broken
             for each in first_breaks(report, limits)
@@ -73,19 +73,22 @@ class _Cells:
         return ("disturbance", "strength", "flips", sure, *rates, *self._if_limited("breaks"))
 
     def of_line(self, line: StressLine) -> list[tuple[_Row, tuple[str, ...]]]:
-        """Its rows, each with the limits that first break there; its name on the first alone."""
+        """The rows of a disturbance, each with the limits that first break there.
+
+        Only the first row has the name.
+        """
         name = line.disturbance.name
         if not line.acts:
             return [(self._blank(name, "any"), ())]
         rows: list[tuple[_Row, tuple[str, ...]]] = []
         for number, point in enumerate(line.points):
             heading = "" if number else name
-            said = line.disturbance.said(point.strength)
+            strength = line.disturbance.strength_text(point.strength)
             if point.unchanged == point.flips.n:
-                rows.append((self._blank(heading, said), ()))
+                rows.append((self._blank(heading, strength), ()))
                 continue
             broken = self.broken.get((name, point.strength), ())
-            rows.append((self.row(heading, said, point, point.mistakes, broken), broken))
+            rows.append((self.row(heading, strength, point, point.mistakes, broken), broken))
         return rows
 
     def row(
@@ -132,21 +135,21 @@ def _rate(name: str, value: float, count: int, total: int) -> str:
 
 def _caption(report: StressReport, limits: Limits, decision: Decision) -> str:
     views = "" if decision.views == "none" else f", views: {decision.views}"
-    said = [
-        f"Decided by {decision.rule}{views}; a decision flips if it is another than undisturbed"
+    sentences = [
+        f"Decided by {decision.rule}{views}; a decision flips if it differs from undisturbed"
     ]
     if decision.has_band:
-        said.append("What is sent to people counts as rejected")
+        sentences.append("Photos sent to review count as rejected")
     if report.n_parts < report.n:
-        said.append("A part flips as soon as one of its photos does")
+        sentences.append("A part flips if any of its photos does")
     if any(point.unchanged == point.flips.n for line in report.lines for point in line.points):
-        said.append("A dash: the photos stay as they are, which proves nothing")
+        sentences.append("A dash: the disturbance does not change the photos, which proves nothing")
     if limits != Limits():
-        said.append(
-            f"Limits: {_limits(limits)}; it is the shares seen that are held against them, not "
-            "the ends of their intervals"
+        sentences.append(
+            f"Limits: {_limits(limits)}; compared with the observed shares, not with the ends of "
+            "their intervals"
         )
-    return ". ".join(said) + "."
+    return ". ".join(sentences) + "."
 
 
 def _limits(limits: Limits) -> str:
@@ -161,17 +164,17 @@ def _limits(limits: Limits) -> str:
 
 
 def break_lines(report: StressReport, limits: Limits) -> list[str]:
-    """How far each disturbance may go, a line each, both directions in it.
+    """The limit of each disturbance, one line each for both directions.
 
-    ``blur: holds to 2 px, breaks at 3 px: flips 2.1%``. One line in all where the undisturbed
-    photos break a limit already, none without limits.
+    ``blur: holds to 2 px, breaks at 3 px: flips 2.1%``. A single line if the undisturbed photos
+    already exceed a limit, none without limits.
     """
     if limits == Limits():
         return []
     already = limits.broken(0.0, report.undisturbed)
     if already:
         shares = _shares(already, 0.0, report.undisturbed)
-        return [f"The undisturbed photos break a limit already: {shares}."]
+        return [f"The undisturbed photos already exceed a limit: {shares}."]
     width = max(len(line.disturbance.name) for line in report.lines) + 1
     found = first_breaks(report, limits)
     return [
@@ -181,21 +184,21 @@ def break_lines(report: StressReport, limits: Limits) -> list[str]:
 
 def _how_far(line: StressLine, found: Sequence[Break]) -> str:
     if not line.acts:
-        return "leaves these photos as they are"
+        return "no effect on these photos"
     points = {point.strength: point for point in line.points}
     own = [each for each in found if each.disturbance.name == line.disturbance.name]
     return "; ".join(_in_one_direction(each, points) for each in own)
 
 
 def _in_one_direction(found: Break, points: Mapping[float, StressPoint]) -> str:
-    said = found.disturbance.said
+    text = found.disturbance.strength_text
     if found.strength is None:
-        return f"holds to {said(found.end)}, the strongest tried"
+        return f"holds to {text(found.end)}, the strongest tried"
     at = points[found.strength]
     shares = _shares(found.broken, at.flips.share, at.mistakes)
     if found.held is None:
-        return f"breaks at {said(found.strength)}, the weakest tried: {shares}"
-    return f"holds to {said(found.held)}, breaks at {said(found.strength)}: {shares}"
+        return f"breaks at {text(found.strength)}, the weakest tried: {shares}"
+    return f"holds to {text(found.held)}, breaks at {text(found.strength)}: {shares}"
 
 
 def _shares(broken: Sequence[str], flips: float, mistakes: Mistakes) -> str:

@@ -1,4 +1,4 @@
-"""A table as plain values: light to import, for commands that need no metrics."""
+"""A table as plain values, quick to import for commands without metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class TableData:
     """A table: the first column holds names, the others values as text.
 
-    ``empty`` is the sentence that stands for a table without rows.
+    ``empty`` is the sentence shown for a table without rows.
     """
 
     title: str

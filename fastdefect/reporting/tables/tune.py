@@ -1,4 +1,4 @@
-"""The tables of a search: what mattered, and the trials that got furthest."""
+"""The tables of a search: the effects of the settings, and the best trials."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,22 +26,22 @@ def effects_table(effects: Sequence[Effect], n_trials: int) -> TableData:
         for effect in effects
     )
     return TableData(
-        f"What mattered on the first rung, {n_trials} trials",
-        ("setting", "importance (95 %)", "best value", "trials", "its AUC less the others' (95 %)"),
+        f"Effect of the settings on the first rung, {n_trials} trials",
+        ("setting", "importance (95 %)", "best value", "trials", "AUC minus the others' (95 %)"),
         rows,
-        "Importance: the setting's share in what tells the scores apart; with few trials a setting "
-        "that does nothing has some, too. The best value is chosen among several by these same "
-        "trials: where the interval holds 0 they show no difference, and where it does not, that "
-        "may be the choice's doing; another --seed tells. Numbers are in thirds of those tried. "
-        "Recipe: what it sets beside the settings that are searched.",
+        "Importance: the setting's share of the variation in the scores; with few trials a setting "
+        "without effect has some, too. The same trials choose the best value. If the interval "
+        "includes 0, they show no difference. If not, the choice itself can be the cause: check "
+        "with another --seed. Numbers are in thirds of the tried values. Recipe: its settings "
+        "other than the searched ones.",
     )
 
 
 def too_few_line(n_trials: int) -> str:
-    """Why there is no table of what mattered."""
+    """The reason why there is no table of effects."""
     return (
-        f"What mattered can't be told: {n_trials} of the trials have a score, and {FEWEST} are the "
-        "fewest to tell by. A longer --budget gives more."
+        f"No table of effects: it needs at least {FEWEST} trials with a score, but there are "
+        f"{n_trials}. Use a longer --budget."
     )
 
 
@@ -55,7 +55,7 @@ def _gain(effect: Effect) -> str:
 def ranking_table(
     ranking: Sequence[tuple[Trial, float]], rungs: Sequence[Rung], *, shown: int = 8
 ) -> TableData:
-    """The first trials of the ranking, settings that all of these share left out."""
+    """The first trials of the ranking, without the settings that all of them share."""
     first = ranking[:shown]
     names = [
         name
@@ -81,18 +81,18 @@ def ranking_table(
         f"The {whole}" if len(first) == len(ranking) else f"The first {len(first)} of {whole}",
         ("trial", *names, "rung", "AUC", "log loss", "s"),
         tuple(rows),
-        "By the furthest rung, then the AUC on held-out photos of train; where it agrees, the "
-        "lower log loss. These photos chose: the first row's figure is too good.",
+        "Sorted by the furthest rung, then by the AUC on held-out photos of train; ties by the "
+        "lower log loss. The choice used these photos: the AUC of the first row is too optimistic.",
     )
 
 
 def value_text(value: Any) -> str:
-    """A setting's value, numbers with three digits."""
+    """A setting's value; numbers have three significant digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def search_line(winner: Trial, rungs: Sequence[Rung], n_trials: int) -> str:
-    """What the search says of its winner, and why that is too good."""
+    """The result of the search for its winner, and why it is too optimistic."""
     reached = winner.reached(rungs)
     measured = winner.on(rungs[reached - 1], rungs)
     auc = sum(each.auc for each in measured) / len(measured)
@@ -100,26 +100,29 @@ def search_line(winner: Trial, rungs: Sequence[Rung], n_trials: int) -> str:
     folds = "a fold" if len(measured) == 1 else f"{len(measured)} folds"
     return (
         f"In the search: AUC {auc:.4f} on {folds} of train, trial {winner.number}{known}. It is "
-        f"the best of {n_trials} on the photos that chose it, and so too good."
+        f"the best of {n_trials} on the photos that chose it, and so too optimistic."
     )
 
 
 def unseen_line(
     metrics: Metrics, intervals: Mapping[str, Interval | None], n_parts: int, n_leaked: int
 ) -> str:
-    """The winner's figures on valid; ``n_leaked`` of its parts are trained on, too."""
-    told = []
+    """The winner's metrics on valid; ``n_leaked`` of its parts are also in train."""
+    values = []
     for name in _SHOWN:
         value = getattr(metrics, name)
-        if value != value:  # no good class: no escapes
+        if value != value:  # without a good class there are no escapes
             continue
         ends = intervals.get(name)
         between = f" ({' to '.join(metric_text(name, end) for end in ends)})" if ends else ""
-        told.append(f"{metric_title(name)} {metric_text(name, value)}{between}")
+        values.append(f"{metric_title(name)} {metric_text(name, value)}{between}")
     where = f"on the {metrics.n} photos of {n_parts} parts of valid, with 95 % intervals over parts"
     if n_leaked:
         return (
-            f"Too good as well, {where}: {', '.join(told)}. By the given split {n_leaked} of these "
-            "parts are in train, too; --unleak keeps them apart."
+            f"Also too optimistic, {where}: {', '.join(values)}. In the given split {n_leaked} of "
+            "these parts are also in train; --unleak separates them."
         )
-    return f"The honest figure, {where}: {', '.join(told)}. No photo of these parts chose anything."
+    return (
+        f"The unbiased result, {where}: {', '.join(values)}. The search did not use photos of "
+        "these parts."
+    )

@@ -1,4 +1,4 @@
-"""What an unfinished series of trainings still has to do, as a line."""
+"""The remaining trainings of an unfinished series, as a line."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from fastdefect.text import first
 
 
 def left_line(done: int, left: Sequence[str], seconds: float | None) -> str:
-    """How many trainings are ``done``, the names of those ``left`` and about how long they take."""
-    told = f"{done} of {done + len(left)} trainings are done; left"
+    """The number of trainings ``done``, the names of the remaining ones and their time."""
+    text = f"{done} of {done + len(left)} trainings are done; remaining"
     if seconds is None:
-        return f"{told}: {first(left)}."
-    return f"{told}, about {max(1, round(seconds / 60))} min: {first(left)}."
+        return f"{text}: {first(left)}."
+    return f"{text}, about {max(1, round(seconds / 60))} min: {first(left)}."

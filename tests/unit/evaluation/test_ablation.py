@@ -123,7 +123,7 @@ def test_claims_stand_where_they_were_made() -> None:
         ({"epochs": 1}, {"freeze"}, set()),
     ],
 )
-def test_a_step_that_changes_nothing_is_left_out_and_one_not_taken_up_is_aside(
+def test_a_step_without_changes_is_omitted_and_an_alternative_is_aside(
     changes: dict[str, Any], gone: set[str], aside: set[str]
 ) -> None:
     whole, steps = ladder(improved()), ladder(improved(**changes))
@@ -375,7 +375,7 @@ def test_no_seed_no_mean() -> None:
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize("photos", [30, 300])
-def test_where_nothing_is_gained_few_tables_say_otherwise(seeds: int, photos: int) -> None:
+def test_without_a_gain_few_tables_show_one(seeds: int, photos: int) -> None:
     """Simulated: two trainings of one pipeline, each right on 90 % of so many photos.
 
     Accuracies are counts: seeds agree by luck, and Student's interval then has no width.

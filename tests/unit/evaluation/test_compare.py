@@ -163,7 +163,7 @@ def test_many_photos_of_five_parts_are_no_more() -> None:
     assert (change.verdict, change.changed_parts) == ("no difference shown", 5)
 
 
-def test_a_blind_model_against_a_perfect_one() -> None:
+def test_a_constant_model_against_a_perfect_one() -> None:
     """Each draw has all good parts rejected, then none: no interval, but no doubt either."""
     truth = [0, 1] * 10
     found = _compared(_photos(truth), [0] * 20, truth).figures
@@ -184,7 +184,7 @@ def _sharper(n_parts: int, n_photos: int) -> Comparison:
     return compare(_photos(truth.tolist(), parts), *said, draws=300, seed=0)
 
 
-def test_probabilities_of_too_few_parts_can_not_be_told() -> None:
+def test_probabilities_of_too_few_parts_have_no_verdict() -> None:
     enough = SUFFICIENT_FOR_PROBABILITIES
     for figures_of, verdict in (
         (_sharper(enough, enough).figures, "better"),
@@ -202,7 +202,7 @@ def test_the_same_probabilities_differ_in_nothing_of_however_few_parts() -> None
     assert {found[name].verdict for name in _OF_PROBABILITIES} == {"no difference shown"}
 
 
-def test_luck_with_few_parts_is_no_better_brier_score() -> None:
+def test_chance_with_few_parts_is_no_better_brier_score() -> None:
     """Without a guard 19 % of such pairs were told apart with 6 parts, 13 % with 12."""
     rng = np.random.default_rng(3)
     for n_parts in (6, 12):
@@ -231,7 +231,7 @@ def test_luck_with_few_parts_is_no_better_brier_score() -> None:
         ([0, 1, 0, 1], [1, 1, 1, 0], (None, None)),
     ],
 )
-def test_constant_prediction_to_every_photo_is_told(before: Any, after: Any, told: Any) -> None:
+def test_a_constant_prediction_is_reported(before: Any, after: Any, told: Any) -> None:
     found = _compared(_photos([0, 0, 1, 1]), before, after)
     assert found.constant_prediction == told
     assert found.as_json()["constant_prediction"] == {"before": told[0], "after": told[1]}
@@ -246,11 +246,11 @@ def test_constant_prediction_is_that_of_the_decisions_not_of_the_probabilities()
     )
 
 
-def test_constant_prediction_to_photos_of_one_class_is_nothing_to_tell() -> None:
+def test_a_constant_prediction_for_one_class_is_not_reported() -> None:
     assert _compared(_photos([1, 1, 1]), [1, 1, 1], [0, 1, 1]).constant_prediction == (None, None)
 
 
-def test_what_hangs_on_few_parts_can_not_be_told() -> None:
+def test_metrics_of_few_parts_have_no_verdict() -> None:
     truth = [0, 0, 0, *[1] * 40]
     found = _compared(_photos(truth), [0] * 43, [1, 1, 1, *truth[3:]]).figures
     # A draw in 20 has no defect at all.
@@ -315,7 +315,7 @@ def test_of_two_calibrated_models_neither_is_called_better() -> None:
 
 
 @pytest.mark.parametrize("flips", [0.05, 0.15])
-def test_luck_alone_is_rarely_called_better_or_worse(flips: float) -> None:
+def test_chance_alone_is_rarely_better_or_worse(flips: float) -> None:
     """Both models err on any part as often as the other: 5 % false verdicts, by the interval."""
     rng = np.random.default_rng(1)
     names = ("escape_rate", "overkill_rate", "accuracy", "f1", "auc", "log_loss")

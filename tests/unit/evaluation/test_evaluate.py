@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers.predictions import certain, random_predictions
+from helpers.predictions import certain, predicted, random_predictions
 from numpy.typing import NDArray
 
 from fastdefect.errors import DataError
@@ -22,7 +22,9 @@ def _parts(n: int, photos_each: int) -> list[str]:
 def _evaluated(n_classes: int = 2, good: str | None = "ok", photos_each: int = 3) -> Evaluation:
     y_true, y_prob = random_predictions(120, n_classes)
     classes = TWO if n_classes == 2 else FOUR
-    return evaluate(y_true, y_prob, _parts(120, photos_each), classes, good, draws=200, seed=1)
+    return evaluate(
+        predicted(y_true, y_prob, classes, good), _parts(120, photos_each), draws=200, seed=1
+    )
 
 
 # ---- values and methods ------------------------------------------------------------------
@@ -68,8 +70,8 @@ def test_rates_are_exact_and_the_rest_drawn(
 def test_drawn_intervals_are_those_of_bootstrap_intervals() -> None:
     y_true, y_prob = random_predictions(90, 2)
     parts = _parts(90, 3)
-    found = evaluate(y_true, y_prob, parts, TWO, "ok", draws=100, seed=9).estimates
-    expected = bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", draws=100, seed=9)
+    found = evaluate(predicted(y_true, y_prob, TWO, "ok"), parts, draws=100, seed=9).estimates
+    expected = bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), parts, draws=100, seed=9)
     for name in ("f1", "precision", "auc"):
         assert found[name].interval == expected[name]
 
@@ -87,7 +89,9 @@ def test_recall_is_what_the_escapes_leave() -> None:
 
 def test_nothing_wrong_is_no_proof() -> None:
     y_true = np.repeat([0, 1], 40)
-    found = evaluate(y_true, certain(y_true, 2), _parts(80, 4), TWO, "ok", draws=50, seed=0)
+    found = evaluate(
+        predicted(y_true, certain(y_true, 2), TWO, "ok"), _parts(80, 4), draws=50, seed=0
+    )
     assert found.escape_claim
     assert found.escape_claim.at_most == pytest.approx(1 - 0.05 ** (1 / 10))
     assert found.estimates["escape_rate"].interval == pytest.approx((0, 0.3085), abs=1e-4)
@@ -105,13 +109,13 @@ def test_nothing_wrong_is_no_proof() -> None:
 def test_parts_are_counted_by_what_their_photos_show() -> None:
     y_true = np.array([0, 0, 1, 1, 1, 0])
     parts = ["a", "a", "b", "b", "c", "c"]  # c is of both
-    found = evaluate(y_true, certain(y_true, 2), parts, TWO, "ok", draws=20, seed=0)
+    found = evaluate(predicted(y_true, certain(y_true, 2), TWO, "ok"), parts, draws=20, seed=0)
     assert (found.n_parts, found.n_defective_parts, found.n_good_parts) == (3, 2, 2)
     assert found.escape
     assert found.overkill
     assert (found.escape.photos, found.escape.parts) == (3, 2)
     assert (found.overkill.photos, found.overkill.parts) == (3, 2)
-    without = evaluate(y_true, certain(y_true, 2), parts, TWO, None, draws=20, seed=0)
+    without = evaluate(predicted(y_true, certain(y_true, 2), TWO, None), parts, draws=20, seed=0)
     assert (without.n_defective_parts, without.n_good_parts) == (3, 0)
     assert without.escape is without.overkill is without.escape_claim is None
 
@@ -131,7 +135,9 @@ def test_each_class_has_its_own_figures() -> None:
 
 def test_a_class_without_photos_has_no_figures() -> None:
     y_true = np.array([0, 1, 0, 1])
-    found = evaluate(y_true, certain([0, 2, 0, 1], 3), list("wxyz"), "abc", None, draws=50, seed=0)
+    found = evaluate(
+        predicted(y_true, certain([0, 2, 0, 1], 3), "abc", None), list("wxyz"), draws=50, seed=0
+    )
     absent = found.per_class["c"]
     assert (absent.photos, absent.parts) == (0, 0)
     for estimate in (absent.precision, absent.recall, absent.f1):
@@ -143,11 +149,11 @@ def test_decisions_of_a_threshold_are_followed_everywhere() -> None:
     y_true, y_prob = random_predictions(60, 2)
     strict = np.where(y_prob[:, 0] > 0.1, 0, 1)
     parts = _parts(60, 2)
-    found = evaluate(y_true, y_prob, parts, TWO, "ok", y_pred=strict, draws=100, seed=0)
+    found = evaluate(predicted(y_true, y_prob, TWO, "ok"), parts, y_pred=strict, draws=100, seed=0)
     assert found.escape
     assert found.escape.count == ((y_true == 0) & (strict == 1)).sum()
     assert found.metrics.escapes == found.escape.count
-    plain = evaluate(y_true, y_prob, parts, TWO, "ok", draws=100, seed=0)
+    plain = evaluate(predicted(y_true, y_prob, TWO, "ok"), parts, draws=100, seed=0)
     assert plain.escape
     assert plain.escape.count > found.escape.count
     assert plain.estimates["f1"].interval != found.estimates["f1"].interval
@@ -160,7 +166,9 @@ def test_decisions_of_a_threshold_are_followed_everywhere() -> None:
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_photo(label: int) -> None:
-    found = evaluate(np.array([label]), np.array([[0.2, 0.8]]), ["a"], TWO, "ok", draws=20, seed=0)
+    found = evaluate(
+        predicted(np.array([label]), np.array([[0.2, 0.8]]), TWO, "ok"), ["a"], draws=20, seed=0
+    )
     assert found.estimates["accuracy"].interval == ((0.0, 0.975) if label == 0 else (0.025, 1.0))
     assert np.isnan(found.estimates["auc"].value)
     undefined = found.estimates["overkill_rate" if label == 0 else "escape_rate"]
@@ -183,11 +191,11 @@ def test_json_is_strict_and_whole() -> None:
 def test_what_cannot_be_scored_is_refused() -> None:
     y_true, y_prob = random_predictions(8, 2)
     with pytest.raises(ValueError, match="each of 8 photos"):
-        evaluate(y_true, y_prob, ["a"] * 7, TWO, "ok", seed=0)
+        evaluate(predicted(y_true, y_prob, TWO, "ok"), ["a"] * 7, seed=0)
     with pytest.raises(DataError, match="finite"):
-        evaluate(y_true, y_prob * np.nan, ["a"] * 8, TWO, "ok", seed=0)
+        evaluate(predicted(y_true, y_prob * np.nan, TWO, "ok"), ["a"] * 8, seed=0)
     with pytest.raises(DataError, match="none"):
-        evaluate(y_true[:0], y_prob[:0], [], TWO, "ok", seed=0)
+        evaluate(predicted(y_true[:0], y_prob[:0], TWO, "ok"), [], seed=0)
 
 
 # ---- the calibration error's own interval ------------------------------------------------
@@ -212,7 +220,7 @@ def test_the_calibration_errors_interval_covers_the_truth(sharpness: float) -> N
     trials, covered = 100, 0
     for trial in range(trials):
         y_true, y_prob, parts = _tempered(rng, 80, sharpness)
-        found = evaluate(y_true, y_prob, parts, TWO, None, draws=200, seed=trial)
+        found = evaluate(predicted(y_true, y_prob, TWO, None), parts, draws=200, seed=trial)
         low, high = found.estimates["calibration_error"].interval or (np.nan, np.nan)
         covered += low <= truth <= high
     assert covered / trials >= 0.90

@@ -39,9 +39,9 @@ def test_a_limit_is_figure_and_number(text: str, at_most: bool, limit: Limit) ->
 @pytest.mark.parametrize(
     ("text", "at_most", "said", "hint"),
     [
-        ("speed=1", False, "no metric 'speed'", "escape_rate, overkill_rate, f1"),
-        ("", False, "no metric ''", "f1"),
-        ("=0.9", True, "no metric ''", "f1"),
+        ("speed=1", False, "unknown metric 'speed'", "escape_rate, overkill_rate, f1"),
+        ("", False, "unknown metric ''", "f1"),
+        ("=0.9", True, "unknown metric ''", "f1"),
         ("f1", False, "--min f1: expected METRIC=NUMBER", "--min f1=0.9"),
         ("f1=high", False, "expected METRIC=NUMBER", "--min f1=0.9"),
         ("f1=nan", False, "expected METRIC=NUMBER", ""),
@@ -50,14 +50,19 @@ def test_a_limit_is_figure_and_number(text: str, at_most: bool, limit: Limit) ->
         ("f1=0.9", True, "--max f1=0.9: higher is better", "--min f1=0.9"),
         ("escape_rate=0.1", False, "lower is better", "--max escape_rate=0.1"),
         # In percent: it would hold for whatever comes.
-        ("escape_rate=5", True, "limit of 5 for escape_rate, which is from 0 to 1", "0.05 is 5 %"),
-        ("f1=95", False, "limit of 95 for f1", "shares"),
+        (
+            "escape_rate=5",
+            True,
+            "limit for escape_rate must be from 0 to 1, but it is 5",
+            "0.05 is 5 %",
+        ),
+        ("f1=95", False, "from 0 to 1, but it is 95", "shares"),
         ("mcc=-2", False, "from -1 to 1", ""),
         ("brier=2.5", True, "from 0 to 2", ""),
-        ("escape_rate=-0.1", True, "limit of -0.1", ""),
+        ("escape_rate=-0.1", True, "from 0 to 1, but it is -0.1", ""),
     ],
 )
-def test_slips_of_the_pen_are_told(text: str, at_most: bool, said: str, hint: str) -> None:
+def test_input_errors_are_reported(text: str, at_most: bool, said: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_limit(text, at_most=at_most)
     assert said in caught.value.message
@@ -73,7 +78,7 @@ def test_every_figure_can_be_limited_in_one_direction_only() -> None:
 
 
 def test_a_limit_that_is_no_number_is_none() -> None:
-    with pytest.raises(UsageError, match="limit of nan"):
+    with pytest.raises(UsageError, match="but it is nan"):
         Limit("escape_rate", math.nan, True)
 
 

@@ -73,7 +73,7 @@ def test_a_class_less_likely_than_the_label_is_never_suggested() -> None:
     assert label_suspects(np.array([0, 1, 1]), y_prob, _singles(3)) == []
 
 
-def test_suspects_tell_how_much_of_their_part_is_suspect() -> None:
+def test_suspects_have_the_counts_of_their_part() -> None:
     y_true = np.array([0] * 5 + [1] * 6)
     bad = {0, 1, 5}  # both photos of part a; one of the three of part b
     y_prob = np.array([[0.1, 0.9] if (i in bad) != (i >= 5) else [0.9, 0.1] for i in range(11)])

@@ -200,7 +200,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 
 
 def test_three_sizes_are_needed() -> None:
-    with pytest.raises(DataError, match="3 numbers of parts at least, but got 2"):
+    with pytest.raises(DataError, match="at least 3 numbers of parts, but got 2"):
         _fit([50, 50, 100, 100], np.full(4, 0.1))
 
 

@@ -127,7 +127,7 @@ def test_the_law_of_the_trainings_is_found_and_told(
     assert all(path.stat().st_size for path in report.files)
     table = learning_table(report.points, report.outlook, valid_photos=16, valid_parts=8)
     assert [row[0] for row in table.rows] == [
-        *("1 in 8", "1 in 4", "1 in 2", "all", "twice, by the law")
+        *("1 in 8", "1 in 4", "1 in 2", "all", "twice (forecast)")
     ]
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert table.rows[3][1:4] == (str(max(sizes)), str(2 * max(sizes)), "2")
@@ -163,7 +163,7 @@ def test_trainings_that_scatter_show_nothing(config: RunConfig, law: Any, tmp_pa
     report = _start(config, tmp_path, repeats=1)
     assert report.outlook is not None
     assert report.outlook.law.flat
-    assert "don't show that more parts help" in " ".join(
+    assert "do not show that more parts help" in " ".join(
         outlook_lines(report.points, report.outlook)
     )
 
@@ -187,7 +187,7 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
     assert report.outlook is None
     assert (tmp_path / "lc" / "learning_curve.png").exists()
     assert outlook_lines([], None)[0].startswith("No law yet")
-    assert f"{len(report.points)} of 4 trainings are done; left, about" in _told(report.series)
+    assert f"{len(report.points)} of 4 trainings are done; remaining, about" in _told(report.series)
     again = job.resume(Run(tmp_path / "lc"), budget_minutes=None, on_event=silent)
     assert again.series.reason == RunStatus.FINISHED
     done = [(point.name, point.error, point.seconds) for point in report.points]
@@ -204,7 +204,7 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
     report = _start(config, tmp_path, budget_minutes=0)
     assert (report.points, report.valid, report.files) == ((), None, ())
     assert report.series.reason == RunStatus.OUT_OF_BUDGET
-    assert _told(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
+    assert _told(report.series).startswith("0 of 8 trainings are done; remaining: 1-of-8-rep")
 
 
 def test_models_that_give_constant_prediction_to_all_are_told(
@@ -215,7 +215,7 @@ def test_models_that_give_constant_prediction_to_all_are_told(
     blind = _start(config, tmp_path / "blind", repeats=1)
     assert not any("one answer" in line for line in outlook_lines(seeing.points, seeing.outlook))
     told = outlook_lines(blind.points, blind.outlook)[-1]
-    assert told.startswith("4 of 4 trainings give one answer to every photo.")
+    assert told.startswith("4 of 4 trainings predict the same class for every photo.")
 
 
 # ---- which shares ------------------------------------------------------------------------

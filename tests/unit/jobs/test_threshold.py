@@ -347,7 +347,7 @@ def test_a_run_without_a_good_class_has_no_threshold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("left", "missing"), [("good", "defective"), ("defect", "good")])
 def test_validation_of_one_class_has_no_threshold(tmp_path: Path, left: str, missing: str) -> None:
     run = _run(tmp_path, {path: p for path, p in SCORES.items() if path.startswith(left)})
-    with pytest.raises(DataError, match=f"none of these 4 photos is {missing}"):
+    with pytest.raises(DataError, match=f"none of the 4 photos is {missing}"):
         _choose(run)
     assert not run.path("operating_point.json").exists()
 

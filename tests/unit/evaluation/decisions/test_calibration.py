@@ -106,7 +106,7 @@ def test_what_no_scale_can_mend_ends_at_a_bound() -> None:
     assert (found.value, found.bounded) == (LOWEST, True)
 
 
-def test_a_model_that_says_nothing_stays_as_it_is() -> None:
+def test_an_uninformative_model_does_not_change() -> None:
     found = fit_temperature(np.arange(9) % 3, np.full((9, 3), 1 / 3))
     assert found.value == 1.0
     assert found.nll_after == found.nll_before == pytest.approx(np.log(3))

@@ -28,7 +28,7 @@ LIMITS: dict[str, Any] = {"max_escape": 0.01, "max_overkill": 0.05}
         LIMITS | {"parts_per_day": 1000, "defect_rate": 0.0, "confidence": 0.9},
     ],
 )
-def test_a_whole_wish_is_taken(given: dict[str, Any]) -> None:
+def test_complete_criteria_are_accepted(given: dict[str, Any]) -> None:
     Criteria(**given).check()
 
 
@@ -45,11 +45,17 @@ def test_a_whole_wish_is_taken(given: dict[str, Any]) -> None:
         (COSTS | {"confidence": 0.95}, "not by both"),
         (COSTS | {"parts_per_day": 10}, "--parts-per-day"),
         ({"confidence": 0.95}, "--confidence needs a limit"),
-        ({"max_escape": 0.0, "confidence": 0.95}, "No number of parts proves a rate of at most 0"),
-        ({"max_escape": 1.0, "confidence": 0.95}, "at most 1, or it needs no proof"),
-        (LIMITS | {"max_overkill": 1.0, "confidence": 0.95}, "needs no proof"),
-        ({"defect_rate": 0.02}, "--defect-rate alone chooses nothing"),
-        ({"max_escape": 0.1, "defect_rate": 0.02}, "--defect-rate alone chooses nothing"),
+        (
+            {"max_escape": 0.0, "confidence": 0.95},
+            "A limit of 0 at confidence 0.95 can't be tested",
+        ),
+        (
+            {"max_escape": 1.0, "confidence": 0.95},
+            "A limit of 1 at confidence 0.95 can't be tested",
+        ),
+        (LIMITS | {"max_overkill": 1.0, "confidence": 0.95}, "can't be tested"),
+        ({"defect_rate": 0.02}, "--defect-rate alone is not a criterion"),
+        ({"max_escape": 0.1, "defect_rate": 0.02}, "--defect-rate alone is not a criterion"),
         (LIMITS | {"parts_per_day": 10}, "--parts-per-day"),
         ({"max_escape": 0.1, "parts_per_day": 10, "defect_rate": 0.1}, "--parts-per-day"),
         ({"parts_per_day": 10, "defect_rate": 0.1}, "--parts-per-day"),
@@ -58,7 +64,9 @@ def test_a_whole_wish_is_taken(given: dict[str, Any]) -> None:
         (LIMITS | {"confidence": math.nan}, "--confidence nan"),
     ],
 )
-def test_half_wishes_and_contradictions_are_told(given: dict[str, Any], said: str) -> None:
+def test_incomplete_and_contradictory_criteria_are_refused(
+    given: dict[str, Any], said: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         Criteria(**given).check()
     assert said in caught.value.message

@@ -279,9 +279,7 @@ def test_parts_needed(limit: float, confidence: float, n: int) -> None:
 
 @pytest.mark.parametrize("each", [1, 2])
 @pytest.mark.parametrize(("limit", "confidence", "n"), [(0.05, 0.95, 59), (0.5, 0.875, 3)])
-def test_one_part_too_few_is_said_and_enough_are_enough(
-    limit: float, confidence: float, n: int, each: int
-) -> None:
+def test_one_part_too_few_is_reported(limit: float, confidence: float, n: int, each: int) -> None:
     def separated(parts: int) -> ScoredPhotos:
         """No mistake at 0.5: defects at 0.9, as many good ones at 0.1."""
         names = [f"{kind}{i}" for kind in "bg" for i in range(parts) for _ in range(each)]

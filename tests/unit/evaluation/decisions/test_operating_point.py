@@ -217,7 +217,7 @@ def test_limits_that_are_no_share(limit: float) -> None:
 # ---- what is given and what is refused ---------------------------------------------------
 
 
-def test_as_json_says_how_it_was_chosen() -> None:
+def test_as_json_has_the_rule_and_its_settings() -> None:
     photos = photos_of(good=[0.1, 0.6], defective=[0.5, 0.9])
     plain = json.loads(json.dumps(choose_by_cost(photos, Costs(500, 5, 0.02)).as_json()))
     assert plain["rule"] == "cost"
@@ -236,7 +236,7 @@ def test_f1_is_0_where_nothing_is_rejected() -> None:
 
 @pytest.mark.parametrize(("defective", "missing"), [(True, "good"), (False, "defective")])
 def test_both_kinds_are_needed(defective: bool, missing: str) -> None:
-    with pytest.raises(DataError, match=f"none of these 3 photos is {missing}") as caught:
+    with pytest.raises(DataError, match=f"none of the 3 photos is {missing}") as caught:
         ScoredPhotos(np.full(3, defective), np.full(3, 0.5), ["a", "b", "c"])
     assert missing in caught.value.hint
 

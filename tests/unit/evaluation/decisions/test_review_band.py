@@ -60,7 +60,7 @@ def test_one_threshold_suffices_where_the_limits_are_loose() -> None:
     assert "look" not in band.decide(np.linspace(0, 1, 101))
 
 
-def test_separated_classes_need_nobody() -> None:
+def test_separated_classes_need_no_review() -> None:
     band = choose_band(photos_of(good=[0.1, 0.2], defective=[0.8, 0.9]), 0.0, 0.0)
     assert band.low == band.high == pytest.approx(0.5)
 
@@ -115,7 +115,7 @@ def test_a_guaranteed_threshold_alone_may_suffice() -> None:
     assert band.low == band.high == pytest.approx(0.5)
 
 
-def test_a_promise_without_parts_enough_leaves_it_to_people() -> None:
+def test_with_too_few_parts_all_photos_go_to_review() -> None:
     band = choose_band(OVERLAP, 0.01, 0.01, 0.95)
     assert (band.low, band.high) == (ALL_REJECTED, NONE_REJECTED)
     assert set(band.decide(np.linspace(0, 1, 11))) == {"look"}

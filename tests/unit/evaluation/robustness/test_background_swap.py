@@ -14,21 +14,22 @@ from fastdefect.data.augment.background import measure_border
 from fastdefect.evaluation.robustness.background_swap import (
     BackgroundSwap,
     Flips,
+    LabelledPhotos,
     choose_donors,
     compare,
     swap_background,
 )
 
 SIDE = 32
-BENCHES = (220, 120, 60)  # by class
+BACKGROUNDS = (220, 120, 60)  # by class
 METALS = (90, 170, 240)
 
 
 def photos_of(y_true: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Photos whose class is told by the bench as well as by the part."""
+    """Photos whose class is predictable from the background as well as from the part."""
     photos = np.empty((len(y_true), SIDE, SIDE, 3), np.uint8)
     for photo, label in zip(photos, y_true, strict=True):
-        photo[:] = BENCHES[label]
+        photo[:] = BACKGROUNDS[label]
         photo[10:-10, 10:-10] = METALS[label]
     return photos
 
@@ -42,36 +43,38 @@ def nearest(values: NDArray[np.float64], to: tuple[int, ...]) -> NDArray[np.floa
     return certain(guesses, len(to))
 
 
-def sees_the_bench(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
-    return nearest(photos[:, :2, :2].mean(axis=(1, 2, 3)), BENCHES)
+def uses_the_background(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
+    return nearest(photos[:, :2, :2].mean(axis=(1, 2, 3)), BACKGROUNDS)
 
 
-def sees_the_part(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
+def uses_the_part(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
     return nearest(photos[:, 14:18, 14:18].mean(axis=(1, 2, 3)), METALS)
+
+
+def labelled(photos: NDArray[np.uint8], y_true: NDArray[np.int64], good: int = 1) -> LabelledPhotos:
+    return LabelledPhotos(photos, range(len(photos)), y_true, good)
 
 
 LABELS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0, 2])
 
 
-def test_a_model_that_looks_at_the_bench_flips_always() -> None:
+def test_a_model_that_uses_the_background_always_flips() -> None:
     photos = photos_of(LABELS)
     found = swap_background(
-        sees_the_bench, photos, range(10), LABELS, sees_the_bench(photos), good=1, seed=0
+        uses_the_background, labelled(photos, LABELS), uses_the_background(photos), seed=0
     )
     assert found is not None
     assert (found.all.n, found.all.flips, found.all.share) == (10, 10, 1.0)
     assert found.good == Flips(3, 3)
     assert found.defective == Flips(7, 7)
     assert found.to_overkill == 3
-    # The lenders of a defect are good or of the other defect in turn.
+    # The donors of a defect are good or of the other defect in turn.
     assert 2 <= found.to_escape <= 5
 
 
-def test_a_model_that_looks_at_the_part_never_flips() -> None:
+def test_a_model_that_uses_the_part_never_flips() -> None:
     photos = photos_of(LABELS)
-    found = swap_background(
-        sees_the_part, photos, range(10), LABELS, sees_the_part(photos), good=1, seed=0
-    )
+    found = swap_background(uses_the_part, labelled(photos, LABELS), uses_the_part(photos), seed=0)
     assert found == BackgroundSwap(Flips(10, 0), Flips(3, 0), Flips(7, 0), 0, 0)
 
 
@@ -84,45 +87,45 @@ def test_rows_of_the_store_are_not_positions() -> None:
 
     def predict(batch: NDArray[np.uint8], at: Sequence[int]) -> NDArray[np.float64]:
         seen.extend(batch)
-        return sees_the_bench(batch)
+        return uses_the_background(batch)
 
-    before = sees_the_bench(photos[shuffled])
+    before = uses_the_background(photos[shuffled])
     rows = (shuffled + 2).tolist()
-    found = swap_background(predict, store, rows, y_true, before, good=None, seed=3)
+    found = swap_background(predict, LabelledPhotos(store, rows, y_true, None), before, seed=3)
     assert found is not None
     assert found.all == Flips(10, 10)
     assert (found.good, found.defective) == (None, None)
     donors = choose_donors(y_true, 3)
     for photo, label, donor in zip(seen, y_true, donors, strict=True):
-        assert measure_border(photo).level[0] == pytest.approx(BENCHES[y_true[donor]], abs=1)
+        assert measure_border(photo).level[0] == pytest.approx(BACKGROUNDS[y_true[donor]], abs=1)
         assert photo[15, 15, 0] == METALS[label]  # the part is still its own
 
 
-def test_photos_come_in_batches_and_progress_is_told() -> None:
+def test_photos_come_in_batches_and_progress_is_reported() -> None:
     y_true = np.arange(150) % 2
     sizes, places, told = [], [], []
 
     def predict(batch: NDArray[np.uint8], at: Sequence[int]) -> NDArray[np.float64]:
         sizes.append(len(batch))
         places.extend(at)
-        return sees_the_part(batch)
+        return uses_the_part(batch)
 
     photos = photos_of(y_true)
     swap_background(
-        predict, photos, range(150), y_true, sees_the_part(photos),
-        good=0, seed=0, on_batch=told.append,
+        predict, labelled(photos, y_true, good=0), uses_the_part(photos),
+        seed=0, on_batch=told.append,
     )  # fmt: skip
     assert sizes == [64, 64, 22]
     assert places == list(range(150))
     assert told == [64, 128, 150]
 
 
-def test_photos_of_one_class_have_no_other_bench() -> None:
+def test_photos_of_one_class_have_no_other_background() -> None:
     y_true = np.ones(4, np.int64)
     photos = photos_of(y_true)
     assert (
         swap_background(
-            sees_the_bench, photos, range(4), y_true, sees_the_bench(photos), good=1, seed=0
+            uses_the_background, labelled(photos, y_true), uses_the_background(photos), seed=0
         )
         is None
     )
@@ -143,8 +146,8 @@ def test_donors_are_of_other_classes_all_alike_often(labels: list[int], seed: in
         classes = Counter(y_true[donors[y_true == label]].tolist())
         turns = [classes[int(other)] for other in np.unique(y_true) if other != label]
         assert max(turns) - min(turns) <= 1
-        lent = Counter(donors.tolist())
-        often = [lent[int(i)] for i in np.flatnonzero(y_true == label)]
+        uses = Counter(donors.tolist())
+        often = [uses[int(i)] for i in np.flatnonzero(y_true == label)]
         assert max(often) - min(often) <= 1
 
 

@@ -1,4 +1,4 @@
-"""What it is all for: a network that learns the bench is found out, and light teaches the part."""
+"""End to end: the swap detects a network that uses the background; light makes it use the part."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,11 @@ from torch import nn
 
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.store import PhotoStore
-from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, swap_background
+from fastdefect.evaluation.robustness.background_swap import (
+    BackgroundSwap,
+    LabelledPhotos,
+    swap_background,
+)
 from fastdefect.training.head import build_head
 from fastdefect.training.predict import class_probabilities
 
@@ -81,12 +85,12 @@ def measured(manifest: Manifest, store: PhotoStore, *, light: bool) -> tuple[flo
     rows = [manifest.photos[index].row for index in VALID]
     y_true = manifest.labels[list(VALID)]
     y_prob = predict(store[np.array(rows)])
-    swap = swap_background(predict, store, rows, y_true, y_prob, good=1, seed=0)
+    swap = swap_background(predict, LabelledPhotos(store, rows, y_true, 1), y_prob, seed=0)
     assert swap is not None
     return float((y_prob.argmax(axis=1) == y_true).mean()), swap
 
 
-def test_light_turns_a_model_of_the_bench_into_one_of_the_part(
+def test_light_turns_a_model_of_the_background_into_one_of_the_part(
     manifest: Manifest, store: PhotoStore
 ) -> None:
     accuracy, swap = measured(manifest, store, light=False)

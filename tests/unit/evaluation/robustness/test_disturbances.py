@@ -168,8 +168,8 @@ def test_what_is_no_photo_is_refused() -> None:
             changed("noise", wrong, 5)  # type: ignore[arg-type]
 
 
-def test_strengths_are_said_in_words() -> None:
-    said = {name: each.said(each.strengths[-1]) for name, each in DISTURBANCES.items()}
+def test_strengths_have_a_text() -> None:
+    said = {name: each.strength_text(each.strengths[-1]) for name, each in DISTURBANCES.items()}
     assert said["brightness"] == "x1.5"
     assert said["turn"] == "+15 degrees"
     assert said["JPEG"] == "quality 10"

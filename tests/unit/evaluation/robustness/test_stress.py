@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.decisions.decide import Decision
-from fastdefect.evaluation.robustness.background_swap import Flips
+from fastdefect.evaluation.robustness.background_swap import Flips, LabelledPhotos, Predict
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.evaluation.robustness.stress import (
     Break,
+    Decide,
     Limits,
     Mistakes,
     StressLine,
@@ -44,19 +45,25 @@ def brightness(photos: Pixels, at: Sequence[int] = ()) -> NDArray[np.float64]:
     return np.stack([1 - bright, bright], axis=1)
 
 
-def most_probable(y_prob: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.asarray(y_prob.argmax(axis=1))
+def most_probable(predict: Predict) -> Decide:
+    return lambda photos, at: np.asarray(predict(photos, at).argmax(axis=1))
 
 
-def run(levels: tuple[int, ...] = LEVELS, y_true: NDArray[np.int64] = Y_TRUE, **options: object):
+def run(
+    levels: tuple[int, ...] = LEVELS,
+    y_true: NDArray[np.int64] = Y_TRUE,
+    good: int | None = 1,
+    decide: Decide | None = None,
+    **options: object,
+):
     defaults = {
-        "good": 1,
-        "decide": most_probable,
         "parts": [str(i) for i in range(len(levels))],
         "seed": 1,
         "disturbances": [DARKER],
     }
-    return stress(brightness, flat(levels), range(len(levels)), y_true, **{**defaults, **options})  # type: ignore[arg-type]
+    photos = LabelledPhotos(flat(levels), range(len(levels)), y_true, good)
+    decide = decide or most_probable(brightness)
+    return stress(decide, photos, **{**defaults, **options})  # type: ignore[arg-type]
 
 
 def test_flips_and_mistakes_by_hand() -> None:
@@ -104,8 +111,8 @@ def test_a_part_flips_with_any_of_its_photos() -> None:
 
 
 def test_the_decision_is_the_callers() -> None:
-    def strict(y_prob: NDArray[np.float64]) -> NDArray[np.int64]:
-        return np.where(y_prob[:, 1] > 0.99, 1, 0)  # brighter than 146
+    def strict(photos: Pixels, at: Sequence[int]) -> NDArray[np.int64]:
+        return np.where(brightness(photos)[:, 1] > 0.99, 1, 0)  # brighter than 146
 
     report = run(decide=strict)
     assert report.undisturbed == Mistakes(5, 0, 5, 3)
@@ -133,9 +140,9 @@ def test_rows_of_the_store_are_not_positions_and_each_photo_has_its_own_draws() 
     store = flat((0, 0, *LEVELS))
     rows = [4, 2, 4, 11]
     noise = replace(DISTURBANCES["noise"], strengths=(5, 25))
-    y_true, parts = np.array([0, 0, 0, 0]), list("abcd")
-    options = {"good": 1, "decide": most_probable, "parts": parts}
-    stress(predict, store, rows, y_true, seed=3, disturbances=[noise], **options)
+    photos, parts = LabelledPhotos(store, rows, np.array([0, 0, 0, 0]), 1), list("abcd")
+    decide = most_probable(predict)
+    stress(decide, photos, parts=parts, seed=3, disturbances=[noise])
     assert [int(image[0, 0, 0]) for image in seen[:4]] == [90, 60, 90, 70]
     for position, image in enumerate(seen[4:8]):
         expected = noise.apply(store[rows[position]], 5, generator(3, "noise", 0, position))
@@ -144,14 +151,14 @@ def test_rows_of_the_store_are_not_positions_and_each_photo_has_its_own_draws() 
     # Without the disturbance that came before, the draws are the same.
     first, seen[:] = list(seen), []
     both = [DARKER, noise]
-    stress(predict, store, rows, y_true, seed=3, disturbances=both, **options)
+    stress(decide, photos, parts=parts, seed=3, disturbances=both)
     np.testing.assert_array_equal(seen[-8:], first[-8:])
     seen.clear()
-    stress(predict, store, rows, y_true, seed=4, disturbances=[noise], **options)
+    stress(decide, photos, parts=parts, seed=4, disturbances=[noise])
     assert (np.array(seen[4:]) != np.array(first[4:])).any()
 
 
-def test_photos_come_in_batches_and_steps_are_told() -> None:
+def test_photos_come_in_batches_and_steps_are_reported() -> None:
     n, sizes, told = 150, [], []
 
     def predict(photos: Pixels, at: Sequence[int]) -> NDArray[np.float64]:
@@ -159,8 +166,8 @@ def test_photos_come_in_batches_and_steps_are_told() -> None:
         return brightness(photos)
 
     report = stress(
-        predict, flat((120,) * n), range(n), np.ones(n, np.int64),
-        good=1, decide=most_probable, parts=["p"] * n, seed=0,
+        most_probable(predict), LabelledPhotos(flat((120,) * n), range(n), np.ones(n, np.int64), 1),
+        parts=["p"] * n, seed=0,
         disturbances=[DARKER], on_step=lambda done, total: told.append((done, total)),
     )  # fmt: skip
     assert sizes == [64, 64, 22] * 4
@@ -170,7 +177,7 @@ def test_photos_come_in_batches_and_steps_are_told() -> None:
     assert report.n_parts == 1
 
 
-def test_what_a_grey_photo_can_not_suffer_is_told() -> None:
+def test_disturbances_without_effect_on_grey_photos_are_reported() -> None:
     report = run(disturbances=[DISTURBANCES["colour temperature"], DARKER])
     colour, darker = report.lines
     assert {point.unchanged for point in colour.points} == {10}
@@ -207,8 +214,8 @@ def test_all_disturbances_run_and_go_to_json() -> None:
     photos = np.repeat(photos, 3, axis=3)
     y_true = np.array([0, 1, 0, 1, 0, 1])
     report = stress(
-        brightness, photos, range(6), y_true,
-        good=1, decide=most_probable, parts=list("aabbcc"), seed=0,
+        most_probable(brightness), LabelledPhotos(photos, range(6), y_true, 1),
+        parts=list("aabbcc"), seed=0,
     )  # fmt: skip
     assert [line.disturbance.name for line in report.lines] == list(DISTURBANCES)
     assert [line.disturbance.name for line in report.lines if not line.acts] == [

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from helpers.predictions import certain, random_predictions
+from helpers.predictions import certain, predicted, random_predictions
 from numpy.typing import NDArray
 
 from fastdefect.evaluation.statistics import intervals
@@ -32,7 +32,7 @@ def _parts(n: int, photos_each: int) -> list[str]:
 @pytest.mark.parametrize(
     ("classes", "good"), [(TWO, "ok"), (TWO, "def"), (TWO, None), (THREE, "b"), (THREE, None)]
 )
-def test_each_draw_is_what_score_says_of_the_photos_drawn(
+def test_each_draw_equals_the_score_of_the_photos_drawn(
     classes: tuple[str, ...], good: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     y_true, y_prob = random_predictions(60, len(classes), seed=3)
@@ -62,10 +62,10 @@ def test_each_draw_is_what_score_says_of_the_photos_drawn(
             ), name
 
 
-def test_draws_without_a_defect_say_nothing_of_it() -> None:
+def test_draws_without_a_defect_do_not_count_for_it() -> None:
     y_true = np.array([0] + [1] * 30)
     y_prob = certain([0] + [1] * 30, 2)
-    found = bootstrap_intervals(y_true, y_prob, _parts(31, 1), TWO, "ok", seed=0)
+    found = bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), _parts(31, 1), seed=0)
     # About e^-1 of the draws miss the only defect.
     for name in ("f1", "precision", "recall", "auc", "escape_rate"):
         assert found[name] is None, name
@@ -75,7 +75,7 @@ def test_draws_without_a_defect_say_nothing_of_it() -> None:
 
 def test_without_a_good_class_there_is_no_escape() -> None:
     y_true, y_prob = random_predictions(90, 3)
-    found = bootstrap_intervals(y_true, y_prob, _parts(90, 3), THREE, None, seed=0)
+    found = bootstrap_intervals(predicted(y_true, y_prob, THREE, None), _parts(90, 3), seed=0)
     assert found["escape_rate"] is found["overkill_rate"] is None
     assert all(found[name] is not None for name in ("f1", "precision", "recall", "auc"))
 
@@ -85,7 +85,9 @@ def test_without_a_good_class_there_is_no_escape() -> None:
 
 def test_no_escape_among_few_parts_is_no_proof_of_none() -> None:
     y_true = np.repeat([0, 1], 40)
-    found = bootstrap_intervals(y_true, certain(y_true, 2), _parts(80, 4), TWO, "ok", seed=0)
+    found = bootstrap_intervals(
+        predicted(y_true, certain(y_true, 2), TWO, "ok"), _parts(80, 4), seed=0
+    )
     # Ten parts of each class; Clopper and Pearson's bound for 0 of 10 is 30.85 %.
     assert found["escape_rate"] == pytest.approx((0, 0.3085), abs=1e-4)
     assert found["overkill_rate"] == pytest.approx((0, 0.3085), abs=1e-4)
@@ -96,10 +98,10 @@ def test_no_escape_among_few_parts_is_no_proof_of_none() -> None:
     assert found["auc"] is None
 
 
-def test_one_part_says_next_to_nothing() -> None:
+def test_one_part_gives_almost_no_information() -> None:
     y_true = np.repeat([0, 1], 10)
     y_prob = certain([0] * 9 + [1] * 11, 2)  # one escape, no overkill
-    found = bootstrap_intervals(y_true, y_prob, ["one"] * 20, TWO, "ok", seed=0)
+    found = bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), ["one"] * 20, seed=0)
     assert found.pop("overkill_rate") == pytest.approx((0, 0.975))
     assert found.pop("precision") == pytest.approx((0.025, 1))
     assert set(found.values()) == {None}
@@ -111,17 +113,21 @@ def test_one_part_says_next_to_nothing() -> None:
 def test_the_same_seed_gives_the_same_intervals_whatever_the_order() -> None:
     y_true, y_prob = random_predictions(80, 2)
     parts = _parts(80, 3)
-    first = bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", seed=4)
-    turned = bootstrap_intervals(y_true[::-1], y_prob[::-1], parts[::-1], TWO, "ok", seed=4)
+    first = bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), parts, seed=4)
+    turned = bootstrap_intervals(
+        predicted(y_true[::-1], y_prob[::-1], TWO, "ok"), parts[::-1], seed=4
+    )
     assert turned == {name: pytest.approx(value) for name, value in first.items()}
-    assert bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", seed=5) != first
+    assert bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), parts, seed=5) != first
 
 
 def test_an_interval_is_as_wide_as_theory_says_for_single_photos() -> None:
     rng = np.random.default_rng(0)
     y_true = rng.integers(0, 2, 400)
     y_prob = certain(np.where(rng.random(400) < 0.2, 1 - y_true, y_true), 2)
-    found = bootstrap_intervals(y_true, y_prob, _parts(400, 1), TWO, "ok", draws=4000, seed=0)
+    found = bootstrap_intervals(
+        predicted(y_true, y_prob, TWO, "ok"), _parts(400, 1), draws=4000, seed=0
+    )
     low, high = found["accuracy"] or (0, 0)
     accuracy = score(y_true, y_prob, TWO, "ok").accuracy
     expected = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400)
@@ -146,7 +152,7 @@ def test_intervals_over_parts_cover_the_truth_and_those_over_photos_do_not() -> 
         y_true, y_prob, parts = _simulated(rng, 60, 6)
         singles = [str(i) for i in range(len(parts))]
         over_parts, over_photos = (
-            bootstrap_intervals(y_true, y_prob, units, TWO, "ok", draws=300, seed=trial)
+            bootstrap_intervals(predicted(y_true, y_prob, TWO, "ok"), units, draws=300, seed=trial)
             for units in (parts, singles)
         )
         for name, truth in (("accuracy", 0.8), ("escape_rate", 0.2)):
@@ -177,7 +183,9 @@ def test_intervals_of_auc_and_f1_cover_the_truth_over_parts() -> None:
     covered = {"auc": 0, "f1": 0}
     for trial in range(trials):
         y_true, y_prob, parts = _scored(rng, 60, 4)
-        found = bootstrap_intervals(y_true, y_prob, parts, TWO, "ok", draws=300, seed=trial)
+        found = bootstrap_intervals(
+            predicted(y_true, y_prob, TWO, "ok"), parts, draws=300, seed=trial
+        )
         for name in covered:
             low, high = found[name] or (np.nan, np.nan)
             covered[name] += low <= getattr(truth, name) <= high
@@ -185,7 +193,7 @@ def test_intervals_of_auc_and_f1_cover_the_truth_over_parts() -> None:
     assert min(covered.values()) / trials >= 0.90
 
 
-def test_percentiles_need_draws_that_can_tell() -> None:
+def test_percentiles_need_enough_defined_draws() -> None:
     values = np.arange(100.0)
     assert percentile_interval(values) == pytest.approx((2.475, 96.525))
     values[:5] = np.nan
@@ -226,7 +234,7 @@ def test_draws_are_of_whole_parts() -> None:
 def test_a_thousand_draws_of_nine_hundred_photos_take_no_time() -> None:
     y_true, y_prob = random_predictions(900, 6)
     begin = time.perf_counter()
-    bootstrap_intervals(y_true, y_prob, _parts(900, 3), tuple("abcdef"), "b", seed=0)
+    bootstrap_intervals(predicted(y_true, y_prob, tuple("abcdef"), "b"), _parts(900, 3), seed=0)
     assert time.perf_counter() - begin < 10
 
 
@@ -234,7 +242,7 @@ def test_a_thousand_draws_of_nine_hundred_photos_take_no_time() -> None:
 def test_lengths_must_agree(n: int) -> None:
     y_true, y_prob = random_predictions(8, 2)
     with pytest.raises(ValueError, match="as many parts and predictions as labels"):
-        bootstrap_intervals(y_true[:n], y_prob, ["a"] * 8, TWO, "ok", seed=0)
+        bootstrap_intervals(predicted(y_true[:n], y_prob, TWO, "ok"), ["a"] * 8, seed=0)
 
 
 # ---- over folds --------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_no_hit_counts_parts(all_or_none: int) -> None:
     assert rate_of(hits, parts).interval == pytest.approx((exact.low, exact.high))
 
 
-def test_one_part_says_next_to_nothing() -> None:
+def test_one_part_gives_almost_no_information() -> None:
     low, high = rate_of(*_photos([7], 20)).interval or (0, 0)
     assert low < 0.01
     assert high > 0.97

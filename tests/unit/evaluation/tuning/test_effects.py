@@ -54,7 +54,7 @@ def test_what_does_nothing_has_an_interval_that_holds_zero(found: dict[str, Effe
     assert size.gain_interval[0] < 0 < size.gain_interval[1]
 
 
-def test_numbers_are_told_in_thirds_of_those_tried(found: dict[str, Effect]) -> None:
+def test_numbers_are_grouped_in_thirds_of_those_tried(found: dict[str, Effect]) -> None:
     rate = found["learning_rate"]
     assert rate.n == 8
     assert rate.best is not None
@@ -62,7 +62,7 @@ def test_numbers_are_told_in_thirds_of_those_tried(found: dict[str, Effect]) -> 
     assert 1e-4 <= low < high <= 1e-2
 
 
-def test_of_few_trials_nothing_is_told() -> None:
+def test_few_trials_give_no_effects() -> None:
     diverged = trial_of(99, RUNGS, [], _trials(1)[0].settings)
     assert effects(FIELDS, [*_trials(FEWEST - 1), diverged], RUNGS, seed=3, draws=3) == ()
     assert len(effects(FIELDS, _trials(FEWEST), RUNGS, seed=3, draws=3)) == 3

@@ -121,7 +121,7 @@ def test_where_the_scores_agree_nothing_is_important() -> None:
     assert set(importances(FIELDS, settings, [0.5] * 3, 1).values()) == {0.0}
 
 
-def test_without_optuna_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_optuna_the_error_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     require_optuna()
     monkeypatch.setattr(search, "find_spec", lambda name: None)
     with pytest.raises(UsageError) as error:

@@ -74,7 +74,7 @@ def test_a_bar_for_each_gain_with_its_interval_and_seeds(
     assert [set(each.get_ydata()) for each in dots] == [{0}, {1}, {2}, {3}]
 
 
-def test_colours_say_what_the_evidence_supports(drawn: list[Figure], tmp_path: Path) -> None:
+def test_colours_show_the_evidence(drawn: list[Figure], tmp_path: Path) -> None:
     _plot(tmp_path / "a.png", ACCURACY)
     colours = [to_hex(bar.get_facecolor()) for bar in drawn[0].axes[1].patches]
     better, spans, worse, same = colours
@@ -121,6 +121,6 @@ def test_the_same_gains_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="none"):
         _plot(tmp_path / "none" / "a.png", ACCURACY)

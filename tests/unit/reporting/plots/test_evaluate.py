@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.predictions import predicted
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -93,10 +94,9 @@ def texts(axes: Axes) -> str:
 # ---- evaluation
 
 
-def draw_two(path: Path, **changes: Any) -> None:
+def draw_two(path: Path, good: str | None = "ok", **changes: Any) -> None:
     y_true, y_prob = predictions(120)
     options: dict[str, Any] = {
-        "good": "ok",
         "title": "Test: 120 photos of 40 parts",
         "threshold": 0.4,
         "costs": curve_of(0.4),
@@ -105,7 +105,7 @@ def draw_two(path: Path, **changes: Any) -> None:
             ("after", reliability_of(y_true == 0, y_prob[:, 0])),
         ],
     }
-    plot_evaluation(path, y_true, y_prob, TWO, **{**options, **changes})
+    plot_evaluation(path, predicted(y_true, y_prob, TWO, good), **{**options, **changes})
 
 
 def test_two_classes_fill_all_panels(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -170,7 +170,9 @@ def test_a_panel_without_input_is_left_out(
 def test_many_classes_each_against_the_rest(tmp_path: Path, drawn: list[Figure]) -> None:
     y_true, y_prob = predictions(300, 8)
     classes = [f"class {i}" for i in range(7)] + ["a name that is much too long for a legend"]
-    plot_evaluation(tmp_path / "e.png", y_true, y_prob, classes, good="class 0", title="Valid")
+    plot_evaluation(
+        tmp_path / "e.png", predicted(y_true, y_prob, classes, "class 0"), title="Valid"
+    )
     areas = {name: roc_auc_score(y_true == i, y_prob[:, i]) for i, name in enumerate(classes)}
     shown = labels(panels(drawn[-1])["ROC"])
     hardest = sorted(areas, key=areas.__getitem__)[:6]
@@ -185,7 +187,7 @@ def test_many_classes_each_against_the_rest(tmp_path: Path, drawn: list[Figure])
 
 def test_the_mean_of_the_classes_has_their_mean_area(tmp_path: Path, drawn: list[Figure]) -> None:
     y_true, y_prob = predictions(200, 3)
-    plot_evaluation(tmp_path / "e.png", y_true, y_prob, list("abc"), good=None, title="Valid")
+    plot_evaluation(tmp_path / "e.png", predicted(y_true, y_prob, "abc", None), title="Valid")
     line = line_of(panels(drawn[-1])["ROC"], "mean of classes")
     area = np.trapezoid(line.get_ydata(), line.get_xdata()) / 1e4
     # Linear between the steps' ends, so not to the last digit.
@@ -228,7 +230,7 @@ def test_edge_inputs_are_drawn_without_warnings(
     y_true, y_prob, classes = edge(name)
     path = tmp_path / "e.png"
     plot_evaluation(
-        path, y_true, y_prob, classes, good="ok", title=name, threshold=threshold,
+        path, predicted(y_true, y_prob, classes, "ok"), title=name, threshold=threshold,
         costs=curve_of(), reliability=[("before", reliability(y_true, y_prob))],
     )  # fmt: skip
     assert path.stat().st_size > 10_000
@@ -256,7 +258,9 @@ def test_what_makes_no_sense_is_refused(
         "y_true": np.array([0, 1, 0, 1]), "y_prob": np.full((4, 2), 0.5), "good": "ok",
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
-        plot_evaluation(tmp_path / "e.png", classes=TWO, title="", **{**options, **change})
+        plot_evaluation(
+            tmp_path / "e.png", predicted(classes=TWO, **{**options, **change}), title=""
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -310,13 +314,13 @@ def test_undisturbed_photos_that_break_a_limit_are_ringed(
     assert rings(panels(drawn[-1])["noise"]) == [(0.0, 4.0)]
 
 
-def test_what_does_not_act_says_so(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_a_disturbance_without_effect_is_labelled(tmp_path: Path, drawn: list[Figure]) -> None:
     report = report_of(["colour temperature"])
     (line,) = report.lines
     still = tuple(replace(each, unchanged=100) for each in line.points)
     plot_stress(tmp_path / "s.png", replace(report, lines=(replace(line, points=still),)))
     panel = panels(drawn[-1])["colour temperature"]
-    assert "as they are" in texts(panel)
+    assert "no effect on" in texts(panel)
     assert [line for line in panel.get_lines() if line.get_marker() == "o"] == []
 
 
@@ -361,12 +365,12 @@ def test_a_learning_curve_shows_each_training_and_twice_the_parts(
     assert [float(tick) for tick in axes.get_xticks()] == [30, 60, 120, 240]
 
 
-def test_a_flat_curve_says_so(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_a_flat_curve_is_reported(tmp_path: Path, drawn: list[Figure]) -> None:
     flat = np.array([0.1, 0.12, 0.12, 0.1, 0.11, 0.11])
     law = fit_power_law(SIZES, flat, photos=400, parts=100, seed=0)
     assert law.flat
     plot_learning_curve(tmp_path / "l.png", SIZES, flat, law=law)
-    assert "not to be told" in drawn[-1].axes[0].get_title("left")
+    assert "not shown by these trainings" in drawn[-1].axes[0].get_title("left")
 
 
 def test_trainings_without_a_law(tmp_path: Path) -> None:

@@ -301,7 +301,7 @@ def test_text_stays_in_its_cell_up_to_thirty_classes(
     assert all(low.y1 <= high.y0 + 1 for high, low in itertools.pairwise(boxes))
 
 
-def test_long_names_lose_their_middles_but_never_what_tells_them_apart(
+def test_long_names_lose_their_middles_but_stay_different(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
     apart = ["scratch " + "x" * 40 + " left", "scratch " + "x" * 40 + " right"]

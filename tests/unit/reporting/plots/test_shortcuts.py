@@ -88,7 +88,7 @@ def test_the_interior_is_pale_and_the_border_as_it_is(tmp_path, drawn):
     tiles = [axes for axes in drawn[0].axes if axes.get_images()]
     said = [axes.get_xlabel() for axes in tiles]
     assert said[0] == "def_front\nmean of 30 photos"
-    assert said[1] == said[2] == "def_front\none of them"
+    assert said[1] == said[2] == "def_front\nexample"
     assert said[3] == "ok_front\nmean of 20 photos"
     for axes, border in ((tiles[0], 101), (tiles[3], 116)):
         pixels = np.asarray(axes.get_images()[0].get_array())
@@ -121,7 +121,7 @@ def test_brightness_by_class(tmp_path, drawn):
 
 def test_probes_with_their_intervals(tmp_path, drawn):
     draw_shortcut(probes(), looks_of(LABELS), LABELS, CLASSES, tmp_path / "a.png")
-    right = panel(drawn[0], "How well each alone tells the class")
+    right = panel(drawn[0], "Prediction of the class by each probe")
     names = [label.get_text() for label in right.get_yticklabels()]
     assert names == ["mode", "light", "file size", "border"]  # from below
     said = [text.get_text() for text in right.texts]
@@ -142,20 +142,23 @@ def test_probes_with_their_intervals(tmp_path, drawn):
 @pytest.mark.parametrize(
     ("chosen", "title"),
     [
-        ([0, 1, 2, 3], "The class can be told without the part"),
-        ([1, 2, 3], "The class can be told, but perhaps only by the part or by what no model sees"),
-        ([2, 3], "Nothing beside the part tells the class"),
-        ([], "Too few parts to say whether the class can be told without them"),
+        ([0, 1, 2, 3], "The class can be predicted without the part"),
+        (
+            [1, 2, 3],
+            "The class can be predicted, but perhaps only from the part or data no model uses",
+        ),
+        ([2, 3], "No shortcut found: nothing beside the part predicts the class"),
+        ([], "Too few parts to test whether the class can be predicted without the part"),
     ],
 )
-def test_the_title_says_it(tmp_path, drawn, chosen, title):
+def test_the_title_has_the_verdict(tmp_path, drawn, chosen, title):
     given = [probes()[i] for i in chosen]
     draw_shortcut(given, looks_of(LABELS), LABELS, CLASSES, tmp_path / "a.png")
     assert drawn[0].get_suptitle() == title
 
 
 @pytest.mark.parametrize("count", [2, 3, 6, 9])
-def test_nothing_lies_upon_anything(tmp_path, drawn, count):
+def test_no_texts_overlap(tmp_path, drawn, count):
     classes = [f"class_{i}_of_a_long_name" for i in range(count)]
     labels = np.arange(6 * count) % count
     eleven = [replace(probe, name=f"{probe.name} {i}") for i in range(3) for probe in probes()][:11]
@@ -191,7 +194,7 @@ def test_odd_names(tmp_path):
 
 
 def test_what_cannot_be_drawn(tmp_path):
-    with pytest.raises(ValueError, match="Expected a look for each of 50 photos, got 49"):
+    with pytest.raises(ValueError, match="Expected an appearance for each of 50 photos, got 49"):
         draw_shortcut(probes(), looks_of(LABELS)[1:], LABELS, CLASSES, tmp_path / "a.png")
     with pytest.raises(ValueError, match="got 0"):
         draw_shortcut(probes(), [], np.array([], np.int64), CLASSES, tmp_path / "a.png")

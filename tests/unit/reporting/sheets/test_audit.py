@@ -212,9 +212,7 @@ def test_a_conflict_is_shown_between_copies_if_there_are_any_else_within_parts(
     assert sheet.names == [["a", "b", "c", "d"]]
 
 
-def test_copies_tell_their_size_and_files_of_the_same_bytes_say_so(
-    scene: Scene, sheet: Recorder
-) -> None:
+def test_copies_show_their_size_and_identical_files(scene: Scene, sheet: Recorder) -> None:
     scene.add("dir/a", "ok", "p", same_file="x")
     scene.add("dir/same", "ok", "p", same_file="x")
     scene.add("dir/other", "ok", "p")

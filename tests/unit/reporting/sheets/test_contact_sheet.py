@@ -180,7 +180,7 @@ def test_headings_stay_within_the_sheet_however_long_they_are() -> None:
     assert sheet.height < 64 + 300
 
 
-def test_wrapping_breaks_between_words_and_says_where_it_lacks_some() -> None:
+def test_wrapping_breaks_between_words_and_marks_omissions() -> None:
     font = _font(12)
     text = "Label conflicts: a.png and b.png are one photo. Look at them, and mend a label."
     lines = wrap(text, font, 200)
@@ -229,10 +229,10 @@ def test_photos_are_read_in_their_order_and_no_larger_than_a_tile(tmp_path: Path
     assert [int(each[0, 0, 0]) for each in found] == [100, 0, 50, 0]
 
 
-def test_what_can_not_be_read_is_grey_and_says_why(tmp_path: Path) -> None:
+def test_an_unreadable_photo_is_grey_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no photo")
     nowhere, broken, gone = read_tiles([None, tmp_path / "broken.png", tmp_path / "gone.png"], 120)
-    assert np.array_equal(nowhere, placeholder("not where it was", 120))
+    assert np.array_equal(nowhere, placeholder("file not found", 120))
     for each in (broken, gone):
         assert each.shape == (120, 120, 3)
         assert not np.array_equal(each, nowhere)

@@ -129,17 +129,17 @@ def test_a_row_of_several_steps_is_their_difference() -> None:
 
 def test_steps_with_a_model_of_constant_prediction_are_named() -> None:
     figures = figures_of(ACCURACY)
-    assert "one answer" not in ablation_table(STEPS, figures, {}, title="T").caption
+    assert "same class" not in ablation_table(STEPS, figures, {}, title="T").caption
     for name, seed in (("old", 1), ("loss", 0)):
         by_seed = figures[name]
         which = sorted(by_seed)[seed]
         by_seed[which] = {**by_seed[which], "blind": 1.0}
     note = ablation_table(STEPS, figures, {}, title="T").caption
-    assert note.endswith("give one answer to every photo, so that their F1 says nothing of what "
-                         "they can tell apart: old one, another.")  # fmt: skip
+    assert "these predict the same class for every photo" in note
+    assert note.endswith("whether they separate the classes: old one, another.")
 
 
-def test_steps_without_figures_are_left_out_and_fewer_seeds_are_told() -> None:
+def test_steps_without_figures_are_omitted_and_fewer_seeds_are_shown() -> None:
     accuracy: dict[str, Any] = {"old": (0.7, 0.8, 0.8), "arch": (0.8, 0.8)}
     cells = _cells(_table(STEPS, accuracy))
     assert list(cells) == ["old one", "new one"]
@@ -147,7 +147,7 @@ def test_steps_without_figures_are_left_out_and_fewer_seeds_are_told() -> None:
     assert cells["new one"]["accuracy and gain (95 %)"].startswith("80.00%\n+5.0 (")
 
 
-def test_one_seed_says_so_and_has_no_interval() -> None:
+def test_one_seed_has_no_interval() -> None:
     cells = _cells(_table(STEPS, {"old": (0.7,), "arch": (0.8,)}))
     assert cells["new one"]["accuracy and gain (95 %)"] == "80.00%\n+10.0 pts"
     assert cells["new one"]["evidence"] == "one seed"
@@ -167,12 +167,12 @@ def test_gains_in_words(gain: Gain | None, points: bool, text: str) -> None:
     assert gain_text(gain, points=points) == text
 
 
-def test_the_note_says_what_is_compared_and_explains_what_is_told() -> None:
+def test_the_note_explains_the_comparison_and_the_evidence() -> None:
     table = _table(STEPS, ACCURACY)
-    assert table.caption.startswith("Each step is compared with the last one above it that isn't")
+    assert table.caption.startswith("Each step is compared with the last step above it that")
     assert "'Spans zero'" in table.caption
     assert "'No interval'" in table.caption
     steps = leave_one_out(LEGACY)
     plain = _table(steps, {step.name: (0.8,) for step in steps})
-    assert plain.caption.startswith("Each is compared with the improved pipeline. ")
+    assert plain.caption.startswith("Each step is compared with the improved pipeline. ")
     assert "'" not in plain.caption.replace("Student's", "")

@@ -72,9 +72,9 @@ def test_folders_are_not_counted_as_photos() -> None:
     assert findings_table([finding]).rows[0][1] == "-"
 
 
-def test_that_nothing_was_found_is_said() -> None:
+def test_no_findings_are_reported() -> None:
     table = findings_table([])
-    assert (table.rows, table.empty) == ((), "Nothing was found.")
+    assert (table.rows, table.empty) == ((), "No findings.")
     assert not table.marks
 
 

@@ -42,11 +42,11 @@ def test_figures_with_their_differences_and_verdicts() -> None:
     good = [table.rows[row][0] for row, mark in table.marks.items() if mark == "good"]
     assert "escape rate" in good
     assert "overkill rate" not in good
-    assert "Of 14 figures" in table.caption
+    assert "One of 14 metrics" in table.caption
     assert table.caption.endswith("Mind this.")
 
 
-def test_worse_is_marked_bad_and_openings_are_told() -> None:
+def test_worse_is_marked_bad_and_openings_are_shown() -> None:
     found = _comparison(40, 8)
     truth = np.arange(80) % 2
     photos = SharedPhotos(tuple(map(str, range(80))), tuple(map(str, range(80))), truth,
@@ -59,7 +59,7 @@ def test_worse_is_marked_bad_and_openings_are_told() -> None:
     assert found.n == 80
 
 
-def test_what_is_not_defined_is_left_out_and_what_has_no_interval_says_why() -> None:
+def test_undefined_metrics_are_omitted_and_missing_intervals_explained() -> None:
     table = figures_table(_comparison(10, 10, good=None), "a", "b", where="x")
     assert not {"escape rate", "overkill rate"} & {row[0] for row in table.rows}
     blind = figures_table(_comparison(10, 10), "a", "b", where="x")
@@ -72,7 +72,7 @@ def test_what_is_not_defined_is_left_out_and_what_has_no_interval_says_why() -> 
 def test_figures_that_take_more_parts_are_named_where_there_are_few() -> None:
     few = figures_table(_comparison(9, 8), "a", "b", where="x")
     assert (
-        "AUC, average precision, Brier, log loss and calibration error take 20 parts" in few.caption
+        "AUC, average precision, Brier, log loss and calibration error need 20 parts" in few.caption
     )
     rows = {row[0]: row for row in few.rows}
     assert [rows[name][5] for name in ("escape rate", "Brier")] == ["better", "can't tell"]
@@ -82,9 +82,9 @@ def test_figures_that_take_more_parts_are_named_where_there_are_few() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        ([1] * 40, [0] * 40, "old and new give one answer to every photo: their F1, "),
-        ([1] * 40, [0, 1] * 20, "old gives one answer to every photo: its F1, "),
-        ([0, 1] * 20, [0] * 40, "new gives one answer to every photo: its F1, "),
+        ([1] * 40, [0] * 40, "old and new predict the same class for every photo: their F1, "),
+        ([1] * 40, [0, 1] * 20, "old predicts the same class for every photo: its F1, "),
+        ([0, 1] * 20, [0] * 40, "new predicts the same class for every photo: its F1, "),
         ([0, 1] * 20, [0, 0] + [0, 1] * 19, ""),
     ],
 )
@@ -96,7 +96,7 @@ def test_runs_that_give_constant_prediction_are_named(
     said = (Answers(0.9 * certain(p, 2) + 0.05, np.array(p)) for p in (before, after))
     found = compare(photos, *said, draws=100, seed=0)
     caption = figures_table(found, "old", "new", where="x", note="Mind this.").caption
-    assert ("one answer" in caption) == bool(told)
+    assert ("same class" in caption) == bool(told)
     assert told in caption
     assert caption.endswith(" Mind this.")
 
@@ -116,7 +116,7 @@ def test_changes_name_parts_and_photos() -> None:
     assert (len(table.rows), table.marks[0]) == (20, "good")
     assert table.caption == "10 more: newly caught. All are in compare.json."
     none = changes_table(_comparison(5, 0), "a", "b")
-    assert (none.rows, none.empty) == ((), "a -> b: no photo is decided otherwise.")
+    assert (none.rows, none.empty) == ((), "a -> b: no decision changed.")
 
 
 def test_settings_as_a_user_writes_them() -> None:
@@ -145,7 +145,7 @@ def test_costs() -> None:
         ("a", "small-cnn", "291,906", "1.2 MB", "3", "3,725 s", "argmax"),
         (
             *("a", "small-cnn", "-", "1.2 MB", "0", "-"),
-            "limits, views flips; photos for people count as rejected",
+            "limits, views flips; photos for review count as rejected",
         ),
     )
 

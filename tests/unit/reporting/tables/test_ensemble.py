@@ -16,7 +16,7 @@ def test_each_network_their_mean_and_the_gain() -> None:
         ("member-1, seed 7", "0.5000", "0.7500", "60.00%"),
         ("member-2, seed 8", "0.7000", "0.8500", "80.00%"),
         ("mean of these", "0.6000", "0.8000", "70.00%"),
-        ("the model, their average", "0.7500", "0.9000", "65.00%"),
+        ("ensemble", "0.7500", "0.9000", "65.00%"),
         ("gain", "+0.1500", "+0.1000", "-5.00 pts"),
     )
 

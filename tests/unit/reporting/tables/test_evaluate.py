@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.predictions import predicted
 
 from fastdefect.evaluation.decisions.decide import Decision, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -26,6 +27,7 @@ from fastdefect.reporting.tables.evaluate import (
     interval_text,
     threshold_table,
 )
+from fastdefect.reporting.tables.fit import MeasuredOn
 from fastdefect.reporting.tables.table_data import TableData
 
 # Two defective parts of two photos and four good ones of one; one escape, one overkill.
@@ -43,7 +45,7 @@ def _evaluated(
     good: str | None = "ok",
 ) -> Evaluation:
     parts = PARTS[: len(y_true)]
-    return evaluate(y_true, y_prob, parts, classes, good, draws=50, seed=0)
+    return evaluate(predicted(y_true, y_prob, classes, good), parts, draws=50, seed=0)
 
 
 def _tables(
@@ -51,14 +53,13 @@ def _tables(
 ) -> list[TableData]:
     evaluation = evaluation or _evaluated()
     options = {"split": "valid", "opening": None, "by_type": {}, "sent": None, **changes}
-    by_type, sent = options.pop("by_type"), options.pop("sent")
     tables = evaluation_tables(
         evaluation,
         evaluation.metrics,
-        by_type,
+        options["by_type"],
         decision,
-        sent,
-        **options,  # type: ignore[arg-type]
+        options["sent"],
+        measured_on=MeasuredOn(options["split"], options["opening"]),  # type: ignore[arg-type]
     )
     for table in tables:
         _check(table)
@@ -99,14 +100,14 @@ def test_every_figure_has_its_value_interval_and_count() -> None:
     assert calibration.title == "Calibration"
 
 
-def test_the_caption_tells_views_people_opening_and_averages() -> None:
+def test_the_caption_has_views_review_opening_and_averages() -> None:
     decision = Decision("flips", 1.0, 0.25, 0.75, "escapes at most 1%, people between")
     sent = sent_to_people(decision, P_DEFECT, Y_TRUE == 0, PARTS)
     figures = _tables(decision=decision, sent=sent, split="test", opening=2)[0]
     assert figures.title == "test: 8 photos of 6 parts; test opened for the 2nd time"
     assert figures.caption == (
-        "Decided by escapes at most 1%, people between, views: flips; what is sent to people "
-        "counts as rejected here."
+        "Decided by escapes at most 1%, people between, views: flips; photos sent to review "
+        "count as rejected here."
     )
     assert "macro averages over the classes" in _tables(_evaluated(good=None))[0].caption
 
@@ -165,18 +166,18 @@ def test_types_of_defects_have_a_table_each() -> None:
 @pytest.mark.parametrize(
     ("temperature", "said"),
     [
-        (1.0, "At temperature 1 the probabilities stay as they are."),
-        (0.52, "Validation asks for temperature 0.52: the model is too unsure of itself."),
-        (1.93, "Validation asks for temperature 1.93: the model is too sure of itself."),
+        (1.0, "At temperature 1 the probabilities do not change."),
+        (0.52, "The temperature fitted on validation is 0.52: the model is underconfident."),
+        (1.93, "The temperature fitted on validation is 1.93: the model is overconfident."),
     ],
 )
 def test_calibration_shows_before_and_after(temperature: float, said: str) -> None:
     before = score(Y_TRUE, Y_PROB, ("def", "ok"), "ok")
     decision = replace(ARGMAX, temperature=temperature)
     evaluation = _evaluated(y_prob=decision.calibrated(Y_PROB))
-    table = evaluation_tables(evaluation, before, {}, decision, None, split="valid", opening=None)[
-        -1
-    ]
+    table = evaluation_tables(
+        evaluation, before, {}, decision, None, measured_on=MeasuredOn("valid")
+    )[-1]
     assert table.caption == said
     rows = _rows(table)
     assert list(rows) == ["log loss", "Brier", "calibration error"]
@@ -185,15 +186,15 @@ def test_calibration_shows_before_and_after(temperature: float, said: str) -> No
     assert (rows["Brier"][0] == rows["Brier"][1]) == (temperature == 1)
 
 
-def test_who_is_sent_to_people() -> None:
+def test_photos_sent_to_review() -> None:
     decision = Decision("none", 1.0, 0.25, 0.75, "a band")
     sent = sent_to_people(decision, P_DEFECT, Y_TRUE == 0, PARTS)
     rows = _rows(_tables(decision=decision, sent=sent)[-1])
     # 0.2 is passed; 0.7 and 0.3, 0.4, 0.6 are looked at; 0.8 and 0.9 rejected.
-    assert rows["defective photos sent to people"][0] == "25.00%"
-    assert rows["good photos sent to people"][::2] == ("75.00%", "3 of 4 photos, 4 parts")
-    assert rows["escapes decided without people"][::2] == ("25.00%", "1 of 4 photos, 2 parts")
-    assert rows["overkill decided without people"][0] == "0.00%"
+    assert rows["defective photos sent to review"][0] == "25.00%"
+    assert rows["good photos sent to review"][::2] == ("75.00%", "3 of 4 photos, 4 parts")
+    assert rows["escapes without review"][::2] == ("25.00%", "1 of 4 photos, 2 parts")
+    assert rows["overkill without review"][0] == "0.00%"
 
 
 def test_intervals_read_as_their_figures() -> None:
@@ -210,7 +211,9 @@ def _claims(escapes: int, parts: int) -> list[str]:
     y_true = np.array([0] * parts + [1])
     y_prob = np.eye(2)[[1] * escapes + [0] * (parts - escapes) + [1]]
     names = [str(i) for i in range(parts + 1)]
-    return claim_lines(evaluate(y_true, y_prob, names, ("def", "ok"), "ok", draws=20, seed=0))
+    return claim_lines(
+        evaluate(predicted(y_true, y_prob, ("def", "ok"), "ok"), names, draws=20, seed=0)
+    )
 
 
 def test_no_escape_seen_proves_something_all_the_same() -> None:
@@ -218,8 +221,8 @@ def test_no_escape_seen_proves_something_all_the_same() -> None:
     assert _claims(0, 234) == [
         "0 of 234 defective parts escaped: the escape rate is at most 1.27% (one-sided, 95% "
         "confidence, each part one trial).",
-        "To claim at most 1.0% takes 299 defective parts with no escape.",
-        "To claim at most 0.1% takes 2,995 defective parts with no escape.",
+        "A claim of at most 1.0% needs 299 defective parts with no escape.",
+        "A claim of at most 0.1% needs 2,995 defective parts with no escape.",
     ]
 
 
@@ -234,8 +237,8 @@ def test_escapes_make_the_claim_dearer() -> None:
     # One escape: the 95 % Poisson bound is 4.744, so about 473 and 4742 parts.
     first, second, third = _claims(1, 20)
     assert first.startswith("1 of 20 defective parts escaped: the escape rate is at most 21.61%")
-    assert second == "To claim at most 1.0% takes 473 defective parts with as few escapes."
-    assert third == "To claim at most 0.1% takes 4,742 defective parts with as few escapes."
+    assert second == "A claim of at most 1.0% needs 473 defective parts with no more escapes."
+    assert third == "A claim of at most 0.1% needs 4,742 defective parts with no more escapes."
 
 
 def test_nothing_is_claimed_where_no_part_is_defective() -> None:
@@ -250,7 +253,7 @@ def test_the_chosen_threshold_beside_the_most_probable_class() -> None:
     point = OperatingPoint(0.25, "f1", Tally(0, 4, 2, 5))
     table = threshold_table(Tally(1, 4, 0, 5), point, said="highest F1", source="validation: 9")
     assert table.title == "Operating point: highest F1"
-    assert table.caption.startswith("On validation: 9, where it was chosen: on other photos")
+    assert table.caption.startswith("On validation: 9, where it was chosen; other photos")
     # F1 of 3 found of 4, none wrong: 6/7; of all 4 and 2 wrong: 8/10.
     assert table.rows == (
         ("threshold", "-", "0.25"),
@@ -266,13 +269,13 @@ def test_the_chosen_threshold_beside_the_most_probable_class() -> None:
     ("threshold", "text"),
     [(0.0, "0"), (0.00003, "3e-05"), (0.99997, "0.99997"), (1.0, "1"), (NONE_REJECTED, "above 1")],
 )
-def test_thresholds_near_the_ends_are_told_apart(threshold: float, text: str) -> None:
+def test_thresholds_near_the_ends_differ(threshold: float, text: str) -> None:
     point = OperatingPoint(threshold, "f1", Tally(0, 1, 0, 1))
     table = threshold_table(point.tally, point, said="", source="")
     assert table.rows[0] == ("threshold", "-", text)
 
 
-def test_a_band_tells_what_is_decided_and_who_is_asked() -> None:
+def test_a_band_shows_decisions_and_reviews() -> None:
     photos = ScoredPhotos(Y_TRUE == 0, P_DEFECT, PARTS)
     band = choose_band(photos, 0.0, 0.0)
     sent = load(band, 0.1, 2000)
@@ -281,13 +284,13 @@ def test_a_band_tells_what_is_decided_and_who_is_asked() -> None:
     # 0.1 is passed, 0.7 and above rejected; of 0.2 to 0.6, one is defective and three are good.
     assert rows["OK below score"] == "0.15"
     assert rows["reject from score"] == "0.65"
-    assert rows["escapes without a person"] == "0 of 4 (0.00%)"
-    assert rows["overkill without a person"] == "0 of 4 (0.00%)"
-    assert rows["defective sent to people"] == "1 (25.0%)"
-    assert rows["good sent to people"] == "3 (75.0%)"
+    assert rows["escapes without review"] == "0 of 4 (0.00%)"
+    assert rows["overkill without review"] == "0 of 4 (0.00%)"
+    assert rows["defective sent to review"] == "1 (25.0%)"
+    assert rows["good sent to review"] == "3 (75.0%)"
     # 0.9 * 0.75 + 0.1 * 0.25 = 0.7 of 2000; normal: 1400 -+ 1.96 * sqrt(420) = 1360 to 1440
-    assert rows["share sent at 10.0% defects"] == "70.0%"
-    assert rows["to look at, of 2,000 parts a day"] == "1,400 (95 % of days: 1,360 to 1,440)"
+    assert rows["share to review at 10.0% defects"] == "70.0%"
+    assert rows["to review, of 2,000 parts a day"] == "1,400 (95 % of days: 1,360 to 1,440)"
     without = band_table(band, None, said="both", source="validation: 8 photos")
     assert without.rows == table.rows[:-2]
 
@@ -322,4 +325,4 @@ def test_the_gate_shows_limit_value_interval_and_verdict() -> None:
 def test_the_gate_at_the_bad_end_needs_an_interval() -> None:
     table = gate_table(_checks("upper"), at="upper")
     assert [row[-1] for row in table.rows] == ["FAILS", "FAILS", "FAILS"]
-    assert table.caption == "Judged by the bad end of the 95 % interval: without one it fails."
+    assert table.caption == "Judged by the bad end of the 95 % interval; without one it fails."

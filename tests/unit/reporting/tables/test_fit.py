@@ -4,14 +4,16 @@ import math
 
 import numpy as np
 import pytest
-from helpers.predictions import certain, random_predictions
+from helpers.predictions import certain, predicted, random_predictions
 
 from fastdefect.evaluation.robustness.background_swap import BackgroundSwap, Flips
 from fastdefect.evaluation.statistics.intervals import bootstrap_intervals, spread_over_folds
 from fastdefect.evaluation.targets import LEGACY, judge, parse_target
-from fastdefect.metrics import score
+from fastdefect.metrics import Metrics, score
 from fastdefect.reporting.tables.fit import (
+    MeasuredOn,
     TableData,
+    ViewsResult,
     change_text,
     folds_table,
     metric_text,
@@ -25,6 +27,7 @@ from fastdefect.reporting.tables.fit import (
 METRICS = score(
     np.array([0, 0, 0, 1, 1, 1, 1, 1]), certain([0, 0, 1, 0, 0, 1, 1, 1], 2), ("def", "ok"), "ok"
 )
+VALID = MeasuredOn("valid")
 
 
 def _by_name(table: TableData) -> dict[str, tuple[str, ...]]:
@@ -78,7 +81,7 @@ def test_metrics_by_split_show_the_counts_behind_the_rates() -> None:
     assert rows["F1"][0] == f"{4 / 7:.4f}"
     assert rows["accuracy"][0] == "62.50%"
     assert rows["photos"] == ("8", "8")
-    assert table.caption == "F1, precision and recall are the defect's."
+    assert table.caption == "F1, precision and recall refer to the defect."
 
 
 def test_many_classes_each_have_a_row_and_the_average_is_named() -> None:
@@ -102,7 +105,7 @@ def test_two_classes_without_a_good_one_are_not_called_the_defects() -> None:
 def test_two_classes_are_the_defects_even_if_a_split_has_but_one() -> None:
     only_good = score(np.array([1, 1]), certain([1, 0], 2), ("def", "ok"), "ok")
     table = metrics_table({"valid": only_good})
-    assert table.caption == "F1, precision and recall are the defect's."
+    assert table.caption == "F1, precision and recall refer to the defect."
     assert _by_name(table)["escape rate"] == ("-",)
     assert _by_name(table)["overkill rate"] == ("50.00% (1 of 2)",)
 
@@ -137,6 +140,16 @@ def test_a_target_from_below_has_its_sign() -> None:
     assert row[2] == ">= 0.9500"
 
 
+def _tta(
+    plain: Metrics,
+    averaged: Metrics,
+    seconds: tuple[float, float],
+    measured_on: MeasuredOn = VALID,
+) -> TableData:
+    before, after = ViewsResult(plain, seconds[0]), ViewsResult(averaged, seconds[1])
+    return tta_table(before, after, views="flips", measured_on=measured_on)
+
+
 def test_tta_shows_both_the_difference_and_the_price() -> None:
     better = score(
         np.array([0, 0, 0, 1, 1, 1, 1, 1]),
@@ -144,7 +157,7 @@ def test_tta_shows_both_the_difference_and_the_price() -> None:
         ("def", "ok"),
         "ok",
     )
-    table = tta_table(METRICS, better, (0.01, 0.039), split="valid", views="flips")
+    table = _tta(METRICS, better, (0.01, 0.039))
     rows = _by_name(table)
     assert table.columns == ("metric", "without", "views: flips", "difference")
     assert rows["escape rate"] == ("33.33% (1 of 3)", "0.00% (0 of 3)", "-33.33 pts")
@@ -154,7 +167,7 @@ def test_tta_shows_both_the_difference_and_the_price() -> None:
 
 
 def test_tta_too_fast_to_time_is_no_error() -> None:
-    table = tta_table(METRICS, METRICS, (0.0, 0.1), split="valid", views="flips")
+    table = _tta(METRICS, METRICS, (0.0, 0.1))
     assert _by_name(table)["seconds per photo"][2] == "-"
 
 
@@ -171,9 +184,9 @@ def test_runs_show_what_they_have() -> None:
 
 
 def test_an_opening_of_the_test_is_in_the_title() -> None:
-    table = tta_table(METRICS, METRICS, (0.1, 0.1), split="test", views="flips", opening=3)
+    table = _tta(METRICS, METRICS, (0.1, 0.1), MeasuredOn("test", 3))
     assert table.title.endswith("on test, 8 photos; test opened for the 3rd time")
-    sealed = tta_table(METRICS, METRICS, (0.1, 0.1), split="valid", views="flips")
+    sealed = _tta(METRICS, METRICS, (0.1, 0.1))
     assert "opened" not in sealed.title
 
 
@@ -183,7 +196,7 @@ def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
     whole_true = np.tile(y_true, 2)
     whole_prob = certain([0, 0, 1, 0, 0, 1, 1, 1, *y_true], 2)
     parts = [str(i) for i in range(16)]
-    intervals = bootstrap_intervals(whole_true, whole_prob, parts, classes, "ok", seed=0)
+    intervals = bootstrap_intervals(predicted(whole_true, whole_prob, classes, "ok"), parts, seed=0)
     table = folds_table(
         spread_over_folds([METRICS, perfect]),
         score(whole_true, whole_prob, classes, "ok"),
@@ -200,7 +213,7 @@ def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
     assert rows["F1"][4] == "-"
     assert "2 folds" in table.title
     assert "16 photos of 9 parts" in table.caption
-    assert "the defect's" in table.caption
+    assert "refer to the defect" in table.caption
 
 
 def _swap(n: int, flips: int) -> BackgroundSwap:
@@ -218,8 +231,8 @@ def test_the_background_swap_stands_in_the_validation_column_with_its_interval()
 
 def test_both_background_swaps_stand_beside_test_time_augmentation() -> None:
     table = tta_table(
-        METRICS, METRICS, (1.0, 4.0), split="valid", views="flips",
-        swaps=(_swap(10, 5), None),
+        ViewsResult(METRICS, 1.0, _swap(10, 5)), ViewsResult(METRICS, 4.0),
+        views="flips", measured_on=VALID,
     )  # fmt: skip
     (row,) = [row for row in table.rows if row[0] == "flips on background swap"]
     assert row[1].startswith("50.0% (5 of 10)")

@@ -20,23 +20,23 @@ def suspect(index: int, label: int = 0, suggested: int = 2) -> Suspect:
 
 def test_one_row_a_suspect_in_their_order() -> None:
     made = suspects_table(PREDICTIONS, [suspect(4), suspect(2, 2, 1), suspect(7)])
-    assert made.title == "Labels to look at again: 3 of 30"
+    assert made.title == "Labels to check: 3 of 30"
     assert made.columns == ("photo", "label", "suggested", "P(suggested)", "margin")
     assert made.rows[0] == ("shots/4.png", "crack", "good", "0.700", "-0.500")
     assert made.rows[1][:3] == ("shots/2.png", "good", "dent")
     assert made.caption.startswith("2 crack → good, 1 good → dent. ")
 
 
-def test_parts_are_told_where_they_have_several_photos() -> None:
+def test_parts_are_shown_if_they_have_several_photos() -> None:
     half = replace(suspect(1), part_photos=4, part_suspects=2)
     made = suspects_table(PREDICTIONS, [suspect(4), half])
-    assert made.columns[-1] == "in doubt of the part"
+    assert made.columns[-1] == "suspects in part"
     assert [row[-1] for row in made.rows] == ["1 of 1", "2 of 4"]
 
 
 def test_only_the_first_twenty_but_all_are_counted() -> None:
     made = suspects_table(PREDICTIONS, [suspect(i) for i in range(25)])
-    assert made.title == "Labels to look at again: 25 of 30, the surest 20"
+    assert made.title == "Labels to check: 25 of 30, the strongest 20"
     assert [row[0] for row in made.rows] == list(NAMES[:20])
     assert made.caption.startswith("25 crack → good. ")
 

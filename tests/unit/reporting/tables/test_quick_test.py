@@ -117,9 +117,9 @@ def test_a_gap_is_judged_by_its_size(train: tuple[float, float]) -> None:
     assert rows["gap, train - valid"]["met"] == ("met" if train[1] == 0.9 else "not met")
 
 
-def test_constant_prediction_to_every_photo_is_told() -> None:
+def test_a_constant_prediction_is_reported() -> None:
     some, all_defect, all_good = _said(12, 8), _said(0, 40), _said(40, 0)
-    assert "one answer" not in _table(some, some).caption
-    assert "After gives one answer" in _table(some, all_defect).caption
-    assert "Before gives one answer" in _table(all_good, some).caption
-    assert "Before and After give one answer" in _table(all_good, all_defect).caption
+    assert "same class" not in _table(some, some).caption
+    assert "After predicts the same class" in _table(some, all_defect).caption
+    assert "Before predicts the same class" in _table(all_good, some).caption
+    assert "Before and After predict the same class" in _table(all_good, all_defect).caption

@@ -16,18 +16,18 @@ def test_photos_and_parts_are_counted_by_side_and_class() -> None:
         ("test", "1 (1)", "0", "1 (1)"),
         ("all", "3 (2)", "3 (2)", "6 (4)"),
     )
-    assert table.caption == "Each part lies on one side."
+    assert table.caption == "Each part is in one split."
     assert not table.marks
 
 
-def test_a_part_on_two_sides_is_said_and_marked() -> None:
+def test_a_part_in_two_folds_is_reported_and_marked() -> None:
     table = split_table({"1": (0, 2), "2": (1,)}, LABELS, PARTS, ("bad", "good"), kind="fold")
-    assert table.caption == "Some part lies on two sides."
+    assert table.caption == "At least one part is in two folds."
     assert table.marks == {2: "bad"}
 
 
 def test_what_is_unused_leaks_into_nothing() -> None:
     sides = {"train": (0, 2), "unused": (1,)}
     table = split_table(sides, LABELS, PARTS, ("bad", "good"), kind="split")
-    assert table.caption == "Each part lies on one side."
+    assert table.caption == "Each part is in one split."
     assert table.rows[1] == ("unused", "1 (1)", "0", "1 (1)")

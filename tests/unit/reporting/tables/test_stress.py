@@ -90,7 +90,7 @@ def test_what_leaves_the_photos_as_they_are_has_dashes() -> None:
     assert made.rows[1] == ("blur", "0.5 px", *"-----")
     assert made.rows[-1] == ("colour temperature", "any", *"-----")
     assert len(made.rows) == 1 + 5 + 6 + 1
-    assert "A dash: the photos stay as they are" in made.caption
+    assert "A dash: the disturbance does not change the photos" in made.caption
 
 
 def test_the_first_strength_that_breaks_a_limit_is_marked() -> None:
@@ -108,7 +108,7 @@ def test_the_first_strength_that_breaks_a_limit_is_marked() -> None:
         "blur:               holds to 2 px, breaks at 3 px: flips 10.0%, escape 9.00%",
         "turn:               holds to -5 degrees, breaks at -10 degrees: flips 3.0%; "
         "holds to +15 degrees, the strongest tried",
-        "colour temperature: leaves these photos as they are",
+        "colour temperature: no effect on these photos",
     ]
 
 
@@ -129,7 +129,7 @@ def test_limits_that_the_undisturbed_break_break_nowhere_else() -> None:
     assert made.marks == {0: "bad"}
     assert all(row[-1] in ("", "-") for row in made.rows[1:])
     assert break_lines(REPORT, limits) == [
-        "The undisturbed photos break a limit already: overkill 2.00%."
+        "The undisturbed photos already exceed a limit: overkill 2.00%."
     ]
 
 
@@ -143,7 +143,7 @@ def test_parts_of_several_photos_have_the_interval_of_parts() -> None:
     assert made.title == "Stress on valid: 200 photos of 50 parts"
     assert made.columns[3] == "parts with a flip (95 %)"
     assert made.rows[1][2:4] == ("10.0% (20 of 200)", "6 of 50 (5.6% to 23.8%)")
-    assert "A part flips as soon as one of its photos does" in made.caption
+    assert "A part flips if any of its photos does" in made.caption
 
 
 def test_without_a_good_class_there_are_no_rates() -> None:
@@ -166,7 +166,7 @@ def test_without_a_good_class_there_are_no_rates() -> None:
         (
             {"decision": replace(DECISION, high=0.8)},
             "",
-            "What is sent to people counts as rejected",
+            "Photos sent to review count as rejected",
         ),
     ],
 )

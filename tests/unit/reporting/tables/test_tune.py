@@ -18,18 +18,18 @@ RUNGS = plan_rungs(9, 3)
 SETTINGS = {"recipe": "plain", "image_size": 160, "learning_rate": 0.0008}
 
 
-def test_the_table_of_what_mattered() -> None:
+def test_the_table_of_effects() -> None:
     effects = (
         Effect("recipe", 0.7, (0.5, 0.9), "steady", 5, 0.1, (-0.05, 0.2)),
         Effect("balance", 0.3, (0.1, 0.5), None, 0, None, None),
     )
     table = effects_table(effects, 12)
-    assert table.title == "What mattered on the first rung, 12 trials"
+    assert table.title == "Effect of the settings on the first rung, 12 trials"
     assert table.rows == (
         ("recipe", "0.70 (0.50 to 0.90)", "steady", "5", "+0.1000 (-0.0500 to +0.2000)"),
         ("balance", "0.30 (0.10 to 0.50)", "-", "-", "-"),
     )
-    assert "3 of the trials" in too_few_line(3)
+    assert "there are 3." in too_few_line(3)
 
 
 def test_the_ranking_shows_what_differs() -> None:
@@ -48,27 +48,27 @@ def test_the_ranking_shows_what_differs() -> None:
     assert first.columns[1:4] == tuple(SETTINGS)
 
 
-def test_the_searchs_own_figure_is_called_too_good() -> None:
+def test_the_result_of_the_search_is_called_too_optimistic() -> None:
     winner = trial_of(4, RUNGS, [0.5, 0.7, 0.8, 0.9], SETTINGS)
     line = search_line(winner, RUNGS, 9)
     assert "AUC 0.8000 on 3 folds of train, trial 4." in line
     assert "best of 9" in line
-    assert "too good" in line
+    assert "too optimistic" in line
     assert "on a fold of train, trial 4, plain" in search_line(
         trial_of(4, RUNGS, [0.5], SETTINGS, known="plain"), RUNGS, 9
     )
 
 
-def test_the_honest_figure_has_its_intervals() -> None:
+def test_the_unbiased_result_has_its_intervals() -> None:
     y_true = np.array([0, 0, 1, 1])
     y_prob = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
     metrics = score(y_true, y_prob, ("bad", "good"), "good")
     line = unseen_line(metrics, {"auc": (0.5, 1.0), "f1": None}, 3, 0)
-    assert line.startswith("The honest figure, on the 4 photos of 3 parts of valid")
+    assert line.startswith("The unbiased result, on the 4 photos of 3 parts of valid")
     assert "AUC 1.0000 (0.5000 to 1.0000), F1 0.6667, accuracy 75.00%" in line
     assert "escape rate 50.00%" in line
     leaked = unseen_line(metrics, {}, 3, 2)
-    assert leaked.startswith("Too good as well")
-    assert "2 of these parts are in train, too" in leaked
+    assert leaked.startswith("Also too optimistic")
+    assert "2 of these parts are also in train" in leaked
     without = unseen_line(score(y_true, y_prob, ("a", "b"), None), {}, 3, 0)
     assert "escape" not in without
