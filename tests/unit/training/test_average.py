@@ -22,7 +22,7 @@ from fastdefect.run import Run
 from fastdefect.run_registry import create_run
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.checkpoint import load_checkpoint
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -138,9 +138,8 @@ def test_the_history_is_of_the_average_and_so_is_the_model(
 
     learn.model.load_state_dict(model)
     valid = data.split.valid
-    y_prob = class_probabilities(
-        learn.model, data.store, data.rows(valid), PREPROCESSING, device=torch.device("cpu")
-    )
+    predictor = Predictor(learn.model, PREPROCESSING, torch.device("cpu"))
+    y_prob = predictor.probabilities(data.store, data.rows(valid))
     right = y_prob.argmax(axis=1) == data.manifest.labels[list(valid)]
     assert rows[0]["valid_accuracy"] == pytest.approx(np.mean(right))
     loss = -np.log(y_prob[np.arange(len(valid)), data.manifest.labels[list(valid)]])

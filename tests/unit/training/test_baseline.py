@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.learners import made_data
+from helpers.learners import made_data, made_spec
 from helpers.photos import made_loaders
 from safetensors.torch import save_file
 from torch import nn
@@ -111,6 +111,8 @@ def test_a_learner_keeps_all_of_it() -> None:
     loaders = made_loaders(data.manifest, data.store, data.split.train, data.split.valid)
     loss = build_loss(None, 0.0, torch.device("cpu"))
     training = TrainingConfig(epochs=1, device="cpu")
-    learn = build_learner(loaders, backbone, loss, training=training, precision="fp32")
+    learn = build_learner(
+        loaders, backbone, loss, spec=made_spec(data), training=training, precision="fp32"
+    )
     assert list(learn.model[0].children()) == [backbone.body]
     assert [type(layer) for layer in backbone.body.children()][-1] is nn.MaxPool2d

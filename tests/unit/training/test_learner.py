@@ -10,7 +10,7 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.data.transforms import Normalize
-from helpers.learners import made_data, made_learner, with_training
+from helpers.learners import made_data, made_learner, made_spec, with_training
 from helpers.nets import tiny_backbone
 from helpers.photos import made_loaders
 from torch import nn
@@ -158,6 +158,7 @@ def test_precision_reaches_fastai(precision: str, data: TrainingData) -> None:
         dls,
         tiny_backbone(),
         build_loss(None, 0.1, torch.device("cpu")),
+        spec=made_spec(data),
         training=with_training(),
         precision=precision,
     )
@@ -223,10 +224,9 @@ def test_the_network_alone_takes_the_state_of_a_learner(
         dls,
         tiny_backbone(),
         build_loss(None, 0.0, cpu),
+        spec=made_spec(data, head, members),
         training=with_training(),
         precision="fp32",
-        head=head,
-        members=members,
     )
     spec = replace(SPEC, head=head, members=members)
     alone = build_network(spec, tiny_backbone(5), cpu)
