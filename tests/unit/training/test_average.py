@@ -1,4 +1,4 @@
-"""The weights' average: its arithmetic, and that training neither sees nor feels it."""
+"""The average of the weights: its arithmetic, and that it does not affect the training."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def data() -> TrainingData:
 
 
 def _averaged(values: list[float], decay: float) -> list[float]:
-    """What the average of one weight is after each of the steps that led to ``values``."""
+    """The average of one weight after each of the steps to ``values``."""
     network = nn.Linear(1, 1, bias=False)
     network.register_buffer("seen", torch.tensor([0.0]))
     average = WeightAverage(network, decay)
@@ -65,14 +65,14 @@ def test_the_average_lies_between_the_least_and_the_greatest(
         assert min(values[:number]) - 1e-4 <= value <= max(values[:number]) + 1e-4
 
 
-def test_after_many_steps_a_step_is_forgotten_at_the_decay() -> None:
+def test_after_many_steps_the_weight_of_a_step_falls_by_the_decay() -> None:
     # From the 81st step on (1 + n) / (10 + n) is above 0.9.
     found = _averaged([1.0] * 100 + [0.0] * 3, 0.9)
     assert found[-3:] == pytest.approx([0.9, 0.81, 0.729], rel=1e-5)
 
 
 class _Watch(Callback):
-    """Notes which network the Learner has, and in which mode, at each batch."""
+    """Records the network of the Learner and its mode at each batch."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[bool, int, bool]] = []

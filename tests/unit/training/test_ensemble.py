@@ -1,4 +1,4 @@
-"""Several networks as one: the mean of their probabilities, whatever their logits."""
+"""Ensembles: the mean of the probabilities of several networks."""
 
 import math
 
@@ -19,7 +19,7 @@ from fastdefect.training.predict import Predictor
 
 
 class Says(nn.Module):
-    """Answers every batch with the same logits (n, n_classes)."""
+    """Returns the same logits (n, n_classes) for every batch."""
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
@@ -64,14 +64,14 @@ def test_nothing_underflows_or_overflows() -> None:
 
 
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
-def test_half_precision_answers_are_averaged_in_single(precision: torch.dtype) -> None:
+def test_half_precision_logits_are_averaged_in_single(precision: torch.dtype) -> None:
     said = _answer(torch.tensor([[0.0, 3.0]], dtype=precision), torch.tensor([[1.0, 0.0]]))
     assert said.dtype == torch.float32
     by_hand = (1 / (1 + math.exp(3)) + math.e / (1 + math.e)) / 2
     assert said.exp()[0, 0].item() == pytest.approx(by_hand)
 
 
-def test_an_ensemble_of_none_is_none() -> None:
+def test_an_ensemble_needs_a_network() -> None:
     with pytest.raises(ValueError, match="at least"):
         Ensemble([])
 

@@ -35,7 +35,7 @@ def _predictor(model: nn.Module) -> Predictor:
 
 
 def _by_hand(model: nn.Module, store: PhotoStore, rows: list[int]) -> np.ndarray:
-    """Photo by photo, with no help from the package."""
+    """Photo by photo, without code of the package."""
     model.eval()
     found = []
     for row in rows:
