@@ -139,7 +139,7 @@ def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:
     near = difflib.get_close_matches(arch, list(dict.fromkeys(known)), n=4)
     raise ModelError(
         f"--arch {arch}: expected a classifier's name, but neither torchvision nor timm has it.",
-        (f"Similar names: {', '.join(near)}." if near else "Use resnet50 or mobilenet_v2, say.")
+        (f"Similar names: {', '.join(near)}." if near else "For example resnet50 or mobilenet_v2.")
         + missing,
     )
 
