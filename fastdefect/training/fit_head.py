@@ -136,8 +136,7 @@ def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_even
     on_event(
         Note(
             f"A linear head on frozen features reaches AUC {metrics.auc:.3f}, accuracy "
-            f"{metrics.accuracy:.1%} in cross-validation over whole parts of train "
-            f"(C = {probe.strength:g})."
+            f"{metrics.accuracy:.1%} over folds of whole parts of train (C = {probe.strength:g})."
         )
     )
 

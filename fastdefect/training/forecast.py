@@ -58,31 +58,34 @@ class Forecast(Callback):
         if self.done or not self.training:
             return
         now, photos = time.perf_counter(), len(self.xb[0])
-        waited, worked = self.started - self.ended, now - self.started
+        loading, computing = self.started - self.ended, now - self.started
         self.ended = now
         if self.position.epoch < self.training_config.freeze_epochs:
             return
-        self.steps.append((waited / photos, worked / photos))
+        self.steps.append((loading / photos, computing / photos))
         if len(self.steps) >= min(STEPS, self.n_iter):
             self.done = True
             self._report()
 
     def _report(self) -> None:
         counting = self.steps[1:] or self.steps
-        waited, worked = (median(step[i] for step in counting) for i in (0, 1))
-        seconds = self._seconds_left(waited, worked)
+        loading, computing = (median(step[i] for step in counting) for i in (0, 1))
+        seconds = self._seconds_left(loading, computing)
         if seconds < SHORTEST_S:
             return
         epochs = counted(self.training_config.epochs - self.position.epoch, "epoch")
         text = f"About {duration(seconds)} for {epochs} on this machine."
-        if seconds > LONG_S and (quicker := self._quicker(waited)) < (1 - _SAVES) * seconds:
+        if (
+            seconds > LONG_S
+            and (smaller := self._with_smaller_network(loading)) < (1 - _SAVES) * seconds
+        ):
             text += (
-                f" --arch {EFFICIENTNET_LITE0} would take about {duration(quicker)} "
+                f" --arch {EFFICIENTNET_LITE0} would take about {duration(smaller)} "
                 "(its steps were timed on random pixels)."
             )
         self.on_event(Note(text))
 
-    def _seconds_left(self, waited: float, worked: float) -> float:
+    def _seconds_left(self, loading: float, computing: float) -> float:
         """Return the seconds of the remaining epochs from the loading and training time per photo.
 
         Each epoch ends with predictions of all photos of valid and of at most as many of train.
@@ -90,22 +93,22 @@ class Forecast(Callback):
         train, valid = self.dls.train.n, self.dls.valid.n
         predictions = PREDICTION_SHARE * (valid + min(train, valid))
         epochs = self.training_config.epochs - self.position.epoch
-        return epochs * (train * (waited + worked) + predictions * worked)
+        return epochs * (train * (loading + computing) + predictions * computing)
 
-    def _quicker(self, waited: float) -> float:
+    def _with_smaller_network(self, loading: float) -> float:
         """Return the seconds with the smaller network.
 
         Infinite if the training already uses it or the memory is too small.
         """
         if isinstance(self.learn.model[0], EfficientNetLite0):
             return float("inf")
-        worked = seconds_per_photo(
+        computing = seconds_per_photo(
             self.xb[0].shape,
             self.dls.device,
             mixed=hasattr(self.learn, "autocast_on_device"),
             trains_statistics=self.training_config.batch_norm == "train",
         )
-        return self._seconds_left(waited, worked)
+        return self._seconds_left(loading, computing)
 
 
 def seconds_per_photo(
