@@ -1,10 +1,10 @@
-"""What keeping freed memory saves a training on a CPU (Linux with glibc).
+"""The effect of ``keep_freed_memory`` on a training step on a CPU (Linux with glibc).
 
     python benchmarks/allocator.py [--pairs 3] [--steps 8] [--arch mobilenet_v2]
 
-Runs pairs of processes in turn, without and with ``keep_freed_memory``, each doing the same
-training steps on random pixels after two steps of warm-up, and prints seconds a step, page
-faults a step and the ratio of each pair.
+Runs pairs of processes, without and with ``keep_freed_memory``, one after the other. Each process
+runs the same training steps on random pixels after two warm-up steps. Prints seconds per step, page
+faults per step and the ratio of each pair.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import time
 
 
 def measure(arch: str, steps: int, keep: bool) -> dict[str, float]:
-    """Seconds and page faults of one training step, by this process."""
+    """Return seconds and page faults per training step in this process."""
     import torch
     import torchvision
 
@@ -54,19 +54,19 @@ def main() -> None:
         return
     ratios = []
     for pair in range(options.pairs):
-        seen = {}
+        found = {}
         for one in ("plain", "keep"):
             command = [sys.executable, __file__, "--one", one]
             command += ["--steps", str(options.steps), "--arch", options.arch]
             answer = subprocess.run(command, capture_output=True, text=True, check=True)
-            seen[one] = json.loads(answer.stdout)
-        ratios.append(seen["plain"]["seconds"] / seen["keep"]["seconds"])
+            found[one] = json.loads(answer.stdout)
+        ratios.append(found["plain"]["seconds"] / found["keep"]["seconds"])
         print(
-            f"pair {pair + 1}: plain {seen['plain']['seconds']:.2f} s/step "
-            f"({seen['plain']['faults']:.0f} faults), kept {seen['keep']['seconds']:.2f} s/step "
-            f"({seen['keep']['faults']:.0f} faults), ratio {ratios[-1]:.2f}"
+            f"pair {pair + 1}: plain {found['plain']['seconds']:.2f} s/step "
+            f"({found['plain']['faults']:.0f} faults), kept {found['keep']['seconds']:.2f} s/step "
+            f"({found['keep']['faults']:.0f} faults), ratio {ratios[-1]:.2f}"
         )
-    print(f"{options.arch}: {statistics.median(ratios):.2f} times as fast, median of the pairs")
+    print(f"{options.arch}: {statistics.median(ratios):.2f} times as fast (median of the pairs)")
 
 
 if __name__ == "__main__":

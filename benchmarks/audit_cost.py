@@ -1,9 +1,9 @@
-"""Seconds that a whole ``fastdefect audit`` of 1,300 photos takes, start of the program included.
+"""The time of ``fastdefect audit`` for 1,300 photos, including the start of the program.
 
     python benchmarks/audit_cost.py DATA [--photos 1300]
 
-``DATA`` has class folders of JPEGs. Where they are too few, some are there again, turned by a
-quarter and recompressed.
+``DATA`` contains class folders of JPEGs. If there are too few, copies rotated by 90 degrees and
+recompressed are added.
 """
 
 import argparse
@@ -18,15 +18,15 @@ import cv2
 
 
 def gather(data: Path, folder: Path, wanted: int) -> None:
-    """Copies of up to ``wanted`` photos in ``folder``, filled up with turned ones."""
+    """Copy up to ``wanted`` photos to ``folder``; add rotated copies if there are too few."""
     found = sorted(path for path in data.glob("*/*") if path.suffix.lower() in (".jpg", ".jpeg"))
     for path in found[:wanted]:
         (folder / path.parent.name).mkdir(exist_ok=True)
         shutil.copy(path, folder / path.parent.name / path.name)
     for path in found[: max(0, wanted - len(found))]:
-        turned = cv2.rotate(cv2.imread(str(path)), cv2.ROTATE_90_CLOCKWISE)
+        rotated = cv2.rotate(cv2.imread(str(path)), cv2.ROTATE_90_CLOCKWISE)
         target = folder / path.parent.name / f"turned_{path.name}"
-        cv2.imwrite(str(target), turned, [cv2.IMWRITE_JPEG_QUALITY, 88])
+        cv2.imwrite(str(target), rotated, [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def main() -> None:

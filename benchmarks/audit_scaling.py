@@ -1,12 +1,12 @@
-"""How time and memory of an audit's costly steps grow with the number of photos.
+"""Time and memory of the two slow steps of an audit by the number of photos.
 
     python benchmarks/audit_scaling.py [--sizes 325,650,1300,2600] [--folder FOLDER]
 
-For each size a process of its own reads so many JPEGs of 512 px, looks at each and finds its
-keypoints, as ``audit`` does, and then searches for the photos of one part. Prints seconds of
-both steps, of processor time (of all cores, which other programs disturb less), seconds a photo
-and peak memory, and at the end the exponent that the processor time grows with. The photos are
-200 rendered parts, turned, shifted, rescaled and relit. ``--folder`` keeps them.
+For each size a separate process reads this number of JPEGs of 512 px and measures each photo and
+its keypoints, as ``audit`` does. Then it searches for photos of the same part. The script prints
+the seconds of both steps, the processor time of all cores (which other programs affect less),
+seconds per photo, peak memory, and the exponent of the growth of the processor time. The photos
+show 200 rendered parts, rotated, shifted, rescaled and with other light. ``--folder`` keeps them.
 """
 
 import argparse
@@ -36,7 +36,7 @@ Image = NDArray[np.uint8]
 
 
 def make_photos(folder: Path, n: int) -> None:
-    """``n`` JPEGs in ``folder``, each ``PARTS``th of one part, unless there are so many."""
+    """Write ``n`` JPEGs of ``PARTS`` parts in turn to ``folder``, unless it contains them."""
     if len(list(folder.glob("*/*.jpg"))) >= n:
         return
     for label in ("good", "defect"):
@@ -52,17 +52,17 @@ def make_photos(folder: Path, n: int) -> None:
 
 
 def vary(shot: Image, rng: np.random.Generator) -> Image:
-    """The shot turned by any angle, a little shifted and rescaled, in another light."""
-    middle = (SIZE / 2, SIZE / 2)
-    matrix = cv2.getRotationMatrix2D(middle, rng.uniform(0, 360), rng.uniform(0.85, 1.15))
+    """Return the shot rotated by any angle, slightly shifted and rescaled, with other light."""
+    centre = (SIZE / 2, SIZE / 2)
+    matrix = cv2.getRotationMatrix2D(centre, rng.uniform(0, 360), rng.uniform(0.85, 1.15))
     matrix[:, 2] = matrix[:, 2] + rng.uniform(-0.06, 0.06, 2) * SIZE
-    turned = cv2.warpAffine(shot, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
+    rotated = cv2.warpAffine(shot, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REPLICATE)
     light = (np.arange(256) / 255) ** rng.uniform(0.75, 1.35) * rng.uniform(0.85, 1.1)
-    return np.rint(255 * np.clip(light, 0, 1)).astype(np.uint8)[turned]
+    return np.rint(255 * np.clip(light, 0, 1)).astype(np.uint8)[rotated]
 
 
 def measure(folder: Path, n: int) -> dict[str, float]:
-    """Seconds of both steps and the most memory that this process held, MiB."""
+    """Return the seconds of both steps and the peak memory of this process in MiB."""
     listing = list_photos(folder)
     entries = tuple(entry for entry in listing.entries if int(entry.path.stem) < n)
     idle = _peak()
@@ -71,12 +71,12 @@ def measure(folder: Path, n: int) -> dict[str, float]:
     survey = Survey(len(entries), search=True)
     with one_thread_each():
         manifest = read_photos(replace(listing, entries=entries), good="good", on_photo=survey.put)
-    looked = time.perf_counter()
+    surveyed = time.perf_counter()
     found = survey.search(manifest)
     ended = time.perf_counter()
     return {
-        "look": looked - started,
-        "search": ended - looked,
+        "survey": surveyed - started,
+        "search": ended - surveyed,
         "processor": time.process_time() - worked,
         "idle": idle,
         "peak": _peak(),
@@ -85,7 +85,7 @@ def measure(folder: Path, n: int) -> dict[str, float]:
 
 
 def _peak() -> float:
-    """MiB; macOS counts bytes, Linux kibibytes."""
+    """Return the peak memory in MiB; macOS counts bytes, Linux kibibytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
@@ -111,26 +111,26 @@ def main() -> None:
 
 def report(folder: Path, sizes: list[int]) -> None:
     print(
-        "photos  look (s)  search (s)  total (s)  processor (s)  s/photo  peak (MiB)  "
-        "of which idle  groups"
+        "photos  survey (s)  search (s)  total (s)  processor (s)  s/photo  peak (MiB)  "
+        "idle (MiB)  groups"
     )
     processor = []
     for n in sizes:
         command = [sys.executable, __file__, "--one", str(n), "--folder", str(folder)]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
-        seen = json.loads(answer.stdout)
-        total = seen["look"] + seen["search"]
-        processor.append(seen["processor"])
+        found = json.loads(answer.stdout)
+        total = found["survey"] + found["search"]
+        processor.append(found["processor"])
         print(
-            f"{n:6d}  {seen['look']:8.1f}  {seen['search']:10.1f}  {total:9.1f}  "
-            f"{seen['processor']:13.1f}  {total / n:7.4f}  {seen['peak']:10.0f}  "
-            f"{seen['idle']:13.0f}  {seen['groups']:6d}",
+            f"{n:6d}  {found['survey']:10.1f}  {found['search']:10.1f}  {total:9.1f}  "
+            f"{found['processor']:13.1f}  {total / n:7.4f}  {found['peak']:10.0f}  "
+            f"{found['idle']:10.0f}  {found['groups']:6d}",
             flush=True,
         )
     if len(sizes) > 1:
         exponent = np.polyfit(np.log(sizes), np.log(processor), 1)[0]
         print(
-            f"seconds of processor time grow with photos to the power of {exponent:.2f}; "
+            f"processor time grows with the number of photos to the power of {exponent:.2f}; "
             f"{os.cpu_count()} cores"
         )
 

@@ -1,10 +1,11 @@
-"""A training step alone, and beside another busy program, by how torch's threads wait (Linux).
+"""The speed of a training step alone and beside a busy program, by thread wait policy (Linux).
 
     python benchmarks/beside.py [--rounds 3] [--steps 5] [--arch mobilenet_v2]
 
-Each way is a process of its own, in turn: GNU OpenMP's default, the program's setting
-(``fastdefect/process.py``), OMP_WAIT_POLICY=PASSIVE, and one thread. Prints photos a second of a
-bare step of 24 random photos, the median over steps and rounds, alone and beside a busy process.
+Each policy runs in a separate process, one after the other: GNU OpenMP's default, the program's
+setting (``fastdefect/process.py``), OMP_WAIT_POLICY=PASSIVE, and one thread. Prints photos per
+second of a step on 24 random photos, alone and beside a busy process, as medians over steps and
+rounds.
 """
 
 import argparse
@@ -25,7 +26,7 @@ _BUSY = "while True: pass"
 
 
 def measure(arch: str, steps: int) -> list[float]:
-    """Photos a second of each step, in this process, after two to warm up."""
+    """Return the photos per second of each step in this process, after two warm-up steps."""
     import torch
     import torchvision
 
@@ -35,10 +36,10 @@ def measure(arch: str, steps: int) -> list[float]:
     labels = torch.arange(24) % 2
     rates = []
     for _ in range(steps + 2):
-        began = time.perf_counter()
+        started = time.perf_counter()
         torch.nn.functional.cross_entropy(model(photos), labels).backward()
         model.zero_grad()
-        rates.append(len(photos) / (time.perf_counter() - began))
+        rates.append(len(photos) / (time.perf_counter() - started))
     return rates[2:]
 
 

@@ -1,8 +1,8 @@
-"""How long help takes, against a bare Typer app with rich: whole processes, in pairs.
+"""The time of ``--help`` compared with a minimal Typer app with rich, in pairs of processes.
 
     python benchmarks/help.py [--pairs 7]
 
-Prints the ratio of wall times for ``--help`` and for ``fit --help``: median, least, most.
+Prints the ratio of the wall times for ``--help`` and for ``fit --help``: median, minimum, maximum.
 """
 
 import argparse
@@ -28,7 +28,7 @@ app()
 
 
 def seconds(command: list[str]) -> float:
-    """Wall time of one process."""
+    """Return the wall time of one process in seconds."""
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - started
@@ -47,7 +47,7 @@ def main() -> None:
             seconds(ours), seconds(plain)  # warm-up
             ratios = [seconds(ours) / seconds(plain) for _ in range(pairs)]
             print(
-                f"{' '.join(arguments)}: {statistics.median(ratios):.2f} times the bare app "
+                f"{' '.join(arguments)}: {statistics.median(ratios):.2f} times the minimal app "
                 f"({min(ratios):.2f} to {max(ratios):.2f}, {pairs} pairs)"
             )
 

@@ -1,27 +1,27 @@
-"""fastdefect against a plain loop, on parts that neither has seen.
+"""A comparison of fastdefect with a plain training loop on held-out parts.
 
     python benchmarks/plain.py --sets sample --weights WEIGHTS [--per-class 30,100,all]
     python benchmarks/plain.py --sets casting,neu,mtd-free,mtd --datasets DIR --weights WEIGHTS
     ... --arm fastdefect= --arm "steady=--recipe steady"     several recipes of fit
-    ... --report                                             only what is there already
+    ... --report                                             report only, no training
 
-Both arms get the same photos, the same network with the same first weights, the same image size
-and as many epochs. The plain loop (``plain_loop.py``: torch and torchvision only) trains on all
-of them; ``fit`` puts a tenth aside to validate with, its default. Each is a command in a process
-of its own, and its wall seconds are those of the whole command. ``plain, equal time`` is the
-plain loop with as many whole epochs as fit into the time of the first arm of fit, by what the
-plain loop's epochs and the rest of its process took at equal epochs.
+Both arms use the same photos, the same network with the same initial weights, the same image size
+and the same number of epochs. The plain loop (``plain_loop.py``: torch and torchvision only) trains
+on all photos; ``fit`` uses a tenth of them for validation, its default. Each training is a command
+in a separate process, and its wall time is that of the whole command. ``plain, equal time`` is the
+plain loop with as many whole epochs as fit into the time of the first arm of fit. This number
+follows from the time of the epochs and of the rest of the process in the plain arm.
 
-About a third of the photos is held out, whole parts, and both are scored on those. Parts of the
-sample are known; of castings and NEU they are found by the program's search; of magnetic tiles
-they are stretches of frames. Differences have intervals of a paired bootstrap over the held-out
-parts, pooled over seeds.
+About a third of the photos is held out as whole parts, and both arms are scored on them. The parts
+of the sample are known; those of castings and NEU are found by the program's search; those of
+magnetic tiles are stretches of frames. The intervals of differences are from a paired bootstrap
+over the held-out parts, pooled over seeds.
 
-Each training is kept under --work and not repeated while its settings and photos are the same,
-whatever the program was then: the report warns where an arm was trained by several versions of
-it. Give a new --work, or name the arm otherwise, to measure a changed program.
+Each training is kept under --work. It is not repeated while its settings and photos are the same,
+even if the program has changed; the report then prints a note. To measure a changed program, give
+a new --work or another name of the arm.
 
-Wall seconds mean something only on a machine that does nothing else; where it does, use
+Wall seconds are valid only on a machine without other load. On other machines use
 --threads 1 --equal-time cpu.
 """
 
@@ -44,18 +44,20 @@ EQUAL_TIME = "plain, equal time"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train what is missing, then report; 1 if a training failed."""
+    """Run the missing trainings, then report; return 1 if a training failed."""
     options = _parser().parse_args(arguments)
     options.work = options.work.resolve()
     weights = options.weights if options.weights == "none" else str(Path(options.weights).resolve())
     machine = Machine(options.work, weights, options.device, options.threads)
     arms = dict(options.arm or [("fastdefect", ())])
     if {PLAIN, EQUAL_TIME} & set(arms):
-        raise SystemExit(f"--arm: {PLAIN} and {EQUAL_TIME} are the plain loop's names.")
+        raise SystemExit(
+            f"--arm: {PLAIN} and {EQUAL_TIME} are reserved for the plain loop. Use another name."
+        )
     failures: list[str] = []
     cells = [
         _filled(cell, options, machine, arms, failures)
-        for cell in list(_cells(options))  # before any training: a set may be refused
+        for cell in list(_cells(options))  # before any training: a set may be invalid
     ]
     _report(cells, arms, options)
     for failure in failures:
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:
-    """The sets and sizes that are asked for, without outcomes."""
+    """Yield the requested sets and sizes, without outcomes."""
     datasets = options.datasets.resolve() if options.datasets else None
     source = Source(
         datasets, options.work, options.sample_n, options.sample_size, options.sample_difficulty
@@ -86,7 +88,7 @@ def _filled(
     arms: Mapping[str, tuple[str, ...]],
     failures: list[str],
 ) -> Cell:
-    """``cell`` with the outcomes of all arms and seeds; trainings that fail are left out."""
+    """Return ``cell`` with the outcomes of all arms and seeds, without failed trainings."""
 
     def take(arm: str, flags: tuple[str, ...], epochs: int, seed: int) -> Outcome | None:
         rest = draw_per_class(cell.sides.rest, cell.size, seed)
@@ -122,12 +124,14 @@ def _filled(
 
 
 def epochs_in(plain: Outcome, fitted: Outcome, clock: str) -> int:
-    """As many whole epochs of the plain loop as take ``fit``'s time, wall or cpu; at least one."""
-    own, there = (getattr(each, clock) for each in (plain, fitted))
-    if own.in_epochs <= 0:
-        raise SystemExit(f"--equal-time {clock}: this system does not tell that time.")
-    for_epochs = there.total - (own.total - own.in_epochs)
-    return max(1, int(for_epochs * plain.epochs / own.in_epochs))
+    """Return the whole epochs of the plain loop in ``fit``'s time, wall or cpu; at least one."""
+    plain_time, fit_time = (getattr(each, clock) for each in (plain, fitted))
+    if plain_time.in_epochs <= 0:
+        raise SystemExit(
+            f"--equal-time {clock}: this system does not measure this time. Use wall or none."
+        )
+    for_epochs = fit_time.total - (plain_time.total - plain_time.in_epochs)
+    return max(1, int(for_epochs * plain.epochs / plain_time.in_epochs))
 
 
 def _report(
@@ -143,7 +147,7 @@ def _report(
         if (found := contrast(cell, arm, baseline, draws=options.draws)) is not None
     ]
     if not summaries:
-        print("Nothing is trained yet.")
+        print("There are no trainings yet.")
         return
     print(as_text(figures_table(summaries), markdown=options.markdown))
     if compared:
@@ -163,8 +167,8 @@ def _warnings(summaries: Sequence[tuple[Cell, Summary]]) -> Iterator[str]:
             continue
         if of.programs != (program(),):
             yield (
-                f"Note: {of.arm} on {cell.name} was trained by the program as of "
-                f"{', '.join(of.programs)}; it is now {program()}."
+                f"Note: {of.arm} on {cell.name} was trained by program version "
+                f"{', '.join(of.programs)}; the current version is {program()}."
             )
 
 
@@ -204,37 +208,49 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--sets", type=_sets, default=["sample"], help=f"of {', '.join(SETS)}, with commas")
-    add("--datasets", type=Path, help="folder of the folders casting, mtd and neu")
-    add("--weights", default="none", help="safetensors file with torchvision's names, or none")
-    add("--arch", default="mobilenet_v2", help="a network of torchvision")
+    add(
+        "--sets",
+        type=_sets,
+        default=["sample"],
+        help=f"sets, separated by commas: {', '.join(SETS)}",
+    )
+    add("--datasets", type=Path, help="folder with the folders casting, mtd and neu")
+    add("--weights", default="none", help="safetensors file with torchvision key names, or none")
+    add("--arch", default="mobilenet_v2", help="a torchvision network")
     add("--image-size", type=int, default=224)
     add("--epochs", type=int, default=6)
-    add("--small-epochs", type=int, default=25, help="where --per-class limits the photos")
-    add("--per-class", type=_sizes, default=[None], help="photos of each class, e.g. 30,100,all")
+    add("--small-epochs", type=int, default=25, help="epochs if --per-class limits the photos")
+    add("--per-class", type=_sizes, default=[None], help="photos per class, for example 30,100,all")
     add("--seeds", type=_numbers, default=[1, 2, 3])
-    add("--split-seed", type=int, default=0, help="which parts are held out")
-    add("--arm", type=_arm, action="append", metavar="NAME=FLAGS", help="of fit; repeatable")
-    add("--equal-time", default="wall", choices=("wall", "cpu", "none"), help="by which clock")
-    add("--no-flips", dest="flips", action="store_false", help="disturb no photos")
-    add("--stress-photos", type=int, help="disturb at most so many photos of a set")
+    add("--split-seed", type=int, default=0, help="seed of the held-out parts")
+    add("--arm", type=_arm, action="append", metavar="NAME=FLAGS", help="flags of fit; repeatable")
+    add(
+        "--equal-time",
+        default="wall",
+        choices=("wall", "cpu", "none"),
+        help="clock for plain, equal time",
+    )
+    add("--no-flips", dest="flips", action="store_false", help="skip the disturbed photos")
+    add("--stress-photos", type=int, help="maximum number of disturbed photos per set")
     add("--sample-n", type=int, default=600)
     add("--sample-size", type=int, default=256)
     add("--sample-difficulty", type=int, choices=(1, 2, 3))
-    add("--draws", type=int, default=DRAWS, help="of the bootstrap")
+    add("--draws", type=int, default=DRAWS, help="bootstrap draws")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    add("--threads", type=int, help="of each training")
-    add("--work", type=Path, default=Path("plain-work"), help="what is made is kept here")
-    add("--out", type=Path, help="folder of plain.json and plain.png; default: that of --work")
-    add("--report", action="store_true", help="train nothing")
+    add("--threads", type=int, help="threads of each training")
+    add("--work", type=Path, default=Path("plain-work"), help="folder for sets and trainings")
+    add("--out", type=Path, help="folder of plain.json and plain.png; default: --work")
+    add("--report", action="store_true", help="report without training")
     add("--markdown", action="store_true")
     return parser
 
 
 def _sets(text: str) -> list[str]:
     names = text.split(",")
-    if strange := sorted(set(names) - set(SETS)):
-        raise argparse.ArgumentTypeError(f"no set {', '.join(strange)}; of {', '.join(SETS)}")
+    if unknown := sorted(set(names) - set(SETS)):
+        raise argparse.ArgumentTypeError(
+            f"unknown set {', '.join(unknown)}; the sets are {', '.join(SETS)}"
+        )
     return names
 
 

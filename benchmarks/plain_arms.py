@@ -1,7 +1,7 @@
-"""One training of ``plain.py``: run in a process of its own, timed, kept, and scored.
+"""One training of ``plain.py``: run in a separate process, timed, kept and scored.
 
-A training is a folder under WORK/trainings that is named by a hash of all that decides it; what
-is in there already is neither trained nor scored again.
+A training is a folder under WORK/trainings. Its name contains a hash of the settings, so that a
+finished training is neither repeated nor scored again.
 """
 
 import hashlib
@@ -47,12 +47,12 @@ _Predict = Callable[[Pixels], Floats]
 
 
 class TrainingFailed(Exception):  # noqa: N818 - it is what happened
-    """The command that trains ended badly; the message is what it said."""
+    """The training command failed; the message is its output."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """How all trainings run; it decides how long they take, not what is asked for."""
+    """The conditions common to all trainings."""
 
     work: Path
     weights: str  # "none" or a file
@@ -70,9 +70,9 @@ class Machine:
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained: the plain loop, or ``fit`` with ``flags``, on the photos ``rest``.
+    """A training of the plain loop, or of ``fit`` with ``flags``, on the photos ``rest``.
 
-    ``size`` says how many photos of each class were drawn, None that all were taken.
+    ``size`` is the number of photos drawn per class; None means all.
     """
 
     arm: str
@@ -86,7 +86,7 @@ class Training:
     seed: int
 
     def settings(self, machine: Machine) -> dict[str, Any]:
-        """All that decides the model and whom it is asked about."""
+        """Return all settings that affect the model and its predictions."""
         return {
             "arm": self.arm,
             "flags": list(self.flags),
@@ -103,7 +103,7 @@ class Training:
         }
 
     def folder(self, machine: Machine) -> Path:
-        """Where it is kept."""
+        """Return the folder of the training."""
         size = "all" if self.size is None else self.size
         name = f"{self.sides.name}-{size}-{self.arm}-{self.epochs}e-seed{self.seed}"
         safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
@@ -112,7 +112,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Seconds:
-    """What a command took, and how much of that was in the plain loop's epochs; 0 for ``fit``."""
+    """The time of a command, and that of the plain loop's epochs in it; 0 for ``fit``."""
 
     total: float
     in_epochs: float = 0.0
@@ -120,12 +120,12 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training gave on the held-out photos.
+    """The result of a training on the held-out photos.
 
-    ``y_prob``: (n, n_classes). ``flips``: (7, k), whether the decision on each of the k
-    disturbed photos changed under each of ``STRENGTHS``; None if that was not asked.
-    ``wall`` and ``cpu`` are what the command took. ``program`` is a hash of the program's
-    sources as they were.
+    ``y_prob`` is (n, n_classes). ``flips`` (7, k) is whether each of ``STRENGTHS`` changed the
+    decision on each of the k disturbed photos; None if no photos are disturbed. ``wall`` and
+    ``cpu`` are the times of the command. ``program`` is a hash of the program's sources at the
+    time of the training.
     """
 
     trained_on: int
@@ -140,9 +140,9 @@ class Outcome:
 def outcome(
     training: Training, machine: Machine, stressed: Sequence[int], *, only_kept: bool
 ) -> Outcome | None:
-    """Train and score, or read what was kept; None if ``only_kept`` and it isn't there.
+    """Train and score, or read the kept result; None if ``only_kept`` and there is none.
 
-    ``stressed`` are the places of the held-out photos that are disturbed. Raises
+    ``stressed`` holds the positions of the held-out photos to disturb. Raises
     ``TrainingFailed``.
     """
     folder = training.folder(machine)
@@ -176,7 +176,7 @@ def outcome(
 
 
 def _train(training: Training, machine: Machine, folder: Path) -> None:
-    """Run the command; ``training.json`` is written last, so that half a training is none."""
+    """Run the command; write ``training.json`` last, as the mark of a complete training."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     data = folder / "rest.csv"
@@ -184,14 +184,14 @@ def _train(training: Training, machine: Machine, folder: Path) -> None:
     prepare = _plain_command if training.arm == PLAIN else _fit_command
     command = prepare(training, machine, folder, data)
     print(f"training {folder.name}", file=sys.stderr, flush=True)
-    began, cpu_began = perf_counter(), _cpu_of_children()
+    started, cpu_started = perf_counter(), _cpu_of_children()
     ended = subprocess.run(
         command, env=machine.environment(), capture_output=True, text=True, check=False
     )
-    wall, cpu = perf_counter() - began, _cpu_of_children() - cpu_began
+    wall, cpu = perf_counter() - started, _cpu_of_children() - cpu_started
     if ended.returncode:
-        said = (ended.stderr or ended.stdout).strip()
-        raise TrainingFailed(f"{folder.name}: {said[-2000:]}")
+        output = (ended.stderr or ended.stdout).strip()
+        raise TrainingFailed(f"{folder.name}: {output[-2000:]}")
     own = folder / "facts.json"
     loop = json.loads(own.read_text(encoding="utf-8"))["in_epochs"] if own.exists() else {}
     if training.arm != PLAIN:
@@ -208,7 +208,7 @@ def _train(training: Training, machine: Machine, folder: Path) -> None:
 
 
 def _cpu_of_children() -> float:
-    """CPU seconds of the processes that this one waited for; 0 on Windows."""
+    """Return the CPU seconds of finished child processes; 0 on Windows."""
     times = os.times()
     return times.children_user + times.children_system
 
@@ -241,7 +241,7 @@ def _fit_command(training: Training, machine: Machine, folder: Path, data: Path)
     ]
 
 
-# ---- what it says of the held-out photos ---------------------------------------------------
+# ---- predictions of the held-out photos ----------------------------------------------------
 
 
 def _score(
@@ -263,7 +263,7 @@ def _score(
 
 
 def _plain_model(training: Training, machine: Machine, folder: Path) -> tuple[Pixels, _Predict]:
-    """The held-out photos as the plain loop reads them, and what asks its model."""
+    """Return the held-out photos as the plain loop reads them, and its prediction function."""
     device = plain_loop.device_of(machine.device)
     model = plain_loop.network(training.arch, len(training.sides.classes), "none", 0)
     model.load_state_dict(load_file(folder / "model.safetensors"))
@@ -279,7 +279,7 @@ def _plain_model(training: Training, machine: Machine, folder: Path) -> tuple[Pi
 
 
 def _run_model(training: Training, machine: Machine, folder: Path) -> tuple[Pixels, _Predict]:
-    """The held-out photos as the run reads them, and what asks its model."""
+    """Return the held-out photos as the run reads them, and its prediction function."""
     run = Run(folder / "run")
     spec = read_spec(run)
     held_out = training.sides.held_out
@@ -295,7 +295,9 @@ def _run_model(training: Training, machine: Machine, folder: Path) -> tuple[Pixe
     photos = EvaluationPhotos(manifest, store, side, "data", None, parts)
     model = load_model(run, photos, machine.device)  # type: ignore[arg-type]
     if spec.classes != training.sides.classes:
-        raise TrainingFailed(f"{folder.name}: its classes are {spec.classes}.")
+        raise TrainingFailed(
+            f"{folder.name}: expected the classes {training.sides.classes}, found {spec.classes}."
+        )
     views, _ = parse_views(spec.views)
 
     def predict(pixels: Pixels) -> Floats:
@@ -307,7 +309,7 @@ def _run_model(training: Training, machine: Machine, folder: Path) -> tuple[Pixe
 def _changed(
     pixels: Pixels, predict: _Predict, y_prob: Floats, stressed: Sequence[int]
 ) -> NDArray[np.bool_]:
-    """Whether the most probable class changes: (7, k)."""
+    """Return whether the most probable class changes (7, k)."""
     before = y_prob[np.asarray(stressed)].argmax(axis=1)
     rows = []
     for name, strength in STRENGTHS:
@@ -327,14 +329,14 @@ def _write_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-# ---- what names a training -----------------------------------------------------------------
+# ---- hashes that identify a training -------------------------------------------------------
 
 _PACKAGE = str(Path(fastdefect.__file__).parents[1])
 
 
 @cache
 def program() -> str:
-    """A hash of the sources of fastdefect and of the plain loop."""
+    """Return a hash of the sources of fastdefect and of the plain loop."""
     sources = sorted(Path(fastdefect.__file__).parent.rglob("*.py"))
     found = hashlib.sha256()
     for source in [*sources, Path(plain_loop.__file__)]:

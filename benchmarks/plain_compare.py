@@ -1,4 +1,4 @@
-"""Two arms of ``plain.py`` on the same held-out photos: figures, differences, verdicts."""
+"""A comparison of two arms of ``plain.py`` on the same held-out photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,15 +13,15 @@ from plain_sets import Sides
 from fastdefect.evaluation.statistics.paired import Difference, Figures, paired_differences
 from fastdefect.metrics import Weighted, measure, score
 
-MARGIN = 0.01  # what an interval may reach below 0
+MARGIN = 0.01  # an interval may reach this far below 0
 DRAWS = 2000
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A set and a size: outcomes by arm and seed, all on the photos held out.
+    """The outcomes of a set and a size by arm and seed, on the held-out photos.
 
-    ``stressed`` are the places of those that were disturbed.
+    ``stressed`` holds the positions of the disturbed photos.
     """
 
     sides: Sides
@@ -31,7 +31,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.sides.name}, {'all' if self.size is None else f'{self.size} a class'}"
+        return f"{self.sides.name}, {'all' if self.size is None else f'{self.size} per class'}"
 
     @property
     def y_true(self) -> NDArray[np.int64]:
@@ -50,7 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Summary:
-    """An arm in a cell: means over its seeds; counts are of photos."""
+    """The means of an arm's metrics over the seeds of a cell; counts are numbers of photos."""
 
     arm: str
     seeds: tuple[int, ...]
@@ -72,9 +72,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class Contrast:
-    """``arm`` less ``baseline`` over the seeds that both have.
+    """The difference ``arm`` minus ``baseline`` over their common seeds.
 
-    ``flips`` is their ratio with its interval: 1 is as many. None where nothing was disturbed.
+    ``flips_ratio`` is the ratio of their flips with an interval; 1 means equal. The fields of
+    flips are None if no photos were disturbed.
     """
 
     arm: str
@@ -90,7 +91,7 @@ class Contrast:
 
     @property
     def verdicts(self) -> dict[str, bool | None]:
-        """What has to hold; None where it can't be told."""
+        """Whether each criterion is met; None if the data does not determine it."""
         return {
             "auc_above_margin": _above(self.auc),
             "auc_not_below": _not_below(self.auc),
@@ -107,7 +108,7 @@ class Contrast:
 
 
 def summary(cell: Cell, arm: str) -> Summary:
-    """The means of an arm's figures over its seeds."""
+    """Return the means of an arm's metrics over its seeds."""
     of = cell.outcomes[arm]
     classes, good = cell.sides.classes, cell.sides.good
     scored = [score(cell.y_true, each.y_prob, classes, good) for each in of.values()]
@@ -133,10 +134,10 @@ def summary(cell: Cell, arm: str) -> Summary:
 
 
 def contrast(cell: Cell, arm: str, baseline: str, *, draws: int = DRAWS) -> Contrast | None:
-    """Pair the two over parts and seeds; None if they have no seed in common.
+    """Compare the arms, paired by part and seed; None if they have no common seed.
 
-    A draw takes parts with replacement; each brings its photos' predictions of all seeds of
-    both arms. A figure of a draw is its mean over the seeds.
+    A draw takes parts with replacement, each with the predictions of its photos from all seeds
+    of both arms. A metric of a draw is its mean over the seeds.
     """
     ours, theirs = cell.outcomes.get(arm, {}), cell.outcomes.get(baseline, {})
     seeds = tuple(seed for seed in ours if seed in theirs)
@@ -161,7 +162,7 @@ def contrast(cell: Cell, arm: str, baseline: str, *, draws: int = DRAWS) -> Cont
 
 
 def _pooled(cell: Cell, outcomes: Sequence[Outcome]) -> Figures:
-    """Figures over weights (draws, n), each the mean over the seeds' outcomes."""
+    """Return a function from weights (draws, n) to metrics, as means over the outcomes."""
     y_true, good = cell.y_true, cell.good
     changed = [each.flips for each in outcomes if each.flips is not None]
     share = np.mean(changed, axis=(0, 1)) if len(changed) == len(outcomes) else None
@@ -176,7 +177,7 @@ def _pooled(cell: Cell, outcomes: Sequence[Outcome]) -> Figures:
             shown = weights[:, list(cell.stressed)]
             total = shown.sum(axis=1)
             flips = np.where(total > 0, shown @ share, np.nan) / np.maximum(total, 1)
-            # Of a ratio an interval is symmetric in its logarithm; of none changed there is none.
+            # The interval of a ratio is symmetric in its logarithm; without flips it is undefined.
             logs = np.log(np.where(flips > 0, flips, np.nan))
             found |= {"flips": flips, "log_flips": logs}
         return found

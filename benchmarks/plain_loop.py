@@ -1,10 +1,10 @@
-"""The plain loop that fastdefect has to beat: torch and torchvision, and no tricks.
+"""The plain training loop for the comparison with fastdefect: torch and torchvision only.
 
     python benchmarks/plain_loop.py SETTINGS.json
 
-``plain.py`` runs it in a process of its own. The settings name a CSV of path and label, the
-network, the file of its first weights, the side of a photo, epochs, seed and device, and the
-files for the model and for what the training took.
+``plain.py`` runs it in a separate process. The settings are a CSV of path and label, the network,
+the file of its initial weights, the side of a photo, epochs, seed and device, and the output files
+for the model and for the training time.
 """
 
 import csv
@@ -30,9 +30,9 @@ normalised = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(_ME
 def plain_loop(
     model: nn.Module, photos: Tensor, labels: Tensor, epochs: int, seed: int, device: torch.device
 ) -> tuple[float, float]:
-    """Train ``model`` on ``photos`` (n, 3, size, size) uint8; wall and CPU seconds of the epochs.
+    """Train ``model`` on ``photos`` (n, 3, size, size) uint8; return wall and CPU seconds.
 
-    The model is what the last epoch leaves.
+    The seconds are those of the epochs. The model is that of the last epoch.
     """
     torch.manual_seed(seed)
     size = photos.shape[-1]
@@ -40,17 +40,17 @@ def plain_loop(
         [
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
-            v2.Pad(size // 8, padding_mode="reflect"),  # what a turn shows beyond the edge
+            v2.Pad(size // 8, padding_mode="reflect"),  # fills the corners of a rotation
             v2.RandomRotation(15, v2.InterpolationMode.BILINEAR),
             v2.CenterCrop(size),
             v2.ColorJitter(brightness=0.2, contrast=0.2),
         ]
     )
-    # A last batch of one photo is left out: batch normalisation may have no variance there.
+    # Skip a last batch of one photo: batch normalisation may have no variance.
     steps = epochs * sum(len(batch) > 1 for batch in torch.arange(len(photos)).split(BATCH))
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=RATE, total_steps=steps)
-    began = perf_counter(), process_time()
+    started = perf_counter(), process_time()
     model.train()
     for _ in range(epochs):
         for batch in torch.randperm(len(photos)).split(BATCH):
@@ -62,11 +62,14 @@ def plain_loop(
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-    return perf_counter() - began[0], process_time() - began[1]
+    return perf_counter() - started[0], process_time() - started[1]
 
 
 def network(arch: str, n_classes: int, weights: str, seed: int) -> nn.Module:
-    """torchvision's ``arch``; what ``weights`` ("none" or a safetensors file) lacks is random."""
+    """Return torchvision's ``arch`` with ``weights``, "none" or a safetensors file.
+
+    Tensors that are not in the file are random.
+    """
     torch.manual_seed(seed)
     model = torchvision.models.get_model(arch, weights=None, num_classes=n_classes)
     if weights != "none":
@@ -74,13 +77,13 @@ def network(arch: str, n_classes: int, weights: str, seed: int) -> nn.Module:
         given = {k: v for k, v in load_file(weights).items() if k in own}
         fitting = {k: v for k, v in given.items() if v.shape == own[k].shape}
         if not fitting:
-            raise SystemExit(f"None of the tensors in the weights file fits {arch}.")
+            raise SystemExit(f"Expected weights of {arch}, but no tensor of {weights} fits it.")
         model.load_state_dict(fitting, strict=False)
     return model.to(memory_format=torch.channels_last)
 
 
 def read_squished(paths: Sequence[str], size: int) -> Tensor:
-    """The photos as (n, 3, size, size) uint8."""
+    """Return the photos as (n, 3, size, size) uint8."""
     photos = []
     for path in paths:
         with Image.open(path) as file:
@@ -90,7 +93,7 @@ def read_squished(paths: Sequence[str], size: int) -> Tensor:
 
 
 def probabilities(model: nn.Module, photos: Tensor, device: torch.device) -> Tensor:
-    """Class probabilities (n, n_classes) of ``photos`` (n, 3, size, size) uint8."""
+    """Return class probabilities (n, n_classes) of ``photos`` (n, 3, size, size) uint8."""
     model.eval()
     with torch.inference_mode():
         batches = [normalised(batch).to(device) for batch in photos.split(64)]

@@ -1,4 +1,4 @@
-"""What ``plain.py`` shows: two tables, one plot."""
+"""The output of ``plain.py``: two tables and a plot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.reporting.tables.markdown import as_markdown
 from fastdefect.reporting.tables.table_data import TableData
 
-# Okabe and Ito's colours; the markers differ too.
+# Colours of Okabe and Ito; the markers differ as well.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 _MARKERS = "osD^vP"
 _RATIOS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 def figures_table(summaries: Sequence[tuple[Cell, Summary]]) -> TableData:
-    """Every arm's figures, means over its seeds."""
+    """Return the metrics of every arm, as means over its seeds."""
     rows = []
     for cell, s in summaries:
         graded = cell.sides.good is not None
@@ -50,55 +50,55 @@ def figures_table(summaries: Sequence[tuple[Cell, Summary]]) -> TableData:
     )
     disturbed = ", ".join(f"{name} {strength:g}" for name, strength in STRENGTHS)
     caption = (
-        "On held-out parts, means over seeds; the most probable class decides. With several "
-        "classes AUC and F1 are macro averages. Flips: decisions that change, "
-        f"mean over {disturbed}."
+        "Held-out parts, means over seeds; the decision is the most probable class. With more "
+        "than two classes, AUC and F1 are macro averages. Flips: share of decisions that "
+        f"change, mean over {disturbed}."
     )
-    return TableData("Figures", columns, tuple(rows), caption)
+    return TableData("Metrics", columns, tuple(rows), caption)
 
 
 def contrast_table(contrasts: Sequence[tuple[Cell, Contrast]]) -> TableData:
-    """Every pair of arms: differences with intervals over parts, and what has to hold."""
+    """Return the differences of each pair of arms, with intervals over parts and criteria."""
     rows = []
     for cell, c in contrasts:
-        said = {name: _said(verdict) for name, verdict in c.verdicts.items()}
+        verdicts = {name: _shown(verdict) for name, verdict in c.verdicts.items()}
         rows.append(
             (
                 cell.name,
                 f"{c.arm} - {c.baseline}",
                 str(len(c.seeds)),
                 _points(c.auc),
-                said["auc_above_margin"],
-                said["auc_not_below"],
+                verdicts["auc_above_margin"],
+                verdicts["auc_not_below"],
                 _points(c.accuracy),
-                said["accuracy_above_margin"],
-                said["accuracy_not_below"],
+                verdicts["accuracy_above_margin"],
+                verdicts["accuracy_not_below"],
                 _ratio(c),
-                said["flips_at_most_half"],
+                verdicts["flips_at_most_half"],
             )
         )
     columns = (
-        *("set, photos", "arms", "seeds", "AUC, points", "above -1", "mean not below"),
-        *("accuracy, points", "above -1", "mean not below", "flips, ratio", "at most half"),
+        *("set, photos", "arms", "seeds", "AUC, points", "above -1", "mean not below 0"),
+        *("accuracy, points", "above -1", "mean not below 0", "flips, ratio", "at most half"),
     )
     caption = (
-        "Points are hundredths. 95 % percentile intervals of a paired bootstrap over parts, "
-        "pooled over seeds. Above -1: the whole interval is above -1 point."
+        "A point is 0.01. 95 % percentile intervals of a paired bootstrap over parts, pooled "
+        "over seeds. Above -1: the whole interval is above -1 point."
     )
     return TableData("Differences", columns, tuple(rows), caption)
 
 
 def as_text(table: TableData, *, markdown: bool) -> str:
-    """The table in columns of plain text, or as Markdown."""
+    """Return the table as text in columns, or as Markdown."""
     if markdown:
         return as_markdown(table)
     lines = [table.columns, *table.rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(table.columns))]
-    names = 2  # columns to the left
+    left_aligned = 2  # columns
 
     def row(cells: Sequence[str]) -> str:
         return "  ".join(
-            cell.ljust(width) if i < names else cell.rjust(width)
+            cell.ljust(width) if i < left_aligned else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ).rstrip()
 
@@ -108,7 +108,7 @@ def as_text(table: TableData, *, markdown: bool) -> str:
 
 
 def plot_contrasts(path: Path, contrasts: Sequence[tuple[Cell, Contrast]]) -> None:
-    """Differences of AUC and accuracy and the ratio of flips, a row for each set and size."""
+    """Plot the differences of AUC and accuracy and the ratio of flips, a row per set and size."""
     names = list(dict.fromkeys(cell.name for cell, _ in contrasts))
     pairs = list(dict.fromkeys((c.arm, c.baseline) for _, c in contrasts))
     with_flips = any(c.flips_ratio is not None for _, c in contrasts)
@@ -124,7 +124,7 @@ def plot_contrasts(path: Path, contrasts: Sequence[tuple[Cell, Contrast]]) -> No
                 "capsize": 3,
                 "linewidth": 1.5,
             }
-            label = f"{pair[0]} against {pair[1]}"
+            label = f"{pair[0]} compared with {pair[1]}"
             offset = (number - (len(pairs) - 1) / 2) * 0.8 / max(len(pairs), 2)
             for cell, c in contrasts:
                 if (c.arm, c.baseline) != pair:
@@ -138,7 +138,7 @@ def plot_contrasts(path: Path, contrasts: Sequence[tuple[Cell, Contrast]]) -> No
             panel.axvline(0, color=INK, linewidth=1, zorder=1)
             panel.axvline(-1, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
             panel.set(title=what, xlabel="points (right: fastdefect better)")
-            _reach(panel, (-1.5, 1.5))
+            _extend(panel, (-1.5, 1.5))
         if with_flips:
             _flips_axis(panels[2])
         panels[0].set_yticks(range(len(names)), names)
@@ -169,7 +169,7 @@ def _mark(
     panel.errorbar([middle], [y], xerr=away, label=label, zorder=3, **style)
 
 
-def _reach(panel: Axes, least: tuple[float, float]) -> None:
+def _extend(panel: Axes, least: tuple[float, float]) -> None:
     low, high = panel.get_xlim()
     panel.set_xlim(min(low, least[0]), max(high, least[1]))
 
@@ -178,12 +178,12 @@ def _flips_axis(panel: Axes) -> None:
     panel.set_xscale("log")
     panel.axvline(1, color=INK, linewidth=1, zorder=1)
     panel.axvline(0.5, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    _reach(panel, (0.4, 1.25))
+    _extend(panel, (0.4, 1.25))
     low, high = panel.get_xlim()
     panel.xaxis.set_major_locator(FixedLocator([r for r in _RATIOS if low <= r <= high]))
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panel.xaxis.set_minor_locator(NullLocator())
-    panel.set(title="Flips", xlabel="ratio (left: fastdefect steadier)")
+    panel.set(title="Flips", xlabel="ratio (left: fastdefect better)")
 
 
 def _hundredfold(difference: Difference) -> tuple[float, tuple[float, float] | None]:
@@ -206,5 +206,5 @@ def _ratio(contrast: Contrast) -> str:
     return f"{contrast.flips_ratio:.2f} {between}"
 
 
-def _said(verdict: bool | None) -> str:
+def _shown(verdict: bool | None) -> str:
     return "-" if verdict is None else "yes" if verdict else "NO"

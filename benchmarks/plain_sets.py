@@ -1,4 +1,4 @@
-"""The photos that ``plain.py`` compares on: which sets there are, their parts, who is held out."""
+"""The data of ``plain.py``: sets of photos, their parts, and the held-out parts."""
 
 import csv
 import hashlib
@@ -17,7 +17,7 @@ from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.files import write_csv
 from fastdefect.sample.render import SampleSettings, render_sample
 
-SETS: Mapping[str, str | None] = {  # with the class that is good
+SETS: Mapping[str, str | None] = {  # with the good class
     "sample": "good",
     "casting": "ok_front",
     "neu": None,
@@ -30,7 +30,7 @@ _TRIES = 100
 
 @dataclass(frozen=True)
 class Row:
-    """A photo: where it is, what it shows, and which photos show the same."""
+    """A photo: its path, its label and its part."""
 
     path: str
     label: str
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Sides:
-    """A set divided in two, whole parts on either side."""
+    """A set divided into two sides, with whole parts on each side."""
 
     name: str
     good: str | None
@@ -53,7 +53,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the sets come from: ``datasets`` holds the folders, ``work`` keeps what was made."""
+    """The source of the sets: ``datasets`` contains the folders, ``work`` the generated files."""
 
     datasets: Path | None
     work: Path
@@ -62,11 +62,11 @@ class Source:
     sample_difficulty: int | None = None
 
     def rows(self, name: str) -> tuple[Row, ...]:
-        """All photos of a set by path; parts are searched for once and kept in ``work``."""
+        """Return all photos of a set by path; search for parts once and keep them in ``work``."""
         if name == "sample":
             return self._sample()
         if self.datasets is None:
-            raise SystemExit(f"--sets {name} needs --datasets DIR, the folder that holds it.")
+            raise SystemExit(f"--sets {name} requires --datasets DIR, the folder that contains it.")
         if name.startswith("mtd"):
             rows = _tiles(self.datasets / "mtd")
             return rows if name == "mtd" else tuple(map(_free_or_defect, rows))
@@ -76,7 +76,7 @@ class Source:
         grade = self.sample_difficulty
         name = f"sample-{self.sample_n}-{self.sample_size}-{grade or 'mixed'}"
         folder = self.work / "sets" / name
-        if not (folder / "labels.csv").exists():  # it is written last
+        if not (folder / "labels.csv").exists():  # written last
             shutil.rmtree(folder, ignore_errors=True)
             settings = SampleSettings(self.sample_n, 1, self.sample_size, difficulty=grade)
             render_sample(folder, settings)
@@ -86,7 +86,7 @@ class Source:
         table = self.work / "sets" / f"{name}.csv"
         if not table.exists():
             table.parent.mkdir(parents=True, exist_ok=True)
-            print(f"{name}: searching for photos of one part", file=sys.stderr, flush=True)
+            print(f"{name}: searching for photos of the same part", file=sys.stderr, flush=True)
             command = [
                 *(sys.executable, "-m", "fastdefect", "split", str(folder)),
                 *("--good", SETS[name] or "none", "--out", str(table), "--quiet"),
@@ -96,10 +96,10 @@ class Source:
 
 
 def divide(name: str, rows: Sequence[Row], split_seed: int) -> Sides:
-    """Hold whole parts out, so that each class has a sixth to a half of its photos there.
+    """Hold out whole parts, with a sixth to a half of the photos of each class.
 
-    Where a class lies in few parts a draw may leave it on one side: then parts are drawn again,
-    in an order that follows from the number of the try.
+    If a class has few parts, a draw may leave it on one side. Then the parts are drawn again, in
+    an order that follows from the number of the attempt.
     """
     labels, parts = [row.label for row in rows], [row.part for row in rows]
     of_class = Counter(labels)
@@ -111,29 +111,30 @@ def divide(name: str, rows: Sequence[Row], split_seed: int) -> Sides:
             test = tuple(row for row, is_out in zip(rows, held, strict=True) if is_out)
             return Sides(name, SETS[name], rest, test)
     raise SystemExit(
-        f"{name}: in {_TRIES} tries no third of the parts held a sixth to a half of the photos of "
-        f"each of {', '.join(sorted(of_class))}; it has {len(set(parts))} parts, which is too few."
+        f"{name}: expected a sixth to a half of the photos of each of "
+        f"{', '.join(sorted(of_class))} in a third of the parts, but {_TRIES} attempts found no "
+        f"such draw. The set has {len(set(parts))} parts, which is too few."
     )
 
 
 def held_out(parts: Sequence[str], salt: str) -> list[bool]:
-    """For each photo, whether its part is held out: about a third of the photos.
+    """Return for each photo whether its part is held out, about a third of the photos.
 
-    Parts come in the order of a hash of ``salt`` and their name; each is taken that brings the
-    share nearer to a third.
+    The order of the parts is that of a hash of ``salt`` and their name. A part is held out if
+    this brings the share closer to a third.
     """
     sizes = Counter(parts)
-    room = HELD_OUT * len(parts)
+    remaining = HELD_OUT * len(parts)
     chosen = set()
     for part in sorted(sizes, key=lambda part: _hash(f"{salt}:{part}")):
-        if sizes[part] / 2 <= room:
+        if sizes[part] / 2 <= remaining:
             chosen.add(part)
-            room -= sizes[part]
+            remaining -= sizes[part]
     return [part in chosen for part in parts]
 
 
 def draw_per_class(rows: Sequence[Row], n: int | None, seed: int) -> tuple[Row, ...]:
-    """At most ``n`` photos of each class, drawn photo by photo; a smaller draw is in a larger."""
+    """Draw at most ``n`` photos of each class; a larger draw contains a smaller one."""
     if n is None:
         return tuple(rows)
     chosen: list[int] = []
@@ -145,10 +146,10 @@ def draw_per_class(rows: Sequence[Row], n: int | None, seed: int) -> tuple[Row, 
 
 
 def stretches(frames: Sequence[int], *, gap: int = 100, least: int = 30) -> list[int]:
-    """The number of each frame's stretch, cut where a gap follows ``least`` frames or more.
+    """Return the stretch number of each frame; a stretch of ``least`` frames ends at a gap.
 
-    Frames with near numbers show one tile or its neighbours: no cut is between two that are
-    ``gap`` or less apart.
+    Frames with close numbers show the same tile or its neighbours. Frames at a distance of
+    ``gap`` or less are therefore in the same stretch.
     """
     order = sorted(range(len(frames)), key=frames.__getitem__)
     stretch = [0] * len(frames)
@@ -162,14 +163,14 @@ def stretches(frames: Sequence[int], *, gap: int = 100, least: int = 30) -> list
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """A CSV that ``fit --parts csv`` and the plain loop read."""
+    """Write a CSV for ``fit --parts csv`` and the plain loop."""
     write_csv(path, [asdict(row) for row in rows], ("path", "label", "part"))
 
 
 def _tiles(folder: Path) -> tuple[Row, ...]:
     photos = [path for path in sorted(folder.glob("*/*")) if path.suffix.lower() in IMAGE_SUFFIXES]
     if not photos:
-        raise SystemExit(f"Expected folders of photos in {folder}, found none.")
+        raise SystemExit(f"Expected folders of photos in {folder}, found none. Check --datasets.")
     # exp<setting>_num_<frame>.jpg
     numbers = stretches([int(photo.stem.rpartition("_")[2]) for photo in photos])
     return tuple(

@@ -1,13 +1,13 @@
-"""How well the photos of one part are found among photos of one design, on rendered parts.
+"""Precision and recall of the search for photos of the same part, on rendered parts.
 
     python benchmarks/same_part.py [--only 201,202] [--folder FOLDER]
     python benchmarks/same_part.py --fit [--folder FOLDER]
 
-Renders sets whose parts are known and searches each twice: as rendered, and after half of the
-photos went through a ``darkroom`` (turned by any angle, mirrored, shifted, rescaled, relit,
-resized, recompressed). Prints pairwise precision and recall of the groups found. With ``--fit``
-it fits the constants of ``fastdefect/data/parts/search.py`` instead, on sets of other seeds: what
-is reported was never tuned to. ``--folder`` keeps the rendered sets.
+Renders sets with known parts of one design and searches each set twice: as rendered, and with half
+of the photos altered (rotated by any angle, mirrored, shifted, rescaled, with other light, resized,
+recompressed). Prints pairwise precision and recall of the groups found. With ``--fit`` it fits the
+constants of ``fastdefect/data/parts/search.py`` instead, on sets with other seeds, so that the
+reported sets are not used for tuning. ``--folder`` keeps the rendered sets.
 """
 
 import argparse
@@ -34,11 +34,11 @@ from fastdefect.data.parts.search import SameParts, evidence, find_same_parts
 from fastdefect.data.reading.images import decode_photo, read_photo
 from fastdefect.sample.render import SampleSettings, render_sample
 
-# In groups of three and more the pairs have to agree, so that false ones do less harm than
-# the fit to single pairs supposes: its log odds are raised by that much. The groups found on the
-# fitted seeds told how much; with parts of two photos more costs precision. (What an absent pair
-# counts, ``_ABSENT``, was chosen in the same way on those, on 105 with one photo a part, and on two
-# sets of 512 pixels: 106 with two and 107 with three.)
+# The fit treats pairs as independent, but in groups of three or more the pairs have to agree, so
+# that a false pair does less harm. The log odds are therefore raised by this offset. It was chosen
+# by the groups found on the fitted seeds; a higher offset costs precision for parts of two photos.
+# (``_ABSENT``, the value of an absent pair, was chosen in the same way on these sets, on 105 with
+# one photo per part, and on two sets of 512 pixels: 106 with two and 107 with three photos.)
 OFFSET = 0.5
 
 Image = NDArray[np.uint8]
@@ -46,7 +46,7 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Rendering:
-    """What ``render_sample`` is asked for."""
+    """The arguments of ``render_sample``."""
 
     seed: int
     n: int
@@ -80,7 +80,7 @@ REPORTED = (
 
 
 def render(wanted: Rendering, folder: Path) -> tuple[list[Image], list[str]]:
-    """The photos of a set and the part of each; rendered unless ``folder`` has them already."""
+    """Return the photos of a set and their parts; render it unless ``folder`` contains it."""
     kept = folder / "-".join(map(str, vars(wanted).values()))
     labels = kept / "labels.csv"
     if not labels.exists():
@@ -90,8 +90,8 @@ def render(wanted: Rendering, folder: Path) -> tuple[list[Image], list[str]]:
     return [read_photo(kept / row["path"]) for row in rows], [row["part"] for row in rows]
 
 
-def darkroom(image: Image, rng: np.random.Generator) -> Image:
-    """The photo as another camera, lens, lamp and program might have left it."""
+def altered(image: Image, rng: np.random.Generator) -> Image:
+    """Return the photo with the changes of another camera, lens, light and software."""
     if rng.random() < 0.5:
         image = np.ascontiguousarray(image[:, ::-1])
     side = image.shape[0]
@@ -99,24 +99,24 @@ def darkroom(image: Image, rng: np.random.Generator) -> Image:
         (side / 2, side / 2), rng.uniform(0, 360), rng.uniform(0.85, 1.15)
     )
     matrix[:, 2] += rng.uniform(-0.06, 0.06, 2) * side
-    turned = cv2.warpAffine(
+    rotated = cv2.warpAffine(
         image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    light = rng.uniform(0.85, 1.15) * (turned / 255) ** rng.uniform(0.75, 1.35)
+    light = rng.uniform(0.85, 1.15) * (rotated / 255) ** rng.uniform(0.75, 1.35)
     new = round(side * rng.uniform(0.75, 1.25))
     method = cv2.INTER_AREA if new < side else cv2.INTER_CUBIC
     resized = cv2.resize(light, (new, new), interpolation=method)
     pixels = np.rint(255 * np.clip(resized, 0, 1)).astype(np.uint8)
     quality = int(rng.integers(60, 96))
     coded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return decode_photo(coded.tobytes(), "darkroom.jpg")
+    return decode_photo(coded.tobytes(), "altered.jpg")
 
 
-def through_darkroom(images: Sequence[Image], seed: int) -> list[Image]:
-    """Half of the photos, chosen and treated as ``seed`` says; the others as they are."""
+def half_altered(images: Sequence[Image], seed: int) -> list[Image]:
+    """Return the photos with half of them altered, chosen by ``seed``."""
     rng = np.random.default_rng((seed, 7))
     chosen = set(rng.permutation(len(images))[: len(images) // 2].tolist())
-    return [darkroom(image, rng) if i in chosen else image for i, image in enumerate(images)]
+    return [altered(image, rng) if i in chosen else image for i, image in enumerate(images)]
 
 
 def keypoints_of(images: Sequence[Image]) -> list[Keypoints]:
@@ -126,7 +126,7 @@ def keypoints_of(images: Sequence[Image]) -> list[Keypoints]:
 
 @dataclass(frozen=True)
 class Score:
-    """Pairs of photos of one part, by truth and by search; groups found of two or more."""
+    """Counts of pairs of photos of the same part, true and found, and of groups found."""
 
     true: int
     found: int
@@ -169,10 +169,10 @@ def _pairs(sizes: Iterable[int]) -> int:
 
 
 def _with_interval(share: float, trials: int) -> str:
-    """A share of pairs with its 95 % interval after Wilson (1927).
+    """Format a share of pairs with its 95 % interval (Wilson 1927).
 
-    The pairs of one part stand and fall together: each part (of precision: each group) counts
-    as one trial.
+    The pairs of one part are not independent. Each part counts as one trial, and for precision
+    each group.
     """
     if np.isnan(share):
         return f"{'none':^20}"
@@ -183,13 +183,13 @@ def _with_interval(share: float, trials: int) -> str:
 
 
 def report(sets: Sequence[Rendering], folder: Path) -> None:
-    """A line for each set, as rendered and through the darkroom, and the means over sets."""
-    print("seed  grade  each  bad   size  photos  darkroom  pairs  found  false  "
+    """Print a line for each set, as rendered and half altered, and the means over sets."""
+    print("seed  grade  each  bad   size  photos   altered  pairs  found  false  "
           "precision (95 %)     recall (95 %)        groups  copies  s")  # fmt: skip
     scores: dict[str, list[Score]] = {"none": [], "half": []}
     for wanted in sets:
         rendered, parts = render(wanted, folder)
-        for way, images in (("none", rendered), ("half", through_darkroom(rendered, wanted.seed))):
+        for way, images in (("none", rendered), ("half", half_altered(rendered, wanted.seed))):
             started = time.perf_counter()
             scores[way].append(score(find_same_parts(keypoints_of(images)), parts))
             seconds = time.perf_counter() - started
@@ -197,55 +197,55 @@ def report(sets: Sequence[Rendering], folder: Path) -> None:
     for way, of_sets in scores.items():
         precision = np.nanmean([one.precision for one in of_sets])
         recall = np.nanmean([one.recall for one in of_sets])
-        print(f"mean over sets, darkroom {way}: precision {precision:.4f}, recall {recall:.4f}")
+        print(f"mean over sets, altered {way}: precision {precision:.4f}, recall {recall:.4f}")
 
 
 def fit(sets: Sequence[Rendering], folder: Path) -> None:
-    """Print the constants that log odds of pairs need, fitted to the pairs that were looked at."""
+    """Print the constants of the log odds of pairs, fitted to the compared pairs."""
     rows: list[list[float]] = []
     same: list[bool] = []
     for wanted in sets:
         images, parts = render(wanted, folder)
-        photos = keypoints_of(through_darkroom(images, wanted.seed))
+        photos = keypoints_of(half_altered(images, wanted.seed))
         listed = shortlists(photos)
         found = [resemblances(photos, i, listed[i]) for i in range(len(photos))]
-        pairs = _seen([one for of_one in found for one in of_one])
-        rows += [_features(seen) for seen in pairs.values()]
+        pairs = _by_pair([one for of_one in found for one in of_one])
+        rows += [_features(pair) for pair in pairs.values()]
         here = [parts[one] == parts[other] for one, other in pairs]
         same += here
         true = _pairs(Counter(parts).values())
         right = sum(
-            (evidence(seen) > 0) == is_same
-            for seen, is_same in zip(pairs.values(), here, strict=True)
+            (evidence(pair) > 0) == is_same
+            for pair, is_same in zip(pairs.values(), here, strict=True)
         )
         print(
-            f"{wanted.seed}: {len(pairs)} pairs looked at, {sum(here)} of {true} true ones "
-            f"among them; {right / len(pairs):.4f} of them told right by the present constants"
+            f"{wanted.seed}: {len(pairs)} pairs compared, with {sum(here)} of {true} true ones; "
+            f"the present constants classify {right / len(pairs):.4f} of them correctly"
         )
     model = LogisticRegression(C=1e3, max_iter=10_000).fit(rows, same)
     aligned, count, worth = model.coef_[0]
-    print(f"_CONSTANT = {model.intercept_[0] + OFFSET:.1f}  (of which {OFFSET:+} are the offset)")
+    print(f"_CONSTANT = {model.intercept_[0] + OFFSET:.1f}  (including the offset {OFFSET:+})")
     print(f"_PER_ALIGNED, _PER_COUNT, _PER_WORTH = {aligned:.2f}, {count:.2f}, {worth:.2f}")
 
 
-def _seen(found: Sequence[Resemblance]) -> dict[tuple[int, int], list[Resemblance]]:
-    """What the photos of each pair found of themselves in each other, in the likelier hand."""
-    seen: dict[tuple[int, int, bool], list[Resemblance]] = {}
+def _by_pair(found: Sequence[Resemblance]) -> dict[tuple[int, int], list[Resemblance]]:
+    """Return the resemblances of each pair, mirrored or not, whichever is more likely."""
+    of_pair: dict[tuple[int, int, bool], list[Resemblance]] = {}
     for one in found:
         pair = (min(one.one, one.other), max(one.one, one.other), one.mirrored)
-        seen.setdefault(pair, []).append(one)
+        of_pair.setdefault(pair, []).append(one)
     likelier: dict[tuple[int, int], list[Resemblance]] = {}
-    for (a, b, _), both in sorted(seen.items()):
+    for (a, b, _), both in sorted(of_pair.items()):
         if (a, b) not in likelier or _features(both) > _features(likelier[a, b]):
             likelier[a, b] = both
     return likelier
 
 
-def _features(seen: Sequence[Resemblance]) -> list[float]:
+def _features(pair: Sequence[Resemblance]) -> list[float]:
     return [
-        float(np.log1p(max(one.aligned for one in seen))),
-        float(np.log1p(max(one.count for one in seen))),
-        float(np.log1p(max(one.worth for one in seen))),
+        float(np.log1p(max(one.aligned for one in pair))),
+        float(np.log1p(max(one.count for one in pair))),
+        float(np.log1p(max(one.worth for one in pair))),
     ]
 
 

@@ -1,11 +1,11 @@
-"""What a plain split flatters, and what --light does: the same model on three kinds of training.
+"""The bias of a split by photo, and the effect of --light: one model, three kinds of training.
 
     python benchmarks/splits.py DATA WEIGHTS [--good ok_front] [--seeds 1,2,3] [--runs FOLDER]
 
-For each seed: parts kept whole; a plain split of single photos; parts whole with --light. Prints
-the validation F1 and AUC of the best epoch with 95 % bootstrap intervals (over parts, or over
-photos where each photo passes for a part), and the decisions that a bench swap flips. Runs that
-are in FOLDER already are read, not repeated.
+For each seed there are three trainings: with whole parts, with a split by photo, and with whole
+parts and --light. Prints the validation F1 and AUC of the best epoch with 95 % bootstrap intervals
+(over parts, or over photos if each photo counts as a part), and the decisions that the background
+swap changes. Runs that exist in FOLDER are read, not repeated.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> None:
             run = options.runs / name
             if not (run / "background_swap.json").exists():
                 _fit(options, flags, seed, name)
-            figures[kind].append(_tell(run, kind, seed, options.good))
+            figures[kind].append(_report(run, kind, seed, options.good))
     for kind, values in figures.items():
         print(f"{kind}: F1 {_mean_and_interval(values)}")
     gains = [a - b for a, b in zip(figures["plain"], figures["parts whole"], strict=True)]
@@ -62,8 +62,8 @@ def _fit(options: argparse.Namespace, flags: tuple[str, ...], seed: int, name: s
     subprocess.run(command, check=True)
 
 
-def _tell(run: Path, kind: str, seed: int, good: str) -> float:
-    """Print a run's figures; its F1."""
+def _report(run: Path, kind: str, seed: int, good: str) -> float:
+    """Print a run's metrics; return its F1."""
     with (run / "split.csv").open(encoding="utf-8", newline="") as file:
         part = {row["path"]: row["part"] for row in csv.DictReader(file)}
     path = run / "predictions-valid.csv"
@@ -91,7 +91,7 @@ def _tell(run: Path, kind: str, seed: int, good: str) -> float:
 
 
 def _mean_and_interval(values: list[float]) -> str:
-    """The mean with its 95 % t interval over seeds."""
+    """Format the mean with its 95 % t interval over seeds."""
     if len(values) < 2:
         return f"{values[0]:.3f}"
     half = t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5

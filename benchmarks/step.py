@@ -1,11 +1,11 @@
-"""What a training step takes by what is left as it was pretrained (Linux).
+"""The time of a training step by the layers that keep their pretrained values (Linux).
 
     python benchmarks/step.py [--rounds 3] [--steps 4] [--arch mobilenet_v2] [--image-size 224]
 
-Each way is a process of its own, in turn: batch-norm statistics trained, fixed, fixed and folded
-into the convolutions (what the program does), and early layers fixed as well (its default). Prints
-photos a second of a bare step of 24 random photos, the median over steps and rounds, and the most
-memory that the process took.
+Each way runs in a separate process, one after the other: batch-norm statistics trained, fixed,
+fixed and folded into the convolutions (as in the program), and folded with fixed early layers (its
+default). Prints photos per second of a step on 24 random photos (median over steps and rounds) and
+the peak memory of the process.
 """
 
 import argparse
@@ -21,7 +21,7 @@ WAYS = ("statistics trained", "statistics fixed", "folded", "folded, early layer
 
 
 def measure(way: str, arch: str, image_size: int, steps: int) -> dict[str, Any]:
-    """Photos a second of each step, in this process, after one to warm up; peak memory in MB."""
+    """Return photos per second of each step, after one warm-up step, and peak memory in MB."""
     import torch
     from torch import nn
 
@@ -40,18 +40,18 @@ def measure(way: str, arch: str, image_size: int, steps: int) -> dict[str, Any]:
     if way == WAYS[3]:
         for parameter in backbone.early:
             parameter.requires_grad_(False)
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(learning, 1e-4)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, 1e-4)
     photos = torch.randn(24, 3, image_size, image_size)
     photos = photos.contiguous(memory_format=torch.channels_last)
     labels = torch.arange(24) % 2
     rates = []
     for _ in range(steps + 1):
-        began = time.perf_counter()
+        started = time.perf_counter()
         nn.functional.cross_entropy(model(photos), labels).backward()
         optimizer.step()
         optimizer.zero_grad()
-        rates.append(len(photos) / (time.perf_counter() - began))
+        rates.append(len(photos) / (time.perf_counter() - started))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"rates": rates[1:], "peak": peak}
 

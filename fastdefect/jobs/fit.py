@@ -24,7 +24,7 @@ from fastdefect.run import Run, RunStatus
 from fastdefect.run_registry import create_run
 from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
-from fastdefect.training.fit import Fitted, fit
+from fastdefect.training.fit import FitInputs, Fitted, fit
 from fastdefect.training.fit_head import fit_head
 
 
@@ -128,15 +128,9 @@ def _train(
     train = fit_head if job.config.training.tune == "head" else fit
     try:
         with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
+            inputs = FitInputs(job.learn, job.data, job.spec.preprocessing, job.config.training)
             ended = train(
-                job.learn,
-                job.data,
-                job.spec.preprocessing,
-                job.config.training,
-                run,
-                on_event=log,
-                stop_requested=stop_requested,
-                checkpoint=checkpoint,
+                inputs, run, on_event=log, stop_requested=stop_requested, checkpoint=checkpoint
             )
         report = conclude(run, job, ended, log)
     except FastdefectError as error:

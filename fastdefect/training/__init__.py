@@ -1,1 +1,1 @@
-"""From batches to a trained network."""
+"""Networks, and their training from batches to saved weights."""

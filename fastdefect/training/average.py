@@ -1,8 +1,8 @@
-"""The average of a network's weights over the last steps, which is steadier than the last step.
+"""The exponential moving average of a network's weights, which varies less than the weights.
 
-Each step moves the weights by what one batch of a few photos happened to say. Their exponential
-moving average forgets such steps again, costs no forward pass, and is what is validated, kept
-and used; the training itself goes on with the weights as they are. Polyak and Juditsky 1992.
+Each step moves the weights by the gradient of one small batch. The average reduces this noise and
+needs no forward pass. It is validated, saved and used; the training itself continues with the
+weights of the last step. Polyak and Juditsky 1992.
 """
 
 from typing import Any
@@ -13,15 +13,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class WeightAverage(Callback):
-    """Gives the Learner the averaged network to validate, and its own to train."""
+    """Sets the averaged network as the Learner's model for validation, and its own for training."""
 
     order = -20  # before fastai sets the mode of ``learn.model``
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        """Average ``network`` from its first step on; 0 < ``decay`` < 1, see ``_warming``."""
+        """Average ``network`` from its first step; 0 < ``decay`` < 1, see ``_with_warmup``."""
         self.network = network
-        # With the buffers: the running statistics of batch-norm belong to the weights.
-        self.average = AveragedModel(network, multi_avg_fn=_warming(decay), use_buffers=True)
+        # With the buffers: the average needs the running statistics of batch-norm too.
+        self.average = AveragedModel(network, multi_avg_fn=_with_warmup(decay), use_buffers=True)
 
     @property
     def averaged(self) -> nn.Module:
@@ -34,24 +34,24 @@ class WeightAverage(Callback):
         self.learn.model = self.network
 
     def after_batch(self) -> None:
-        """Take the step into the average."""
+        """Update the average with the step."""
         if self.training:
             self.average.update_parameters(self.network)
 
     def before_validate(self) -> None:
-        """Validate the average."""
+        """Validate the averaged network."""
         self.learn.model = self.averaged
 
     def after_fit(self) -> None:
-        """Leave the Learner as it was: the next stage's optimizer wants the network itself."""
+        """Restore the Learner's model: the next stage's optimizer needs the network itself."""
         self.learn.model = self.network
 
 
-def _warming(decay: float) -> Any:
-    """At each step the average keeps ``decay`` of itself and takes the rest from the network.
+def _with_warmup(decay: float) -> Any:
+    """Return the update of an average with ``decay`` and a warm-up.
 
-    After n steps it keeps (1 + n) / (10 + n) at most: the first weights are the worst, and a
-    short training would end before it had forgotten them (so does TensorFlow's average warm up).
+    After n steps the decay is at most (1 + n) / (10 + n), as in TensorFlow. Without this limit
+    the average of a short training would still contain the first weights, which are the worst.
     """
 
     def update(averages: Any, weights: Any, n: Tensor | int) -> None:

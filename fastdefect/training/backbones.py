@@ -1,8 +1,7 @@
-"""Any torchvision classifier or timm model, or an own network, cut down to what gives features.
+"""Backbones: a torchvision classifier, a timm model or an own network without its classifier.
 
-``build_backbone`` makes the network with random weights; ``load_pretrained`` fills it.
-Whole-model weights are loaded before the cut, so that every public file fits by its own
-key names.
+``build_backbone`` creates the network and loads its weights. The weights are loaded before the
+classifier is removed, so that the key names of public files match.
 """
 
 import difflib
@@ -29,11 +28,11 @@ from fastdefect.training.efficientnet_lite import (
     build_efficientnet_lite0,
 )
 from fastdefect.training.folding import fold_batch_norm
-from fastdefect.training.stages import Staged, Tap, look_once
+from fastdefect.training.stages import Staged, Tap, find_taps
 from fastdefect.training.weights import (
     INSTALL_PACKAGE,
     PACKAGE,
-    WeightsLacking,
+    WeightsUnavailable,
     download,
     one_line,
     packaged_state,
@@ -43,14 +42,14 @@ from fastdefect.training.weights import (
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-# Networks that are written out here, and what their pixels are normalised by.
+# Networks of this package, with the mean and the standard deviation of their pixels.
 _OWN: Mapping[str, tuple[Callable[[], nn.Module], tuple[float, ...], tuple[float, ...]]] = {
     SMALL_CNN: (build_small_cnn, IMAGENET_MEAN, IMAGENET_STD),
     EFFICIENTNET_LITE0: (build_efficientnet_lite0, LITE_MEAN, LITE_STD),
 }
 
-# Families whose feature maps are the output of ``.features``. One that is neither here nor
-# recognised in ``_cut`` loses its last linear layer, and gives the vector that it was fed.
+# Families whose feature maps are the output of ``.features``. A family that neither this list nor
+# ``_cut`` covers loses its last linear layer and returns the input of that layer.
 _MAPS_BY_FEATURES = (
     "alexnet",
     "convnext",
@@ -66,8 +65,8 @@ _MAPS_BY_FEATURES = (
 class Backbone:
     """A feature extractor: (n, 3, h, w) to (n, ``n_features``, h', w') or (n, ``n_features``).
 
-    ``early``: the parameters of its first layers (``early_layers.py``).
-    ``taps``: where ``staged`` reads it.
+    ``early`` holds the parameters of the first layers (``early_layers.py``), ``taps`` the modules
+    that ``staged`` reads.
     """
 
     body: nn.Module
@@ -81,11 +80,11 @@ class Backbone:
 
 @dataclass(frozen=True)
 class LoadedWeights:
-    """What became of ``--weights``: ``source`` is auto, none or a file's name.
+    """The result of ``--weights``: ``source`` is auto, none or a file's name.
 
-    ``matched`` tensors of the backbone were filled. ``unmatched`` names those of the file
-    that fit nowhere, then those of the backbone that the file lacks and that stay random.
-    ``lacking`` says why public weights were looked for in vain; empty if they weren't.
+    ``matched`` is the number of tensors loaded. ``unmatched`` names the tensors of the file that
+    do not fit, then the tensors of the backbone that are not in the file and stay random.
+    ``lacking`` is the reason why public weights are not available; empty if there is none.
     """
 
     source: str
@@ -99,11 +98,11 @@ class LoadedWeights:
 def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
     """Build ``arch`` and load ``weights`` ("auto", "none" or the path of a safetensors file).
 
-    Raises ``ModelError`` if the name is unknown, the file can't be used or the network
-    can't take photos of ``image_size`` pixels.
+    Raises ``ModelError`` if the name is unknown, the file can't be used or the network does not
+    accept photos of ``image_size`` pixels.
     """
     library = _library_of(arch)
-    with _refused_size(arch, image_size):
+    with _size_errors(arch, image_size):
         model, mean, std = _create(arch, library, image_size)
     whole = model.state_dict(keep_vars=True)
     body = _cut(model, arch, library)
@@ -116,7 +115,7 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
 
 
 def staged(backbone: Backbone) -> Backbone:
-    """The backbone read at several depths: (n, 3, h, w) to (n, ``n_features``)."""
+    """Return the backbone read at several depths: (n, 3, h, w) to (n, ``n_features``)."""
     width = sum(tap.width for tap in backbone.taps)
     body = Staged(backbone.body, backbone.taps)
     return replace(backbone, body=body, n_features=width, spatial=False)
@@ -136,11 +135,11 @@ def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:
         known += timm.list_models()
         missing = ""
     else:
-        missing = " For timm's names, install fastdefect[timm]."
+        missing = " For timm models, install fastdefect[timm]."
     near = difflib.get_close_matches(arch, list(dict.fromkeys(known)), n=4)
     raise ModelError(
-        f"--arch {arch}: neither torchvision nor timm has a classifier of this name.",
-        (f"Near it: {', '.join(near)}." if near else "For example resnet50 or mobilenet_v2.")
+        f"--arch {arch}: expected a classifier's name, but neither torchvision nor timm has it.",
+        (f"Similar names: {', '.join(near)}." if near else "For example resnet50 or mobilenet_v2.")
         + missing,
     )
 
@@ -155,14 +154,14 @@ def _create(
         from timm.data.config import resolve_model_data_config
 
         model = _timm_model(arch, image_size, pretrained=False)
-        facts = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
-        return model, tuple(facts["mean"]), tuple(facts["std"])
+        settings = resolve_model_data_config(model)  # type: ignore[no-untyped-call]
+        return model, tuple(settings["mean"]), tuple(settings["std"])
     options: dict[str, Any] = {}
     if arch.startswith(("googlenet", "inception")):
-        # Their public weights were trained on pixels from -1 to 1, which this turns ours into.
+        # Their public weights expect pixels from -1 to 1; this option converts them.
         options = {"init_weights": True, "aux_logits": False, "transform_input": True}
     elif arch.startswith("vit_"):
-        # Position embeddings of the size that the photos have; only 224 fits public weights.
+        # The size of the position embeddings follows the photos; public weights fit only 224.
         options = {"image_size": image_size}
     return torchvision.models.get_model(arch, weights=None, **options), IMAGENET_MEAN, IMAGENET_STD
 
@@ -170,12 +169,12 @@ def _create(
 def _timm_model(arch: str, image_size: int, *, pretrained: bool) -> nn.Module:
     import timm
 
-    # Without classes timm pools by itself: maps, tokens and channels-last maps each in their
-    # own way.
+    # Without classes timm applies the pooling of the model: maps, tokens and channels-last maps
+    # need different ones.
     create: Any = partial(
         timm.create_model, arch.removeprefix("timm/"), pretrained=pretrained, num_classes=0
     )
-    try:  # vision transformers must know the size; convolutional nets take no such option
+    try:  # vision transformers need the size; convolutional networks have no such option
         model: nn.Module = create(img_size=image_size)
     except TypeError:
         model = create()
@@ -192,8 +191,8 @@ def _cut(model: nn.Module, arch: str, library: str) -> nn.Module:
         return model.layers  # type: ignore[return-value]
     if arch.startswith(_MAPS_BY_FEATURES):
         return model.features  # type: ignore[return-value]
-    in_a_row = hasattr(model, "avgpool") and isinstance(getattr(model, "fc", None), nn.Linear)
-    if in_a_row and not arch.startswith(("googlenet", "inception")):
+    sequential = hasattr(model, "avgpool") and isinstance(getattr(model, "fc", None), nn.Linear)
+    if sequential and not arch.startswith(("googlenet", "inception")):
         children = dict(model.named_children())
         return nn.Sequential(
             *(child for name, child in children.items() if name not in ("avgpool", "fc"))
@@ -209,30 +208,31 @@ def _drop_last_linear(model: nn.Module) -> None:
 
 
 def _probe(body: nn.Module, arch: str, image_size: int) -> tuple[int, bool, tuple[Tap, ...]]:
-    """Number of features, whether they come as maps, and taps, found by one black photo."""
+    """Return the number of features, whether they are maps, and the taps, from a black photo."""
     training = body.training
     body.eval()
     try:
-        with _refused_size(arch, image_size), torch.no_grad():
-            features, taps = look_once(body, torch.zeros(1, 3, image_size, image_size))
+        with _size_errors(arch, image_size), torch.no_grad():
+            features, taps = find_taps(body, torch.zeros(1, 3, image_size, image_size))
     finally:
         body.train(training)
     if features.ndim not in (2, 4):
         raise ModelError(
-            f"{arch} gives features of shape {tuple(features.shape)}, which the head can't pool.",
+            f"--arch {arch}: expected features of 2 or 4 dimensions, but their shape is "
+            f"{tuple(features.shape)}.",
             "Choose another network, for example resnet50 or convnext_tiny.",
         )
     return features.shape[1], features.ndim == 4, taps
 
 
 @contextmanager
-def _refused_size(arch: str, image_size: int) -> Iterator[None]:
+def _size_errors(arch: str, image_size: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
-            f"{arch} can't take photos of {image_size} px: {one_line(error)}",
-            "Choose another --image-size (224 suits most networks) or another --arch.",
+            f"{arch} does not accept photos of {image_size} px: {one_line(error)}",
+            "Choose another --image-size (most networks accept 224) or another --arch.",
         ) from error
 
 
@@ -244,36 +244,39 @@ def _load(
     weights: str,
     image_size: int,
 ) -> LoadedWeights:
-    """Fill ``body``; ``whole`` holds the uncut network's tensors under their public names."""
+    """Fill ``body``; ``whole`` holds the tensors of the complete network by their public names."""
     if weights == "none":
-        return LoadedWeights("none", pretrained=False, note="random weights, as asked for")
+        return LoadedWeights("none", pretrained=False, note="random weights (--weights none)")
     if weights == "auto" and arch == SMALL_CNN:
-        # No mishap: nothing was looked for in vain.
+        # Not a failure: no public weights exist.
         return LoadedWeights(
-            "none", pretrained=False, note=f"random ones, as none are pretrained for {arch}"
+            "none", pretrained=False, note=f"random weights; no pretrained weights exist for {arch}"
         )
     if weights == "auto":
         try:
-            state, whose = _public_state(arch, library, image_size)
-        except WeightsLacking as error:
+            state, publisher = _public_state(arch, library, image_size)
+        except WeightsUnavailable as error:
             return LoadedWeights(
-                "auto", pretrained=False, note=_going_on(arch, str(error)), lacking=str(error)
+                "auto",
+                pretrained=False,
+                note=_without_weights(arch, str(error)),
+                lacking=str(error),
             )
         matched, unmatched = _fill(whole, body, state)
-        return LoadedWeights("auto", True, matched, unmatched, f"ImageNet weights of {whose}")
+        return LoadedWeights("auto", True, matched, unmatched, f"ImageNet weights of {publisher}")
     path = Path(weights)
     state = read_safetensors(path)
     matched, unmatched = _fill(whole, body, state)
     if matched == 0:
         raise ModelError(
-            f"{path}: none of its {len(state)} tensors fits the backbone of {arch}.",
-            "Is it for another architecture? Keys must be those of torchvision or timm.",
+            f"--weights {path}: none of its {len(state)} tensors fits the backbone of {arch}.",
+            "Give weights of this architecture, with the key names of torchvision or timm.",
         )
-    return LoadedWeights(path.name, True, matched, unmatched, f"weights from {path.name}")
+    return LoadedWeights(path.name, True, matched, unmatched, f"file {path.name}")
 
 
 def _public_state(arch: str, library: str, image_size: int) -> tuple[Mapping[str, Tensor], str]:
-    """ImageNet weights and whose they are; raises ``WeightsLacking`` if they can't be had."""
+    """Return ImageNet weights and their publisher; raises ``WeightsUnavailable``."""
     if arch == EFFICIENTNET_LITE0:
         return packaged_state(), PACKAGE
     if library == "timm":
@@ -281,30 +284,30 @@ def _public_state(arch: str, library: str, image_size: int) -> tuple[Mapping[str
             lambda: _timm_model(arch, image_size, pretrained=True).state_dict()
         ), library
     default: Any = torchvision.models.get_model_weights(arch)
-    # weights_only: the file comes from outside, and unpickling it must not run code.
+    # weights_only: unpickling a downloaded file must not run code.
     fetch = partial(
         default.DEFAULT.get_state_dict, progress=False, check_hash=True, weights_only=True
     )
     return download(fetch), library
 
 
-def _going_on(arch: str, lacking: str) -> str:
-    """What is told where ImageNet weights can't be had."""
-    mend = "give --weights FILE, or run once with a network"
+def _without_weights(arch: str, lacking: str) -> str:
+    """Return the note for a network without ImageNet weights."""
+    remedy = "give --weights FILE, or train once with internet access"
     if arch == EFFICIENTNET_LITE0:
-        mend = INSTALL_PACKAGE
+        remedy = INSTALL_PACKAGE
     return (
-        f"no ImageNet weights for {arch}: {lacking}; going on from RANDOM weights, which needs far "
-        f"more photos and epochs: {mend}"
+        f"no ImageNet weights for {arch}: {lacking}; the training starts from RANDOM weights and "
+        f"needs far more photos and epochs. To get the weights: {remedy}"
     )
 
 
 def _fill(
     whole: Mapping[str, Tensor], body: nn.Module, state: Mapping[str, Tensor]
 ) -> tuple[int, tuple[str, ...]]:
-    """Load what fits by name and shape; returns how many, and the names that did not fit.
+    """Load tensors that match by name and shape; return their number and the unmatched names.
 
-    Only the body counts: a classifier that is cut off anyway must not pass for a match.
+    Only the body counts: tensors of the removed classifier are no match.
     """
     kept = {id(tensor) for tensor in body.state_dict(keep_vars=True).values()}
     own = {name: tensor for name, tensor in whole.items() if id(tensor) in kept}
@@ -316,21 +319,21 @@ def _fill(
     with torch.no_grad():
         for name, value in fitting.items():
             own[name].copy_(value)
-    strange = (set(state) - set(fitting)) - (set(whole) - set(own))
-    # Old files lack the batch counters, which no prediction needs.
-    lacking = {
+    unknown = (set(state) - set(fitting)) - (set(whole) - set(own))
+    # Old files have no batch counters; predictions do not need them.
+    missing = {
         f"{name} (not in the file)"
         for name in set(own) - set(state)
         if not name.endswith("num_batches_tracked")
     }
-    return len(fitting), (*sorted(strange), *sorted(lacking))
+    return len(fitting), (*sorted(unknown), *sorted(missing))
 
 
 def split_for_rates(model: nn.Sequential) -> list[list[nn.Parameter]]:
-    """Parameter groups early body, late body, head, for freezing and discriminative rates.
+    """Return the parameter groups early body, late body and head.
 
-    The body is cut at half its depth, counted in parameter tensors (the idea: Howard and
-    Ruder 2018, section 3.2; three groups are fastai's custom for vision).
+    Freezing and discriminative rates use them (Howard and Ruder 2018, section 3.2). The body is
+    split at half its number of parameter tensors; fastai uses three groups for vision too.
     """
     body, head = (list(part.parameters()) for part in model)
     half = len(body) // 2
@@ -338,10 +341,10 @@ def split_for_rates(model: nn.Sequential) -> list[list[nn.Parameter]]:
 
 
 def parameter_count(model: nn.Module) -> int:
-    """Number of trainable numbers in the model."""
+    """Return the number of trainable parameters."""
     return sum(math.prod(parameter.shape) for parameter in model.parameters())
 
 
 def contiguous_state(model: nn.Module) -> dict[str, Any]:
-    """The model's state on the CPU in plain layout, as safetensors wants it."""
+    """Return the model's state on the CPU in contiguous layout, as safetensors requires."""
     return {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}

@@ -1,4 +1,4 @@
-"""The network of the pipeline that this one replaces: what a gain is measured against."""
+"""The network of the old pipeline: the baseline for measured gains."""
 
 from collections import OrderedDict
 from typing import Any
@@ -10,13 +10,12 @@ WIDTHS = (32, 64, 128)
 
 
 def build_small_cnn() -> nn.Sequential:
-    """Three blocks of 3x3 convolution, ReLU and 2x2 max-pooling, to 32, 64 and 128 maps.
+    """Return three blocks of 3x3 convolution, ReLU and 2x2 max-pooling: 32, 64 and 128 maps.
 
-    This is the body of the old pipeline's hand-made classifier, which reached 77 % accuracy on
-    validation photos, and 62 % on those that it was trained on, after 3 epochs. Pixels
-    (n, 3, s, s) become maps (n, 128, s / 8, s / 8); s is at least 8. There are no pretrained
-    weights of it. The first ones are drawn from torch's global generator as suits a ReLU (He et
-    al. 2015, fan in); biases are 0.
+    This is the body of the old pipeline's classifier, which reached 77 % accuracy on validation
+    photos and 62 % on training photos after 3 epochs. Pixels (n, 3, s, s) become maps
+    (n, 128, s / 8, s / 8); s is at least 8. There are no pretrained weights. The initial weights
+    are drawn from torch's global generator for ReLU (He et al. 2015, fan in); biases are 0.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     width_in = 3

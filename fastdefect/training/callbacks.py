@@ -1,8 +1,8 @@
-"""fastai callbacks: repeatable draws, what an epoch was worth, the best model, when to stop.
+"""fastai callbacks: repeatable draws, the history, the best model and early stopping.
 
-All randomness of training is a pure function of (seed, epoch, position): nothing is drawn
-from a generator whose state one would have to save. That is what makes a resumed run
-bit-identical to one that was never stopped, whatever the number of workers.
+Every random number of the training is a pure function of (seed, epoch, position), so no generator
+state has to be saved. A resumed run is therefore bit-identical to one without a stop, for any
+number of workers.
 """
 
 import math
@@ -31,10 +31,10 @@ HISTORY_COLUMNS = (
 
 @dataclass
 class Position:
-    """Where the fit is: finished epochs, and the batches done of the running one.
+    """The position in the fit: finished epochs, and finished batches of the current epoch.
 
-    ``loss_sum`` and ``photos`` are the running epoch's training loss, photo by photo;
-    ``learning_rate`` is the last batch's, of the head.
+    ``loss_sum`` is the sum of the training loss over the ``photos`` of the current epoch;
+    ``learning_rate`` is the head's rate in the last batch.
     """
 
     epoch: int = 0
@@ -46,11 +46,11 @@ class Position:
 
 @dataclass
 class History:
-    """The rows of ``history.csv`` so far; everything about "best" follows from them.
+    """The rows of ``history.csv`` so far, which determine the best epoch.
 
-    ``keep``: "best" by F1, or the "last" epoch whatever it is worth. Of the best, epochs before
-    ``annealed_from`` (from 1) count only until there is a later one: at a high learning rate
-    few validation photos are soon all right by luck, with a threshold that is far off.
+    With ``keep`` "last" the last epoch is the model, else the best by F1. Epochs before
+    ``annealed_from`` (from 1) count only until there is a later one: at a high learning rate an
+    epoch may classify a small validation set correctly by chance, with an unsuitable threshold.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -59,11 +59,11 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch (from 1) whose weights are the model; None before the first that ranks.
+        """The epoch (from 1) of the model's weights; None before the first with a finite F1.
 
-        The best by F1 at the threshold that suits it; F1 that agrees to two digits goes to the
-        higher AUC, then to the lower validation loss. The order is a total one, so that an
-        epoch that was beaten once, and whose weights are gone, is never best again.
+        Epochs are compared by F1 at their best threshold, rounded to two digits, then by AUC,
+        then by lower validation loss. The order is total: an epoch that is no longer the best,
+        and has no saved weights, never becomes the best again.
         """
         if self.keep == "last":
             return len(self.rows) or None
@@ -71,9 +71,9 @@ class History:
 
     @property
     def epochs_since_best(self) -> int:
-        """Epochs done since the best by F1; all of them if none could be ranked.
+        """The number of epochs since the best by F1; all epochs if none has a finite F1.
 
-        0 while the learning rate is high: what comes after it may be better whatever comes now.
+        0 while the learning rate is high, because later epochs may still be better.
         """
         if len(self.rows) < self.annealed_from:
             return 0
@@ -82,10 +82,10 @@ class History:
     @property
     def _best_by_f1(self) -> int | None:
         ranked = [row for row in self.rows if math.isfinite(row["f1"])]
-        return int(max(ranked, key=self._worth)["epoch"]) if ranked else None
+        return int(max(ranked, key=self._rank)["epoch"]) if ranked else None
 
-    def _worth(self, row: dict[str, Any]) -> tuple[bool, float, float, float]:
-        # Histories of earlier versions have F1 at the most probable class only.
+    def _rank(self, row: dict[str, Any]) -> tuple[bool, float, float, float]:
+        # Histories of earlier versions have no best_f1, only the F1 of the most probable class.
         f1, auc = row.get("best_f1", row["f1"]), row["auc"]
         annealed = row["epoch"] >= self.annealed_from
         return annealed, round(f1, 2), auc if math.isfinite(auc) else 0.0, -row["valid_loss"]
@@ -94,7 +94,7 @@ class History:
 class RepeatableDraws(Callback):
     """Seeds every epoch's order and every batch's MixUp and dropout from (seed, epoch, batch).
 
-    Also takes up an epoch in its middle, where an interrupted fit left it.
+    It also continues an epoch at the batch where an interrupted fit stopped.
     """
 
     order = -5  # after fastai has set the mode, before MixUp draws
@@ -103,19 +103,19 @@ class RepeatableDraws(Callback):
         self.seed, self.position, self.first_epoch = seed, position, first_epoch
 
     def before_train(self) -> None:
-        """Set the epoch of the training photos' draws; skip the batches already done."""
+        """Set the epoch for the draws of the training photos; skip the batches already done."""
         epoch = self.first_epoch + self.epoch
         done = self.position.batch if epoch == self.position.epoch else 0
         self.dl.start(epoch, done)
-        for _ in range(done):  # as TrainEvalCallback counts, addition by addition, to the bit
+        for _ in range(done):  # the same additions as in TrainEvalCallback, to the bit
             self.learn.pct_train += 1.0 / (len(self.dl) * self.n_epoch)
 
     def before_validate(self) -> None:
-        """Give the validation photos an epoch too: ``learn.tta`` augments them by it."""
+        """Set the epoch for the validation photos, which ``learn.tta`` augments."""
         self.dl.start(self.first_epoch + self.epoch, 0)
 
     def before_batch(self) -> None:
-        """Seed what the network draws for this batch."""
+        """Seed the random numbers of the network for this batch."""
         if self.training:
             batch = self.position.batch
             epoch = self.first_epoch + self.epoch
@@ -123,26 +123,26 @@ class RepeatableDraws(Callback):
 
 
 class FrozenStatistics(Callback):
-    """Keeps the running statistics of the backbone's batch-norm layers as they were pretrained.
+    """Keeps the pretrained running statistics of the backbone's batch-norm layers.
 
-    Those of a few small batches are noise, and what the features mean moves with them. Scale
-    and shift of the layers still learn.
+    The statistics of a few small batches are noisy and would change the features. Scale and
+    shift of the layers are still trained.
     """
 
     order = -8  # after fastai has set the mode
 
     def before_train(self) -> None:
-        """Take the layers back out of training mode."""
+        """Set the layers to evaluation mode."""
         for layer in self.learn.model[0].modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.eval()
 
 
 class EpochRow(Callback):
-    """Counts the training loss and, after each epoch, adds its row to the history.
+    """Sums the training loss and adds a row to the history after each epoch.
 
-    Training accuracy is measured as validation's is: the same weights, in evaluation mode,
-    on photos as they are. ``train_accuracy`` is called for it when the epoch is validated.
+    Training accuracy is measured like validation accuracy: with the same weights, in evaluation
+    mode and without augmentation. ``train_accuracy`` is called after the validation.
     """
 
     order = 55  # after fastai's Recorder
@@ -171,10 +171,10 @@ class EpochRow(Callback):
             self.position.learning_rate = float(self.opt.hypers[-1]["lr"])
 
     def after_epoch(self) -> None:
-        """Write down what the epoch was worth."""
+        """Add the epoch's row to the history."""
         record = dict(zip(self.recorder.metric_names[1:], self.recorder.values[-1], strict=False))
         if not record or self.first_epoch + self.epoch != self.position.epoch:
-            return  # skipped by SkipToEpoch: it is in the history already
+            return  # skipped by SkipToEpoch: the history contains it already
         train_accuracy = self.train_accuracy()
         self.history.rows.append(
             {
@@ -201,9 +201,9 @@ class EpochRow(Callback):
 class SaveBest(SaveModelCallback):
     """Saves the model whenever its epoch is the best so far (see ``History``).
 
-    fastai's own callback prints, pickles and forgets its best between two stages; this one
-    asks the history. After each epoch the checkpoint is written first and the best model
-    second: a run killed between the two mends itself from the checkpoint.
+    fastai's own callback prints, pickles and loses its best between two stages; this one uses
+    the history. After each epoch the checkpoint is written first and the best model second: if
+    the run is killed between the two, the checkpoint restores the best model.
     """
 
     def __init__(
@@ -221,11 +221,11 @@ class SaveBest(SaveModelCallback):
             self.save_best()
 
     def after_fit(self) -> None:
-        """Nothing: the caller reads the best model when all stages are over."""
+        """Do nothing: the caller reads the best model after the last stage."""
 
 
 class StopEarly(EarlyStoppingCallback):
-    """Ends the fit when F1 has not improved for ``patience`` epochs; 0 never does."""
+    """Ends the fit when F1 has not improved for ``patience`` epochs; 0 disables it."""
 
     def __init__(self, history: History, patience: int) -> None:
         super().__init__(monitor="f1", comp=np.greater, patience=patience)
@@ -234,20 +234,20 @@ class StopEarly(EarlyStoppingCallback):
 
     @property
     def out_of_patience(self) -> bool:
-        """Whether the best epoch lies ``patience`` epochs back; never with 0."""
+        """Whether the best epoch was ``patience`` or more epochs ago."""
         return 0 < self.patience <= self.history.epochs_since_best
 
     def after_epoch(self) -> None:
-        """Stop if the best epoch lies too far back."""
+        """Stop if F1 has not improved for too long."""
         if self.recorder.values[-1] and self.out_of_patience:
             self.stopped = True
             raise CancelFitException()
 
 
 class Report(Callback):
-    """Tells each batch and epoch to whoever listens."""
+    """Reports each batch and epoch as an event."""
 
-    order = 62  # after SaveBest: what is reported is on disk
+    order = 62  # after SaveBest: a reported epoch is saved
 
     def __init__(
         self, history: History, position: Position, epochs: int, on_event: OnEvent
@@ -261,7 +261,7 @@ class Report(Callback):
         self.started, self.photos = time.perf_counter(), 0
 
     def after_batch(self) -> None:
-        """Tell the rate and the time left, validation included once one has been seen."""
+        """Report the rate and the remaining time, including validation after the first epoch."""
         if not self.training:
             return
         self.photos += len(self.yb[0])
@@ -271,20 +271,20 @@ class Report(Callback):
             self.epoch_seconds[-1] if self.epoch_seconds else seconds / min(done_here, 1.0)
         )
         fraction = self.position.batch / self.n_iter
-        left = epoch_estimate * (self.epochs - self.position.epoch - min(fraction, 1.0))
+        remaining = epoch_estimate * (self.epochs - self.position.epoch - min(fraction, 1.0))
         self.on_event(
             BatchDone(
                 epoch=self.position.epoch + 1,
                 batch=self.position.batch,
                 batches=self.n_iter,
                 images_per_second=self.photos / max(seconds, 1e-9),
-                seconds_left=max(left, 0.0),
+                seconds_left=max(remaining, 0.0),
                 loss=float(self.loss.detach()),
             )
         )
 
     def after_epoch(self) -> None:
-        """Tell the epoch's row."""
+        """Report the epoch's row."""
         if not self.recorder.values[-1]:
             return
         row = self.history.rows[-1]
@@ -293,16 +293,16 @@ class Report(Callback):
 
 
 class StopOnRequest(Callback):
-    """Ends the fit after the running batch when ``requested`` says so, state saved."""
+    """Saves the state and ends the fit after the current batch if ``requested`` returns true."""
 
-    order = 99  # after every other callback has done its part for the batch
+    order = 99  # after every other callback
 
     def __init__(self, requested: Callable[[], bool], save_checkpoint: Callable[[], None]) -> None:
         self.requested, self.save_checkpoint = requested, save_checkpoint
         self.stopped = False
 
     def after_batch(self) -> None:
-        """Stop here if asked; an interrupted validation is done again on resume."""
+        """Stop on request; an interrupted validation is repeated on resume."""
         if self.requested():
             self.save_checkpoint()
             self.stopped = True
@@ -312,22 +312,22 @@ class StopOnRequest(Callback):
 def fastai_metrics(
     names: Sequence[str], score_of: Callable[[Any, Any], dict[str, float]]
 ) -> list[Any]:
-    """fastai metrics that share one scoring of the accumulated validation predictions.
+    """Return fastai metrics that share one scoring of the validation predictions.
 
-    ``score_of(y_true, y_prob)`` gives all of them; it is called once an epoch.
+    ``score_of(y_true, y_prob)`` returns all of them; it is called once per epoch.
     """
     from fastai.learner import Metric
 
     values: dict[str, float] = {}
 
     class Shared(Metric):
-        """Accumulates logits; the first in the list scores, the others read."""
+        """Accumulates logits; the first metric computes the scores, the others read them."""
 
         def __init__(self, name: str, lead: bool) -> None:
             self._name, self.lead = name, lead
 
         def reset(self) -> None:
-            """Forget the last validation."""
+            """Clear the accumulated validation."""
             self.logits: list[torch.Tensor] = []
             self.labels: list[torch.Tensor] = []
 
@@ -339,7 +339,7 @@ def fastai_metrics(
 
         @property
         def value(self) -> float:
-            """This metric of the validation photos seen since ``reset``."""
+            """The metric over the validation photos since ``reset``."""
             if self.lead:
                 y_prob = torch.cat(self.logits).double().softmax(1).numpy()
                 values.update(score_of(torch.cat(self.labels).numpy(), y_prob))

@@ -1,7 +1,7 @@
-"""The full state of a fit in one safetensors file, written whole or not at all.
+"""The full state of a fit in one safetensors file, written atomically.
 
-Tensors: the network's, its average's and the optimizer's. Header: the position in the fit and
-the history so far, as JSON. There is no generator state to keep: see ``callbacks``.
+The tensors are those of the network, its average and the optimizer. The header holds the position
+in the fit and the history as JSON. There is no generator state to save: see ``callbacks``.
 """
 
 import json
@@ -25,9 +25,9 @@ FORMAT = "fastdefect-checkpoint-2"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was read back: put into a learner by ``restore_model`` and ``restore_optimizer``.
+    """A checkpoint read from disk, for ``restore_model`` and ``restore_optimizer``.
 
-    ``average`` is empty where the weights aren't averaged.
+    ``average`` is empty if the weights are not averaged.
     """
 
     position: Position
@@ -45,7 +45,7 @@ def save_checkpoint(
     history: History,
     average: WeightAverage | None = None,
 ) -> None:
-    """Write the state of ``learn`` at ``position``, and that of its weights' ``average``."""
+    """Write the state of ``learn`` and of its weights' ``average`` at ``position``."""
     network = average.network if average else learn.model
     state = learn.opt.opt.state_dict()
     tensors = {f"model.{name}": value for name, value in contiguous_state(network).items()}
@@ -56,7 +56,7 @@ def save_checkpoint(
     for index, values in state["state"].items():
         for name, value in values.items():
             if value is not None:
-                # On the CPU in plain layout; the layout is the parameter's again on loading.
+                # On the CPU in contiguous layout; loading restores the layout of the parameter.
                 tensors[f"optimizer.{index}.{name}"] = torch.as_tensor(value).cpu().contiguous()
     header = {
         "format": FORMAT,
@@ -69,30 +69,33 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint; raises ``RunError`` if it is not one of this program's."""
+    """Read a checkpoint; raises ``RunError`` if it is damaged or has another format."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict)
     except (OSError, SafetensorError) as error:
-        raise RunError(f"The checkpoint {path} can't be read: {error}.") from error
+        raise RunError(
+            f"Expected a checkpoint, but {path} can't be read: {error}.",
+            "The run can't be resumed: start a new training.",
+        ) from error
     if header.get("format") != FORMAT:
         raise RunError(
             f"{path} is not a checkpoint of this version of fastdefect "
             f"(expected {FORMAT}, found {header.get('format')}).",
-            "Resume it with the version that wrote it (see environment.json), or fit anew.",
+            "Resume it with the version that wrote it (see environment.json), or train again.",
         )
     return Checkpoint(
         Position(**json.loads(header["position"])),
         History(json.loads(header["history"])),
-        _under("model.", tensors),
-        _under("average.", tensors),
-        _under("optimizer.", tensors),
+        _with_prefix("model.", tensors),
+        _with_prefix("average.", tensors),
+        _with_prefix("optimizer.", tensors),
         json.loads(header["optimizer_groups"]),
     )
 
 
-def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _with_prefix(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {
         name.removeprefix(prefix): value
         for name, value in tensors.items()
@@ -103,14 +106,14 @@ def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Ten
 def restore_model(
     checkpoint: Checkpoint, learn: Learner, average: WeightAverage | None = None
 ) -> None:
-    """Put the network's weights back, and their ``average``."""
+    """Restore the network's weights and their ``average``."""
     learn.model.load_state_dict(checkpoint.model)
     if average:
         average.average.load_state_dict(checkpoint.average)
 
 
 def restore_optimizer(checkpoint: Checkpoint, learn: Learner) -> None:
-    """Put the optimizer's state back; ``learn`` has its optimizer, frozen as it was."""
+    """Restore the optimizer's state; ``learn`` has its optimizer, with the same layers frozen."""
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in checkpoint.optimizer.items():
         index, name = key.split(".", 1)
@@ -120,12 +123,12 @@ def restore_optimizer(checkpoint: Checkpoint, learn: Learner) -> None:
         for group in checkpoint.optimizer_groups
     ]
     learn.opt.opt.load_state_dict({"state": state, "param_groups": groups})
-    _as_laid_out(learn)
+    _restore_layout(learn)
 
 
-def _as_laid_out(learn: Learner) -> None:
-    # A fresh optimizer's moments take their parameter's memory layout. Sums over another
-    # layout may round differently, and a resumed run would no longer be bit-identical.
+def _restore_layout(learn: Learner) -> None:
+    # The moments of a new optimizer have the memory layout of their parameter. With another
+    # layout sums may round differently, and a resumed run would not be bit-identical.
     for parameter, values in learn.opt.opt.state.items():
         for name, value in values.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:

@@ -1,9 +1,9 @@
-"""The layers that see edges and spots: they stay as they were pretrained.
+"""The first layers of a backbone, which detect edges and spots and can keep pretrained weights.
 
-What the first layers see is much the same on any photo (Yosinski et al. 2014, "How transferable
-are features in deep neural networks?"), their maps are the largest of the network, and going
-back through them takes half of a training step. Detectors have long been fine-tuned from the
-third stage on (He et al. 2017, "Mask R-CNN", whose published code fixes the first two).
+The features of the first layers are general (Yosinski et al. 2014, "How transferable are features
+in deep neural networks?"). Their maps are the largest of the network, and the backward pass
+through them takes half of a training step. The published code of Mask R-CNN (He et al. 2017) fixes
+the first two stages in the same way.
 """
 
 from typing import Any
@@ -16,22 +16,23 @@ STRIDE = 4
 
 
 def early_parameters(body: nn.Module, image_size: int) -> tuple[nn.Parameter, ...]:
-    """The parameters used before the first convolution whose map is below a quarter of the photo.
+    """Return the parameters used before the first map smaller than a quarter of the photo.
 
-    Found by a black photo of ``image_size`` pixels; empty where the first one is so already, as
-    in vision transformers, or where none is.
+    Only maps of convolutions count. They are found with a black photo of ``image_size`` pixels.
+    The result is empty if the first map is already smaller, as in vision transformers, or if no
+    map is.
     """
     early: dict[int, nn.Parameter] = {}
     deep = False
 
-    def seen(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    def record(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         nonlocal deep
         if isinstance(module, nn.Conv2d) and isinstance(output, Tensor) and output.ndim == 4:
             deep = deep or STRIDE * output.shape[-1] < image_size
         if not deep:
             early.update({id(p): p for p in module.parameters(recurse=False)})
 
-    handles = [module.register_forward_hook(seen) for module in body.modules()]
+    handles = [module.register_forward_hook(record) for module in body.modules()]
     training = body.training
     body.eval()
     try:
@@ -45,12 +46,12 @@ def early_parameters(body: nn.Module, image_size: int) -> tuple[nn.Parameter, ..
 
 
 class FixedLayers(Callback):
-    """Takes the parameters out of the training, whatever the stage unfreezes."""
+    """Excludes the parameters from the training, even if a stage unfreezes them."""
 
     def __init__(self, parameters: tuple[nn.Parameter, ...]) -> None:
         self.parameters = parameters
 
     def before_fit(self) -> None:
-        """No gradient is computed for them, nor behind them."""
+        """Disable their gradients, so that the backward pass stops before them."""
         for parameter in self.parameters:
             parameter.requires_grad_(False)

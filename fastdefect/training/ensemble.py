@@ -1,7 +1,7 @@
-"""Several networks that answer as one: the mean of what they hold probable.
+"""An ensemble: the mean of the probabilities of several networks.
 
-Networks that differ only by their seed err on different photos, so that their mean errs less
-than one of them, and is better calibrated. Lakshminarayanan et al. 2017, "Simple and scalable
+Networks that differ only by their seed make errors on different photos. Their mean makes fewer
+errors than one of them and is better calibrated. Lakshminarayanan et al. 2017, "Simple and scalable
 predictive uncertainty estimation using deep ensembles".
 """
 
@@ -16,34 +16,37 @@ _NETWORKS = "networks"
 
 
 class Ensemble(nn.Module):
-    """The mean of its networks' probabilities, in the form in which one network answers."""
+    """A network that averages the probabilities of its member networks."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
-        """Average ``networks``, one or more, of the same classes."""
+        """Average one or more ``networks`` with the same classes."""
         super().__init__()
         if not networks:
-            raise ValueError("Expected a network at least")
+            raise ValueError("Expected at least one network, found none")
         self.networks = nn.ModuleList(networks)
 
     def forward(self, photos: Tensor) -> Tensor:
-        """Log of the mean probabilities (n, n_classes), float32, of ``photos`` (n, 3, h, w).
+        """Return the log of the mean probabilities (n, n_classes), float32, of ``photos``.
 
-        The softmax of a log of probabilities is the probabilities: whatever takes the logits of
-        one network takes these. No probability underflows on the way.
+        The softmax of these logs is the mean probabilities, so they can replace the logits of
+        one network. The computation does not underflow.
         """
         logs = [network(photos).float().log_softmax(dim=1) for network in self.networks]
         return torch.stack(logs).logsumexp(dim=0) - math.log(len(logs))
 
 
 def averaging(network: nn.Module, members: int) -> nn.Module:
-    """A model of so many copies of ``network``, for weights of ``joined_state``; of one, itself."""
+    """Return a model of ``members`` copies of ``network``; with one member, ``network`` itself.
+
+    Its weights come from ``joined_state``.
+    """
     if members == 1:
         return network
     return Ensemble([network, *(deepcopy(network) for _ in range(members - 1))])
 
 
 def joined_state(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The state of the model that averages networks of these ``states``; of one, its own."""
+    """Return the state of the ensemble of networks with ``states``; of one network, its own."""
     if len(states) == 1:
         return dict(states[0])
     return {

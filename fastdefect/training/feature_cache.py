@@ -1,7 +1,7 @@
-"""Features on disk: a frozen network looks once at each photo, whatever run asks.
+"""A cache of features on disk: a frozen network computes each photo once for all runs.
 
-One file for each network, in the user's cache folder (``files.cache_folder``). All of it can be
-computed again: the folder may be deleted at any time.
+There is one file per network in the user's cache folder (``files.cache_folder``). The content
+can be computed again, so the folder may be deleted at any time.
 """
 
 import hashlib
@@ -15,84 +15,74 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from torch import nn
 
-from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.store import PhotoStore
 from fastdefect.files import atomic_path
-from fastdefect.training.features import pooled_features
+from fastdefect.training.features import FrozenBackbone
 
 FORMAT = "fastdefect-features-1"
-FILE_MB, FOLDER_MB = 256, 1024  # above it, what was asked for longest ago is forgotten
+FILE_MB, FOLDER_MB = 256, 1024  # above these limits, the least recently used features go
 _MIB = 2**20
 
 Vector = NDArray[np.float32]
 
 
 class FeatureCache:
-    """What one frozen network saw, by the pixels that it was shown."""
+    """The features of one frozen network, keyed by the pixels of the photos."""
 
-    def __init__(
-        self,
-        body: nn.Module,
-        preprocessing: Preprocessing,
-        device: torch.device,
-        folder: Path | None,
-    ) -> None:
-        """Read what ``folder`` has of ``body``; a file that is damaged counts as none."""
-        self._body, self._preprocessing, self._device = body, preprocessing, device
-        name = f"{network_key(body, preprocessing, device)}.safetensors"
+    def __init__(self, backbone: FrozenBackbone, folder: Path | None) -> None:
+        """Read the features of ``backbone`` from ``folder``; ignore a damaged file."""
+        self._backbone = backbone
+        name = f"{network_key(backbone)}.safetensors"
         self.path = folder / name if folder is not None else None
         self._known = _read(self.path) if self.path is not None else {}
-        self._asked: dict[bytes, Vector] = {}
+        self._used: dict[bytes, Vector] = {}
         self.computed = 0
 
-    def look(
+    def features(
         self,
         store: PhotoStore | NDArray[np.uint8],
         rows: Sequence[int],
         *,
         on_batch: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """``pooled_features`` of the photos in ``rows``, (n, n_features), of the new ones computed.
+        """Return ``FrozenBackbone.features`` (n, n_features); compute only those not yet cached.
 
-        ``on_batch`` is told the number of photos done, known ones included.
+        ``on_batch`` receives the number of photos done, cached ones included.
         """
         digests = [_digest(store[row]) for row in rows]
         new = [place for place, digest in enumerate(digests) if digest not in self._known]
         known = len(rows) - len(new)
         if new:
-            vectors = pooled_features(
-                self._body,
+            vectors = self._backbone.features(
                 store,
                 [rows[place] for place in new],
-                self._preprocessing,
-                device=self._device,
                 on_batch=(lambda done: on_batch(known + done)) if on_batch else None,
             )
             self._known |= {digests[place]: vectors[i] for i, place in enumerate(new)}
             self.computed += len(new)
-        self._asked |= {digest: self._known[digest] for digest in digests}
+        self._used |= {digest: self._known[digest] for digest in digests}
         return np.stack([self._known[digest] for digest in digests])
 
     def save(self) -> None:
-        """Write what is known now, what was asked for first; raises OSError where it can't.
+        """Write the cached features, those used in this process first.
 
-        Older files go while the folder is too large.
+        Old files are deleted while the folder is too large. Raises OSError if writing fails.
         """
-        if self.path is None or not self._asked:
+        if self.path is None or not self._used:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if self.computed:
-            _write(self.path, {**self._asked, **self._known})
+            _write(self.path, {**self._used, **self._known})
         else:
             self.path.touch()
-        _make_room(self.path)
+        _delete_oldest(self.path)
 
 
-def network_key(body: nn.Module, preprocessing: Preprocessing, device: torch.device) -> str:
-    """What the features depend on beside the pixels, as a name for a file."""
-    facts = [FORMAT, torch.__version__, device.type, asdict(preprocessing), repr(body)]
+def network_key(backbone: FrozenBackbone) -> str:
+    """Return a file name for all that the features depend on apart from the pixels."""
+    body, device = backbone.body, backbone.device
+    facts = [FORMAT, torch.__version__, device.type, asdict(backbone.preprocessing), repr(body)]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for name, value in sorted(body.state_dict().items()):
         digest.update(name.encode())
@@ -111,7 +101,7 @@ def _read(path: Path) -> dict[bytes, Vector]:
             digests, vectors = file.get_tensor("digests"), file.get_tensor("features")
     except (OSError, SafetensorError):
         return {}
-    if header.get("format") != FORMAT or header.get("sha256") != _content(digests, vectors):
+    if header.get("format") != FORMAT or header.get("sha256") != _checksum(digests, vectors):
         return {}
     return {digest.tobytes(): vector for digest, vector in zip(digests, vectors, strict=True)}
 
@@ -122,24 +112,24 @@ def _write(path: Path, known: Mapping[bytes, Vector]) -> None:
     kept = list(known.items())[:most]
     digests = np.stack([np.frombuffer(digest, np.uint8) for digest, _ in kept])
     vectors = np.stack([vector for _, vector in kept])
-    header = {"format": FORMAT, "sha256": _content(digests, vectors)}
+    header = {"format": FORMAT, "sha256": _checksum(digests, vectors)}
     with atomic_path(path) as temporary:
         save_file({"digests": digests, "features": vectors}, temporary, metadata=header)
 
 
-def _content(*arrays: NDArray[np.uint8] | Vector) -> str:
+def _checksum(*arrays: NDArray[np.uint8] | Vector) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(array.tobytes())
     return digest.hexdigest()
 
 
-def _make_room(newest: Path) -> None:
+def _delete_oldest(newest: Path) -> None:
     others = [path for path in newest.parent.glob("*.safetensors") if path != newest]
-    room = FOLDER_MB * _MIB - newest.stat().st_size
+    free = FOLDER_MB * _MIB - newest.stat().st_size
     for path in _latest_first(others):
-        room -= path.stat().st_size
-        if room < 0:
+        free -= path.stat().st_size
+        if free < 0:
             path.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The story of a training, top to bottom."""
+"""The training of a network: stages, callbacks, checkpoints and the best model."""
 
 import math
 from collections.abc import Callable
@@ -47,8 +47,22 @@ from fastdefect.training.predict import Predictor
 
 
 @dataclass(frozen=True)
+class FitInputs:
+    """The inputs of a fit.
+
+    ``learn`` holds the network and the loaders, ``data`` the photos and their split,
+    ``preprocessing`` the steps before the network, and ``training`` the settings.
+    """
+
+    learn: Learner
+    data: TrainingData
+    preprocessing: Preprocessing
+    training: TrainingConfig
+
+
+@dataclass(frozen=True)
 class Stage:
-    """A stretch of epochs under one schedule."""
+    """Consecutive epochs under one schedule."""
 
     first_epoch: int
     epochs: int
@@ -58,23 +72,23 @@ class Stage:
 
 @dataclass(frozen=True)
 class Fitted:
-    """How a fit ended: ``finished``, ``early stopping`` or ``interrupted``."""
+    """The end of a fit: ``finished``, ``early stopping`` or ``interrupted``."""
 
     reason: RunStatus
     history: History
 
 
 def stages(training: TrainingConfig) -> list[Stage]:
-    """Frozen epochs first, if any; then the whole network, early layers more slowly."""
+    """Return the frozen epochs, if any, then the whole network with discriminative rates."""
     frozen = training.freeze_epochs
     whole = Stage(frozen, training.epochs - frozen, frozen=False, discriminative=frozen > 0)
     return [Stage(0, frozen, True, False), whole] if frozen else [whole]
 
 
 def annealed_from(training: TrainingConfig) -> int:
-    """The first epoch (from 1) of the schedule's last quarter; 1 where all epochs count alike.
+    """Return the first epoch (from 1) of the schedule's last quarter; 1 if all epochs count alike.
 
-    One-cycle and cosine schedules have come down to a quarter of the rate there, or less.
+    In this quarter, one-cycle and cosine schedules are at a quarter of the maximum rate or less.
     """
     if training.keep != "annealed" or training.scheduler == "flat":
         return 1
@@ -83,45 +97,41 @@ def annealed_from(training: TrainingConfig) -> int:
 
 
 def fit(
-    learn: Learner,
-    data: TrainingData,
-    preprocessing: Preprocessing,
-    training: TrainingConfig,
+    inputs: FitInputs,
     run: Run,
     *,
     on_event: OnEvent,
     stop_requested: Callable[[], bool],
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Train ``learn``; after each epoch the run holds its history, state and best model.
+    """Train the learner; after each epoch the run holds its history, state and best model.
 
-    From ``checkpoint`` it goes on as if it had never stopped. Raises ``DataError`` if the
-    predictions stop being numbers.
+    From ``checkpoint`` the training continues with the same results as without a stop. Raises
+    ``DataError`` if the predictions are no longer finite.
     """
-    history = checkpoint.history if checkpoint else History()
-    history.keep, history.annealed_from = training.keep, annealed_from(training)
-    position = checkpoint.position if checkpoint else Position()
+    learn, training = inputs.learn, inputs.training
+    history, position = _progress(checkpoint, training)
     decay = training.weight_average
     average = WeightAverage(learn.model, decay) if decay > 0 else None
-    kept = average.averaged if average else learn.model  # what is measured and saved
+    network = average.averaged if average else learn.model  # this one is measured and saved
     if checkpoint:
         restore_model(checkpoint, learn, average)
         if position.batch == 0:
-            _mend_best(run, kept, history)
-    learn.metrics = fastai_metrics([*HEADLINE, "best_f1"], _scorer(data.manifest))
+            _repair_best(run, network, history)
+    learn.metrics = fastai_metrics([*HEADLINE, "best_f1"], _scorer(inputs.data.manifest))
 
-    def keep_state() -> None:
+    def save_state() -> None:
         run.write("history.csv", history.rows, HISTORY_COLUMNS)
         save_checkpoint(run.path("checkpoint.safetensors"), learn, position, history, average)
 
     early = StopEarly(history, training.patience)
-    request = StopOnRequest(stop_requested, keep_state)
+    request = StopOnRequest(stop_requested, save_state)
     report = Report(history, position, training.epochs, on_event)
     forecast = Forecast(training, position, on_event, resumed=checkpoint is not None)
-    saving = SaveBest(history, keep_state, lambda: save_model(run, kept, len(history.rows)))
-    train_accuracy = _train_accuracy(learn, kept, data, preprocessing, training.seed)
+    saving = SaveBest(history, save_state, lambda: save_model(run, network, len(history.rows)))
+    train_accuracy = _train_accuracy(inputs, network)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
-    # A run killed after its last epoch, before its report, has nothing left to train.
+    # A run killed between its last epoch and its report has no epochs left.
     early.stopped = early.out_of_patience
     for stage in stages(training):
         if early.stopped or request.stopped:
@@ -130,24 +140,32 @@ def fit(
             continue
         _prepare(learn, stage, position, checkpoint)
         if not run.path("checkpoint.safetensors").exists():
-            keep_state()  # a fit killed in its first epoch can be resumed too
+            save_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy)
         callbacks = [draws, row, saving, early, report, forecast, request]
         _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
-    reason = RunStatus.FINISHED
-    if request.stopped:
-        reason = RunStatus.INTERRUPTED
-    elif early.stopped:
-        reason = RunStatus.EARLY_STOPPING
+    reason = _reason(early, request)
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
+
+
+def _progress(checkpoint: Checkpoint | None, training: TrainingConfig) -> tuple[History, Position]:
+    history = checkpoint.history if checkpoint else History()
+    history.keep, history.annealed_from = training.keep, annealed_from(training)
+    return history, checkpoint.position if checkpoint else Position()
+
+
+def _reason(early: StopEarly, request: StopOnRequest) -> RunStatus:
+    if request.stopped:
+        return RunStatus.INTERRUPTED
+    return RunStatus.EARLY_STOPPING if early.stopped else RunStatus.FINISHED
 
 
 def _prepare(
     learn: Learner, stage: Stage, position: Position, checkpoint: Checkpoint | None
 ) -> None:
-    """A fresh optimizer for each stage, or the checkpoint's if it was taken inside this one."""
+    """Create the stage's optimizer; restore its state if the checkpoint was saved in this stage."""
     learn.create_opt()
     if stage.frozen:
         learn.freeze()
@@ -191,22 +209,21 @@ def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
     return all_metrics
 
 
-def _train_accuracy(
-    learn: Learner,
-    network: nn.Module,
-    data: TrainingData,
-    preprocessing: Preprocessing,
-    seed: int,
-) -> Callable[[], float]:
-    """Accuracy on a fixed sample of training photos, as many as validate: alike and cheap."""
+def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float]:
+    """Return a function for the accuracy on a fixed sample of the training photos.
+
+    The sample has at most as many photos as validation, so that both accuracies are comparable
+    and the measurement is cheap.
+    """
+    learn, data = inputs.learn, inputs.data
     size = min(len(data.split.train), len(data.split.valid))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(inputs.training.seed)
     sample = tuple(int(i) for i in np.sort(rng.choice(data.split.train, size, replace=False)))
     y_true = data.manifest.labels[list(sample)]
-    predictor = Predictor(network, preprocessing, learn.dls.device)
+    predictor = Predictor(network, inputs.preprocessing, learn.dls.device)
 
     def measure() -> float:
-        with precision_of(learn):  # as fastai measures on validation photos
+        with precision_of(learn):  # the precision in which fastai validates
             y_prob = predictor.probabilities(data.store, data.rows(sample))
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
@@ -214,14 +231,14 @@ def _train_accuracy(
 
 
 def save_model(run: Run, network: nn.Module, epoch: int) -> None:
-    """Write the network's weights as the run's best, with the epoch (from 1) they are of."""
+    """Write the network's weights as the run's best model, with their epoch (from 1)."""
     with atomic_path(run.path("model.safetensors")) as temporary:
         save_file(contiguous_state(network), temporary, metadata={"epoch": str(epoch)})
 
 
-def _mend_best(run: Run, network: nn.Module, history: History) -> None:
+def _repair_best(run: Run, network: nn.Module, history: History) -> None:
     # The checkpoint is written before the best model. If the fit was killed in between, the
-    # checkpoint just restored holds the weights that the best model should have.
+    # restored checkpoint holds the weights of the best model.
     if history.best_epoch != len(history.rows) or not history.rows:
         return
     if run.path("model.safetensors").exists():

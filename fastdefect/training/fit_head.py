@@ -1,7 +1,7 @@
-"""``--tune head``: the backbone stays as it is, and a linear head is fitted to what it sees.
+"""``--tune head``: fit a linear head to the features of a frozen backbone.
 
-The same door as ``fit``, and the same files: a history of one epoch, the model, the last state.
-Nothing is drawn at random but the folds, which follow from the seed.
+``fit_head`` has the signature of ``fit`` and writes the same files: a history of one epoch, the
+model and a checkpoint. Only the folds are drawn at random; they follow from the seed.
 """
 
 import time
@@ -10,13 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from fastai.learner import Learner
 from numpy.typing import NDArray
 from torch import nn
 
 from fastdefect.aliases import Floats
-from fastdefect.config import TrainingConfig
-from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import EpochDone, FitEnded, FitStarted, Note, OnEvent, Progress
@@ -26,35 +23,34 @@ from fastdefect.run import Run, RunStatus
 from fastdefect.training.callbacks import HISTORY_COLUMNS, History, Position
 from fastdefect.training.checkpoint import Checkpoint, restore_model, save_checkpoint
 from fastdefect.training.feature_cache import FeatureCache
-from fastdefect.training.fit import Fitted, save_model
+from fastdefect.training.features import FrozenBackbone
+from fastdefect.training.fit import FitInputs, Fitted, save_model
 from fastdefect.training.probe import Probe, fit_probe
 
 Features = NDArray[np.float32]
 
 
 class _Stopped(Exception):  # noqa: N818 - it is no error
-    """Ctrl-C while the network was looking."""
+    """A request to stop while the features are computed."""
 
 
 def fit_head(
-    learn: Learner,
-    data: TrainingData,
-    preprocessing: Preprocessing,
-    training: TrainingConfig,
+    inputs: FitInputs,
     run: Run,
     *,
     on_event: OnEvent,
     stop_requested: Callable[[], bool],
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """Fill the head of ``learn`` by a probe of the training photos; the run then holds its model.
+    """Fit a linear probe to the training photos and copy it to the head; the run holds the model.
 
-    A run that was interrupted begins anew, with the features that are kept on disk. Raises
-    ``DataError`` if the network gives no numbers.
+    An interrupted run starts again and uses the features cached on disk. Raises ``DataError`` if
+    a feature is not finite.
     """
+    learn = inputs.learn
     history = checkpoint.history if checkpoint else History()
     history.keep = "last"
-    learn.create_opt()  # it takes no step: the last state has a place for it
+    learn.create_opt()  # it takes no step, but the checkpoint format includes its state
     if checkpoint:
         restore_model(checkpoint, learn)
     else:
@@ -63,7 +59,7 @@ def fit_head(
     reason = RunStatus.FINISHED
     if not history.rows:
         try:
-            row = _fit(learn, data, preprocessing, training.seed, on_event, stop_requested)
+            row = _fit(inputs, on_event, stop_requested)
         except _Stopped:
             reason = RunStatus.INTERRUPTED
         else:
@@ -72,72 +68,75 @@ def fit_head(
             save_checkpoint(run.path("checkpoint.safetensors"), learn, Position(epoch=1), history)
             on_event(EpochDone(row, best=True))
     if history.rows:
-        save_model(run, learn.model, 1)  # after the last state, which can make it again
+        save_model(run, learn.model, 1)  # after the checkpoint, from which it can be restored
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
 
 
 def _fit(
-    learn: Learner,
-    data: TrainingData,
-    preprocessing: Preprocessing,
-    seed: int,
-    on_event: OnEvent,
-    stop_requested: Callable[[], bool],
+    inputs: FitInputs, on_event: OnEvent, stop_requested: Callable[[], bool]
 ) -> dict[str, Any]:
-    """Look, fit and fill; what it came to, a row of the history."""
-    began = time.perf_counter()
+    """Compute the features, fit the probe, fill the head; return the row of the history."""
+    started = time.perf_counter()
+    learn, data = inputs.learn, inputs.data
     side, valid = data.split.train, data.split.valid
-    learned, held_back = _look(learn, data, preprocessing, on_event, stop_requested)
+    train_features, valid_features = _features(inputs, on_event, stop_requested)
     labels = data.manifest.labels[list(side)]
-    probe = fit_probe([learned], labels, [data.split.parts[i] for i in side], seed=seed)
+    parts = [data.split.parts[i] for i in side]
+    probe = fit_probe([train_features], labels, parts, seed=inputs.training.seed)
     probe.fill(learn.model[1][-1])
-    _tell(probe, labels, data, on_event)
-    sides = {"train": (learned, labels), "valid": (held_back, data.manifest.labels[list(valid)])}
-    return _row(learn.model[1], sides, data, time.perf_counter() - began)
+    _report(probe, labels, data, on_event)
+    sides = {
+        "train": (train_features, labels),
+        "valid": (valid_features, data.manifest.labels[list(valid)]),
+    }
+    return _row(learn.model[1], sides, data, time.perf_counter() - started)
 
 
-def _look(
-    learn: Learner,
-    data: TrainingData,
-    preprocessing: Preprocessing,
-    on_event: OnEvent,
-    stop_requested: Callable[[], bool],
+def _features(
+    inputs: FitInputs, on_event: OnEvent, stop_requested: Callable[[], bool]
 ) -> tuple[Features, Features]:
-    """Features of the training and of the validation photos, as they are."""
-    cache = FeatureCache(learn.model[0], preprocessing, learn.dls.device, cache_folder())
+    """Return the features of the training and of the validation photos, without augmentation."""
+    learn, data = inputs.learn, inputs.data
+    backbone = FrozenBackbone(learn.model[0], inputs.preprocessing, learn.dls.device)
+    cache = FeatureCache(backbone, cache_folder())
     train, valid = data.rows(data.split.train), data.rows(data.split.valid)
     total = len(train) + len(valid)
 
-    def told(done: int) -> None:
-        on_event(Progress("looking with the frozen backbone", done, total))
+    def on_batch(done: int) -> None:
+        on_event(Progress("computing features with the frozen backbone", done, total))
         if stop_requested():
             raise _Stopped
 
-    features = cache.look(data.store, [*train, *valid], on_batch=told)
+    features = cache.features(data.store, [*train, *valid], on_batch=on_batch)
     try:
         cache.save()
     except OSError as error:
-        on_event(Note(f"The features can't be kept in {cache.path}: {error.strerror}."))
+        on_event(
+            Note(
+                f"Expected to cache the features in {cache.path}, but it can't be written: "
+                f"{error.strerror}. The training continues; the next one computes them again."
+            )
+        )
     if not np.isfinite(features).all():
         raise DataError(
-            "Expected numbers from the frozen backbone, but some are infinite or none.",
-            "Check --weights: they may be damaged, or of another --arch.",
+            "Expected finite features from the frozen backbone, but some are infinite or NaN.",
+            "Check --weights: the file may be damaged or belong to another --arch.",
         )
     if known := total - cache.computed:
-        on_event(Note(f"{known} of {total} photos were looked at before ({cache.path})."))
+        on_event(Note(f"The features of {known} of {total} photos come from {cache.path}."))
     return features[: len(train)], features[len(train) :]
 
 
-def _tell(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_event: OnEvent) -> None:
+def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_event: OnEvent) -> None:
     if probe.held_out is None:
         on_event(Note("A class has too few parts to cross-validate the head."))
         return
-    of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
+    metrics = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
     on_event(
         Note(
-            f"A linear head on frozen features reaches AUC {of.auc:.3f}, accuracy "
-            f"{of.accuracy:.1%} over folds of whole parts of train (C = {probe.strength:g})."
+            f"A linear head on frozen features reaches AUC {metrics.auc:.3f}, accuracy "
+            f"{metrics.accuracy:.1%} over folds of whole parts of train (C = {probe.strength:g})."
         )
     )
 
@@ -148,7 +147,7 @@ def _row(
     data: TrainingData,
     seconds: float,
 ) -> dict[str, Any]:
-    """A row of ``history.csv``: both sides measured alike, by the features that are there."""
+    """Return a row of ``history.csv``, both sides measured by their features."""
     manifest = data.manifest
     good = manifest.classes.index(manifest.good) if manifest.good is not None else None
     y_prob = {side: _probabilities(head, features) for side, (features, _) in sides.items()}

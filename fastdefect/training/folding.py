@@ -1,10 +1,10 @@
-"""Batch-norm as part of the convolution before it, wherever its statistics stand still.
+"""Batch-norm with fixed statistics, folded into the preceding convolution.
 
-With fixed statistics a batch-norm layer multiplies each channel by a number and adds another.
-The convolution before it can do both with its own weight and bias (Jacob et al. 2018,
-"Quantization and training of neural networks", section 3.2), and one pass over the largest
-tensors of the network is saved. Scale and shift stay parameters that learn, under their own
-names: a state fits the network with and without this.
+With fixed statistics a batch-norm layer multiplies each channel by a factor and adds a constant.
+The preceding convolution can do both with its own weight and bias (Jacob et al. 2018,
+"Quantization and training of neural networks", section 3.2), which saves one pass over the largest
+tensors of the network. Scale and shift remain trainable parameters under their own names, so a
+state fits the network with and without folding.
 """
 
 from collections import Counter
@@ -16,14 +16,14 @@ from torch.nn.functional import conv2d
 
 
 class FoldingConv2d(nn.Conv2d):
-    """A convolution that does its batch-norm's work while that one is in evaluation mode."""
+    """A convolution that includes its batch-norm layer while that is in evaluation mode."""
 
-    # In a tuple, as a module in an attribute would be the convolution's child, and its state
-    # be there twice.
+    # In a tuple: a module in an attribute would be a child of the convolution, and the state
+    # would contain it twice.
     _norm: tuple[nn.BatchNorm2d]
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps (n, in, h, w) to (n, out, h', w'), normalised too if the statistics are fixed."""
+        """Return maps (n, out, h', w') of maps (n, in, h, w); normalise by fixed statistics."""
         (norm,) = self._norm
         if norm.training:
             return super().forward(maps)
@@ -38,19 +38,19 @@ class FoldingConv2d(nn.Conv2d):
 
 
 class FoldedBatchNorm2d(nn.BatchNorm2d):
-    """Batch-norm that leaves its work to the convolution before it while in evaluation mode."""
+    """Batch-norm that the preceding convolution includes in evaluation mode."""
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps as they are in evaluation mode, else normalised by the batch."""
+        """Return the maps unchanged in evaluation mode, else normalised by the batch."""
         return super().forward(maps) if self.training else maps
 
 
 def fold_batch_norm(body: nn.Module, image_size: int) -> int:
-    """Let convolutions do the work of fixed batch-norm layers; returns how many pairs there are.
+    """Fold batch-norm layers into convolutions; return the number of pairs.
 
-    A pair is a convolution whose output is what a batch-norm layer is given, each called once in a
-    pass of a black photo of ``image_size`` pixels. Layers of a class of their own are left alone,
-    and so is a network that uses what a convolution gave a second time, after its batch-norm.
+    A pair is a convolution and the batch-norm layer of its output, each called once in a pass of
+    a black photo of ``image_size`` pixels. Subclasses of torch's layers are not folded. A network
+    that uses the output of a convolution again after its batch-norm is not changed.
     """
     pairs = _pairs(body, image_size)
     for conv, norm in pairs:
@@ -61,21 +61,21 @@ def fold_batch_norm(body: nn.Module, image_size: int) -> int:
 
 def _pairs(body: nn.Module, image_size: int) -> list[tuple[Any, Any]]:
     convs: dict[int, nn.Module] = {}  # by the output's identity
-    outputs: list[Tensor] = []  # kept alive, as an identity may be given out again
+    outputs: list[Tensor] = []  # kept alive, because the identity of a freed tensor can be reused
     calls: Counter[nn.Module] = Counter()
     found: list[tuple[nn.Module, nn.Module]] = []
 
-    def seen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         calls[module] += 1
         if isinstance(module, nn.Conv2d):
             convs[id(output)] = module
             outputs.append(output)
         elif (conv := convs.get(id(inputs[0]))) is not None:
             found.append((conv, module))
-            # Whoever uses it once more makes the features no number.
+            # A second use of this output makes the features NaN.
             inputs[0].fill_(torch.nan)
 
-    handles = [module.register_forward_hook(seen) for module in body.modules() if _plain(module)]
+    handles = [module.register_forward_hook(record) for module in body.modules() if _plain(module)]
     training = body.training
     body.eval()
     try:

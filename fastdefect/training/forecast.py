@@ -1,4 +1,4 @@
-"""How long a training will take on this machine, told from its first steps."""
+"""A forecast of the training time on this machine, from the first steps."""
 
 import time
 from statistics import median
@@ -19,24 +19,24 @@ from fastdefect.training.efficientnet_lite import (
 )
 from fastdefect.training.head import build_head
 
-STEPS = 6  # timed; the first one warms up and does not count
-# Seconds of predicting a photo to those of training on it: measured 0.22 to 0.29, by network.
-LOOK = 0.25
-WORTH_TELLING_S = 60.0
+STEPS = 6  # timed; the first one is warm-up and does not count
+# Prediction time of a photo divided by its training time: measured 0.22 to 0.29, by network.
+PREDICTION_SHARE = 0.25
+SHORTEST_S = 60.0
 LONG_S = 30 * 60.0
-# A network that saves less than this share of the time is no way out.
+# A smaller network is recommended if it saves at least this share of the time.
 _SAVES = 0.3
 
 
 class Forecast(Callback):
-    """Tells once how long the epochs left will take, and what a smaller network would.
+    """Reports once the time of the remaining epochs, and that of a smaller network.
 
-    Nothing that the training draws or computes depends on it. Silent on a training that goes on
-    (``resumed``), on one of less than a minute, and while the backbone is frozen: such steps are
-    cheaper than those to come.
+    The results of the training do not depend on it. It reports nothing for a resumed training
+    (``resumed``) or one of less than a minute. It waits while the backbone is frozen, because
+    these steps are cheaper than the later ones.
     """
 
-    order = 63  # after Report: what the others do after a batch counts
+    order = 63  # after Report: the time of the other callbacks counts
 
     def __init__(
         self, training: TrainingConfig, position: Position, on_event: OnEvent, *, resumed: bool
@@ -46,72 +46,78 @@ class Forecast(Callback):
         self.steps: list[tuple[float, float]] = []
 
     def before_train(self) -> None:
-        """Start the clock of the first step."""
+        """Start the timer of the first step."""
         self.ended = time.perf_counter()
 
     def before_batch(self) -> None:
-        """The photos are there: the network's work begins."""
-        self.begun = time.perf_counter()
+        """Note when the photos are loaded and the network starts."""
+        self.started = time.perf_counter()
 
     def after_batch(self) -> None:
-        """Note what the step took; tell once there are enough of them."""
+        """Record the time of the step; report once there are enough steps."""
         if self.done or not self.training:
             return
         now, photos = time.perf_counter(), len(self.xb[0])
-        waited, worked = self.begun - self.ended, now - self.begun
+        loading, computing = self.started - self.ended, now - self.started
         self.ended = now
         if self.position.epoch < self.training_config.freeze_epochs:
             return
-        self.steps.append((waited / photos, worked / photos))
+        self.steps.append((loading / photos, computing / photos))
         if len(self.steps) >= min(STEPS, self.n_iter):
             self.done = True
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         counting = self.steps[1:] or self.steps
-        waited, worked = (median(step[i] for step in counting) for i in (0, 1))
-        seconds = self._whole(waited, worked)
-        if seconds < WORTH_TELLING_S:
+        loading, computing = (median(step[i] for step in counting) for i in (0, 1))
+        seconds = self._seconds_left(loading, computing)
+        if seconds < SHORTEST_S:
             return
         epochs = counted(self.training_config.epochs - self.position.epoch, "epoch")
-        told = f"About {spoken(seconds)} for {epochs} on this machine."
-        if seconds > LONG_S and (quicker := self._quicker(waited)) < (1 - _SAVES) * seconds:
-            told += (
-                f" --arch {EFFICIENTNET_LITE0} would take about {spoken(quicker)} "
+        text = f"About {duration(seconds)} for {epochs} on this machine."
+        if (
+            seconds > LONG_S
+            and (smaller := self._with_smaller_network(loading)) < (1 - _SAVES) * seconds
+        ):
+            text += (
+                f" --arch {EFFICIENTNET_LITE0} would take about {duration(smaller)} "
                 "(its steps were timed on random pixels)."
             )
-        self.on_event(Note(told))
+        self.on_event(Note(text))
 
-    def _whole(self, waited: float, worked: float) -> float:
-        """Seconds of all epochs left, by those of a photo: waiting for it, and training on it.
+    def _seconds_left(self, loading: float, computing: float) -> float:
+        """Return the seconds of the remaining epochs from the loading and training time per photo.
 
-        After each epoch all of valid, and as many photos of train at most, are looked at.
+        Each epoch ends with predictions of all photos of valid and of at most as many of train.
         """
         train, valid = self.dls.train.n, self.dls.valid.n
-        looks = LOOK * (valid + min(train, valid))
+        predictions = PREDICTION_SHARE * (valid + min(train, valid))
         epochs = self.training_config.epochs - self.position.epoch
-        return epochs * (train * (waited + worked) + looks * worked)
+        return epochs * (train * (loading + computing) + predictions * computing)
 
-    def _quicker(self, waited: float) -> float:
-        """The same with the smaller network; infinite where it is trained already, or won't fit."""
+    def _with_smaller_network(self, loading: float) -> float:
+        """Return the seconds with the smaller network.
+
+        Infinite if the training already uses it or the memory is too small.
+        """
         if isinstance(self.learn.model[0], EfficientNetLite0):
             return float("inf")
-        worked = seconds_a_photo(
+        computing = seconds_per_photo(
             self.xb[0].shape,
             self.dls.device,
             mixed=hasattr(self.learn, "autocast_on_device"),
             trains_statistics=self.training_config.batch_norm == "train",
         )
-        return self._whole(waited, worked)
+        return self._seconds_left(loading, computing)
 
 
-def seconds_a_photo(
+def seconds_per_photo(
     shape: torch.Size, device: torch.device, *, mixed: bool, trains_statistics: bool
 ) -> float:
-    """What EfficientNet-Lite0 needs to train on one photo of batches (n, 3, h, w) of ``shape``.
+    """Return the training time of EfficientNet-Lite0 per photo, with batches of ``shape``.
 
-    By the quicker of two steps after a first one, on random pixels. Infinite where the memory
-    doesn't hold it. Torch's generator is left as it was.
+    It is the faster of two steps on random pixels, after one warm-up step. Infinite if the memory
+    is too small. The state of torch's generator does not change.
     """
     try:
         with torch.random.fork_rng(devices=[]):  # weights and pixels are drawn on the CPU
@@ -131,18 +137,18 @@ def seconds_a_photo(
 def _step(
     network: nn.Module, pixels: torch.Tensor, optimizer: torch.optim.Optimizer, mixed: bool
 ) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with torch.autocast(pixels.device.type, enabled=mixed):
         loss = network(pixels).float().logsumexp(1).mean()
     loss.backward()
     optimizer.step()
     optimizer.zero_grad()
-    float(loss.detach())  # waits for a device that works on its own
-    return time.perf_counter() - begun
+    float(loss.detach())  # waits for an asynchronous device
+    return time.perf_counter() - started
 
 
-def spoken(seconds: float) -> str:
-    """``1 minute``, ``12 minutes``, ``2 h 30 min``."""
+def duration(seconds: float) -> str:
+    """Format a duration: ``1 minute``, ``12 minutes``, ``2 h 30 min``."""
     minutes = max(round(seconds / 60), 1)
     if minutes < 90:
         return counted(minutes, "minute")

@@ -13,11 +13,11 @@ WIDTHS = (512, 256)
 def build_head(
     n_features: int, n_classes: int, *, spatial: bool, kind: Head = "mlp"
 ) -> nn.Sequential:
-    """Build the layers behind the backbone; the last one gives a logit for each class.
+    """Build the layers after the backbone; the last one returns a logit for each class.
 
-    ``linear``: pool - classes, which a probe can fill; ``stages``: the same, for a backbone that is
-    read at several depths (``backbones.staged``). ``mlp``: pool - 0.5 - 512 - 0.3 - 256 -
-    0.2 - classes, dropout before each linear layer. ``spatial``: the backbone gives maps
+    ``linear`` is pool - classes, which a probe can fill. ``stages`` is the same for a backbone that
+    is read at several depths (``backbones.staged``). ``mlp`` is pool - 0.5 - 512 - 0.3 - 256 -
+    0.2 - classes, with dropout before each linear layer. If ``spatial``, the backbone returns maps
     (n, ``n_features``, h, w), pooled here by their mean; otherwise vectors (n, ``n_features``).
     """
     pool: list[nn.Module] = [nn.AdaptiveAvgPool2d(1), nn.Flatten()] if spatial else []
@@ -30,7 +30,7 @@ def build_head(
     for width, dropout in zip(WIDTHS, DROPOUT, strict=False):
         hidden += [
             nn.Dropout(dropout),
-            # No bias: the batch-norm behind it has one.
+            # No bias: the following batch-norm has one.
             nn.Linear(width_in, width, bias=False),
             nn.BatchNorm1d(width),
             nn.ReLU(inplace=True),
@@ -42,10 +42,10 @@ def build_head(
 
 
 def _initialise(head: nn.Sequential) -> None:
-    """He initialisation for the layers before a ReLU (He et al. 2015).
+    """Apply He initialisation to the layers before a ReLU (He et al. 2015).
 
-    The last layer starts small, so that the first predictions are near chance and the
-    first loss near log(n_classes), whatever the width.
+    The last layer has small weights, so that for any width the first predictions are near chance
+    and the first loss is near log(n_classes).
     """
     *hidden, last = [layer for layer in head if isinstance(layer, nn.Linear)]
     for layer in hidden:

@@ -1,4 +1,4 @@
-"""The only constructors of a Learner, for training, and of its network alone, for all else."""
+"""The only constructors of a Learner, for training, and of its network, for all other uses."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -29,10 +29,10 @@ from fastdefect.training.precision import AutocastOnDevice
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All that is needed, beside the weights, to rebuild a model: ``model.json``.
+    """All that is needed, apart from the weights, to rebuild a model: ``model.json``.
 
-    ``members``: so many networks are the model, by the mean of their probabilities. ``views``
-    names the views of a photo that decisions average (``evaluation/views.py``).
+    ``members`` is the number of networks that the model averages. ``views`` names the views of
+    a photo that a decision averages (``evaluation/views.py``).
     """
 
     arch: str
@@ -44,12 +44,12 @@ class ModelSpec:
     views: str = "none"
 
     def as_json(self) -> dict[str, Any]:
-        """The form that ``model.json`` holds."""
+        """Return the content of ``model.json``."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "ModelSpec":
-        """Read what ``as_json`` gave; raises ``ModelError`` if a key is missing."""
+        """Read the content of ``as_json``; raises ``ModelError`` if a key is missing."""
         try:
             steps = content["preprocessing"]
             return cls(
@@ -60,45 +60,48 @@ class ModelSpec:
                     steps["image_size"], steps["resize"], tuple(steps["mean"]), tuple(steps["std"])
                 ),
                 content.get("head", "mlp"),
-                content.get("members", 1),  # older models don't say these
+                content.get("members", 1),  # absent in older models
                 content.get("views", "none"),
             )
         except (KeyError, TypeError) as error:
-            raise ModelError(f"model.json is not complete: {error} is missing.") from error
+            raise ModelError(
+                f"Expected a complete model.json, but {error} is missing.",
+                "Restore the file from a copy of the run, or train again.",
+            ) from error
 
 
 def choose_device(name: str) -> torch.device:
-    """ "auto" takes CUDA, then Apple's MPS, then the CPU; a named one must be there."""
+    """Return the device: "auto" is CUDA, else Apple's MPS, else the CPU.
+
+    Raises ``UsageError`` if a named device is not available.
+    """
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if name == "auto":
-        name = next(device for device, there in available.items() if there)
+        name = next(device for device, found in available.items() if found)
     elif not available[name]:
         raise UsageError(
-            f"--device {name}: torch {torch.__version__} finds no such device here.",
-            "Use --device auto, or install a torch build for it.",
+            f"--device {name}: torch {torch.__version__} finds no such device on this machine.",
+            "Use --device auto, or install a torch build that supports it.",
         )
     return torch.device(name)
 
 
 def build_network(spec: ModelSpec, backbone: Backbone, device: torch.device) -> nn.Module:
-    """The network that ``build_learner`` trains, alone: for weights that are there already."""
+    """Return the network of ``build_learner`` without a Learner, for weights already trained."""
     if spec.head == "stages":
         backbone = staged(backbone)
-    head = build_head(
-        backbone.n_features, len(spec.classes), spatial=backbone.spatial, kind=spec.head
-    )
-    # As vision_learner nests them: the names in a state follow from it.
-    one = nn.Sequential(nn.Sequential(backbone.body), head)
+    # vision_learner nests them like this, and the names in a state depend on the nesting.
+    one = nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
     network: Any = averaging(one, spec.members)
     return network.to(device=device, memory_format=_layout(device))
 
 
 def _layout(device: torch.device) -> Any:
-    # 27 % faster ResNet50 training on CPU, more on CUDA; MPS gains nothing.
+    # ResNet50 training is 27 % faster on CPU, more on CUDA; MPS gains nothing.
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
@@ -107,53 +110,53 @@ def build_learner(
     backbone: Backbone,
     loss: nn.Module,
     *,
+    spec: ModelSpec,
     training: TrainingConfig,
     precision: str,
-    head: Head = "mlp",
-    cbs: Sequence[Callback] = (),
-    metrics: Sequence[Any] = (),
-    members: int = 1,
 ) -> Learner:
-    """A ``vision_learner`` of ``backbone`` and our head, with what ``training`` asks for.
+    """Return a ``vision_learner`` of ``backbone`` and the head of ``spec``; it prints nothing.
 
-    It prints nothing. Its model is ``Sequential(body, head)`` on the device of ``dls``; with
-    ``members``, an ``Ensemble`` of so many equal ones, to be filled and to predict only. For the
-    head ``stages`` the body is read at several depths.
+    The model is ``Sequential(body, head)`` on the device of ``dls``. With more than one member
+    it is an ``Ensemble``, for trained weights and predictions only. With the head ``stages`` the
+    body is read at several depths.
     """
-    classes = list(dls.vocab)
-    if head == "stages":
+    if spec.head == "stages":
         backbone = staged(backbone)
     learn = vision_learner(
         dls,
-        # vision_learner wants a constructor, drops its ``cut`` argument, and cuts before the
-        # last pooling layer that it finds: so the built and filled body gets one to lose.
+        # vision_learner requires a constructor, ignores its ``cut`` argument and cuts before the
+        # last pooling layer. The extra pooling layer is the one that it removes.
         lambda pretrained: nn.Sequential(backbone.body, nn.AdaptiveAvgPool2d(1)),
-        n_out=len(classes),
-        normalize=False,  # the loaders do it, pretrained or not
+        n_out=len(spec.classes),
+        normalize=False,  # the loaders normalise, pretrained or not
         pretrained=False,
-        custom_head=build_head(
-            backbone.n_features, len(classes), spatial=backbone.spatial, kind=head
-        ),
+        custom_head=_head(spec, backbone),
         init=None,  # the head initialises itself
         splitter=split_for_rates,
         loss_func=loss,
         opt_func=_optimizer(training.optimizer),
         lr=training.learning_rate,
         wd=training.weight_decay,
-        metrics=list(metrics),
-        cbs=[*_technique(training, precision, backbone), *cbs],
+        metrics=[],
+        cbs=_technique(training, precision, backbone),
     )
     learn.remove_cb(ProgressCallback)
-    learn.logger = _say_nothing
-    learn.model = averaging(learn.model, members)
+    learn.logger = _print_nothing
+    learn.model = averaging(learn.model, spec.members)
     # Here and not in a callback at the fit's start: the optimizer's moments take their layout
-    # from the parameters, and a restored optimizer must find the one that it was saved with.
+    # from the parameters, and a restored optimizer needs the layout that it was saved with.
     learn.model.to(device=dls.device, memory_format=_layout(dls.device))
     return learn
 
 
-def _say_nothing(record: Any) -> None:
-    """fastai's logger prints a table; ours is the console's."""
+def _head(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
+    return build_head(
+        backbone.n_features, len(spec.classes), spatial=backbone.spatial, kind=spec.head
+    )
+
+
+def _print_nothing(record: Any) -> None:
+    """Replace fastai's logger, which prints a table; the console reports events instead."""
 
 
 def _optimizer(name: str) -> Any:
@@ -162,7 +165,7 @@ def _optimizer(name: str) -> Any:
         opt={
             "adamw": torch.optim.AdamW,
             "adam": torch.optim.Adam,
-            # Nesterov's momentum needs one to start from; the schedule moves it later.
+            # Nesterov needs an initial momentum; the schedule changes it later.
             "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
         }[name],
     )
@@ -186,6 +189,6 @@ def _technique(training: TrainingConfig, precision: str, backbone: Backbone) -> 
 def build_loss(
     weights: Sequence[float] | None, label_smoothing: float, device: torch.device
 ) -> DefectLoss:
-    """The loss on ``device``; ``weights`` by class or ``None`` for equal ones."""
+    """Return the loss on ``device``; ``weights`` by class, or None for equal weights."""
     tensor = torch.tensor(weights, dtype=torch.float32) if weights is not None else None
     return DefectLoss(tensor, label_smoothing).to(device)

@@ -1,4 +1,4 @@
-"""Cross-entropy with class weights and label smoothing that stays right under MixUp."""
+"""Cross-entropy with class weights and label smoothing, for hard labels and MixUp labels."""
 
 from typing import Any
 
@@ -8,21 +8,21 @@ from torch import Tensor, nn
 
 
 class DefectLoss(nn.Module):
-    r"""Weighted, smoothed cross-entropy over hard or mixed labels, on one scale.
+    r"""Weighted, smoothed cross-entropy for hard and mixed labels on the same scale.
 
     With mixed one-hot labels :math:`h` (n, c), their smoothed form
     :math:`q = (1-\epsilon) h + \epsilon / c` and class weights :math:`w`:
 
     .. math:: L = -\frac{\sum_{n,c} w_c\, q_{nc} \log p_{nc}}{\sum_{n,c} w_c\, h_{nc}}
 
-    For hard labels this is ``torch.nn.functional.cross_entropy(weight, label_smoothing)``
-    to the letter. For mixed ones it divides by the mixed weights too, which fastai's own
-    MixUp does not, so that training and validation loss can be compared.
+    For hard labels this equals ``torch.nn.functional.cross_entropy(weight, label_smoothing)``.
+    For mixed labels it also divides by the mixed weights, unlike fastai's own MixUp. Training
+    and validation loss are therefore comparable.
 
     MixUp: Zhang et al. 2018. Label smoothing: Szegedy et al. 2016, section 7.
     """
 
-    y_int = True  # fastai: targets are class indices, MixUp must keep both labels
+    y_int = True  # for fastai: targets are class indices, and MixUp keeps both labels
 
     def __init__(self, weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
@@ -31,12 +31,12 @@ class DefectLoss(nn.Module):
         self.register_buffer("weight", weight)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Mean loss of ``logits`` (n, c) against ``target`` (n,) class indices."""
+        """Return the mean loss of ``logits`` (n, c) for ``target`` (n,), class indices."""
         return self.mixed(logits, _one_hot(logits, target))
 
     def mixed(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of ``logits`` (n, c) against ``labels`` (n, c), rows summing to 1."""
-        # MixUp under autocast hands over half-precision logits; the sum needs float32.
+        """Return the mean loss of ``logits`` (n, c) for ``labels`` (n, c); each row sums to 1."""
+        # MixUp under autocast passes half-precision logits; the sum needs float32.
         log_prob = logits.float().log_softmax(dim=1)
         n_classes = logits.shape[1]
         smooth = labels * (1 - self.label_smoothing) + self.label_smoothing / n_classes
@@ -44,23 +44,23 @@ class DefectLoss(nn.Module):
         return -(weight * smooth * log_prob).sum() / (weight * labels).sum()
 
     def activation(self, logits: Tensor) -> Tensor:
-        """Class probabilities; fastai's ``get_preds`` applies this."""
+        """Return class probabilities; fastai's ``get_preds`` calls this."""
         return logits.float().softmax(dim=1)
 
     def decodes(self, logits: Tensor) -> Tensor:
-        """Predicted class indices; fastai's ``get_preds(with_decoded=True)`` applies this."""
+        """Return predicted class indices; fastai's ``get_preds(with_decoded=True)`` calls this."""
         return logits.argmax(dim=1)
 
 
 class MixUpLabels(MixUp):
-    """fastai's MixUp, handing the loss both labels at once instead of two losses."""
+    """fastai's MixUp with one loss of the mixed labels instead of two mixed losses."""
 
     def lf(self, pred: Tensor, *yb: Any) -> Tensor:
-        """The loss that the learner calls while MixUp is on."""
+        """Return the loss that the learner uses with MixUp."""
         loss: Tensor
         if self.training:
             second, first = _one_hot(pred, self.yb1[0]), _one_hot(pred, yb[0])
-            # As in MixUp.before_batch: lam weighs the photo's own pixels.
+            # As in MixUp.before_batch: lam is the weight of the photo's own pixels.
             loss = self.old_lf.mixed(pred, torch.lerp(second, first, self.lam.unsqueeze(1)))
         else:
             loss = self.old_lf(pred, *yb)
@@ -73,9 +73,10 @@ def _one_hot(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def class_weights(counts: list[int]) -> list[float]:
-    """n / (k * n_c) for each of k classes: the rarer, the heavier; 1 where all are equal.
+    """Return n / (k * n_c) for each of k classes; rare classes have a higher weight.
 
-    King and Zeng 2001; the same as scikit-learn's ``class_weight="balanced"``.
+    The weights are 1 if all classes have as many photos. King and Zeng 2001; the same as
+    scikit-learn's ``class_weight="balanced"``.
     """
     total = sum(counts)
     return [total / (len(counts) * count) for count in counts]

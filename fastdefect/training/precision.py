@@ -1,8 +1,8 @@
-"""Half precision where it pays: what a CPU gains by bf16, tried before the training.
+"""The precision of a training, with a trial of bf16 on a CPU.
 
-On a processor with units for it (Intel's AMX, for one) a training by autocast to bf16 takes half
-the time with some networks, and more time than fp32 with others. No table of processors and
-networks tells which; a trial of seconds does.
+On a processor with bf16 units (for example Intel AMX) autocast to bf16 halves the training time of
+some networks and increases that of others. No table of processors and networks predicts this, so a
+trial of some seconds measures it.
 """
 
 import copy
@@ -23,31 +23,32 @@ from fastdefect.config import TrainingConfig
 from fastdefect.errors import UsageError
 from fastdefect.training.backbones import Backbone
 
-# bf16 keeps 8 bits of a number's 24: it must save more of a step than a busy machine blurs.
+# bf16 keeps 8 of 24 significant bits: it must save more time than a busy machine varies.
 WORTH = 0.75
-# A trial takes about as long as so many steps. Shorter trainings have nothing to win by it.
 _PHOTOS, _ROUNDS = 8, 3
+# A trial takes about as long as this number of steps, so shorter trainings gain nothing.
 FEWEST_STEPS = 40
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Seconds of a training step on a few photos, by precision."""
+    """The seconds of a training step on a few photos, by precision."""
 
     fp32: float
     bf16: float
 
     @property
     def chosen(self) -> str:
-        """``bf16`` where its step takes less than ``WORTH`` of the other's."""
+        """``bf16`` if its step takes less than ``WORTH`` times the fp32 step, else ``fp32``."""
         return "bf16" if self.bf16 < WORTH * self.fp32 else "fp32"
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """ "auto" is bf16 or fp16 on CUDA and, before a trial says otherwise, fp32 elsewhere.
+    """Return the precision: "auto" is bf16 or fp16 on CUDA, and fp32 on other devices.
 
-    Raises ``UsageError`` for a precision that the device can't train in.
+    On a CPU a trial may replace this fp32. Raises ``UsageError`` for a precision that the device
+    does not support.
     """
     if name == "auto":
         if device.type != "cuda":
@@ -56,7 +57,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     allowed = {"cuda": ("fp32", "fp16", "bf16"), "cpu": ("fp32", "bf16")}
     if name not in allowed.get(device.type, ("fp32",)):
         raise UsageError(
-            f"--precision {name}: the device is {device.type}, which trains in "
+            f"--precision {name}: the device is {device.type}, which supports "
             f"{' or '.join(allowed.get(device.type, ('fp32',)))}.",
             "Use --precision auto.",
         )
@@ -64,14 +65,14 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 class AutocastOnDevice(MixedPrecision):
-    """fastai's mixed precision, which autocasts on CUDA only, on the device of the training."""
+    """fastai's mixed precision on the device of the training, instead of CUDA only."""
 
     def __init__(self, precision: str) -> None:
         super().__init__(precision)
         self.precision = precision
 
     def before_fit(self) -> None:
-        """Only fp16 scales the loss: bf16 has the range of fp32."""
+        """Set autocast and, for fp16 only, the scaler: bf16 has the range of fp32."""
         device = self.dls.device.type
         self.autocast = autocast(device, dtype=_DTYPES[self.precision])
         self.learn.scaler = GradScaler(device, enabled=self.precision == "fp16")
@@ -79,35 +80,35 @@ class AutocastOnDevice(MixedPrecision):
 
 
 def precision_of(learn: Learner) -> AbstractContextManager[Any]:
-    """The precision that ``learn`` trains in, for what is measured while it does."""
+    """Return the precision of ``learn`` as a context, for measurements during its training."""
     mixed = getattr(learn, "autocast_on_device", None)
     return mixed.autocast if mixed else nullcontext()
 
 
 def try_bf16(backbone: Backbone, training: TrainingConfig, image_size: int) -> Trial | None:
-    """What a step costs on this CPU in fp32 and bf16; None where a small convolution gains nothing.
+    """Return the time of a step on this CPU in fp32 and bf16.
 
-    The steps take turns, and the quickest of each counts, so that other programs on the machine
-    slow both alike. They work on a copy of the body and on random pixels: weights, statistics and
-    torch's generator stay as they are.
+    None if bf16 does not speed up a small convolution. The steps alternate and the fastest of each
+    precision counts, so that other programs on the machine affect both alike. The trial uses a
+    copy of the body and random pixels: weights, statistics and torch's generator do not change.
     """
     with torch.random.fork_rng(devices=[]):
         small = nn.Conv2d(64, 64, 3, padding=1).to(memory_format=torch.channels_last)
-        if _compared(small, torch.rand(_PHOTOS, 64, 28, 28)).chosen == "fp32":
+        if _measure(small, torch.rand(_PHOTOS, 64, 28, 28)).chosen == "fp32":
             return None
         early = {id(parameter) for parameter in backbone.early}
-        learns = [
+        trained = [
             training.early_layers == "train" or id(parameter) not in early
             for parameter in backbone.body.parameters()
         ]
         body: Any = copy.deepcopy(backbone.body).to(memory_format=torch.channels_last)
-        for parameter, learn in zip(body.parameters(), learns, strict=True):
-            parameter.requires_grad_(learn)
+        for parameter, requires_grad in zip(body.parameters(), trained, strict=True):
+            parameter.requires_grad_(requires_grad)
         body.train(training.batch_norm == "train")
-        return _compared(body, torch.rand(_PHOTOS, 3, image_size, image_size))
+        return _measure(body, torch.rand(_PHOTOS, 3, image_size, image_size))
 
 
-def _compared(network: nn.Module, inputs: torch.Tensor) -> Trial:
+def _measure(network: nn.Module, inputs: torch.Tensor) -> Trial:
     inputs = inputs.contiguous(memory_format=torch.channels_last)
 
     def step(half: bool) -> None:
@@ -115,16 +116,16 @@ def _compared(network: nn.Module, inputs: torch.Tensor) -> Trial:
             outputs = network(inputs)
         outputs.float().square().mean().backward()
 
-    _seconds(step, False), _seconds(step, True)  # the first ones warm up
+    _seconds(step, False), _seconds(step, True)  # warm-up
     best = Trial(float("inf"), float("inf"))
     for _ in range(_ROUNDS):
         best = Trial(min(best.fp32, _seconds(step, False)), min(best.bf16, _seconds(step, True)))
         if best.bf16 > best.fp32:
-            break  # far from worth it: no need to know how far
+            break  # bf16 is slower: no more rounds needed
     return best
 
 
 def _seconds(step: Callable[[bool], None], half: bool) -> float:
-    begun = time.perf_counter()
+    started = time.perf_counter()
     step(half)
-    return time.perf_counter() - begun
+    return time.perf_counter() - started

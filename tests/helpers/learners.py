@@ -14,8 +14,9 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.events import OnEvent, silent
 from fastdefect.run import Run
 from fastdefect.training.checkpoint import Checkpoint
-from fastdefect.training.fit import Fitted, fit
-from fastdefect.training.learner import build_learner, build_loss
+from fastdefect.training.fit import FitInputs, Fitted, fit
+from fastdefect.training.head import Head
+from fastdefect.training.learner import ModelSpec, build_learner, build_loss
 from fastdefect.training.precision import choose_precision
 from helpers.nets import tiny_backbone
 from helpers.photos import PREPROCESSING, made_loaders, made_manifest, made_store
@@ -62,7 +63,17 @@ def made_learner(
     torch.manual_seed(seed)  # the head's weights
     loss = build_loss([0.8, 1.2], training.label_smoothing, torch.device("cpu"))
     precision = choose_precision(training.precision, torch.device("cpu"))
-    return build_learner(dls, backbone, loss, training=training, precision=precision, cbs=cbs)
+    learn = build_learner(
+        dls, backbone, loss, spec=made_spec(data), training=training, precision=precision
+    )
+    learn.add_cbs(cbs)
+    return learn
+
+
+def made_spec(data: TrainingData, head: Head = "mlp", members: int = 1) -> ModelSpec:
+    """The model of ``made_learner``, or one with another head or more members."""
+    manifest = data.manifest
+    return ModelSpec("tiny", manifest.classes, manifest.good, PREPROCESSING, head, members)
 
 
 def fit_made(
@@ -75,17 +86,9 @@ def fit_made(
     stop: Callable[[], bool] = lambda: False,
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
-    """``training.fit`` of what is made here; nobody listens and nobody stops it, unless said."""
-    return fit(
-        learn,
-        data,
-        PREPROCESSING,
-        training,
-        run,
-        on_event=on_event,
-        stop_requested=stop,
-        checkpoint=checkpoint,
-    )
+    """Run ``training.fit`` on ``learn``; by default without a listener and without a stop."""
+    inputs = FitInputs(learn, data, PREPROCESSING, training)
+    return fit(inputs, run, on_event=on_event, stop_requested=stop, checkpoint=checkpoint)
 
 
 def with_training(**changes: Any) -> TrainingConfig:

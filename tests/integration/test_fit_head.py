@@ -68,10 +68,10 @@ def test_the_same_twice_with_and_without_what_was_kept(
     castings: Path, headed: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = run_fit(castings, tmp_path / "a", *OPTIONS)
-    assert "were looked at before" in known.output
+    assert "photos come from" in known.output
     monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "fresh"))
     anew = run_fit(castings, tmp_path / "b", *OPTIONS)
-    assert "were looked at before" not in anew.output
+    assert "photos come from" not in anew.output
     for run in (known, anew):
         assert_same_run(headed.folder, run.folder)
 
@@ -82,7 +82,7 @@ def test_a_cache_that_cannot_be_written_is_no_obstacle(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "file"))
     done = run_fit(castings, tmp_path / "runs", *OPTIONS)
-    assert "can't be kept" in done.output
+    assert "can't be written" in done.output
     assert_same_run(headed.folder, done.folder)
 
 
@@ -148,22 +148,22 @@ def test_what_ended_in_the_middle_is_done_again(
     assert_same_run(headed.folder, tmp_path / "head")
 
 
-def test_ctrl_c_while_it_looks_then_resume(
+def test_ctrl_c_while_features_are_computed_then_resume(
     castings: Path, headed: FitResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import signal
 
-    from fastdefect.training import feature_cache
+    from fastdefect.training.features import FrozenBackbone
 
-    look = feature_cache.pooled_features
+    features = FrozenBackbone.features
 
     def interrupted(*args: Any, **kwargs: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
-        return look(*args, **kwargs)
+        return features(*args, **kwargs)
 
     monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as patch:
-        patch.setattr(feature_cache, "pooled_features", interrupted)
+        patch.setattr(FrozenBackbone, "features", interrupted)
         stopped = invoke("fit", str(castings), "--runs", str(tmp_path), *TINY, *OPTIONS)
     assert stopped.exit_code == 130, stopped.output + repr(stopped.exception)
     assert Run(tmp_path / "head").read_state()["status"] == "interrupted"

@@ -165,13 +165,7 @@ def _learner(
         )
     loss = build_loss(weights, training.label_smoothing, machine.device)
     return build_learner(
-        dls,
-        backbone,
-        loss,
-        training=training,
-        precision=machine.precision,
-        head=spec.head,
-        members=spec.members,
+        dls, backbone, loss, spec=spec, training=training, precision=machine.precision
     )
 
 

@@ -10,7 +10,7 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.metrics import score
-from fastdefect.training.features import Change, pooled_features
+from fastdefect.training.features import Change, FrozenBackbone
 from fastdefect.training.probe import fit_probe
 
 # Separates the draws of what the probe sees from those of the training.
@@ -36,15 +36,15 @@ def start_from_probe(
         return augmenter(photo, item_seed(seed ^ _STREAM, 0, position))
 
     def look(change: Change | None, before: int) -> NDArray[np.float32]:
-        return pooled_features(
-            learn.model[0],
+        backbone = FrozenBackbone(learn.model[0], preprocessing, learn.dls.device)
+        return backbone.features(
             data.store,
             data.rows(side),
-            preprocessing,
-            device=learn.dls.device,
             change=change,
             on_batch=lambda done: on_event(
-                Progress("looking with the frozen backbone", before + done, 2 * len(side))
+                Progress(
+                    "computing features with the frozen backbone", before + done, 2 * len(side)
+                )
             ),
         )
 

@@ -31,7 +31,7 @@ from fastdefect.jobs.training.steps import FEW_STEPS, steps_of, with_rate_for_st
 from fastdefect.metrics import Weighted, measure
 from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights
-from fastdefect.training.features import Change, pooled_features
+from fastdefect.training.features import Change, FrozenBackbone
 from fastdefect.training.probe import Folds, best_strength, cross_predict, make_folds
 
 CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
@@ -219,12 +219,10 @@ class _Trial:
         n, before = len(self.data.split.train), self.looks * len(self.data.split.train)
         total = (2 + len(CANDIDATES)) * n
         self.looks += 1
-        return pooled_features(
-            self.body,
+        backbone = FrozenBackbone(self.body, self.preprocessing, self.device)
+        return backbone.features(
             self.data.store,
             self.data.rows(self.data.split.train),
-            self.preprocessing,
-            device=self.device,
             change=change,
             on_batch=lambda done: self.on_event(Progress("trying recipes", before + done, total)),
         )

@@ -1,4 +1,4 @@
-"""The weights' average: its arithmetic, and that training neither sees nor feels it."""
+"""The average of the weights: its arithmetic, and that it does not affect the training."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from fastdefect.run import Run
 from fastdefect.run_registry import create_run
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.checkpoint import load_checkpoint
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def data() -> TrainingData:
 
 
 def _averaged(values: list[float], decay: float) -> list[float]:
-    """What the average of one weight is after each of the steps that led to ``values``."""
+    """The average of one weight after each of the steps to ``values``."""
     network = nn.Linear(1, 1, bias=False)
     network.register_buffer("seen", torch.tensor([0.0]))
     average = WeightAverage(network, decay)
@@ -65,14 +65,14 @@ def test_the_average_lies_between_the_least_and_the_greatest(
         assert min(values[:number]) - 1e-4 <= value <= max(values[:number]) + 1e-4
 
 
-def test_after_many_steps_a_step_is_forgotten_at_the_decay() -> None:
+def test_after_many_steps_the_weight_of_a_step_falls_by_the_decay() -> None:
     # From the 81st step on (1 + n) / (10 + n) is above 0.9.
     found = _averaged([1.0] * 100 + [0.0] * 3, 0.9)
     assert found[-3:] == pytest.approx([0.9, 0.81, 0.729], rel=1e-5)
 
 
 class _Watch(Callback):
-    """Notes which network the Learner has, and in which mode, at each batch."""
+    """Records the network of the Learner and its mode at each batch."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[bool, int, bool]] = []
@@ -138,9 +138,8 @@ def test_the_history_is_of_the_average_and_so_is_the_model(
 
     learn.model.load_state_dict(model)
     valid = data.split.valid
-    y_prob = class_probabilities(
-        learn.model, data.store, data.rows(valid), PREPROCESSING, device=torch.device("cpu")
-    )
+    predictor = Predictor(learn.model, PREPROCESSING, torch.device("cpu"))
+    y_prob = predictor.probabilities(data.store, data.rows(valid))
     right = y_prob.argmax(axis=1) == data.manifest.labels[list(valid)]
     assert rows[0]["valid_accuracy"] == pytest.approx(np.mean(right))
     loss = -np.log(y_prob[np.arange(len(valid)), data.manifest.labels[list(valid)]])

@@ -1,4 +1,4 @@
-"""Any network, cut where its features are; weights that load, or say what did not."""
+"""Backbones: networks without their classifier, and their weights."""
 
 import http.client
 import pickle
@@ -96,7 +96,7 @@ def test_a_network_trains(arch: str, size: int, n_features: int, spatial: bool) 
     assert [name for name, p in body.named_parameters() if p.grad is None] == []
 
 
-def test_normalisation_is_the_networks_own() -> None:
+def test_each_network_has_its_own_normalisation() -> None:
     pytest.importorskip("timm")
     torchvisions, _ = build_backbone("squeezenet1_1", "none", 32)
     assert torchvisions.mean == (0.485, 0.456, 0.406)
@@ -107,7 +107,7 @@ def test_normalisation_is_the_networks_own() -> None:
     assert timms.mean == timms.std == (0.5, 0.5, 0.5)
 
 
-def test_photos_are_turned_into_what_googlenets_weights_were_trained_on() -> None:
+def test_photos_are_converted_to_the_pixel_range_of_googlenets_weights() -> None:
     backbone, _ = build_backbone("googlenet", "none", 64)
     assert backbone.body.transform_input
 
@@ -115,8 +115,8 @@ def test_photos_are_turned_into_what_googlenets_weights_were_trained_on() -> Non
 @pytest.mark.parametrize(
     ("arch", "size"), [("squeezenet1_1", 16), ("vit_b_16", 100), ("inception_v3", 64)]
 )
-def test_a_size_that_the_network_cannot_take_is_refused(arch: str, size: int) -> None:
-    with pytest.raises(ModelError, match=f"{arch} can't take photos of {size} px") as caught:
+def test_a_size_that_the_network_does_not_accept_is_refused(arch: str, size: int) -> None:
+    with pytest.raises(ModelError, match=f"{arch} does not accept photos of {size} px") as caught:
         build_backbone(arch, "none", size)
     assert "--image-size" in caught.value.hint
 
@@ -128,7 +128,7 @@ def test_an_unknown_network_suggests_near_names(arch: str, near: str) -> None:
     with pytest.raises(ModelError, match=f"--arch {arch}") as caught:
         build_backbone(arch, "none", 32)
     assert near in caught.value.hint
-    names = caught.value.hint.removeprefix("Near it: ").rstrip(".").split(", ")
+    names = caught.value.hint.removeprefix("Similar names: ").rstrip(".").split(", ")
     assert len(names) == len(set(names))
 
 
@@ -138,7 +138,7 @@ def test_no_classifier_of_that_name(arch: str) -> None:
         build_backbone(arch, "none", 32)
 
 
-def test_without_timm_the_hint_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_timm_the_hint_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "find_spec", lambda name: None)
     with pytest.raises(ModelError) as caught:
         build_backbone("resnet10t", "none", 32)
@@ -250,7 +250,7 @@ def test_a_shallower_networks_file_does_not_pass_for_a_match(
     assert all("not in the file" in name for name in loaded.unmatched)
 
 
-def test_a_classifier_of_other_classes_is_no_trouble(whole: nn.Module, tmp_path: Path) -> None:
+def test_a_classifier_of_other_classes_is_ignored(whole: nn.Module, tmp_path: Path) -> None:
     state = {**whole.state_dict(), "fc.weight": torch.zeros(2, 512), "fc.bias": torch.zeros(2)}
     _, loaded = build_backbone("resnet18", _saved(state, tmp_path), 32)
     assert loaded.unmatched == ()
@@ -294,7 +294,7 @@ def test_a_missing_file_is_named(path: str) -> None:
 # The library's own weights, without a network
 
 
-def test_none_is_random_and_says_so() -> None:
+def test_none_gives_random_weights_with_a_note() -> None:
     _, loaded = build_backbone("squeezenet1_1", "none", 32)
     assert (loaded.source, loaded.pretrained, loaded.matched) == ("none", False, 0)
 
@@ -310,7 +310,7 @@ def test_none_is_random_and_says_so() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_auto_without_a_network_goes_on_and_says_so(
+def test_auto_without_internet_continues_with_a_note(
     error: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import torch.hub
@@ -332,7 +332,7 @@ def test_auto_without_a_network_goes_on_and_says_so(
     assert socket.getdefaulttimeout() == before
 
 
-def test_auto_gives_a_silent_network_a_time_limit(
+def test_auto_has_a_time_limit_for_the_download(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import torch.hub
@@ -349,7 +349,7 @@ def test_auto_gives_a_silent_network_a_time_limit(
     assert seen == [DOWNLOAD_TIMEOUT_S]
 
 
-def test_auto_takes_what_the_cache_holds_and_never_unpickles(
+def test_auto_reads_the_cache_and_never_unpickles(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     import torch.hub

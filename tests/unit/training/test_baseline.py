@@ -1,11 +1,11 @@
-"""The old pipeline's small network: a body like any other, but for its weights."""
+"""The old pipeline's small network: a backbone without pretrained weights."""
 
 import math
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.learners import made_data
+from helpers.learners import made_data, made_spec
 from helpers.photos import made_loaders
 from safetensors.torch import save_file
 from torch import nn
@@ -42,7 +42,7 @@ def test_it_is_what_the_old_pipeline_had() -> None:
     assert kinds == [nn.Conv2d, nn.ReLU, nn.MaxPool2d] * 3
 
 
-def test_the_first_weights_suit_a_relu() -> None:
+def test_the_first_weights_have_he_initialisation() -> None:
     body = _body()
     convolutions = [layer for layer in body.modules() if isinstance(layer, nn.Conv2d)]
     for layer in convolutions:
@@ -58,11 +58,11 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not torch.equal(one["conv1.weight"], other["conv1.weight"])
 
 
-def test_asked_for_pretrained_weights_it_says_that_there_are_none() -> None:
+def test_auto_weights_are_random_with_a_note() -> None:
     torch.manual_seed(3)
     backbone, loaded = build_backbone(SMALL_CNN, "auto", 32)
     assert (loaded.source, loaded.pretrained) == ("none", False)
-    assert "none are pretrained" in loaded.note
+    assert "no pretrained weights exist" in loaded.note
     assert torch.equal(backbone.body.state_dict()["conv1.weight"], _body(3).conv1.weight)
 
 
@@ -77,13 +77,13 @@ def test_weights_from_a_file_must_fit(tmp_path: Path) -> None:
         build_backbone(SMALL_CNN, str(tmp_path / "other.safetensors"), 32)
 
 
-def test_a_mistyped_name_is_led_to_it() -> None:
+def test_a_mistyped_name_suggests_it() -> None:
     with pytest.raises(ModelError) as caught:
         build_backbone("smal-cnn", "none", 32)
     assert SMALL_CNN in caught.value.hint
 
 
-def test_it_learns_what_is_plain_to_see() -> None:
+def test_it_learns_an_easy_task() -> None:
     torch.manual_seed(0)
     backbone, _ = build_backbone(SMALL_CNN, "none", 16)
     head = build_head(backbone.n_features, 2, spatial=backbone.spatial)
@@ -105,12 +105,14 @@ def test_it_learns_what_is_plain_to_see() -> None:
 
 
 def test_a_learner_keeps_all_of_it() -> None:
-    """vision_learner cuts at a pooling layer: the body has three of its own to lose."""
+    """vision_learner cuts at a pooling layer, and this body has three."""
     data = made_data()
     backbone, _ = build_backbone(SMALL_CNN, "none", 32)
     loaders = made_loaders(data.manifest, data.store, data.split.train, data.split.valid)
     loss = build_loss(None, 0.0, torch.device("cpu"))
     training = TrainingConfig(epochs=1, device="cpu")
-    learn = build_learner(loaders, backbone, loss, training=training, precision="fp32")
+    learn = build_learner(
+        loaders, backbone, loss, spec=made_spec(data), training=training, precision="fp32"
+    )
     assert list(learn.model[0].children()) == [backbone.body]
     assert [type(layer) for layer in backbone.body.children()][-1] is nn.MaxPool2d

@@ -1,4 +1,4 @@
-"""What the history says of its epochs, and what the callbacks make of it."""
+"""The ranking of epochs in the history, and the callbacks."""
 
 import math
 from itertools import pairwise
@@ -27,7 +27,7 @@ from fastdefect.training.callbacks import (
 
 
 def _history(*epochs: tuple[float, float, float]) -> History:
-    """Epochs of these F1 at the threshold that suits them, AUCs and validation losses."""
+    """A history with these F1 at their best threshold, AUCs and validation losses."""
     return History(
         [
             {"epoch": number, "f1": f1, "best_f1": f1, "auc": auc, "valid_loss": loss}
@@ -77,7 +77,7 @@ def test_the_history_of_an_earlier_version_ranks_by_the_f1_that_it_has() -> None
 @given(
     st.lists(st.tuples(*[st.floats(0, 1), st.floats(0, 1), st.floats(0, 5)]), min_size=1),
 )
-def test_an_epoch_that_was_beaten_is_never_the_best_again(
+def test_an_epoch_that_is_no_longer_the_best_never_becomes_it_again(
     epochs: list[tuple[float, float, float]],
 ) -> None:
     best = [_history(*epochs[:n]).best_epoch for n in range(1, len(epochs) + 1)]
@@ -85,7 +85,7 @@ def test_an_epoch_that_was_beaten_is_never_the_best_again(
     assert all(now in (before, n) for n, (before, now) in enumerate(pairwise(best), start=2))
 
 
-def test_once_the_rate_has_come_down_earlier_epochs_count_no_more() -> None:
+def test_earlier_epochs_do_not_count_in_the_last_quarter() -> None:
     epochs = [(0.9, 0.9, 0.1), (0.95, 0.99, 0.1), (0.7, 0.8, 0.5), (0.8, 0.8, 0.5), (0.7, 0.9, 0.4)]
     best = []
     for n in range(len(epochs) + 1):
@@ -95,7 +95,7 @@ def test_once_the_rate_has_come_down_earlier_epochs_count_no_more() -> None:
     assert best == [(None, 0), (1, 0), (2, 0), (3, 0), (4, 0), (4, 1)]
 
 
-def test_the_last_epoch_is_kept_whatever_it_is_worth() -> None:
+def test_keep_last_keeps_the_last_epoch() -> None:
     history = _history((0.9, 0.9, 0.1), (0.2, 0.5, 3.0))
     history.keep = "last"
     assert history.best_epoch == 2
@@ -124,7 +124,7 @@ def data() -> TrainingData:
 
 
 class Watch(Callback):
-    """Keeps what the network was fed and what its generator would draw."""
+    """Records the inputs of the network and the state of its generator."""
 
     order = 90
 
@@ -144,7 +144,7 @@ class Watch(Callback):
 
 
 class Count(Callback):
-    """Moves the position on, as EpochRow does."""
+    """Advances the position, as EpochRow does."""
 
     order = 55
 
@@ -192,7 +192,9 @@ def test_draws_follow_from_seed_epoch_and_batch(data: TrainingData) -> None:
 
 @pytest.mark.parametrize("batch", [0, 1, 3])
 @pytest.mark.parametrize("epoch", [0, 1])
-def test_an_epoch_is_taken_up_where_it_was_left(epoch: int, batch: int, data: TrainingData) -> None:
+def test_an_interrupted_epoch_continues_at_its_batch(
+    epoch: int, batch: int, data: TrainingData
+) -> None:
     whole = _watched(data, Position())
     resumed = _watched(data, Position(epoch, batch), begin=epoch)
     done = 4 * epoch + batch
@@ -254,7 +256,7 @@ def test_a_request_stops_after_the_running_batch(after: int, data: TrainingData)
     assert saved == [divmod(after, 4)]
 
 
-def test_history_columns_are_the_contract() -> None:
+def test_history_columns_are_fixed() -> None:
     assert HISTORY_COLUMNS[:3] == ["epoch", "train_loss", "valid_loss"]
     assert {"gap", "f1", "precision", "recall", "auc", "learning_rate", "seconds"} <= set(
         HISTORY_COLUMNS

@@ -1,4 +1,4 @@
-"""The state of a fit on disk: all of it, exactly, and nobody else's."""
+"""Checkpoints: the complete state of a fit, restored exactly."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ def _assert_same_state(first: dict[str, Any], second: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
 @pytest.mark.parametrize("frozen", [False, True], ids=["whole", "frozen"])
-def test_network_and_optimizer_come_back_exactly(
+def test_network_and_optimizer_are_restored_exactly(
     optimizer: str, frozen: bool, data: TrainingData, tmp_path: Path
 ) -> None:
     learn = _trained(data, optimizer, frozen=frozen)
@@ -129,7 +129,7 @@ def test_an_optimizer_that_has_not_stepped_is_saved_too(data: TrainingData, tmp_
     _assert_same_state(learn.opt.opt.state_dict(), other.opt.opt.state_dict())
 
 
-def test_position_and_history_come_back_exactly(data: TrainingData, tmp_path: Path) -> None:
+def test_position_and_history_are_restored_exactly(data: TrainingData, tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "c", _fresh(data, "sgd"), POSITION, HISTORY)
     checkpoint = load_checkpoint(tmp_path / "c")
     assert checkpoint.position == POSITION
@@ -176,13 +176,13 @@ def test_the_file_is_safetensors_with_a_json_header(data: TrainingData, tmp_path
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x04N.", b"x" * 400])
-def test_a_damaged_file_is_an_error_for_people(content: bytes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_a_readable_error(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "checkpoint.safetensors").write_bytes(content)
     with pytest.raises(RunError, match=r"checkpoint\.safetensors can't be read"):
         load_checkpoint(tmp_path / "checkpoint.safetensors")
 
 
-def test_a_missing_file_is_an_error_for_people(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_readable_error(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="can't be read"):
         load_checkpoint(tmp_path / "gone")
 

@@ -1,4 +1,4 @@
-"""Which layers are early, and that they stay as they are while the others learn."""
+"""The early layers of networks, and that they stay fixed in training."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def _names(arch: str, image_size: int = 64) -> set[str]:
     return {of[id(p)] for p in early_parameters(model, image_size)}
 
 
-def test_of_a_resnet_the_first_stage_and_what_comes_before_its_next_stride() -> None:
+def test_early_layers_of_a_resnet_end_before_the_second_stage() -> None:
     names = _names("resnet50")
     firsts = {name.split(".")[0] for name in names}
     assert firsts == {"conv1", "bn1", "layer1", "layer2"}
@@ -33,21 +33,19 @@ def test_of_a_resnet_the_first_stage_and_what_comes_before_its_next_stride() -> 
     }
 
 
-def test_of_a_mobilenet_the_first_blocks() -> None:
+def test_early_layers_of_a_mobilenet_are_its_first_blocks() -> None:
     blocks = {int(name.split(".")[1]) for name in _names("mobilenet_v2") if "features" in name}
     assert blocks == {0, 1, 2, 3, 4}
     assert "features.4.conv.1.0.weight" not in _names("mobilenet_v2")  # the one with the stride
 
 
 @pytest.mark.parametrize("arch", ["vit_b_32", "alexnet"])
-def test_of_networks_that_begin_with_small_maps_none(arch: str) -> None:
+def test_networks_with_small_first_maps_have_no_early_layers(arch: str) -> None:
     assert _names(arch, 224) == set()
 
 
 @pytest.mark.parametrize("freeze_epochs", [0, 1])
-def test_they_stay_while_the_others_learn_and_a_resumed_fit_is_the_same(
-    freeze_epochs: int, tmp_path: Path
-) -> None:
+def test_they_stay_fixed_and_a_resumed_fit_is_the_same(freeze_epochs: int, tmp_path: Path) -> None:
     training, data = with_training(epochs=2, freeze_epochs=freeze_epochs), made_data()
 
     def learner() -> tuple[nn.Parameter, nn.Module, Learner]:

@@ -1,4 +1,4 @@
-"""The network that comes with its weights: it is timm's, and it knows what it was taught."""
+"""EfficientNet-Lite0: equal to timm's network, with working weights."""
 
 from importlib.util import find_spec
 
@@ -7,21 +7,21 @@ import torch
 from torch import nn
 
 from fastdefect.training.efficientnet_lite import build_efficientnet_lite0, same_conv
-from fastdefect.training.weights import WeightsLacking, packaged_state
+from fastdefect.training.weights import WeightsUnavailable, packaged_state
 
 
 def _network() -> nn.Module:
     network = build_efficientnet_lite0().eval()
     try:
         network.load_state_dict(packaged_state())
-    except WeightsLacking as lacking:
-        pytest.skip(str(lacking))
+    except WeightsUnavailable as error:
+        pytest.skip(str(error))
     return network
 
 
 @pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
 @pytest.mark.parametrize("size", [64, 97])  # an odd side is padded otherwise
-def test_it_sees_what_timms_sees(size: int) -> None:
+def test_features_are_those_of_timms_network(size: int) -> None:
     import timm
 
     own = _network()
@@ -37,7 +37,7 @@ def test_it_sees_what_timms_sees(size: int) -> None:
     assert float(maps.max()) > 1  # it sees something
 
 
-def test_the_first_weights_are_repeatable_and_let_signals_through() -> None:
+def test_the_first_weights_are_repeatable_and_keep_the_scale_of_signals() -> None:
     torch.manual_seed(3)
     first = build_efficientnet_lite0()
     torch.manual_seed(3)

@@ -1,11 +1,11 @@
-"""Several networks as one: the mean of their probabilities, whatever their logits."""
+"""Ensembles: the mean of the probabilities of several networks."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
-from helpers.learners import made_data, made_learner, with_training
+from helpers.learners import made_data, made_learner, made_spec, with_training
 from helpers.nets import tiny_backbone
 from helpers.photos import PREPROCESSING, made_loaders
 from hypothesis import given, settings
@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from fastdefect.training.ensemble import Ensemble, averaging, joined_state
 from fastdefect.training.learner import build_learner, build_loss
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import Predictor
 
 
 class Says(nn.Module):
-    """Answers every batch with the same logits (n, n_classes)."""
+    """Returns the same logits (n, n_classes) for every batch."""
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
@@ -64,14 +64,14 @@ def test_nothing_underflows_or_overflows() -> None:
 
 
 @pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
-def test_half_precision_answers_are_averaged_in_single(precision: torch.dtype) -> None:
+def test_half_precision_logits_are_averaged_in_single(precision: torch.dtype) -> None:
     said = _answer(torch.tensor([[0.0, 3.0]], dtype=precision), torch.tensor([[1.0, 0.0]]))
     assert said.dtype == torch.float32
     by_hand = (1 / (1 + math.exp(3)) + math.e / (1 + math.e)) / 2
     assert said.exp()[0, 0].item() == pytest.approx(by_hand)
 
 
-def test_an_ensemble_of_none_is_none() -> None:
+def test_an_ensemble_needs_a_network() -> None:
     with pytest.raises(ValueError, match="at least"):
         Ensemble([])
 
@@ -98,12 +98,17 @@ def test_a_learner_of_two_predicts_their_mean() -> None:
     dls = made_loaders(data.manifest, data.store, range(8), range(8, 12))
     loss = build_loss(None, 0.0, torch.device("cpu"))
     learn = build_learner(
-        dls, tiny_backbone(), loss, training=training, precision="fp32", members=2
+        dls,
+        tiny_backbone(),
+        loss,
+        spec=made_spec(data, members=2),
+        training=training,
+        precision="fp32",
     )
     learn.model.load_state_dict(joined_state([one.state_dict() for one in ones]))
     cpu = torch.device("cpu")
     first, second, both = (
-        class_probabilities(model, data.store, data.rows((3, 4, 20)), PREPROCESSING, device=cpu)
+        Predictor(model, PREPROCESSING, cpu).probabilities(data.store, data.rows((3, 4, 20)))
         for model in (*ones, learn.model)
     )
     assert np.abs(first - second).max() > 1e-4  # else this would prove nothing

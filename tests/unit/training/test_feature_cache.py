@@ -1,4 +1,4 @@
-"""Features on disk: what is known is not computed again, and never taken for something else."""
+"""Features on disk: cached ones are not computed again, and never used for other inputs."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import nn
 
 from fastdefect.training import feature_cache
 from fastdefect.training.feature_cache import FeatureCache
-from fastdefect.training.features import pooled_features
+from fastdefect.training.features import FrozenBackbone
 
 ROWS = list(range(3, 40))  # more than a batch
 
@@ -23,12 +23,12 @@ def _body() -> nn.Module:
 
 
 def _cache(folder: Path | None, body: nn.Module | None = None) -> FeatureCache:
-    return FeatureCache(body or _body(), PREPROCESSING, CPU, folder)
+    return FeatureCache(FrozenBackbone(body or _body(), PREPROCESSING, CPU), folder)
 
 
 def _kept(folder: Path, rows: list[int] = ROWS) -> NDArray[np.float32]:
     cache = _cache(folder)
-    found = cache.look(made_store(40), rows)
+    found = cache.features(made_store(40), rows)
     cache.save()
     return found
 
@@ -36,42 +36,42 @@ def _kept(folder: Path, rows: list[int] = ROWS) -> NDArray[np.float32]:
 def test_known_photos_are_not_computed_again(tmp_path: Path) -> None:
     folder = tmp_path / "not" / "there yet"
     first, told = _kept(folder), []
-    expected = pooled_features(_body(), made_store(40), ROWS, PREPROCESSING, device=CPU)
+    expected = FrozenBackbone(_body(), PREPROCESSING, CPU).features(made_store(40), ROWS)
     np.testing.assert_array_equal(first, expected)
     cache = _cache(folder)
-    np.testing.assert_array_equal(cache.look(made_store(40), ROWS[::-1]), first[::-1])
+    np.testing.assert_array_equal(cache.features(made_store(40), ROWS[::-1]), first[::-1])
     assert cache.computed == 0
-    cache.look(made_store(40), [0, *ROWS[:4], 1, 2], on_batch=told.append)
+    cache.features(made_store(40), [0, *ROWS[:4], 1, 2], on_batch=told.append)
     assert (cache.computed, told) == (3, [7])
 
 
 @pytest.mark.parametrize("kept", [ROWS[:1], ROWS[::2], ROWS[5:30]])
-def test_what_is_seen_does_not_depend_on_what_was_known(kept: list[int], tmp_path: Path) -> None:
+def test_features_do_not_depend_on_what_was_cached(kept: list[int], tmp_path: Path) -> None:
     _kept(tmp_path, kept)
-    whole = _cache(None).look(made_store(40), ROWS)
-    assert _cache(tmp_path).look(made_store(40), ROWS).tobytes() == whole.tobytes()
+    whole = _cache(None).features(made_store(40), ROWS)
+    assert _cache(tmp_path).features(made_store(40), ROWS).tobytes() == whole.tobytes()
 
 
 def test_a_photo_of_other_pixels_is_another(tmp_path: Path) -> None:
     plain, mirrored = _kept(tmp_path), np.stack([made_store(40)[row][:, ::-1] for row in ROWS])
     cache = _cache(tmp_path)
-    changed = cache.look(mirrored, range(len(ROWS)))
+    changed = cache.features(mirrored, range(len(ROWS)))
     assert cache.computed == len(ROWS)
     assert np.abs(changed - plain).max() > 1e-4
     cache.save()
     again = _cache(tmp_path)
-    np.testing.assert_array_equal(again.look(mirrored, range(len(ROWS))), changed)
-    np.testing.assert_array_equal(again.look(made_store(40), ROWS), plain)
+    np.testing.assert_array_equal(again.features(mirrored, range(len(ROWS))), changed)
+    np.testing.assert_array_equal(again.features(made_store(40), ROWS), plain)
     assert again.computed == 0
 
 
-def test_another_network_knows_nothing(tmp_path: Path) -> None:
+def test_another_network_has_no_cached_features(tmp_path: Path) -> None:
     _kept(tmp_path)
     other = _body()
     with torch.no_grad():
         next(other.parameters())[0, 0, 0, 0] += 1e-3
     cache = _cache(tmp_path, other)
-    cache.look(made_store(40), ROWS)
+    cache.features(made_store(40), ROWS)
     assert cache.computed == len(ROWS)
 
 
@@ -92,20 +92,20 @@ def _empty(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [_cut_short, _one_bit_flipped, _of_zeros, _empty])
-def test_a_damaged_file_counts_as_none_and_is_mended(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_file_is_ignored_and_replaced(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     expected = _kept(tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(damage(path.read_bytes()))
     cache = _cache(tmp_path)
-    np.testing.assert_array_equal(cache.look(made_store(40), ROWS), expected)
+    np.testing.assert_array_equal(cache.features(made_store(40), ROWS), expected)
     assert cache.computed == len(ROWS)
     cache.save()
-    mended = _cache(tmp_path)
-    mended.look(made_store(40), ROWS)
-    assert mended.computed == 0
+    replaced = _cache(tmp_path)
+    replaced.features(made_store(40), ROWS)
+    assert replaced.computed == 0
 
 
-def test_a_full_file_forgets_what_nobody_asked_for(
+def test_a_full_file_drops_what_was_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feature_cache, "_MIB", 4 * 8 * 10)  # room for ten vectors
@@ -113,13 +113,13 @@ def test_a_full_file_forgets_what_nobody_asked_for(
     _kept(tmp_path, ROWS[:10])
     _kept(tmp_path, ROWS[8:14])
     cache = _cache(tmp_path)
-    cache.look(made_store(40), ROWS[8:14])
+    cache.features(made_store(40), ROWS[8:14])
     assert cache.computed == 0
-    cache.look(made_store(40), ROWS[:8])
+    cache.features(made_store(40), ROWS[:8])
     assert cache.computed == 4
 
 
-def test_a_full_folder_forgets_the_files_asked_for_longest_ago(
+def test_a_full_folder_drops_the_least_recently_used_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for age, name in enumerate("abc"):
@@ -133,6 +133,6 @@ def test_a_full_folder_forgets_the_files_asked_for_longest_ago(
 
 def test_no_folder_keeps_nothing() -> None:
     cache = _cache(None)
-    cache.look(made_store(40), ROWS)
+    cache.features(made_store(40), ROWS)
     cache.save()
     assert cache.computed == len(ROWS)

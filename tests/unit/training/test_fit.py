@@ -1,4 +1,4 @@
-"""The story of a training: what it leaves behind, and that an interruption changes nothing."""
+"""A training: its files, and that an interruption changes nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +47,7 @@ def _fit(
     seed: int = 0,
     **loaders: Any,
 ) -> tuple[Fitted, Learner]:
-    """Start a run, or go on with it from the checkpoint that it has."""
+    """Start a run, or resume it from its checkpoint."""
     path = run.path("checkpoint.safetensors")
     learn = made_learner(data, training, seed=seed, **loaders)
     checkpoint = load_checkpoint(path) if path.exists() else None
@@ -58,7 +58,7 @@ def _fit(
 
 
 def _after(batches: int) -> Callable[[], bool]:
-    """True from the n-th time that it is asked: after each batch, validation's included."""
+    """A function that returns True from its n-th call; batches of validation count too."""
     asked = 0
 
     def requested() -> bool:
@@ -81,7 +81,7 @@ def test_stages_are_frozen_first_and_then_discriminative() -> None:
     ]
 
 
-def test_a_finished_fit_leaves_all_behind(data: TrainingData, tmp_path: Path) -> None:
+def test_a_finished_fit_writes_its_files(data: TrainingData, tmp_path: Path) -> None:
     events: list[Event] = []
     run = _run(tmp_path)
     fitted, learn = _fit(data, run, on_event=events.append)
@@ -167,9 +167,7 @@ def test_no_patience_never_stops(data: TrainingData, tmp_path: Path) -> None:
     assert (fitted.reason, len(fitted.history.rows)) == ("finished", 4)
 
 
-def test_a_training_that_diverges_is_an_error_for_people(
-    data: TrainingData, tmp_path: Path
-) -> None:
+def test_a_training_that_diverges_is_a_readable_error(data: TrainingData, tmp_path: Path) -> None:
     run = _run(tmp_path)
     training = with_training(learning_rate=1e30, clip=0.0, optimizer="sgd")
     with pytest.raises(DivergedError, match="finite") as caught:
@@ -202,7 +200,7 @@ def _assert_as_unbroken(found: Fitted, run: Run, expected: Fitted, expected_run:
 
 
 @pytest.mark.parametrize("batches", [1, 3, 4, 5, 6, 9, 10, 11, 14])
-def test_an_interrupted_fit_goes_on_to_the_bit(
+def test_an_interrupted_fit_resumes_to_the_bit(
     batches: int,
     data: TrainingData,
     unbroken: tuple[TrainingConfig, Fitted, Run],
@@ -220,7 +218,7 @@ def test_an_interrupted_fit_goes_on_to_the_bit(
     _assert_as_unbroken(resumed, run, expected, expected_run)
 
 
-def test_many_interruptions_add_up_to_none(
+def test_many_interruptions_change_nothing(
     data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
 ) -> None:
     training, expected, expected_run = unbroken
@@ -243,12 +241,12 @@ def test_worker_processes_change_nothing_and_can_be_interrupted(
 
 
 class Killed(BaseException):
-    """As abrupt as kill -9: nothing catches it."""
+    """An exception that nothing catches, like kill -9."""
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("which", ["first", "last"])
-def test_a_fit_killed_around_the_saving_of_its_best_goes_on_to_the_bit(
+def test_a_fit_killed_around_the_saving_of_its_best_resumes_to_the_bit(
     moment: str,
     which: str,
     data: TrainingData,
@@ -294,7 +292,7 @@ def test_a_fit_killed_in_its_first_batch_can_be_resumed(
 
 
 @pytest.mark.parametrize("scheduler", ["onecycle", "cosine", "flat"])
-def test_each_schedule_moves_as_it_says_and_resumes(
+def test_each_schedule_has_its_rates_and_resumes(
     scheduler: str, data: TrainingData, tmp_path: Path
 ) -> None:
     training = with_training(scheduler=scheduler)
@@ -316,7 +314,7 @@ def test_each_schedule_moves_as_it_says_and_resumes(
         assert rates == pytest.approx(expected_rates, rel=1e-3)
 
 
-def test_in_bf16_a_fit_goes_on_to_the_bit(data: TrainingData, tmp_path: Path) -> None:
+def test_in_bf16_a_fit_resumes_to_the_bit(data: TrainingData, tmp_path: Path) -> None:
     training = with_training(precision="bf16")
     run, broken = _run(tmp_path, "whole"), _run(tmp_path, "broken")
     expected, _ = _fit(data, run, training)
@@ -333,9 +331,7 @@ def test_a_finished_fit_that_is_resumed_adds_nothing(data: TrainingData, tmp_pat
     assert second.history.rows == first.history.rows
 
 
-def test_a_fit_that_ran_out_of_patience_is_not_taken_up_again(
-    data: TrainingData, tmp_path: Path
-) -> None:
+def test_a_fit_that_stopped_early_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
     # Killed while the closing report was written, the run still counts as running.
     training = with_training(epochs=9, learning_rate=1e-12, patience=2)
     run = _run(tmp_path)

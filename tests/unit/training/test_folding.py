@@ -1,4 +1,4 @@
-"""Folded batch-norm: the same numbers and gradients, and nothing folded that can't be."""
+"""Folded batch-norm: the same outputs and gradients, and layers that are not folded."""
 
 from copy import deepcopy
 
@@ -104,6 +104,6 @@ class Shared(nn.Module):
 
 
 @pytest.mark.parametrize("model", [UsedTwice(), Shared(), nn.Conv2d(3, 5, 3)])
-def test_what_cannot_be_folded_is_left_alone(model: nn.Module) -> None:
+def test_layers_that_cannot_be_folded_do_not_change(model: nn.Module) -> None:
     assert fold_batch_norm(model, SIDE) == 0
     assert not any(isinstance(layer, FoldingConv2d) for layer in model.modules())

@@ -1,4 +1,4 @@
-"""The head: the mission's layers, and a start from near chance."""
+"""The head: its layers, and first predictions near chance."""
 
 import math
 
@@ -10,7 +10,7 @@ from fastdefect.training.head import build_head
 
 
 @pytest.mark.parametrize("spatial", [True, False], ids=["maps", "vectors"])
-def test_layers_are_the_missions(spatial: bool) -> None:
+def test_layers_are_as_specified(spatial: bool) -> None:
     head = build_head(1280, 6, spatial=spatial)
     kinds: list[type[nn.Module]] = [
         *((nn.AdaptiveAvgPool2d, nn.Flatten) if spatial else ()),

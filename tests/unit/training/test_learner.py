@@ -1,4 +1,4 @@
-"""The one constructor of a Learner, and what decides where and how it runs."""
+"""The constructor of a Learner, its device and its settings."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.progress import ProgressCallback
 from fastai.callback.training import GradientClip
 from fastai.data.transforms import Normalize
-from helpers.learners import made_data, made_learner, with_training
+from helpers.learners import made_data, made_learner, made_spec, with_training
 from helpers.nets import tiny_backbone
 from helpers.photos import made_loaders
 from torch import nn
@@ -41,13 +41,13 @@ SPEC = ModelSpec(
 )
 
 
-def test_a_spec_survives_its_file() -> None:
+def test_a_spec_is_read_back_from_its_file() -> None:
     assert ModelSpec.from_json(json.loads(json.dumps(SPEC.as_json()))) == SPEC
     bare = ModelSpec("x", ("a", "b"), None, SPEC.preprocessing)
     assert ModelSpec.from_json(json.loads(json.dumps(bare.as_json()))) == bare
 
 
-def test_a_spec_says_how_many_networks_it_averages() -> None:
+def test_a_spec_has_the_number_of_networks() -> None:
     three = replace(SPEC, members=3)
     content = json.loads(json.dumps(three.as_json()))
     assert ModelSpec.from_json(content) == three
@@ -89,7 +89,7 @@ def test_auto_takes_the_fastest_device(
 
 
 @pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_a_device_that_is_not_there_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _only(monkeypatch)
     with pytest.raises(UsageError, match=f"--device {name}"):
         choose_device(name)
@@ -158,6 +158,7 @@ def test_precision_reaches_fastai(precision: str, data: TrainingData) -> None:
         dls,
         tiny_backbone(),
         build_loss(None, 0.1, torch.device("cpu")),
+        spec=made_spec(data),
         training=with_training(),
         precision=precision,
     )
@@ -165,7 +166,7 @@ def test_precision_reaches_fastai(precision: str, data: TrainingData) -> None:
     assert len(mixed) == (precision != "fp32")
 
 
-def test_maps_lie_channels_last(data: TrainingData) -> None:
+def test_maps_are_channels_last(data: TrainingData) -> None:
     learn = made_learner(data)
     kernels = [p for p in learn.model.parameters() if p.ndim == 4]
     assert kernels
@@ -223,10 +224,9 @@ def test_the_network_alone_takes_the_state_of_a_learner(
         dls,
         tiny_backbone(),
         build_loss(None, 0.0, cpu),
+        spec=made_spec(data, head, members),
         training=with_training(),
         precision="fp32",
-        head=head,
-        members=members,
     )
     spec = replace(SPEC, head=head, members=members)
     alone = build_network(spec, tiny_backbone(5), cpu)

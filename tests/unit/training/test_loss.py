@@ -1,4 +1,4 @@
-"""The loss against torch's own and against a soft-target loss written out in numpy."""
+"""The loss compared with torch's own and with a soft-target loss in numpy."""
 
 from typing import Any
 

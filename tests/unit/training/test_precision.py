@@ -1,4 +1,4 @@
-"""Which precision a training takes on which device, and that bf16 on a CPU is one of them."""
+"""The precision of a training by device, and bf16 on a CPU."""
 
 import copy
 from dataclasses import replace
@@ -28,12 +28,14 @@ def test_mixed_where_cuda_gains_by_it_and_as_asked(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(("name", "device"), [("fp16", CPU), ("fp16", MPS), ("bf16", MPS)])
-def test_what_a_device_cannot_train_in_is_refused(name: str, device: torch.device) -> None:
+def test_a_precision_that_the_device_does_not_support_is_refused(
+    name: str, device: torch.device
+) -> None:
     with pytest.raises(UsageError, match=f"--precision {name}: the device is {device.type}"):
         choose_precision(name, device)
 
 
-def test_bf16_pays_only_where_it_is_clearly_quicker() -> None:
+def test_bf16_is_chosen_only_if_clearly_faster() -> None:
     assert Trial(fp32=1.0, bf16=0.5).chosen == "bf16"
     assert Trial(fp32=1.0, bf16=0.9).chosen == "fp32"
     assert Trial(fp32=1.0, bf16=2.0).chosen == "fp32"
@@ -58,7 +60,7 @@ def test_without_half_precision_nothing_is_autocast() -> None:
 
 
 def _timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[bool, float]) -> list[bool]:
-    """Let each step seem to take what ``seconds`` says, by whether it is in half precision."""
+    """Replace the time of each step by ``seconds``, keyed by half precision."""
     steps: list[bool] = []
 
     def taken(step: Any, half: bool) -> float:
@@ -70,7 +72,7 @@ def _timed(monkeypatch: pytest.MonkeyPatch, seconds: dict[bool, float]) -> list[
     return steps
 
 
-def test_the_trial_leaves_network_and_generator_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_trial_keeps_network_and_generator(monkeypatch: pytest.MonkeyPatch) -> None:
     _timed(monkeypatch, {False: 1.0, True: 0.5})
     backbone = tiny_backbone()
     before = copy.deepcopy(backbone.body.state_dict())
@@ -86,7 +88,7 @@ def test_the_trial_leaves_network_and_generator_alone(monkeypatch: pytest.Monkey
     assert all(p.grad is None and p.requires_grad for p in backbone.body.parameters())
 
 
-def test_a_processor_without_bf16_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_processor_without_bf16_needs_no_second_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = _timed(monkeypatch, {False: 1.0, True: 3.0})
     assert try_bf16(tiny_backbone(), TRAINING, 64) is None
     assert steps == [False, True, False, True]  # of the small convolution alone

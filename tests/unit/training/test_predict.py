@@ -1,4 +1,4 @@
-"""Probabilities: the same as a hand-written loop, and the model left as it was."""
+"""Probabilities: the same as a hand-written loop, and the mode of the model restored."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from fastdefect.data.store import PhotoStore
 from fastdefect.training.head import build_head
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def store() -> PhotoStore:
 def model() -> nn.Module:
     backbone = tiny_backbone(4)
     net = nn.Sequential(backbone.body, build_head(backbone.n_features, 3, spatial=True))
-    nn.init.normal_(net[1][-1].weight, std=1.0)  # opinions worth comparing
+    nn.init.normal_(net[1][-1].weight, std=1.0)  # probabilities that differ between photos
     with torch.no_grad():  # statistics that are not those of the start
         net.train()(torch.randn(8, 3, 32, 32))
     return net
@@ -30,8 +30,12 @@ def model() -> nn.Module:
 ROWS = [7, 0, 3, 9, 10, 3]
 
 
+def _predictor(model: nn.Module) -> Predictor:
+    return Predictor(model, PREPROCESSING, CPU)
+
+
 def _by_hand(model: nn.Module, store: PhotoStore, rows: list[int]) -> np.ndarray:
-    """Photo by photo, with no help from the package."""
+    """Photo by photo, without code of the package."""
     model.eval()
     found = []
     for row in rows:
@@ -50,9 +54,7 @@ def test_probabilities_are_those_of_a_plain_loop(
     model: nn.Module, store: PhotoStore, batch_size: int
 ) -> None:
     expected = _by_hand(model, store, ROWS)
-    found = class_probabilities(
-        model, store, ROWS, PREPROCESSING, device=CPU, batch_size=batch_size
-    )
+    found = _predictor(model).probabilities(store, ROWS, batch_size=batch_size)
     assert found.shape == (6, 3)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, atol=1e-6)
@@ -71,14 +73,7 @@ def test_views_are_averaged_as_probabilities(model: nn.Module, store: PhotoStore
         return batch.flip(2)
 
     def predict(*views: object) -> np.ndarray:
-        return class_probabilities(
-            model,
-            store,
-            ROWS,
-            PREPROCESSING,
-            device=CPU,
-            views=views,  # type: ignore[arg-type]
-        )
+        return _predictor(model).probabilities(store, ROWS, views=views)  # type: ignore[arg-type]
 
     alone = [predict(view) for view in (as_it_is, mirrored, upside_down)]
     np.testing.assert_allclose(predict(as_it_is, mirrored, upside_down), np.mean(alone, axis=0))
@@ -91,7 +86,7 @@ def test_views_are_averaged_as_probabilities(model: nn.Module, store: PhotoStore
 def test_the_models_mode_is_restored(training: bool, model: nn.Module, store: PhotoStore) -> None:
     model.train(training)
     statistics = model[0][1].running_mean.clone()
-    class_probabilities(model, store, ROWS, PREPROCESSING, device=CPU)
+    _predictor(model).probabilities(store, ROWS)
     assert model.training is training
     assert model[1].training is training
     assert torch.equal(model[0][1].running_mean, statistics)
@@ -100,19 +95,17 @@ def test_the_models_mode_is_restored(training: bool, model: nn.Module, store: Ph
 def test_the_mode_is_restored_after_an_error_too(store: PhotoStore) -> None:
     model = nn.Linear(2, 2)
     with pytest.raises(RuntimeError):
-        class_probabilities(model, store, ROWS, PREPROCESSING, device=CPU)
+        _predictor(model).probabilities(store, ROWS)
     assert model.training
 
 
 def test_training_can_go_on_afterwards(model: nn.Module, store: PhotoStore) -> None:
-    class_probabilities(model, store, ROWS, PREPROCESSING, device=CPU)
+    _predictor(model).probabilities(store, ROWS)
     model(torch.randn(4, 3, 32, 32)).sum().backward()
     assert all(p.grad is not None for p in model.parameters())
 
 
 def test_progress_counts_photos(model: nn.Module, store: PhotoStore) -> None:
     told: list[int] = []
-    class_probabilities(
-        model, store, ROWS, PREPROCESSING, device=CPU, batch_size=4, on_batch=told.append
-    )
+    _predictor(model).probabilities(store, ROWS, batch_size=4, on_batch=told.append)
     assert told == [4, 6]

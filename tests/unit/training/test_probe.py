@@ -1,4 +1,4 @@
-"""The linear classifier on frozen features, against scikit-learn's own pipeline."""
+"""The linear probe compared with scikit-learn's own pipeline."""
 
 import numpy as np
 import pytest
@@ -45,8 +45,8 @@ def test_more_features_than_photos_have_the_same_solution() -> None:
     np.testing.assert_allclose(features @ weight.T + bias, expected, atol=1e-4)
 
 
-def test_what_hardly_anything_stirs_gets_no_large_weight() -> None:
-    """A feature that is nearly still in the photos must not rule once a training moves it."""
+def test_an_almost_constant_feature_gets_no_large_weight() -> None:
+    """An almost constant feature must not dominate when a training changes it."""
     features, labels = _photos(60, 2)
     still = 1e-4 * labels[:, None] + 1e-5 * np.random.default_rng(5).normal(size=(60, 1))
     weight, _ = solve(np.hstack([features, still]).astype(np.float32), labels, 0.1)
@@ -70,7 +70,7 @@ def test_a_layer_filled_by_the_probe_gives_its_logits() -> None:
     )
 
 
-def test_what_is_held_out_was_judged_without_its_part() -> None:
+def test_held_out_probabilities_are_from_folds_without_the_part() -> None:
     # Each part is known by a column of its own and by nothing else: whoever has learned from
     # its other photos knows its label, and whoever has not can only guess.
     rng = np.random.default_rng(0)

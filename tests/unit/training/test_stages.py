@@ -1,4 +1,4 @@
-"""Where a backbone is read, and what comes out: against the maps themselves."""
+"""The taps of a backbone, and their features compared with the maps."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fastdefect.training.backbones import build_backbone, staged
 from fastdefect.training.head import build_head
 from fastdefect.training.probe import fit_probe
-from fastdefect.training.stages import Staged, Tap, look_once
+from fastdefect.training.stages import Staged, Tap, find_taps
 
 SIZE = 64
 
@@ -57,7 +57,7 @@ def test_a_map_is_read_before_the_next_layer_overwrites_it() -> None:
     torch.testing.assert_close(found[:, 12:], _statistics(before.relu()))
 
 
-def test_reading_leaves_no_hooks_behind() -> None:
+def test_no_hooks_remain_after_reading() -> None:
     backbone, _ = build_backbone("mobilenet_v3_small", "none", SIZE)
     read = staged(backbone)
     with torch.inference_mode():
@@ -91,7 +91,7 @@ def test_the_model_decides_as_scikit_learn_does(n_classes: int) -> None:
 
 
 class _Tokens(nn.Module):
-    """A transformer's outer form: patches of one stride, and a vector."""
+    """A network like a transformer: patches of one stride, and a vector."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class _Tokens(nn.Module):
 
 
 class _Pooled(nn.Module):
-    """A convolutional network that pools by itself, and calls one layer twice."""
+    """A convolutional network with its own pooling that calls one layer twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,11 +125,11 @@ class _Pooled(nn.Module):
     ],
     ids=["transformer", "pools itself", "shallow"],
 )
-def test_the_taps_suit_the_network(make: Callable[[], nn.Module], taps: tuple[Tap, ...]) -> None:
+def test_taps_of_each_kind_of_network(make: Callable[[], nn.Module], taps: tuple[Tap, ...]) -> None:
     photo = torch.zeros(1, 3, SIZE, SIZE)
     with torch.inference_mode():
         body = make().eval()
-        given, found = look_once(body, photo)
+        given, found = find_taps(body, photo)
         assert found == taps
         assert torch.equal(given, body(photo))
         assert Staged(body, found)(photo).shape == (1, sum(tap.width for tap in taps))

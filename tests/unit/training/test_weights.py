@@ -1,4 +1,4 @@
-"""Weights that come with the install: read as published, or not at all."""
+"""The installed weights: only the published file is read."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ import torch
 from fastdefect.training import weights
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.efficientnet_lite import build_efficientnet_lite0
-from fastdefect.training.weights import INSTALL_PACKAGE, WeightsLacking, packaged_state
+from fastdefect.training.weights import INSTALL_PACKAGE, WeightsUnavailable, packaged_state
 
 LITE = "efficientnet-lite0"
 
@@ -24,7 +24,7 @@ def _not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "PACKAGE", "no-such-package-is-here")
 
 
-def test_they_fill_the_network_by_name_and_are_never_unpickled(
+def test_they_fill_the_network_by_name_without_unpickling(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real_load, asked = torch.load, []
@@ -43,7 +43,7 @@ def test_they_fill_the_network_by_name_and_are_never_unpickled(
     torch.testing.assert_close(first, published)
 
 
-def test_without_the_package_the_command_that_mends_it_is_told(
+def test_without_the_package_the_note_names_the_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _not_installed(monkeypatch)
@@ -60,11 +60,11 @@ def test_another_file_is_not_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     torch.save({"_conv_stem.weight": torch.zeros(32, 3, 3, 3)}, path)
     _installed_at(path, monkeypatch)
     monkeypatch.setattr(torch, "load", lambda *args, **kwargs: pytest.fail("it was read"))
-    with pytest.raises(WeightsLacking, match="damaged, by its sha256"):
+    with pytest.raises(WeightsUnavailable, match="damaged .its sha256 differs"):
         packaged_state()
 
 
-def test_a_file_that_is_gone_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     _installed_at(tmp_path / "gone.pth", monkeypatch)
-    with pytest.raises(WeightsLacking, match="can't be read"):
+    with pytest.raises(WeightsUnavailable, match="can't be read"):
         packaged_state()

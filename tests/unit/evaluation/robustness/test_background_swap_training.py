@@ -19,7 +19,7 @@ from fastdefect.evaluation.robustness.background_swap import (
     swap_background,
 )
 from fastdefect.training.head import build_head
-from fastdefect.training.predict import class_probabilities
+from fastdefect.training.predict import Predictor
 
 EPOCHS = 16
 TRAIN, VALID = range(48), range(48, 80)
@@ -80,7 +80,7 @@ def measured(manifest: Manifest, store: PhotoStore, *, light: bool) -> tuple[flo
     net = trained(made_loaders(manifest, store, TRAIN, VALID, batch_size=12, light=light))
 
     def predict(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[np.float64]:
-        return class_probabilities(net, photos, range(len(photos)), PREPROCESSING, device=CPU)
+        return Predictor(net, PREPROCESSING, CPU).probabilities(photos, range(len(photos)))
 
     rows = [manifest.photos[index].row for index in VALID]
     y_true = manifest.labels[list(VALID)]
