@@ -1,4 +1,4 @@
-"""Where a linear head begins: as the best linear classifier on what the frozen backbone sees."""
+"""The start of a linear head: the best linear classifier on features of the frozen backbone."""
 
 import numpy as np
 from fastai.learner import Learner
@@ -13,7 +13,7 @@ from fastdefect.metrics import score
 from fastdefect.training.features import Change, pooled_features
 from fastdefect.training.probe import fit_probe
 
-# Separates the draws of what the probe sees from those of the training.
+# Separates the random draws of the probe from those of the training.
 _STREAM = 0x70726F6265
 
 
@@ -24,9 +24,9 @@ def start_from_probe(
     config: RunConfig,
     on_event: OnEvent,
 ) -> None:
-    """Fit a probe to the training photos, fill the head with it, and tell what it reaches.
+    """Fit a probe to the training photos, copy it into the head, and report its accuracy.
 
-    It sees each photo as it is, and augmented once, as the training will.
+    It is fitted to each photo twice: unchanged, and augmented once as in the training.
     """
     side, seed = data.split.train, config.training.seed
     labels = data.manifest.labels[list(side)]
@@ -35,7 +35,7 @@ def start_from_probe(
     def augmented(photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
         return augmenter(photo, item_seed(seed ^ _STREAM, 0, position))
 
-    def look(change: Change | None, before: int) -> NDArray[np.float32]:
+    def features(change: Change | None, before: int) -> NDArray[np.float32]:
         return pooled_features(
             learn.model[0],
             data.store,
@@ -44,18 +44,18 @@ def start_from_probe(
             device=learn.dls.device,
             change=change,
             on_batch=lambda done: on_event(
-                Progress("looking with the frozen backbone", before + done, 2 * len(side))
+                Progress("extracting frozen features", before + done, 2 * len(side))
             ),
         )
 
-    copies = look(None, 0), look(augmented, len(side))
+    copies = features(None, 0), features(augmented, len(side))
     probe = fit_probe(copies, labels, [data.split.parts[i] for i in side], seed=seed)
     probe.fill(learn.model[1][-1])
     if probe.held_out is not None:
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
         on_event(
             Note(
-                f"The head begins as a linear classifier on frozen features: AUC {of.auc:.3f}, "
+                f"The head starts as a linear classifier on frozen features: AUC {of.auc:.3f}, "
                 f"accuracy {of.accuracy:.1%} over folds of whole parts of train."
             )
         )

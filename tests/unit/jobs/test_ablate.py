@@ -17,6 +17,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import ablate as job
 from fastdefect.jobs.trained.decision import Judged
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.metrics import score
 from fastdefect.reporting.tables.ablate import ablation_table
 from fastdefect.run import Run, RunKind, RunStatus
@@ -81,8 +82,8 @@ def _mistakes(name: str, config: RunConfig) -> int:
 
 def _start(config: RunConfig, runs: Path, **changes: Any) -> job.AblationReport:
     options: dict[str, Any] = {"plan": "ladder", "seeds": 2, "budget_minutes": None}
-    options |= {"name": "ab", "on_event": silent}
-    return job.start(config, **{**options, **changes}, runs=runs, command="fastdefect ablate")
+    options |= {"on_event": silent}
+    return job.start(config, NewRun(runs, "ab", "fastdefect ablate"), **{**options, **changes})
 
 
 def _three(plan: str, improved: Any) -> tuple[Step, ...]:
@@ -418,7 +419,7 @@ def test_leave_one_out(config: RunConfig, played: Played, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "plan", [{"steps": "stairs", "seeds": 2}, {"seeds": 2}, {"steps": "ladder", "seeds": "x"}]
 )
-def test_a_damaged_plan_is_told(
+def test_a_damaged_plan_is_an_error(
     config: RunConfig, played: Played, three: None, tmp_path: Path, plan: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -436,7 +437,7 @@ def test_another_kind_is_not_resumed_and_its_command_is_named(
     config: RunConfig, tmp_path: Path
 ) -> None:
     quick = create_run(tmp_path, "quick", config, "c", kind=RunKind.QUICK_TEST)
-    with pytest.raises(RunError, match="no ablation but a quick test") as caught:
+    with pytest.raises(RunError, match="kind ablation, but .* kind quick test") as caught:
         job.resume(quick, budget_minutes=None, on_event=silent)
     assert f"fastdefect quick-test --resume {quick.folder}" in caught.value.hint
     single = create_run(tmp_path, "single", config, "c")
