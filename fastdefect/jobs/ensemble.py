@@ -38,6 +38,7 @@ from fastdefect.text import first
 from fastdefect.training.ensemble import joined_state
 
 Measured = TypeVar("Measured")
+Measured_co = TypeVar("Measured_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class EnsembleReport:
 
 
 @dataclass(frozen=True)
-class ModelPlan(Generic[Measured]):
+class ModelPlan(Generic[Measured_co]):
     """How the finished networks of a series become the run's model.
 
     ``fewest``: networks that must finish. ``shipped`` selects those that the model averages.
@@ -82,7 +83,7 @@ class ModelPlan(Generic[Measured]):
 
     fewest: int
     shipped: Callable[[Sequence[Finished]], Sequence[Finished]]
-    measure: Callable[[SeriesReport], Measured]
+    measure: Callable[[SeriesReport], Measured_co]
 
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> EnsembleReport:

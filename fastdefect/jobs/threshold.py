@@ -156,7 +156,7 @@ def _too_few(promise: Guarantee) -> str:
     return (
         f"{counted(promise.n_parts, f'{kind} part')} can't support an {promise.mistake} rate of at "
         f"most {exact_percent(promise.limit)} with {exact_percent(promise.confidence)} confidence, "
-        f"even without errors: that takes {promise.parts_needed:,}, {promise.parts_more:,} more"
+        f"even if none were wrong: that takes {promise.parts_needed:,}, {promise.parts_more:,} more"
     )
 
 

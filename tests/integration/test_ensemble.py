@@ -238,7 +238,7 @@ def test_a_network_trained_anew_makes_a_new_model(averaged: FitResult, copy: Pat
     shutil.rmtree(copy / "member-2")
     again = invoke("fit", "--resume", str(copy))
     assert again.exit_code == 0, again.output
-    assert "Deleted, as the older model's: operating_point.json" in again.output
+    assert "Deleted, as they belong to the older model: operating_point.json" in again.output
     _assert_same_ensemble(averaged.folder, copy)
 
     shutil.rmtree(copy / "member-2")

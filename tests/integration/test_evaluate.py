@@ -309,7 +309,7 @@ def test_the_gate_opens_or_says_what_failed(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "needs at least one limit"),
+        ((), "Expected at least one limit"),
         (("--min", "speed=1"), "no metric 'speed'"),
         (("--min", "escape_rate=0.1"), "--max escape_rate=0.1"),
         (("--max", "escape_rate=5"), "0.05 is 5 %"),

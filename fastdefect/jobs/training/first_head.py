@@ -55,7 +55,7 @@ def start_from_probe(
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
         on_event(
             Note(
-                f"The head starts as a linear classifier on frozen features: AUC {of.auc:.3f}, "
+                f"The head begins as a linear classifier on frozen features: AUC {of.auc:.3f}, "
                 f"accuracy {of.accuracy:.1%} over folds of whole parts of train."
             )
         )

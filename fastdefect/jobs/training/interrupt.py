@@ -27,8 +27,8 @@ def stop_on_interrupt() -> Iterator[StopRequested]:
         for known, handler in before.items():
             signal.signal(known, handler)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, request)
+    for handled in (signal.SIGINT, signal.SIGTERM):
+        before[handled] = signal.signal(handled, request)
     try:
         yield requested.is_set
     finally:

@@ -186,7 +186,7 @@ def test_runs_on_other_photos_are_refused(runs: Path, tmp_path: Path) -> None:
     assert "1 only in before (good/1-0.png)" in said
     assert "2 only in after (good/other.png, good/92-0.png)" in said
     assert "1 changed (defect/0-0.png)" in said
-    assert "1 labelled otherwise (defect/0-1.png)" in said
+    assert "1 with another label (defect/0-1.png)" in said
     assert "--data" in caught.value.hint
     assert not (tmp_path / "out").exists()
 
@@ -220,7 +220,7 @@ def test_predictions_of_other_photos_are_not_taken_for_the_splits(
     path = stale.predictions_path("valid")
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(RunError, match="is not of the validation photos") as caught:
+    with pytest.raises(RunError, match="does not hold the validation photos") as caught:
         _compare(tmp_path, run, stale)
     assert "Delete it" in caught.value.hint
 
@@ -234,7 +234,7 @@ def test_parts_that_only_one_run_knows_are_one(runs: Path, tmp_path: Path) -> No
     report = _compare(tmp_path, one, other, on_event=events.append)
     assert report.pairs[0].comparison.n_parts == 15
     (note,) = [e.text for e in events if isinstance(e, Note)]
-    assert "tell the parts apart differently" in note
+    assert "group the photos into parts differently" in note
     assert "15 parts" in note
 
 
@@ -320,7 +320,7 @@ def test_a_refused_comparison_opens_nothing(models: tuple[Run, Run], tmp_path: P
         for row in read_csv(models[1].path("split.csv"))
     ]
     models[1].write("split.csv", rows)
-    with pytest.raises(DataError, match="not split alike"):
+    with pytest.raises(DataError, match="have different splits"):
         _compare(tmp_path, *models, split="test")
     assert models[0].read_openings() == models[1].read_openings() == []
 

@@ -184,7 +184,7 @@ def test_a_limit_is_a_share(run: Run) -> None:
 def test_without_a_good_class_only_flips_can_be_limited(run: Run, model: BrightIsGood) -> None:
     _write_spec(run, None)
     model.good_index = None
-    with pytest.raises(UsageError, match="--max-overkill: no class of this run is good"):
+    with pytest.raises(UsageError, match="--max-overkill: this run has no good class"):
         _stress(run, limits=Limits(max_overkill=0.1))
     found = _stress(run, limits=Limits(max_flips=0.1))
     assert found.breaks[0].broken == ("flips",)

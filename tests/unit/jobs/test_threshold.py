@@ -219,13 +219,13 @@ def test_a_band_that_too_few_parts_can_promise_says_so(run: Run) -> None:
     # Each at 97.5 %: log(0.025) / log(0.9) = 35.01, / log(0.8) = 16.53.
     assert escape == (
         "4 defective parts can't support an escape rate of at most 10% with 97.5% confidence, "
-        "even if none were wrong: that takes 36, 32 more. So nothing is passed without a person."
+        "even if none were wrong: that takes 36, 32 more. No photo is passed without a person."
     )
     assert overkill == (
         "4 good parts can't support an overkill rate of at most 20% with 97.5% confidence, even "
-        "if none were wrong: that takes 17, 13 more. So nothing is rejected without a person."
+        "if none were wrong: that takes 17, 13 more. No photo is rejected without a person."
     )
-    assert "validation photos have chosen" in weakened
+    assert "were also chosen on the validation photos" in weakened
 
 
 # ---- promises ----------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_a_promise_is_kept_with_its_proof_and_weakened_by_validation(sharp: Run)
     assert kept["promise"]["n_parts"] == 60
     assert kept["promise"]["p_value"] <= 0.05
     (warning,) = _warnings(events)
-    assert "weakens the promise" in warning
+    assert "weakens the guarantee" in warning
     assert "--data DIR" in warning
 
 
@@ -338,7 +338,7 @@ def test_views_must_be_fixed(run: Run, views: str) -> None:
 
 def test_a_run_without_a_good_class_has_no_threshold(tmp_path: Path) -> None:
     run = _run(tmp_path, good=None)
-    with pytest.raises(DataError, match="no good class") as caught:
+    with pytest.raises(DataError, match="needs a good class, but x has none") as caught:
         _choose(run)
     assert "--good" in caught.value.hint
     assert not run.path("operating_point.json").exists()

@@ -380,7 +380,7 @@ def test_a_trial_that_diverges_is_left_out(
     ("changes", "message"),
     [
         ({"keep": "best"}, "--keep best"),
-        ({"folds": 3}, "leave folds out"),
+        ({"folds": 3}, "makes its own folds inside train"),
     ],
 )
 def test_what_contradicts_the_search_is_refused(

@@ -383,7 +383,7 @@ def test_changed_photos_are_not_gone_on_with(
     with pytest.raises(DataError, match="1 changed"):
         resume_series(parent, members, budget=Budget(None), log=Log(played.told.append))
     larger = [Member("two", _with(own, "data", image_size=24))]
-    with pytest.raises(DataError, match="were changed since this began"):
+    with pytest.raises(DataError, match="have changed since the series began"):
         _run(parent, larger, _as_before(own, parent, played), played)
     assert parent.read_state()["status"] == "failed"
 
@@ -548,7 +548,7 @@ def test_weights_that_can_not_be_had_are_settled_once(
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        (lambda config: _members(config, "a", "A"), "a name for each"),
+        (lambda config: _members(config, "a", "A"), "unique names of members"),
         (lambda config: _members(config, "log.txt"), "without dots"),
         (lambda config: _members(config, "../a"), "without dots"),
         (lambda config: _members(_with(config, "data", parts="none"), "a"), "Expected equal"),

@@ -99,7 +99,7 @@ def test_other_texts_are_refused_before_anything_is_made(run: Run, text: str) ->
 
 def test_a_number_needs_a_good_class(tmp_path: Path) -> None:
     run = _run(tmp_path, good=None)
-    with pytest.raises(UsageError, match="x has no good class, so nothing is passed"):
+    with pytest.raises(UsageError, match="needs a good class, but x has none"):
         _decide(run, "0.3")
     assert _decide(run, "stored").threshold is None
 
@@ -154,7 +154,7 @@ def test_other_views_than_the_points_are_refused_with_three_ways_out(run: Run) -
     with pytest.raises(UsageError) as caught:
         _decide(run, views="flips")
     assert "was chosen for views dihedral" in caught.value.message
-    for way_out in ("Leave --views out", "threshold --views flips", "--threshold argmax"):
+    for way_out in ("Remove --views", "threshold --views flips", "--threshold argmax"):
         assert way_out in caught.value.hint
     run.put("calibration.json", "flips", {"value": 1.0})
     assert _decide(run, "argmax", "flips").views == "flips"
@@ -246,7 +246,7 @@ def test_a_damaged_calibration_is_told(run: Run, entry: Any) -> None:
     run.put("calibration.json", "none", entry)
     with pytest.raises(RunError, match="calibration.json of x is damaged") as caught:
         _decide(run)
-    assert caught.value.hint == "Delete it, and it is made again."
+    assert caught.value.hint == "Delete it: it is then written again."
 
 
 def test_validation_of_one_class_is_told_and_not_calibrated(tmp_path: Path) -> None:

@@ -26,5 +26,5 @@ def test_a_head_alone_is_linear_and_single(flags: dict[str, Any], said: str) -> 
 
 def test_where_the_whole_network_is_asked_about_a_head_alone_is_refused() -> None:
     refuse_head_alone(resolve({}))
-    with pytest.raises(UsageError, match="how the whole network learns"):
+    with pytest.raises(UsageError, match="trains the whole network"):
         refuse_head_alone(resolve({"tune": "head"}))

@@ -50,7 +50,7 @@ def test_else_it_is_the_packaged_one_told_in_one_line(monkeypatch: pytest.Monkey
     assert (backbone, loaded, asked) == (f"a {LITE}", HAD, ["resnet50", LITE])
     ((level, text),) = notes
     assert level == "info"
-    for said in (LITE, NOT_HAD.lacking, "run once with a network", "--weights FILE"):
+    for said in (LITE, NOT_HAD.lacking, "run once online", "--weights FILE"):
         assert said in text
 
 

@@ -55,7 +55,7 @@ def test_steady_is_chosen_where_it_costs_nothing(
 ) -> None:
     recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (plain, steady)))
     assert recipe == chosen
-    assert f"--recipe {'plain' if chosen == 'steady' else 'steady'} to insist" in said
+    assert f"override with --recipe {'plain' if chosen == 'steady' else 'steady'}" in said
 
 
 def test_the_price_is_told_in_points() -> None:
