@@ -39,7 +39,7 @@ def test_each_network_has_a_seed_of_its_own_and_the_split_of_the_run(config: Run
     assert [photos.split_of(member) for member in members] == [photos.base] * 3
 
 
-def test_seeds_go_on_at_0_after_the_last() -> None:
+def test_seeds_continue_at_0_after_the_last() -> None:
     assert seeds_from(5, 3) == [5, 6, 7]
     assert seeds_from(LAST, 2) == [LAST, 0]
 

@@ -92,7 +92,7 @@ def test_planted_labels_are_found_and_ranked(data: Path) -> None:
     assert (second["part"], second["part_photos"], second["part_suspects"]) == ("part 3", 2, 2)
 
 
-def test_the_files_say_the_same(data: Path) -> None:
+def test_the_files_hold_the_same(data: Path) -> None:
     run = made_run(data)
     found = check(run)
     table, sheet = found.files
@@ -119,7 +119,7 @@ def test_only_so_many_are_shown_but_all_are_listed(data: Path) -> None:
     assert found.files[1].read_bytes() != whole
 
 
-def test_an_ordinary_run_is_asked_about_its_validation_photos_alone(data: Path) -> None:
+def test_an_ordinary_run_is_checked_on_its_validation_photos_only(data: Path) -> None:
     events: list[Event] = []
     found = check(made_run(data, RunKind.TRAINING), events=events)
     assert found.source == "valid"
@@ -161,7 +161,7 @@ def test_photos_that_are_gone(data: Path) -> None:
     assert not list(run.folder.glob("label-check*"))
 
 
-def test_labels_that_were_mended_since_are_told(data: Path) -> None:
+def test_labels_that_were_corrected_since_are_reported(data: Path) -> None:
     """The first photo left, the label of the second was changed, the third can't be read."""
     run = made_run(data)
     rows = [row for row in read_csv(data / "photos.csv") if row["path"] != "defect/8-1.png"]

@@ -105,7 +105,7 @@ def _told(ended: SeriesReport) -> str:
     return left_line(len(ended.finished), left, ended.seconds_left)
 
 
-def test_the_law_of_the_trainings_is_found_and_told(
+def test_the_law_of_the_trainings_is_found_and_reported(
     config: RunConfig, law: Any, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path)
@@ -167,7 +167,7 @@ def test_trainings_that_scatter_show_nothing(config: RunConfig, law: Any, tmp_pa
     )
 
 
-def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
+def test_a_budget_leaves_a_table_without_a_law_and_resumes(
     config: RunConfig, law: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
@@ -197,7 +197,7 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
     assert once_more.outlook.twice == again.outlook.twice
 
 
-def test_a_budget_for_nothing_leaves_nothing_to_tell(
+def test_a_budget_for_nothing_leaves_nothing_to_report(
     config: RunConfig, law: Any, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path, budget_minutes=0)
@@ -206,9 +206,7 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
     assert _told(report.series).startswith("0 of 8 trainings are done; left: 1-of-8-rep")
 
 
-def test_models_that_give_constant_prediction_to_all_are_told(
-    config: RunConfig, law: Any, tmp_path: Path
-) -> None:
+def test_constant_predictions_are_reported(config: RunConfig, law: Any, tmp_path: Path) -> None:
     seeing = _start(config, tmp_path / "seeing", repeats=1)
     law.blind = True
     blind = _start(config, tmp_path / "blind", repeats=1)

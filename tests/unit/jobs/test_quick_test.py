@@ -106,7 +106,7 @@ def test_targets_are_of_the_new_one(config: RunConfig, played: Played, tmp_path:
     assert all(verdict.met for verdict in report.verdicts)
 
 
-def test_what_is_written_is_what_is_told_without_the_folder(
+def test_the_file_is_the_report_without_the_folder(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path)

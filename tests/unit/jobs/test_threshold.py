@@ -170,7 +170,7 @@ def test_views_are_kept_with_the_point(run: Run) -> None:
     assert (decision.views, decision.temperature) == ("dihedral", 3.0)
 
 
-def test_a_threshold_that_decides_nothing_is_told(tmp_path: Path) -> None:
+def test_a_threshold_that_decides_nothing_is_reported(tmp_path: Path) -> None:
     blind = dict.fromkeys(SCORES, 0.5)
     for criteria, verb in (
         (Criteria(max_escape=0.1), "rejects"),
@@ -210,7 +210,7 @@ def test_both_limits_make_a_band_with_a_load(run: Run) -> None:
     assert (decision.threshold, decision.high) == (found.band.low, found.band.high)
 
 
-def test_a_band_that_too_few_parts_can_promise_says_so(run: Run) -> None:
+def test_a_band_without_enough_parts_for_its_guarantee_is_reported(run: Run) -> None:
     events: list[Event] = []
     found = _choose(run, Criteria(max_escape=0.1, max_overkill=0.2, confidence=0.95), events)
     assert found.band is not None
@@ -297,7 +297,7 @@ def test_a_promise_is_kept_with_its_proof_and_weakened_by_validation(sharp: Run)
     assert "--data DIR" in warning
 
 
-def test_a_promise_that_only_rejecting_all_can_keep_is_told(tmp_path: Path) -> None:
+def test_a_guarantee_that_only_rejecting_all_can_keep_is_reported(tmp_path: Path) -> None:
     # 40 parts are enough, but defects and good ones are mixed all the way down.
     scores = {f"{kind}/{i}.png": i / 40 for kind in ("defect", "good") for i in range(40)}
     run = _run(tmp_path, scores)

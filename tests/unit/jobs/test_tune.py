@@ -174,7 +174,7 @@ def test_the_winner_is_trained_on_all_of_train_and_measured_on_valid(
     assert not list(whole.run.folder.rglob("openings.json"))
 
 
-def test_only_the_winner_keeps_a_folder_and_the_files_say_the_rest(whole: TuneReport) -> None:
+def test_only_the_winner_keeps_a_folder_and_the_files_hold_the_rest(whole: TuneReport) -> None:
     folders = [path.name for path in whole.run.folder.iterdir() if path.is_dir()]
     assert folders == ["best"]
     rows = read_csv(whole.run.folder / "trials.csv")
@@ -285,7 +285,7 @@ def test_a_finished_search_only_reports(whole: TuneReport, copied: Run, played: 
     assert played.begun == []
 
 
-def test_more_trials_may_be_asked_for(
+def test_more_trials_may_be_requested(
     config: RunConfig, played: Played, whole: TuneReport, tmp_path: Path
 ) -> None:
     few = _start(config, tmp_path, trials=3)
@@ -403,7 +403,7 @@ def test_another_kind_of_run_is_not_resumed(config: RunConfig, tmp_path: Path) -
         _resume(other)
 
 
-def test_a_damaged_plan_is_told(copied: Run) -> None:
+def test_a_damaged_plan_is_an_error(copied: Run) -> None:
     copied.update_state(plan={"fields": 3})
     with pytest.raises(RunError, match=r"plan in run\.json is damaged"):
         _resume(copied)

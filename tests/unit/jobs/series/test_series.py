@@ -196,7 +196,7 @@ def test_each_member_is_a_run_in_the_parents_folder(
     }
 
 
-def test_what_is_told_says_who_tells_it_and_says_it_once(
+def test_notes_have_the_members_name_and_appear_once(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
 ) -> None:
     members = _members(config, "one", "two")
@@ -371,9 +371,7 @@ def test_one_that_stopped_before_its_first_batch_is_begun_again(
     assert (played.begun, played.resumed) == (["one", "one"], [])
 
 
-def test_changed_photos_are_not_gone_on_with(
-    config: RunConfig, played: Played, tmp_path: Path
-) -> None:
+def test_changed_photos_are_not_resumed(config: RunConfig, played: Played, tmp_path: Path) -> None:
     folder = photo_folder(tmp_path / "photos", castings_of(16, 2), "part")
     own = _with(config, "data", data=folder)
     members = _members(own, "one")
@@ -456,7 +454,7 @@ def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_what_a_killed_session_took_is_told_by_its_epochs(
+def test_the_time_of_a_killed_session_follows_from_its_epochs(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -562,7 +560,7 @@ def test_members_that_are_none_are_a_bug(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_network_that_can_not_be_built_is_told_before_anything_is_written(
+def test_a_network_that_can_not_be_built_is_an_error_before_anything_is_written(
     config: RunConfig, photos: SeriesPhotos, tmp_path: Path
 ) -> None:
     members = [Member("a", config), Member("b", _with(config, "model", arch="no_such_net"))]

@@ -200,7 +200,7 @@ def test_a_point_that_makes_no_sense_is_damaged(run: Run, changes: dict[str, Any
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
-def test_a_point_that_is_no_json_object_is_told(run: Run, text: str) -> None:
+def test_a_point_that_is_no_json_object_is_an_error(run: Run, text: str) -> None:
     run.path("operating_point.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="operating_point.json"):
         _decide(run)
@@ -242,14 +242,14 @@ def test_a_temperature_is_fitted_once_to_what_was_predicted(run: Run) -> None:
 @pytest.mark.parametrize(
     "entry", [{}, [], 5, "warm", {"value": 0}, {"value": "nan"}, {"value": -1}, {"value": 1e9}]
 )
-def test_a_damaged_calibration_is_told(run: Run, entry: Any) -> None:
+def test_a_damaged_calibration_is_an_error(run: Run, entry: Any) -> None:
     run.put("calibration.json", "none", entry)
     with pytest.raises(RunError, match="calibration.json of x is damaged") as caught:
         _decide(run)
     assert caught.value.hint == "Delete it: it is then written again."
 
 
-def test_validation_of_one_class_is_told_and_not_calibrated(tmp_path: Path) -> None:
+def test_validation_of_one_class_is_reported_and_not_calibrated(tmp_path: Path) -> None:
     run = _run(tmp_path, {f"good/{i}.png": 0.1 for i in range(4)})
     _calibration_file(run).unlink()
     events: list[Event] = []
@@ -285,7 +285,7 @@ def test_what_was_predicted_is_read_with_its_parts(run: Run) -> None:
     }
 
 
-def test_predictions_of_strange_photos_are_told(run: Run) -> None:
+def test_predictions_of_unknown_photos_are_an_error(run: Run) -> None:
     run.write("split.csv", [split_row("good/0.png", "p")])
     with pytest.raises(RunError, match="names a photo that is not in .*split.csv") as caught:
         job.judge_validation(run, "none", "cpu", silent)

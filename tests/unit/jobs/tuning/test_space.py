@@ -167,7 +167,7 @@ def _built(refused: dict[tuple[str, int], str], pretrained: set[str]) -> Any:
     return build
 
 
-def test_sizes_that_a_network_refuses_are_left_out_and_told(
+def test_sizes_that_a_network_refuses_are_left_out_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(job, "build_backbone", _built({("b", 128): "b takes no 128."}, set()))
