@@ -56,6 +56,7 @@ def ablate(
         settings, minutes = resolve(flags, config), budget_minutes(budget)
         begun = run_to_resume(resume, runs)
         from fastdefect.jobs import ablate as job
+        from fastdefect.jobs.training.new_run import NewRun
         from fastdefect.reporting.tables.ablate import ablation_table
 
         if begun is not None:
@@ -63,12 +64,10 @@ def ablate(
         else:
             report = job.start(
                 settings,
+                NewRun(runs, name, command_line()),
                 plan=steps or "ladder",
                 seeds=seeds or 3,
                 budget_minutes=minutes,
-                runs=runs,
-                name=name,
-                command=command_line(),
                 on_event=screen,
             )
         tables = []

@@ -94,7 +94,9 @@ def _begun(
     """What the job reports: of a new run, or of one that goes on."""
     if interrupted is not None:
         return job.resume(interrupted, on_event=screen)
-    return job.start(settings, runs=runs, name=name, command=command_line(), on_event=screen)
+    from fastdefect.jobs.training.new_run import NewRun
+
+    return job.start(settings, NewRun(runs, name, command_line()), on_event=screen)
 
 
 def _fit(

@@ -58,6 +58,7 @@ def learning_curve(
         settings, minutes = resolve(flags, config), budget_minutes(budget)
         begun = run_to_resume(resume, runs)
         from fastdefect.jobs import learning_curve as job
+        from fastdefect.jobs.training.new_run import NewRun
         from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
 
         if begun is not None:
@@ -65,12 +66,10 @@ def learning_curve(
         else:
             report = job.start(
                 settings,
+                NewRun(runs, name, command_line()),
                 points=4 if points is None else points,
                 repeats=3 if repeats is None else repeats,
                 budget_minutes=minutes,
-                runs=runs,
-                name=name,
-                command=command_line(),
                 on_event=screen,
             )
         tables, lines = [], []

@@ -43,14 +43,13 @@ def quick_test(
         settings = _settings(flags, config)
         begun = run_to_resume(resume, runs)
         from fastdefect.jobs import quick_test as job
+        from fastdefect.jobs.training.new_run import NewRun
         from fastdefect.reporting.tables.quick_test import quick_table
 
         if begun is not None:
             report = job.resume(begun, on_event=screen)
         else:
-            report = job.start(
-                settings, runs=runs, name=name, command=command_line(), on_event=screen
-            )
+            report = job.start(settings, NewRun(runs, name, command_line()), on_event=screen)
         tables = []
         if report.comparison is not None:
             seconds = {each.member.name: each.seconds for each in report.series.finished}

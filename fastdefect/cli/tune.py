@@ -84,6 +84,7 @@ def tune(
             settings = override(settings, {"arch": chosen[0]})
         begun = run_to_resume(resume, runs)
         from fastdefect.jobs import tune as job
+        from fastdefect.jobs.training.new_run import NewRun
 
         if begun is not None:
             report = job.resume(begun, minutes=minutes, trials=trials, on_event=screen)
@@ -96,7 +97,7 @@ def tune(
                 archs=chosen,
             )
             report = job.start(
-                settings, request, runs=runs, name=name, command=command_line(), on_event=screen
+                settings, request, NewRun(runs, name, command_line()), on_event=screen
             )
         _show(screen, report)
 

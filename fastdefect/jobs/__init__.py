@@ -1,1 +1,1 @@
-"""What each command does, from its settings to its files. No screen, no flags."""
+"""The work of each command, from its settings to its files, without screen or flags."""

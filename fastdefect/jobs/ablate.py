@@ -1,7 +1,7 @@
-"""``fastdefect ablate``: every step from the old pipeline to the improved one, measured.
+"""``fastdefect ablate``: measure each step from the old pipeline to the improved one.
 
-Each seed has a part-wise split of its own, and every step of that seed is trained on it. The seeds
-come one after the other, so that a budget that ends early leaves whole ladders.
+Each seed has its own split by parts, and every step of that seed is trained on it. The seeds run
+one after the other, so that a budget that ends early leaves complete ladders.
 """
 
 import math
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig, apply_recipe, override
-from fastdefect.errors import ModelError, RunError, UsageError
+from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
     Gain,
@@ -25,11 +25,13 @@ from fastdefect.evaluation.ablation import (
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite
 from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
-    Finished,
+    Series,
     SeriesReport,
     create_series,
+    damaged_plan,
     read_plan,
     refuse_members,
     resume_series,
@@ -40,6 +42,7 @@ from fastdefect.jobs.trained.decision import judge_validation
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.ablate import plot_ablation
 from fastdefect.run import Run, RunKind, RunStatus
@@ -50,7 +53,7 @@ Figures = dict[str, dict[int, dict[str, float]]]
 
 @dataclass(frozen=True)
 class AblationReport:
-    """How an ablation ended: figures by step and seed, gains by step and figure."""
+    """The result of an ablation: figures by step and seed, gains by step and figure."""
 
     series: SeriesReport
     steps: tuple[Step, ...]
@@ -59,7 +62,7 @@ class AblationReport:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``; but for the run, what ablation.json holds."""
+        """The closing event for ``--json``; without ``run``, the content of ablation.json."""
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
@@ -102,28 +105,30 @@ class AblationReport:
 
 def start(
     config: RunConfig,
+    new_run: NewRun,
     *,
     plan: Plan,
     seeds: int,
     budget_minutes: float | None,
-    runs: Path,
-    name: str | None,
-    command: str,
     on_event: OnEvent,
 ) -> AblationReport:
-    """Train every step of ``plan`` with ``seeds`` seeds, from the config's on, in a new run.
+    """Train every step of ``plan`` with ``seeds`` seeds, from the config's seed on, in a new run.
 
-    Where the pretrained weights that the config asks for can't be had, no step is about them.
+    If the pretrained weights of the config are not available, the steps about them are left out.
     """
     if config.report.folds is not None:
-        raise UsageError("An ablation compares on one validation split a seed: leave folds out.")
+        raise UsageError(
+            "An ablation compares on one validation split per seed, but the config has "
+            f"{config.report.folds} folds.",
+            "Remove folds from the config file.",
+        )
     refuse_members(config)
     refuse_head_alone(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_weights(config, log)
     if config.training.recipe == "auto":
-        log(Note("Recipe full: it has the steps for which gains were claimed."))
+        log(Note("Recipe full: it contains the steps with claimed gains."))
         config = apply_recipe(config, "full")
     steps = steps_of(config, plan, log)
     members = members_of(config, steps, seeds)
@@ -132,16 +137,14 @@ def start(
         config,
         members,
         photos,
-        runs=runs,
-        name=name,
-        command=command,
-        plan={"steps": plan, "seeds": seeds},
+        new_run,
+        {"steps": plan, "seeds": seeds},
     )
-    return _close(run_series(run, members, photos, budget=budget, log=log), steps, log)
+    return _close(run_series(Series(run, members, photos, log), budget), steps, log)
 
 
 def resume(run: Run, *, budget_minutes: float | None, on_event: OnEvent) -> AblationReport:
-    """Do what is left of an ablation; if nothing is, only report again."""
+    """Train what is left of an ablation; if nothing is left, only report again."""
     plan = read_plan(run, RunKind.ABLATION)
     config = run.read_config()
     budget, log = Budget(budget_minutes), Log(on_event)
@@ -149,14 +152,14 @@ def resume(run: Run, *, budget_minutes: float | None, on_event: OnEvent) -> Abla
         steps = steps_of(config, plan["steps"], log)
         members = members_of(config, steps, plan["seeds"])
     except (KeyError, TypeError) as error:
-        raise RunError(f"The plan in run.json of {run.name} is damaged: {plan!r:.80}.") from error
+        raise damaged_plan(run, plan) from error
     return _close(resume_series(run, members, budget=budget, log=log), steps, log)
 
 
 def steps_of(config: RunConfig, plan: Plan, on_event: OnEvent) -> tuple[Step, ...]:
-    """The steps of ``plan`` for the user's settings, without larger photos than a network takes.
+    """The steps of ``plan`` for the user's settings, without image sizes too large for a network.
 
-    Raises KeyError if there is no such plan.
+    Raises ``KeyError`` for an unknown plan.
     """
     settings = {**asdict(config.data), **asdict(config.model), **asdict(config.training)}
     steps = []
@@ -173,7 +176,7 @@ def steps_of(config: RunConfig, plan: Plan, on_event: OnEvent) -> tuple[Step, ..
 
 
 def members_of(config: RunConfig, steps: Sequence[Step], seeds: int) -> list[Member]:
-    """A training for each seed and each step that needs one."""
+    """One training for each seed and each step that needs its own."""
     return [
         Member(_name(step, seed), _configured(config, step, seed))
         for seed in seeds_from(config.training.seed, seeds)
@@ -188,22 +191,22 @@ def _name(step: Step, seed: int) -> str:
 
 def _configured(config: RunConfig, step: Step, seed: int) -> RunConfig:
     changed = override(config, {**step.settings, "seed": seed})
-    # The best epoch is saved whatever the patience: all steps get the same epochs.
+    # Without early stopping: all steps train for the same epochs, and the best one is saved anyway.
     return replace(changed, training=replace(changed.training, patience=0))
 
 
 def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationReport:
-    """Put the trainings together, write and plot it; all of it follows from the files."""
+    """Combine the trainings, write and plot the result; it depends on the files alone."""
     series.require(1)
     by_name = {finished.member.name: finished for finished in series.finished}
     first, count = series.run.read_config().training.seed, series.run.read_state()["plan"]["seeds"]
     seeds = seeds_from(first, count)
     figures: Figures = {}
     for step in steps:
-        trained = step if step.views == "none" else _asked(step, steps)
+        trained = step if step.views == "none" else _base_of(step, steps)
         for seed in seeds:
             finished = by_name.get(_name(trained, seed))
-            # By Ctrl-C or by the budget there may be no time for more predictions.
+            # After Ctrl-C or at the end of the budget, predict nothing more.
             if finished and (
                 series.reason == RunStatus.FINISHED or _is_predicted(finished, step.views)
             ):
@@ -219,8 +222,8 @@ def _close(series: SeriesReport, steps: Sequence[Step], log: Log) -> AblationRep
     return replace(report, files=tuple(files))
 
 
-def _asked(step: Step, steps: Sequence[Step]) -> Step:
-    """The step whose model is asked in another way."""
+def _base_of(step: Step, steps: Sequence[Step]) -> Step:
+    """The step that trains the model of a step with views."""
     return next(other for other in steps if other.name == step.against)
 
 
@@ -229,9 +232,9 @@ def _is_predicted(finished: Finished, views: str) -> bool:
 
 
 def _figures(finished: Finished, views: str, log: Log) -> dict[str, float]:
-    """Validation figures of one training, and the gap to its training photos in accuracy.
+    """Validation figures of one training, and its accuracy gap between train and valid.
 
-    Views are not asked of the training photos: there is no gap that is measured alike.
+    With views there is no gap: the training photos are predicted without views only.
     """
     if views == "none":
         valid = finished.metrics["valid"]

@@ -1,4 +1,4 @@
-"""``fastdefect audit``: all that can be found out about photos without training on them."""
+"""``fastdefect audit``: check photos without training on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from fastdefect.run_files import write_findings
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What was found and written, and which of the kinds to fail on are there."""
+    """The findings, the files written, and the kinds found among those to fail on."""
 
     audit: Audit
     files: tuple[Path, ...]
@@ -41,13 +41,13 @@ class AuditReport:
 
 
 def parse_kinds(fail_on: str | None) -> tuple[str, ...]:
-    """The kinds of finding in a list with commas; ``UsageError`` for one that doesn't exist."""
+    """The kinds of finding in a comma-separated list; ``UsageError`` for an unknown kind."""
     kinds = tuple(kind.strip() for kind in (fail_on or "").split(",") if kind.strip())
-    strange = [kind for kind in kinds if kind not in CHECKS]
-    if strange:
+    unknown = [kind for kind in kinds if kind not in CHECKS]
+    if unknown:
         raise UsageError(
-            f"--fail-on {', '.join(strange)}: there is no such kind of finding.",
-            f"The kinds are {', '.join(CHECKS)}.",
+            f"--fail-on: expected kinds of finding, but got {', '.join(unknown)}.",
+            f"Choose from {', '.join(CHECKS)}.",
         )
     return kinds
 
@@ -55,12 +55,12 @@ def parse_kinds(fail_on: str | None) -> tuple[str, ...]:
 def audit(
     config: DataConfig, *, seed: int, out: Path, fail_on: Sequence[str], on_event: OnEvent
 ) -> AuditReport:
-    """Read every photo once, look for trouble and write what is found to the folder ``out``.
+    """Read every photo once, run all checks and write the findings to the folder ``out``.
 
-    Raises ``UsageError`` if ``out`` can't be written, and what reading the photos raises.
+    Raises ``UsageError`` if ``out`` can't be written, and the errors of reading the photos.
     """
     listing = list_data(config)
-    # Here even where every photo has a given part: that they are right is to be audited, too.
+    # Search even if every photo has a given part: the audit also checks the given parts.
     survey = Survey(len(listing.entries), search=config.parts == "auto")
     manifest = read_listing(listing, config, on_event=on_event, on_photo=survey.put)
     found = audit_survey(manifest, survey, config, seed=seed, on_event=on_event)

@@ -1,4 +1,4 @@
-"""``fastdefect compare``: two or more runs on the same photos, each against the first."""
+"""``fastdefect compare``: compare two or more runs with the first, on the same photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,9 +33,9 @@ _SEED = 0  # of the bootstrap: the same photos give the same intervals
 
 @dataclass(frozen=True)
 class Entrant:
-    """A run that is compared, under a ``name`` that no other has, and what it cost.
+    """A compared run, its unique ``name`` and its costs.
 
-    ``parameters`` is None where the run doesn't say; ``seconds`` are of training.
+    ``parameters`` is None where the run does not store them; ``seconds``: of training.
     """
 
     name: str
@@ -54,17 +54,18 @@ class Entrant:
         return self.spec.arch
 
     def costs(self) -> dict[str, Any]:
-        """What the table of costs shows."""
+        """The values for the table of costs."""
         names = ("name", "arch", "parameters", "megabytes", "epochs", "seconds", "decision")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a run says of n photos, and their ``parts`` (n,).
+class Answered:
+    """A run's predictions of n photos, and their ``parts`` (n,).
 
-    ``paths`` by name and ``sha256`` (n,) are those of photos that were read for it, empty if none
-    was. ``opening`` is the how-manyeth opening of the run's sealed test this was, if it was one.
+    ``paths`` by name and ``sha256`` (n,) are empty if no photo was read for the predictions.
+    ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
+    not opened.
     """
 
     predictions: Predictions
@@ -76,9 +77,9 @@ class Said:
 
 @dataclass(frozen=True)
 class Pair:
-    """The first run, ``before``, and another one, ``after``, by name, and what changed.
+    """The comparison of the first run, ``before``, with another one, ``after``, by name.
 
-    ``opening``: how often the sealed test of the one that looked more often was opened by now.
+    ``opening``: the number of openings of the sealed test so far, the larger one of the two runs.
     """
 
     before: str
@@ -89,9 +90,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class CompareReport:
-    """What ``compare`` found: each of ``entrants`` but the first has a pair with the first.
+    """The result of ``compare``: each of ``entrants`` except the first is paired with the first.
 
-    ``split`` is valid, test or data, ``where`` says it in words. ``settings`` are those that
+    ``split`` is valid, test or data, and ``where`` its description. ``settings`` are those that
     differ, by flag, with the value of each entrant.
     """
 
@@ -136,54 +137,58 @@ class CompareReport:
 def compare(
     runs: Sequence[Run], request: Request, *, out: Path, on_event: OnEvent
 ) -> CompareReport:
-    """Compare two or more runs, each with the first, on the photos that ``request`` names.
+    """Compare two or more runs, each with the first, on the photos of ``request``.
 
-    Each decides as it would on a line: calibrated, at its operating point if it has one, and with
-    its own views, whatever ``request`` says of these. The
-    photos of the split must be the same in all runs, by path, content and label, and so must
-    the classes; for ``data`` it is enough that all call the same class good. Whoever's sealed
-    test is among the photos has the command noted before anything of it is predicted, once for
-    runs that share a test. Writes ``compare.json`` and, where decisions differ, ``changes.png`` to
-    the folder ``out``.
+    Each run decides as in production: calibrated, at its operating point if it has one, and with
+    its own views; the views of ``request`` are not used. The photos of the split must be the same
+    in all runs, by path, content and label, and so must the classes. For ``data`` it is enough that
+    all runs have the same good class. If the sealed test of a run is among the photos, the command
+    is noted in that run before any prediction, once for runs that share a test. Writes
+    ``compare.json`` and, if decisions differ, ``changes.png`` to the folder ``out``.
 
-    Raises ``UsageError`` where ``out`` can't be written, ``DataError`` if the photos or the
-    classes differ, and ``RunError`` for a run that has no model or no such photos.
+    Raises ``UsageError`` if ``out`` can't be written, ``DataError`` if the photos or the classes
+    differ, and ``RunError`` for a run without a model or without such photos.
     """
     split, data = request.split, request.data
-    names = names_of(runs)
-    specs = [read_spec(run) for run in runs]
-    for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
-        check_classes((names[0], specs[0]), (name, spec), any_photos=data is not None)
-        if data is None:
-            check_photos((names[0], runs[0]), (name, run), split)
-    entrants = tuple(
-        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
-        for name, run, spec in zip(names, runs, specs, strict=True)
-    )
+    entrants = _entrants(runs, request, on_event)
     with written_to(out, folder=True):
         out.mkdir(parents=True, exist_ok=True)
-    opened = [len(run.read_openings()) for run in runs]  # all before any of them is asked
-    said = [
-        _ask(entrant, request, on_event, opened_before=before)
+    opened = [len(run.read_openings()) for run in runs]  # before any of them predicts
+    answered = [
+        _predict(entrant, request, on_event, opened_before=before)
         for entrant, before in zip(entrants, opened, strict=True)
     ]
     if data is not None:
-        _tell_known_photos(entrants, said, on_event)
+        _warn_of_known_photos(entrants, answered, on_event)
     report = CompareReport(
         "data" if data is not None else split,
         data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
         entrants,
         _settings([entrant.config for entrant in entrants]),
         tuple(
-            _compare_two((entrants[0], said[0]), other, on_event)
-            for other in zip(entrants[1:], said[1:], strict=True)
+            _compare_two((entrants[0], answered[0]), other, on_event)
+            for other in zip(entrants[1:], answered[1:], strict=True)
         ),
         (),
     )
-    return _write(report, said[0].paths or _find_photos(entrants[0], report, on_event), out)
+    return _write(report, answered[0].paths or _find_photos(entrants[0], report, on_event), out)
 
 
-# ---- what they say
+# ---- predictions -------------------------------------------------------------------------
+
+
+def _entrants(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple[Entrant, ...]:
+    """The runs with their decisions, checked for the same classes and photos."""
+    names, specs = names_of(runs), [read_spec(run) for run in runs]
+    any_photos = request.data is not None
+    for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
+        check_classes((names[0], specs[0]), (name, spec), any_photos=any_photos)
+        if not any_photos:
+            check_photos((names[0], runs[0]), (name, run), request.split)
+    return tuple(
+        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
+        for name, run, spec in zip(names, runs, specs, strict=True)
+    )
 
 
 def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entrant:
@@ -201,17 +206,19 @@ def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entran
     )
 
 
-def _ask(entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before: int) -> Said:
+def _predict(
+    entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before: int
+) -> Answered:
     run, decision, device = entrant.run, entrant.decision, request.device
     if request.split == "valid" and request.data is None:
         judged = judge_validation(run, decision.views, device, on_event)
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
             raise RunError(
-                f"{path} is not of the validation photos in {run.path('split.csv')}.",
-                "Delete it, and it is made again where the photos and the model are there.",
+                f"{path} does not hold the validation photos in {run.path('split.csv')}.",
+                "Delete it: it is written again if the photos and the model exist.",
             )
-        return Said(judged.predictions, judged.parts, {}, (), None)
+        return Answered(judged.predictions, judged.parts, {}, (), None)
     photos = load_evaluation_photos(
         run,
         request,
@@ -221,10 +228,10 @@ def _ask(entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before
         opened_before=opened_before,
     )
     predictions = load_model(run, photos, device).predict(
-        parse_views(decision.views)[0], on_event=on_event, label=f"asking {entrant.name}"
+        parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
     )
     run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
-    return Said(
+    return Answered(
         predictions,
         tuple(photos.parts),
         {photo.name: photo.path for photo in photos.photos},
@@ -233,11 +240,11 @@ def _ask(entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before
     )
 
 
-def _tell_known_photos(
-    entrants: Sequence[Entrant], said: Sequence[Said], on_event: OnEvent
+def _warn_of_known_photos(
+    entrants: Sequence[Entrant], answered: Sequence[Answered], on_event: OnEvent
 ) -> None:
-    """Warn of photos that a run was trained or tuned on: it would win by memory."""
-    for entrant, of in zip(entrants, said, strict=True):
+    """Warn of photos that a run was trained or tuned on, which bias its figures."""
+    for entrant, of in zip(entrants, answered, strict=True):
         path = entrant.run.path("split.csv")
         rows = read_csv(path) if path.exists() else []
         known = {row["sha256"] for row in rows if row["split"] in ("train", "valid")}
@@ -252,51 +259,52 @@ def _tell_known_photos(
             )
 
 
-# ---- and what that comes to
+# ---- comparison --------------------------------------------------------------------------
 
 
 def _compare_two(
-    reference: tuple[Entrant, Said], other: tuple[Entrant, Said], on_event: OnEvent
+    reference: tuple[Entrant, Answered], other: tuple[Entrant, Answered], on_event: OnEvent
 ) -> Pair:
-    (before, said_before), (after, said_after) = reference, other
-    names = said_before.predictions.names
-    at = {name: i for i, name in enumerate(said_after.predictions.names)}
+    (before, answered_before), (after, answered_after) = reference, other
+    names = answered_before.predictions.names
+    at = {name: i for i, name in enumerate(answered_after.predictions.names)}
     order = [at[name] for name in names]
     classes = tuple(dict.fromkeys((*before.spec.classes, *after.spec.classes)))
-    parts = _common_parts(names, said_before.parts, [said_after.parts[i] for i in order])
+    parts = _common_parts(names, answered_before.parts, [answered_after.parts[i] for i in order])
     n_parts = len(set(parts))
-    if n_parts < max(len(set(said_before.parts)), len(set(said_after.parts))):
+    if n_parts < max(len(set(answered_before.parts)), len(set(answered_after.parts))):
         on_event(
             Note(
-                f"{before.name} and {after.name} tell the parts apart differently: photos that are "
-                f"of one part to either are taken as one, which makes {counted(n_parts, 'part')}."
+                f"{before.name} and {after.name} group the photos into parts differently: photos "
+                f"of one part in either run count as one part here, {counted(n_parts, 'part')} in "
+                "all."
             )
         )
     comparison = compare_answers(
-        # The first classes are its own: its indices hold.
-        SharedPhotos(names, parts, said_before.predictions.y_true, classes, before.spec.good),
-        _answers(before, said_before, classes, range(len(names))),
-        _answers(after, said_after, classes, order),
+        # The classes of ``before`` come first, so that its indices stay valid.
+        SharedPhotos(names, parts, answered_before.predictions.y_true, classes, before.spec.good),
+        _answers(before, answered_before, classes, range(len(names))),
+        _answers(after, answered_after, classes, order),
         seed=_SEED,
     )
-    openings = [of.opening for of in (said_before, said_after) if of.opening is not None]
+    openings = [of.opening for of in (answered_before, answered_after) if of.opening is not None]
     return Pair(before.name, after.name, max(openings, default=None), comparison)
 
 
 def _common_parts(
     names: Sequence[str], parts: Sequence[str], other_parts: Sequence[str]
 ) -> tuple[str, ...]:
-    """Parts so large that neither run sees one of its own torn in two."""
+    """The finest grouping into parts that keeps every part of either run whole."""
     number = {part: i for i, part in enumerate(dict.fromkeys(other_parts))}
     return join_parts(names, parts, names, [number[part] for part in other_parts])
 
 
 def _answers(
-    entrant: Entrant, said: Said, classes: tuple[str, ...], order: Sequence[int]
+    entrant: Entrant, answered: Answered, classes: tuple[str, ...], order: Sequence[int]
 ) -> Answers:
     """Calibrated probabilities and decisions in ``order``, over ``classes``."""
     own, good = entrant.spec.classes, entrant.spec.good
-    calibrated = entrant.decision.calibrated(said.predictions.y_prob)
+    calibrated = entrant.decision.calibrated(answered.predictions.y_prob)
     decided = entrant.decision.decide(calibrated, own.index(good) if good is not None else None)
     column = np.array([classes.index(name) for name in own])
     y_prob = np.zeros((len(order), len(classes)))
@@ -305,7 +313,7 @@ def _answers(
 
 
 def _settings(configs: Sequence[RunConfig]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    """The fields of the config that are not the same in all runs, by flag."""
+    """The config fields that differ between the runs, by flag."""
     found = []
     for leaf in config_fields():
         values = tuple(getattr(getattr(config, leaf.section), leaf.name) for config in configs)
@@ -321,11 +329,11 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-# ---- on disk
+# ---- files -------------------------------------------------------------------------------
 
 
 def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> Mapping[str, Path]:
-    """Where the reference's photos lie, none opened; none, and a note, where they are gone."""
+    """The paths of the reference's photos; empty, with a warning, if they are missing."""
     if not any(pair.comparison.changes for pair in report.pairs):
         return {}
     try:
@@ -336,13 +344,13 @@ def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> 
 
 
 def _write(report: CompareReport, photos: Mapping[str, Path], out: Path) -> CompareReport:
-    """The report with the files that it was written to."""
+    """Write the report; return it with its files."""
     table, sheet = out / "compare.json", out / "changes.png"
     pairs = [(f"{pair.before} -> {pair.after}", pair.comparison) for pair in report.pairs]
     with written_to(out, folder=True):
         drawn = bool(photos) and changes_sheet(pairs, photos, sheet)
         if not drawn:
-            sheet.unlink(missing_ok=True)  # an earlier one would be taken for this one's
+            sheet.unlink(missing_ok=True)  # a sheet of an earlier comparison would be misleading
         written = replace(report, files=(table, sheet) if drawn else (table,))
         write_json(table, written.as_json())
     return written

@@ -1,8 +1,7 @@
-"""``fastdefect fit --folds K``: a run for each fold, judged by photos that it never saw."""
+"""``fastdefect fit --folds K``: train a run per fold and measure it on the held-out photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.training.recipe import settle_for
 from fastdefect.jobs.training.report import parse_targets, predict
 from fastdefect.jobs.training.steps import with_enough_steps
@@ -52,7 +52,7 @@ HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
 
 @dataclass(frozen=True)
 class Outcome:
-    """What all folds together say: of each held-out fold, and of all held-out photos at once."""
+    """The figures of each held-out fold, and of all held-out photos together."""
 
     folds: Mapping[int, Metrics]
     pooled: Metrics
@@ -64,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CrossReport:
-    """How a cross-validation ended; ``outcome`` is None while folds are missing."""
+    """The result of a cross-validation; ``outcome`` is None while folds are left."""
 
     run: Run
     reason: RunStatus
@@ -86,22 +86,20 @@ class CrossReport:
 
 @dataclass(frozen=True)
 class _Photos:
-    """Read once for all folds."""
+    """The photos and their folds, read once."""
 
     manifest: Manifest
     store: PhotoStore
     folds: Folds
 
 
-def start(
-    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
-) -> CrossReport:
-    """Cross-validate in a new run; nothing is written before the first fold is known to work."""
+def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> CrossReport:
+    """Cross-validate in a new run; nothing is written before all folds are checked."""
     check_head_alone(config)
     parse_targets(config)
     k = config.report.folds
     if k is None:
-        raise ValueError("Expected a config that asks for folds")
+        raise ValueError("Expected a config with folds")
     log = Log(on_event)
     machine = choose_machine(config.training)
     seed = config.training.seed
@@ -109,13 +107,19 @@ def start(
     manifest = audit.manifest
     folds = divide_into_folds(manifest, audit.parts, config.data, k, seed=seed, on_event=log)
     photos = _Photos(manifest, store, folds)
-    # Every fold must leave enough to train on, and the network must be there to be built.
+    # Check that every fold leaves enough photos to train on, and that the network can be built.
     splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
     config = with_enough_steps(config, len(splits[0].split.train), log)
-    # The recipe is chosen on what the first fold trains on, and holds for all.
+    # The recipe is chosen on the training photos of the first fold and used for all.
     config = settle_for(settle_weights(config, log), splits[0], machine.device, log)
     assemble(config, silent, data=splits[0])
-    run = create_run(runs, name, absolute(config), command, kind=RunKind.CROSS_VALIDATION)
+    run = create_run(
+        new_run.runs,
+        new_run.name,
+        absolute(config),
+        new_run.command,
+        kind=RunKind.CROSS_VALIDATION,
+    )
     log.to(run.path("log.txt"))
     run.write("folds.csv", fold_rows(manifest, folds))
     run.write_findings(findings_as_json(audit.findings))
@@ -126,13 +130,13 @@ def start(
 
 
 def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
-    """Go on with the folds that are not finished; if all are, only report again."""
+    """Train the folds that are not finished; if all are, only report again."""
     config = run.read_config()
     k = config.report.folds
     if k is None or not run.path("folds.csv").exists():
         raise RunError(
             f"{run.folder} stopped before its first fold began: there is nothing to resume.",
-            "Start anew with the same settings: fastdefect fit --config "
+            "Start again with the same settings: fastdefect fit --config "
             f"{typed(run.path('config.toml'))}",
         )
     log = Log(on_event)
@@ -148,23 +152,23 @@ def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
 
 
 def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -> CrossReport:
-    """Each fold that isn't done; stops where one is interrupted."""
+    """Train each fold that is not finished; stop at the first that is interrupted."""
     reason = RunStatus.FINISHED
     try:
-        with stop_on_interrupt() as asked:
+        with stop_on_interrupt() as stop_requested:
             for fold in range(1, k + 1):
                 if _is_done(run.fold(fold)):
                     log(Note(f"Fold {fold} of {k} is finished."))
                     continue
-                # Asked while the last one was finishing, or in the middle of this one.
-                stopped = asked()
+                # Interrupted while the previous fold finished, or during this one.
+                stopped = stop_requested()
                 if not stopped:
-                    ended = _train_fold(run, config, photos, fold, asked, log)
+                    ended = _train_fold(run, config, photos, fold, stop_requested, log)
                     stopped = ended == RunStatus.INTERRUPTED
                 if stopped:
                     reason = RunStatus.INTERRUPTED
                     break
-    except KeyboardInterrupt:  # a second one: whatever was running ended at once
+    except KeyboardInterrupt:  # a second one ends the current step at once
         reason = RunStatus.INTERRUPTED
     except FastdefectError as error:
         run.update_state(status=RunStatus.FAILED, error=error.message)
@@ -175,7 +179,7 @@ def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -
 def _train_fold(
     run: Run, config: RunConfig, photos: _Photos, fold: int, stop: StopRequested, log: Log
 ) -> RunStatus:
-    """Train one fold as a run of its own, then predict what it held out; how it ended."""
+    """Train one fold as its own run, then predict its held-out photos; return how it ended."""
     own, own_log = run.fold(fold), Log(log)
     held_out = photos.folds.held_out(fold)
     if own.path("checkpoint.safetensors").exists():
@@ -214,13 +218,13 @@ def _tell_fold(data: TrainingData, k: int, fold: int, held_out: int, log: Log) -
 
 
 def _predict(own: Run, job: Job, held_out: tuple[int, ...], fold: int, log: Log) -> Predictions:
-    """Of the fold's best model, on the photos that neither trained nor chose it."""
+    """Predict, with the fold's best model, the photos that neither trained nor chose it."""
     job.learn.model.load_state_dict(load_file(own.path("model.safetensors")))
     return predict(job, held_out, f"fold {fold}, held out", log)
 
 
 def _is_done(own: Run) -> bool:
-    """Trained to its end, and asked once about what it held out."""
+    """Whether the fold is trained to its end and its held-out photos are predicted."""
     return own.predictions_path(HELD_OUT).exists() and own.read_state()["status"] in (
         RunStatus.FINISHED,
         RunStatus.EARLY_STOPPING,
@@ -232,7 +236,7 @@ def _done(run: Run, k: int) -> int:
 
 
 def _close(run: Run, config: RunConfig, k: int, reason: RunStatus) -> CrossReport:
-    """Put the folds together once all are there; the rest follows from the files."""
+    """Combine the folds once all are finished; the result depends on the files alone."""
     rows = {row["path"]: row for row in run.read("folds.csv")}
     n_test = sum(row["split"] == "test" for row in rows.values())
     done = _done(run, k)
@@ -272,7 +276,7 @@ def outcome_of(
     *,
     seed: int,
 ) -> Outcome:
-    """What the held-out photos say, fold by fold and all together, in ``whole``, of ``parts``."""
+    """The figures of the held-out photos, by fold and together (``whole``, showing ``parts``)."""
     metrics = {fold: predictions.metrics() for fold, predictions in by_fold.items()}
     return Outcome(
         metrics,
@@ -285,7 +289,7 @@ def outcome_of(
 
 
 def _judge(run: Run, config: RunConfig, held_out: Metrics, k: int) -> list[Verdict]:
-    """Validation targets are held against all held-out photos, training's against the mean."""
+    """Check validation targets on all held-out photos, training targets on the mean of folds."""
     trained = [run.fold(fold).read("metrics.json")["train"]["accuracy"] for fold in range(1, k + 1)]
     figures = {"train": {"accuracy": float(np.mean(trained))}, "valid": held_out.as_json()}
     return judge(parse_targets(config), figures)

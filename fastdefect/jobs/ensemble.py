@@ -1,13 +1,12 @@
-"""``fastdefect fit --members N``: networks that differ by their seed, averaged to one model.
+"""``fastdefect fit --members N``: average networks that differ by their seed to one model.
 
-All are trained on the one split of the run's seed. Each is a run in a folder of its own, as in any
-series. The run around them gets their average as its model and is then a run like any other.
+All are trained on the split of the run's seed. Each is a run in its own folder, as in any series.
+The parent run gets their average as its model and then behaves like any other run.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from safetensors.torch import load_file, save_file
 
@@ -16,12 +15,12 @@ from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import atomic_path
 from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.members import Finished, read_finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
-    Finished,
+    Series,
     SeriesReport,
     create_series,
-    read_finished,
     read_plan,
     run_series,
     seeds_from,
@@ -30,6 +29,7 @@ from fastdefect.jobs.series.series import (
 from fastdefect.jobs.training.assemble import assemble
 from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.training.report import FitReport, as_event_data, measure_model, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.reporting.tables.ensemble import MemberFigures
@@ -38,11 +38,12 @@ from fastdefect.text import first
 from fastdefect.training.ensemble import joined_state
 
 Measured = TypeVar("Measured")
+Measured_co = TypeVar("Measured_co", covariant=True)
 
 
 @dataclass(frozen=True)
 class EnsembleReport:
-    """How an ensemble ended; ``average`` is its model's, None while networks are left."""
+    """The result of an ensemble; ``average`` reports its model, None while networks are left."""
 
     series: SeriesReport
     average: FitReport | None
@@ -58,7 +59,7 @@ class EnsembleReport:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``: that of one training, and the networks'."""
+        """The closing event for ``--json``: that of one training, with the networks' figures."""
         series = self.series
         model = as_event_data(self.average) if self.average else {"metrics": {}, "targets": []}
         return {
@@ -72,14 +73,25 @@ class EnsembleReport:
         }
 
 
-def start(
-    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
-) -> EnsembleReport:
-    """Train the networks in a new run; nothing is written before they are known to work."""
+@dataclass(frozen=True)
+class ModelPlan(Generic[Measured_co]):
+    """How the finished networks of a series become the run's model.
+
+    ``fewest``: networks that must finish. ``shipped`` selects those that the model averages.
+    ``measure`` gives the figures of the model once it is written.
+    """
+
+    fewest: int
+    shipped: Callable[[Sequence[Finished]], Sequence[Finished]]
+    measure: Callable[[SeriesReport], Measured_co]
+
+
+def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> EnsembleReport:
+    """Train the networks in a new run; nothing is written before they are checked."""
     if config.report.folds is not None:
         raise UsageError(
             f"--members {config.training.members} and --folds {config.report.folds} exclude each "
-            "other: a fold is judged by one network.",
+            "other: one network predicts each fold.",
             "Cross-validate without --members, or average without --folds.",
         )
     check_head_alone(config)
@@ -89,25 +101,23 @@ def start(
     config = with_enough_steps(config, len(photos.base.train), log)
     config = settle(config, photos, log)
     members = members_of(config)
-    run = create_series(
-        RunKind.ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}
-    )
-    return _train(run, members, photos, log)
+    run = create_series(RunKind.ENSEMBLE, config, members, photos, new_run, {})
+    return _train(Series(run, members, photos, log))
 
 
 def resume(run: Run, *, on_event: OnEvent) -> EnsembleReport:
-    """Go on with the networks that are not finished; if all are, only report again."""
+    """Train the networks that are not finished; if all are, only report again."""
     read_plan(run, RunKind.ENSEMBLE)
     log = Log(on_event)
     log.to(run.path("log.txt"))
     members = members_of(run.read_config())
     if run.read_state()["status"] == RunStatus.FINISHED:
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-    return _train(run, members, SeriesPhotos.read_again(run, log), log)
+    return _train(Series(run, members, SeriesPhotos.read_again(run, log), log))
 
 
 def members_of(config: RunConfig) -> list[Member]:
-    """The trainings: the run's settings and split, a seed each, from the run's seed on."""
+    """The trainings: the run's settings and split, consecutive seeds from the run's seed on."""
     seed = config.training.seed
     return [
         Member(
@@ -119,67 +129,56 @@ def members_of(config: RunConfig) -> list[Member]:
     ]
 
 
-def _train(run: Run, members: Sequence[Member], photos: SeriesPhotos, log: Log) -> EnsembleReport:
-    """Train those that are left, then make their average the run's model."""
-    series, average = train_to_model(
-        run,
-        members,
-        photos,
-        log,
+def _train(series: Series) -> EnsembleReport:
+    """Train the networks that are left, then make their average the run's model."""
+    plan = ModelPlan(
         fewest=1,
         shipped=lambda finished: finished,
-        measure=lambda series: _measure(run, series, photos, log),
+        measure=lambda ended: _measure(series, ended),
     )
-    return EnsembleReport(series, average)
+    return EnsembleReport(*train_to_model(series, plan))
 
 
 def train_to_model(
-    run: Run,
-    members: Sequence[Member],
-    photos: SeriesPhotos,
-    log: Log,
-    *,
-    fewest: int,
-    shipped: Callable[[Sequence[Finished]], Sequence[Finished]],
-    measure: Callable[[SeriesReport], Measured],
+    series: Series, plan: ModelPlan[Measured]
 ) -> tuple[SeriesReport, Measured | None]:
-    """Train the members that are left, make the run's model of them, and measure it.
+    """Train the members that are left, make the run's model from them by ``plan``, and measure it.
 
-    ``fewest`` must be finished, or ``DivergedError`` is raised; ``shipped`` says which of them the
-    model averages. None for what ``measure`` gives while trainings are left. The model is written
-    again only where a training is new.
+    The figures are None while trainings are left. The model is written again only if a training is
+    new. Raises ``DivergedError`` if too few networks can finish.
     """
-    before = {member.name for member in members if read_finished(run, member) is not None}
-    series = run_series(run, members, photos, budget=Budget(None), log=log)
-    series.require(fewest)
-    if series.left:
-        return series, None
-    run.update_state(status=RunStatus.RUNNING)  # until there is a model, and it is measured
+    run = series.parent
+    before = {each.name for each in series.members if read_finished(run, each) is not None}
+    ended = run_series(series, Budget(None))
+    ended.require(plan.fewest)
+    if ended.left:
+        return ended, None
+    run.update_state(status=RunStatus.RUNNING)  # until the model is written and measured
     try:
-        fresh = any(each.member.name not in before for each in series.finished)
+        fresh = any(each.member.name not in before for each in ended.finished)
         if fresh or not run.path("model.safetensors").exists():
-            _write_model(run, shipped(series.finished), log)
-        measured = measure(series)
+            _write_model(run, plan.shipped(ended.finished), series.log)
+        measured = plan.measure(ended)
     except FastdefectError as error:
         run.update_state(status=RunStatus.FAILED, error=error.message)
         raise
     run.update_state(status=RunStatus.FINISHED)
-    for each in series.finished:
-        each.run.forget_checkpoint()  # one that was resumed on its own has it still
-    return series, measured
+    for each in ended.finished:
+        each.run.forget_checkpoint()  # a member that was resumed alone still has it
+    return ended, measured
 
 
 def _write_model(run: Run, finished: Sequence[Finished], log: Log) -> None:
-    """``model.json``, then the weights of all networks in one file."""
+    """Write ``model.json``, then the weights of all networks in one file."""
     for each in finished:
         if not each.run.path("model.safetensors").exists():
             raise RunError(
                 f"Expected the weights of {each.member.name} in "
-                f"{each.run.path('model.safetensors')}, but they are not there.",
-                f"Delete {each.run.folder} and have it trained anew: {run.resume_command}",
+                f"{each.run.path('model.safetensors')}, but there is no such file.",
+                f"Delete {each.run.folder} and train it again: {run.resume_command}",
             )
     if stale := run.forget_decisions():
-        log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
+        log(Note(f"Deleted, as they belong to the older model: {', '.join(stale)}.", "warning"))
     one, n = finished[0].run.read("model.json"), len(finished)
     run.write("model.json", {**one, "members": n, "parameters": n * one["parameters"]})
     state = joined_state([load_file(each.run.path("model.safetensors")) for each in finished])
@@ -188,10 +187,11 @@ def _write_model(run: Run, finished: Sequence[Finished], log: Log) -> None:
         save_file(state, temporary, metadata={"members": names})
 
 
-def _measure(run: Run, series: SeriesReport, photos: SeriesPhotos, log: Log) -> FitReport:
-    config, n = run.read_config(), len(series.finished)
-    if series.diverged:
-        lost = first([member.name for member in series.diverged])
+def _measure(series: Series, ended: SeriesReport) -> FitReport:
+    run, log = series.parent, series.log
+    config, n = run.read_config(), len(ended.finished)
+    if ended.diverged:
+        lost = first([member.name for member in ended.diverged])
         log(
             Note(
                 f"{lost} diverged: the model is the average of {n} instead of "
@@ -199,8 +199,8 @@ def _measure(run: Run, series: SeriesReport, photos: SeriesPhotos, log: Log) -> 
                 "warning",
             )
         )
-    # What the networks are built from doesn't matter, and was told when they were trained.
+    # The first weights don't matter here, and were reported when the networks were trained.
     blank = replace(config, model=replace(config.model, weights="none"))
-    data = photos.data_of(series.finished[0].member, log)
+    data = series.photos.data_of(ended.finished[0].member, log)
     job = assemble(blank, silent, data=data, resumed=True, members=n)
     return measure_model(run, job, RunStatus.FINISHED, None, log)

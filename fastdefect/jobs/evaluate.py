@@ -1,4 +1,4 @@
-"""``fastdefect evaluate``: every figure of a run's model, each with its interval."""
+"""``fastdefect evaluate``: measure every figure of a run's model, each with its interval."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,11 +36,11 @@ _SEED = 0  # of the bootstrap: the same photos give the same intervals
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """What ``evaluate`` found.
+    """The result of ``evaluate``.
 
-    ``evaluation`` is of the calibrated probabilities and of the decisions that ``decision``
-    takes; ``uncalibrated`` are the metrics of the same photos at temperature 1. ``by_type``
-    holds the escapes by column and value. ``sent`` is None where nobody is asked.
+    ``evaluation`` is of the calibrated probabilities and of the decisions by ``decision``;
+    ``uncalibrated`` are the metrics of the same photos at temperature 1. ``by_type`` holds the
+    escapes by column and value. ``sent`` is None without a review band.
     """
 
     run: Run
@@ -54,7 +54,7 @@ class EvaluationReport:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and what the run keeps."""
+        """The closing event for ``--json``, and the content of the run's file."""
         before = self.uncalibrated
         return {
             "run": str(self.run.folder),
@@ -75,13 +75,13 @@ class EvaluationReport:
 
 
 def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationReport:
-    """Predict the photos that ``request`` names and measure all there is.
+    """Predict the photos of ``request`` and measure every figure.
 
     Writes predictions, figures and plots into the run. Raises ``RunError`` if the run has no model
     or no such photos.
     """
     spec = read_spec(run)
-    # Before the photos: what can't be decided should not open the test.
+    # Before the photos: a request without a decision must not open the test.
     decision = decision_for(run, request.threshold, request.views, request.device, on_event)
     costs = stored_costs(run)
     photos = load_evaluation_photos(run, request, spec, what="evaluation", on_event=on_event)
@@ -129,7 +129,7 @@ def _measure(
 
 
 def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | None) -> None:
-    """ROC, precision and recall, mistakes and cost by threshold, reliability; the confusion."""
+    """Plot ROC, precision and recall, mistakes and cost by threshold, reliability, confusion."""
     calibrated = report.decision.calibrated(predictions.y_prob)
     y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
     title = f"{report.run.name}, {report.split}: {len(y_true)} photos"
@@ -169,6 +169,6 @@ def _cost_curve(
 
 
 def _reliability(predictions: Predictions, calibrated: Floats) -> Reliability:
-    """Before and after calibration, of the most probable class as the calibration error is."""
+    """The reliability of the most probable class, before and after calibration."""
     sets = (("as predicted", predictions.y_prob), ("calibrated", calibrated))
     return [(name, reliability(predictions.y_true, y_prob)) for name, y_prob in sets]

@@ -1,18 +1,17 @@
-"""``fastdefect fit --final folds|refit``: judged by photos held out, shipped knowing all of them.
+"""``fastdefect fit --final folds|refit``: measure on held-out photos, train on all of them.
 
-The photos outside the test are dealt into folds of whole parts, and a network is trained without
-each. What it says of the fold that it never saw gives the figures of the run, and then its views,
-temperature and threshold. No epoch is chosen on it: each network is kept as its last one leaves it.
-``folds`` ships the mean of these networks (each part was seen by all but one), ``refit`` one
-more network, trained on all photos for as many epochs.
+The photos outside the test are divided into folds of whole parts, and one network is trained
+without each fold. Its predictions of the held-out fold give the run's figures, and later its views,
+temperature and threshold. No epoch is chosen on the fold: each network is kept after its last
+epoch. ``folds`` ships the mean of these networks (all but one trained on any given part), ``refit``
+one more network, trained on all photos for as many epochs.
 
-The run is one like any other: wherever its validation photos are asked about, each is answered by
-the network that never saw its part (``TrainedModel``).
+The run behaves like any other: each of its validation photos is always predicted by the network
+that never trained on its part (``TrainedModel``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,10 +26,11 @@ from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.predictions import Predictions, pooled, read_predictions
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.cross_validate import Outcome, outcome_of
-from fastdefect.jobs.ensemble import train_to_model
+from fastdefect.jobs.ensemble import ModelPlan, train_to_model
+from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
-    Finished,
+    Series,
     SeriesReport,
     create_series,
     read_plan,
@@ -41,21 +41,28 @@ from fastdefect.jobs.trained.model import fold_name, load_model
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
-from fastdefect.jobs.training.report import FitReport, as_event_data, keep_figures, parse_targets
+from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.report import (
+    FitReport,
+    MeasuredModel,
+    as_event_data,
+    keep_figures,
+    parse_targets,
+)
 from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.text import counted
 
 FOLDS = 5
-# So few photos cost minutes in five folds, too, and one in five put aside costs much
-# (docs/benchmarks.md, learning from every photo).
+# With at most so many photos five folds take minutes, and holding out one photo in five costs much
+# accuracy (docs/benchmarks.md, learning from every photo).
 FEW_PHOTOS = 150
 _ALL = "all"  # the folder of the network that is trained on all photos
 
 
 @dataclass(frozen=True)
 class FinalReport:
-    """How it ended; ``outcome`` and ``model`` are None while trainings are left."""
+    """The result of the folds; ``outcome`` and ``model`` are None while trainings are left."""
 
     series: SeriesReport
     n_folds: int
@@ -63,7 +70,7 @@ class FinalReport:
     model: FitReport | None
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``: that of one training, and what is left."""
+        """The closing event for ``--json``: that of one training, with the trainings left."""
         series = self.series
         known = as_event_data(self.model) if self.model else {"metrics": {}, "targets": []}
         return {
@@ -78,13 +85,13 @@ class FinalReport:
 
 @dataclass(frozen=True)
 class _WithoutFold:
-    """Trains on the other folds and validates on one; of fold 0, trains on all."""
+    """Train on the other folds and validate on ``fold``; for fold 0, train on all of them."""
 
     folds: Folds
     fold: int
 
     def __call__(self, split: Split, manifest: Manifest) -> Split:
-        """The fold's own split, whatever ``split`` is."""
+        """The fold's split, with the test of ``split``."""
         if self.fold:
             return replace(split_without(self.folds, self.fold), test=split.test)
         pool = self.folds.pool
@@ -92,10 +99,10 @@ class _WithoutFold:
 
 
 def suits(config: RunConfig) -> bool:
-    """Whether this is how to train: asked for, or ``auto`` and few photos.
+    """Whether to train by folds: requested, or ``auto`` with few photos.
 
-    Not for sides that the data names, nor where the user asks for other trainings or chooses the
-    epoch. Photos that can't be listed are left to the training to complain of.
+    ``auto`` does not apply if the data names the splits, or if the user requests other trainings or
+    chooses the epoch. Photos that can't be listed are an error of the training, not of this check.
     """
     training = config.training
     if training.final != "auto":
@@ -112,12 +119,10 @@ def suits(config: RunConfig) -> bool:
     return len(entries) <= FEW_PHOTOS and all(entry.split is None for entry in entries)
 
 
-def start(
-    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
-) -> FinalReport | None:
-    """Train the networks in a new run; nothing is written before they are known to work.
+def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FinalReport | None:
+    """Train the networks in a new run; nothing is written before they are checked.
 
-    None, with nothing trained, where ``auto`` finds too few parts to deal out.
+    Return None, with nothing trained, if ``auto`` finds too few parts for folds.
     """
     _refuse(config)
     check_head_alone(config)
@@ -127,7 +132,7 @@ def start(
     config = override(config, {"final": "folds"}) if auto else config
     photos = SeriesPhotos.read(config, log)
     try:
-        folds = _deal(config, photos)
+        folds = _make_folds(config, photos)
     except DataError as error:
         if not auto:
             raise
@@ -136,36 +141,35 @@ def start(
     if auto:
         log(
             Note(
-                f"{counted(len(folds.pool), 'photo')} are few: {folds.k} trainings, so that all "
-                f"are learned from; --final none trains once, in about 1/{folds.k} of the time."
+                f"Only {counted(len(folds.pool), 'photo')}: {folds.k} trainings, so that the model "
+                f"learns from all of them; --final none trains once, in about 1/{folds.k} of the "
+                "time."
             )
         )
     config = with_enough_steps(config, len(folds.pool) * (folds.k - 1) // folds.k, log)
     config = settle(config, photos, log)
     members = _members(config, folds)
-    run = create_series(
-        RunKind.ENSEMBLE, config, members, photos, runs=runs, name=name, command=command, plan={}
-    )
+    run = create_series(RunKind.ENSEMBLE, config, members, photos, new_run, {})
     everything = Split((), folds.pool, folds.test, folds.parts)
     run.write("split.csv", split_rows(photos.manifest, everything))
     run.write("folds.csv", fold_rows(photos.manifest, folds))
     run.write_findings(findings_as_json(photos.findings))
     log.to(run.path("log.txt"))
-    log(Note(_told(config, folds)))
-    return _train(run, config, folds, members, photos, log)
+    log(_folds_note(config, folds))
+    return _train(Series(run, members, photos, log), config, folds)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> FinalReport:
-    """Go on with the networks that are not finished; if all are, only report again."""
+    """Train the networks that are not finished; if all are, only report again."""
     read_plan(run, RunKind.ENSEMBLE)
     log = Log(on_event)
     log.to(run.path("log.txt"))
     config = run.read_config()
     photos = SeriesPhotos.read_again(run, log)
-    folds = _deal(config, photos)
+    folds = _make_folds(config, photos)
     if run.read_state()["status"] == RunStatus.FINISHED:
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-    return _train(run, config, folds, _members(config, folds), photos, log)
+    return _train(Series(run, _members(config, folds), photos, log), config, folds)
 
 
 def _refuse(config: RunConfig) -> None:
@@ -174,22 +178,23 @@ def _refuse(config: RunConfig) -> None:
         raise UsageError(
             f"--final {final} and --members {config.training.members} exclude each other: the "
             "networks of the folds are the members.",
-            "Leave one of them out.",
+            "Remove one of them.",
         )
     if config.data.photos_per_class is not None:
         raise UsageError(
-            f"--final {final} learns from all photos, --photos-per-class from some.",
-            "Leave one of them out.",
+            f"--final {final} and --photos-per-class {config.data.photos_per_class} exclude each "
+            "other: --final trains on all photos.",
+            "Remove one of them.",
         )
 
 
-def _deal(config: RunConfig, photos: SeriesPhotos) -> Folds:
+def _make_folds(config: RunConfig, photos: SeriesPhotos) -> Folds:
     k = config.report.folds or FOLDS
     return make_folds(photos.manifest, photos.base, k, seed=config.training.seed)
 
 
 def _members(config: RunConfig, folds: Folds) -> list[Member]:
-    """A training without each fold, each with a seed of its own; for refit, one with all."""
+    """One training without each fold, each with its own seed; for refit, one more on all photos."""
     training = replace(config.training, final="none", keep="last", patience=0)
     plain = replace(config, training=training, report=replace(config.report, folds=None, target=()))
     seeds = seeds_from(config.training.seed, folds.k + 1)
@@ -208,54 +213,40 @@ def _members(config: RunConfig, folds: Folds) -> list[Member]:
     return members
 
 
-def _told(config: RunConfig, folds: Folds) -> str:
+def _folds_note(config: RunConfig, folds: Folds) -> Note:
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in range(1, folds.k + 1))
     shipped = {
         "folds": f"the mean of the {folds.k} networks is the model",
-        "refit": "one more, trained on all of them, is the model; what its own epochs call "
-        "validation are photos that it learns from",
+        "refit": "one more network, trained on all photos, is the model; the validation figures "
+        "of its own epochs are of photos that it trains on",
     }[config.training.final]
-    return (
-        f"{folds.k} folds of whole parts, {sizes} photos: each is judged by a network that never "
-        f"saw it, and {shipped}."
+    return Note(
+        f"{folds.k} folds of whole parts, {sizes} photos: each fold is predicted by a network that "
+        f"did not train on it, and {shipped}."
     )
 
 
-def _train(
-    run: Run,
-    config: RunConfig,
-    folds: Folds,
-    members: Sequence[Member],
-    photos: SeriesPhotos,
-    log: Log,
-) -> FinalReport:
-    """Train those that are left, then make the run's model and keep its figures."""
+def _train(series: Series, config: RunConfig, folds: Folds) -> FinalReport:
+    """Train the networks that are left, then make the run's model and write its figures."""
     refit = config.training.final == "refit"
-    series, measured = train_to_model(
-        run,
-        members,
-        photos,
-        log,
-        fewest=len(members),  # without one network, its fold could not be judged
+    plan = ModelPlan(
+        fewest=len(series.members),  # without its network a fold has no predictions
         shipped=lambda finished: finished[-1:] if refit else finished,
-        measure=lambda series: _measure(run, config, folds, series, photos, log),
+        measure=lambda ended: _measure(series, ended.finished[: folds.k], config, folds),
     )
-    outcome, model = measured or (None, None)
-    return FinalReport(series, folds.k, outcome, model)
+    ended, measured = train_to_model(series, plan)
+    if measured is None:
+        return FinalReport(ended, folds.k, None, None)
+    return FinalReport(ended, folds.k, *measured)
 
 
 def _measure(
-    run: Run,
-    config: RunConfig,
-    folds: Folds,
-    series: SeriesReport,
-    photos: SeriesPhotos,
-    log: Log,
+    series: Series, judges: Sequence[Finished], config: RunConfig, folds: Folds
 ) -> tuple[Outcome, FitReport]:
-    """The figures of all folds together, of photos by networks that never saw them."""
-    judges = series.finished[: folds.k]
+    """The figures of all folds together; ``judges`` are the networks without each fold."""
+    run, photos, log = series.parent, series.photos, series.log
     data = photos.data_of(judges[0].member, log)
-    asked = EvaluationPhotos(
+    held_out = EvaluationPhotos(
         photos.manifest,
         data.store,
         folds.pool,
@@ -264,26 +255,23 @@ def _measure(
         folds.parts,
         tuple(folds.fold[i] for i in folds.pool),
     )
-    model = load_model(run, asked, config.training.device)
+    model = load_model(run, held_out, config.training.device)
     spec = model.spec
-    names = [photo.name for photo in asked.photos]
+    names = [photo.name for photo in held_out.photos]
     by_fold = {
         number: read_predictions(each.predictions_path, spec.classes, spec.good)
         for number, each in enumerate(judges, start=1)
     }
     valid = _in_order(pooled(list(by_fold.values())), names)
-    train = _in_order(_known_by(judges, spec.classes, spec.good), names)
-    report = keep_figures(
-        run,
-        config,
+    train = _in_order(_mean_on_train(judges, spec.classes, spec.good), names)
+    measured = MeasuredModel(
         spec,
         {"train": train, "valid": valid},
         lambda of: model.swap_backgrounds(of, seed=config.training.seed, on_event=log),
         lambda views: model.predict(views, on_event=log, label="measuring flipped valid"),
-        log,
     )
-    report = replace(report, n_test=len(folds.test))
-    outcome = outcome_of(by_fold, valid, asked.parts, report.verdicts, seed=config.training.seed)
+    report = replace(keep_figures(run, config, measured, log), n_test=len(folds.test))
+    outcome = outcome_of(by_fold, valid, held_out.parts, report.verdicts, seed=config.training.seed)
     return outcome, report
 
 
@@ -298,10 +286,10 @@ def _in_order(predictions: Predictions, names: Sequence[str]) -> Predictions:
     )
 
 
-def _known_by(
+def _mean_on_train(
     judges: Sequence[Finished], classes: tuple[str, ...], good: str | None
 ) -> Predictions:
-    """Of each photo, the mean of what the networks that learned from it hold probable."""
+    """For each photo, the mean prediction of the networks that trained on it."""
     each = [
         read_predictions(judge.run.predictions_path("train"), classes, good) for judge in judges
     ]

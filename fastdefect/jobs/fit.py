@@ -1,4 +1,4 @@
-"""``fastdefect fit``: from settings to a run on disk, and on again after an interruption."""
+"""``fastdefect fit``: train a run from its settings, or resume it after an interruption."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,6 +17,7 @@ from fastdefect.jobs.training.environment import describe_environment
 from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.training.recipe import OF_RANDOM
 from fastdefect.jobs.training.report import FitReport, conclude, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
@@ -28,15 +29,8 @@ from fastdefect.training.fit import FitInputs, Fitted, fit
 from fastdefect.training.fit_head import fit_head
 
 
-def start(
-    config: RunConfig,
-    *,
-    runs: Path,
-    name: str | None,
-    command: str,
-    on_event: OnEvent,
-) -> FitReport:
-    """Train a new run. Nothing is written before the data and the model are known to work."""
+def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport:
+    """Train a new run; nothing is written before the data and the model are checked."""
     check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)
@@ -48,22 +42,22 @@ def start(
     )
     config = with_enough_steps(config, len(data.split.train), log)
     job = assemble(config, log, data=data)
-    run = create_run(runs, name, absolute(job.config), command)
+    run = create_run(new_run.runs, new_run.name, absolute(job.config), new_run.command)
     return begin(run, job, log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> FitReport:
-    """Go on with a run, whatever ended it; a finished one is only reported again."""
+    """Resume a run, however it ended; a finished one is only reported again."""
     log = Log(on_event)
     job, checkpoint = reassemble(run, log)
     return go_on(run, job, checkpoint, log)
 
 
 def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> FitReport:
-    """Train ``job`` in the new folder of ``run``; what it is made of is written first.
+    """Train ``job`` in the new folder of ``run``; its split, findings and settings come first.
 
-    ``stop`` is asked after each batch whether to end there, state saved; without it Ctrl-C is
-    what asks.
+    ``stop`` is called after each batch; if true, the training saves its state and ends. Without
+    ``stop``, Ctrl-C ends it in the same way.
     """
     log.to(run.path("log.txt"))
     run.write("split.csv", split_rows(job.data.manifest, job.data.split))
@@ -83,25 +77,26 @@ def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> Fi
 
 
 def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Job, Checkpoint]:
-    """A run's job as it was, and where it stopped; ``data`` if its photos are read already."""
+    """A run's job and its checkpoint; ``data``: its photos, if they are read already."""
     config = run.read_config()
     if not run.path("checkpoint.safetensors").exists():
         if run.read_state()["status"] in (RunStatus.FINISHED, RunStatus.EARLY_STOPPING):
             raise RunError(
-                f"{run.name} is finished and its last state was deleted: nothing to resume.",
-                f"Report on it: fastdefect evaluate {typed(run.folder)}",
+                f"{run.name} is finished and its checkpoint was deleted: there is nothing to "
+                "resume.",
+                f"Evaluate it instead: fastdefect evaluate {typed(run.folder)}",
             )
         raise RunError(
             f"{run.folder} stopped before its training began: there is nothing to resume.",
-            "Start anew with the same settings: fastdefect fit --config "
+            "Start again with the same settings: fastdefect fit --config "
             f"{typed(run.path('config.toml'))}",
         )
     checkpoint = load_checkpoint(run.path("checkpoint.safetensors"))
     log.to(run.path("log.txt"))
     if not run.read("model.json").get("weights", {}).get("pretrained", True):
-        # One of several trainings keeps the settings that all have in common.
+        # The config of a series member holds the settings common to all members.
         config = override(config, OF_RANDOM)
-    # The first weights don't matter: the checkpoint's take their place.
+    # The first weights don't matter: those of the checkpoint replace them.
     blank = replace(config, model=replace(config.model, weights="none"))
     job = assemble(blank, log, data=data, split_file=run.path("split.csv"), resumed=True)
     return job, checkpoint
@@ -110,7 +105,7 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
 def go_on(
     run: Run, job: Job, checkpoint: Checkpoint, log: Log, stop: StopRequested | None = None
 ) -> FitReport:
-    """Train ``job`` on from ``checkpoint``, or report again if it is finished; see ``begin``."""
+    """Continue ``job`` from ``checkpoint``, or report again if it is finished; see ``begin``."""
     status = run.read_state()["status"]
     if status in (RunStatus.FINISHED, RunStatus.EARLY_STOPPING):
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
@@ -118,7 +113,7 @@ def go_on(
     run.update_state(status=RunStatus.RUNNING)
     log(Note(f"Resuming after {checkpoint.position.epoch} epochs."))
     if stale := run.forget_decisions():
-        log(Note(f"Deleted, as the older model's: {', '.join(stale)}.", "warning"))
+        log(Note(f"Deleted, as they belong to the older model: {', '.join(stale)}.", "warning"))
     return _train(run, job, log, checkpoint, stop)
 
 
@@ -144,7 +139,7 @@ def _train(
 
 
 def absolute(config: RunConfig) -> RunConfig:
-    """Paths that hold from any folder, for the config that the run keeps."""
+    """``config`` with absolute paths, as the run stores it."""
     weights = config.model.weights
     if weights not in ("auto", "none"):
         weights = Path(weights).resolve().as_posix()

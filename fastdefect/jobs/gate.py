@@ -1,4 +1,4 @@
-"""``fastdefect gate``: does a run keep its limits? For a pipeline that ships models."""
+"""``fastdefect gate``: check a run against limits, for a pipeline that ships models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from fastdefect.run import Run
 
 @dataclass(frozen=True)
 class GateReport:
-    """The checks, and the evaluation that they judge."""
+    """The checks, and the evaluation that they use."""
 
     checks: tuple[Check, ...]
     at: At
@@ -45,13 +45,13 @@ def gate(
     at: At,
     on_event: OnEvent,
 ) -> GateReport:
-    """Evaluate the run as ``evaluate`` does and hold its figures against the limits.
+    """Evaluate the run as ``evaluate`` does and check its figures against the limits.
 
-    Raises ``UsageError`` if there is no limit: a gate that is always open is a mistake.
+    Raises ``UsageError`` if there is no limit: every run would pass.
     """
     if not limits:
         raise UsageError(
-            "A gate needs at least one limit.",
+            "Expected at least one limit, but got none.",
             "For example --max-escape 0.01 --max-overkill 0.05 --min f1=0.95",
         )
     evaluation = evaluate(run, request, on_event=on_event)

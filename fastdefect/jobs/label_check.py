@@ -1,4 +1,4 @@
-"""``fastdefect label-check``: labels to look at again, ranked, with their photos."""
+"""``fastdefect label-check``: rank labels that are probably wrong, with their photos."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class LabelCheck:
-    """What ``label_check`` found: ``suspects`` are among ``predictions``, the surest first.
+    """The result of ``label_check``: ``suspects`` among ``predictions``, the most certain first.
 
-    ``source`` says where the predictions are from: oof, of a cross-validation, or valid.
+    ``source`` of the predictions: oof (out-of-fold, of a cross-validation) or valid.
     """
 
     run: Run
@@ -40,7 +40,7 @@ class LabelCheck:
     files: tuple[Path, ...]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each suspect, classes by their names: the CSV."""
+        """The rows of the CSV: one for each suspect, with the names of classes."""
         names, classes = self.predictions.names, self.predictions.classes
         return [
             {
@@ -64,14 +64,14 @@ class LabelCheck:
 
 
 def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> LabelCheck:
-    """Rank the labels that are probably wrong and write them into the run, with a sheet.
+    """Rank the labels that are probably wrong and write them into the run, with a contact sheet.
 
-    A cross-validation is asked about all photos outside the test, each by the fold that never
-    saw it; another run only about its validation photos. The test stays sealed. The sheet shows
-    the first ``show``; where no label is in doubt, there is none.
+    A cross-validation gives predictions of all photos outside the test, each from the fold that
+    held it out; another run gives predictions of its validation photos only. The test stays sealed.
+    The sheet shows the first ``show`` labels; without suspects there is no sheet.
 
-    Raises ``RunError`` if there are no such predictions, or none of the photos to show is where
-    it was; nothing is written then.
+    Raises ``RunError``, and writes nothing, if there are no such predictions or if all photos to
+    show are missing.
     """
     source, judged = _judge(run, device, on_event)
     predictions = judged.predictions
@@ -82,13 +82,13 @@ def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> La
     shown = suspects[:show]
     if shown:
         photos = _find_photos(run, [predictions.names[each.index] for each in shown])
-        _tell_changes(predictions, shown, photos, on_event)
+        _warn_of_changes(predictions, shown, photos, on_event)
         paths = {name: entry.path for name, entry in photos.items()}
         of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
-        title = f"{run.name}: labels to look at again, {of}, the surest first"
+        title = f"{run.name}: labels to check, {of}, the most certain first"
         draw_suspects(sheet, predictions, shown, paths, title=title)
     else:
-        sheet.unlink(missing_ok=True)  # an earlier one would be taken for this one's
+        sheet.unlink(missing_ok=True)  # a sheet of an earlier check would be misleading
     write_csv(table, found.rows(), _COLUMNS)
     return found
 
@@ -102,8 +102,8 @@ def _judge(run: Run, device: Device, on_event: OnEvent) -> tuple[str, Judged]:
     photos = counted(len(judged.parts), "validation photo")
     on_event(
         Note(
-            f"Only the {photos} of {run.name} can be asked about: a model repeats the labels that "
-            "it was trained on. fastdefect fit --final folds makes a run that covers all photos "
+            f"Only the {photos} of {run.name} can be checked: a model reproduces the labels that "
+            "it was trained on. fastdefect fit --final folds trains a run that covers all photos "
             "outside the test, and so does --folds 5.",
             "warning",
         )
@@ -116,7 +116,7 @@ def _read_out_of_fold(run: Run) -> Judged:
     if not path.exists():
         raise RunError(
             f"{run.name} has no out-of-fold predictions yet: not all of its folds are finished.",
-            f"Go on with it: {run.resume_command}",
+            f"Continue it with: {run.resume_command}",
         )
     spec = ModelSpec.from_json(run.fold(1).read("model.json"))
     predictions = read_predictions(path, spec.classes, spec.good)
@@ -124,51 +124,49 @@ def _read_out_of_fold(run: Run) -> Judged:
         return Judged(predictions, tuple(row["part"] for row in read_csv(path)))
     except KeyError as error:
         raise RunError(
-            f"{path} names no parts: it has no column {error}.",
-            f"Have it made again: {run.resume_command}",
+            f"Expected the parts in {path}, but it has no column {error}.",
+            f"Write it again with: {run.resume_command}",
         ) from error
 
 
 def _find_photos(run: Run, names: list[str]) -> dict[str, Entry]:
-    """Those of ``names`` that are still among the run's photos; none of them is opened."""
+    """The entries of ``names`` that still exist in the run's data; no photo is opened."""
     config = run.read_config().data
     try:
         listing = list_data(config)
     except DataError as error:
         raise RunError(
             f"The photos of {run.name} can't be found: {error.message}",
-            f"Put them back to {config.data}.",
+            f"Restore them in {config.data}.",
         ) from error
     wanted = set(names)
     found = {entry.name: entry for entry in listing.entries if entry.name in wanted}
     if not found:
         raise RunError(
-            f"None of the {counted(len(names), 'photo')} to show is in {config.data} any more: "
-            f"{first(names)}.",
-            "Put them back, or train again on the photos as they are.",
+            f"Expected the {counted(len(names), 'photo')} to show in {config.data}, but all are "
+            f"missing: {first(names)}.",
+            "Restore them, or train again on the current photos.",
         )
     return found
 
 
-def _tell_changes(
+def _warn_of_changes(
     predictions: Predictions,
     shown: tuple[Suspect, ...],
     photos: Mapping[str, Entry],
     on_event: OnEvent,
 ) -> None:
-    """Labels that were mended since are told: the list is of those that the run was given."""
+    """Warn of photos that are missing or have another label than in the training."""
     given = {predictions.names[each.index]: predictions.classes[each.label] for each in shown}
     gone = len(given) - len(photos)
     other = sum(photos[name].label != label for name, label in given.items() if name in photos)
     if gone:
-        on_event(
-            Note(f"{gone} of the {len(given)} photos to show are not where they were.", "warning")
-        )
+        on_event(Note(f"{gone} of the {len(given)} photos to show are missing.", "warning"))
     if other:
         on_event(
             Note(
-                f"{other} of the {len(given)} photos to show have another label by now: train "
-                "again, and the check is of the new ones.",
+                f"{other} of the {len(given)} photos to show have another label now: train again "
+                "to check the new labels.",
                 "warning",
             )
         )

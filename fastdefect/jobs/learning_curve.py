@@ -1,13 +1,13 @@
-"""``fastdefect learning-curve``: what twice the parts would bring, by trainings on fewer.
+"""``fastdefect learning-curve``: forecast the error with twice the parts, from smaller trainings.
 
-The split stays; each training gets a share of the training parts, drawn anew for each repeat,
-as is the seed. All have the same epochs, so that the small ones take fewer steps: it is what a
-user with fewer photos would get from the same command, and the forecast likewise is of the same
-command with more photos, which then takes more steps. With equal steps the small ones would
-pass over their photos many times more, with another schedule, and no one would train so.
+The split stays the same; each training gets a share of the training parts. Each repeat draws the
+shares again and has its own seed. All trainings have the same epochs, so that small ones take fewer
+steps: a user with fewer photos would get the same from the same command. The forecast, too, is for
+the same command with more photos, which then takes more steps. With equal steps the small trainings
+would repeat their photos many more times under a different schedule, which is not common practice.
 
-The best epoch is chosen on the photos that measure it, as ``fit`` does: every error is a little
-too good, at small sizes and at large.
+The best epoch is chosen on the photos that measure it, as ``fit`` does: every error is slightly too
+good, for small and large sizes alike.
 """
 
 from collections import Counter
@@ -23,15 +23,17 @@ from fastdefect.config import RunConfig
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split
 from fastdefect.data.splitting.subsample import share_of_parts
-from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.errors import DataError, UsageError
 from fastdefect.evaluation.learning_curve import fit_power_law
 from fastdefect.events import OnEvent
 from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
-    Finished,
+    Series,
     SeriesReport,
     create_series,
+    damaged_plan,
     read_plan,
     refuse_members,
     resume_series,
@@ -40,6 +42,7 @@ from fastdefect.jobs.series.series import (
 )
 from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.learning_curve import plot_learning_curve
 from fastdefect.reporting.tables.learning_curve import ERROR, CurvePoint, Outlook
@@ -47,14 +50,14 @@ from fastdefect.run import Run, RunKind
 from fastdefect.text import counted
 from fastdefect.training.learner import ModelSpec
 
-_FEWEST_SIZES = 3  # as the law asks for
+_FEWEST_SIZES = 3  # the fewest that ``fit_power_law`` takes
 
 
 @dataclass(frozen=True)
 class Validation:
-    """The photos that all trainings of a curve are measured on, and their parts.
+    """The number of validation photos of a curve, and of their parts.
 
-    ``error_photos`` and ``error_parts``: of how many the error is a share, see ``_error_is_of``.
+    ``error_photos`` and ``error_parts``: the denominators of the error, see ``_denominator``.
     """
 
     photos: int
@@ -65,7 +68,7 @@ class Validation:
 
 @dataclass(frozen=True)
 class CurveReport:
-    """How a learning curve ended. ``outlook`` is None with fewer than three sizes trained."""
+    """The result of a learning curve; ``outlook`` is None with fewer than three sizes trained."""
 
     series: SeriesReport
     points: tuple[CurvePoint, ...]
@@ -74,7 +77,7 @@ class CurveReport:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``; but for the run, what learning_curve.json holds."""
+        """The closing event for ``--json``; without ``run``, the content of learning_curve.json."""
         outlook = self.outlook
         return {
             "run": str(self.series.run.folder),
@@ -93,19 +96,17 @@ class CurveReport:
 
 def start(
     config: RunConfig,
+    new_run: NewRun,
     *,
     points: int,
     repeats: int,
     budget_minutes: float | None,
-    runs: Path,
-    name: str | None,
-    command: str,
     on_event: OnEvent,
 ) -> CurveReport:
     """Train on ``points`` shares of the parts (all, a half, a quarter, ...), each ``repeats``
-    times, in a new run; nothing is written before the first training is known to work.
+    times, in a new run; nothing is written before all members are checked.
 
-    Raises ``UsageError`` for settings and ``DataError`` for photos that give no curve.
+    Raises ``UsageError`` for settings and ``DataError`` for photos that allow no curve.
     """
     _check(config, points, repeats)
     budget, log = Budget(budget_minutes), Log(on_event)
@@ -118,46 +119,44 @@ def start(
         config,
         members,
         photos,
-        runs=runs,
-        name=name,
-        command=command,
-        plan={"shares": shares, "repeats": repeats},
+        new_run,
+        {"shares": shares, "repeats": repeats},
     )
-    return _close(run_series(run, members, photos, budget=budget, log=log))
+    return _close(run_series(Series(run, members, photos, log), budget))
 
 
 def resume(run: Run, *, budget_minutes: float | None, on_event: OnEvent) -> CurveReport:
-    """Do what is left of a learning curve; if nothing is, only report again."""
+    """Train what is left of a learning curve; if nothing is left, only report again."""
     plan = read_plan(run, RunKind.LEARNING_CURVE)
     try:
         members = members_of(run.read_config(), plan["shares"], plan["repeats"])
     except (KeyError, TypeError) as error:
-        raise RunError(f"The plan in run.json of {run.name} is damaged: {plan!r:.80}.") from error
+        raise damaged_plan(run, plan) from error
     budget, log = Budget(budget_minutes), Log(on_event)
     return _close(resume_series(run, members, budget=budget, log=log))
 
 
 def choose_shares(split: Split, manifest: Manifest, points: int, seed: int) -> list[int]:
-    """One in so many parts for each point, the fewest parts first: 8, 4, 2, 1.
+    """The shares of parts, as denominators, the smallest share first: 8, 4, 2, 1.
 
-    Shares that come to no fewer parts than the next larger are left out: each class keeps a
-    part at least. Raises ``DataError`` if fewer than three are left.
+    A share with no fewer parts than the next larger share is left out: each class keeps at least
+    one part. Raises ``DataError`` if fewer than three shares remain.
     """
     shares: list[int] = []
-    more = len(split.train) + 1
+    next_larger = len(split.train) + 1
     for share in (2**power for power in range(points)):
         drawn = share_of_parts(split, manifest, 1 / share, seed)
         parts = len({split.parts[i] for i in drawn.train})
-        if parts < more:
+        if parts < next_larger:
             shares.insert(0, share)
-            more = parts
+            next_larger = parts
     if len(shares) < _FEWEST_SIZES:
         found = counted(len({split.parts[i] for i in split.train}), "part")
         raise DataError(
-            f"Expected enough parts in train for trainings on {_FEWEST_SIZES} numbers of them, "
-            f"but there are {found} of {len(manifest.classes)} classes.",
-            "A learning curve needs at least four parts of some class; add photos of more parts, "
-            "or keep fewer out of train: --valid and --test.",
+            f"Expected enough parts in train for trainings of {_FEWEST_SIZES} sizes, but train has "
+            f"{found} of {len(manifest.classes)} classes.",
+            "A learning curve needs at least four parts of one class; add photos of more parts, "
+            "or enlarge train with a smaller --valid or --test.",
         )
     return shares
 
@@ -165,7 +164,7 @@ def choose_shares(split: Split, manifest: Manifest, points: int, seed: int) -> l
 def members_of(config: RunConfig, shares: Sequence[int], repeats: int) -> list[Member]:
     """The trainings of a curve: all sizes of the first repeat, then of the next.
 
-    So a budget that ends early leaves whole curves, and the last not complete.
+    In this order a budget that ends early leaves complete curves, except for the last.
     """
     seed = config.training.seed
     return [
@@ -185,32 +184,32 @@ def _name(share: int, repeat: int) -> str:
 
 
 def _with_seed(config: RunConfig, seed: int) -> RunConfig:
-    # The best epoch is kept whatever the patience: all sizes get the same epochs.
+    # Without early stopping: all sizes train for the same epochs, and the best one is kept anyway.
     return replace(config, training=replace(config.training, seed=seed % 2**32, patience=0))
 
 
 def _check(config: RunConfig, points: int, repeats: int) -> None:
     if points < _FEWEST_SIZES or repeats < 1:
         raise UsageError(
-            f"--points {points} --repeats {repeats}: expected {_FEWEST_SIZES} points or more, "
-            "and 1 repeat or more.",
-            "Through two points any law fits.",
+            f"--points {points} --repeats {repeats}: expected at least {_FEWEST_SIZES} points and "
+            "at least 1 repeat.",
+            "Increase them: any law fits two points.",
         )
     if config.report.folds is not None:
         raise UsageError(
-            "A learning curve measures all its trainings on one validation split, but the "
-            f"config asks for {config.report.folds} folds.",
-            "Take folds out of the config file.",
+            "A learning curve measures all its trainings on one validation split, but the config "
+            f"has {config.report.folds} folds.",
+            "Remove folds from the config file.",
         )
     refuse_members(config)
     check_head_alone(config)
 
 
-# ---- what the trainings say --------------------------------------------------------------
+# ---- the result --------------------------------------------------------------------------
 
 
 def _close(series: SeriesReport) -> CurveReport:
-    """Put the trainings together, write and plot it; all of it follows from the files."""
+    """Combine the trainings, write and plot the result; it depends on the files alone."""
     series.require(1)
     if not series.finished:
         return CurveReport(series, (), None, None, ())
@@ -265,17 +264,17 @@ def _validation(run: Run) -> Validation:
     return Validation(
         len(rows),
         all_parts,
-        _error_is_of(photos, len(rows), spec),
-        _error_is_of(parts, all_parts, spec),
+        _denominator(photos, len(rows), spec),
+        _denominator(parts, all_parts, spec),
     )
 
 
-def _error_is_of(counts: Mapping[str, int], total: int, spec: ModelSpec) -> int:
-    """Of how many photos (or parts) 1 - F1 is a share, for its scatter: ``total`` at most.
+def _denominator(counts: Mapping[str, int], total: int, spec: ModelSpec) -> int:
+    """The number of photos (or parts) behind 1 - F1, which sets its variance: at most ``total``.
 
-    Of two classes, 1 - F1 is (FP + FN) / (2 TP + FP + FN), a count of errors over about twice
-    the defects; where these are few it scatters by far more than a share of all photos would.
-    A mean over k classes scatters no less than its rarest does: over 2 k times its photos.
+    With two classes, 1 - F1 is (FP + FN) / (2 TP + FP + FN), the errors divided by about twice the
+    defects; with few defects its variance is far larger than that of a share of all photos. A mean
+    over k classes varies at least as much as the term of its rarest class: 2 k times its photos.
     """
     if len(spec.classes) == 2 and spec.good is not None:
         defects = sum(n for name, n in counts.items() if name != spec.good)

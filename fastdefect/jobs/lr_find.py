@@ -1,4 +1,4 @@
-"""``fastdefect lr-find``: which learning rate to begin with, by a hundred batches."""
+"""``fastdefect lr-find``: suggest a learning rate from a hundred batches."""
 
 import tempfile
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from fastdefect.reporting.plots.fit import plot_lr_find
 
 @dataclass(frozen=True)
 class LrReport:
-    """The suggested learning rate, and where the curve behind it was drawn."""
+    """The suggested learning rate, and the plot of its curve."""
 
     suggestion: float
     plot: Path
@@ -26,14 +26,14 @@ class LrReport:
 def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
     """Raise the learning rate batch by batch (Smith 2017) and suggest one from the valley.
 
-    Trains a model of its own and leaves no run: fastai's search changes what follows it.
+    The search trains its own model and writes no run: fastai's search changes the state of a model.
     """
     refuse_head_alone(config)
     with written_to(out):  # before the search, which takes minutes
         out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fastdefect-") as scratch:
         learn = assemble(config, on_event).learn
-        learn.path = Path(scratch)  # fastai keeps the first weights there meanwhile
+        learn.path = Path(scratch)  # fastai stores the first weights there
         torch.manual_seed(config.training.seed)
         suggestion = float(learn.lr_find(suggest_funcs=valley, show_plot=False).valley)
     losses = [float(loss) for loss in learn.recorder.losses]

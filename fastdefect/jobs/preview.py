@@ -1,4 +1,4 @@
-"""``fastdefect preview``: photos as the model will see them, before a long training."""
+"""``fastdefect preview``: show photos as the model gets them, before a long training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from fastdefect.reporting.sheets.contact_sheet import Tile, contact_sheet
 def preview(
     config: DataConfig, *, seed: int, photos: int, draws: int, out: Path, on_event: OnEvent
 ) -> Path:
-    """Write a contact sheet: a row a photo, as the model sees it and ``draws`` times augmented."""
+    """Write a contact sheet: per photo, the model input and ``draws`` augmented versions."""
     listing = list_photos(config.data, part_from=config.part_from)
     drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
     entries = sorted(
@@ -26,7 +26,11 @@ def preview(
     )
     shown = _readable(entries, config, on_event)
     if not shown:
-        raise DataError(f"No photo in {config.data} could be read.")
+        raise DataError(
+            f"Expected readable photos in {config.data}, but none of the {len(entries)} drawn ones "
+            "can be read.",
+            "Check the photos with fastdefect audit.",
+        )
     light = _light_of(shown) if config.light else None
     augmenter = Augmenter(config.augment, config.image_size, light)
     rows = []
@@ -40,9 +44,7 @@ def preview(
     for line in augmenter.describe():
         on_event(Note(line))
     what = f"{config.augment} and light" if config.light else config.augment
-    sheet = contact_sheet(
-        rows, title=f"{what} at {config.image_size} px: original, then as augmented"
-    )
+    sheet = contact_sheet(rows, title=f"{what} at {config.image_size} px: original, then augmented")
     with written_to(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(out) as temporary:
@@ -53,7 +55,7 @@ def preview(
 def _readable(
     entries: Sequence[Entry], config: DataConfig, on_event: OnEvent
 ) -> list[tuple[Entry, Pixels]]:
-    """The photos that can be read, as the model sees them; a warning for each other."""
+    """The readable photos as model inputs; a warning for each unreadable one."""
     shown = []
     for entry in entries:
         try:
@@ -66,7 +68,7 @@ def _readable(
 
 
 def _light_of(shown: Sequence[tuple[Entry, Pixels]]) -> BorrowedLight:
-    """The light that photos of the sheet lend each other; in training, all that are trained on."""
+    """The light exchanged among the photos of the sheet; in training, among all of train."""
     by_class: dict[str, list[int]] = {}
     for row, (entry, _) in enumerate(shown):
         by_class.setdefault(entry.label, []).append(row)

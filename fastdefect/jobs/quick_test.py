@@ -1,4 +1,4 @@
-"""``fastdefect quick-test``: the old small CNN and the improved pipeline, on the same split."""
+"""``fastdefect quick-test``: train the old small CNN and the improved pipeline on one split."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from fastdefect.events import OnEvent
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
+    Series,
     SeriesReport,
     create_series,
     read_plan,
@@ -27,6 +28,7 @@ from fastdefect.jobs.series.series import (
 from fastdefect.jobs.trained.decision import Judged, judge_validation
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.run import Run, RunKind
 
 BEFORE, AFTER = "before", "after"
@@ -34,10 +36,10 @@ BEFORE, AFTER = "before", "after"
 
 @dataclass(frozen=True)
 class QuickReport:
-    """Both trainings on one split: their figures by split, and what changed on validation.
+    """Both trainings on one split: their figures, and their comparison on validation.
 
-    ``comparison`` and ``verdicts`` (the mission's targets, of the improved pipeline) are empty
-    until both are done. ``metrics`` by member and split, as in metrics.json.
+    ``metrics`` by member and split, as in metrics.json. ``comparison`` and ``verdicts`` (the
+    mission's targets, for the improved pipeline) are empty until both trainings are finished.
     """
 
     series: SeriesReport
@@ -47,7 +49,7 @@ class QuickReport:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``; but for the run, what quick_test.json holds."""
+        """The closing event for ``--json``; without ``run``, the content of quick_test.json."""
         return {
             "run": str(self.series.run.folder),
             "reason": self.series.reason,
@@ -69,26 +71,26 @@ class QuickReport:
         }
 
 
-def start(
-    config: RunConfig, *, runs: Path, name: str | None, command: str, on_event: OnEvent
-) -> QuickReport:
+def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> QuickReport:
     """Train both on the split of the config's seed, in a new run."""
     if config.report.folds is not None:
-        raise UsageError("A quick test compares on one validation split: leave folds out.")
+        raise UsageError(
+            "A quick test compares on one validation split, but the config has "
+            f"{config.report.folds} folds.",
+            "Remove folds from the config file.",
+        )
     refuse_members(config)
     refuse_head_alone(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle(config, photos, log)
     members = members_of(config)
-    run = create_series(
-        RunKind.QUICK_TEST, config, members, photos, runs=runs, name=name, command=command, plan={}
-    )
-    return _close(run_series(run, members, photos, budget=Budget(None), log=log), log)
+    run = create_series(RunKind.QUICK_TEST, config, members, photos, new_run, {})
+    return _close(run_series(Series(run, members, photos, log), Budget(None)), log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> QuickReport:
-    """Do what is left of a quick test; if nothing is, only report again."""
+    """Train what is left of a quick test; if nothing is left, only report again."""
     read_plan(run, RunKind.QUICK_TEST)
     log = Log(on_event)
     members = members_of(run.read_config())
@@ -96,11 +98,11 @@ def resume(run: Run, *, on_event: OnEvent) -> QuickReport:
 
 
 def members_of(config: RunConfig) -> list[Member]:
-    """The old pipeline and the user's settings; both for all epochs, on photos of one size."""
+    """The old pipeline and the user's settings, both for all epochs and at one image size."""
     patient = replace(config, training=replace(config.training, patience=0))
     old, recipe = dict(OLD), config.training.recipe
     if config.training.learning_rate == RECIPES.get(recipe, {}).get("learning_rate"):
-        # The improved pipeline's, and not the user's own: random weights learn at the old one.
+        # The rate is the recipe's, not the user's: random weights need that of the old pipeline.
         old["learning_rate"] = RECIPES["legacy"]["learning_rate"]
     return [Member(BEFORE, override(patient, old)), Member(AFTER, patient)]
 
@@ -125,7 +127,7 @@ def _close(series: SeriesReport, log: Log) -> QuickReport:
 
 
 def _compared(before: Judged, after: Judged, seed: int) -> Comparison:
-    """Both decide by the most probable class, as they predict: no threshold was chosen."""
+    """Compare the decisions by the most probable class: neither run has a threshold."""
     of = after.predictions
     photos = SharedPhotos(of.names, after.parts, of.y_true, of.classes, of.good)
     return compare(photos, _answers(before.predictions), _answers(of), seed=seed)

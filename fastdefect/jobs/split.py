@@ -1,4 +1,4 @@
-"""``fastdefect split``: the split or the folds alone, for other tools. Needs no torch."""
+"""``fastdefect split``: write the split or the folds for other tools. Needs no torch."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from fastdefect.files import write_csv, written_to
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What was written where: photos (indices into the manifest) by side, and their parts."""
+    """The file written, the photos on each side (indices into the manifest), and their parts."""
 
     path: Path
     manifest: Manifest
@@ -56,9 +56,9 @@ class SplitReport:
 def split(
     config: DataConfig, *, seed: int, folds: int | None, out: Path, on_event: OnEvent
 ) -> SplitReport:
-    """Read the photos, divide them by parts and write who is where to ``out``, a CSV.
+    """Read the photos, split them by parts and write the side of each photo to ``out``, a CSV.
 
-    Raises ``UsageError`` if ``out`` can't be written, and what reading and splitting raise.
+    Raises ``UsageError`` if ``out`` can't be written, and the errors of reading and splitting.
     """
     _check_out(config.data, out)
     listing = list_data(config)
@@ -85,12 +85,12 @@ def _sides_of(folds: Folds) -> dict[str, tuple[int, ...]]:
 
 
 def _check_out(data: Path, out: Path) -> None:
-    """The labels are not what to write the split over."""
+    """Raise ``UsageError`` if ``out`` is the file of the labels."""
     table = find_table(data) if data.is_dir() else data
     if table is not None and os.path.realpath(table) == os.path.realpath(out):
         raise UsageError(
-            f"--out {out} would overwrite the labels that are read from there.",
-            "Give the split another name.",
+            f"--out {out} would overwrite the labels, which are read from this file.",
+            "Choose another file for the split.",
         )
 
 

@@ -1,4 +1,4 @@
-"""``fastdefect stress``: how far photos may be disturbed before a run's decisions change."""
+"""``fastdefect stress``: disturb photos until a run's decisions change."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,11 +28,11 @@ from fastdefect.text import counted
 
 @dataclass(frozen=True)
 class StressTest:
-    """What ``stress`` found.
+    """The result of ``stress``.
 
-    ``available`` is how many photos the split has, of which ``report.n`` were disturbed.
-    ``opening`` is the how-manyeth opening of the sealed test this was; None if it was none.
-    ``breaks`` says how far each disturbance may go; empty where no limit was given.
+    ``available``: the number of photos in the split; ``report.n`` of them were disturbed.
+    ``opening`` counts the openings of the sealed test up to this one; None if the test was not
+    opened. ``breaks``: the strength at which each disturbance breaks a limit; empty without limits.
     """
 
     run: Run
@@ -46,7 +46,7 @@ class StressTest:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and what the run keeps."""
+        """The closing event for ``--json``, and the content of the run's file."""
         return {
             "run": str(self.run.folder),
             "split": self.split,
@@ -62,10 +62,10 @@ class StressTest:
 
 @dataclass(frozen=True)
 class StressPlan:
-    """What is disturbed, and what may come of it.
+    """The disturbances to apply, and the limits for their effect.
 
-    ``only``: names as for ``choose_disturbances``, None for all. ``most``: photos at most. ``seed``
-    draws the photos and what disturbs them.
+    ``only``: names as for ``choose_disturbances``, None for all. ``most``: the most photos to
+    disturb, None for all. ``seed`` draws the photos and the disturbances.
     """
 
     limits: Limits
@@ -75,7 +75,7 @@ class StressPlan:
 
 
 def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -> StressTest:
-    """Disturb the photos that ``request`` names as ``plan`` says, and decide again.
+    """Disturb the photos of ``request`` by ``plan``, and decide again.
 
     Writes the figures and a plot into the run. Raises ``RunError`` if the run has no model or no
     such photos.
@@ -83,12 +83,12 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
     spec, seed = read_spec(run), plan.seed
     disturbances = choose_disturbances(plan.only)
     _check_limits(plan.limits, spec.good)
-    # Before the photos: what can't be decided should not open the test.
+    # Before the photos: a request without a decision must not open the test.
     decision = decision_for(run, request.threshold, request.views, request.device, on_event)
     photos = load_evaluation_photos(run, request, spec, what="stress", on_event=on_event)
     available = len(photos.side)
     photos = _at_most(photos, plan.most, seed)
-    on_event(Note(_told(disturbances, len(photos.side), available, seed)))
+    on_event(_stress_note(disturbances, len(photos.side), available, seed))
     model = load_model(run, photos, request.device)
     fixed, _ = parse_views(decision.views)
     labels = [spec.classes.index(photo.label) for photo in photos.photos]
@@ -109,19 +109,19 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
 
 
 def choose_disturbances(only: str | None) -> tuple[Disturbance, ...]:
-    """Those that ``only`` names, separated by commas, or all; in the order of all.
+    """The disturbances named in ``only``, separated by commas, or all; in their fixed order.
 
-    Case does not matter, and a hyphen stands for a space. Raises ``UsageError`` for a name
-    that there is none of.
+    Case does not matter, and a hyphen stands for a space. Raises ``UsageError`` for an unknown
+    name.
     """
     if only is None:
         return tuple(DISTURBANCES.values())
     wanted = {_plain(name) for name in only.split(",")}
-    strange = sorted(wanted - set(map(_plain, DISTURBANCES)))
-    if strange:
+    unknown = sorted(wanted - set(map(_plain, DISTURBANCES)))
+    if unknown:
         raise UsageError(
-            f"--only {only}: there is no disturbance {', '.join(map(repr, strange))}.",
-            f"There are {', '.join(DISTURBANCES)}; name several with commas between them.",
+            f"--only {only}: there is no disturbance {', '.join(map(repr, unknown))}.",
+            f"Choose from {', '.join(DISTURBANCES)}, separated by commas.",
         )
     return tuple(each for name, each in DISTURBANCES.items() if _plain(name) in wanted)
 
@@ -135,13 +135,13 @@ def _check_limits(limits: Limits, good: str | None) -> None:
         flag = f"--{name.replace('_', '-')}"
         if most is None:
             continue
-        if not 0 <= most <= 1:  # NaN, too, which would hold always
+        if not 0 <= most <= 1:  # refuses NaN, too
             raise UsageError(
                 f"{flag} {most}: expected a share from 0 to 1.", f"1 % is {flag} 0.01."
             )
         if good is None and name != "max_flips":
             raise UsageError(
-                f"{flag}: no class of this run is good, so there are no escapes and no overkill.",
+                f"{flag}: this run has no good class, so there are no escapes and no overkill.",
                 "Limit the decisions that flip instead: --max-flips.",
             )
 
@@ -153,11 +153,11 @@ def _at_most(photos: EvaluationPhotos, most: int | None, seed: int) -> Evaluatio
     return replace(photos, side=tuple(photos.side[place] for place in places))
 
 
-def _told(disturbances: Sequence[Disturbance], n: int, available: int, seed: int) -> str:
+def _stress_note(disturbances: Sequence[Disturbance], n: int, available: int, seed: int) -> Note:
     strengths = sum(len(each.strengths) for each in disturbances)
     photos = counted(available, "photo")
     taken = photos if n == available else f"{n} of {photos}, drawn by class with seed {seed}"
-    return (
+    return Note(
         f"Stress on {taken}: {counted(len(disturbances), 'disturbance')} in {strengths} strengths, "
         f"{n * (1 + strengths):,} predictions."
     )

@@ -1,4 +1,4 @@
-"""``fastdefect threshold``: choose how a run decides, and keep it beside the model."""
+"""``fastdefect threshold``: choose an operating point and store it with the model."""
 
 import math
 from collections.abc import Callable
@@ -37,10 +37,10 @@ from fastdefect.training.learner import choose_device
 
 @dataclass(frozen=True)
 class ThresholdReport:
-    """What was chosen, and what the most probable class does (``before``) for comparison.
+    """The choice, and for comparison the decisions by the most probable class (``before``).
 
-    Either ``point`` or ``band`` is there. ``said`` and ``source`` tell in words by what rule
-    and on what photos. ``promise`` is there if the point's limit is guaranteed.
+    Either ``point`` or ``band`` is set. ``said`` describes the rule and ``source`` the photos that
+    it was chosen on. ``promise`` is set if the limit of the point is guaranteed.
     """
 
     run: Run
@@ -56,7 +56,7 @@ class ThresholdReport:
     path: Path
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and what the run keeps."""
+        """The closing event for ``--json``, and the content of the run's file."""
         chosen: dict[str, Any] = self.point.as_json() if self.point else {}
         if self.band is not None:
             chosen = {"rule": "band", "settings": {}, "threshold": self.band.low}
@@ -78,36 +78,30 @@ class ThresholdReport:
 def choose_threshold(
     run: Run, criteria: Criteria, request: Request, *, on_event: OnEvent
 ) -> ThresholdReport:
-    """Choose the operating point on validation, or on the photos of ``data``, and keep it.
+    """Choose the operating point on validation, or on the photos of ``data``, and store it.
 
-    The split and threshold of ``request`` have no part in it. Raises ``DataError``, and keeps
-    nothing, where the photos can't support a promise.
+    The split and threshold of ``request`` are not used. Raises ``DataError``, and stores nothing,
+    if the photos can't support a guarantee.
     """
     criteria.check()
     data, device = request.data, request.device
-    choose_device(device)  # one that isn't there should not open a test among ``data``
+    choose_device(device)  # a missing device must not open a test among ``data``
     spec = read_spec(run)
     if spec.good is None:
         raise DataError(
-            f"{run.name} has no good class: nothing is passed, so there is no threshold.",
+            f"A threshold needs a good class, but {run.name} has none.",
             "Train with --good NAME.",
         )
     name, fixed = fixed_views(run, request.views)
     temperature = temperature_for(run, name, device, on_event)
     if data is None:
-        judged, where = judge_validation(run, name, device, on_event), "validation"
+        judged = judge_validation(run, name, device, on_event)
     else:
-        judged = _judge_others(run, request, fixed, on_event)
-        where = str(data)
-    photos = _scored(judged, temperature)
-    source = (
-        f"{where}: {counted(len(photos.score), 'photo')} of "
-        f"{counted(len(set(judged.parts)), 'part')}"
-    )
+        judged = _predict_others(run, request, fixed, on_event)
     report = ThresholdReport(
         run,
         "",
-        source,
+        _source_text(judged, "validation" if data is None else str(data)),
         name,
         temperature,
         _by_most_probable(judged),
@@ -117,7 +111,7 @@ def choose_threshold(
         None,
         run.path("operating_point.json"),
     )
-    report = _choose(report, criteria, photos)
+    report = _choose(report, criteria, _scored(judged, temperature))
     for warning in _warnings(report, criteria, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
@@ -127,27 +121,32 @@ def choose_threshold(
     return report
 
 
+def _source_text(judged: Judged, photos: str) -> str:
+    n_parts = len(set(judged.parts))
+    return f"{photos}: {counted(len(judged.parts), 'photo')} of {counted(n_parts, 'part')}"
+
+
 def _warnings(report: ThresholdReport, criteria: Criteria, *, on_validation: bool) -> list[str]:
-    """What the figures of a choice don't say by themselves."""
+    """The weaknesses of a choice that its figures do not show."""
     found = []
     if report.point is not None:
         tally = report.point.tally
         wrong = (tally.escapes, tally.overkills)
-        told = {(0, tally.n_good): "rejects", (tally.n_defective, 0): "passes"}
-        if wrong in told:
+        constant = {(0, tally.n_good): "rejects", (tally.n_defective, 0): "passes"}
+        if wrong in constant:
             found.append(
-                f"This threshold {told[wrong]} every photo: none that tells them apart does what "
-                "was asked for."
+                f"This threshold {constant[wrong]} every photo: no threshold that separates the "
+                "photos meets the criteria."
             )
     if report.band is not None:
         for promise in (report.band.escape, report.band.overkill):
             if promise is not None and not promise.supported:
                 decided = "passed" if promise.mistake == "escape" else "rejected"
-                found.append(f"{_too_few(promise)}. So nothing is {decided} without a person.")
+                found.append(f"{_too_few(promise)}. No photo is {decided} without a person.")
     if criteria.confidence is not None and on_validation:
         found.append(
-            "The validation photos have chosen the best epoch and the temperature, too, which "
-            "weakens the promise. Photos that nothing was chosen on keep it whole: --data DIR."
+            "The best epoch and the temperature were also chosen on the validation photos, which "
+            "weakens the guarantee. It holds in full on photos without such a choice: --data DIR."
         )
     return found
 
@@ -161,7 +160,7 @@ def _too_few(promise: Guarantee) -> str:
     )
 
 
-def _judge_others(run: Run, request: Request, views: Any, on_event: OnEvent) -> Judged:
+def _predict_others(run: Run, request: Request, views: Any, on_event: OnEvent) -> Judged:
     photos = load_evaluation_photos(
         run, request, read_spec(run), what="choosing a threshold", on_event=on_event
     )
@@ -217,19 +216,20 @@ def _choose_limit(
     criteria: Criteria,
     photos: ScoredPhotos,
     limit: float,
-    plainly: Callable[[ScoredPhotos, float], OperatingPoint],
-    surely: Callable[[ScoredPhotos, float, float], Guarantee],
+    without_confidence: Callable[[ScoredPhotos, float], OperatingPoint],
+    with_confidence: Callable[[ScoredPhotos, float, float], Guarantee],
 ) -> ThresholdReport:
     if criteria.confidence is None:
-        point = plainly(photos, limit)
+        point = without_confidence(photos, limit)
         return replace(report, said=_limit_text(point, limit), point=point)
-    promise = surely(photos, limit, criteria.confidence)
+    promise = with_confidence(photos, limit, criteria.confidence)
     if promise.point is None:
-        tightest = math.ceil(promise.tightest_limit * 1e4) / 1e4  # to be asked for as it is told
+        # Rounded up, so that a user who enters the printed limit gets a guarantee.
+        tightest = math.ceil(promise.tightest_limit * 1e4) / 1e4
         raise DataError(
             f"{_too_few(promise)}.",
-            f"So many support {tightest:.2%} at best. Allow that, photograph more parts "
-            "(--data DIR), or leave out --confidence: then the limit holds on these photos.",
+            f"These parts support {tightest:.2%} at best. Allow that, photograph more parts "
+            "(--data DIR), or remove --confidence: then the limit holds on these photos only.",
         )
     said = _limit_text(promise.point, limit)
     said += f" on unseen parts, with {exact_percent(criteria.confidence)} confidence"

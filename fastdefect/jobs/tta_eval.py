@@ -1,4 +1,4 @@
-"""``fastdefect tta-eval``: a run's model on a split or on other photos, without and with TTA."""
+"""``fastdefect tta-eval``: measure a run's model without and with test-time augmentation."""
 
 import time
 from collections.abc import Callable
@@ -24,17 +24,16 @@ from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
 from fastdefect.training.learner import build_loss, choose_device
 
-# How the plain and the averaged predictions fare on another class's background.
+# The background swap of the plain and of the averaged predictions.
 Swaps = tuple[BackgroundSwap | None, BackgroundSwap | None]
 
 
 @dataclass(frozen=True)
 class TtaReport:
-    """Both sets of metrics; ``seconds`` per photo without and with views, decoding excluded.
+    """The metrics without and with views; ``seconds`` per photo for each, without decoding.
 
-    ``photos`` and ``parts`` tell how many decisions the views changed, and whether by luck.
-
-    ``opening`` is the how-manyeth opening of the sealed test this was; None if it was none.
+    ``photos`` and ``parts`` test the changed decisions for significance. ``opening`` counts the
+    openings of the sealed test up to this one; None if the test was not opened.
     """
 
     run: Run
@@ -69,24 +68,34 @@ class TtaReport:
         }
 
 
-def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
-    """Predict twice, write both predictions and their metrics into the run, and report.
+@dataclass(frozen=True)
+class _Arm:
+    """The predictions with ``views``, the seconds per photo, and their background swap."""
 
-    Without views in ``request`` these are flips. Raises ``RunError`` if the run has no model or no
-    such photos.
+    views: str
+    predictions: Predictions
+    seconds: float
+    swap: BackgroundSwap | None
+
+
+def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
+    """Predict without and with views; write both predictions and their metrics into the run.
+
+    The views are flips unless ``request`` names others. Raises ``RunError`` if the run has no model
+    or no such photos.
     """
     device = request.device
     views = resolve_views(request.views or "flips", run.read_config().data.augment)
     fixed, n_random = parse_views(views)
     spec = read_spec(run)
-    choose_device(device)  # one that isn't there should not open the test
+    choose_device(device)  # a missing device must not open the test
     photos = load_evaluation_photos(
         run, request, spec, what="test-time augmentation", on_event=on_event
     )
     if n_random and photos.fold is not None:
         raise UsageError(
-            f"--views {views}: the validation photos of {run.name} are each for one of its "
-            "networks, and random views are for one that is asked about all of them.",
+            f"--views {views}: random views need one network for all photos, but each validation "
+            f"photo of {run.name} is predicted by the network of its fold.",
             "Choose fixed views, for example --views flips, or --split test, or --data.",
         )
     model = load_model(run, photos, device)
@@ -103,15 +112,18 @@ def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
         averaged, seconds = timed(
             lambda: model.predict(fixed, on_event=on_event, label=f"views: {views}")
         )
-    swaps = (
-        model.swap_backgrounds(plain, on_event=on_event),
-        model.swap_backgrounds(averaged, fixed, on_event=on_event) if fixed else None,
+    plain_swap = model.swap_backgrounds(plain, on_event=on_event)
+    swap = model.swap_backgrounds(averaged, fixed, on_event=on_event) if fixed else None
+    return _keep(
+        run,
+        photos,
+        _Arm("none", plain, plain_seconds, plain_swap),
+        _Arm(views, averaged, seconds, swap),
     )
-    return _keep(run, photos, views, plain, averaged, (plain_seconds, seconds), swaps)
 
 
 def _random_views(run: Run, model: TrainedModel, n: int) -> Predictions:
-    """fastai's own ``learn.tta``, which wants a Learner; its draws repeat in the run's seed."""
+    """Predict by fastai's ``learn.tta``, which needs a Learner; the run's seed fixes the draws."""
     config, photos, spec = run.read_config(), model.photos, model.spec
     device = model.predictor.device
     dls: Any = build_loaders(
@@ -139,38 +151,35 @@ def _random_views(run: Run, model: TrainedModel, n: int) -> Predictions:
     return model.joined(y_prob.as_subclass(torch.Tensor).double().numpy())
 
 
-def _keep(
-    run: Run,
-    photos: EvaluationPhotos,
-    views: str,
-    plain: Predictions,
-    averaged: Predictions,
-    seconds: tuple[float, float],
-    swaps: Swaps,
-) -> TtaReport:
-    before, after = plain.metrics(), averaged.metrics()
-    was, now = (each.y_prob.argmax(axis=1) == each.y_true for each in (plain, averaged))
-    by_photo, by_part = mcnemar(was, now), mcnemar_by_part(was, now, photos.parts)
-    run.write_predictions(photos.split, plain.rows(), plain.columns(), "none")
-    files = [run.predictions_path(photos.split)]
-    if views != "none":
-        run.write_predictions(photos.split, averaged.rows(), averaged.columns(), views)
-        files.append(run.predictions_path(photos.split, views))
+def _keep(run: Run, photos: EvaluationPhotos, plain: _Arm, averaged: _Arm) -> TtaReport:
+    """Write the predictions and figures of both into the run; return the report."""
+    arms = (plain, averaged)
+    before, after = (arm.predictions.metrics() for arm in arms)
+    was_right, is_right = (
+        arm.predictions.y_prob.argmax(axis=1) == arm.predictions.y_true for arm in arms
+    )
+    by_photo = mcnemar(was_right, is_right)
+    by_part = mcnemar_by_part(was_right, is_right, photos.parts)
+    files = []
+    for arm in arms if averaged.views != "none" else (plain,):
+        rows, columns = arm.predictions.rows(), arm.predictions.columns()
+        run.write_predictions(photos.split, rows, columns, arm.views)
+        files.append(run.predictions_path(photos.split, arm.views))
     run.put("metrics.json", photos.split, before.as_json())
-    more = {"seconds_per_photo": seconds[1], "mcnemar": by_photo.as_json()}
-    run.put("tta.json", (photos.split, views), after.as_json() | more)
-    if swaps[0] is not None:
-        run.put("background_swap.json", photos.split, swaps[0].as_json())
+    more = {"seconds_per_photo": averaged.seconds, "mcnemar": by_photo.as_json()}
+    run.put("tta.json", (photos.split, averaged.views), after.as_json() | more)
+    if plain.swap is not None:
+        run.put("background_swap.json", photos.split, plain.swap.as_json())
     return TtaReport(
         run=run,
         split=photos.split,
         opening=photos.opening,
-        views=views,
+        views=averaged.views,
         plain=before,
         averaged=after,
         photos=by_photo,
         parts=by_part,
-        seconds=seconds,
-        swaps=swaps,
+        seconds=(plain.seconds, averaged.seconds),
+        swaps=(plain.swap, averaged.swap),
         files=tuple(files),
     )

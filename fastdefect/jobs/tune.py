@@ -1,10 +1,9 @@
-"""``fastdefect tune``: a search over settings inside train, and a figure that it can't flatter.
+"""``fastdefect tune``: search settings inside train, then measure the winner on unseen photos.
 
-The search trains on some folds of train and is scored on the one held out
-(``evaluation/tuning/halving.py``). The score of its winner is the best of many, and so too good.
-Valid's parts are neither trained on nor looked at by any trial: the winner, trained on all of
-train to its last epoch, is measured on them once, and nothing is chosen by that figure. The test
-stays sealed.
+A trial trains on some folds of train and is scored on the held-out fold
+(``evaluation/tuning/halving.py``). The winner's score is the best of many, and therefore too good.
+No trial uses a photo of valid: the winner, trained on all of train to its last epoch, is measured
+on valid once, and nothing is chosen by that figure. The test stays sealed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,11 +23,13 @@ from fastdefect.evaluation.tuning.search import require_optuna
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite
 from fastdefect.jobs.series.budget import Budget
+from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
-from fastdefect.jobs.series.series import Finished, create_series, read_plan
+from fastdefect.jobs.series.series import create_series, read_plan
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.interrupt import stop_on_interrupt
 from fastdefect.jobs.training.log import Log
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.tuning.plan import TunePlan, plan_from_json, read_trials
 from fastdefect.jobs.tuning.search import BEST, Limits, Study, read_best
 from fastdefect.jobs.tuning.space import (
@@ -47,7 +48,7 @@ from fastdefect.training.learner import ModelSpec
 
 @dataclass(frozen=True)
 class TuneRequest:
-    """What the user asks of a search; ``space`` None is all that was not given."""
+    """The user's request for a search; ``space`` None: all settings that were not given."""
 
     minutes: float
     trials: int | None = None
@@ -58,9 +59,9 @@ class TuneRequest:
 
 @dataclass(frozen=True)
 class Unseen:
-    """The winner's figures on valid, of which the search saw no photo, and their intervals.
+    """The winner's figures on valid, which the search did not use, and their intervals.
 
-    ``n_leaked`` of its ``n_parts`` are in train, too, where the user's own split puts them.
+    ``n_leaked`` of the ``n_parts`` parts of valid are in train, too, by the user's own split.
     """
 
     metrics: Metrics
@@ -71,11 +72,11 @@ class Unseen:
 
 @dataclass(frozen=True)
 class TuneReport:
-    """How a search ended.
+    """The result of a search.
 
-    ``ranking``: trials with the score of their last rung, the furthest first; its first is the
-    winner. ``effects`` is empty with too few trials. ``best`` and ``unseen`` are None until the
-    winner is trained.
+    ``ranking``: trials with the score of their last rung; those that reached the highest rung come
+    first, and the first is the winner. ``effects`` is empty with too few trials. ``best`` and
+    ``unseen`` are None until the winner is trained.
     """
 
     run: Run
@@ -91,7 +92,7 @@ class TuneReport:
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``; but for the run, what tuning.json holds."""
+        """The closing event for ``--json``; without ``run``, the content of tuning.json."""
         return {
             "run": str(self.run.folder),
             "reason": self.reason,
@@ -108,17 +109,11 @@ class TuneReport:
 
 
 def start(
-    config: RunConfig,
-    request: TuneRequest,
-    *,
-    runs: Path,
-    name: str | None,
-    command: str,
-    on_event: OnEvent,
+    config: RunConfig, request: TuneRequest, new_run: NewRun, *, on_event: OnEvent
 ) -> TuneReport:
-    """Search in a new run; nothing is written before the first trainings are known to fit.
+    """Search in a new run; nothing is written before the first trainings are checked.
 
-    Raises ``UsageError`` for settings and ``DataError`` for photos that can't be searched with.
+    Raises ``UsageError`` for settings and ``DataError`` for photos that allow no search.
     """
     require_optuna()
     _check(config)
@@ -127,7 +122,7 @@ def start(
     budget, log = Budget(request.minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = settle_recipe(settle_archs(config, archs, log), fields, log)
-    archs = archs if len(archs) > 1 else (config.model.arch,)  # named now, if it was auto
+    archs = archs if len(archs) > 1 else (config.model.arch,)  # auto is replaced by a name
     fields = fit_sizes(fields, config, archs, log)
     known = known_points(config, fields)
     plan = TunePlan(
@@ -135,25 +130,16 @@ def start(
     )
     folds = folds_of_train(photos.manifest, photos.base, request.folds, seed=config.training.seed)
     members = [Member(BEST, configured(config, settings)) for _, settings in known[:1]]
-    run = create_series(
-        RunKind.TUNING,
-        config,
-        members,
-        photos,
-        runs=runs,
-        name=name,
-        command=command,
-        plan=plan.as_json(),
-    )
+    run = create_series(RunKind.TUNING, config, members, photos, new_run, plan.as_json())
     log.to(run.path("log.txt"))
-    log(_told(plan, plan_rungs(config.training.epochs, request.folds), photos))
-    return _carry_on(Study(run, config, plan, photos, folds, log), budget, request.minutes)
+    log(_search_note(plan, plan_rungs(config.training.epochs, request.folds), photos))
+    return _search(Study(run, config, plan, photos, folds, log), budget, request.minutes)
 
 
 def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnEvent) -> TuneReport:
-    """Go on with a search: for ``minutes`` more, or for what its trainings left of its budget.
+    """Resume a search for ``minutes`` more, or for what is left of its budget.
 
-    ``trials``: another limit on their number. Where nothing is left to do it only reports.
+    ``trials``: a new limit on their number. If nothing is left to do, only report again.
     """
     require_optuna()
     plan = plan_from_json(read_plan(run, RunKind.TUNING))
@@ -175,39 +161,40 @@ def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnE
     budget = Budget(left)
     photos = SeriesPhotos.read_again(run, log)
     folds = folds_of_train(photos.manifest, photos.base, plan.folds, seed=config.training.seed)
-    return _carry_on(Study(run, config, plan, photos, folds, log), budget, left)
+    return _search(Study(run, config, plan, photos, folds, log), budget, left)
 
 
 def _check(config: RunConfig) -> None:
     refuse_head_alone(config)
     if config.report.folds is not None:
         raise UsageError(
-            "tune makes folds of its own inside train: leave folds out.",
-            "--search-folds says how many.",
+            "tune makes its own folds inside train, but the settings have "
+            f"{config.report.folds} folds.",
+            "Remove folds; --search-folds sets the number of tune's own.",
         )
     if "keep" in config.given and config.training.keep != "last":
         raise UsageError(
-            f"--keep {config.training.keep} chooses an epoch by the photos that measure it, which "
+            f"--keep {config.training.keep} chooses an epoch on the photos that measure it, which "
             "tune never does.",
-            "Leave --keep out: every training keeps its last epoch.",
+            "Remove --keep: every training keeps its last epoch.",
         )
 
 
-def _told(plan: TunePlan, rungs: Sequence[Rung], photos: SeriesPhotos) -> Note:
+def _search_note(plan: TunePlan, rungs: Sequence[Rung], photos: SeriesPhotos) -> Note:
     split = photos.base
     parts = counted(len({split.parts[i] for i in split.train}), "part")
     names = ", ".join(field.name for field in plan.fields)
     epochs = ", ".join(str(rung.epochs) for rung in rungs)
     return Note(
         f"Searching {names}: {plan.folds} folds of train ({len(split.train)} photos of {parts}), "
-        f"rungs of {epochs} epochs. Valid and test are not looked at."
+        f"rungs of {epochs} epochs. Valid and test are not used."
     )
 
 
 def _is_done(
     run: Run, config: RunConfig, plan: TunePlan, status: str, *, asks_for_more: bool
 ) -> bool:
-    """Whether the winner is trained, and no more is to be searched."""
+    """Whether the winner is trained and no trial is left."""
     trials = read_trials(run)
     standing = ranked(trials, plan_rungs(config.training.epochs, plan.folds))
     if not standing or read_best(run, config, standing[0][0]) is None:
@@ -218,22 +205,22 @@ def _is_done(
     return status == RunStatus.FINISHED and not asks_for_more
 
 
-def _carry_on(study: Study, budget: Budget, minutes: float) -> TuneReport:
-    """Search while the budget lasts, then train the winner, whatever is left by then."""
+def _search(study: Study, budget: Budget, minutes: float) -> TuneReport:
+    """Search while the budget lasts, then train the winner."""
     run = study.run
     run.update_state(status=RunStatus.RUNNING)
     rows = fold_rows(study.photos.manifest, study.folds)
     run.write("folds.csv", [row for row in rows if row["fold"]])
     reason = RunStatus.INTERRUPTED
     try:
-        with stop_on_interrupt() as asked:
-            limits = Limits(budget, minutes, asked)
+        with stop_on_interrupt() as stop_requested:
+            limits = Limits(budget, minutes, stop_requested)
             reason = study.search(limits)
             standing = ranked(read_trials(run), study.rungs)
             if reason != RunStatus.INTERRUPTED and standing:
-                # The end of its budget is where a search is meant to end.
+                # Out of budget is the normal end of a search.
                 reason = study.train_best(standing[0][0], limits)
-    except KeyboardInterrupt:  # a second one: whatever was running ended at once
+    except KeyboardInterrupt:  # a second one ends the current step at once
         reason = RunStatus.INTERRUPTED
     except FastdefectError as error:
         run.update_state(status=RunStatus.FAILED, error=error.message)
@@ -242,11 +229,11 @@ def _carry_on(study: Study, budget: Budget, minutes: float) -> TuneReport:
     return _close(run, study.config, study.plan, reason)
 
 
-# ---- what came out -----------------------------------------------------------------------
+# ---- the result --------------------------------------------------------------------------
 
 
 def _close(run: Run, config: RunConfig, plan: TunePlan, reason: RunStatus) -> TuneReport:
-    """Put the trials together and write them; all of it follows from the files."""
+    """Combine the trials and write the result; it depends on the files alone."""
     rungs, trials = plan_rungs(config.training.epochs, plan.folds), read_trials(run)
     standing = ranked(trials, rungs)
     best = read_best(run, config, standing[0][0]) if standing else None
@@ -277,7 +264,7 @@ _COLUMNS = ("trial", "known", "state", "rung", "trainings", "score", "auc", "log
 
 
 def _row(trial: Trial, rungs: Sequence[Rung]) -> dict[str, Any]:
-    """A trial for people: the score and figures of the last rung behind it."""
+    """A row of trials.csv: a trial with the figures of the last rung that it completed."""
     reached = trial.reached(rungs)
     on = trial.on(rungs[reached - 1], rungs) if reached else ()
     return {

@@ -1,6 +1,6 @@
-"""Trainings that are played: a series' members are done at once, with figures of the test's own.
+"""Fake trainings: the members of a series end at once, with figures that the test sets.
 
-What is tested is which are begun, on what, and what is made of their figures.
+Tests check which trainings begin, on which photos, and the use of their figures.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,7 @@ from fastdefect.config import RunConfig
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.predictions import predictions_of
-from fastdefect.jobs.series import budget as series_budget
-from fastdefect.jobs.series import series
+from fastdefect.jobs.series import budget, members
 from fastdefect.run import Run, RunStatus
 from fastdefect.training.learner import ModelSpec
 from helpers.photos import PREPROCESSING
@@ -80,8 +79,8 @@ class Played:
 def play(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Played:
     """Let every series play its trainings; two classes only."""
     played = Played(**options)
-    monkeypatch.setattr(series, "assemble", played.assemble)
-    monkeypatch.setattr(series, "begin", played.begin)
-    for module in (series, series_budget):
+    monkeypatch.setattr(members, "assemble", played.assemble)
+    monkeypatch.setattr(members, "begin", played.begin)
+    for module in (members, budget):
         monkeypatch.setattr(module, "monotonic", lambda: played.now)
     return played

@@ -238,7 +238,7 @@ def test_a_network_trained_anew_makes_a_new_model(averaged: FitResult, copy: Pat
     shutil.rmtree(copy / "member-2")
     again = invoke("fit", "--resume", str(copy))
     assert again.exit_code == 0, again.output
-    assert "Deleted, as the older model's: operating_point.json" in again.output
+    assert "Deleted, as they belong to the older model: operating_point.json" in again.output
     _assert_same_ensemble(averaged.folder, copy)
 
     shutil.rmtree(copy / "member-2")
@@ -250,9 +250,9 @@ def test_a_network_trained_anew_makes_a_new_model(averaged: FitResult, copy: Pat
 
 @contextmanager
 def _diverging(*names: str) -> Iterator[None]:
-    from fastdefect.jobs.series import series
+    from fastdefect.jobs.series import members
 
-    begin = series.begin
+    begin = members.begin
 
     def diverge(run: Run, *args: Any) -> Any:
         if run.name not in names:
@@ -261,7 +261,7 @@ def _diverging(*names: str) -> Iterator[None]:
         raise DivergedError("no numbers any more")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(series, "begin", diverge)
+        patch.setattr(members, "begin", diverge)
         yield
 
 

@@ -307,7 +307,7 @@ def test_the_gate_passes_or_shows_what_failed(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ((), "needs at least one limit"),
+        ((), "Expected at least one limit"),
         (("--min", "speed=1"), "unknown metric 'speed'"),
         (("--min", "escape_rate=0.1"), "--max escape_rate=0.1"),
         (("--max", "escape_rate=5"), "0.05 is 5 %"),

@@ -1,4 +1,4 @@
-"""``fit --final``: judged by networks that never saw the part, shipped knowing all of them."""
+"""``fit --final``: measured by networks that never trained on the part, shipped with all parts."""
 
 import json
 import shutil
@@ -149,7 +149,7 @@ def test_every_command_takes_it(command: tuple[str, ...], written: str, copy: Pa
     done = invoke(name, str(copy), *options, "--device", "cpu")
     assert done.exit_code == 0, done.output + repr(done.exception)
     assert (copy / written).exists()
-    assert "can be asked about" not in done.output
+    assert "can be checked" not in done.output
 
 
 def test_stress_asks_the_network_that_never_saw_the_part(copy: Path) -> None:
@@ -169,7 +169,7 @@ def test_what_it_cannot_do_is_said(copy: Path, castings: Path, tmp_path: Path) -
     shutil.rmtree(copy / "fold-2")
     lost = invoke("evaluate", str(copy), "--device", "cpu")
     assert lost.exit_code == 1
-    assert "Expected the network that was trained without fold 2" in lost.stderr
+    assert "Expected the network trained without fold 2" in lost.stderr
     for flags, said in (
         (("--members", "2"), "--final folds and --members 2 exclude each other"),
         (("--photos-per-class", "3"), "--final folds learns from all photos"),
@@ -184,8 +184,8 @@ def test_what_it_cannot_do_is_said(copy: Path, castings: Path, tmp_path: Path) -
 def test_few_photos_are_all_learned_from_and_the_run_says_so(mean: FitResult) -> None:
     said = " ".join(mean.output.split())
     assert (
-        "are few: 2 trainings, so that all are learned from; --final none trains once, in about 1/2"
-        in said
+        ": 2 trainings, so that the model learns from all of them; --final none trains once, "
+        "in about 1/2" in said
     )
     assert 'final = "folds"' in (mean.folder / "config.toml").read_text(encoding="utf-8")
 

@@ -41,7 +41,7 @@ def test_auto_trains_the_packaged_network_and_its_run_can_be_repeated(
     run = _fit(castings, tmp_path / "runs")
     assert len(offline) == 1
     text = " ".join(run.output.split())  # a terminal folds long lines
-    assert "Network efficientnet-lite0, whose weights came with the install" in text
+    assert "Network efficientnet-lite0, with the installed weights" in text
     assert "The head begins as a linear classifier on frozen features" in text
     assert "Next: fastdefect evaluate" in text
     kept = (run.folder / "config.toml").read_text(encoding="utf-8")

@@ -74,7 +74,7 @@ def test_no_part_is_on_two_sides_and_the_test_is_sealed(trained: FitResult) -> N
 
 def test_a_model_with_constant_prediction_is_called_that(trained: FitResult) -> None:
     predicted = {row["predicted"] for row in read_csv(trained.folder / "predictions-valid.csv")}
-    assert ("calls every validation photo" in trained.output) == (len(predicted) == 1)
+    assert ("classifies every validation photo" in trained.output) == (len(predicted) == 1)
 
 
 def test_config_of_a_run_repeats_it(trained: FitResult, tmp_path: Path) -> None:

@@ -186,10 +186,10 @@ def test_a_learning_curve_and_folds_take_it(castings: Path, tmp_path: Path) -> N
         (("fit", "--head", "mlp"), "--head is mlp"),
         (("fit", "--recipe", "full"), "--recipe full"),
         (("fit", "--members", "2"), "all networks would be the same"),
-        (("ablate",), "how the whole network learns"),
-        (("quick-test",), "how the whole network learns"),
-        (("tune",), "how the whole network learns"),
-        (("lr-find",), "how the whole network learns"),
+        (("ablate",), "trains the whole network"),
+        (("quick-test",), "trains the whole network"),
+        (("tune",), "trains the whole network"),
+        (("lr-find",), "trains the whole network"),
     ],
 )
 def test_where_it_makes_no_sense_it_is_refused(

@@ -113,7 +113,7 @@ def test_fit_does_not_resume_a_search(tuned: FitResult) -> None:
     ("extra", "message"),
     [
         (["--space", "balance,"], "expected names with commas"),
-        (["--space", "epochs"], "expected settings that can be searched"),
+        (["--space", "epochs"], "expected a setting that can be searched"),
         (["--budget", "soon"], "expected minutes"),
         (["--keep", "best"], "--keep best"),
     ],

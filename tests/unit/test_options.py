@@ -214,8 +214,8 @@ def test_every_flag_arrives_at_the_job(
     config, rest = handed_over[0]
     for leaf in LEAVES:
         assert getattr(getattr(config, leaf.section), leaf.name) == values[leaf.name], leaf.name
-    assert rest["runs"] == Path("elsewhere/runs")
-    assert rest["name"] == "trial"
+    assert rest["new_run"].runs == Path("elsewhere/runs")
+    assert rest["new_run"].name == "trial"
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.name)

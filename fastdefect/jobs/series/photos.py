@@ -1,4 +1,4 @@
-"""The photos of several trainings: read once, parts found once, split as each training asks."""
+"""The photos of several trainings: read once, parts found once, split for each training."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -18,9 +18,9 @@ from fastdefect.run import Run
 
 Narrow = Callable[[Split, Manifest], Split]
 
-# What says which photos there are and which of them show one part: one answer for all members.
+# The settings that select the photos and their parts: equal for all members.
 _COMMON = ("data", "good", "part_from", "parts", "strict")
-# No dots: a folder of this name can't be taken for one of the run's files.
+# No dots: a folder name must differ from the run's file names.
 _NAME = re.compile(r"\w[\w+-]*")
 
 
@@ -28,9 +28,9 @@ _NAME = re.compile(r"\w[\w+-]*")
 class Member:
     """One of several trainings on the same photos.
 
-    ``name`` is its folder's. Its train and valid are dealt with ``split_seed``, its config's
-    seed if that is None, beside the one test of all members; then ``narrow`` takes photos out
-    of train (``data/splitting/subsample.py``), if it is given.
+    ``name`` is the name of its folder. ``split_seed`` draws its train and valid, None for the seed
+    of its config; all members have the same test. Then ``narrow``, if given, removes photos from
+    train (``data/splitting/subsample.py``).
     """
 
     name: str
@@ -41,7 +41,7 @@ class Member:
 
 @dataclass(frozen=True)
 class _Reading:
-    """In which form pixels are kept."""
+    """The form in which pixels are stored."""
 
     image_size: int
     resize: str
@@ -49,9 +49,9 @@ class _Reading:
 
 
 class SeriesPhotos:
-    """What all members train on: which photos, their parts, and pixels as each needs them.
+    """The photos of all members, their parts, and their pixels in each form needed.
 
-    ``base`` is the split of the config that they were read with.
+    ``base`` is the split by the config that the photos were read with.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SeriesPhotos:
 
     @classmethod
     def read(cls, config: RunConfig, on_event: OnEvent) -> "SeriesPhotos":
-        """Read, audit and split the photos; see ``load_training_data`` for what is raised."""
+        """Read, audit and split the photos; raises the errors of ``load_training_data``."""
         seed, workers = config.training.seed, choose_machine(config.training).workers
         audit, store = read_and_audit(config.data, seed=seed, workers=workers, on_event=on_event)
         base = divide(audit.manifest, audit.parts, config.data, seed=seed, on_event=on_event)
@@ -77,9 +77,9 @@ class SeriesPhotos:
 
     @classmethod
     def read_again(cls, parent: Run, on_event: OnEvent) -> "SeriesPhotos":
-        """The photos of a series that was begun, without looking for their parts again.
+        """Read the photos of an existing series, without searching for their parts again.
 
-        Raises ``DataError`` if they are others now.
+        Raises ``DataError`` if the photos have changed.
         """
         config = parent.read_config()
         workers = choose_machine(config.training).workers
@@ -88,20 +88,20 @@ class SeriesPhotos:
         return cls(config, manifest, base, manifest.findings, store)
 
     def check(self, members: Sequence[Member]) -> None:
-        """Whether all can be split, and are members of one series (``ValueError`` if not)."""
+        """Split all ``members``; raises ``ValueError`` if they do not form one series."""
         names = [member.name for member in members]
-        # Whatever their case: to Windows and macOS, A and a are one.
+        # Regardless of case: on Windows and macOS, A and a are the same folder.
         if len({name.casefold() for name in names}) < len(names):
-            raise ValueError(f"Expected a name for each member but got {names}")
+            raise ValueError(f"Expected unique names of members, got {names}")
         for member in members:
             if not _NAME.fullmatch(member.name):
-                raise ValueError(f"Expected a folder's name without dots, got {member.name!r}")
+                raise ValueError(f"Expected a folder name without dots, got {member.name!r}")
             if _common(member.config.data) != self._common:
                 raise ValueError(f"Expected equal {', '.join(_COMMON)} but {member.name} differs")
             self.split_of(member)
 
     def split_of(self, member: Member) -> Split:
-        """The sides of the photos in the member's training."""
+        """The split of the member's training."""
         if member not in self._splits:
             seed = member.config.training.seed if member.split_seed is None else member.split_seed
             split = self._split(member.config.data, seed)
@@ -110,7 +110,7 @@ class SeriesPhotos:
         return self._splits[member]
 
     def _split(self, data: DataConfig, seed: int) -> Split:
-        """By ``seed``; the test is the same for all."""
+        """The split by ``seed``, with the test of ``base``."""
         if seed == self._seed:
             return divide(self.manifest, self.base.parts, data, seed=seed, on_event=silent)
         split = deal_again(
@@ -124,13 +124,13 @@ class SeriesPhotos:
         return limit_training(self.manifest, split, data, seed=seed, on_event=silent)
 
     def data_of(self, member: Member, on_event: OnEvent) -> TrainingData:
-        """What the member's training is handed; its photos are read if they must be."""
+        """The data for the member's training; photos are read if their pixels are missing."""
         return TrainingData(
             self.manifest, self._store(member.config, on_event), self.split_of(member)
         )
 
     def keep_for(self, members: Iterable[Member]) -> None:
-        """Forget pixels that none of ``members`` needs."""
+        """Discard pixels that none of ``members`` needs."""
         needed = {_reading(member.config) for member in members}
         self._stores = {how: store for how, store in self._stores.items() if how in needed}
 
@@ -141,8 +141,8 @@ class SeriesPhotos:
             manifest, store = read_data(config.data, workers=workers, on_event=on_event)
             if _identity(manifest) != _identity(self.manifest):
                 raise DataError(
-                    f"The photos in {manifest.root} were changed since this began.",
-                    "Put them back as they were and go on with --resume, or start anew.",
+                    f"The photos in {manifest.root} have changed since the series began.",
+                    "Restore them and continue with --resume, or start again.",
                 )
             self._stores[how] = store
         return self._stores[how]

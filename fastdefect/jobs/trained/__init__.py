@@ -1,1 +1,1 @@
-"""A finished run: its model, its photos, and how it decides."""
+"""A finished run: its model, its photos and its decisions."""

@@ -1,4 +1,4 @@
-"""How a run decides: its validation predictions, temperature and stored operating point."""
+"""The decisions of a run: validation predictions, temperature and stored operating point."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ from fastdefect.training.predict import View
 
 @dataclass(frozen=True)
 class Judged:
-    """Predictions of some photos, and the part that each photo shows."""
+    """Predictions of photos, and the part that each photo shows."""
 
     predictions: Predictions
     parts: tuple[str, ...]
 
 
 def fixed_views(run: Run, text: str | None) -> tuple[str, Sequence[View]]:
-    """The name and the views of ``text``, or of the run's own; ``UsageError`` for random ones."""
+    """The name and views of ``text``, or the run's own; raises ``UsageError`` for random views."""
     if text is None:
         name = read_spec(run).views
     else:
@@ -41,7 +41,7 @@ def fixed_views(run: Run, text: str | None) -> tuple[str, Sequence[View]]:
 
 
 def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) -> Judged:
-    """The validation photos with the run's predictions: kept ones, or made now and kept."""
+    """The run's predictions of validation: the stored ones, or new ones, which are then stored."""
     spec = read_spec(run)
     path = run.predictions_path("valid", views)
     if path.exists():
@@ -52,7 +52,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
         except KeyError as error:
             raise RunError(
                 f"{path} names a photo that is not in {run.path('split.csv')}: {error}.",
-                f"Delete {path}, and it is made again.",
+                f"Delete {path}: it is then written again.",
             ) from error
     photos = load_evaluation_photos(run, Request(), spec, what="validation", on_event=on_event)
     fixed, _ = parse_views(views)
@@ -63,7 +63,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
 
 
 def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:
-    """The run's temperature for these views, fitted now if it wasn't yet; 1 where it can't be."""
+    """The run's temperature for these views, fitted if it is not stored; 1 without two classes."""
     known = run.read("calibration.json").get(views)
     if known is not None:
         try:
@@ -71,7 +71,7 @@ def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> 
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"calibration.json of {run.name} is damaged: {known!r:.80}.",
-                "Delete it, and it is made again.",
+                "Delete it: it is then written again.",
             ) from error
     fitted = keep_temperature(
         run, views, judge_validation(run, views, device, on_event).predictions
@@ -84,14 +84,14 @@ def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> 
 def decision_for(
     run: Run, threshold: str, views: str | None, device: Device, on_event: OnEvent
 ) -> Decision:
-    """How the run decides.
+    """The rule by which the run decides.
 
-    ``threshold``: "stored" takes the operating point that was chosen, if one was, "argmax" the
-    most probable class, and a number is the threshold itself. ``views``: None for those of the
-    operating point, or else the run's own (``jobs/training/views.py``).
+    ``threshold``: "stored" for the stored operating point, if there is one, "argmax" for the most
+    probable class, or a number. ``views``: None for those of the operating point, else the run's
+    own (``jobs/training/views.py``).
 
-    Raises ``UsageError`` for other texts, for a number where no class is good, and for a
-    ``device`` that isn't there: whoever asks before the photos doesn't open the test in vain.
+    Raises ``UsageError`` for another text, for a number without a good class, and for a missing
+    ``device``. Call this before the photos are loaded, so that an error does not open the test.
     """
     choose_device(device)
     stored = run.read("operating_point.json") if threshold == "stored" else None
@@ -101,8 +101,8 @@ def decision_for(
     value = None if threshold in ("stored", "argmax") else _share(threshold)
     if value is not None and read_spec(run).good is None:
         raise UsageError(
-            f"--threshold {threshold}: {run.name} has no good class, so nothing is passed.",
-            "Leave --threshold out: the most probable class decides.",
+            f"--threshold {threshold}: a threshold needs a good class, but {run.name} has none.",
+            "Remove --threshold: the most probable class then decides.",
         )
     rule = "the most probable class" if value is None else f"threshold {threshold}"
     return Decision(name, temperature_for(run, name, device, on_event), value, None, rule)
@@ -125,15 +125,15 @@ def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> 
     if views is not None and fixed_views(run, views)[0] != chosen.views:
         raise UsageError(
             f"--views {views}: the operating point of {run.name} was chosen for views "
-            f"{chosen.views}, and holds for no others.",
-            f"Leave --views out, choose again with fastdefect threshold --views {views}, or "
+            f"{chosen.views} and is valid for these only.",
+            f"Remove --views, choose again with fastdefect threshold --views {views}, or "
             "decide by the most probable class with --threshold argmax.",
         )
     return chosen
 
 
 def stored_costs(run: Run) -> Costs | None:
-    """The costs that the operating point was chosen by; None where it was by something else."""
+    """The costs behind the operating point; None if it was chosen by another criterion."""
     stored = run.read("operating_point.json")
     if stored.get("rule") != "cost":
         return None
@@ -146,7 +146,7 @@ def stored_costs(run: Run) -> Costs | None:
 def _damaged(run: Run, error: Exception) -> RunError:
     return RunError(
         f"{run.path('operating_point.json')} is damaged: {error!r}.",
-        "Choose it anew with fastdefect threshold, or delete it.",
+        "Choose it again with fastdefect threshold, or delete it.",
     )
 
 
@@ -163,5 +163,5 @@ def _share(text: str) -> float:
     except ValueError as error:
         raise UsageError(
             f"--threshold {text}: expected stored, argmax or a number from 0 to 1.",
-            "Choose a good one with fastdefect threshold.",
+            "Choose a threshold with fastdefect threshold.",
         ) from error

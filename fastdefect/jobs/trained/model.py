@@ -1,4 +1,4 @@
-"""A run's best model, ready to predict."""
+"""The best model of a run, for predictions."""
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -30,9 +30,9 @@ from fastdefect.training.predict import Predictor, View
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """The best model of a run, and the photos that it is asked about.
+    """The best model of a run, and the photos to predict.
 
-    ``judges``: where ``photos`` are in folds, the network that was trained without each fold.
+    ``judges``: if ``photos`` are in folds, the networks trained without each fold.
     """
 
     predictor: Predictor
@@ -48,9 +48,9 @@ class TrainedModel:
     def predict(
         self, views: Sequence[View] = (), *, on_event: OnEvent, label: str = "predicting"
     ) -> Predictions:
-        """What it says of its photos, averaged over ``views``."""
+        """The predictions of its photos, averaged over ``views``."""
         rows, total = self.photos.rows, len(self.photos.side)
-        y_prob = self._ask(
+        y_prob = self._probabilities(
             self.photos.store,
             rows,
             range(total),
@@ -64,9 +64,9 @@ class TrainedModel:
     ) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) of changed photos (n, size, size, 3) uint8.
 
-        ``positions``: where among its photos each of them stands.
+        ``positions``: the index of each among the model's photos.
         """
-        return self._ask(pixels, range(len(pixels)), positions, views, None)
+        return self._probabilities(pixels, range(len(pixels)), positions, views, None)
 
     def swap_backgrounds(
         self,
@@ -76,7 +76,7 @@ class TrainedModel:
         seed: int = 0,
         on_event: OnEvent,
     ) -> BackgroundSwap | None:
-        """The decisions that another class's background changes; None with one class only."""
+        """The decisions that another class's background changes; None if there is one class."""
         total = len(self.photos.side)
         return swap_background(
             lambda swapped, at: self.predict_pixels(swapped, at, views),
@@ -88,7 +88,7 @@ class TrainedModel:
             on_batch=lambda done: on_event(Progress("swapping backgrounds", done, total)),
         )
 
-    def _ask(
+    def _probabilities(
         self,
         store: PhotoStore | NDArray[np.uint8],
         rows: Sequence[int],
@@ -96,7 +96,7 @@ class TrainedModel:
         views: Sequence[View],
         on_batch: Callable[[int], None] | None,
     ) -> NDArray[np.float64]:
-        """Each photo by the network that never saw its part, where folds say which that is."""
+        """Predict each photo; with folds, by the network that did not train on its part."""
         fold = self.photos.fold
         network_of = np.array([fold[i] - 1 if fold else 0 for i in positions])
         y_prob = np.empty((len(rows), len(self.spec.classes)))
@@ -108,24 +108,24 @@ class TrainedModel:
                 store,
                 [rows[int(i)] for i in mine],
                 views=views,
-                on_batch=partial(_further, done, on_batch) if on_batch else None,
+                on_batch=partial(_add_offset, done, on_batch) if on_batch else None,
             )
             done += len(mine)
         return y_prob
 
     def joined(self, y_prob: NDArray[np.float64]) -> Predictions:
-        """The probabilities (n, n_classes) of its photos, with their names and labels."""
+        """The probabilities (n, n_classes) of its photos with their names and labels."""
         return predictions_of(self.photos.photos, self.spec.classes, self.spec.good, y_prob)
 
 
 def read_spec(run: Run) -> ModelSpec:
-    """What the run's model is; raises ``RunError`` if it has none."""
+    """The description of the run's model; raises ``RunError`` if there is no model."""
     run.require_model()
     return ModelSpec.from_json(run.read("model.json"))
 
 
 def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
-    """The run's best model without any photos, in single precision."""
+    """The run's best model without photos, in single precision."""
     spec, on = read_spec(run), choose_device(device)
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
     network = build_network(spec, backbone, on)
@@ -135,18 +135,18 @@ def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
 
 
 def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:
-    """The run's best model, to be asked about ``photos``."""
+    """The run's best model with the ``photos`` to predict."""
     predictor, spec = load_network(run, device)
     return TrainedModel(predictor, spec, photos, _judges(run, predictor, photos))
 
 
 def fold_name(number: int) -> str:
-    """The folder, in a run with ``--final``, of the network trained without a fold, from 1."""
+    """The folder of the network trained without fold ``number`` (from 1), in a ``--final`` run."""
     return f"fold-{number}"
 
 
 def _judges(run: Run, model: Predictor, photos: EvaluationPhotos) -> Sequence[Predictor]:
-    """The networks of the folds; the model is made of such or is one like them."""
+    """The networks of the folds, which have the architecture of the model or of its members."""
     if photos.fold is None:
         return ()
     network = model.network
@@ -156,9 +156,9 @@ def _judges(run: Run, model: Predictor, photos: EvaluationPhotos) -> Sequence[Pr
         path = run.member(fold_name(number)).path("model.safetensors")
         if not path.exists():
             raise RunError(
-                f"Expected the network that was trained without fold {number} in {path}, but it "
-                "is not there: nothing else can be asked about that fold's photos.",
-                "Have it trained anew: delete its folder, then " + run.resume_command,
+                f"Expected the network trained without fold {number} in {path}, but there is no "
+                "such file. No other network can predict the photos of this fold.",
+                "Delete its folder and train it again: " + run.resume_command,
             )
         judge = deepcopy(one)
         judge.load_state_dict(load_file(path))
@@ -166,5 +166,5 @@ def _judges(run: Run, model: Predictor, photos: EvaluationPhotos) -> Sequence[Pr
     return judges
 
 
-def _further(before: int, on_batch: Callable[[int], None], done: int) -> None:
-    on_batch(before + done)
+def _add_offset(offset: int, on_batch: Callable[[int], None], done: int) -> None:
+    on_batch(offset + done)

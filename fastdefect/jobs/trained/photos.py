@@ -1,4 +1,4 @@
-"""The photos that a finished run is measured on; here, and only here, the test is opened."""
+"""The photos to measure a finished run on; only this module opens the test."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,12 +27,12 @@ from fastdefect.training.learner import ModelSpec
 
 @dataclass(frozen=True)
 class EvaluationPhotos:
-    """Photos that a run's model is measured on: those of ``manifest`` at the indices ``side``.
+    """Photos to measure a run's model on: those of ``manifest`` at the indices ``side``.
 
-    ``split`` is valid, test, or data for photos from elsewhere. ``opening`` says the
-    how-manyeth time the run's sealed test is seen; None if it isn't. ``all_parts`` names the
-    part of every photo of the manifest. ``fold``: of validation photos that were held out in
-    turn (``fit --final``), the fold of each, from 1.
+    ``split`` is valid, test, or data for photos from elsewhere. ``opening`` counts the openings of
+    the run's sealed test up to this one; None if the test is not opened. ``all_parts`` names the
+    part of every photo of the manifest. ``fold``: the fold of each validation photo, from 1, if
+    they were held out in turn (``fit --final``).
     """
 
     manifest: Manifest
@@ -55,7 +55,7 @@ class EvaluationPhotos:
 
     @property
     def parts(self) -> list[str]:
-        """The part that each of them shows."""
+        """The part of each of them."""
         return [self.all_parts[index] for index in self.side]
 
 
@@ -68,23 +68,35 @@ def load_evaluation_photos(
     on_event: OnEvent,
     opened_before: int | None = None,
 ) -> EvaluationPhotos:
-    """The photos of a run's split that ``request`` names, or all labelled photos of its ``data``.
+    """The photos of the split in ``request``, or all labelled photos of its ``data``.
 
-    ``spec`` of the run's model has the classes. Every evaluation takes its photos from here: where
-    the sealed test is among them, that is noted in the run, with the command and ``what`` it is
-    for, before anything is predicted.
-    Runs may share a test (members of a series do): a command that asks several gives in
-    ``opened_before`` how many openings each had when it began, so that it is noted once.
+    ``spec`` of the run's model has the classes. Every evaluation gets its photos from this
+    function: if the sealed test is among them, the opening is noted in the run, with the command
+    and its purpose ``what``, before any prediction. Runs may share a test, as members of a series
+    do: a command that evaluates several runs passes in ``opened_before`` the number of openings of
+    each at its start, so that the opening is noted once.
 
-    Raises ``UsageError`` for the test and ``data`` at once, and ``RunError`` if the run has no
+    Raises ``UsageError`` for the test together with ``data``, and ``RunError`` if the run has no
     model or no such photos.
     """
-    split, data, command = request.split, request.data, request.command
+    photos = _load(run, request, spec, on_event)
+    sealed = _sealed_among(run, photos)
+    if not sealed:
+        return photos
+    opening = _noted(run, request.command, opened_before)
+    if opening is None:
+        purpose = f"{what}, {counted(sealed, 'photo')}"
+        opening = _note_opening(run, request.command, purpose, on_event)
+    return replace(photos, opening=opening)
+
+
+def _load(run: Run, request: Request, spec: ModelSpec, on_event: OnEvent) -> EvaluationPhotos:
+    split, data = request.split, request.data
     if data is not None and split == "test":
         raise UsageError(
-            "--split test and --data exclude each other: one names photos of the run, the other "
-            "photos from elsewhere.",
-            "Leave one of them out.",
+            "--split test and --data exclude each other: the first selects photos of the run, the "
+            "second other photos.",
+            "Remove one of them.",
         )
     run.require_model()
     config = run.read_config().data
@@ -104,17 +116,11 @@ def load_evaluation_photos(
     if name == "valid" and run.path("folds.csv").exists():
         folds = read_folds(run.path("folds.csv"), manifest)
         photos = replace(photos, fold=tuple(folds.fold[i] for i in side))
-    seen = _sealed_among(run, photos)
-    if not seen:
-        return photos
-    opening = _noted(run, command, opened_before)
-    if opening is None:
-        opening = _note_opening(run, command, f"{what}, {counted(seen, 'photo')}", on_event)
-    return replace(photos, opening=opening)
+    return photos
 
 
 def _progress_only(on_event: OnEvent) -> OnEvent:
-    # What was said of the photos when the run began need not be said at each evaluation.
+    # The notes on the photos were reported by the training; an evaluation does not repeat them.
     def pass_on(event: Event) -> None:
         if isinstance(event, Progress):
             on_event(event)
@@ -123,7 +129,7 @@ def _progress_only(on_event: OnEvent) -> OnEvent:
 
 
 def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:
-    """How many of the photos are sealed; ``--data`` on the folder of the test opens it, too."""
+    """The number of sealed photos; ``--data`` on the folder of the test opens it, too."""
     if photos.split != "data":
         return len(photos.side) if photos.split == "test" else 0
     sealed = {row["sha256"] for row in read_csv(run.path("split.csv")) if row["split"] == "test"}
@@ -131,10 +137,10 @@ def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:
 
 
 def _noted(run: Run, command: str, opened_before: int | None) -> int | None:
-    """Which opening is this command's, if it noted one for a run that shares the test."""
+    """The opening that this command already noted for a run with the same test; None without."""
     if opened_before is None:
         return None
-    since = run.read_openings()[opened_before:]  # another command's may be among them
+    since = run.read_openings()[opened_before:]  # may contain those of other commands
     own = (n for n, noted in enumerate(since, opened_before + 1) if noted["command"] == command)
     return next(own, None)
 
@@ -145,9 +151,9 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
         first_time = run.read_openings()[0]["time"]
         on_event(
             Note(
-                f"This test is opened for the {ordinal(opening)} time. Whatever was "
-                f"chosen since the first ({first_time}) has seen it: that makes it a validation "
-                "set, and its figures too good.",
+                f"This test is opened for the {ordinal(opening)} time. If anything was chosen "
+                f"since the first time ({first_time}), the test was part of that choice: it is "
+                "then a validation set, and its figures are too good.",
                 "warning",
             )
         )
@@ -157,23 +163,23 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
 def _read_other_photos(
     data: Path, classes: Sequence[str], good: str | None, like: DataConfig, on_event: OnEvent
 ) -> tuple[Manifest, PhotoStore, tuple[str, ...]]:
-    """Read labelled photos that a run never saw, and their parts, found as the run found its.
+    """Read labelled photos from outside the run and find their parts as the run does.
 
     Their classes must be among the run's.
     """
     listing = list_photos(
         data, part_from=like.part_from if like.parts in ("auto", "regex") else None, min_classes=1
     )
-    strange = sorted(set(listing.classes) - set(classes))
-    if strange:
+    unknown = sorted(set(listing.classes) - set(classes))
+    if unknown:
         raise DataError(
-            f"{data} has classes that the run doesn't know: {', '.join(strange)}.",
+            f"{data} has classes that the run does not have: {', '.join(unknown)}.",
             f"The run's classes are {', '.join(classes)}; rename or remove the others.",
         )
-    # A folder that is to be judged need not tell its parts in the way that the run's did.
-    told = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
+    # The file names of another folder need not contain the parts as those of the run do.
+    config = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
     store = PhotoStore(len(listing.entries), like.image_size, like.resize, limit_mb=like.cache_mb)
-    survey = Survey(len(listing.entries), search=must_search(listing, told))
+    survey = Survey(len(listing.entries), search=must_search(listing, config))
 
     def keep(row: int, image: NDArray[np.uint8]) -> None:
         store.put(row, image)
@@ -188,5 +194,5 @@ def _read_other_photos(
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
     tell(finding_notes(manifest.findings), on_event)
-    parts, _ = find_parts(manifest, survey, told, on_event=on_event)
+    parts, _ = find_parts(manifest, survey, config, on_event=on_event)
     return manifest, store, parts

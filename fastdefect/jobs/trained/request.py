@@ -1,4 +1,4 @@
-"""What is asked of a finished run: one value for all commands that judge one."""
+"""The request to a finished run: one value for all commands that evaluate a run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,11 @@ from fastdefect.config import Device
 
 @dataclass(frozen=True)
 class Request:
-    """On which photos a run is judged, and how it decides there.
+    """The photos to evaluate a run on, and the rule by which it decides.
 
-    ``split``: ``valid`` or ``test``; ``data``: other labelled photos instead. ``views``: names of
+    ``split``: ``valid`` or ``test``; ``data``: other labelled photos instead. ``views``: a name of
     ``evaluation/views.py``, None for the operating point's or the run's own. ``threshold``:
-    ``stored``, ``argmax`` or a number. ``command``: what the user typed, which is noted where it
+    ``stored``, ``argmax`` or a number. ``command``: what the user typed, noted in the run if it
     opens the sealed test.
     """
 

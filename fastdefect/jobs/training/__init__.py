@@ -1,1 +1,1 @@
-"""What every training needs, from settings to its closing report."""
+"""The parts of every training, from its settings to its final report."""

@@ -1,4 +1,4 @@
-"""From settings to a training that is ready to run: photos read, network and learner built."""
+"""Prepare a training from its settings: read the photos, build the network and the learner."""
 
 import os
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from fastdefect.training.loss import class_weights
 from fastdefect.training.precision import choose_precision
 from fastdefect.training.predict import Predictor
 
-# Settings of a training by epochs, which a head on frozen features does without.
+# Settings of a training by epochs, which a head on frozen features does not use.
 _OF_EPOCHS = frozenset(
     "augment light balance epochs batch_size learning_rate weight_decay optimizer scheduler "
     "mixup_alpha label_smoothing batch_norm early_layers min_steps clip weight_average keep "
@@ -37,7 +37,7 @@ _OF_EPOCHS = frozenset(
 
 @dataclass(frozen=True)
 class Machine:
-    """Where the network runs."""
+    """The device, precision and data workers of a training."""
 
     device: torch.device
     precision: str
@@ -46,7 +46,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Job:
-    """All that a training needs, put together and known to fit."""
+    """A prepared training: its settings, data, model and learner."""
 
     config: RunConfig
     machine: Machine
@@ -58,16 +58,16 @@ class Job:
 
     @property
     def predictor(self) -> Predictor:
-        """The network as it is at the time, to be asked about photos."""
+        """The network in its current state, for predictions."""
         return Predictor(self.learn.model, self.spec.preprocessing, self.machine.device)
 
 
 def choose_machine(training: TrainingConfig) -> Machine:
-    """Resolve the settings left to the program."""
+    """Resolve the ``auto`` settings of the machine."""
     device = choose_device(training.device)
     workers = training.workers
     if workers is None:
-        # On a CPU the network takes all cores; augmentation beside it would only compete.
+        # On a CPU the network uses all cores; augmentation workers would only compete with it.
         workers = min(8, max((os.cpu_count() or 1) - 1, 0)) if device.type == "cuda" else 0
     return Machine(device, choose_precision(training.precision, device), workers)
 
@@ -83,10 +83,9 @@ def assemble(
 ) -> Job:
     """Read the photos, build the network and the learner; write nothing.
 
-    ``data``: photos that are read and split already. ``split_file`` fixes the split.
-    ``resumed``: the weights come from a checkpoint. ``members``: the model averages so many
-    networks, trained already. The job's config is ``config`` with its network, recipe and
-    precision settled.
+    ``data``: photos that are already read and split. ``split_file`` fixes the split. ``resumed``:
+    the weights come from a checkpoint. ``members``: the number of trained networks that the model
+    averages. The job's config is ``config`` with its network, recipe and precision settled.
     """
     machine = choose_machine(config.training)
     if data is None:
@@ -101,7 +100,7 @@ def assemble(
     config, backbone, loaded = build_network(config, on_event)
     choice = None
     if not resumed:
-        _tell_weights(loaded, config.training, on_event)
+        _report_weights(loaded, config.training, on_event)
         backbone.body.to(machine.device)
         config, choice = settle_recipe(config, data, backbone, loaded, machine.device, on_event)
         config = settle_precision(config, len(data.split.train), backbone, machine.device, on_event)
@@ -133,6 +132,12 @@ def _learner(
     on_event: OnEvent,
 ) -> Learner:
     training = config.training
+    weights = None
+    if training.tune == "head":
+        _report_head_alone(config, machine, data, on_event)
+    else:
+        weights = _class_weights(config.data.balance, data, on_event)
+        _report_training(config, machine, data, on_event)
     dls = build_loaders(
         data.manifest,
         data.store,
@@ -150,47 +155,47 @@ def _learner(
             workers=machine.workers,
         ),
     )
-    weights = None
-    if training.tune == "head":
-        _tell_head_alone(config, machine, data, on_event)
-    else:
-        weights = _class_weights(config.data.balance, data, on_event)
-        on_event(
-            Note(
-                f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
-                f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
-                f"augment {config.data.augment}{' and light' if config.data.light else ''}, "
-                f"balance {config.data.balance}."
-            )
-        )
     loss = build_loss(weights, training.label_smoothing, machine.device)
     return build_learner(
         dls, backbone, loss, spec=spec, training=training, precision=machine.precision
     )
 
 
-def _tell_head_alone(
+def _report_training(
     config: RunConfig, machine: Machine, data: TrainingData, on_event: OnEvent
 ) -> None:
-    """What learns, from what; and which of the user's settings have nothing to act on."""
     on_event(
         Note(
-            f"{config.model.arch} on {machine.device.type} stays as it is; a linear head learns "
-            f"from what it sees in {len(data.split.train)} photos."
+            f"{config.model.arch} on {machine.device.type} ({machine.precision}, "
+            f"{machine.workers} workers), {len(data.split.train)} photos an epoch, "
+            f"augment {config.data.augment}{' and light' if config.data.light else ''}, "
+            f"balance {config.data.balance}."
+        )
+    )
+
+
+def _report_head_alone(
+    config: RunConfig, machine: Machine, data: TrainingData, on_event: OnEvent
+) -> None:
+    """Report what is trained, and which of the user's settings have no effect."""
+    on_event(
+        Note(
+            f"{config.model.arch} on {machine.device.type} stays frozen; a linear head is trained "
+            f"on its features of {len(data.split.train)} photos."
         )
     )
     usual = {leaf.name: leaf for leaf in config_fields() if leaf.name in _OF_EPOCHS}
-    idle = [
+    unused = [
         f"--{name.replace('_', '-')}"
         for name, leaf in usual.items()
         if name in config.given and getattr(getattr(config, leaf.section), name) != leaf.default
     ]
-    if idle:
-        on_event(Note(f"Not used, as there are no epochs: {', '.join(idle)}."))
+    if unused:
+        on_event(Note(f"Not used, as there are no epochs: {', '.join(unused)}."))
 
 
 def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[float] | None:
-    """Weights for the loss, or None; what balances is told either way."""
+    """The class weights of the loss, or None without; a note reports them either way."""
     classes = data.manifest.classes
     labels = data.manifest.labels[list(data.split.train)]
     counts = [int((labels == index).sum()) for index in range(len(classes))]
@@ -203,16 +208,16 @@ def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[
     if balance == "both":
         on_event(
             Note(
-                "--balance both corrects twice: the sampler already shows every class equally "
-                "often, and the loss then favours the rarer class. Where defects are the "
-                "majority this tilts against them.",
+                "--balance both corrects twice: the sampler already draws every class equally "
+                "often, and the loss then favours the rarer class. If defects are the majority, "
+                "this puts them at a disadvantage.",
                 "warning",
             )
         )
     return weights if balance in ("loss", "both") else None
 
 
-def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnEvent) -> None:
+def _report_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnEvent) -> None:
     gave_up = loaded.source == "auto" and not loaded.pretrained
     on_event(Note(f"Weights: {loaded.note}.", "warning" if gave_up else "info"))
     if loaded.pretrained and loaded.unmatched:
@@ -220,8 +225,6 @@ def _tell_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnE
         more = f" and {len(loaded.unmatched) - 6} more" if len(loaded.unmatched) > 6 else ""
         on_event(Note(f"{loaded.matched} tensors loaded; not matched: {names}{more}."))
     if training.tune == "head" and not loaded.pretrained:
-        on_event(Note("--tune head leaves random weights as they are: they see little.", "warning"))
+        on_event(Note("--tune head keeps random weights: their features are poor.", "warning"))
     elif training.freeze_epochs and not loaded.pretrained:
-        on_event(
-            Note("--freeze-epochs freezes random weights here: they learn nothing.", "warning")
-        )
+        on_event(Note("--freeze-epochs freezes random weights: these stay untrained.", "warning"))

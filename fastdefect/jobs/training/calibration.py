@@ -1,4 +1,4 @@
-"""The temperature that a run's validation photos ask for, kept beside the model."""
+"""The temperature of a run, fitted on validation and stored with the model."""
 
 import numpy as np
 
@@ -8,10 +8,10 @@ from fastdefect.run import Run
 
 
 def keep_temperature(run: Run, views: str, valid: Predictions) -> Temperature | None:
-    """Fit the temperature to validation predictions and keep it.
+    """Fit the temperature to validation predictions and store it.
 
-    None, and nothing kept, where all photos are of one class: they say nothing of the others.
-    Raises ``DataError`` for predictions that are not finite.
+    Return None, and store nothing, if all photos are of one class: a fit needs two. Raises
+    ``DataError`` for predictions that are not finite.
     """
     if len(np.unique(valid.y_true)) < 2:
         return None

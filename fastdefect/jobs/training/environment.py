@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, commit."""
+"""The environment of a run: versions, machine, commit."""
 
 import os
 import platform
@@ -34,7 +34,7 @@ def describe_environment(device: torch.device, precision: str, workers: int) -> 
 
 
 def _version(name: str) -> str | None:
-    """None for a package that came under another name (opencv-python, a system's own)."""
+    """The version; None for a package under another name (opencv-python, a system package)."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Where a linear head begins: as the best linear classifier on what the frozen backbone sees."""
+"""The start of a linear head: the best linear classifier on features of the frozen backbone."""
 
 import numpy as np
 from fastai.learner import Learner
@@ -13,7 +13,7 @@ from fastdefect.metrics import score
 from fastdefect.training.features import Change, FrozenBackbone
 from fastdefect.training.probe import fit_probe
 
-# Separates the draws of what the probe sees from those of the training.
+# Separates the random draws of the probe from those of the training.
 _STREAM = 0x70726F6265
 
 
@@ -24,9 +24,9 @@ def start_from_probe(
     config: RunConfig,
     on_event: OnEvent,
 ) -> None:
-    """Fit a probe to the training photos, fill the head with it, and tell what it reaches.
+    """Fit a probe to the training photos, copy it into the head, and report its accuracy.
 
-    It sees each photo as it is, and augmented once, as the training will.
+    It is fitted to each photo twice: unchanged, and augmented once as in the training.
     """
     side, seed = data.split.train, config.training.seed
     labels = data.manifest.labels[list(side)]
@@ -35,7 +35,7 @@ def start_from_probe(
     def augmented(photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
         return augmenter(photo, item_seed(seed ^ _STREAM, 0, position))
 
-    def look(change: Change | None, before: int) -> NDArray[np.float32]:
+    def features(change: Change | None, before: int) -> NDArray[np.float32]:
         backbone = FrozenBackbone(learn.model[0], preprocessing, learn.dls.device)
         return backbone.features(
             data.store,
@@ -48,7 +48,7 @@ def start_from_probe(
             ),
         )
 
-    copies = look(None, 0), look(augmented, len(side))
+    copies = features(None, 0), features(augmented, len(side))
     probe = fit_probe(copies, labels, [data.split.parts[i] for i in side], seed=seed)
     probe.fill(learn.model[1][-1])
     if probe.held_out is not None:

@@ -1,4 +1,4 @@
-"""Ctrl-C as a request: end after the batch, with everything saved."""
+"""Ctrl-C as a request to end after the current batch, with the state saved."""
 
 import signal
 import threading
@@ -11,26 +11,26 @@ StopRequested = Callable[[], bool]
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[StopRequested]:
-    """While the block runs, the first SIGINT or SIGTERM only sets what the callable returns.
+    """While the block runs, the first SIGINT or SIGTERM only makes the callable return true.
 
-    A second one acts as ever: it ends the program at once. Outside the main thread, where
-    Python allows no handlers, nothing is changed.
+    A second one has its usual effect: it ends the program at once. Outside the main thread, where
+    Python allows no handlers, signals are not changed.
     """
-    asked = threading.Event()
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield requested.is_set
         return
     before: dict[int, Any] = {}
 
-    def ask(number: int, frame: Any) -> None:
-        asked.set()
+    def request(number: int, frame: Any) -> None:
+        requested.set()
         for known, handler in before.items():
             signal.signal(known, handler)
 
-    for wanted in (signal.SIGINT, signal.SIGTERM):
-        before[wanted] = signal.signal(wanted, ask)
+    for handled in (signal.SIGINT, signal.SIGTERM):
+        before[handled] = signal.signal(handled, request)
     try:
-        yield asked.is_set
+        yield requested.is_set
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

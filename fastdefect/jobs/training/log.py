@@ -1,4 +1,4 @@
-"""The run's own log: every line with its time, kept from before the run has a folder."""
+"""The log of a run: lines with their time, buffered until the run has a folder."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +7,7 @@ from fastdefect.events import EpochDone, Event, FitEnded, FitStarted, Note, OnEv
 
 
 class Log:
-    """Hands every event on, and writes those worth keeping to a file once there is one."""
+    """Passes every event on, and writes the lasting ones to a file once there is one."""
 
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event
@@ -15,14 +15,14 @@ class Log:
         self._path: Path | None = None
 
     def __call__(self, event: Event) -> None:
-        """Note the event and pass it on."""
+        """Record the event and pass it on."""
         line = _line(event)
         if line:
             self._write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {line}")
         self._on_event(event)
 
     def to(self, path: Path) -> None:
-        """Append to ``path`` from now on, what was noted so far first."""
+        """Append the lines so far to ``path``, and all later ones."""
         self._path = path
         waiting, self._waiting = self._waiting, []
         for line in waiting:

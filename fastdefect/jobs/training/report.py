@@ -1,4 +1,4 @@
-"""What a training came to: its best model measured, everything written and plotted."""
+"""The end of a training: measure its best model, write and plot the results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from fastdefect.events import Note, Progress
 from fastdefect.jobs.training.assemble import Job
 from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.jobs.training.log import Log
-from fastdefect.jobs.training.views import Ask, settle_views
+from fastdefect.jobs.training.views import PredictViews, settle_views
 from fastdefect.metrics import Metrics, constant_prediction
 from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
 from fastdefect.run import Run, RunStatus
@@ -32,7 +32,7 @@ from fastdefect.training.predict import View
 
 @dataclass(frozen=True)
 class FitReport:
-    """What a finished or interrupted fit left: for the closing tables."""
+    """The results of a finished or interrupted training, for the closing tables."""
 
     run: Run
     reason: RunStatus
@@ -43,16 +43,30 @@ class FitReport:
     background_swap: BackgroundSwap | None
 
 
+@dataclass(frozen=True)
+class MeasuredModel:
+    """A trained model, its predictions, and the further predictions that its figures need.
+
+    ``predictions`` holds those of train and of valid. ``swap_backgrounds`` repeats the decisions of
+    valid on swapped backgrounds. ``predict_views`` predicts valid averaged over views.
+    """
+
+    spec: ModelSpec
+    predictions: Mapping[str, Predictions]
+    swap_backgrounds: Callable[[Predictions], BackgroundSwap | None]
+    predict_views: PredictViews
+
+
 def parse_targets(config: RunConfig) -> list[Target]:
-    """What the run is held against; raises ``UsageError`` for what is no target."""
+    """The targets of the run; raises ``UsageError`` for a text that is not a target."""
     named = [parse_target(text) for text in config.report.target]
     return [*(LEGACY if config.report.targets == "legacy" else ()), *named]
 
 
 def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
-    """Measure the best model on training and validation photos, write and plot it all.
+    """Measure the best model on training and validation photos; write and plot the results.
 
-    The test photos stay sealed: only an evaluation that names them opens them.
+    The test photos stay sealed: only an evaluation with ``--split test`` opens them.
     """
     best, history = ended.history.best_epoch, ended.history.rows
     if best is None:
@@ -64,66 +78,46 @@ def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
 def measure_model(
     run: Run, job: Job, reason: RunStatus, best_epoch: int | None, log: Log
 ) -> FitReport:
-    """Measure the model in the run's folder as ``conclude`` does, whatever it was made by.
+    """Measure the model in the run's folder; write and plot the results, as ``conclude`` does.
 
-    ``best_epoch`` is None for a model that is of no one epoch.
+    ``best_epoch`` is None for a model that does not come from a single epoch.
     """
     job.learn.model.load_state_dict(load_file(run.path("model.safetensors")))
     predictions = {
         name: predict(job, job.data.split.of(name), f"measuring {name}", log)
         for name in ("train", "valid")
     }
-    report = keep_figures(
-        run,
-        job.config,
+    measured = MeasuredModel(
         job.spec,
         predictions,
         lambda valid: _swap_backgrounds(job, valid, log),
         lambda views: predict(job, job.data.split.valid, "measuring flipped valid", log, views),
-        log,
     )
+    report = keep_figures(run, job.config, measured, log)
     n_test = len(job.data.split.test)
     return replace(report, reason=reason, best_epoch=best_epoch, n_test=n_test)
 
 
-def keep_figures(
-    run: Run,
-    config: RunConfig,
-    spec: ModelSpec,
-    predictions: Mapping[str, Predictions],
-    swap_backgrounds: Callable[[Predictions], BackgroundSwap | None],
-    ask: Ask,
-    log: Log,
-) -> FitReport:
-    """Write and plot all that follows from the model's predictions of train and valid.
+def keep_figures(run: Run, config: RunConfig, model: MeasuredModel, log: Log) -> FitReport:
+    """Write and plot the figures that follow from the model's predictions of train and valid.
 
-    ``ask`` gives those of valid averaged over views. Where decisions average some, the report has
-    the metrics of those, too, as ``valid-VIEWS``.
+    If the run's decisions average views, the report has the metrics of these, too, as
+    ``valid-VIEWS``.
     """
     metrics: dict[str, Metrics] = {}
-    for name, of in predictions.items():
+    for name, of in model.predictions.items():
         metrics[name] = of.metrics()
         run.write_predictions(name, of.rows(), of.columns(), "none")
         run.put("metrics.json", name, metrics[name].as_json())
-    valid = predictions["valid"]
-    _tell_if_blind(metrics["valid"], spec.classes, log)
+    spec, valid = model.spec, model.predictions["valid"]
+    _warn_if_constant(metrics["valid"], spec.classes, log)
     keep_temperature(run, "none", valid)
-    deciding = settle_views(run, config, valid, ask, log)
+    deciding = settle_views(run, config, valid, model.predict_views, log)
     if deciding.views != "none":
         name = f"valid-{deciding.views}"
         metrics[name] = deciding.valid.metrics()
         run.put("metrics.json", name, metrics[name].as_json())
-    swap = swap_backgrounds(valid)
-    if swap is None:
-        only = spec.classes[valid.y_true[0]]
-        log(
-            Note(
-                f"No background swap: all validation photos are {only!r}, so there is no other "
-                "background."
-            )
-        )
-    else:
-        run.put("background_swap.json", "valid", swap.as_json())
+    swap = _keep_background_swap(run, model, log)
     plot_confusion(
         metrics["valid"].confusion,
         spec.classes,
@@ -135,21 +129,37 @@ def keep_figures(
     return FitReport(run, RunStatus.FINISHED, None, metrics, verdicts, 0, swap)
 
 
-def _tell_if_blind(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
-    """A model that gives one answer to everything can still have a fair F1: say so."""
+def _keep_background_swap(run: Run, model: MeasuredModel, log: Log) -> BackgroundSwap | None:
+    valid = model.predictions["valid"]
+    swap = model.swap_backgrounds(valid)
+    if swap is None:
+        only = model.spec.classes[valid.y_true[0]]
+        log(
+            Note(
+                f"No background swap: all validation photos are {only!r}, so there is no other "
+                "background."
+            )
+        )
+    else:
+        run.put("background_swap.json", "valid", swap.as_json())
+    return swap
+
+
+def _warn_if_constant(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
+    """Warn of a constant prediction, which can still have a fair F1."""
     only = constant_prediction(valid.confusion)
     if only is not None:
         log(
             Note(
-                f"The best model calls every validation photo {classes[only]!r}: it can't tell the "
-                "classes apart. Pretrained --weights help most, then more photos and epochs.",
+                f"Constant prediction: the best model classifies every validation photo as "
+                f"{classes[only]!r}. Pretrained --weights help most, then more photos and epochs.",
                 "warning",
             )
         )
 
 
 def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:
-    """How the validation photos fare on another class's background."""
+    """The model's decisions on validation photos with another class's background."""
     side = job.data.split.valid
     good = job.spec.classes.index(job.spec.good) if job.spec.good else None
 
@@ -168,7 +178,7 @@ def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap 
 def predict(
     job: Job, side: tuple[int, ...], task: str, log: Log, views: Sequence[View] = ()
 ) -> Predictions:
-    """What the network says of the photos ``side``, as it is now; ``task`` names the progress."""
+    """The current network's predictions of the photos ``side``; ``task`` names the progress."""
     y_prob = job.predictor.probabilities(
         job.data.store,
         job.data.rows(side),

@@ -1,22 +1,23 @@
-"""How many epochs a training takes where the user leaves it open.
+"""The number of epochs of a training, and its learning rate, if the user sets neither.
 
-An epoch of few photos is two or three steps, and 25 of those teach little: ``min_steps`` adds
-epochs until there are enough. One-cycle and early stopping then span the longer training.
+With few photos an epoch has two or three steps, and 25 such epochs train little: ``min_steps`` adds
+epochs until there are enough steps. One-cycle and early stopping then span the longer training.
 """
 
 import math
 
 from fastdefect.config import RunConfig, override
 from fastdefect.events import Note, OnEvent
+from fastdefect.text import counted
 
-# Fewer go further each, up to twice as far; ``min_steps`` begins where that ends. And in fewer a
-# strong augmentation may underfit (docs/benchmarks.md, the ablation).
+# With fewer steps the learning rate rises, up to twice; below that ``min_steps`` adds epochs. And
+# with fewer steps a strong augmentation may underfit (docs/benchmarks.md, the ablation).
 FEW_STEPS = 100
-_WORTH = 1.1  # a rate that is raised by less makes no difference that seeds don't
+_WORTH = 1.1  # a smaller increase has less effect than the seed
 
 
 def steps_an_epoch(config: RunConfig, photos: int) -> int:
-    """Optimizer steps of an epoch of ``photos``; the loaders drop a last batch of one photo."""
+    """Optimizer steps per epoch of ``photos``; the loaders drop a last batch of one photo."""
     full, rest = divmod(photos, config.training.batch_size)
     return max(1, full + (rest > 1))
 
@@ -27,11 +28,11 @@ def steps_of(config: RunConfig, photos: int) -> int:
 
 
 def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
-    """``config`` with a higher learning rate where a training is of few steps; told if so.
+    """``config`` with a higher learning rate if the training has few steps; a note reports it.
 
-    For recipes that keep pretrained features near where they are: their rate suits some hundred
-    steps, and in fifty such steps a network hardly moves (docs/benchmarks.md, what costs
-    accuracy). A rate that the user gave stays.
+    This applies to recipes that change pretrained features little: their rate is set for a few
+    hundred steps, and fifty such steps hardly change a network (docs/benchmarks.md, what costs
+    accuracy). A rate given by the user stays.
     """
     training = config.training
     if "learning_rate" in config.given or training.recipe not in ("plain", "steady"):
@@ -44,16 +45,16 @@ def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> Ru
     on_event(
         Note(
             f"Few optimizer steps ({steps}): learning rate {rate:.2g} instead of "
-            f"{training.learning_rate:g}; --learning-rate to insist."
+            f"{training.learning_rate:g}; override with --learning-rate."
         )
     )
     return override(config, {"learning_rate": rate})
 
 
 def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
-    """``config`` with so many epochs that ``photos`` to train on make ``min_steps``; told if more.
+    """``config`` with enough epochs of ``photos`` for ``min_steps``; a note reports a change.
 
-    Epochs that the user gave stay, and a head alone has none.
+    Epochs given by the user stay, and a head alone has no epochs.
     """
     training = config.training
     if "epochs" in config.given or training.tune == "head":
@@ -64,9 +65,8 @@ def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunC
         return config
     on_event(
         Note(
-            f"{photos} photos are {steps} {'step' if steps == 1 else 'steps'} an epoch: "
-            f"{epochs} epochs instead of {training.epochs}, for {training.min_steps} steps; "
-            "--epochs to insist."
+            f"{photos} photos give {counted(steps, 'step')} per epoch: {epochs} epochs instead of "
+            f"{training.epochs}, for {training.min_steps} steps; override with --epochs."
         )
     )
     return override(config, {"epochs": epochs})

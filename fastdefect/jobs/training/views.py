@@ -1,4 +1,4 @@
-"""Which views of a photo a run's decisions average, where the user leaves it open."""
+"""The views of a photo that a run's decisions average: given, or chosen on validation."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ from fastdefect.training.predict import View
 _AUTO = "auto"
 _TRIED = "flips"
 
-Ask = Callable[[Sequence[View]], Predictions]
+PredictViews = Callable[[Sequence[View]], Predictions]
 
 
 @dataclass(frozen=True)
 class Deciding:
-    """The views that decisions average, by name, and the validation photos' predictions so."""
+    """The views that decisions average, by name, and the validation predictions with them."""
 
     views: str
     valid: Predictions
 
 
 def settle_views(
-    run: Run, config: RunConfig, valid: Predictions, ask: Ask, on_event: OnEvent
+    run: Run, config: RunConfig, valid: Predictions, predict: PredictViews, on_event: OnEvent
 ) -> Deciding:
-    """The views that decisions average, kept in ``model.json``, with their predictions.
+    """The views that decisions average, stored in ``model.json``, with their predictions.
 
-    ``auto``: flips if they raise the AUC of validation or, where that stays, lower its log loss,
-    each calibrated; none without augmentation, as such a model knows no flipped parts, and in
-    trainings that are compared with one another. ``valid``: the predictions without views; ``ask``
-    gives them with some.
+    ``auto`` is flips if they raise the AUC of validation or, at an equal AUC, lower its log loss,
+    both calibrated. It is none without augmentation, as such a model was not trained on flipped
+    parts, and in trainings that are compared with each other. ``valid``: the predictions without
+    views; ``predict`` gives them with views.
     """
     name: str = config.report.views
     deciding = Deciding("none", valid)
@@ -45,32 +45,32 @@ def settle_views(
         tried = (
             AUGMENTATIONS[config.data.augment].symmetries != "none"
             and run.read_kind() in (RunKind.TRAINING, RunKind.ENSEMBLE)
-            and len(np.unique(valid.y_true)) > 1  # photos of one class rank nothing
+            and len(np.unique(valid.y_true)) > 1  # one class has no AUC
         )
         if tried:
-            deciding = _better(run, valid, _asked(run, _TRIED, ask), on_event)
+            deciding = _better(run, valid, _predicted(run, _TRIED, predict), on_event)
     elif name != "none":
-        deciding = _asked(run, name, ask)
+        deciding = _predicted(run, name, predict)
         keep_temperature(run, name, deciding.valid)
     run.write("model.json", {**run.read("model.json"), "views": deciding.views})
     return deciding
 
 
-def _asked(run: Run, name: str, ask: Ask) -> Deciding:
-    found = ask(FIXED_VIEWS[name])
+def _predicted(run: Run, name: str, predict: PredictViews) -> Deciding:
+    found = predict(FIXED_VIEWS[name])
     run.write_predictions("valid", found.rows(), found.columns(), name)
     return Deciding(name, found)
 
 
 def require_fixed(text: str) -> Sequence[View]:
-    """The views of ``text``; raises ``UsageError`` for random ones and for no views' name.
+    """The views of ``text``; raises ``UsageError`` for random views and unknown names.
 
-    An operating point holds for what decides, and random views decide otherwise each time.
+    An operating point needs repeatable decisions, which random views don't give.
     """
     views, n_random = parse_views(text)
     if n_random:
         raise UsageError(
-            f"--views {text}: random views are for tta-eval only.",
+            f"--views {text}: only tta-eval takes random views.",
             "Choose fixed views, for example --views flips.",
         )
     return views
@@ -81,14 +81,14 @@ def _better(run: Run, valid: Predictions, flipped: Deciding, on_event: OnEvent) 
     temperatures = [keep_temperature(run, each.views, each.valid) for each in (plain, flipped)]
     before, after = (t.nll_after for t in temperatures if t)
     auc = [each.valid.metrics().auc for each in (plain, flipped)]
-    # Ranks first: what flips do to the threshold, temperature and operating point mend.
+    # AUC first: the temperature and the operating point correct a shift of the probabilities.
     better = flipped if (auc[1], -after) > (auc[0], -before) else plain
-    insist = "none, which is four times as fast," if better is flipped else _TRIED
+    insist = "none, which is four times as fast" if better is flipped else _TRIED
     on_event(
         Note(
             f"Four flipped views of each photo change the AUC of validation from {auc[0]:.3f} to "
             f"{auc[1]:.3f}, the log loss from {before:.3f} to {after:.3f}: decisions average "
-            f"{better.views}; --views {insist} to insist."
+            f"{better.views}; override with --views {insist}."
         )
     )
     return better

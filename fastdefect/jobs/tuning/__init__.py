@@ -1,1 +1,1 @@
-"""The parts of ``fastdefect tune``: what is searched, the plan, the search."""
+"""The parts of ``fastdefect tune``: search space, plan and search."""

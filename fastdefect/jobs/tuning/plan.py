@@ -1,4 +1,4 @@
-"""What a search was asked for, and its trials, as its run keeps them."""
+"""The plan of a search and its trials, as its run stores them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,10 +12,10 @@ from fastdefect.run import Run
 
 @dataclass(frozen=True)
 class TunePlan:
-    """What a search was asked for: all that its run keeps beside the config.
+    """What the run of a search stores beside its config.
 
-    ``known``: names and settings of the first trials. ``trials``: at most so many, if any limit.
-    ``minutes``: the budget. ``given``: see ``RunConfig``, whose file doesn't hold it.
+    ``known``: names and settings of the first trials. ``trials``: the most trials, None for no
+    limit. ``minutes``: the budget. ``given``: see ``RunConfig``; config.toml does not hold it.
     """
 
     fields: tuple[Field, ...]
@@ -26,7 +26,7 @@ class TunePlan:
     given: frozenset[str]
 
     def as_json(self) -> dict[str, Any]:
-        """All fields, plain; ``plan_from_json`` reads them back."""
+        """All fields as plain values, for ``plan_from_json``."""
         return {
             **asdict(replace(self, given=frozenset())),
             "given": sorted(self.given),
@@ -34,7 +34,7 @@ class TunePlan:
 
 
 def plan_from_json(content: Mapping[str, Any]) -> TunePlan:
-    """What ``TunePlan.as_json`` gave; raises ``RunError`` if it is something else."""
+    """The plan from ``TunePlan.as_json``; raises ``RunError`` for damaged content."""
     try:
         fields = tuple(
             Choice(of["name"], tuple(of["values"])) if "values" in of else LogRange(**of)
@@ -44,9 +44,11 @@ def plan_from_json(content: Mapping[str, Any]) -> TunePlan:
         given = frozenset(content["given"])
         return TunePlan(**{**content, "fields": fields, "known": known, "given": given})
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"The plan in run.json is damaged: {content!r:.80}.") from error
+        raise RunError(
+            f"The plan in run.json is damaged: {content!r:.80}.", "Start a new search."
+        ) from error
 
 
 def read_trials(run: Run) -> list[Trial]:
-    """All trials so far, in their order."""
+    """All trials so far, in order."""
     return [trial_from_json(of) for of in run.read("study.json").get("trials", [])]

@@ -1,8 +1,8 @@
-"""The search of ``tune``: which training comes next, until the budget is spent.
+"""The search of ``tune``: choose and run one training after the other until the budget is spent.
 
-Every training is a member of the run like those of other series: trained on some folds of the
-train side, measured on the one held out. Its folder goes once its figures are in study.json. So
-a search that was killed has at most one folder of a trial, and goes on with it.
+Every training is a member of the run, as in other series. It trains on some folds of train and is
+measured on the held-out fold. Its folder is deleted once its figures are in study.json. A killed
+search therefore has at most one folder of a trial, and resumes it.
 """
 
 import shutil
@@ -34,14 +34,14 @@ from fastdefect.evaluation.tuning.search import Choice, Field, propose
 from fastdefect.events import Note
 from fastdefect.jobs.fit import absolute
 from fastdefect.jobs.series.budget import Budget, Effort, expected_seconds
-from fastdefect.jobs.series.photos import Member, SeriesPhotos
-from fastdefect.jobs.series.series import (
+from fastdefect.jobs.series.members import (
     Finished,
     prefixed,
     read_finished,
     seconds_of,
     train_member,
 )
+from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.training.interrupt import StopRequested
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.tuning.plan import TunePlan, read_trials
@@ -49,30 +49,30 @@ from fastdefect.jobs.tuning.space import configured, for_trial
 from fastdefect.run import Run, RunStatus
 from fastdefect.training.learner import ModelSpec
 
-# The final training takes what the trials' pace says, give or take: photos must be read for it
-# and its figures measured.
+# The final training takes slightly longer than the trials' pace predicts: its photos are read and
+# its figures measured.
 _MARGIN = 1.2
-# Before anything is measured, so much of the budget is kept for the final training.
+# The share of the budget reserved for the final training before any pace is measured.
 _UNKNOWN_SHARE = 0.5
 BEST = "best"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends a search: ``budget``, of so many ``minutes``, or Ctrl-C, as ``asked`` tells."""
+    """The end of a search: by ``budget``, which has ``minutes`` in all, or by Ctrl-C."""
 
     budget: Budget
     minutes: float
-    asked: StopRequested
+    stop_requested: StopRequested
 
     def stop_before(self, reserve: float) -> StopRequested:
-        """Whether a training is to stop: by Ctrl-C, or where but ``reserve`` seconds are left."""
-        return lambda: self.asked() or not self.budget.holds(reserve)
+        """Whether a training must stop: by Ctrl-C, or if only ``reserve`` seconds are left."""
+        return lambda: self.stop_requested() or not self.budget.holds(reserve)
 
 
 @dataclass(frozen=True)
 class Study:
-    """A search on disk and what it needs to go on."""
+    """A search on disk, with its settings and photos."""
 
     run: Run
     config: RunConfig
@@ -83,7 +83,7 @@ class Study:
 
     @cached_property
     def rungs(self) -> tuple[Rung, ...]:
-        """Those of the config's epochs."""
+        """The rungs for the config's epochs."""
         return plan_rungs(self.config.training.epochs, self.plan.folds)
 
     @cached_property
@@ -94,7 +94,7 @@ class Study:
         }
 
     @cached_property
-    def _told(self) -> set[str]:
+    def _seen(self) -> set[str]:
         return set()
 
     @cached_property
@@ -117,12 +117,12 @@ class Study:
     # ---- the search ----------------------------------------------------------------------
 
     def search(self, limits: Limits) -> RunStatus:
-        """Train trial after trial; how it ended: finished, out of budget or interrupted.
+        """Train one trial after the other; return finished, out of budget or interrupted.
 
-        Finished: as many trials as were asked for are done, or no settings are left to try.
+        Finished: all requested trials are done, or no settings are left to try.
         """
         trials = read_trials(self.run)
-        for done in trials:  # a kill between the two leaves a folder whose figures are kept
+        for done in trials:  # a search killed before the deletion leaves a folder to delete
             for training in done.trainings:
                 self._forget(done, training.rung, training.fold)
         while (trial := self._next(trials)) is not None:
@@ -132,7 +132,7 @@ class Study:
         return RunStatus.FINISHED
 
     def _next(self, trials: Sequence[Trial]) -> Trial | None:
-        """The trial that was begun, or a new one; None if there is to be none."""
+        """The trial in progress, or a new one; None if no trial is left."""
         if trials and trials[-1].state == BEGUN:
             return trials[-1]
         number = len(trials) + 1
@@ -144,24 +144,25 @@ class Study:
         seed = self.config.training.seed
         settings_next = propose(self.plan.fields, trials, self.rungs, seed=seed, number=number)
         if settings_next is None:
-            self.log(Note("All settings that can be chosen were tried."))
+            self.log(Note("All possible settings were tried."))
             return None
         return Trial(number, settings_next)
 
     def _go_up(self, trial: Trial, trials: list[Trial], limits: Limits) -> RunStatus | None:
-        """Train the trial until it is stopped or complete; why the search ends here, if it does.
+        """Train the trial until it is stopped or complete.
 
-        ``trials`` and study.json follow each training.
+        Return a status only if the search ends here. ``trials`` and study.json are updated after
+        each training.
         """
         for rung in self.rungs[trial.reached(self.rungs) :]:
             if trial.reached(self.rungs) and not goes_up(trial, trials, self.rungs):
                 self._keep(replace(trial, state=STOPPED), trials)
-                self._tell_reached(trial, "stopped")
+                self._report_reached(trial, "stopped")
                 return None
             for fold in rung.folds:
                 if trial.measured(rung, fold):
                     continue
-                if limits.asked():
+                if limits.stop_requested():
                     return RunStatus.INTERRUPTED
                 reserve = self._reserve([*trials, trial], limits.minutes)
                 seconds = self._expected(trial, rung, fold, trials)
@@ -176,45 +177,50 @@ class Study:
                     self._forget(trial, rung.number, fold)
                     return None
                 if reached is None:
-                    return RunStatus.INTERRUPTED if limits.asked() else RunStatus.OUT_OF_BUDGET
+                    interrupted = limits.stop_requested()
+                    return RunStatus.INTERRUPTED if interrupted else RunStatus.OUT_OF_BUDGET
                 trial = trial.with_training(reached)
                 self._keep(trial, trials)
                 self._forget(trial, rung.number, fold)
         self._keep(replace(trial, state=COMPLETE), trials)
-        self._tell_reached(trial, "complete")
+        self._report_reached(trial, "complete")
         return None
 
     def _train(self, trial: Trial, rung: Rung, fold: int, stop: StopRequested) -> HeldOut | None:
-        """One training, from its start or where it stopped; None if it was stopped again."""
+        """Run one training from its start or its checkpoint; None if it was stopped again."""
         member = self.member(trial, rung, fold)
         if read_finished(self.run, member) is None:
-            self.log(Note(self._next_words(trial, rung, fold)))
-            tell = prefixed(f"trial {trial.number}", self.log, self._told)
-            if train_member(self.run, member, self.photos, tell, stop) == RunStatus.INTERRUPTED:
+            self.log(self._next_note(trial, rung, fold))
+            on_event = prefixed(f"trial {trial.number}", self.log, self._seen)
+            ended = train_member(self.run, member, self.photos, on_event, stop)
+            if ended == RunStatus.INTERRUPTED:
                 return None
         finished = read_finished(self.run, member)
         if finished is None:
-            raise RunError(f"{self.run.member(member.name).folder} was changed in the meantime.")
+            raise RunError(
+                f"{self.run.member(member.name).folder} was changed during its training.",
+                f"Continue with: {self.run.resume_command}",
+            )
         spec = ModelSpec.from_json(finished.run.read("model.json"))
         predictions = read_predictions(finished.predictions_path, spec.classes, spec.good)
         return measure(predictions, rung.number, fold, finished.seconds)
 
     def _keep(self, trial: Trial, trials: list[Trial]) -> None:
-        """Put the trial at its place in ``trials``, and all of them in study.json."""
+        """Put the trial in its place in ``trials`` and write all of them to study.json."""
         trials[trial.number - 1 :] = [trial]
         self.run.write("study.json", {"trials": [each.as_json() for each in trials]})
 
     def _forget(self, trial: Trial, rung: int, fold: int) -> None:
-        """Delete the folder of a training whose figures are kept."""
+        """Delete the folder of a training after its figures are stored."""
         shutil.rmtree(self.run.member(_name(trial, rung, fold)).folder, ignore_errors=True)
 
     # ---- the winner ----------------------------------------------------------------------
 
     def train_best(self, trial: Trial, limits: Limits) -> RunStatus:
-        """Train the winner as ``fit`` would, on train and beside valid; how it ended.
+        """Train the winner on train with valid held out, as ``fit`` would; return how it ended.
 
-        Finished, interrupted, or out of budget, if it should take longer than what is left. Once
-        begun it is only ended by Ctrl-C.
+        Finished, interrupted, or out of budget if it should take longer than the time left. Once
+        begun, only Ctrl-C ends it.
         """
         member = self.best_member(trial)
         if read_finished(self.run, member) is not None:
@@ -223,8 +229,8 @@ class Study:
         if not limits.budget.holds(seconds):
             self.log(
                 Note(
-                    f"The winner's own training should take about {max(1, round(seconds / 60))} "
-                    "min, more than is left of the budget: it is left to --resume.",
+                    f"Training the winner should take about {max(1, round(seconds / 60))} min, "
+                    "more than is left of the budget: it is left to --resume.",
                     "warning",
                 )
             )
@@ -233,21 +239,21 @@ class Study:
         self.log(
             Note(
                 f"Training the winner, trial {trial.number}, on train ({len(split.train)} photos), "
-                f"measured on valid ({len(split.valid)}), of which the search saw nothing."
+                f"measured on valid ({len(split.valid)}), which the search did not use."
             )
         )
         self.photos.keep_for([member])
-        tell = prefixed(BEST, self.log, self._told)
-        ended = train_member(self.run, member, self.photos, tell, limits.asked)
+        on_event = prefixed(BEST, self.log, self._seen)
+        ended = train_member(self.run, member, self.photos, on_event, limits.stop_requested)
         return RunStatus.INTERRUPTED if ended == RunStatus.INTERRUPTED else RunStatus.FINISHED
 
-    # ---- what it takes -------------------------------------------------------------------
+    # ---- duration ------------------------------------------------------------------------
 
     def _reserve(self, trials: Sequence[Trial], minutes: float) -> float:
-        """Seconds to keep for the final training of whichever of ``trials`` may win.
+        """Seconds to reserve for the final training of the future winner.
 
-        That is the leader, or the one that is trained now, the last. Half of ``minutes`` while no
-        training is finished to tell by.
+        This is the leader or the current trial, the last of ``trials``; the longer training
+        counts. While no training is finished, reserve half of ``minutes``.
         """
         leaders = [trial for trial, _ in ranked(trials, self.rungs)[:1]]
         seconds = [
@@ -258,14 +264,14 @@ class Study:
         return _MARGIN * max(known) if known else _UNKNOWN_SHARE * 60 * minutes
 
     def _expected(self, trial: Trial, rung: Rung, fold: int, trials: Sequence[Trial]) -> float:
-        """Seconds for the next training, less what it has behind it; 0 if nobody knows."""
+        """The expected remaining seconds of the next training; 0 without an estimate."""
         whole = expected_seconds(self._effort(trial, rung, fold), self._paces(trials)) or 0.0
         own = self.run.member(_name(trial, rung.number, fold))
-        behind = seconds_of(own) if own.path("checkpoint.safetensors").exists() else 0.0
-        return max(whole - behind, 0.0)
+        spent = seconds_of(own) if own.path("checkpoint.safetensors").exists() else 0.0
+        return max(whole - spent, 0.0)
 
     def _expected_final(self, trial: Trial, member: Member) -> float:
-        """Seconds for the final training of a scored ``trial``, less what it has behind it."""
+        """The expected remaining seconds of the final training of a scored ``trial``."""
         paces = self._paces(read_trials(self.run))
         whole = expected_seconds(self._final_effort(trial), paces) or 0.0
         own = self.run.member(BEST)
@@ -274,7 +280,7 @@ class Study:
         return max(whole - (seconds_of(own) if begun else 0.0), 0.0)
 
     def _paces(self, trials: Sequence[Trial]) -> list[tuple[Effort, float]]:
-        """What each finished training had to do, and its seconds."""
+        """The effort and the seconds of each finished training."""
         by_number = {rung.number: rung for rung in self.rungs}
         return [
             (self._effort(trial, by_number[each.rung], each.fold), each.seconds)
@@ -297,16 +303,16 @@ class Study:
         size = trial.settings.get("image_size", self.config.data.image_size)
         return Effort.of(arch, train=train, valid=valid, epochs=epochs, image_size=size)
 
-    # ---- what is told --------------------------------------------------------------------
+    # ---- notes ---------------------------------------------------------------------------
 
-    def _next_words(self, trial: Trial, rung: Rung, fold: int) -> str:
+    def _next_note(self, trial: Trial, rung: Rung, fold: int) -> Note:
         named = f" ({trial.known})" if trial.known else ""
-        return (
+        return Note(
             f"Trial {trial.number}{named}, rung {rung.number} of {len(self.rungs)}: fold {fold} of "
             f"{self.plan.folds} held out, epochs {rung.epochs}; {settings_text(trial.settings)}."
         )
 
-    def _tell_reached(self, trial: Trial, ended: str) -> None:
+    def _report_reached(self, trial: Trial, ended: str) -> None:
         reached = trial.reached(self.rungs)
         measured = trial.on(self.rungs[reached - 1], self.rungs)
         auc = sum(each.auc for each in measured) / len(measured)
@@ -318,7 +324,7 @@ def _name(trial: Trial, rung: int, fold: int) -> str:
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
-    """A choice as one reads it."""
+    """The settings as text."""
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in settings.items()
@@ -326,15 +332,15 @@ def settings_text(settings: Mapping[str, Any]) -> str:
 
 
 def read_best(run: Run, config: RunConfig, trial: Trial) -> Finished | None:
-    """The final training of ``trial``, if it was finished."""
+    """The final training of ``trial``, if it has finished."""
     return read_finished(run, Member(BEST, configured(config, trial.settings)))
 
 
 def _sizes(field: Field) -> int:
-    """How many image sizes the field chooses from; 0 for another field."""
+    """The number of image sizes in the field; 0 for another field."""
     return len(field.values) if isinstance(field, Choice) and field.name == "image_size" else 0
 
 
 def _without(split: Split, manifest: Manifest, *, folds: Folds, fold: int) -> Split:
-    """The fold's sides, whatever the split: of photos outside its train none is on any side."""
+    """The split of the fold, which has no photo from outside train; ``split`` is not used."""
     return split_without(folds, fold)

@@ -1,8 +1,8 @@
-"""What ``tune`` searches, and how a choice becomes a config.
+"""The search space of ``tune``, and the config for a point in it.
 
-``SEARCHED`` is the whole space. A setting that a file or a flag gave is fixed; ``--space`` names
-settings to search whether given or not, and no others. The user's own value is always among
-those to choose from, so that it can be the first point.
+``SEARCHED`` is the whole space. A setting given by a file or a flag is fixed. ``--space`` limits
+the search to the settings that it names, given or not. The user's value is always one of the
+choices, so that it can be the first point.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,17 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.network import AUTO, settle_weights
 from fastdefect.training.backbones import build_backbone
 
-# What a recipe sets beside the searched settings counts as the recipe: its augmentation.
+# A recipe as a choice includes the settings that are not searched on their own: its augmentation.
 _RECIPES = tuple(name for name in RECIPES if name != "legacy")
-# What no trial is trained with otherwise: no epoch is chosen by the photos that measure it.
+# Set for every trial: no epoch is chosen on the photos that measure it.
 _TO_THE_END = {"keep": "last", "patience": 0}
 
 
 @dataclass(frozen=True)
 class Searched:
-    """A setting to search: among ``values``, or from a ``factor`` below the user's to one above.
+    """A setting to search: among ``values``, or within ``factor`` below and above the user's value.
 
-    The recipes' own values are within reach in any case.
+    The recipes' own values are always included.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Searched:
 SEARCHED = (
     Searched("recipe", _RECIPES),
     Searched("image_size", (128, 160, 224, 288)),
-    Searched("arch"),  # those of --archs
+    Searched("arch"),  # the values of --archs
     Searched("learning_rate", factor=4),
     Searched("mixup_alpha", (0.0, 0.2, 0.4)),
     Searched("label_smoothing", (0.0, 0.05, 0.1)),
@@ -49,27 +49,27 @@ SEARCHED = (
 def fields_of(
     config: RunConfig, names: Sequence[str] | None, archs: Sequence[str]
 ) -> tuple[Field, ...]:
-    """What to search for a user's ``config``: ``names`` only, or all that the user did not give.
+    """The settings to search: ``names`` only, or all that the user did not give.
 
-    Raises ``UsageError`` for names that can't be searched, and where nothing is left to search.
+    Raises ``UsageError`` for names that can't be searched, and if nothing is left to search.
     """
     known = [each.name for each in SEARCHED]
     for name in names or ():
         if name not in known:
             raise UsageError(
-                f"--space {name}: expected settings that can be searched.",
-                f"They are {', '.join(known)}.",
+                f"--space {name}: expected a setting that can be searched.",
+                f"Choose from {', '.join(known)}.",
             )
     if names and "arch" in names and len(archs) < 2:
         raise UsageError(
-            "--space arch: there is one architecture, and nothing to choose.",
+            "--space arch: expected at least two architectures, but there is one.",
             "Name several: --archs resnet18,mobilenet_v2",
         )
     chosen = [each for each in SEARCHED if _is_searched(each, config, names, archs)]
     if not chosen:
         raise UsageError(
             "Nothing is left to search: every setting that can be searched was given.",
-            "Leave some of them out, or name them in --space.",
+            "Remove some of them, or name them in --space.",
         )
     searches_recipe = any(each.name == "recipe" for each in chosen)
     return tuple(_field(each, config, archs, searches_recipe) for each in chosen)
@@ -97,7 +97,7 @@ def _field(each: Searched, config: RunConfig, archs: Sequence[str], searches_rec
         if searches_recipe and each.name in RECIPES[name] and each.name not in config.given
     ]
     if each.factor:
-        # A logarithm has no 0: around the default then.
+        # A log range can't contain 0: use the range around the default instead.
         middle = own if own > 0 else value_of(RunConfig(), each.name)
         ends = (middle / each.factor, middle * each.factor, *of_recipes)
         return LogRange(each.name, float(f"{min(ends):.3g}"), float(f"{max(ends):.3g}"))
@@ -113,9 +113,9 @@ def value_of(config: RunConfig, name: str) -> Any:
 
 
 def known_points(config: RunConfig, fields: Sequence[Field]) -> list[tuple[str, dict[str, Any]]]:
-    """Where the search starts: each recipe at the user's settings, or these alone.
+    """The first points, by name: each recipe with the user's settings, or these alone.
 
-    Names and settings of ``fields``; what lies outside a range is drawn to its end.
+    A value outside the range of its field is moved to the nearest end.
     """
     names = [field.name for field in fields]
     recipes = _RECIPES if "recipe" in names else ()
@@ -131,7 +131,7 @@ def _within(field: Field, value: Any) -> Any:
 
 
 def configured(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
-    """The user's config with the choice ``settings``, to be trained to its last epoch."""
+    """The user's config with the point ``settings``, trained to the last epoch."""
     recipe = settings.get("recipe")
     chosen = config if recipe is None else apply_recipe(config, recipe)
     return override(chosen, {**settings, **_TO_THE_END})
@@ -140,8 +140,8 @@ def configured(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
 def for_trial(config: RunConfig, settings: Mapping[str, Any], epochs: int, sizes: int) -> RunConfig:
     """``configured`` for one training of a trial, of ``epochs``.
 
-    Frozen epochs are shortened alike. Pixels of ``sizes`` image sizes are kept at a time: they
-    share the memory.
+    Frozen epochs are shortened in proportion. The pixels of ``sizes`` image sizes are kept at the
+    same time and share the memory.
     """
     training = config.training
     shortened = {
@@ -154,7 +154,7 @@ def for_trial(config: RunConfig, settings: Mapping[str, Any], epochs: int, sizes
 
 
 def settle_recipe(config: RunConfig, fields: Sequence[Field], on_event: OnEvent) -> RunConfig:
-    """``auto`` made plain where the recipe is not searched: no trial chooses one by itself."""
+    """Replace recipe ``auto`` by plain if it is not searched: no trial chooses a recipe."""
     if config.training.recipe != "auto" or any(field.name == "recipe" for field in fields):
         return config
     on_event(Note("--recipe auto is not searched here: the trials start from plain."))
@@ -162,22 +162,21 @@ def settle_recipe(config: RunConfig, fields: Sequence[Field], on_event: OnEvent)
 
 
 def settle_archs(config: RunConfig, archs: Sequence[str], on_event: OnEvent) -> RunConfig:
-    """The config with the first of ``archs`` and with weights that hold for all of them.
+    """The config with the first of ``archs`` and with weights that all of them have.
 
-    Raises ``ModelError`` for an unknown architecture and ``UsageError`` where some of them have
-    pretrained weights and others not, which would decide the search, or where auto is among
-    several.
+    Raises ``ModelError`` for an unknown architecture, and ``UsageError`` if auto is one of several
+    or if only some have pretrained weights, which would decide the search.
     """
     if AUTO in archs and len(archs) > 1:
         raise UsageError(
-            f"--archs {','.join(archs)}: auto is no network, and can't be compared with others.",
+            f"--archs {','.join(archs)}: expected networks to compare, but auto is not a network.",
             "Name networks, for example --archs resnet50,efficientnet-lite0.",
         )
     weights = config.model.weights
     if weights not in ("auto", "none") and len(archs) > 1:
         raise UsageError(
             f"--weights {weights}: one file has weights for one architecture, not {len(archs)}.",
-            "Leave --archs out, or take --weights auto or none.",
+            "Remove --archs, or use --weights auto or none.",
         )
     settled = {
         arch: settle_weights(override(config, {"arch": arch}), on_event).model for arch in archs
@@ -185,8 +184,9 @@ def settle_archs(config: RunConfig, archs: Sequence[str], on_event: OnEvent) -> 
     if len({of.weights for of in settled.values()}) > 1:
         missing = [arch for arch, of in settled.items() if of.weights == "none"]
         raise UsageError(
-            f"--archs: pretrained weights can't be had for {', '.join(missing)}, but for others.",
-            "Leave these out, or compare all without: --weights none",
+            "--archs: expected pretrained weights for all architectures, but there are none for "
+            f"{', '.join(missing)}.",
+            "Remove these, or compare all without weights: --weights none",
         )
     first = settled[archs[0]]
     return override(config, {"arch": first.arch, "weights": first.weights})
@@ -195,26 +195,26 @@ def settle_archs(config: RunConfig, archs: Sequence[str], on_event: OnEvent) -> 
 def fit_sizes(
     fields: Sequence[Field], config: RunConfig, archs: Sequence[str], on_event: OnEvent
 ) -> tuple[Field, ...]:
-    """``fields`` without image sizes that a network doesn't take, or has no weights for."""
+    """``fields`` without image sizes that a network does not support or has no weights for."""
     fitting: list[Field] = []
     for field in fields:
         if field.name != "image_size" or not isinstance(field, Choice):
             fitting.append(field)
             continue
         refused = {
-            size: why
+            size: reason
             for size in field.values
-            if size != config.data.image_size and (why := _refusal(config, archs, size))
+            if size != config.data.image_size and (reason := _refusal(config, archs, size))
         }
-        for size, why in refused.items():
-            on_event(Note(f"Left out: photos of {size} pixels. {why}"))
+        for size, reason in refused.items():
+            on_event(Note(f"Left out: photos of {size} pixels. {reason}"))
         values = tuple(size for size in field.values if size not in refused)
         fitting.append(Choice(field.name, values))
     return tuple(fitting)
 
 
 def _refusal(config: RunConfig, archs: Sequence[str], size: int) -> str:
-    """Why photos of ``size`` pixels can't be compared with the user's; empty if they can."""
+    """The reason why ``size`` can't be compared with the user's image size; empty if it can."""
     for arch in archs:
         try:
             _, loaded = build_backbone(arch, config.model.weights, size)

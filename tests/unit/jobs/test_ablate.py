@@ -17,6 +17,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import ablate as job
 from fastdefect.jobs.trained.decision import Judged
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.metrics import score
 from fastdefect.reporting.tables.ablate import ablation_table
 from fastdefect.run import Run, RunKind, RunStatus
@@ -81,8 +82,8 @@ def _mistakes(name: str, config: RunConfig) -> int:
 
 def _start(config: RunConfig, runs: Path, **changes: Any) -> job.AblationReport:
     options: dict[str, Any] = {"plan": "ladder", "seeds": 2, "budget_minutes": None}
-    options |= {"name": "ab", "on_event": silent}
-    return job.start(config, **{**options, **changes}, runs=runs, command="fastdefect ablate")
+    options |= {"on_event": silent}
+    return job.start(config, NewRun(runs, "ab", "fastdefect ablate"), **{**options, **changes})
 
 
 def _three(plan: str, improved: Any) -> tuple[Step, ...]:
@@ -151,7 +152,7 @@ def test_each_training_has_its_steps_settings_and_all_its_epochs(
     assert played.data["larger-seed-7"].store[0].shape[0] == 24
 
 
-def test_seeds_go_on_at_0_after_the_last(config: RunConfig, played: Played, three: None,
+def test_seeds_continue_at_0_after_the_last(config: RunConfig, played: Played, three: None,
                                          tmp_path: Path) -> None:  # fmt: skip
     report = _start(override(config, {"seed": 2**32 - 1}), tmp_path)
     assert played.begun[::2] == ["old-seed-4294967295", "old-seed-0"]
@@ -227,7 +228,7 @@ def test_figures_and_gains_by_hand(
     assert report.figures["old"][7]["f1"] == expected.f1
 
 
-def test_views_ask_the_model_of_the_step_and_train_nothing(
+def test_views_use_the_model_of_the_step_and_train_nothing(
     config: RunConfig, played: Played, three: None, tmp_path: Path, asked: list[Any]
 ) -> None:
     _start(config, tmp_path)
@@ -237,7 +238,7 @@ def test_views_ask_the_model_of_the_step_and_train_nothing(
     assert not list((tmp_path / "ab").rglob("openings.json"))
 
 
-def test_what_is_written_is_what_is_told_without_the_folder(
+def test_the_file_is_the_report_without_the_folder(
     config: RunConfig, played: Played, three: None, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path)
@@ -378,7 +379,7 @@ def test_a_resumed_ablation_has_the_steps_of_its_own_settings(
     assert again.steps == report.steps
 
 
-def test_several_steps_together_are_told_with_their_gain(
+def test_several_steps_together_are_reported_with_their_gain(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
     """Balancing takes two or one of the three mistakes that the old network's successor makes."""
@@ -418,7 +419,7 @@ def test_leave_one_out(config: RunConfig, played: Played, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "plan", [{"steps": "stairs", "seeds": 2}, {"seeds": 2}, {"steps": "ladder", "seeds": "x"}]
 )
-def test_a_damaged_plan_is_told(
+def test_a_damaged_plan_is_an_error(
     config: RunConfig, played: Played, three: None, tmp_path: Path, plan: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -436,16 +437,16 @@ def test_another_kind_is_not_resumed_and_its_command_is_named(
     config: RunConfig, tmp_path: Path
 ) -> None:
     quick = create_run(tmp_path, "quick", config, "c", kind=RunKind.QUICK_TEST)
-    with pytest.raises(RunError, match="no ablation but a quick test") as caught:
+    with pytest.raises(RunError, match="kind ablation, but .* kind quick test") as caught:
         job.resume(quick, budget_minutes=None, on_event=silent)
     assert f"fastdefect quick-test --resume {quick.folder}" in caught.value.hint
     single = create_run(tmp_path, "single", config, "c")
-    with pytest.raises(RunError, match="no ablation but a training") as caught:
+    with pytest.raises(RunError, match="kind ablation, but .* kind training") as caught:
         job.resume(single, budget_minutes=None, on_event=silent)
     assert f"fastdefect fit --resume {single.folder}" in caught.value.hint
 
 
-def test_a_name_that_is_taken_is_told_with_the_command_that_goes_on(
+def test_a_name_that_is_taken_is_an_error_with_the_command_to_resume(
     config: RunConfig, played: Played, three: None, tmp_path: Path
 ) -> None:
     _start(config, tmp_path, budget_minutes=0)

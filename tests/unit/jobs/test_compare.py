@@ -74,7 +74,7 @@ def test_a_run_can_be_held_against_itself(runs: Path, tmp_path: Path) -> None:
     assert [e.name for e in _compare(tmp_path, run, run).entrants] == ["runs/a (1)", "runs/a (2)"]
 
 
-def test_runs_of_one_name_are_told_apart_by_their_folders(runs: Path, tmp_path: Path) -> None:
+def test_runs_of_one_name_are_distinguished_by_their_folders(runs: Path, tmp_path: Path) -> None:
     one, other = (made_run(tmp_path / where, "a", ROWS, RIGHT) for where in ("x", "y"))
     assert [e.name for e in _compare(tmp_path, one, other).entrants] == ["x/a", "y/a"]
 
@@ -186,7 +186,7 @@ def test_runs_on_other_photos_are_refused(runs: Path, tmp_path: Path) -> None:
     assert "1 only in before (good/1-0.png)" in said
     assert "2 only in after (good/other.png, good/92-0.png)" in said
     assert "1 changed (defect/0-0.png)" in said
-    assert "1 labelled otherwise (defect/0-1.png)" in said
+    assert "1 with another label (defect/0-1.png)" in said
     assert "--data" in caught.value.hint
     assert not (tmp_path / "out").exists()
 
@@ -220,12 +220,12 @@ def test_predictions_of_other_photos_are_not_taken_for_the_splits(
     path = stale.predictions_path("valid")
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     path.write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(RunError, match="is not of the validation photos") as caught:
+    with pytest.raises(RunError, match="does not hold the validation photos") as caught:
         _compare(tmp_path, run, stale)
     assert "Delete it" in caught.value.hint
 
 
-def test_parts_that_only_one_run_knows_are_one(runs: Path, tmp_path: Path) -> None:
+def test_parts_of_either_run_are_one_part(runs: Path, tmp_path: Path) -> None:
     """One told parts by the CSV, the other took each photo for its own."""
     alone = [{**row, "part": row["path"]} for row in ROWS]
     alone[4]["part"] = alone[0]["part"]  # parts 0 and 2 are one to the second run
@@ -234,11 +234,11 @@ def test_parts_that_only_one_run_knows_are_one(runs: Path, tmp_path: Path) -> No
     report = _compare(tmp_path, one, other, on_event=events.append)
     assert report.pairs[0].comparison.n_parts == 15
     (note,) = [e.text for e in events if isinstance(e, Note)]
-    assert "tell the parts apart differently" in note
+    assert "group the photos into parts differently" in note
     assert "15 parts" in note
 
 
-def test_a_folder_that_can_not_be_written_is_told_at_once(runs: Path, tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_written_is_an_error_at_once(runs: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     run = made_run(runs, "a", ROWS, RIGHT)
     with pytest.raises(UsageError, match="can't be written"):
@@ -320,7 +320,7 @@ def test_a_refused_comparison_opens_nothing(models: tuple[Run, Run], tmp_path: P
         for row in read_csv(models[1].path("split.csv"))
     ]
     models[1].write("split.csv", rows)
-    with pytest.raises(DataError, match="not split alike"):
+    with pytest.raises(DataError, match="have different splits"):
         _compare(tmp_path, *models, split="test")
     assert models[0].read_openings() == models[1].read_openings() == []
 
@@ -342,7 +342,9 @@ def test_other_photos_need_no_common_split(models: tuple[Run, Run], tmp_path: Pa
     assert not [text for text in _warnings(events) if "trained or tuned" in text]
 
 
-def test_photos_that_a_run_knows_are_told_of(models: tuple[Run, Run], tmp_path: Path) -> None:
+def test_photos_that_a_run_was_trained_on_are_reported(
+    models: tuple[Run, Run], tmp_path: Path
+) -> None:
     one, other = models
     known = [row for row in read_csv(one.path("split.csv")) if row["split"] == "train"][:3]
     known += [row for row in read_csv(one.path("split.csv")) if row["split"] == "valid"][:2]
@@ -357,7 +359,7 @@ def test_photos_that_a_run_knows_are_told_of(models: tuple[Run, Run], tmp_path: 
     assert warning == "one was trained or tuned on 5 of these 5 photos: its figures are too good."
 
 
-def test_a_model_that_knows_more_classes_can_be_asked_too(
+def test_a_model_with_more_classes_can_be_compared_too(
     models: tuple[Run, Run], tmp_path: Path
 ) -> None:
     """Of a class that a run never heard of it says 0."""

@@ -13,6 +13,7 @@ from fastdefect.events import silent
 from fastdefect.jobs import ablate, ensemble, learning_curve, quick_test
 from fastdefect.jobs.series.photos import SeriesPhotos
 from fastdefect.jobs.series.series import seeds_from
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.run import RunKind
 from fastdefect.run_registry import create_run
 
@@ -38,13 +39,13 @@ def test_each_network_has_a_seed_of_its_own_and_the_split_of_the_run(config: Run
     assert [photos.split_of(member) for member in members] == [photos.base] * 3
 
 
-def test_seeds_go_on_at_0_after_the_last() -> None:
+def test_seeds_continue_at_0_after_the_last() -> None:
     assert seeds_from(5, 3) == [5, 6, 7]
     assert seeds_from(LAST, 2) == [LAST, 0]
 
 
 def _start(job: Callable[..., Any], config: RunConfig, runs: Path, **more: Any) -> Any:
-    return job(config, runs=runs, name="x", command="fit", on_event=silent, **more)
+    return job(config, NewRun(runs, "x", "fit"), on_event=silent, **more)
 
 
 def test_folds_of_ensembles_are_refused(config: RunConfig, tmp_path: Path) -> None:
@@ -65,12 +66,12 @@ def test_folds_of_ensembles_are_refused(config: RunConfig, tmp_path: Path) -> No
 def test_a_series_compares_single_networks(
     job: Callable[..., Any], more: dict[str, Any], config: RunConfig, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="--members 3: here each training is of one network"):
+    with pytest.raises(UsageError, match="--members 3: this command trains single networks"):
         _start(job, config, tmp_path, **more)
     assert not list(tmp_path.iterdir())
 
 
 def test_another_run_is_no_ensemble(config: RunConfig, tmp_path: Path) -> None:
     run = create_run(tmp_path, "one", config, "fit", kind=RunKind.TRAINING)
-    with pytest.raises(RunError, match="is no ensemble but a training"):
+    with pytest.raises(RunError, match="kind ensemble, but .* kind training"):
         ensemble.resume(run, on_event=silent)

@@ -92,7 +92,7 @@ def test_planted_labels_are_found_and_ranked(data: Path) -> None:
     assert (second["part"], second["part_photos"], second["part_suspects"]) == ("part 3", 2, 2)
 
 
-def test_the_files_say_the_same(data: Path) -> None:
+def test_the_files_hold_the_same(data: Path) -> None:
     run = made_run(data)
     found = check(run)
     table, sheet = found.files
@@ -119,7 +119,7 @@ def test_only_so_many_are_shown_but_all_are_listed(data: Path) -> None:
     assert found.files[1].read_bytes() != whole
 
 
-def test_an_ordinary_run_is_asked_about_its_validation_photos_alone(data: Path) -> None:
+def test_an_ordinary_run_is_checked_on_its_validation_photos_only(data: Path) -> None:
     events: list[Event] = []
     found = check(made_run(data, RunKind.TRAINING), events=events)
     assert found.source == "valid"
@@ -156,12 +156,12 @@ def test_photos_that_are_gone(data: Path) -> None:
     with pytest.raises(RunError, match="The photos of x can't be found"):
         check(run)
     photo_folder(data, castings_of(2, 1), "part")
-    with pytest.raises(RunError, match="None of the 4 photos to show is in .* any more"):
+    with pytest.raises(RunError, match="Expected the 4 photos to show in .* all are missing"):
         check(run)
     assert not list(run.folder.glob("label-check*"))
 
 
-def test_labels_that_were_mended_since_are_told(data: Path) -> None:
+def test_labels_that_were_corrected_since_are_reported(data: Path) -> None:
     """The first photo left, the label of the second was changed, the third can't be read."""
     run = made_run(data)
     rows = [row for row in read_csv(data / "photos.csv") if row["path"] != "defect/8-1.png"]
@@ -173,8 +173,8 @@ def test_labels_that_were_mended_since_are_told(data: Path) -> None:
     events: list[Event] = []
     found = check(run, events=events)
     assert len(found.suspects) == 4
-    assert "1 of the 4 photos to show are not where they were" in notes(events)
-    assert "1 of the 4 photos to show have another label by now" in notes(events)
+    assert "1 of the 4 photos to show are missing" in notes(events)
+    assert "1 of the 4 photos to show have another label now" in notes(events)
     assert found.files[1].exists()
 
 
@@ -190,7 +190,7 @@ def test_predictions_without_parts(data: Path) -> None:
     run = made_run(data)
     given = predictions()
     run.write_predictions("oof", given.rows(), given.columns(), "none")
-    with pytest.raises(RunError, match="names no parts"):
+    with pytest.raises(RunError, match="Expected the parts in .* it has no column"):
         check(run)
 
 
@@ -199,7 +199,7 @@ def test_what_to_do_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     run, given = made_run(data), predictions()
     pasted = f'fastdefect fit --resume "{run.folder}"'
     run.write_predictions("oof", given.rows(), given.columns(), "none")
-    with pytest.raises(RunError, match="names no parts") as caught:
+    with pytest.raises(RunError, match="Expected the parts in .* it has no column") as caught:
         check(run)
     assert caught.value.hint.endswith(pasted)
     run.predictions_path("oof").unlink()

@@ -19,8 +19,9 @@ from fastdefect.events import silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import learning_curve as job
 from fastdefect.jobs.series import budget as series_budget
-from fastdefect.jobs.series import series
+from fastdefect.jobs.series import members as series_members
 from fastdefect.jobs.series.series import SeriesReport
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
 from fastdefect.reporting.tables.unfinished import left_line
 from fastdefect.run import Run, RunStatus
@@ -72,8 +73,8 @@ def law(monkeypatch: pytest.MonkeyPatch) -> Any:
         run.update_state(status=RunStatus.FINISHED)
         return Ended(RunStatus.FINISHED)
 
-    monkeypatch.setattr(series, "assemble", lambda config, log, *, data: data)
-    monkeypatch.setattr(series, "begin", begin)
+    monkeypatch.setattr(series_members, "assemble", lambda config, log, *, data: data)
+    monkeypatch.setattr(series_members, "begin", begin)
     return planted
 
 
@@ -92,10 +93,8 @@ def _start(config: RunConfig, runs: Path, **changes: Any) -> job.CurveReport:
     options: dict[str, Any] = {"points": 4, "repeats": 2, "budget_minutes": None}
     return job.start(
         config,
+        NewRun(runs, "lc", "fastdefect learning-curve"),
         **{**options, **changes},
-        runs=runs,
-        name="lc",
-        command="fastdefect learning-curve",
         on_event=silent,
     )
 
@@ -106,7 +105,7 @@ def _told(ended: SeriesReport) -> str:
     return left_line(len(ended.finished), left, ended.seconds_left)
 
 
-def test_the_law_of_the_trainings_is_found_and_told(
+def test_the_law_of_the_trainings_is_found_and_reported(
     config: RunConfig, law: Any, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path)
@@ -168,19 +167,19 @@ def test_trainings_that_scatter_show_nothing(config: RunConfig, law: Any, tmp_pa
     )
 
 
-def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
+def test_a_budget_leaves_a_table_without_a_law_and_resumes(
     config: RunConfig, law: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    begin = series.begin
+    begin = series_members.begin
 
     def slowly(*args: Any) -> Any:
         now[0] += 60
         return begin(*args)
 
-    for module in (series, series_budget):
+    for module in (series_members, series_budget):
         monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    monkeypatch.setattr(series, "begin", slowly)
+    monkeypatch.setattr(series_members, "begin", slowly)
     report = _start(config, tmp_path, repeats=1, budget_minutes=3)
     assert report.series.reason == RunStatus.OUT_OF_BUDGET
     assert 0 < len(report.points) < 3
@@ -198,7 +197,7 @@ def test_a_budget_leaves_a_table_without_a_law_and_is_gone_on_with(
     assert once_more.outlook.twice == again.outlook.twice
 
 
-def test_a_budget_for_nothing_leaves_nothing_to_tell(
+def test_a_budget_for_nothing_leaves_nothing_to_report(
     config: RunConfig, law: Any, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path, budget_minutes=0)
@@ -207,9 +206,7 @@ def test_a_budget_for_nothing_leaves_nothing_to_tell(
     assert _told(report.series).startswith("0 of 8 trainings are done; remaining: 1-of-8-rep")
 
 
-def test_models_that_give_constant_prediction_to_all_are_told(
-    config: RunConfig, law: Any, tmp_path: Path
-) -> None:
+def test_constant_predictions_are_reported(config: RunConfig, law: Any, tmp_path: Path) -> None:
     seeing = _start(config, tmp_path / "seeing", repeats=1)
     law.blind = True
     blind = _start(config, tmp_path / "blind", repeats=1)
@@ -238,7 +235,7 @@ def test_too_few_parts_give_no_curve() -> None:
         for i in range(9)
     )
     split = Split(tuple(range(36)), (), (), group_parts(photos))
-    with pytest.raises(DataError, match="there are 4 parts of 2 classes"):
+    with pytest.raises(DataError, match="has 4 parts of 2 classes"):
         job.choose_shares(split, photos, 4, seed=0)
 
 
@@ -254,18 +251,18 @@ def test_settings_that_give_no_curve(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_damaged_plan_is_told(config: RunConfig, law: Any, tmp_path: Path) -> None:
+def test_a_damaged_plan_is_an_error(config: RunConfig, law: Any, tmp_path: Path) -> None:
     _start(config, tmp_path, budget_minutes=0)
     run = Run(tmp_path / "lc")
     run.update_state(plan={"shares": [2, 1]})
     with pytest.raises(RunError, match="is damaged"):
         job.resume(run, budget_minutes=None, on_event=silent)
     training = create_run(tmp_path, "other", config, "fastdefect fit")
-    with pytest.raises(RunError, match="no learning curve"):
+    with pytest.raises(RunError, match="is of the kind training"):
         job.resume(training, budget_minutes=None, on_event=silent)
 
 
-# ---- what 1 - F1 is a share of -----------------------------------------------------------
+# ---- the denominator of 1 - F1 -----------------------------------------------------------
 
 CLASSES = {"two": ("bad", "good"), "many": ("a", "b", "c")}
 
@@ -279,17 +276,17 @@ CLASSES = {"two": ("bad", "good"), "many": ("a", "b", "c")}
         ("many", {"a": 40, "b": 40, "c": 40}, 120),
     ],
 )
-def test_error_is_a_share_of_as_many_photos_as_it_scatters_by(
-    classes: str, counts: dict[str, int], expected: int
-) -> None:
+def test_the_denominator_of_the_error(classes: str, counts: dict[str, int], expected: int) -> None:
     spec = job.ModelSpec.from_json(_spec(CLASSES[classes]))
-    assert job._error_is_of(counts, sum(counts.values()), spec) == expected
+    assert job._denominator(counts, sum(counts.values()), spec) == expected
 
 
 @pytest.mark.parametrize(
     "counts", [{"bad": 20, "good": 980}, {"bad": 200, "good": 300}, {"bad": 300, "good": 100}]
 )
-def test_the_share_scatters_no_more_than_a_binomial_of_so_many(counts: dict[str, int]) -> None:
+def test_the_error_varies_no_more_than_a_binomial_of_its_denominator(
+    counts: dict[str, int],
+) -> None:
     """Simulated: a tenth of the defects escapes, as many good photos are rejected."""
     rng = np.random.default_rng(3)
     bad, good = counts["bad"], counts["good"]
@@ -297,7 +294,7 @@ def test_the_share_scatters_no_more_than_a_binomial_of_so_many(counts: dict[str,
     fp = rng.binomial(good, 0.1 * bad / good, 20_000)
     errors = (fn + fp) / (2 * (bad - fn) + fn + fp)
     spec = job.ModelSpec.from_json(_spec(CLASSES["two"]))
-    n = job._error_is_of(counts, bad + good, spec)
+    n = job._denominator(counts, bad + good, spec)
     mean = errors.mean()
     assert errors.std() <= 1.1 * np.sqrt(mean * (1 - mean) / n)
     # And a share of all photos would scatter by less than half of it where defects are rare.

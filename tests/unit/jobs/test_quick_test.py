@@ -13,6 +13,7 @@ from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.events import silent
 from fastdefect.jobs import quick_test as job
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, list_runs, summarise
 
@@ -49,7 +50,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Played:
 
 
 def _start(config: RunConfig, runs: Path) -> job.QuickReport:
-    return job.start(config, runs=runs, name="q", command="c", on_event=silent)
+    return job.start(config, NewRun(runs, "q", "c"), on_event=silent)
 
 
 def test_old_and_new_get_the_same_photos_and_epochs(
@@ -105,7 +106,7 @@ def test_targets_are_of_the_new_one(config: RunConfig, played: Played, tmp_path:
     assert all(verdict.met for verdict in report.verdicts)
 
 
-def test_what_is_written_is_what_is_told_without_the_folder(
+def test_the_file_is_the_report_without_the_folder(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
     report = _start(config, tmp_path)
@@ -161,7 +162,7 @@ def test_folds_are_refused_and_other_kinds_are_not_resumed(
     with pytest.raises(UsageError, match="folds"):
         _start(override(config, {"folds": 3}), tmp_path)
     other = create_run(tmp_path, "a", config, "c", kind=RunKind.ABLATION)
-    with pytest.raises(RunError, match="no quick test but a") as caught:
+    with pytest.raises(RunError, match="kind quick test, but .* is of the kind") as caught:
         job.resume(other, on_event=silent)
     assert "fastdefect ablate --resume" in caught.value.hint
 

@@ -63,7 +63,7 @@ def test_parts_and_seed_are_options(castings: Path, tmp_path: Path) -> None:
     assert {row["part"] for row in by_name} == {row["path"].rpartition("-")[0] for row in by_name}
 
 
-def test_json_says_how_many_are_where(castings: Path, tmp_path: Path) -> None:
+def test_json_has_the_counts_of_each_side(castings: Path, tmp_path: Path) -> None:
     out = tmp_path / "split.csv"
     result = invoke("split", str(castings), "--out", str(out), "--test", "0", "--json")
     closing = json.loads(result.stdout.splitlines()[-1])
@@ -89,7 +89,7 @@ def test_the_labels_are_not_written_over(castings: Path, tmp_path: Path) -> None
         (["--parts", "regex"], 2, "--part-from"),
     ],
 )
-def test_mistakes_are_told_and_nothing_is_written(
+def test_mistakes_are_errors_and_nothing_is_written(
     castings: Path, tmp_path: Path, arguments: list[str], code: int, text: str
 ) -> None:
     out = tmp_path / "split.csv"

@@ -129,7 +129,7 @@ def test_it_is_the_operating_point_that_decides(run: Run, model: BrightIsGood) -
     assert _stress(run, threshold="argmax").report.undisturbed.escapes == 0
 
 
-def test_what_is_kept_and_told(run: Run) -> None:
+def test_what_is_stored_and_reported(run: Run) -> None:
     events: list[Event] = []
     found = _stress(run, events, limits=Limits(max_flips=0.1))
     kept, picture = found.files
@@ -146,7 +146,7 @@ def test_what_is_kept_and_told(run: Run) -> None:
     assert (steps[-1].done, steps[-1].total) == (7 * n, 7 * n)
 
 
-def test_fewer_photos_are_told_and_repeat(run: Run) -> None:
+def test_fewer_photos_are_reported_and_repeat(run: Run) -> None:
     events: list[Event] = []
     found = _stress(run, events, most=6, seed=3)
     assert found.report.n == 6
@@ -184,7 +184,7 @@ def test_a_limit_is_a_share(run: Run) -> None:
 def test_without_a_good_class_only_flips_can_be_limited(run: Run, model: BrightIsGood) -> None:
     _write_spec(run, None)
     model.good_index = None
-    with pytest.raises(UsageError, match="--max-overkill: no class of this run is good"):
+    with pytest.raises(UsageError, match="--max-overkill: this run has no good class"):
         _stress(run, limits=Limits(max_overkill=0.1))
     found = _stress(run, limits=Limits(max_flips=0.1))
     assert found.breaks[0].broken == ("flips",)

@@ -170,7 +170,7 @@ def test_views_are_kept_with_the_point(run: Run) -> None:
     assert (decision.views, decision.temperature) == ("dihedral", 3.0)
 
 
-def test_a_threshold_that_decides_nothing_is_told(tmp_path: Path) -> None:
+def test_a_threshold_that_decides_nothing_is_reported(tmp_path: Path) -> None:
     blind = dict.fromkeys(SCORES, 0.5)
     for criteria, verb in (
         (Criteria(max_escape=0.1), "rejects"),
@@ -210,7 +210,7 @@ def test_both_limits_make_a_band_with_a_load(run: Run) -> None:
     assert (decision.threshold, decision.high) == (found.band.low, found.band.high)
 
 
-def test_a_band_that_too_few_parts_can_promise_says_so(run: Run) -> None:
+def test_a_band_without_enough_parts_for_its_guarantee_is_reported(run: Run) -> None:
     events: list[Event] = []
     found = _choose(run, Criteria(max_escape=0.1, max_overkill=0.2, confidence=0.95), events)
     assert found.band is not None
@@ -219,13 +219,13 @@ def test_a_band_that_too_few_parts_can_promise_says_so(run: Run) -> None:
     # Each at 97.5 %: log(0.025) / log(0.9) = 35.01, / log(0.8) = 16.53.
     assert escape == (
         "4 defective parts can't support an escape rate of at most 10% with 97.5% confidence, "
-        "even if none were wrong: that takes 36, 32 more. So nothing is passed without a person."
+        "even if none were wrong: that takes 36, 32 more. No photo is passed without a person."
     )
     assert overkill == (
         "4 good parts can't support an overkill rate of at most 20% with 97.5% confidence, even "
-        "if none were wrong: that takes 17, 13 more. So nothing is rejected without a person."
+        "if none were wrong: that takes 17, 13 more. No photo is rejected without a person."
     )
-    assert "validation photos have chosen" in weakened
+    assert "were also chosen on the validation photos" in weakened
 
 
 # ---- promises ----------------------------------------------------------------------------
@@ -293,11 +293,11 @@ def test_a_promise_is_kept_with_its_proof_and_weakened_by_validation(sharp: Run)
     assert kept["promise"]["n_parts"] == 60
     assert kept["promise"]["p_value"] <= 0.05
     (warning,) = _warnings(events)
-    assert "weakens the promise" in warning
+    assert "weakens the guarantee" in warning
     assert "--data DIR" in warning
 
 
-def test_a_promise_that_only_rejecting_all_can_keep_is_told(tmp_path: Path) -> None:
+def test_a_guarantee_that_only_rejecting_all_can_keep_is_reported(tmp_path: Path) -> None:
     # 40 parts are enough, but defects and good ones are mixed all the way down.
     scores = {f"{kind}/{i}.png": i / 40 for kind in ("defect", "good") for i in range(40)}
     run = _run(tmp_path, scores)
@@ -338,7 +338,7 @@ def test_views_must_be_fixed(run: Run, views: str) -> None:
 
 def test_a_run_without_a_good_class_has_no_threshold(tmp_path: Path) -> None:
     run = _run(tmp_path, good=None)
-    with pytest.raises(DataError, match="no good class") as caught:
+    with pytest.raises(DataError, match="needs a good class, but x has none") as caught:
         _choose(run)
     assert "--good" in caught.value.hint
     assert not run.path("operating_point.json").exists()

@@ -19,7 +19,8 @@ from fastdefect.errors import DataError, DivergedError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs import tune as job
-from fastdefect.jobs.series import series
+from fastdefect.jobs.series import members as series_members
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.tune import TuneReport, TuneRequest
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, summarise
@@ -65,9 +66,7 @@ def _start(config: RunConfig, runs: Path, name: str = "t", **criteria: Any) -> T
     return job.start(
         config,
         TuneRequest(**criteria),
-        runs=runs,
-        name=name,
-        command="fastdefect tune",
+        NewRun(runs, name, "fastdefect tune"),
         on_event=silent,
     )
 
@@ -175,7 +174,7 @@ def test_the_winner_is_trained_on_all_of_train_and_measured_on_valid(
     assert not list(whole.run.folder.rglob("openings.json"))
 
 
-def test_only_the_winner_keeps_a_folder_and_the_files_say_the_rest(whole: TuneReport) -> None:
+def test_only_the_winner_keeps_a_folder_and_the_files_hold_the_rest(whole: TuneReport) -> None:
     folders = [path.name for path in whole.run.folder.iterdir() if path.is_dir()]
     assert folders == ["best"]
     rows = read_csv(whole.run.folder / "trials.csv")
@@ -216,7 +215,7 @@ class KilledError(Exception):
 def _at(count: int, then: Callable[[Run], None]) -> Callable[..., Any]:
     """``begin`` that does something at its ``count``-th call, before it trains."""
     calls = [0]
-    train = series.begin
+    train = series_members.begin
 
     def begin(run: Run, *others: Any) -> Any:
         calls[0] += 1
@@ -240,7 +239,7 @@ def test_a_search_that_is_killed_goes_on_as_if_it_never_was(
         raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(series, "begin", _at(count, kill))
+        patch.setattr(series_members, "begin", _at(count, kill))
         with pytest.raises(KilledError):
             _start(config, tmp_path)
     resumed = _resume(Run(tmp_path / "t"))
@@ -258,7 +257,9 @@ def test_ctrl_c_ends_it_and_resume_does_the_rest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(series, "begin", _at(6, lambda run: signal.raise_signal(signal.SIGINT)))
+        patch.setattr(
+            series_members, "begin", _at(6, lambda run: signal.raise_signal(signal.SIGINT))
+        )
         stopped = _start(config, tmp_path)
     assert stopped.reason == RunStatus.INTERRUPTED
     assert sum(len(trial.trainings) for trial in stopped.trials) == 6  # the last was let finish
@@ -284,7 +285,7 @@ def test_a_finished_search_only_reports(whole: TuneReport, copied: Run, played: 
     assert played.begun == []
 
 
-def test_more_trials_may_be_asked_for(
+def test_more_trials_may_be_requested(
     config: RunConfig, played: Played, whole: TuneReport, tmp_path: Path
 ) -> None:
     few = _start(config, tmp_path, trials=3)
@@ -349,7 +350,7 @@ def test_a_winner_that_the_budget_does_not_hold_is_left_to_resume(
     told: list[Event] = []
     criteria = TuneRequest(minutes=0.3)  # one training, of a third of the epochs
     report = job.start(
-        config, criteria, runs=tmp_path, name="t", command="fastdefect tune", on_event=told.append
+        config, criteria, NewRun(tmp_path, "t", "fastdefect tune"), on_event=told.append
     )
     assert played.begun == ["trial-1-rung-1-fold-1"]
     assert (report.reason, report.best) == (RunStatus.OUT_OF_BUDGET, None)
@@ -367,7 +368,7 @@ def test_a_trial_that_diverges_is_left_out(
     def diverge(run: Run) -> None:
         raise DivergedError("Not finite.", "Try a lower rate.")
 
-    monkeypatch.setattr(series, "begin", _at(10, diverge))
+    monkeypatch.setattr(series_members, "begin", _at(10, diverge))
     report = _start(config, tmp_path)
     (lost,) = [trial for trial in report.trials if trial.state == "diverged"]
     assert lost.number not in [trial.number for trial, _ in report.ranking]
@@ -379,7 +380,7 @@ def test_a_trial_that_diverges_is_left_out(
     ("changes", "message"),
     [
         ({"keep": "best"}, "--keep best"),
-        ({"folds": 3}, "leave folds out"),
+        ({"folds": 3}, "makes its own folds inside train"),
     ],
 )
 def test_what_contradicts_the_search_is_refused(
@@ -398,11 +399,11 @@ def test_more_folds_than_parts_are_refused(config: RunConfig, tmp_path: Path) ->
 
 def test_another_kind_of_run_is_not_resumed(config: RunConfig, tmp_path: Path) -> None:
     other = create_run(tmp_path, "o", config, "fastdefect ablate", kind=RunKind.ABLATION)
-    with pytest.raises(RunError, match="is no tuning but a ablation"):
+    with pytest.raises(RunError, match="kind tuning, but .* kind ablation"):
         _resume(other)
 
 
-def test_a_damaged_plan_is_told(copied: Run) -> None:
+def test_a_damaged_plan_is_an_error(copied: Run) -> None:
     copied.update_state(plan={"fields": 3})
     with pytest.raises(RunError, match=r"plan in run\.json is damaged"):
         _resume(copied)

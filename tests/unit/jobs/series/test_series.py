@@ -22,12 +22,14 @@ from fastdefect.errors import DataError, DivergedError, ModelError, RunError
 from fastdefect.events import EpochDone, Event, Note, Progress
 from fastdefect.files import read_csv
 from fastdefect.jobs.series import budget as series_budget
-from fastdefect.jobs.series import series
+from fastdefect.jobs.series import members as series_members
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
+    Series,
     SeriesReport,
     create_series,
+    read_plan,
     resume_series,
     run_series,
 )
@@ -35,6 +37,7 @@ from fastdefect.jobs.training import network
 from fastdefect.jobs.training.interrupt import StopRequested
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
+from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, list_runs, open_run, summarise
 from fastdefect.training.backbones import LoadedWeights
@@ -109,8 +112,8 @@ class _Ended:
 def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
     fake = Played()
     for name in ("assemble", "begin", "reassemble", "go_on"):
-        monkeypatch.setattr(series, name, getattr(fake, name))
-    for module in (series, series_budget):
+        monkeypatch.setattr(series_members, name, getattr(fake, name))
+    for module in (series_members, series_budget):
         monkeypatch.setattr(module, "monotonic", lambda: fake.now)
     return fake
 
@@ -150,10 +153,8 @@ def _create(runs: Path, config: RunConfig, members: Sequence[Member], photos: Se
         config,
         members,
         photos,
-        runs=runs,
-        name="many",
-        command="fastdefect learning-curve",
-        plan={"names": [member.name for member in members]},
+        NewRun(runs, "many", "fastdefect learning-curve"),
+        {"names": [member.name for member in members]},
     )
 
 
@@ -164,8 +165,8 @@ def _run(
     played: Played,
     minutes: float | None = None,
 ) -> SeriesReport:
-    log = Log(played.told.append)
-    return run_series(parent, members, photos, budget=Budget(minutes), log=log)
+    series = Series(parent, members, photos, Log(played.told.append))
+    return run_series(series, Budget(minutes))
 
 
 def _texts(played: Played) -> list[str]:
@@ -195,7 +196,7 @@ def test_each_member_is_a_run_in_the_parents_folder(
     }
 
 
-def test_what_is_told_says_who_tells_it_and_says_it_once(
+def test_notes_have_the_members_name_and_appear_once(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
 ) -> None:
     members = _members(config, "one", "two")
@@ -329,7 +330,7 @@ def test_a_member_of_other_settings_or_photos_is_trained_anew(
     own = SeriesPhotos(config, photos.manifest, photos.base, (), None)  # type: ignore[arg-type]
     report = _run(parent, others, own, played)
     assert (played.begun, played.resumed) == (["one", "one"], [])
-    assert any("trained anew" in text for text in _texts(played))
+    assert any("trained again" in text for text in _texts(played))
     assert not (parent.folder / "one" / "model.safetensors").exists()
     assert report.finished[0].run.read_config() == others[0].config
 
@@ -370,9 +371,7 @@ def test_one_that_stopped_before_its_first_batch_is_begun_again(
     assert (played.begun, played.resumed) == (["one", "one"], [])
 
 
-def test_changed_photos_are_not_gone_on_with(
-    config: RunConfig, played: Played, tmp_path: Path
-) -> None:
+def test_changed_photos_are_not_resumed(config: RunConfig, played: Played, tmp_path: Path) -> None:
     folder = photo_folder(tmp_path / "photos", castings_of(16, 2), "part")
     own = _with(config, "data", data=folder)
     members = _members(own, "one")
@@ -382,7 +381,7 @@ def test_changed_photos_are_not_gone_on_with(
     with pytest.raises(DataError, match="1 changed"):
         resume_series(parent, members, budget=Budget(None), log=Log(played.told.append))
     larger = [Member("two", _with(own, "data", image_size=24))]
-    with pytest.raises(DataError, match="were changed since this began"):
+    with pytest.raises(DataError, match="have changed since the series began"):
         _run(parent, larger, _as_before(own, parent, played), played)
     assert parent.read_state()["status"] == "failed"
 
@@ -455,7 +454,7 @@ def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_what_a_killed_session_took_is_told_by_its_epochs(
+def test_the_time_of_a_killed_session_follows_from_its_epochs(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -468,7 +467,7 @@ def test_what_a_killed_session_took_is_told_by_its_epochs(
         raise SystemExit
 
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(series, "go_on", killed)
+        patch.setattr(series_members, "go_on", killed)
         _run(parent, members, photos, played)
     rows = [{"epoch": 1, "seconds": 50.0}, {"epoch": 2, "seconds": 45.0}]
     parent.member("a").write("history.csv", rows, ["epoch", "seconds"])
@@ -482,7 +481,7 @@ def test_a_budget_that_reading_used_up_begins_nothing(
     parent = _create(tmp_path, config, members, photos)
     budget = Budget(1)
     played.now += 61
-    report = run_series(parent, members, photos, budget=budget, log=Log(played.told.append))
+    report = run_series(Series(parent, members, photos, Log(played.told.append)), budget)
     assert (report.reason, report.seconds_left, played.begun) == (RunStatus.OUT_OF_BUDGET, None, [])
 
 
@@ -547,7 +546,7 @@ def test_weights_that_can_not_be_had_are_settled_once(
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        (lambda config: _members(config, "a", "A"), "a name for each"),
+        (lambda config: _members(config, "a", "A"), "unique names of members"),
         (lambda config: _members(config, "log.txt"), "without dots"),
         (lambda config: _members(config, "../a"), "without dots"),
         (lambda config: _members(_with(config, "data", parts="none"), "a"), "Expected equal"),
@@ -561,7 +560,7 @@ def test_members_that_are_none_are_a_bug(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_network_that_can_not_be_built_is_told_before_anything_is_written(
+def test_a_network_that_can_not_be_built_is_an_error_before_anything_is_written(
     config: RunConfig, photos: SeriesPhotos, tmp_path: Path
 ) -> None:
     members = [Member("a", config), Member("b", _with(config, "model", arch="no_such_net"))]
@@ -603,10 +602,10 @@ def test_openings_of_the_test_by_members_are_counted_together(
 
 def test_plans_are_of_one_kind(config: RunConfig, photos: SeriesPhotos, tmp_path: Path) -> None:
     parent = _create(tmp_path, config, _members(config, "one"), photos)
-    assert series.read_plan(parent, RunKind.LEARNING_CURVE) == {"names": ["one"]}
+    assert read_plan(parent, RunKind.LEARNING_CURVE) == {"names": ["one"]}
     training = create_run(tmp_path, "other", config, "fastdefect fit")
-    with pytest.raises(RunError, match="no learning curve but a training"):
-        series.read_plan(training, RunKind.LEARNING_CURVE)
+    with pytest.raises(RunError, match="kind learning curve, but .* kind training"):
+        read_plan(training, RunKind.LEARNING_CURVE)
     stillborn = create_run(tmp_path, "third", config, "c", kind=RunKind.LEARNING_CURVE)
     with pytest.raises(RunError, match="before its first training"):
-        series.read_plan(stillborn, RunKind.LEARNING_CURVE)
+        read_plan(stillborn, RunKind.LEARNING_CURVE)

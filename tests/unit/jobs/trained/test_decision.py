@@ -99,7 +99,7 @@ def test_other_texts_are_refused_before_anything_is_made(run: Run, text: str) ->
 
 def test_a_number_needs_a_good_class(tmp_path: Path) -> None:
     run = _run(tmp_path, good=None)
-    with pytest.raises(UsageError, match="x has no good class, so nothing is passed"):
+    with pytest.raises(UsageError, match="needs a good class, but x has none"):
         _decide(run, "0.3")
     assert _decide(run, "stored").threshold is None
 
@@ -154,7 +154,7 @@ def test_other_views_than_the_points_are_refused_with_three_ways_out(run: Run) -
     with pytest.raises(UsageError) as caught:
         _decide(run, views="flips")
     assert "was chosen for views dihedral" in caught.value.message
-    for way_out in ("Leave --views out", "threshold --views flips", "--threshold argmax"):
+    for way_out in ("Remove --views", "threshold --views flips", "--threshold argmax"):
         assert way_out in caught.value.hint
     run.put("calibration.json", "flips", {"value": 1.0})
     assert _decide(run, "argmax", "flips").views == "flips"
@@ -200,7 +200,7 @@ def test_a_point_that_makes_no_sense_is_damaged(run: Run, changes: dict[str, Any
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
-def test_a_point_that_is_no_json_object_is_told(run: Run, text: str) -> None:
+def test_a_point_that_is_no_json_object_is_an_error(run: Run, text: str) -> None:
     run.path("operating_point.json").write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match="operating_point.json"):
         _decide(run)
@@ -242,14 +242,14 @@ def test_a_temperature_is_fitted_once_to_what_was_predicted(run: Run) -> None:
 @pytest.mark.parametrize(
     "entry", [{}, [], 5, "warm", {"value": 0}, {"value": "nan"}, {"value": -1}, {"value": 1e9}]
 )
-def test_a_damaged_calibration_is_told(run: Run, entry: Any) -> None:
+def test_a_damaged_calibration_is_an_error(run: Run, entry: Any) -> None:
     run.put("calibration.json", "none", entry)
     with pytest.raises(RunError, match="calibration.json of x is damaged") as caught:
         _decide(run)
-    assert caught.value.hint == "Delete it, and it is made again."
+    assert caught.value.hint == "Delete it: it is then written again."
 
 
-def test_validation_of_one_class_is_told_and_not_calibrated(tmp_path: Path) -> None:
+def test_validation_of_one_class_is_reported_and_not_calibrated(tmp_path: Path) -> None:
     run = _run(tmp_path, {f"good/{i}.png": 0.1 for i in range(4)})
     _calibration_file(run).unlink()
     events: list[Event] = []
@@ -285,7 +285,7 @@ def test_what_was_predicted_is_read_with_its_parts(run: Run) -> None:
     }
 
 
-def test_predictions_of_strange_photos_are_told(run: Run) -> None:
+def test_predictions_of_unknown_photos_are_an_error(run: Run) -> None:
     run.write("split.csv", [split_row("good/0.png", "p")])
     with pytest.raises(RunError, match="names a photo that is not in .*split.csv") as caught:
         job.judge_validation(run, "none", "cpu", silent)

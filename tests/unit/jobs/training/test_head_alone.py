@@ -24,7 +24,7 @@ def test_a_head_alone_is_linear_and_single(flags: dict[str, Any], said: str) -> 
         check_head_alone(resolve({"tune": "head", **flags}))
 
 
-def test_where_the_whole_network_is_asked_about_a_head_alone_is_refused() -> None:
+def test_commands_that_train_the_whole_network_refuse_a_head_alone() -> None:
     refuse_head_alone(resolve({}))
-    with pytest.raises(UsageError, match="how the whole network learns"):
+    with pytest.raises(UsageError, match="trains the whole network"):
         refuse_head_alone(resolve({"tune": "head"}))

@@ -42,7 +42,7 @@ def test_it_is_the_missions_network_where_its_weights_are(
     assert (backbone, loaded, notes, asked) == ("a resnet50", HAD, [], ["resnet50"])
 
 
-def test_else_it_is_the_packaged_one_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_else_it_is_the_packaged_one_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     of = {"resnet50": NOT_HAD, LITE: HAD}
     config, backbone, loaded, notes, asked = _settle(monkeypatch, of)
     assert config == resolve({"arch": LITE})
@@ -50,7 +50,7 @@ def test_else_it_is_the_packaged_one_told_in_one_line(monkeypatch: pytest.Monkey
     assert (backbone, loaded, asked) == (f"a {LITE}", HAD, ["resnet50", LITE])
     ((level, text),) = notes
     assert level == "info"
-    for said in (LITE, NOT_HAD.lacking, "run once with a network", "--weights FILE"):
+    for said in (LITE, NOT_HAD.lacking, "run once online", "--weights FILE"):
         assert said in text
 
 
@@ -75,7 +75,7 @@ def test_without_either_it_is_the_missions_from_random_weights(
         ({"weights": "some.safetensors"}, HAD),
     ],
 )
-def test_what_was_asked_for_is_done(
+def test_a_given_network_is_used(
     flags: dict[str, Any], loaded: LoadedWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, _, found, notes, asked = _settle(monkeypatch, {"resnet50": loaded}, **flags)

@@ -32,7 +32,7 @@ def _settle(
     return settled, events, len(tried)
 
 
-def test_what_the_trial_says_is_named_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_of_the_trial_is_named_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     config, (note,), _ = _settle(monkeypatch, Trial(fp32=2.0, bf16=1.0))
     assert config.training.precision == "bf16"
     assert "bf16: a step takes 0.50 times as long" in str(note)

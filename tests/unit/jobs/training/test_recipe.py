@@ -55,10 +55,10 @@ def test_steady_is_chosen_where_it_costs_nothing(
 ) -> None:
     recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (plain, steady)))
     assert recipe == chosen
-    assert f"--recipe {'plain' if chosen == 'steady' else 'steady'} to insist" in said
+    assert f"override with --recipe {'plain' if chosen == 'steady' else 'steady'}" in said
 
 
-def test_the_price_is_told_in_points() -> None:
+def test_the_cost_is_reported_in_points() -> None:
     _, said = decide(Evidence(0.90, 0.8, 0.20), Evidence(0.84, 0.8, 0.16))
     assert "AUC by -6.0 points" in said
     assert "flip by -4.0 points" in said
@@ -80,7 +80,7 @@ def test_nothing_random_is_kept_as_it_is(data: TrainingData) -> None:
 
 
 @pytest.mark.parametrize("recipe", ["plain", "steady", "full", "legacy"])
-def test_a_recipe_that_was_asked_for_is_not_tried(data: TrainingData, recipe: str) -> None:
+def test_a_given_recipe_is_not_tried(data: TrainingData, recipe: str) -> None:
     config, choice = _settle(data, PRETRAINED, recipe=recipe)
     assert choice is None
     assert config == resolve({"image_size": SIZE, "recipe": recipe})
@@ -113,7 +113,7 @@ def test_a_high_rate_of_the_users_trains_the_network_in_full(
     assert config == resolve({"image_size": SIZE, **expected})
 
 
-def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
+def test_too_few_parts_are_reported_and_not_tried(data: TrainingData) -> None:
     few = replace(data, split=replace(data.split, parts=("one",) * 24))
     _, choice = _settle(few, PRETRAINED, **LONG)
     assert choice is not None
@@ -121,7 +121,7 @@ def test_too_few_parts_are_told_and_not_tried(data: TrainingData) -> None:
     assert "too few parts" in choice.reason
 
 
-def test_a_trial_is_told_in_one_line_and_gives_the_same_twice(data: TrainingData) -> None:
+def test_a_trial_is_reported_in_one_line_and_repeats(data: TrainingData) -> None:
     told: list[Event] = []
     config = resolve({"image_size": SIZE, "label_smoothing": 0.05, **LONG})
     settled, choice = settle_recipe(config, data, tiny_backbone(), PRETRAINED, CPU, told.append)

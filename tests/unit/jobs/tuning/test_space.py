@@ -81,7 +81,7 @@ def test_architectures_are_searched_where_several_are_named() -> None:
     ("names", "flags", "message"),
     [
         (["epochs"], {}, "--space epochs"),
-        (["arch"], {}, "one architecture"),
+        (["arch"], {}, "there is one"),
         (
             None,
             {
@@ -167,7 +167,7 @@ def _built(refused: dict[tuple[str, int], str], pretrained: set[str]) -> Any:
     return build
 
 
-def test_sizes_that_a_network_refuses_are_left_out_and_told(
+def test_sizes_that_a_network_refuses_are_left_out_and_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(job, "build_backbone", _built({("b", 128): "b takes no 128."}, set()))
@@ -189,7 +189,7 @@ def test_pretrained_weights_are_had_for_all_architectures_or_none(
     assert settle_archs(config, ("a",), silent).model.weights == "auto"
     assert settle_archs(config, ("b", "c"), silent).model.weights == "none"
     assert settle_archs(config, ("b", "c"), silent).model.arch == "b"
-    with pytest.raises(UsageError, match="can't be had for b, but for others"):
+    with pytest.raises(UsageError, match="there are none for b"):
         settle_archs(config, ("a", "b"), silent)
     file = resolve({"weights": "some.safetensors"})
     with pytest.raises(UsageError, match="one file has weights for one architecture"):
@@ -200,5 +200,5 @@ def test_auto_is_named_alone_and_refused_among_others(monkeypatch: pytest.Monkey
     monkeypatch.setattr(network, "build_backbone", _built({}, {"resnet50"}))
     settled = settle_archs(resolve({}), ("auto",), silent)
     assert (settled.model.arch, settled.model.weights) == ("resnet50", "auto")
-    with pytest.raises(UsageError, match="auto is no network"):
+    with pytest.raises(UsageError, match="auto is not a network"):
         settle_archs(resolve({}), ("auto", "resnet50"), silent)
