@@ -18,7 +18,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from fastdefect.config import RunConfig, resolve_kept, to_toml
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve_kept, to_toml
 from fastdefect.errors import RunError
 from fastdefect.files import typed, write_text
 from fastdefect.run_files import file_called, read_file, write_file, write_findings

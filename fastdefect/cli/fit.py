@@ -20,7 +20,8 @@ from fastdefect.cli.session import (
     run_to_resume,
     session,
 )
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
 

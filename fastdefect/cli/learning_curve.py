@@ -22,7 +22,7 @@ from fastdefect.cli.session import (
     run_to_resume,
     session,
 )
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fastdefect.cli.session import TRAIN, ConfigFile, Json, Quiet, app, session, show
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 

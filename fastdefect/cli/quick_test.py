@@ -18,7 +18,8 @@ from fastdefect.cli.session import (
     run_to_resume,
     session,
 )
-from fastdefect.config import RunConfig, load_config_file, override, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import load_config_file, override, resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
 

@@ -21,7 +21,7 @@ from fastdefect.cli.session import (
     session,
     show,
 )
-from fastdefect.config import override, resolve
+from fastdefect.config_resolve import override, resolve
 from fastdefect.errors import UsageError
 from fastdefect.files import typed
 from fastdefect.options import with_config_options

@@ -42,7 +42,7 @@ from fastdefect.augmentations import AUGMENTATIONS, Augmentation, Change
 
 AUGMENTATIONS["dummy"] = Augmentation("dummy", "turned", "turns", (Change("turn", 0.25),))
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 
 assert resolve({"augment": "dummy"}).data.augment == "dummy"

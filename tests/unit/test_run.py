@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.files import read_csv
 from fastdefect.run import SCHEMA, Run, RunKind, RunStatus

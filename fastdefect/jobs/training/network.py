@@ -5,7 +5,8 @@ can't, it is the network whose weights come with the install: some hundred photo
 a network of random weights.
 """
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
 from fastdefect.training.efficientnet_lite import EFFICIENTNET_LITE0

@@ -6,7 +6,8 @@ epochs until there are enough. One-cycle and early stopping then span the longer
 
 import math
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 
 # Fewer go further each, up to twice as far; ``min_steps`` begins where that ends. And in fewer a

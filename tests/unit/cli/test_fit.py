@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastdefect.cli import fit
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.console import QuietScreen
 from fastdefect.run import RunKind, RunStatus
 from fastdefect.run_registry import create_run

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from helpers.folders import castings_of, photo_folder
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.data.splitting.split import Split, read_split, split_rows
 from fastdefect.data.splitting.subsample import fewer
 from fastdefect.data.training_data import TrainingData
