@@ -581,7 +581,7 @@ def test_a_series_is_listed_as_one_and_has_no_model(
     parent = _create(tmp_path, config, members, photos)
     with pytest.raises(RunError, match="no single model") as error:
         parent.require_model()
-    assert error.value.hint == "Name one of them."
+    assert error.value.hint == "Give one of its trainings."
     _run(parent, members, photos, played)
     assert [run.name for run in list_runs(tmp_path)] == ["many"]
     latest = open_run(None, tmp_path)
