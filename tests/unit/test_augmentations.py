@@ -30,7 +30,7 @@ def test_each_step_is_in_a_level() -> None:
 
 def test_the_documentation_lists_the_levels() -> None:
     lines = "\n".join(
-        f"  - `{each.name}`: {each.about}; it teaches the views `{each.symmetries}`."
+        f"  - `{each.name}`: {each.about}; matching views: `{each.symmetries}`."
         for each in AUGMENTATIONS.values()
     )
     assert f":\n{lines}\n- " in DOCS.read_text(encoding="utf-8")
