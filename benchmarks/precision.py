@@ -13,7 +13,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.process import keep_freed_memory
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.precision import try_bf16

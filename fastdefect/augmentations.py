@@ -1,9 +1,9 @@
-"""The levels of ``--augment``: what each does to training photos, and what a model learns by it.
+"""The levels of ``--augment``: their changes to training photos, and the matching views.
 
-Plain values, so that the commands know the levels before anything heavy is imported. A level is
-declared here and nowhere else. The values of ``--augment`` and its help, the pipelines of
+Plain values, so that the commands can list the levels before anything heavy is imported. Each
+level is declared only here. The values of ``--augment`` and its help, the pipelines of
 ``data/augment/pipelines.py``, ``tta-eval --views auto``, the steps of an ablation and the list in
-``docs/guide.md`` follow from it.
+``docs/guide.md`` are derived from it.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Change:
-    """One step of a level: a function of ``data/augment/steps.py``, by its name.
+    """One step of a level, by the name of its function in ``data/augment/steps.py``.
 
-    ``share`` is the share of all photos that it changes. Of the steps of one ``fault`` a photo
-    gets one at most; they stand together, after the steps without a fault.
+    ``share`` is the share of all photos that it changes. A photo gets at most one of the steps
+    with the same ``fault``. These steps are consecutive, after the steps without a fault.
     """
 
     step: str
@@ -26,10 +26,10 @@ class Change:
 class Augmentation:
     """A level of ``--augment``.
 
-    ``about`` says in a few words what training photos go through. ``symmetries`` names the fixed
-    views (``evaluation/views.py``) that a model has seen of each part by the end of a training.
-    ``steps`` come in the order in which a photo comes about: how the part lies, what of it is
-    seen, the light, the camera. Noise last also covers the traces of the dropout.
+    ``about`` describes the changes in a few words. ``symmetries`` names the fixed views
+    (``evaluation/views.py``) in which a training shows each part. ``steps`` are in the order in
+    which a photo is formed: pose of the part, its visible area, light, camera. Noise is last, so
+    that it also covers the edges of dropout.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Augmentation:
 
 
 _ALL = (
-    Augmentation("none", "as they are", "none", ()),
+    Augmentation("none", "no changes", "none", ()),
     Augmentation(
         "basic",
         "pose, tilt and light",
         "dihedral",
         (Change("poses"), Change("tilt", 0.5), Change("light", 0.5)),
     ),
-    # Beside its pose a photo gets two or three changes on average: more of them at once, and
-    # hardly a plain photo is left to learn from.
+    # A photo gets two or three changes on average in addition to its pose. With more at once,
+    # hardly any photo would be close to the original.
     Augmentation(
         "manufacturing",
         "mild changes of all kinds",
@@ -65,11 +65,12 @@ _ALL = (
             Change("noise", 0.3),
         ),
     ),
-    # Two strong changes of one kind would bury what each leaves visible (noise over a blurred
-    # scratch), and a decision need only stand each by itself: hence one of a fault at most.
+    # Two strong changes of one kind could hide a defect that each alone leaves visible (noise
+    # over a blurred scratch), and a decision only has to be robust to each one: hence at most one
+    # of each fault.
     Augmentation(
         "steady",
-        "against a camera that drifts",
+        "for a camera that drifts",
         "dihedral",
         (
             Change("poses"),

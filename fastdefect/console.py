@@ -1,7 +1,7 @@
-"""What people see. The only module that knows a screen: progress, tables, the error panel.
+"""Output on the terminal: progress, tables and the error panel. No other module prints.
 
-Four listeners to the same events: live (a terminal), plain (lines, for logs and pipes),
-JSON lines (for programs) and quiet.
+There are four listeners for the same events: live (a terminal), plain (lines, for logs and
+pipes), JSON lines (for programs) and quiet.
 """
 
 import json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["auto", "quiet", "json"]
 
-# Column of history.csv -> heading and how to print it.
+# Column of history.csv -> heading and number format.
 _EPOCH_COLUMNS = {
     "epoch": ("epoch", "{:.0f}"),
     "train_loss": ("train loss", "{:.4f}"),
@@ -43,15 +43,15 @@ _EPOCH_COLUMNS = {
     "learning_rate": ("lr", "{:.1e}"),
     "seconds": ("s", "{:.1f}"),
 }
-# What a narrow terminal does without, in this order; history.csv has all of it.
+# Columns that a narrow terminal omits, in this order; history.csv has all of them.
 _DISPENSABLE = ("learning_rate", "precision", "recall", "train_loss", "seconds", "valid_loss")
 
 
 class Screen(Protocol):
-    """Listens to a job and shows what it gives back."""
+    """Listens to the events of a job and shows its results."""
 
     def __call__(self, event: events.Event) -> None:
-        """Take one event."""
+        """Handle one event."""
 
     def table(self, table: "TableData") -> None:
         """Show a table."""
@@ -60,27 +60,27 @@ class Screen(Protocol):
         """Show a line."""
 
     def result(self, name: str, value: Any) -> None:
-        """Give a job's result to a program that listens."""
+        """Pass the result of a job to a program that reads the output."""
 
 
 class QuietScreen:
-    """Shows nothing but errors (and those go elsewhere)."""
+    """Shows nothing; errors go to standard error (``show_error``)."""
 
     def __call__(self, event: events.Event) -> None:
-        """Take one event."""
+        """Ignore the event."""
 
     def table(self, table: "TableData") -> None:
-        """Show a table."""
+        """Ignore the table."""
 
     def line(self, text: str) -> None:
-        """Show a line."""
+        """Ignore the line."""
 
     def result(self, name: str, value: Any) -> None:
-        """Give a job's result to a program that listens."""
+        """Ignore the result."""
 
 
 class JsonScreen(QuietScreen):
-    """One JSON object a line on standard output, each with its ``event``."""
+    """One JSON object per line on standard output, each with its ``event``."""
 
     _NAMES: ClassVar = {
         events.Note: "note",
@@ -96,7 +96,7 @@ class JsonScreen(QuietScreen):
         self.result(self._NAMES[type(event)], asdict(event))
 
     def result(self, name: str, value: Any) -> None:
-        """Print a result as an event of its own."""
+        """Print a result as an event."""
         fields = value if isinstance(value, Mapping) else {"value": value}
         text = json.dumps({"event": name, **finite(dict(fields))})
         sys.stdout.write(text + "\n")
@@ -111,7 +111,7 @@ class PlainScreen(QuietScreen):
         self._header_shown = False
 
     def __call__(self, event: events.Event) -> None:
-        """Print notes and epochs; batches would only fill the log."""
+        """Print notes and epochs, but not batches, which would fill the log."""
         match event:
             case events.Note(text, level):
                 self._note(text, level)
@@ -123,7 +123,7 @@ class PlainScreen(QuietScreen):
                 pass
 
     def table(self, table: "TableData") -> None:
-        """Print the table under an empty line; of one without rows a sentence."""
+        """Print an empty line and the table, or a sentence if it has no rows."""
         self.console.print()
         if table.rows:
             self.console.print(draw(table))
@@ -131,7 +131,7 @@ class PlainScreen(QuietScreen):
             self.line(table.empty or f"{table.title}: none.")
 
     def line(self, text: str) -> None:
-        """Print the line, as it is and unbroken."""
+        """Print the line unchanged and unwrapped."""
         self.console.print(Text(text), soft_wrap=True)
 
     def _note(self, text: str, level: str) -> None:
@@ -158,7 +158,7 @@ class PlainScreen(QuietScreen):
 
 
 class LiveScreen(PlainScreen):
-    """A terminal: a growing table of epochs above a bar of batches with rate and time left."""
+    """A terminal: a table of epochs above a progress bar with rate and remaining time."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -175,7 +175,7 @@ class LiveScreen(PlainScreen):
         self._job = ""
 
     def __call__(self, event: events.Event) -> None:
-        """Redraw what the event changes."""
+        """Update the display."""
         match event:
             case events.Note(text, level):
                 self._note(text, level)
@@ -193,7 +193,7 @@ class LiveScreen(PlainScreen):
                 self._ended(event)
 
     def close(self) -> None:
-        """Take the moving parts off the screen; what is above them stays."""
+        """Remove the progress bar from the screen and keep the table of epochs."""
         if self._live:
             self._live.update(self._epoch_table() if self._rows else Text(""), refresh=True)
             self._live.stop()
@@ -228,7 +228,7 @@ class LiveScreen(PlainScreen):
         self._advance(
             f"epoch {event.epoch}",
             event.batch,
-            event.batches + 1,  # the validation comes after the last one
+            event.batches + 1,  # the last step is the validation
             f"{event.batch}/{event.batches}  {event.images_per_second:.1f} images/s  "
             f"{duration(event.seconds_left)} left  loss {event.loss:.3f}",
         )
@@ -252,9 +252,9 @@ class LiveScreen(PlainScreen):
         for title, _ in columns.values():
             table.add_column(title, justify="right", no_wrap=True)
         table.add_column("")
-        # Only the newest rows fit on the screen while it moves; history.csv has them all.
-        room = max(self.console.height - 6, 5)
-        for row in self._rows[-room:]:
+        # Only the newest rows fit on the screen; history.csv has all of them.
+        n_shown = max(self.console.height - 6, 5)
+        for row in self._rows[-n_shown:]:
             best = row["epoch"] == self._best
             cells = [number_text(row[name], form) for name, (_, form) in columns.items()]
             table.add_row(*cells, "best" if best else "", style="bold green" if best else "")
@@ -262,7 +262,7 @@ class LiveScreen(PlainScreen):
 
 
 def _columns_within(width: int) -> dict[str, tuple[str, str]]:
-    """The columns of an epoch that fit into ``width`` characters, "best" included."""
+    """The columns of an epoch that fit into ``width`` characters, including "best"."""
     columns = dict(_EPOCH_COLUMNS)
     for name in _DISPENSABLE:
         if sum(max(len(title), 7) + 2 for title, _ in columns.values()) + 5 <= width:
@@ -284,7 +284,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def screen(mode: Mode) -> Iterator[Screen]:
-    """The listener that fits ``mode`` and the terminal; cleans the screen up at the end."""
+    """The listener for ``mode`` and the type of terminal. Closes a live display at the end."""
     if mode == "quiet":
         yield QuietScreen()
         return
@@ -293,7 +293,7 @@ def screen(mode: Mode) -> Iterator[Screen]:
         return
     console = Console(highlight=False)
     if not console.is_terminal or console.is_dumb_terminal:
-        # A pipe has no width of its own: 80 columns would fold the tables.
+        # A pipe has no width, and the default of 80 columns would fold the tables.
         yield PlainScreen(Console(highlight=False, width=max(console.width, 160)))
         return
     live = LiveScreen(console)
@@ -304,32 +304,32 @@ def screen(mode: Mode) -> Iterator[Screen]:
 
 
 def show_error(error: FastdefectError) -> None:
-    """Message and hint, on standard error."""
+    """Print message and hint on standard error."""
     body = Text(error.message)
     if error.hint:
         body.append("\n" + error.hint, style="bold")
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
         console.print(
-            Panel(body, title="fastdefect can't go on", title_align="left", border_style="red")
+            Panel(body, title="fastdefect: error", title_align="left", border_style="red")
         )
-    else:  # a log is searched: no frame, no line broken in the middle of a name
-        console.print(Text("fastdefect can't go on: ") + body, soft_wrap=True)
+    else:  # no frame and no wrapped lines, so that a log can be searched
+        console.print(Text("fastdefect: error: ") + body, soft_wrap=True)
 
 
 def draw(table: "TableData") -> Group:
-    """A table of plain values as rich draws it.
+    """A table of plain values for rich.
 
-    Title and caption are as wide as the terminal: a table's own would be as wide as the table,
-    which may be one word.
+    Title and caption are as wide as the terminal. rich would wrap its own at the width of the
+    table, which may be one word.
     """
     drawn = Table()
     for index, column in enumerate(table.columns):
-        # Folded, not cut: a name must stay whole to be copied.
+        # Folded, not cut, so that a name can be copied.
         drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     styles = {"good": "green", "bad": "red"}
     for index, row in enumerate(table.rows):
-        # Text, not markup: a class may be called [red].
+        # Text, not markup: [red] may be the name of a class.
         drawn.add_row(*(Text(cell) for cell in row), style=styles.get(table.marks.get(index, "")))
     caption = [Text(table.caption, style="table.caption")] if table.caption else []
     return Group(Text(table.title, style="bold"), drawn, *caption)

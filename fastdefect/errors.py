@@ -1,14 +1,14 @@
-"""What can go wrong for a user, told in a user's words.
+"""Errors that the user can fix.
 
-An error of this family ends the program with one message and one hint; anything else is
-a bug and shows its traceback.
+Each of them ends the program with one message and one hint. Any other exception is a bug and
+shows its traceback.
 """
 
 
 class FastdefectError(Exception):
-    """A mistake or mishap that the user can mend.
+    """An error that the user can fix.
 
-    ``message`` says what was expected, what was found and where; ``hint`` says what to do.
+    ``message`` states what was expected, what was found and where; ``hint`` states what to do.
     """
 
     exit_code = 1
@@ -20,22 +20,22 @@ class FastdefectError(Exception):
 
 
 class UsageError(FastdefectError):
-    """A flag or a config value that can't be taken."""
+    """An invalid flag or config value."""
 
     exit_code = 2
 
 
 class DataError(FastdefectError):
-    """Photos, labels or a split that can't be trained on."""
+    """Photos, labels or a split that are not usable for training."""
 
 
 class DivergedError(DataError):
-    """A training whose predictions are no numbers any more."""
+    """A training that diverged: its predictions are no longer finite."""
 
 
 class ModelError(FastdefectError):
-    """An architecture or a weights file that can't be used."""
+    """An architecture or a weights file that is not usable."""
 
 
 class RunError(FastdefectError):
-    """A run folder that is missing, damaged or of another kind than was asked for."""
+    """A run folder that is missing, damaged or of the wrong kind."""

@@ -1,6 +1,6 @@
-"""What a long job tells while it works. The job never knows who listens.
+"""Events that a long job reports while it runs. A job does not depend on its listeners.
 
-Every event is a plain value; ``OnEvent`` is the one callable that a job is handed.
+Every event is a plain value. A job receives one callable of the type ``OnEvent``.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Note:
-    """A line worth reading once: what was found, chosen or given up."""
+    """A message for the user: something that was found, chosen or abandoned."""
 
     text: str
     level: str = "info"  # info | warning
@@ -18,7 +18,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps of a named piece of work."""
+    """``done`` of ``total`` steps of a named task."""
 
     task: str
     done: int
@@ -27,7 +27,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class FitStarted:
-    """Training is about to begin (or to go on after ``first_epoch`` finished epochs)."""
+    """Training starts, or resumes after ``first_epoch`` finished epochs."""
 
     epochs: int
     first_epoch: int
@@ -36,19 +36,19 @@ class FitStarted:
 
 @dataclass(frozen=True)
 class BatchDone:
-    """One training batch is done; rates are over this epoch so far, times in seconds."""
+    """A training batch is finished. The rate is the mean over this epoch so far."""
 
     epoch: int  # from 1
     batch: int  # from 1
     batches: int
     images_per_second: float
-    seconds_left: float  # of the whole fit, validation included
+    seconds_left: float  # of all remaining epochs, including validation
     loss: float
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """One epoch is trained, validated and on disk; ``row`` is its line of ``history.csv``."""
+    """An epoch is trained, validated and saved; ``row`` is its row of ``history.csv``."""
 
     row: Mapping[str, Any]
     best: bool
@@ -56,7 +56,7 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class FitEnded:
-    """Training is over; ``reason`` is ``finished``, ``early stopping`` or ``interrupted``."""
+    """Training ended; ``reason`` is ``finished``, ``early stopping`` or ``interrupted``."""
 
     reason: str
     epochs_done: int
@@ -68,4 +68,4 @@ OnEvent = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore the event."""

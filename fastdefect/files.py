@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside, flushed to disk, then renamed."""
+"""Atomic writes: to a temporary file in the same folder, flushed to disk, then renamed."""
 
 import csv
 import io
@@ -19,9 +19,9 @@ from fastdefect.errors import UsageError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well.
+    """A temporary path in the folder of ``path`` that replaces it when the block succeeds.
 
-    If the block raises, ``path`` keeps what it had and the temporary file is removed.
+    If the block raises, ``path`` is unchanged and the temporary file is removed.
     """
     descriptor, name = tempfile.mkstemp(
         prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent
@@ -39,7 +39,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    # The only way to read it is to set it; mkstemp's 0600 would hide runs from colleagues.
+    # The umask can only be read by setting it. Other users could not read files with the
+    # mode 0600 of mkstemp.
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -53,24 +54,26 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def written_to(out: Path, *, folder: bool = False) -> Iterator[None]:
-    """Turn what the system refuses in the block into a ``UsageError`` that names ``--out``.
+    """Turn an ``OSError`` in the block into a ``UsageError`` that names ``--out``.
 
-    ``out`` is a ``folder`` to write into, or a file.
+    ``out`` is a file, or a folder if ``folder`` is set.
     """
     try:
         yield
     except OSError as error:
         place = "folder" if folder else "file in a folder"
         raise UsageError(
-            f"--out {out}: it can't be written: {error.strerror or error}.",
-            f"Choose a {place} that you may write to.",
+            f"--out {out}: expected a path that can be written, but got: "
+            f"{error.strerror or error}.",
+            f"Choose a {place} with write permission.",
         ) from error
 
 
 def typed(path: Path) -> str:
-    """``path`` as one types it in a shell: in quotes if it has blanks or a shell's own signs.
+    """``path`` as typed in a shell: quoted if it has spaces or special characters.
 
-    Double quotes, which every system's shell takes; single ones where those would not do.
+    In double quotes, which work in the shells of all systems, or in single quotes if it has
+    characters that are special in double quotes.
     """
     text = str(path)
     if re.fullmatch(r"[\w./+=:,@-]+" if os.name != "nt" else r"[\w./+=:,@\\-]+", text):
@@ -81,12 +84,12 @@ def typed(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically, with the line ends that it has."""
+    """Write UTF-8 text atomically, with its line endings unchanged."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically. NaN and infinities, which JSON lacks, become null."""
+    """Write JSON atomically. NaN and infinities, which JSON does not have, become null."""
     text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
@@ -105,7 +108,7 @@ def finite(value: Any) -> Any:
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Write rows atomically under a header; ``None`` and NaN become empty cells.
 
-    Floats are written in full (``repr``), so that reading them back gives the same number.
+    Floats are written with all digits (``repr``), so that reading them gives the same number.
     """
     buffer = io.StringIO(newline="")
     writer = csv.DictWriter(buffer, columns, lineterminator="\n", extrasaction="raise")
@@ -121,22 +124,22 @@ def _cell(value: Any) -> Any:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """All rows of a CSV that this program wrote."""
+    """All rows of a CSV written by this program."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def cache_folder() -> Path | None:
-    """Where what can be computed again is kept for later runs; None if there is no place.
+    """The folder for data that later runs reuse; None if there is no such folder.
 
-    The folder that FASTDEFECT_CACHE names, else ``fastdefect`` in the system's for such things.
-    It may not exist yet.
+    It is the folder in FASTDEFECT_CACHE, or else ``fastdefect`` in the cache folder of the
+    system. It may not exist yet.
     """
     if named := os.environ.get("FASTDEFECT_CACHE"):
         return Path(named)
     try:
         home = Path.home()
-    except RuntimeError:  # a user without one
+    except RuntimeError:  # the user has no home folder
         return None
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "fastdefect"

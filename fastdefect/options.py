@@ -1,4 +1,4 @@
-"""From the fields of the config to the options of a command: no flag is written twice."""
+"""Command-line options from the fields of the config, so that each flag is defined once."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ from fastdefect.config import ConfigField, Former, config_fields
 def with_config_options(
     *, sections: tuple[str, ...] = (), only: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a Typer command an option for each field of ``sections`` or named in ``only``.
+    """Add an option to a Typer command for each field in ``sections`` and each in ``only``.
 
-    The command's first parameter, ``flags``, receives those that the user gave, by field
-    name; its other parameters stay options of its own.
+    The first parameter of the command, ``flags``, receives the values that the user gave, by
+    field name. The other parameters are further options of the command.
     """
     leaves = [leaf for leaf in config_fields() if leaf.section in sections or leaf.name in only]
 
@@ -25,7 +25,7 @@ def with_config_options(
 
         @wraps(command)
         def wrapper(**given: Any) -> None:
-            flags = {leaf.name: _taken(leaf, given) for leaf in leaves}
+            flags = {leaf.name: _pop_value(leaf, given) for leaf in leaves}
             command({k: v for k, v in flags.items() if v not in (None, [])}, **given)
 
         parameters = [_parameter(leaf) for leaf in leaves]
@@ -34,7 +34,7 @@ def with_config_options(
             for leaf in leaves
             if leaf.flag.former and leaf.flag.former.name != leaf.name
         ]
-        # Typer reads the signature and the annotations alike.
+        # Typer reads both the signature and the annotations.
         wrapper.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in [*parameters, *own]}
         return wrapper
@@ -53,16 +53,16 @@ def _parameter(leaf: ConfigField) -> inspect.Parameter:
         names = [leaf.option, *leaf.flag.aliases]
         if kind is bool:
             names = [f"{name}/--no-{name[2:]}" for name in names]
-        words: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
         if leaf.flag.former and leaf.flag.former.name == leaf.name:
-            # Values of earlier versions are taken, but not listed.
-            words = {
-                "parser": _reader(get_args(kind), leaf.flag.former.values),
+            # Values of earlier versions are accepted, but not listed.
+            extra = {
+                "parser": _parser(get_args(kind), leaf.flag.former.values),
                 "metavar": f"[{'|'.join(get_args(kind))}]",
             }
             kind = str
         option = typer.Option(
-            None, *names, help=help_text, rich_help_panel=panel, show_default=False, **words
+            None, *names, help=help_text, rich_help_panel=panel, show_default=False, **extra
         )
     return inspect.Parameter(
         leaf.name,
@@ -72,20 +72,20 @@ def _parameter(leaf: ConfigField) -> inspect.Parameter:
     )
 
 
-def _reader(values: tuple[str, ...], former: Mapping[str, str]) -> Callable[[str], str]:
-    """Reads one of ``values``, or a word of earlier versions in today's words."""
+def _parser(values: tuple[str, ...], former: Mapping[str, str]) -> Callable[[str], str]:
+    """A parser that accepts ``values``, and replaces values of earlier versions."""
 
-    def read(text: str) -> str:
+    def parse(text: str) -> str:
         value = former.get(text, text)
         if value not in values:
             raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(repr, values))}.")
         return value
 
-    return read
+    return parse
 
 
 def _former_parameter(former: Former) -> inspect.Parameter:
-    """The field under its former name: taken, but not listed."""
+    """An option with the former name of a field: accepted, but not listed."""
     kind: Any = Literal[tuple(former.values)]
     return inspect.Parameter(
         former.name,
@@ -95,18 +95,18 @@ def _former_parameter(former: Former) -> inspect.Parameter:
     )
 
 
-def _taken(leaf: ConfigField, given: dict[str, Any]) -> Any:
-    """What the user gave for the field, taken out of ``given``; None if nothing."""
+def _pop_value(leaf: ConfigField, given: dict[str, Any]) -> Any:
+    """Remove the value of the field from ``given`` and return it; None if it was not given."""
     value = given.pop(leaf.name)
     former = leaf.flag.former
     if former is None or former.name == leaf.name:
         return value
-    earlier = given.pop(former.name)
-    return former.values[earlier] if value is None and earlier is not None else value
+    former_value = given.pop(former.name)
+    return former.values[former_value] if value is None and former_value is not None else value
 
 
 def _default_text(leaf: ConfigField) -> str:
-    # In the help text, since the option's own default is "not given".
+    # Part of the help text, as the default of the option itself means "not given".
     if leaf.default is None or leaf.default == ():
         return ""
     if isinstance(leaf.default, bool):

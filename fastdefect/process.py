@@ -1,15 +1,15 @@
-"""How this process uses the machine: how threads wait, memory that is kept, and one thread a photo.
+"""How this process uses the machine: waiting threads, freed memory, and one thread per photo.
 
-**Waiting.** A step of a network on a CPU is some hundred parallel regions, at the end of which the
-threads wait for the last one. GNU's OpenMP lets them spin for that, for milliseconds: where another
-program has taken a core, they keep busy the very core that the last one needs. A thousand turns
-are enough where nothing else runs. ``benchmarks/beside.py`` measures both.
+**Waiting.** A step of a network on a CPU has about a hundred parallel regions. At the end of each,
+the threads wait for the last one. In GNU's OpenMP they spin for milliseconds. If another program
+uses a core, they occupy the core that the last thread needs. A thousand spins are enough on an
+idle machine. ``benchmarks/beside.py`` measures both cases.
 
-**Memory.** On a CPU most of the price of a training step is page faults. glibc gives every block
-above 32 MB back to the kernel the moment it is freed, and a network frees each layer's activations
-at every step; taking them again costs a page fault for each 4 KB. ``benchmarks/allocator.py``
-measures what keeping them saves. The search for keypoints, too, fills and frees a pyramid of
-pictures for each photo, and takes a third longer without this.
+**Memory.** On a CPU page faults take most of the time of a training step. glibc returns every
+block above 32 MB to the kernel when it is freed, and a network frees the activations of each layer
+at every step. Allocating them again costs a page fault for each 4 KB. ``benchmarks/allocator.py``
+measures the gain from keeping them. The search for keypoints also allocates and frees an image
+pyramid for each photo, and takes a third longer without this.
 """
 
 import ctypes
@@ -26,19 +26,19 @@ _M_MMAP_MAX = -4
 
 
 def wait_briefly(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Set how long OpenMP's threads spin, unless the user did; call it before torch is imported.
+    """Limit how long OpenMP threads spin, unless the user set it. Call before importing torch.
 
-    ``GOMP_SPINCOUNT`` and ``OMP_WAIT_POLICY``: the libgomp manual. Other OpenMP libraries read
-    neither or only the second, and are left as they are.
+    For ``GOMP_SPINCOUNT`` and ``OMP_WAIT_POLICY`` see the libgomp manual. Other OpenMP libraries
+    read at most the second, and their behaviour does not change.
     """
     if "OMP_WAIT_POLICY" not in environment:
         environment.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def keep_freed_memory() -> bool:
-    """Make glibc serve all blocks from its heap and never shrink it (mallopt(3)).
+    """Make glibc allocate all blocks from its heap and never shrink it (mallopt(3)).
 
-    Returns whether that was done: on other systems and C libraries nothing is.
+    Returns True on success, and False on other systems and C libraries, where it does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -48,12 +48,12 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """While several threads work on a photo each, BLAS and OpenCV start none of their own.
+    """Limit BLAS and OpenCV to one thread while several threads work on one photo each.
 
-    Small products and small pictures gain nothing from more threads; they would only stand in
-    the way of the other photos'. SIFT on two cores takes a third less of them so.
+    Small matrices and small images gain nothing from more threads, which would compete with the
+    threads of the other photos. SIFT on two cores takes a third less time with this limit.
     """
-    # Here, as this module is imported by every command, --help too.
+    # Imported here, as every command imports this module, including --help.
     import cv2
     from threadpoolctl import threadpool_limits
 

@@ -1,14 +1,14 @@
-"""A run: a folder with all of a training, or of several on the same photos.
+"""A run: a folder with the files of a training, or of several trainings on the same photos.
 
 runs/<name>/             its files: see ``run_files.FILES``
-  fold-1/, fold-2/ ...   of a cross-validation (``fit --folds K``): a run for each fold. The whole
-                         has no model, but predictions-oof.csv, of the held-out photos
-  member-1/ ...          of an ensemble (``fit --members N``): a run for each network. The whole
-                         has all of a training but its history, curves and checkpoint
-  1-of-8-repeat-1/ ...   of several trainings (``learning-curve``, ``ablate``, ``quick-test``): a
-                         run for each; the split is that before any training leaves photos out
-  best/                  of a search (``tune``): the winner, trained on all of train; the folds
-                         are of train, and say what is held out together
+  fold-1/, fold-2/ ...   cross-validation (``fit --folds K``): a run for each fold. The parent run
+                         has no model, but predictions-oof.csv of the held-out photos
+  member-1/ ...          ensemble (``fit --members N``): a run for each network. The parent run has
+                         all files of a training except history, curves and checkpoint
+  1-of-8-repeat-1/ ...   series of trainings (``learning-curve``, ``ablate``, ``quick-test``): a
+                         run for each. The parent run has the split before any subsampling
+  best/                  search (``tune``): the best trial, trained on all of train. The folds are
+                         those of train that the search holds out in turn
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from fastdefect.config import RunConfig, resolve_kept, to_toml
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve_kept, to_toml
 from fastdefect.errors import RunError
 from fastdefect.files import typed, write_text
 from fastdefect.run_files import file_called, read_file, write_file, write_findings
@@ -27,7 +28,7 @@ SCHEMA = 1
 
 
 class RunStatus(StrEnum):
-    """How far a run is, or how it ended: ``status`` in run.json."""
+    """The state of a run, or how it ended: ``status`` in run.json."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -39,7 +40,7 @@ class RunStatus(StrEnum):
 
 
 class RunKind(StrEnum):
-    """What a run is: ``kind`` in run.json. A run without one is older, and a training."""
+    """The kind of a run: ``kind`` in run.json. An older run without this key is a training."""
 
     TRAINING = "training"
     CROSS_VALIDATION = "cross-validation"
@@ -53,11 +54,11 @@ class RunKind(StrEnum):
 
     @property
     def command(self) -> str:
-        """The command that makes a run of this kind, and goes on with it."""
+        """The command that creates and resumes a run of this kind."""
         return SERIES.get(self, "fit")
 
 
-# The kinds that are several trainings on the same photos, each a MEMBER, and their commands.
+# The kinds that consist of several trainings on the same photos, each a MEMBER, and their commands.
 SERIES = {
     RunKind.LEARNING_CURVE: "learning-curve",
     RunKind.ABLATION: "ablate",
@@ -68,7 +69,7 @@ SERIES = {
 
 @dataclass(frozen=True)
 class Run:
-    """One run on disk. Methods read and write its files; each write is whole or not there."""
+    """One run on disk, with methods to read and write its files. Each write is atomic."""
 
     folder: Path
 
@@ -80,23 +81,26 @@ class Run:
     # Its files
 
     def path(self, name: str) -> Path:
-        """Where a file of ``run_files.FILES`` is; it may not exist yet."""
+        """The path of a file of ``run_files.FILES``, which may not exist yet."""
         file_called(name)
         return self.folder / name
 
     def read(self, name: str) -> Any:
-        """What a JSON file holds, or the rows of a CSV; empty for an optional one not there.
+        """The content of a JSON file, or the rows of a CSV; empty for a missing optional file.
 
-        Raises ``RunError`` for one that is missing or damaged.
+        Raises ``RunError`` if the file is damaged, or missing and not optional.
         """
         return read_file(self.folder, name)
 
     def write(self, name: str, value: Any, columns: Sequence[str] = ()) -> Path:
-        """Write JSON, or rows as CSV; the path. ``columns`` where ``FILES`` names none."""
+        """Write JSON, or rows as CSV, and return the path.
+
+        ``columns`` is for a CSV without columns in ``FILES``.
+        """
         return write_file(self.folder, name, value, columns)
 
     def put(self, name: str, key: str | tuple[str, str], value: Any) -> None:
-        """Set one entry of a JSON file; two keys name one inside another. The others stay."""
+        """Set one entry of a JSON file, and keep the others. Two keys address a nested entry."""
         content = self.read(name)
         *outer, last = (key,) if isinstance(key, str) else key
         inner = content
@@ -106,14 +110,14 @@ class Run:
         self.write(name, content)
 
     def predictions_path(self, split: str, views: str = "none") -> Path:
-        """Predictions on ``split``; with test-time augmentation the views are in the name."""
+        """The predictions on ``split``; the name includes the views of test-time augmentation."""
         suffix = "" if views == "none" else f"-{views.replace(':', '-')}"
         return self.path(f"predictions-{split}{suffix}.csv")
 
     def write_predictions(
         self, split: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], views: str
     ) -> None:
-        """``predictions-<split>.csv``."""
+        """Write ``predictions-<split>.csv``."""
         self.write(self.predictions_path(split, views).name, rows, columns)
 
     def report_path(self, kind: str, split: str, suffix: str) -> Path:
@@ -121,7 +125,7 @@ class Run:
         return self.path(f"{kind}-{split}{suffix}")
 
     def write_findings(self, findings: Sequence[Mapping[str, Any]]) -> None:
-        """``findings.json``, and the same as a CSV with a row per photo."""
+        """Write ``findings.json``, and the same findings as a CSV with a row per photo."""
         write_findings(self.folder, findings)
 
     def read_history(self) -> list[dict[str, float]]:
@@ -132,49 +136,50 @@ class Run:
         ]
 
     def read_whole_history(self) -> list[dict[str, float]]:
-        """``read_history``; of an ensemble, that of its trainings, one after the other."""
+        """``read_history``; for an ensemble, the concatenated histories of its trainings."""
         if self.read_kind() != RunKind.ENSEMBLE:
             return self.read_history()
         return [row for member in self.members() for row in member.read_history()]
 
     def forget_decisions(self) -> tuple[str, ...]:
-        """Delete what was chosen for a model that trains on; the names of the files deleted.
+        """Delete the decisions for an older model; return the names of the deleted files.
 
-        The operating point, the temperatures, and predictions by views: all of the older model.
+        These are the operating point, the temperatures and the predictions by views. They are not
+        valid for a model that is trained further.
         """
         stale = (
             self.path("operating_point.json"),
             self.path("calibration.json"),
             *sorted(self.folder.glob("predictions-*-*.csv")),
         )
-        found = tuple(path for path in stale if path.exists())
-        for path in found:
+        deleted = tuple(path for path in stale if path.exists())
+        for path in deleted:
             path.unlink()
-        return tuple(path.name for path in found)
+        return tuple(path.name for path in deleted)
 
     def forget_checkpoint(self) -> None:
-        """Delete the state of a training that is not to be resumed."""
+        """Delete the checkpoint, for a training that will not be resumed."""
         self.path("checkpoint.safetensors").unlink(missing_ok=True)
 
     # The runs inside it
 
     def fold(self, number: int) -> "Run":
-        """A cross-validation's run for one fold, from 1; it may not exist yet."""
+        """The run of a fold of a cross-validation, from 1. It may not exist yet."""
         return Run(self.folder / f"fold-{number}")
 
     def member(self, name: str) -> "Run":
-        """One of several trainings inside this run; it may not exist yet."""
+        """One of several trainings inside this run. It may not exist yet."""
         return Run(self.folder / name)
 
     def members(self) -> list["Run"]:
-        """The trainings inside this run that were begun, by name."""
+        """The trainings inside this run that were started, by name."""
         folders = sorted(path.parent for path in self.folder.glob("*/run.json"))
         return [Run(folder) for folder in folders]
 
-    # What it is
+    # State and settings
 
     def begin(self, config: RunConfig, command: str, kind: RunKind, started: datetime) -> None:
-        """Write ``config.toml``, and a ``run.json`` with the status ``RUNNING``."""
+        """Write ``config.toml``, and ``run.json`` with the status ``RUNNING``."""
         write_text(self.path("config.toml"), to_toml(config))
         state = {
             "schema": SCHEMA,
@@ -186,12 +191,13 @@ class Run:
         self.write("run.json", state)
 
     def read_state(self) -> dict[str, Any]:
-        """``run.json``; raises ``RunError`` if this is no run of a known schema."""
+        """The content of ``run.json``. Raises ``RunError`` for an unknown schema."""
         state: dict[str, Any] = self.read("run.json")
         if state.get("schema") != SCHEMA:
             raise RunError(
-                f"{self.folder} has schema {state.get('schema')}, but this version reads {SCHEMA}.",
-                "Use the version of fastdefect that wrote it (see its environment.json).",
+                f"{self.path('run.json')}: expected schema {SCHEMA}, but got "
+                f"{state.get('schema')}.",
+                "Use the version of fastdefect that wrote the run (see its environment.json).",
             )
         return state
 
@@ -200,64 +206,64 @@ class Run:
         self.write("run.json", {**self.read("run.json"), **changes})
 
     def read_kind(self) -> RunKind:
-        """What the run is. Raises ``RunError`` for a kind that this version does not know."""
+        """The kind of the run. Raises ``RunError`` for an unknown kind."""
         kind = self.read_state().get("kind", RunKind.TRAINING)
         try:
             return RunKind(kind)
         except ValueError as error:
             raise RunError(
-                f"{self.path('run.json')} has the kind {kind!r}: expected one of "
-                f"{', '.join(RunKind)}.",
-                "Use the version of fastdefect that wrote it (see its environment.json).",
+                f"{self.path('run.json')}: expected one of the kinds {', '.join(RunKind)}, but "
+                f"got {kind!r}.",
+                "Use the version of fastdefect that wrote the run (see its environment.json).",
             ) from error
 
     def read_config(self) -> RunConfig:
-        """The config that the run was made with."""
+        """The config of the run."""
         return resolve_kept(self.path("config.toml"))
 
     @property
     def resume_command(self) -> str:
-        """What to type to go on with the run."""
+        """The command line that resumes the run."""
         return f"fastdefect {self.read_kind().command} --resume {typed(self.folder)}"
 
     def require_model(self) -> None:
-        """Raise ``RunError``, with what to do, unless there is a model to evaluate."""
+        """Raise ``RunError`` with a hint if the run has no model to evaluate."""
         kind = self.read_kind()
         if kind in SERIES:
-            named = f": {typed(members[0].folder)}" if (members := self.members()) else "."
+            example = f": {typed(members[0].folder)}" if (members := self.members()) else "."
             raise RunError(
-                f"{self.name} is several trainings ({kind}): it has no single model.",
-                f"Name one of them{named}",
+                f"{self.name} has no single model: it is a series of trainings ({kind}).",
+                f"Give one of its trainings{example}",
             )
         if kind == RunKind.CROSS_VALIDATION:
             raise RunError(
-                f"{self.name} is a cross-validation: it has no single model.",
-                f"Name a fold: {typed(self.fold(1).folder)}",
+                f"{self.name} has no single model: it is a cross-validation.",
+                f"Give one of its folds: {typed(self.fold(1).folder)}",
             )
         if not self.path("model.safetensors").exists():
             ensemble = kind == RunKind.ENSEMBLE
-            missing = "not all of its networks are trained" if ensemble else "no epoch was finished"
+            reason = "not all of its networks are trained" if ensemble else "no epoch is finished"
             raise RunError(
-                f"{self.name} has no model yet: {missing}.",
-                f"Go on with it: {self.resume_command}",
+                f"{self.name} has no model yet: {reason}.",
+                f"Resume it with: {self.resume_command}",
             )
 
     # The sealed test
 
     def note_opening(self, command: str, what: str) -> int:
-        """Note in ``openings.json`` that the test is about to be opened; the number of openings."""
+        """Record an opening of the test in ``openings.json``; return the number of openings."""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         openings = [*self.read_openings(), {"time": time, "command": command, "what": what}]
-        self._whole.write("openings.json", openings)
+        self._test_owner.write("openings.json", openings)
         return len(openings)
 
     def read_openings(self) -> list[dict[str, str]]:
-        """``openings.json``, oldest first: time (ISO, UTC), command and what it was for."""
-        return list(self._whole.read("openings.json"))
+        """``openings.json``, oldest first: time (ISO, UTC), command and purpose."""
+        return list(self._test_owner.read("openings.json"))
 
     @property
-    def _whole(self) -> "Run":
-        """All trainings inside a run have one test: its openings are counted together."""
+    def _test_owner(self) -> "Run":
+        """The run that counts the openings: all trainings inside a run share one test."""
         parent = Run(self.folder.parent)
         inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER)
         return parent if inside and parent.path("run.json").is_file() else self

@@ -1,6 +1,6 @@
-"""The files of a run folder: the name of each, what it holds, and how it is read and written.
+"""The files of a run folder: their names and contents, and functions to read and write them.
 
-The end of a name is its format. ``*`` stands for a split, and for views after it.
+The extension of a name is its format. ``*`` stands for a split, optionally followed by views.
 """
 
 import json
@@ -15,17 +15,18 @@ from fastdefect.errors import RunError
 from fastdefect.files import read_csv, write_csv, write_json
 
 _SPLIT = ("path", "label", "part", "split", "sha256")
+_RESTORE = "Restore the file from a copy, or repeat the command that wrote it."
 
 
 @dataclass(frozen=True)
 class RunFile:
-    """What a file holds.
+    """The content and format of a file.
 
-    ``columns``: those of a CSV; empty where the writer gives them. ``optional``: one that is not
-    there reads as empty, else it is an error. ``kind``: what its JSON is.
+    ``columns``: the columns of a CSV; empty if the writer gives them. ``optional``: a missing file
+    reads as empty instead of raising an error. ``kind``: the type of the JSON value.
     """
 
-    holds: str
+    contents: str
     columns: tuple[str, ...] = ()
     optional: bool = False
     kind: type = dict
@@ -33,72 +34,72 @@ class RunFile:
 
 FILES: Mapping[str, RunFile] = MappingProxyType(
     {
-        # Of every run
-        "run.json": RunFile("schema, kind, status, times, the command"),
-        "config.toml": RunFile("every setting, resolved; fit --config repeats the run"),
-        "split.csv": RunFile("which photo is in which split", _SPLIT),
-        "findings.json": RunFile("what was remarkable about the photos", kind=list),
+        # Every run
+        "run.json": RunFile("schema, kind, status, times, command"),
+        "config.toml": RunFile("all resolved settings; fit --config repeats the run"),
+        "split.csv": RunFile("the split of each photo", _SPLIT),
+        "findings.json": RunFile("findings of the audit of the photos", kind=list),
         "findings.csv": RunFile(
-            "the same, a row per photo",
+            "the same findings, a row per photo",
             ("kind", "severity", "message", "value", "low", "high", "path"),
         ),
         "environment.json": RunFile("versions, device, git commit"),
-        "log.txt": RunFile("every message, with its time"),
+        "log.txt": RunFile("all messages with their times"),
         "openings.json": RunFile(
-            "each opening of the sealed test: time, command, what for", optional=True, kind=list
+            "each opening of the sealed test: time, command, purpose", optional=True, kind=list
         ),
-        # Of a training
-        "recipe.json": RunFile("the recipe that was chosen, and the evidence"),
+        # A training
+        "recipe.json": RunFile("the chosen recipe, and the evidence for it"),
         "history.csv": RunFile("a row per epoch", optional=True),
         "model.json": RunFile("architecture, classes, good class, preprocessing, views"),
         "model.safetensors": RunFile(
-            "weights of the best epoch; of an ensemble, of all its networks"
+            "weights of the best epoch; for an ensemble, of all its networks"
         ),
         "checkpoint.safetensors": RunFile("the last state, for fit --resume"),
-        "metrics.json": RunFile("metrics by split, empty before the first", optional=True),
+        "metrics.json": RunFile("metrics by split", optional=True),
         "predictions-*.csv": RunFile("path, label, predicted, p_<class>, ... of a split"),
         "background_swap.json": RunFile(
-            "decisions that change with the border light of another class, by split", optional=True
+            "decisions that change with the background of another class, by split", optional=True
         ),
         "calibration.json": RunFile(
-            "the temperature that suits validation, by views", optional=True
+            "the temperature fitted to validation, by views", optional=True
         ),
-        "curves.png": RunFile("the plot of the history"),
-        "confusion.png": RunFile("the confusion matrix on validation"),
-        # What the commands on a finished training add
+        "curves.png": RunFile("plot of the history"),
+        "confusion.png": RunFile("confusion matrix on validation"),
+        # Commands on a finished training
         "operating_point.json": RunFile(
-            "the threshold or band that threshold chose, and why", optional=True
+            "the decision threshold or review band, and its criterion", optional=True
         ),
         "tta.json": RunFile(
             "metrics with test-time augmentation, by split and views", optional=True
         ),
-        "evaluation-*.json": RunFile("every metric of a split with its interval"),
-        "evaluation-*.png": RunFile("its plots"),
-        "confusion-*.png": RunFile("its confusion matrix"),
-        "stress-*.json": RunFile("decisions that disturbances change"),
-        "stress-*.png": RunFile("the plot of the same"),
-        "label-check.csv": RunFile("labels to look at again"),
-        "label-check.png": RunFile("their photos"),
-        # Of a cross-validation, and of a model whose networks are those of folds
-        "folds.csv": RunFile("which photo is in which fold", (*_SPLIT, "fold")),
-        # Of several trainings on the same photos
-        "quick_test.json": RunFile("both trainings of a quick test, and what changed between them"),
-        "ablation.json": RunFile("metrics by step and seed, what each step gained"),
-        "ablation.png": RunFile("the plot of the same"),
-        "learning_curve.json": RunFile("the trainings, the law through them, and its forecast"),
-        "learning_curve.png": RunFile("the plot of the same"),
-        # Of a search
+        "evaluation-*.json": RunFile("all metrics of a split with their intervals"),
+        "evaluation-*.png": RunFile("plots of the evaluation"),
+        "confusion-*.png": RunFile("confusion matrix of the split"),
+        "stress-*.json": RunFile("decisions changed by disturbances"),
+        "stress-*.png": RunFile("plot of the stress test"),
+        "label-check.csv": RunFile("labels to check again"),
+        "label-check.png": RunFile("photos of these labels"),
+        # A cross-validation, or a model of the networks of folds
+        "folds.csv": RunFile("the fold of each photo", (*_SPLIT, "fold")),
+        # Several trainings on the same photos
+        "quick_test.json": RunFile("both trainings of a quick test, and their differences"),
+        "ablation.json": RunFile("metrics by step and seed, and the gain of each step"),
+        "ablation.png": RunFile("plot of the ablation"),
+        "learning_curve.json": RunFile("the trainings, the fitted power law, and its forecast"),
+        "learning_curve.png": RunFile("plot of the learning curve"),
+        # A search
         "study.json": RunFile(
             "every trial: settings, metrics of each training, state", optional=True
         ),
-        "trials.csv": RunFile("the same for people, a row per trial"),
-        "tuning.json": RunFile("the winner, what mattered, and its metrics on valid"),
+        "trials.csv": RunFile("the same trials as a table, a row per trial"),
+        "tuning.json": RunFile("the winner, its metrics on valid, and the importance of settings"),
     }
 )
 
 
 def file_called(name: str) -> RunFile:
-    """The entry of ``name`` in ``FILES``. Raises ``ValueError`` for a name that has none."""
+    """The entry of ``name`` in ``FILES``. Raises ``ValueError`` if there is no such entry."""
     for known, file in FILES.items():
         if fnmatchcase(name, known):
             return file
@@ -106,9 +107,9 @@ def file_called(name: str) -> RunFile:
 
 
 def read_file(folder: Path, name: str) -> Any:
-    """What a JSON file holds, or the rows of a CSV as ``list[dict[str, str]]``.
+    """The content of a JSON file, or the rows of a CSV as ``list[dict[str, str]]``.
 
-    Raises ``RunError`` for one that is missing, unless it is optional, or damaged.
+    Raises ``RunError`` if the file is damaged, or missing and not optional.
     """
     file, path = file_called(name), folder / name
     csv = path.suffix == ".csv"
@@ -119,18 +120,21 @@ def read_file(folder: Path, name: str) -> Any:
     except FileNotFoundError as error:
         raise RunError(
             f"{folder} is not a run: it has no {name}.",
-            "`fastdefect runs` lists the runs; give a run's folder or name.",
+            "Give the folder or name of a run. `fastdefect runs` lists them.",
         ) from error
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} can't be read: {error}.") from error
+        raise RunError(f"{path} can't be read: {error}.", _RESTORE) from error
     if not csv and not isinstance(content, file.kind):
         expected = "a list" if file.kind is list else "an object"
-        raise RunError(f"{path} is damaged: expected {expected}, found {content!r:.40}.")
+        raise RunError(f"{path} is damaged: expected {expected}, found {content!r:.40}.", _RESTORE)
     return content
 
 
 def write_file(folder: Path, name: str, value: Any, columns: Sequence[str] = ()) -> Path:
-    """Write JSON, or rows as CSV; the path. ``columns`` for a CSV that has none in ``FILES``."""
+    """Write JSON, or rows as CSV, and return the path.
+
+    ``columns`` is for a CSV without columns in ``FILES``.
+    """
     file, path = file_called(name), folder / name
     if path.suffix == ".csv":
         write_csv(path, value, columns or file.columns)
@@ -142,7 +146,7 @@ def write_file(folder: Path, name: str, value: Any, columns: Sequence[str] = ())
 
 
 def write_findings(folder: Path, findings: Sequence[Mapping[str, Any]]) -> tuple[Path, Path]:
-    """``findings.json`` and ``findings.csv`` (a row per photo), in a run or beside an audit."""
+    """Write ``findings.json`` and ``findings.csv`` (a row per photo) of a run or an audit."""
     rows = [
         {
             **{key: finding[key] for key in ("kind", "severity", "message", "value")},

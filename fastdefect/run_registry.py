@@ -1,4 +1,4 @@
-"""The folder of all runs: one is made, found again, and listed."""
+"""The folder of all runs: create, open and list runs."""
 
 import os
 import re
@@ -22,10 +22,10 @@ def create_run(
     *,
     kind: RunKind = RunKind.TRAINING,
 ) -> Run:
-    """Make a new run folder under ``runs`` and point ``runs/latest`` to it.
+    """Create a run folder in ``runs`` and point ``runs/latest`` to it.
 
-    Without a name it is the time and the architecture. Raises ``UsageError`` if the name is
-    taken or can't be a folder's, or ``runs`` can't be written to.
+    The default name consists of time and architecture. Raises ``UsageError`` if the name is in
+    use or not valid for a folder, or if ``runs`` can't be written to.
     """
     started = datetime.now(UTC)
     folder = _named(runs, name) if name else _unused(runs, started, config.model.arch)
@@ -33,14 +33,14 @@ def create_run(
         folder.mkdir(parents=True)
     except FileExistsError as error:
         raise UsageError(
-            f"--name {folder.name}: {folder} exists already.",
-            f"Choose another name, or go on with it: fastdefect {kind.command} --resume "
+            f"--name {folder.name}: {folder} already exists.",
+            f"Choose another name, or resume it with: fastdefect {kind.command} --resume "
             f"{typed(folder)}",
         ) from error
     except OSError as error:
         raise UsageError(
-            f"--runs {runs}: {folder} can't be made: {error.strerror}.",
-            "Choose a folder that you may write to.",
+            f"--runs {runs}: {folder} can't be created: {error.strerror}.",
+            "Choose a folder with write permission.",
         ) from error
     run = Run(folder)
     run.begin(config, command, kind, started)
@@ -49,16 +49,16 @@ def create_run(
 
 
 def create_fold(parent: Run, number: int) -> Run:
-    """The run for a fold of a cross-validation, with its settings; begun anew if it is there.
+    """Create the run of a fold of a cross-validation, or restart it if it exists.
 
-    The settings hold ``folds``: repeating them repeats the cross-validation, as a fold alone
-    can't be.
+    Its config is that of ``parent``, including ``folds``: it repeats the whole cross-validation,
+    as a single fold can't be repeated.
     """
     return _begin_inside(parent, parent.fold(number), parent.read_config(), RunKind.FOLD)
 
 
 def create_member(parent: Run, name: str, config: RunConfig) -> Run:
-    """The run for one of several trainings inside ``parent``; begun anew if it is there."""
+    """Create the run of one of several trainings inside ``parent``, or restart it if it exists."""
     return _begin_inside(parent, parent.member(name), config, RunKind.MEMBER)
 
 
@@ -70,11 +70,11 @@ def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: RunKind) -> Ru
 
 
 def _named(runs: Path, name: str) -> Path:
-    # Whatever its case: to Windows and macOS, Latest and latest are one.
+    # In any case: Windows and macOS do not distinguish Latest from latest.
     if name.casefold() == LATEST or not re.fullmatch(r"[\w][\w .+-]*(?<![ .])", name):
         raise UsageError(
-            f"--name {name!r} can't name a run.",
-            f"Use letters, digits, - _ + and dots; {LATEST!r} is taken.",
+            f"--name {name!r} is not valid as the name of a run.",
+            f"Use letters, digits, - _ + and dots. {LATEST!r} is reserved.",
         )
     return runs / name
 
@@ -86,22 +86,22 @@ def _unused(runs: Path, started: datetime, arch: str) -> Path:
 
 
 def _point_latest(runs: Path, name: str) -> None:
-    """A relative symbolic link; where the system allows none (Windows), a file with the name."""
+    """Write a relative symbolic link, or a file with the name if links are not permitted."""
     temporary = runs / f".{LATEST}-{os.getpid()}"
     temporary.unlink(missing_ok=True)
     try:
         temporary.symlink_to(name, target_is_directory=True)
     except OSError:
         temporary.write_text(name, encoding="utf-8")
-    if os.name == "nt":  # which can't rename over a link to a folder
+    if os.name == "nt":  # Windows can't replace a link to a folder by renaming
         (runs / LATEST).unlink(missing_ok=True)
     temporary.replace(runs / LATEST)
 
 
 def open_run(reference: str | None, runs: Path) -> Run:
-    """The run that ``reference`` names: a folder, a name under ``runs``, or the latest.
+    """The run at ``reference``, a folder or a name in ``runs``, or the latest run for None.
 
-    Raises ``RunError`` if there is none.
+    Raises ``RunError`` if there is no such run.
     """
     for folder in _candidates(reference, runs):
         if (folder / "run.json").is_file():
@@ -112,13 +112,13 @@ def open_run(reference: str | None, runs: Path) -> Run:
         f"No run at {reference} nor at {runs / reference}."
         if reference
         else f"No run in {runs} yet.",
-        "`fastdefect runs` lists the runs; `fastdefect fit` makes one.",
+        "List the runs with `fastdefect runs`, or create one with `fastdefect fit`.",
     )
 
 
 def _candidates(reference: str | None, runs: Path) -> list[Path]:
     if reference is None:
-        # The newest that is left, should the one that runs/latest names have been deleted.
+        # The newest existing run, if the run that runs/latest points to was deleted.
         return [_followed(runs / LATEST), *(run.folder for run in reversed(list_runs(runs)))]
     return [_followed(Path(reference)), _followed(runs / reference)]
 
@@ -130,7 +130,7 @@ def _followed(path: Path) -> Path:
 
 
 def list_runs(runs: Path) -> list[Run]:
-    """All runs under ``runs``, oldest first."""
+    """All runs in ``runs``, oldest first."""
     if not runs.is_dir():
         return []
     found = [
@@ -149,13 +149,13 @@ def _started(run: Run) -> str:
 
 
 def summarise(run: Run) -> dict[str, Any]:
-    """What a list of runs shows of one: name, status, epochs, arch and validation metrics.
+    """The summary of a run in a list: name, status, epochs, arch and validation metrics.
 
-    A cross-validation's metrics are those of its held-out photos, and ``folds`` is how many
-    it has; it is None for a single training. Of several trainings on the same photos
-    ``trainings`` is how many were begun; there are no metrics but of an ensemble's average.
-    A run that can't be read (damaged, or another version's) must not hide the others: its
-    status is "unreadable", and the rest is empty.
+    ``folds`` is the number of folds of a cross-validation, else None; its metrics are
+    out-of-fold. ``trainings`` is the number of trainings that were started in a series or an
+    ensemble, else None. A series has no metrics; those of an ensemble are of its average.
+    A run that can't be read (damaged, or from another version) must not hide the others: its
+    status is "unreadable", and its other values are empty.
     """
     try:
         state, config, metrics = run.read_state(), run.read_config(), run.read("metrics.json")

@@ -1,4 +1,4 @@
-"""Numbers and lists in sentences."""
+"""Formatting of numbers and lists for messages."""
 
 import math
 from collections.abc import Sequence
@@ -10,28 +10,28 @@ def counted(n: int, noun: str) -> str:
 
 
 def first(names: Sequence[str], most: int = 3) -> str:
-    """The first few names and how many more there are: ``a, b, c and 4 more``."""
+    """The first few names and the number of others: ``a, b, c and 4 more``."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def listed(names: Sequence[str]) -> str:
-    """All of two or more names: ``a, b and c``."""
+    """A list of two or more names: ``a, b and c``."""
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """A share in percent, ``digits`` after the point: ``12.5%``."""
+    """A share in percent with ``digits`` decimals: ``12.5%``."""
     return f"{share:.{digits}%}"
 
 
 def exact_percent(share: float) -> str:
-    """A share with all the digits it was given: 0.995 is ``99.5%``, 0.00001 ``0.001%``."""
+    """A share in percent with up to six digits: 0.995 is ``99.5%``, 0.00001 is ``0.001%``."""
     return f"{100 * share:.6g}%"
 
 
 def careful_percent(share: float) -> str:
-    """One digit after the point, but never 0 or 100 for what is only almost so."""
+    """A share in percent with one decimal; 0 and 100 only if they are exact."""
     if share in (0.0, 1.0):
         return percent(share, 0)
     if share < 0.0005:
@@ -40,7 +40,7 @@ def careful_percent(share: float) -> str:
 
 
 def number_text(value: float | None, form: str) -> str:
-    """``value`` in the form of ``str.format``, such as ``{:.2f}``; ``-`` without a finite one."""
+    """``value`` in a ``str.format`` form such as ``{:.2f}``; ``-`` if there is no finite value."""
     return "-" if value is None or not math.isfinite(value) else form.format(value)
 
 

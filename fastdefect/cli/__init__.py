@@ -1,7 +1,7 @@
-"""The commands, a file each: options to a config, one call, and what it gave to the screen.
+"""The commands, one module each: parse the options, call the job, and show the result.
 
-Nothing heavy is imported here: each command imports its job when it runs, so that help
-appears at once. Within its group, help lists the commands in the order of these imports.
+Nothing heavy is imported here. Each command imports its job when it runs, so that --help is fast.
+The order of these imports is the order of the commands in their groups in --help.
 """
 
 from fastdefect.cli import (  # noqa: F401, I001

@@ -1,11 +1,11 @@
 """``fastdefect ablate``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from fastdefect.cli.series import show_series
+from fastdefect.cli.series import Launch, show_series
 from fastdefect.cli.session import (
     TRAIN,
     Budget,
@@ -17,13 +17,15 @@ from fastdefect.cli.session import (
     Runs,
     app,
     budget_minutes,
-    command_line,
     refuse_with_resume,
     run_to_resume,
     session,
 )
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
+
+if TYPE_CHECKING:
+    from fastdefect.jobs.ablate import AblationReport
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -33,11 +35,16 @@ def ablate(
     *,
     steps: Annotated[
         Literal["ladder", "leave-one-out"] | None,
-        typer.Option(help="One thing after the other, or all without each.", show_default="ladder"),
+        typer.Option(
+            help="ladder: add one step after the other; leave-one-out: all steps without each one.",
+            show_default="ladder",
+        ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option(min=1, max=100, show_default="3", help="Seeds of split and training."),
+        typer.Option(
+            min=1, max=100, show_default="3", help="Number of seeds of split and training."
+        ),
     ] = None,
     budget: Budget = None,
     config: ConfigFile = None,
@@ -47,29 +54,17 @@ def ablate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure what each step of the improved pipeline gains over the old one."""
+    """Measure the gain of each step from the old pipeline to the improved one."""
     with session(quiet, as_json) as screen:
         own = {"config": config, "name": name, "steps": steps, "seeds": seeds}
-        refuse_with_resume(
-            resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
-        )
+        refuse_with_resume(resume, {**flags, **own}, "Remove them; only --budget can be changed.")
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        begun = run_to_resume(resume, runs)
+        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
         from fastdefect.jobs import ablate as job
-        from fastdefect.jobs.training.new_run import NewRun
         from fastdefect.reporting.tables.ablate import ablation_table
 
-        if begun is not None:
-            report = job.resume(begun, budget_minutes=minutes, on_event=screen)
-        else:
-            report = job.start(
-                settings,
-                NewRun(runs, name, command_line()),
-                plan=steps or "ladder",
-                seeds=seeds or 3,
-                budget_minutes=minutes,
-                on_event=screen,
-            )
+        plan = {"plan": steps or "ladder", "seeds": seeds or 3}
+        report: AblationReport = launch.run_job(job, screen, plan, budget_minutes=minutes)
         tables = []
         if report.figures:
             n_seeds = max(len(by_seed) for by_seed in report.figures.values())

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fastdefect.cli.session import DATA, Json, Quiet, app, session, show
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 
@@ -15,15 +15,15 @@ from fastdefect.options import with_config_options
 def audit(
     flags: dict[str, Any],
     *,
-    out: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("audit"),
+    out: Annotated[Path, typer.Option(help="Folder for the findings.")] = Path("audit"),
     fail_on: Annotated[
         str | None,
-        typer.Option(metavar="KIND,...", help="Exit 1 if there are findings of these kinds."),
+        typer.Option(metavar="KIND,...", help="Exit with 1 if there are findings of these kinds."),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Find out whether the photos can be trusted: files, labels, repeats, leaks, shortcuts."""
+    """Check the photos before training: files, labels, duplicates, leaks and shortcuts."""
     with session(quiet, as_json) as screen:
         settings = resolve(flags)
         from fastdefect.jobs.audit import audit as job

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fastdefect.cli.session import (
-    JUDGE,
+    EVALUATE,
     Json,
     Quiet,
     Runs,
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
     from fastdefect.reporting.tables.table_data import TableData
 
 
-@app.command(rich_help_panel=JUDGE)
+@app.command(rich_help_panel=EVALUATE)
 @with_request("split", "data", "device")
 def compare(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN RUN...", help="Folders or names of runs; each is held against the first."
+            metavar="RUN RUN...", help="Folders or names of runs; each is compared with the first."
         ),
     ],
     *,
     request: Request,
     out: Annotated[
-        Path, typer.Option(help="Folder for compare.json and the photos that changed.")
+        Path, typer.Option(help="Folder for compare.json and the list of changed decisions.")
     ] = Path("compare"),
     runs: Runs = Path("runs"),
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the tables as GitHub shows them.")
+        bool, typer.Option("--markdown", help="Print the tables as Markdown, for GitHub.")
     ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Did it get better? Runs on the same photos: differences with intervals, new escapes."""
+    """Compare runs on the same photos: differences with intervals, and new escapes."""
     if markdown and (quiet or as_json):
         raise typer.BadParameter("--markdown, --quiet and --json exclude each other.")
     with session(quiet or markdown, as_json) as screen:
         if len(names) < 2:
             raise UsageError(
                 f"compare needs two runs or more, but got only {names[0]}.",
-                "Name the one before, then the one after: fastdefect compare RUN RUN",
+                "Give the old run first, then the new run: fastdefect compare RUN RUN",
             )
         chosen = [run_with_model(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
@@ -69,7 +69,7 @@ def compare(
 
 
 def _warn(event: "Event") -> None:
-    """Warnings go beside the Markdown, not into it."""
+    """Print warnings on standard error, separate from the Markdown."""
     from fastdefect.events import Note
 
     if isinstance(event, Note) and event.level == "warning":
@@ -85,17 +85,17 @@ def _tables(report: "CompareReport") -> "list[TableData]":
         settings_table,
     )
 
-    tuned = "Each run was tuned on these photos: its figures are a little too good."
+    tuned = "Each run was tuned on these photos: its metrics are slightly optimistic."
     tables = []
     for pair in report.pairs:
-        found, before, after = pair.comparison, pair.before, pair.after
+        comparison, before, after = pair.comparison, pair.before, pair.after
         note = tuned if report.split == "valid" else ""
         tables += [
             figures_table(
-                found, before, after, where=report.where, opening=pair.opening, note=note
+                comparison, before, after, where=report.where, opening=pair.opening, note=note
             ),
-            mcnemar_table(found, before, after),
-            changes_table(found, before, after),
+            mcnemar_table(comparison, before, after),
+            changes_table(comparison, before, after),
         ]
     names = [entrant.name for entrant in report.entrants]
     tables += [

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastdefect.cli.session import (
-    JUDGE,
+    EVALUATE,
     Json,
     Quiet,
     RunName,
@@ -17,7 +17,7 @@ from fastdefect.cli.session import (
 from fastdefect.jobs.trained.request import Request
 
 
-@app.command(rich_help_panel=JUDGE)
+@app.command(rich_help_panel=EVALUATE)
 @with_request("split", "data", "views", "threshold", "device")
 def evaluate(
     run: RunName = None,
@@ -27,7 +27,7 @@ def evaluate(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a run's model: every figure with its interval, what it proves, plots."""
+    """Measure the model of a run: all metrics with intervals, guaranteed rates, and plots."""
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
         from fastdefect.jobs.evaluate import evaluate as job

@@ -1,11 +1,12 @@
 """``fastdefect fit``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastdefect.cli.series import series_lines
+from fastdefect.cli.series import Launch, series_lines
 from fastdefect.cli.session import (
     INTERRUPTED_EXIT,
     TRAIN,
@@ -15,12 +16,13 @@ from fastdefect.cli.session import (
     Quiet,
     Runs,
     app,
-    command_line,
     refuse_with_resume,
     run_to_resume,
+    sealed_text,
     session,
 )
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from fastdefect.jobs.ensemble import EnsembleReport
     from fastdefect.jobs.final import FinalReport
     from fastdefect.jobs.training.report import FitReport
-    from fastdefect.run import Run
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -42,105 +43,81 @@ def fit(
     runs: Runs = Path("runs"),
     name: NewName = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with an interrupted run.")
+        str | None, typer.Option(metavar="RUN", help="Resume an interrupted run.")
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train a classifier on a folder of photos; everything about it lands in runs/NAME."""
+    """Train a classifier on a folder of photos, and write the run to runs/NAME."""
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = resolve(flags, config)
         from fastdefect.run import SERIES, RunKind, RunStatus
 
-        interrupted = run_to_resume(resume, runs)
-        if interrupted is not None:
-            kind = interrupted.read_kind()
+        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
+        if launch.resumed is not None:
+            kind = launch.resumed.read_kind()
             if kind in SERIES:
                 raise UsageError(
-                    f"{interrupted.name} is several trainings ({kind}), which fit can't resume.",
-                    f"Go on with: {interrupted.resume_command}",
+                    f"{launch.resumed.name}: fit can't resume a series of trainings ({kind}).",
+                    f"Resume it with: {launch.resumed.resume_command}",
                 )
-            whole = interrupted.read_config().training.final in ("folds", "refit")
-            average = _finish if whole else _average
+            final = launch.resumed.read_config().training.final in ("folds", "refit")
+            average = _fit_final if final else _fit_ensemble
             crossed, ensemble = RunKind.CROSS_VALIDATION, RunKind.ENSEMBLE
             do = {crossed: _cross_validate, ensemble: average}.get(kind, _fit)
-        elif _suits_folds(settings):
-            do = _finish
+        elif _trains_final(settings):
+            do = _fit_final
         elif settings.training.members > 1:
-            do = _average
+            do = _fit_ensemble
         else:
             do = _cross_validate if settings.report.folds is not None else _fit
-        if do(screen, settings, runs, name, interrupted) == RunStatus.INTERRUPTED:
+        if do(screen, launch) == RunStatus.INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
 
 
-def _suits_folds(settings: RunConfig) -> bool:
+def _trains_final(settings: RunConfig) -> bool:
     if settings.training.final == "none":
-        return False  # without the job, whose import takes seconds
+        return False  # without importing the job, which takes seconds
     from fastdefect.jobs.final import suits
 
     return suits(settings)
 
 
-def _begun(
-    job: Any,
-    screen: "Screen",
-    settings: RunConfig,
-    runs: Path,
-    name: str | None,
-    interrupted: "Run | None",
-) -> Any:
-    """What the job reports: of a new run, or of one that goes on."""
-    if interrupted is not None:
-        return job.resume(interrupted, on_event=screen)
-    from fastdefect.jobs.training.new_run import NewRun
-
-    return job.start(settings, NewRun(runs, name, command_line()), on_event=screen)
-
-
-def _fit(
-    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
-) -> str:
-    """One training, new or resumed; how it ended."""
+def _fit(screen: "Screen", launch: Launch) -> str:
+    """Run one training; return how it ended."""
     from fastdefect.jobs import fit as job
 
-    report: FitReport = _begun(job, screen, settings, runs, name, interrupted)
+    report: FitReport = launch.run_job(job, screen)
     _show_fit(screen, report)
     return report.reason
 
 
-def _cross_validate(
-    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
-) -> str:
-    """A training for each fold, new or resumed; how the last one ended."""
+def _cross_validate(screen: "Screen", launch: Launch) -> str:
+    """Run a training for each fold; return how the last one ended."""
     from fastdefect.jobs import cross_validate as job
 
-    report: CrossReport = _begun(job, screen, settings, runs, name, interrupted)
+    report: CrossReport = launch.run_job(job, screen)
     _show_folds(screen, report)
     return report.reason
 
 
-def _average(
-    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
-) -> str:
-    """Several networks and their average, new or resumed; how it ended."""
+def _fit_ensemble(screen: "Screen", launch: Launch) -> str:
+    """Train several networks and average them; return how it ended."""
     from fastdefect.jobs import ensemble as job
 
-    report: EnsembleReport = _begun(job, screen, settings, runs, name, interrupted)
-    _show_average(screen, report)
+    report: EnsembleReport = launch.run_job(job, screen)
+    _show_ensemble(screen, report)
     return report.series.reason
 
 
-def _finish(
-    screen: "Screen", settings: RunConfig, runs: Path, name: str | None, interrupted: "Run | None"
-) -> str:
-    """Networks of the folds and a model that knows all photos, new or resumed; how it ended."""
+def _fit_final(screen: "Screen", launch: Launch) -> str:
+    """Train the networks of the folds and a final model on all photos; return how it ended."""
     from fastdefect.jobs import final as job
 
-    report: FinalReport | None = _begun(job, screen, settings, runs, name, interrupted)
-    if report is None:  # too few parts to deal out
-        return _fit(screen, settings, runs, name, None)
+    report: FinalReport | None = launch.run_job(job, screen)
+    if report is None:  # too few parts for folds
+        return _fit(screen, replace(launch, resumed=None))
     _show_final(screen, report)
     return report.series.reason
 
@@ -151,10 +128,10 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
     _show_model(screen, report)
     screen.line(f"Run: {report.run.folder}")
     if report.reason == "interrupted":
-        screen.line(f"Go on with: {report.run.resume_command}")
+        screen.line(f"Resume with: {report.run.resume_command}")
     else:
-        _tell_sealed(screen, report)
-        _tell_next(screen)
+        _show_sealed(screen, report)
+        _show_next(screen)
     screen.result("fit", as_event_data(report))
 
 
@@ -167,22 +144,19 @@ def _show_model(screen: "Screen", report: "FitReport") -> None:
         screen.table(targets_table(report.verdicts))
 
 
-def _tell_sealed(screen: "Screen", report: "FitReport") -> None:
+def _show_sealed(screen: "Screen", report: "FitReport") -> None:
     if report.n_test:
-        screen.line(
-            f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
-            "fastdefect evaluate --split test"
-        )
+        screen.line(f"{sealed_text(report.n_test)}: fastdefect evaluate --split test")
 
 
-def _tell_next(screen: "Screen") -> None:
+def _show_next(screen: "Screen") -> None:
     screen.line(
-        "Next: fastdefect evaluate, for every figure with its interval; fastdefect threshold, for "
-        "how it decides."
+        "Next: fastdefect evaluate, to show all metrics with intervals; fastdefect threshold, to "
+        "choose the decision threshold."
     )
 
 
-def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
+def _show_ensemble(screen: "Screen", report: "EnsembleReport") -> None:
     from fastdefect.reporting.tables.ensemble import members_table
 
     series, average = report.series, report.average
@@ -192,8 +166,8 @@ def _show_average(screen: "Screen", report: "EnsembleReport") -> None:
     for line in series_lines(series):
         screen.line(line)
     if average is not None:
-        _tell_sealed(screen, average)
-        _tell_next(screen)
+        _show_sealed(screen, average)
+        _show_next(screen)
     screen.result("fit", report.as_json())
 
 
@@ -215,8 +189,8 @@ def _show_final(screen: "Screen", report: "FinalReport") -> None:
     for line in series_lines(series):
         screen.line(line)
     if model is not None:
-        _tell_sealed(screen, model)
-        _tell_next(screen)
+        _show_sealed(screen, model)
+        _show_next(screen)
     screen.result("fit", report.as_json())
 
 
@@ -240,8 +214,8 @@ def _show_folds(screen: "Screen", report: "CrossReport") -> None:
     if report.reason == "interrupted":
         screen.line(
             f"{report.done} of {report.n_folds} folds are done. "
-            f"Go on with: {report.run.resume_command}"
+            f"Resume with: {report.run.resume_command}"
         )
     elif report.n_test:
-        screen.line(f"{report.n_test} test photos are sealed and were in no fold.")
+        screen.line(f"{report.n_test} test photos are sealed. They were in no fold.")
     screen.result("fit", report.as_json())

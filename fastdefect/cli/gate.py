@@ -27,28 +27,28 @@ def gate(
     *,
     request: Request,
     max_escape: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Highest escape rate.")
+        float | None, typer.Option(min=0, max=1, help="Maximum escape rate.")
     ] = None,
     max_overkill: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Highest overkill rate.")
+        float | None, typer.Option(min=0, max=1, help="Maximum overkill rate.")
     ] = None,
     minimum: Annotated[
         list[str] | None,
-        typer.Option("--min", metavar="METRIC=VALUE", help="Lowest value, f1=0.95; repeatable."),
+        typer.Option("--min", metavar="METRIC=VALUE", help="Minimum, e.g. f1=0.95; repeatable."),
     ] = None,
     maximum: Annotated[
         list[str] | None,
-        typer.Option("--max", metavar="METRIC=VALUE", help="Highest, brier=0.1; repeatable."),
+        typer.Option("--max", metavar="METRIC=VALUE", help="Maximum, e.g. brier=0.1; repeatable."),
     ] = None,
     at: Annotated[
         Literal["point", "upper"],
-        typer.Option(help="Judge the metric itself, or its interval's bad end (upper)."),
+        typer.Option(help="Check the metric itself, or the worse end of its interval (upper)."),
     ] = "point",
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Exit 1, with a table of what failed, unless the run keeps its limits."""
+    """Check the metrics of a run against limits; exit with 1 if any of them fails."""
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
         from fastdefect.evaluation.gate import Limit, parse_limit

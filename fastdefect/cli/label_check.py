@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import (
-    JUDGE,
+    EVALUATE,
     Json,
     Quiet,
     RunName,
@@ -19,7 +19,7 @@ from fastdefect.cli.session import (
 from fastdefect.jobs.trained.request import Request
 
 
-@app.command("label-check", rich_help_panel=JUDGE)
+@app.command("label-check", rich_help_panel=EVALUATE)
 @with_request("device")
 def label_check(
     run: RunName = None,
@@ -32,15 +32,15 @@ def label_check(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Rank the labels that are probably wrong, with a contact sheet to look at.
+    """Rank the labels that are probably wrong, and write a contact sheet of their photos.
 
-    A cross-validation (`fit --folds 5`) is asked about all photos outside the test,
-    another run only about its validation photos.
+    A cross-validation (`fit --folds 5`) covers all photos outside the test, any other run
+    only its validation photos.
     """
     with session(quiet, as_json) as screen:
         from fastdefect.run_registry import open_run
 
-        chosen = open_run(run, runs)  # of folds, which have no model of their own, too
+        chosen = open_run(run, runs)  # a cross-validation is accepted, too: it needs no model
         from fastdefect.jobs.label_check import label_check as job
         from fastdefect.reporting.tables.label_check import suspects_table
 

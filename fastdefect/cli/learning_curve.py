@@ -1,11 +1,11 @@
 """``fastdefect learning-curve``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fastdefect.cli.series import show_series
+from fastdefect.cli.series import Launch, show_series
 from fastdefect.cli.session import (
     TRAIN,
     Budget,
@@ -17,13 +17,15 @@ from fastdefect.cli.session import (
     Runs,
     app,
     budget_minutes,
-    command_line,
     refuse_with_resume,
     run_to_resume,
     session,
 )
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
+
+if TYPE_CHECKING:
+    from fastdefect.jobs.learning_curve import CurveReport
 
 
 @app.command("learning-curve", rich_help_panel=TRAIN)
@@ -34,12 +36,14 @@ def learning_curve(
     points: Annotated[
         int | None,
         typer.Option(
-            min=3, max=10, show_default="4", help="Shares of the parts: all, 1/2, 1/4, ..."
+            min=3, max=10, show_default="4", help="Number of shares of the parts: 1, 1/2, 1/4, ..."
         ),
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option(min=1, max=100, show_default="3", help="Trainings of each, other parts each."),
+        typer.Option(
+            min=1, max=100, show_default="3", help="Trainings per share, on different parts."
+        ),
     ] = None,
     budget: Budget = None,
     config: ConfigFile = None,
@@ -49,29 +53,17 @@ def learning_curve(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Train on an eighth to all of the parts: what would twice as many photos bring?"""
+    """Train on growing shares of the parts, and forecast the gain of twice as many photos."""
     with session(quiet, as_json) as screen:
         own = {"config": config, "name": name, "points": points, "repeats": repeats}
-        refuse_with_resume(
-            resume, {**flags, **own}, "Leave them out; only --budget may be given anew."
-        )
+        refuse_with_resume(resume, {**flags, **own}, "Remove them; only --budget can be changed.")
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        begun = run_to_resume(resume, runs)
+        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
         from fastdefect.jobs import learning_curve as job
-        from fastdefect.jobs.training.new_run import NewRun
         from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
 
-        if begun is not None:
-            report = job.resume(begun, budget_minutes=minutes, on_event=screen)
-        else:
-            report = job.start(
-                settings,
-                NewRun(runs, name, command_line()),
-                points=4 if points is None else points,
-                repeats=3 if repeats is None else repeats,
-                budget_minutes=minutes,
-                on_event=screen,
-            )
+        plan = {"points": points or 4, "repeats": repeats or 3}
+        report: CurveReport = launch.run_job(job, screen, plan, budget_minutes=minutes)
         tables, lines = [], []
         if report.valid is not None:
             tables.append(

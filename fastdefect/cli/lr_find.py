@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fastdefect.cli.session import TRAIN, ConfigFile, Json, Quiet, app, session, show
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 
@@ -16,16 +16,16 @@ def lr_find(
     flags: dict[str, Any],
     *,
     config: ConfigFile = None,
-    out: Annotated[Path, typer.Option(help="Where the plot goes, PNG.")] = Path("lr-find.png"),
+    out: Annotated[Path, typer.Option(help="File for the plot, PNG.")] = Path("lr-find.png"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Try rising learning rates for a hundred batches; plot the loss and suggest one."""
+    """Increase the learning rate over a hundred batches, plot the loss, and suggest a value."""
     with session(quiet, as_json) as screen:
         settings = resolve(flags, config)
         from fastdefect.jobs.lr_find import lr_find as job
 
         report = job(settings, out=out, on_event=screen)
-        found = {"learning_rate": report.suggestion, "plot": str(report.plot)}
-        suggested = f"Suggested: --learning-rate {report.suggestion:.2g} (plot: {report.plot})"
-        show(screen, "lr-find", found, lines=[suggested])
+        result = {"learning_rate": report.suggestion, "plot": str(report.plot)}
+        line = f"Suggested: --learning-rate {report.suggestion:.2g} (plot: {report.plot})"
+        show(screen, "lr-find", result, lines=[line])

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fastdefect.cli.session import DATA, app, session
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 
@@ -15,11 +15,15 @@ from fastdefect.options import with_config_options
 def preview(
     flags: dict[str, Any],
     *,
-    photos: Annotated[int, typer.Option(min=1, max=200, help="Rows of the sheet.")] = 8,
-    draws: Annotated[int, typer.Option(min=1, max=20, help="Augmented versions of each.")] = 5,
-    out: Annotated[Path, typer.Option(help="Where the sheet goes, PNG.")] = Path("preview.png"),
+    photos: Annotated[int, typer.Option(min=1, max=200, help="Number of photos, one per row.")] = 8,
+    draws: Annotated[
+        int, typer.Option(min=1, max=20, help="Augmented versions of each photo.")
+    ] = 5,
+    out: Annotated[Path, typer.Option(help="File for the contact sheet, PNG.")] = Path(
+        "preview.png"
+    ),
 ) -> None:
-    """Write a contact sheet of what the model will see: originals beside augmented."""
+    """Write a contact sheet of training photos: originals next to augmented versions."""
     with session() as screen:
         settings = resolve(flags)
         from fastdefect.jobs.preview import preview as job

@@ -1,9 +1,9 @@
 """``fastdefect quick-test``."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastdefect.cli.series import show_series
+from fastdefect.cli.series import Launch, show_series
 from fastdefect.cli.session import (
     TRAIN,
     ConfigFile,
@@ -13,14 +13,17 @@ from fastdefect.cli.session import (
     Resume,
     Runs,
     app,
-    command_line,
     refuse_with_resume,
     run_to_resume,
     session,
 )
-from fastdefect.config import RunConfig, load_config_file, override, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import load_config_file, override, resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
+
+if TYPE_CHECKING:
+    from fastdefect.jobs.quick_test import QuickReport
 
 _EPOCHS = 3
 
@@ -37,19 +40,15 @@ def quick_test(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Old small CNN against improved pipeline, same photos, 3 epochs unless said otherwise."""
+    """Compare the old small CNN and the improved pipeline on the same photos, in 3 epochs each."""
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = _settings(flags, config)
-        begun = run_to_resume(resume, runs)
+        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
         from fastdefect.jobs import quick_test as job
-        from fastdefect.jobs.training.new_run import NewRun
         from fastdefect.reporting.tables.quick_test import quick_table
 
-        if begun is not None:
-            report = job.resume(begun, on_event=screen)
-        else:
-            report = job.start(settings, NewRun(runs, name, command_line()), on_event=screen)
+        report: QuickReport = launch.run_job(job, screen)
         tables = []
         if report.comparison is not None:
             seconds = {each.member.name: each.seconds for each in report.series.finished}
@@ -58,14 +57,14 @@ def quick_test(
 
 
 def _settings(flags: dict[str, Any], config: Path | None) -> RunConfig:
-    settings = resolve(flags, config)  # which refuses a file that is none
+    settings = resolve(flags, config)  # raises UsageError for an invalid file
     file = load_config_file(config) if config is not None else {}
     if "epochs" in flags or "epochs" in file.get("training", {}):
         return settings
     if settings.training.freeze_epochs >= _EPOCHS:
         raise UsageError(
             f"--freeze-epochs {settings.training.freeze_epochs}: a quick test has {_EPOCHS} "
-            "epochs unless said, frozen ones included.",
-            "Give more --epochs, too.",
+            "epochs by default, including frozen ones.",
+            "Set a larger --epochs as well.",
         )
     return override(settings, {"epochs": _EPOCHS})

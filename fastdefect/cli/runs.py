@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fastdefect.cli.session import USE, Json, Runs, app, session, show
+from fastdefect.cli.session import LIST, Json, Runs, app, session, show
 
 
-@app.command("runs", rich_help_panel=USE)
+@app.command("runs", rich_help_panel=LIST)
 def list_of_runs(
     *,
     runs: Runs = Path("runs"),

@@ -14,12 +14,14 @@ def sample(
     *,
     n: Annotated[int, typer.Option("--n", min=1, help="Number of photos.")] = 120,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
-    size: Annotated[int, typer.Option(min=48, max=2048, help="Side of a photo, pixels.")] = 256,
-    photos_per_part: Annotated[int, typer.Option(min=1, help="Photos of each part.")] = 3,
+    size: Annotated[
+        int, typer.Option(min=48, max=2048, help="Width and height of a photo, pixels.")
+    ] = 256,
+    photos_per_part: Annotated[int, typer.Option(min=1, help="Photos per part.")] = 3,
     defective: Annotated[float, typer.Option(min=0, max=1, help="Share of defective parts.")] = 0.5,
     difficulty: Annotated[
         int | None,
-        typer.Option(min=1, max=3, help="1 obvious to 3 faint.", show_default="mixed"),
+        typer.Option(min=1, max=3, help="1 (obvious) to 3 (faint).", show_default="mixed"),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -40,4 +42,4 @@ def sample(
             ),
             lambda done, total: screen(Progress("rendering", done, total)),
         )
-        screen.line(f"{n} photos and their labels: {path}")
+        screen.line(f"{n} photos and labels: {path}")

@@ -1,30 +1,65 @@
-"""What the commands that train several times end with."""
+"""Start, resume and show trainings, for the commands that train."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from fastdefect.cli.session import INTERRUPTED_EXIT, show
+from fastdefect.cli.session import INTERRUPTED_EXIT, command_line, show
+from fastdefect.config import RunConfig
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.series.series import SeriesReport
     from fastdefect.reporting.tables.table_data import TableData
+    from fastdefect.run import Run
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A new run, or a run to resume.
+
+    ``settings``, ``runs`` and ``name`` are those of a new run. ``resumed`` is the run to resume.
+    """
+
+    settings: RunConfig
+    runs: Path
+    name: str | None
+    resumed: "Run | None"
+
+    def run_job(
+        self,
+        job: Any,
+        screen: "Screen",
+        plan: Mapping[str, Any] = MappingProxyType({}),
+        **limits: Any,
+    ) -> Any:
+        """Call ``job.resume`` or ``job.start``, and return its report.
+
+        ``plan`` has further arguments of ``start``, and ``limits`` of both.
+        """
+        if self.resumed is not None:
+            return job.resume(self.resumed, on_event=screen, **limits)
+        from fastdefect.jobs.training.new_run import NewRun
+
+        new = NewRun(self.runs, self.name, command_line())
+        return job.start(self.settings, new, on_event=screen, **plan, **limits)
 
 
 def series_lines(series: "SeriesReport") -> list[str]:
-    """Where the run is, what diverged, and what is left to do."""
+    """Lines with the folder of the run, and its diverged and unfinished trainings."""
     from fastdefect.reporting.tables.unfinished import left_line
 
     lines = [f"Run: {series.run.folder}"]
     if series.diverged:
-        lines.append(f"Diverged and left out: {', '.join(m.name for m in series.diverged)}")
+        lines.append(f"Diverged and excluded: {', '.join(m.name for m in series.diverged)}")
     if series.left:
         left = [member.name for member in series.left]
         lines.append(left_line(len(series.finished), left, series.seconds_left))
-        lines.append(f"Go on with: {series.run.resume_command}")
+        lines.append(f"Resume with: {series.run.resume_command}")
     return lines
 
 
@@ -36,7 +71,7 @@ def show_series(
     tables: "Iterable[TableData]" = (),
     lines: Sequence[str] = (),
 ) -> None:
-    """Show a report that has a ``series`` and ``files``; exit by 130 if it was interrupted."""
+    """Show a report with ``series`` and ``files``. Exit with 130 if it was interrupted."""
     from fastdefect.run import RunStatus
 
     files: Sequence[Path] = report.files

@@ -1,4 +1,4 @@
-"""What every command shares: the app, its usual options, and the screen that it talks to."""
+"""Shared parts of the commands: the app, common options, and the screen."""
 
 import inspect
 import math
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastdefect.reporting.tables.table_data import TableData
     from fastdefect.run import Run
 
-INTERRUPTED_EXIT = 130  # as a shell reports a program that Ctrl-C ended
+INTERRUPTED_EXIT = 130  # the exit code that a shell reports after Ctrl-C
 
 app = typer.Typer(
     name="fastdefect",
@@ -32,13 +32,13 @@ app = typer.Typer(
 )
 
 # The groups of the commands in --help.
-TRAIN, DATA, JUDGE, DECIDE, USE = "Train", "Data", "Judge", "Decide", "Use"
+TRAIN, DATA, EVALUATE, DECIDE, LIST = "Train", "Data", "Evaluate", "Decide", "List"
 
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show only errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]
-Runs = Annotated[Path, typer.Option("--runs", help="Folder of all runs.")]
+Runs = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="TOML file of settings; flags override it.")
+    Path | None, typer.Option("--config", help="TOML file with settings; flags override it.")
 ]
 NewName = Annotated[
     str | None, typer.Option("--name", help="Name of the run.", show_default="time")
@@ -46,45 +46,49 @@ NewName = Annotated[
 Budget = Annotated[
     str | None,
     typer.Option(
-        "--budget", metavar="MIN", help="Minutes to keep to, 30m or 2h; --resume does the rest."
+        "--budget",
+        metavar="MIN",
+        help="Time limit, e.g. 30m or 2h; --resume continues with the rest.",
     ),
 ]
 Resume = Annotated[
-    str | None, typer.Option("--resume", metavar="RUN", help="Do what is left of a run.")
+    str | None, typer.Option("--resume", metavar="RUN", help="Resume an unfinished run.")
 ]
 RunName = Annotated[
-    str | None, typer.Argument(help="A run's folder or name.", show_default="the latest")
+    str | None, typer.Argument(help="Folder or name of a run.", show_default="the latest")
 ]
 # The options of a request, by its fields; see with_request.
 _REQUEST: Mapping[str, Any] = {
-    "split": Annotated[Literal["valid", "test"], typer.Option("--split", help="Which photos.")],
-    "data": Annotated[Path | None, typer.Option("--data", help="Other labelled photos instead.")],
+    "split": Annotated[Literal["valid", "test"], typer.Option("--split", help="Split to use.")],
+    "data": Annotated[
+        Path | None, typer.Option("--data", help="Use other labelled photos instead.")
+    ],
     "views": Annotated[
         str | None,
         typer.Option(
             "--views",
             help="Average over views: none, auto, flips, dihedral, turns, mirror, half-turn.",
-            show_default="the operating point's, or the run's own",
+            show_default="those of the operating point or the run",
         ),
     ],
     "threshold": Annotated[
         str,
         typer.Option("--threshold", help="stored (the operating point), argmax, or a number."),
     ],
-    "device": Annotated[Device, typer.Option("--device", help="Where to run.")],
+    "device": Annotated[Device, typer.Option("--device", help="Device to run on.")],
 }
 
 
 def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command options for these fields of ``Request``; it gets them as ``request``."""
+    """Add options to a command for these fields of ``Request``; it receives ``request``."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         own = inspect.signature(command).parameters.values()
 
         @wraps(command)
         def wrapper(**given: Any) -> None:
-            asked = {name: given.pop(name) for name in names}
-            command(request=Request(**asked, command=command_line()), **given)
+            values = {name: given.pop(name) for name in names}
+            command(request=Request(**values, command=command_line()), **given)
 
         options = [
             inspect.Parameter(
@@ -100,7 +104,7 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
             p for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY and p.name != "request"
         ]
         parameters = [*arguments, *options, *others]
-        # Typer reads the signature and the annotations alike.
+        # Typer reads both the signature and the annotations.
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
         return wrapper
@@ -109,9 +113,9 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
 
 
 def run_with_model(name: str | None, runs: Path) -> "Run":
-    """The run of that name or folder, or the latest; ``RunError`` without a model.
+    """The run with this name or folder, or the latest. Raises ``RunError`` if it has no model.
 
-    Called before the job is imported, which takes seconds.
+    Call this before importing the job, which takes seconds.
     """
     from fastdefect.run_registry import open_run
 
@@ -121,7 +125,7 @@ def run_with_model(name: str | None, runs: Path) -> "Run":
 
 
 def run_to_resume(name: str | None, runs: Path) -> "Run | None":
-    """The run to go on with; None where none is asked for."""
+    """The run to resume, or None if there is no ``name``."""
     from fastdefect.run_registry import open_run
 
     return open_run(name, runs) if name is not None else None
@@ -136,7 +140,7 @@ def show(
     lines: Iterable[str] = (),
     files: Iterable[Path] = (),
 ) -> None:
-    """What a command ends with: tables, lines, the files written, and the event named after it."""
+    """Show the result of a command: tables, lines, written files, and an event with its name."""
     for table in tables:
         screen.table(table)
     for line in lines:
@@ -146,9 +150,14 @@ def show(
     screen.result(command, result)
 
 
+def sealed_text(n_test: int) -> str:
+    """The start of a line with the command that opens the sealed test."""
+    return f"{n_test} test photos are sealed. Open them once, after all choices are made"
+
+
 @contextmanager
 def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
-    """A screen for the command; an error for people becomes a message and an exit code."""
+    """A screen for the command. A ``FastdefectError`` becomes a message and an exit code."""
     from fastdefect.console import screen, show_error
 
     if quiet and as_json:
@@ -167,13 +176,13 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
 def refuse_with_resume(
     resume: str | None,
     others: Mapping[str, Any],
-    hint: str = "Leave them out; or start anew with --config RUN/config.toml and the flags.",
+    hint: str = "Remove them, or start a new run with --config RUN/config.toml and these flags.",
 ) -> None:
-    """Raise ``UsageError`` if anything of ``others``, by name, was given beside ``--resume``."""
+    """Raise ``UsageError`` if any option in ``others``, by name, is given with ``--resume``."""
     given = [option for option, value in others.items() if value is not None]
     if resume is not None and given:
         raise UsageError(
-            "--resume goes on with the run's own settings, but also got "
+            "--resume uses the settings of the run, but also got "
             + ", ".join(f"--{option.replace('_', '-')}" for option in given)
             + ".",
             hint,
@@ -181,9 +190,9 @@ def refuse_with_resume(
 
 
 def budget_minutes(text: str | None) -> float | None:
-    """``30``, ``30m`` or ``1.5h`` in minutes, None without one; raises ``UsageError`` for others.
+    """Parse ``30``, ``30m`` or ``1.5h`` to minutes; None stays None. Raises ``UsageError``.
 
-    A budget of 0 begins nothing: what would be trained is checked and told.
+    With a budget of 0 no training starts, but the trainings are checked and listed.
     """
     if text is None:
         return None
@@ -195,12 +204,15 @@ def budget_minutes(text: str | None) -> float | None:
     except ValueError:
         minutes = math.nan
     if not 0 <= minutes < math.inf:
-        raise UsageError(f"--budget {text}: expected minutes, such as 30, 30m or 2h.")
+        raise UsageError(
+            f"--budget {text}: expected minutes or hours, such as 30, 30m or 2h.",
+            "Give one number, with m or h after it or without a unit.",
+        )
     return minutes
 
 
 def command_line() -> str:
-    """What the user typed, for the run's records."""
+    """The command line as typed, for the records of the run."""
     return shlex.join(["fastdefect", *sys.argv[1:]])
 
 

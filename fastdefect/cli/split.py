@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from fastdefect.cli.session import DATA, Json, Quiet, app, session, show
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 
@@ -20,11 +20,11 @@ from fastdefect.options import with_config_options
 def split(
     flags: dict[str, Any],
     *,
-    out: Annotated[Path, typer.Option(help="Where the CSV goes.")] = Path("split.csv"),
+    out: Annotated[Path, typer.Option(help="File for the split, CSV.")] = Path("split.csv"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Write who is in train, valid and test, or in which fold, for other tools: parts whole."""
+    """Write the split (train, valid, test, or folds) to a CSV for other tools; parts stay whole."""
     with session(quiet, as_json) as screen:
         settings = resolve(flags)
         from fastdefect.jobs.split import split as job

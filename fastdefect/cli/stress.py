@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import (
-    JUDGE,
+    EVALUATE,
     Json,
     Quiet,
     RunName,
@@ -21,11 +21,13 @@ from fastdefect.jobs.trained.request import Request
 
 _Limit = Annotated[
     float | None,
-    typer.Option(help="A share from 0 to 1; tells the first strength beyond it.", metavar="SHARE"),
+    typer.Option(
+        help="Limit, 0 to 1; the first strength that exceeds it is reported.", metavar="SHARE"
+    ),
 ]
 
 
-@app.command(rich_help_panel=JUDGE)
+@app.command(rich_help_panel=EVALUATE)
 @with_request("split", "data", "views", "threshold", "device")
 def stress(
     run: RunName = None,
@@ -35,20 +37,22 @@ def stress(
     max_escape: _Limit = None,
     max_overkill: _Limit = None,
     only: Annotated[
-        str | None, typer.Option(help="Names with commas between.", show_default="all")
+        str | None,
+        typer.Option(help="Names of disturbances, separated by commas.", show_default="all"),
     ] = None,
     photos: Annotated[
-        int | None, typer.Option(min=1, help="At most so many, by class.", show_default="all")
+        int | None,
+        typer.Option(min=1, help="Maximum number, sampled by class.", show_default="all"),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the photos and the disturbances.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of photos and disturbances.")] = 0,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Disturb photos more and more: decisions that flip, escapes and overkill.
+    """Disturb photos with increasing strength, and count flipped decisions, escapes and overkill.
 
-    Light, blur, noise, JPEG, turns, shifts, dust and more, each by itself. With limits
-    it tells how far each may go. The exit code is 0 whatever breaks.
+    Light, blur, noise, JPEG, rotation, shift, dust and more, one at a time. With limits it
+    reports the strength up to which each limit is met. The exit code is 0 in any case.
     """
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
@@ -58,20 +62,20 @@ def stress(
         from fastdefect.reporting.tables.stress import break_lines, stress_table
 
         limits = Limits(max_flips, max_escape, max_overkill)
-        found = job(chosen, StressPlan(limits, only, photos, seed), request, on_event=screen)
+        stressed = job(chosen, StressPlan(limits, only, photos, seed), request, on_event=screen)
         table = stress_table(
-            found.report,
-            found.limits,
-            found.decision,
-            split=found.split,
-            available=found.available,
-            opening=found.opening,
+            stressed.report,
+            stressed.limits,
+            stressed.decision,
+            split=stressed.split,
+            available=stressed.available,
+            opening=stressed.opening,
         )
         show(
             screen,
             "stress",
-            found.as_json(),
+            stressed.as_json(),
             tables=[table],
-            lines=break_lines(found.report, found.limits),
-            files=found.files,
+            lines=break_lines(stressed.report, stressed.limits),
+            files=stressed.files,
         )

@@ -27,35 +27,37 @@ def threshold(
     *,
     request: Request,
     cost_escape: Annotated[
-        float | None, typer.Option(min=0, help="What an escape costs, in any currency.")
+        float | None, typer.Option(min=0, help="Cost of an escape, in any currency.")
     ] = None,
     cost_overkill: Annotated[
-        float | None, typer.Option(min=0, help="What an overkill costs, in the same.")
+        float | None, typer.Option(min=0, help="Cost of an overkill, in the same currency.")
     ] = None,
     defect_rate: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Share of defects on the line itself.")
+        float | None, typer.Option(min=0, max=1, help="Defect rate in production.")
     ] = None,
     max_escape: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Highest escape rate, such as 0.01.")
+        float | None, typer.Option(min=0, max=1, help="Maximum escape rate, e.g. 0.01.")
     ] = None,
     max_overkill: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="Highest overkill rate; both: people look at the rest."),
+        typer.Option(
+            min=0, max=1, help="Maximum overkill rate; with both limits, people review the rest."
+        ),
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option(min=0.5, max=0.9999, help="Guarantee the limits on unseen parts, as 0.95."),
+        typer.Option(min=0.5, max=0.9999, help="Guarantee the limits on unseen parts, e.g. 0.95."),
     ] = None,
     parts_per_day: Annotated[
-        int | None, typer.Option(min=1, help="Parts inspected a day, for the load on people.")
+        int | None, typer.Option(min=1, help="Parts inspected per day, for the load of the review.")
     ] = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Choose how the run decides: by F1, cost, or limits; kept beside the model.
+    """Choose the decision threshold of a run by F1, cost or limits, and save it in the run.
 
-    On the validation photos, or on those of --data.
+    It is chosen on the validation photos, or on those of --data.
     """
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
@@ -83,7 +85,7 @@ def threshold(
                 threshold_table(report.before, report.point, said=report.said, source=report.source)
             )
         lines = (
-            f"Kept: {report.path}. From now on evaluate and gate decide by it.",
+            f"Saved: {report.path}. evaluate and gate use it from now on.",
             "Check it once on the sealed test: fastdefect evaluate --split test",
         )
         show(screen, "threshold", report.as_json(), tables=tables, lines=lines)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import (
-    JUDGE,
+    EVALUATE,
     Json,
     Quiet,
     RunName,
@@ -21,7 +21,7 @@ from fastdefect.cli.session import (
 from fastdefect.jobs.trained.request import Request
 
 
-@app.command("tta-eval", rich_help_panel=JUDGE)
+@app.command("tta-eval", rich_help_panel=EVALUATE)
 @with_request("split", "data", "device")
 def tta_eval(
     run: RunName = None,
@@ -37,7 +37,7 @@ def tta_eval(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a run's model without and with test-time augmentation."""
+    """Measure the model of a run without and with test-time augmentation."""
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
         from fastdefect.jobs.tta_eval import tta_eval as job

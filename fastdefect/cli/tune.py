@@ -1,4 +1,4 @@
-"""``fastdefect tune``: a search over settings, for those who have time."""
+"""``fastdefect tune``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,10 +18,11 @@ from fastdefect.cli.session import (
     command_line,
     refuse_with_resume,
     run_to_resume,
+    sealed_text,
     session,
     show,
 )
-from fastdefect.config import override, resolve
+from fastdefect.config_resolve import override, resolve
 from fastdefect.errors import UsageError
 from fastdefect.files import typed
 from fastdefect.options import with_config_options
@@ -41,19 +42,23 @@ def tune(
     budget: Annotated[
         str | None,
         typer.Option(
-            metavar="MIN", show_default=_BUDGET, help="Minutes for it all, 30m or 2h; see --resume."
+            metavar="MIN",
+            show_default=_BUDGET,
+            help="Total time, e.g. 30m or 2h; --resume continues.",
         ),
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="At most so many trials, whatever the budget.")
+        int | None, typer.Option(min=1, help="Maximum number of trials within the budget.")
     ] = None,
     search_folds: Annotated[
         int | None,
-        typer.Option(min=2, max=10, show_default="3", help="Folds of train to search on."),
+        typer.Option(
+            min=2, max=10, show_default="3", help="Number of folds of train to search on."
+        ),
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(metavar="FIELD,FIELD", help="Search these settings and no others."),
+        typer.Option(metavar="FIELD,FIELD", help="Search only these settings."),
     ] = None,
     archs: Annotated[
         str | None, typer.Option(metavar="ARCH,ARCH", help="Architectures to choose from.")
@@ -62,39 +67,39 @@ def tune(
     runs: Runs = Path("runs"),
     name: NewName = None,
     resume: Annotated[
-        str | None, typer.Option(metavar="RUN", help="Go on with a search, for --budget more.")
+        str | None, typer.Option(metavar="RUN", help="Resume a search for another --budget.")
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Search recipe, size, rates and strengths inside train, then train the winner."""
+    """Search for settings (recipe, image size, rates) within train, and train the winner."""
     with session(quiet, as_json) as screen:
         own = {"config": config, "name": name, "space": space, "archs": archs}
         refuse_with_resume(
             resume,
             {**flags, **own, "search-folds": search_folds},
-            "Leave them out; only --budget and --trials may be given anew.",
+            "Remove them; only --budget and --trials can be changed.",
         )
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        chosen = _names(archs, "--archs")
-        if chosen:
+        candidates = _names(archs, "--archs")
+        if candidates:
             named = "arch" in settings.given and settings.model.arch != "auto"
             first = [settings.model.arch] if named else []
-            chosen = tuple(dict.fromkeys([*first, *chosen]))
-            settings = override(settings, {"arch": chosen[0]})
-        begun = run_to_resume(resume, runs)
+            candidates = tuple(dict.fromkeys([*first, *candidates]))
+            settings = override(settings, {"arch": candidates[0]})
+        resumed = run_to_resume(resume, runs)
         from fastdefect.jobs import tune as job
         from fastdefect.jobs.training.new_run import NewRun
 
-        if begun is not None:
-            report = job.resume(begun, minutes=minutes, trials=trials, on_event=screen)
+        if resumed is not None:
+            report = job.resume(resumed, minutes=minutes, trials=trials, on_event=screen)
         else:
             request = job.TuneRequest(
                 minutes=_minutes(minutes),
                 trials=trials,
                 folds=3 if search_folds is None else search_folds,
                 space=_names(space, "--space") or None,
-                archs=chosen,
+                archs=candidates,
             )
             report = job.start(
                 settings, request, NewRun(runs, name, command_line()), on_event=screen
@@ -107,12 +112,15 @@ def _minutes(given: float | None) -> float:
 
 
 def _names(text: str | None, flag: str) -> tuple[str, ...]:
-    """A list with commas; none without one. Raises ``UsageError`` for an empty one."""
+    """The names in a comma-separated list. Raises ``UsageError`` for an empty name."""
     if text is None:
         return ()
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
-        raise UsageError(f"{flag} {text!r}: expected names with commas between them.")
+        raise UsageError(
+            f"{flag} {text!r}: expected names separated by commas, but one is empty.",
+            "Remove the extra comma.",
+        )
     return names
 
 
@@ -142,11 +150,11 @@ def _show(screen: "Screen", report: "TuneReport") -> None:
     lines.append(f"Run: {report.best.run.folder if report.best else report.run.folder}")
     if report.best and report.n_test:
         lines.append(
-            f"{report.n_test} test photos are sealed; open them once, when all is chosen: "
+            f"{sealed_text(report.n_test)}: "
             f"fastdefect evaluate {typed(report.best.run.folder)} --split test"
         )
     if report.reason != RunStatus.FINISHED:
-        lines.append(f"Go on with: {report.run.resume_command} --budget {_BUDGET}")
+        lines.append(f"Resume with: {report.run.resume_command} --budget {_BUDGET}")
     show(screen, "tune", report.as_json(), tables=tables, lines=lines)
     if report.reason == RunStatus.INTERRUPTED:
         raise typer.Exit(INTERRUPTED_EXIT)

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastdefect.config import RunConfig, apply_recipe, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import apply_recipe, override
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,

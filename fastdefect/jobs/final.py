@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.photos import Manifest
 from fastdefect.data.reading.manifest import list_photos

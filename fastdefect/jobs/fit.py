@@ -4,7 +4,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import load_training_data
 from fastdefect.data.splitting.split import split_rows

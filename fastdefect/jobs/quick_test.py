@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.config import RECIPES, RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
@@ -29,6 +30,7 @@ from fastdefect.jobs.trained.decision import Judged, judge_validation
 from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.recipes import RECIPES
 from fastdefect.run import Run, RunKind
 
 BEFORE, AFTER = "before", "after"

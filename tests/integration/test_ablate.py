@@ -97,7 +97,7 @@ def test_ctrl_c_in_the_second_training_then_resume(
     run = tmp_path / "ab"
     assert stopped.exit_code == 130, stopped.output + repr(stopped.exception)
     assert "1 of 2 trainings are done; remaining" in stopped.output
-    assert f"Go on with: fastdefect ablate --resume {run}" in stopped.output
+    assert f"Resume with: fastdefect ablate --resume {run}" in stopped.output
     assert not (run / "ablation.png").exists()  # nothing is gained yet
 
     resumed = invoke("ablate", "--resume", str(run))

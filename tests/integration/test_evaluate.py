@@ -228,7 +228,7 @@ def test_other_photos_and_their_parts_which_are_found(
 
 def test_what_was_chosen_decides_and_is_checked_on_the_test(run: Run) -> None:
     result = _command("threshold", run, "--max-escape", "0")
-    for text in ("Operating point: escape rate of at most 0%", "Kept: ", "--split test"):
+    for text in ("Operating point: escape rate of at most 0%", "Saved: ", "--split test"):
         assert text in result.output
     point = json.loads(run.path("operating_point.json").read_text(encoding="utf-8"))
     found = _closing("evaluate", run)

@@ -70,7 +70,7 @@ def test_nothing_opens_the_test(crossed: FitResult) -> None:
     assert not list(crossed.folder.rglob("openings.json"))
     assert not list(crossed.folder.rglob("predictions-test.csv"))
     assert "opened" not in crossed.output
-    assert "test photos are sealed and were in no fold" in crossed.output
+    assert "test photos are sealed. They were in no fold" in crossed.output
 
 
 def test_the_screen_says_which_fold_it_is(crossed: FitResult) -> None:
@@ -125,7 +125,7 @@ def test_ctrl_c_then_resume(
         )
     run = tmp_path / "cv"
     assert stopped.exit_code == 130, stopped.output
-    assert f"1 of 2 folds are done. Go on with: fastdefect fit --resume {run}" in stopped.output
+    assert f"1 of 2 folds are done. Resume with: fastdefect fit --resume {run}" in stopped.output
     assert json.loads((run / "run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
     assert not (run / "predictions-oof.csv").exists()
     first = (run / "fold-1" / "predictions-heldout.csv").stat().st_mtime_ns

@@ -53,7 +53,7 @@ def test_ctrl_c_in_the_second_training_then_resume(
     run = tmp_path / "lc"
     assert stopped.exit_code == 130, stopped.output
     assert "1 of 3 trainings are done" in stopped.output
-    assert f"Go on with: fastdefect learning-curve --resume {run}" in stopped.output
+    assert f"Resume with: fastdefect learning-curve --resume {run}" in stopped.output
     assert "No law yet" in stopped.output
     assert json.loads((run / "run.json").read_text(encoding="utf-8"))["status"] == "interrupted"
     before = {path: path.stat().st_mtime_ns for path in (run / MEMBERS[0]).iterdir()}

@@ -112,7 +112,7 @@ def test_fit_does_not_resume_a_search(tuned: FitResult) -> None:
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["--space", "balance,"], "expected names with commas"),
+        (["--space", "balance,"], "expected names separated by commas"),
         (["--space", "epochs"], "expected a setting that can be searched"),
         (["--budget", "soon"], "expected minutes"),
         (["--keep", "best"], "--keep best"),

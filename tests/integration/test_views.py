@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.cli import TINY_TRAINING, invoke
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.events import Event

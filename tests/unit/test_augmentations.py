@@ -30,7 +30,7 @@ def test_each_step_is_in_a_level() -> None:
 
 def test_the_documentation_lists_the_levels() -> None:
     lines = "\n".join(
-        f"  - `{each.name}`: {each.about}; it teaches the views `{each.symmetries}`."
+        f"  - `{each.name}`: {each.about}; matching views: `{each.symmetries}`."
         for each in AUGMENTATIONS.values()
     )
     assert f":\n{lines}\n- " in DOCS.read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ from fastdefect.augmentations import AUGMENTATIONS, Augmentation, Change
 
 AUGMENTATIONS["dummy"] = Augmentation("dummy", "turned", "turns", (Change("turn", 0.25),))
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 
 assert resolve({"augment": "dummy"}).data.augment == "dummy"

@@ -12,12 +12,9 @@ from helpers.settings import other_value, other_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastdefect.config import (
-    RECIPES,
-    ConfigField,
-    RunConfig,
+from fastdefect.config import ConfigField, RunConfig, config_fields
+from fastdefect.config_resolve import (
     apply_recipe,
-    config_fields,
     load_config_file,
     override,
     resolve,
@@ -25,6 +22,7 @@ from fastdefect.config import (
     to_toml,
 )
 from fastdefect.errors import UsageError
+from fastdefect.recipes import RECIPES
 
 LEAVES = config_fields()
 
@@ -376,7 +374,7 @@ def test_an_override_may_unset_a_field() -> None:
         ({"mixup_alpha": float("nan")}, "--mixup-alpha: .*nan"),
         ({"seed": 2**32}, "--seed: "),
         ({"freeze_epochs": 25}, "--freeze-epochs 25 is not below --epochs 25"),
-        ({"valid": 0.9, "test": 0.2}, "leave nothing to train on"),
+        ({"valid": 0.9, "test": 0.2}, "leave no photos to train on"),
     ],
 )
 def test_an_override_is_checked_as_a_flag_is(changes: dict[str, Any], said: str) -> None:

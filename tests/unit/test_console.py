@@ -332,7 +332,7 @@ def test_an_error_is_shown_on_standard_error(capsys: pytest.CaptureFixture[str])
 
 def test_an_error_without_a_hint_has_no_empty_line(capsys: pytest.CaptureFixture[str]) -> None:
     console.show_error(UsageError("no"))
-    assert capsys.readouterr().err.splitlines() == ["fastdefect can't go on: no"]
+    assert capsys.readouterr().err.splitlines() == ["fastdefect: error: no"]
 
 
 def test_an_error_in_a_log_is_not_broken_into_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -368,7 +368,7 @@ def test_a_users_error_is_one_panel_and_an_exit_code(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["tta-eval", "nope", "--runs", str(tmp_path)])
     assert result.exit_code == 1
     assert "No run at nope" in result.stderr.replace("\n", " ")
-    assert "fastdefect can't go on" in result.stderr
+    assert "fastdefect: error" in result.stderr
     assert "Traceback" not in result.output
 
 

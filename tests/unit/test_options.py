@@ -12,17 +12,10 @@ import typer
 from helpers.settings import as_arguments, other_value, other_values
 from typer.testing import CliRunner
 
-from fastdefect.config import (
-    RECIPES,
-    ConfigField,
-    RunConfig,
-    TrainingConfig,
-    config_fields,
-    override,
-    resolve,
-    to_toml,
-)
+from fastdefect.config import ConfigField, RunConfig, TrainingConfig, config_fields
+from fastdefect.config_resolve import override, resolve, to_toml
 from fastdefect.options import with_config_options
+from fastdefect.recipes import RECIPES
 
 LEAVES = config_fields()
 HEAVY = (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.files import read_csv
 from fastdefect.run import SCHEMA, Run, RunKind, RunStatus
@@ -92,7 +92,7 @@ def test_an_architecture_with_a_slash_makes_one_folder(runs: Path) -> None:
 
 def test_a_taken_name_is_refused_and_the_run_left_alone(runs: Path) -> None:
     first = _create(runs, "x")
-    with pytest.raises(UsageError, match="--name x: .* exists already") as caught:
+    with pytest.raises(UsageError, match="--name x: .* already exists") as caught:
         create_run(runs, "x", resolve({}), "other")
     assert "--resume" in caught.value.hint
     assert first.read_config() == CONFIG
@@ -241,7 +241,7 @@ def test_a_damaged_run_is_an_error_that_names_the_file(content: bytes, runs: Pat
 def test_another_schema_is_refused(schema: Any, runs: Path) -> None:
     run = _create(runs, "foreign")
     run.update_state(schema=schema)
-    with pytest.raises(RunError, match=f"schema {schema}") as caught:
+    with pytest.raises(RunError, match=f"expected schema {SCHEMA}, but got {schema}") as caught:
         open_run("foreign", runs)
     assert "version" in caught.value.hint
 
@@ -393,7 +393,7 @@ def test_a_run_of_an_older_version_is_a_training(runs: Path) -> None:
 def test_a_kind_of_another_version_is_refused(runs: Path) -> None:
     run = _create(runs, "x")
     run.update_state(kind="siamese")
-    with pytest.raises(RunError, match=r"run\.json has the kind 'siamese': expected one of trai"):
+    with pytest.raises(RunError, match=r"run\.json: expected one of the kinds trai.*'siamese'"):
         run.read_kind()
     assert summarise(run)["status"] == "unreadable"
 
@@ -439,15 +439,15 @@ def test_a_fold_that_never_began_is_made_again(runs: Path) -> None:
 
 def test_a_fold_on_its_own_keeps_its_openings(runs: Path) -> None:
     parent = _cross_validation(runs)
-    lent = create_fold(parent, 1).folder.rename(runs.parent / "lent")
-    assert Run(lent).note_opening("command", "a look") == 1
+    moved = create_fold(parent, 1).folder.rename(runs.parent / "moved")
+    assert Run(moved).note_opening("command", "a look") == 1
     assert parent.read_openings() == []
 
 
 def test_a_cross_validation_has_no_model_and_names_what_has(runs: Path) -> None:
     parent = _cross_validation(runs)
     with pytest.raises(
-        RunError, match="cv is a cross-validation: it has no single model"
+        RunError, match="cv has no single model: it is a cross-validation"
     ) as caught:
         parent.require_model()
     assert str(parent.fold(1).folder) in caught.value.hint
@@ -478,8 +478,8 @@ def test_an_ensemble_has_a_model_once_all_its_networks_are_trained(runs: Path) -
     parent, first, _ = _ensemble(runs)
     with pytest.raises(RunError, match="no model yet: not all of its networks") as caught:
         parent.require_model()
-    assert caught.value.hint == f"Go on with it: fastdefect fit --resume {parent.folder}"
-    with pytest.raises(RunError, match="no epoch was finished"):
+    assert caught.value.hint == f"Resume it with: fastdefect fit --resume {parent.folder}"
+    with pytest.raises(RunError, match="no epoch is finished"):
         first.require_model()
     parent.path("model.safetensors").write_bytes(b"weights")
     parent.require_model()

@@ -10,8 +10,8 @@ from fastdefect.run import Run
 from fastdefect.run_files import FILES, file_called
 
 
-def test_every_file_says_what_it_holds() -> None:
-    assert all(file.holds for file in FILES.values())
+def test_every_file_has_its_contents_described() -> None:
+    assert all(file.contents for file in FILES.values())
     assert {Path(name).suffix for name in FILES} == {
         *(".json", ".csv", ".toml", ".txt", ".png", ".safetensors"),
     }
@@ -19,7 +19,7 @@ def test_every_file_says_what_it_holds() -> None:
 
 @pytest.mark.parametrize("name", ["run.json", "predictions-valid-flips.csv", "stress-test.png"])
 def test_a_name_is_found_with_its_split_and_views(name: str) -> None:
-    assert file_called(name).holds
+    assert file_called(name).contents
 
 
 @pytest.mark.parametrize("name", ["metric.json", "", "predictions.csv", "run.JSON"])

@@ -5,7 +5,8 @@ network whose weights are part of the installation: a few hundred photos are too
 weights.
 """
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
 from fastdefect.training.efficientnet_lite import EFFICIENTNET_LITE0

@@ -2,7 +2,8 @@
 
 import torch
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.steps import steps_of
 from fastdefect.training.backbones import Backbone

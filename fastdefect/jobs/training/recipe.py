@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
-from fastdefect.config import RECIPES, Recipe, RunConfig, apply_recipe, override
+from fastdefect.config import Recipe, RunConfig
+from fastdefect.config_resolve import apply_recipe, override
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.splitting.subsample import share_of_parts
@@ -29,6 +30,7 @@ from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.steps import FEW_STEPS, steps_of, with_rate_for_steps
 from fastdefect.metrics import Weighted, measure
+from fastdefect.recipes import RECIPES
 from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.features import Change, FrozenBackbone

@@ -6,7 +6,8 @@ epochs until there are enough steps. One-cycle and early stopping then span the 
 
 import math
 
-from fastdefect.config import RunConfig, override
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 from fastdefect.text import counted
 

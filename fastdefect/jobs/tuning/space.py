@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastdefect.config import RECIPES, RunConfig, apply_recipe, config_fields, override
+from fastdefect.config import RunConfig, config_fields
+from fastdefect.config_resolve import apply_recipe, override
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.tuning.search import Choice, Field, LogRange
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.network import AUTO, settle_weights
+from fastdefect.recipes import RECIPES
 from fastdefect.training.backbones import build_backbone
 
 # A recipe as a choice includes the settings that are not searched on their own: its augmentation.

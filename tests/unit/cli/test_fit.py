@@ -1,4 +1,4 @@
-"""What fit says at its end."""
+"""The closing lines of fit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastdefect.cli import fit
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.console import QuietScreen
 from fastdefect.run import RunKind, RunStatus
 from fastdefect.run_registry import create_run
@@ -40,4 +40,4 @@ def test_how_to_go_on_can_be_pasted_into_a_shell(
     )
     screen = Lines()
     show(screen, report)
-    assert screen.lines[-1].endswith(f'Go on with: fastdefect fit --resume "{run.folder}"')
+    assert screen.lines[-1].endswith(f'Resume with: fastdefect fit --resume "{run.folder}"')

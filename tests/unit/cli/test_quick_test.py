@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from fastdefect.cli.quick_test import _settings
-from fastdefect.config import RunConfig, override, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import override, resolve
 from fastdefect.errors import UsageError
 
 

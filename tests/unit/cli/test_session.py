@@ -35,6 +35,8 @@ def test_budgets(text: str | None, minutes: float | None) -> None:
     "text", ["", "m", "h", "-5", "-5m", "nan", "nanm", "inf", "infh", "2d", "30s", "1h30m", "soon"]
 )
 def test_what_is_no_budget(text: str) -> None:
-    with pytest.raises(UsageError, match="expected minutes, such as 30, 30m or 2h") as caught:
+    with pytest.raises(
+        UsageError, match="expected minutes or hours, such as 30, 30m or 2h"
+    ) as caught:
         budget_minutes(text)
     assert caught.value.message.startswith(f"--budget {text}:")

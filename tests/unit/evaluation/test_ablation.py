@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_rel
 
 from fastdefect.augmentations import AUGMENTATIONS
-from fastdefect.config import RunConfig, config_fields, override
+from fastdefect.config import RunConfig, config_fields
+from fastdefect.config_resolve import override
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,

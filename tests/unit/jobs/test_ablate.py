@@ -9,7 +9,8 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.played import Played, play
 
-from fastdefect.config import RunConfig, apply_recipe, override, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import apply_recipe, override, resolve
 from fastdefect.data.splitting.split import read_split
 from fastdefect.errors import ModelError, RunError, UsageError
 from fastdefect.evaluation.ablation import OLD, Step

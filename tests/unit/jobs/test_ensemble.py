@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from helpers.folders import castings_of, photo_folder
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.events import silent
 from fastdefect.jobs import ablate, ensemble, learning_curve, quick_test

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.jobs.final import FEW_PHOTOS, suits
 
 

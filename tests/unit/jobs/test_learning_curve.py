@@ -12,7 +12,8 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.manifests import manifest, photo, plain
 
-from fastdefect.config import ReportConfig, RunConfig, resolve
+from fastdefect.config import ReportConfig, RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.data.splitting.split import Split, group_parts, make_split, split_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import silent

@@ -31,6 +31,8 @@ def test_the_sheet_has_a_row_a_photo(config: DataConfig, tmp_path: Path) -> None
 
 
 def test_a_folder_in_the_place_of_the_sheet(config: DataConfig, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--out .*: it can't be written: ") as caught:
+    with pytest.raises(
+        UsageError, match=r"--out .*: expected a path that can be written"
+    ) as caught:
         preview(config, seed=0, photos=1, draws=1, out=tmp_path, on_event=silent)
-    assert caught.value.hint == "Choose a file in a folder that you may write to."
+    assert caught.value.hint == "Choose a file in a folder with write permission."

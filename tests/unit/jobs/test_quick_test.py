@@ -8,12 +8,14 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.played import Played, play
 
-from fastdefect.config import RECIPES, RunConfig, apply_recipe, override, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import apply_recipe, override, resolve
 from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.events import silent
 from fastdefect.jobs import quick_test as job
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.recipes import RECIPES
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_run, list_runs, summarise
 

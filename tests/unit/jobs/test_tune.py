@@ -14,7 +14,8 @@ import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.played import Played, play
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import DataError, DivergedError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv

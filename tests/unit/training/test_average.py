@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import nn
 
-from fastdefect.config import TrainingConfig, resolve
+from fastdefect.config import TrainingConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.data.training_data import TrainingData
 from fastdefect.run import Run
 from fastdefect.run_registry import create_run

@@ -9,7 +9,7 @@ from fastai.learner import Learner
 from helpers.learners import fit_made, made_data, made_learner, with_training
 from torch import nn
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.run import Run
 from fastdefect.run_registry import create_run
 from fastdefect.training.checkpoint import load_checkpoint

@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from fastdefect.config import TrainingConfig, resolve
+from fastdefect.config import TrainingConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.data.splitting.split import Split
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError

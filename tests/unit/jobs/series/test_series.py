@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from helpers.folders import castings_of, photo_folder
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.data.splitting.split import Split, read_split, split_rows
 from fastdefect.data.splitting.subsample import fewer
 from fastdefect.data.training_data import TrainingData
@@ -579,7 +580,7 @@ def test_a_series_is_listed_as_one_and_has_no_model(
     parent = _create(tmp_path, config, members, photos)
     with pytest.raises(RunError, match="no single model") as error:
         parent.require_model()
-    assert error.value.hint == "Name one of them."
+    assert error.value.hint == "Give one of its trainings."
     _run(parent, members, photos, played)
     assert [run.name for run in list_runs(tmp_path)] == ["many"]
     latest = open_run(None, tmp_path)

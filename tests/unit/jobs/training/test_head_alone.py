@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 from fastdefect.jobs.training.head_alone import check_head_alone, refuse_head_alone
 

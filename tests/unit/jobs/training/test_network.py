@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.events import Event, Note
 from fastdefect.jobs.training import network
 from fastdefect.jobs.training.network import build_network

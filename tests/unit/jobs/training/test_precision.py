@@ -7,7 +7,8 @@ import torch
 from helpers.nets import tiny_backbone
 from helpers.photos import CPU
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 from fastdefect.events import Event
 from fastdefect.jobs.training import precision

@@ -8,7 +8,8 @@ from helpers.learners import made_data
 from helpers.nets import tiny_backbone
 from helpers.photos import CPU, SIZE
 
-from fastdefect.config import RunConfig, resolve
+from fastdefect.config import RunConfig
+from fastdefect.config_resolve import resolve
 from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 from fastdefect.events import Event, Note, silent

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import resolve
+from fastdefect.config_resolve import resolve
 from fastdefect.events import Event, Note
 from fastdefect.jobs.training.steps import with_enough_steps, with_rate_for_steps
 

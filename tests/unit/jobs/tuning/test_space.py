@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fastdefect.config import RECIPES, RunConfig, config_fields, resolve
+from fastdefect.config import RunConfig, config_fields
+from fastdefect.config_resolve import resolve
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.tuning.search import Choice, LogRange
 from fastdefect.events import Event, Note, silent
@@ -22,6 +23,7 @@ from fastdefect.jobs.tuning.space import (
     settle_recipe,
     value_of,
 )
+from fastdefect.recipes import RECIPES
 from fastdefect.training.backbones import LoadedWeights
 
 ONE = ("resnet50",)
