@@ -65,7 +65,7 @@ def test_each_is_found_by_its_own_name() -> None:
 def test_the_documentation_lists_and_counts_them() -> None:
     text = DOCS.read_text(encoding="utf-8")
     rows = [
-        f"| `{each.name}` | {each.unit} | {', '.join(map(each.said, each.strengths))} |"
+        f"| `{each.name}` | {each.unit} | {', '.join(map(each.strength_text, each.strengths))} |"
         for each in ALL
     ]
     header = "| disturbance | unit | strengths |\n|---|---|---|\n"
