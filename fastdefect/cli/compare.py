@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fastdefect.cli.session import (
-    EVALUATE,
+    JUDGE,
     Json,
     Quiet,
     Runs,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastdefect.reporting.tables.table_data import TableData
 
 
-@app.command(rich_help_panel=EVALUATE)
+@app.command(rich_help_panel=JUDGE)
 @with_request("split", "data", "device")
 def compare(
     names: Annotated[

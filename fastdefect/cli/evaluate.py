@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastdefect.cli.session import (
-    EVALUATE,
+    JUDGE,
     Json,
     Quiet,
     RunName,
@@ -17,7 +17,7 @@ from fastdefect.cli.session import (
 from fastdefect.jobs.trained.request import Request
 
 
-@app.command(rich_help_panel=EVALUATE)
+@app.command(rich_help_panel=JUDGE)
 @with_request("split", "data", "views", "threshold", "device")
 def evaluate(
     run: RunName = None,

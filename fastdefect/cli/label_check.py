@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import (
-    EVALUATE,
+    JUDGE,
     Json,
     Quiet,
     RunName,
@@ -19,7 +19,7 @@ from fastdefect.cli.session import (
 from fastdefect.jobs.trained.request import Request
 
 
-@app.command("label-check", rich_help_panel=EVALUATE)
+@app.command("label-check", rich_help_panel=JUDGE)
 @with_request("device")
 def label_check(
     run: RunName = None,

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fastdefect.cli.session import LIST, Json, Runs, app, session, show
+from fastdefect.cli.session import USE, Json, Runs, app, session, show
 
 
-@app.command("runs", rich_help_panel=LIST)
+@app.command("runs", rich_help_panel=USE)
 def list_of_runs(
     *,
     runs: Runs = Path("runs"),

@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 
 # The groups of the commands in --help.
-TRAIN, DATA, EVALUATE, DECIDE, LIST = "Train", "Data", "Evaluate", "Decide", "List"
+TRAIN, DATA, JUDGE, DECIDE, USE = "Train", "Data", "Judge", "Decide", "Use"
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show only errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")]

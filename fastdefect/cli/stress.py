@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import (
-    EVALUATE,
+    JUDGE,
     Json,
     Quiet,
     RunName,
@@ -27,7 +27,7 @@ _Limit = Annotated[
 ]
 
 
-@app.command(rich_help_panel=EVALUATE)
+@app.command(rich_help_panel=JUDGE)
 @with_request("split", "data", "views", "threshold", "device")
 def stress(
     run: RunName = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import (
-    EVALUATE,
+    JUDGE,
     Json,
     Quiet,
     RunName,
@@ -21,7 +21,7 @@ from fastdefect.cli.session import (
 from fastdefect.jobs.trained.request import Request
 
 
-@app.command("tta-eval", rich_help_panel=EVALUATE)
+@app.command("tta-eval", rich_help_panel=JUDGE)
 @with_request("split", "data", "device")
 def tta_eval(
     run: RunName = None,

@@ -1,4 +1,4 @@
-"""The levels of ``--augment``: each declared once, and found by all that names or builds it."""
+"""The levels of ``--augment``: each is declared once, and used wherever levels are listed."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_the_documentation_lists_the_levels() -> None:
     assert f":\n{lines}\n- " in DOCS.read_text(encoding="utf-8")
 
 
-# In a process of its own: the commands take their options from the levels as they are imported.
+# In a separate process: the commands read the levels when they are imported.
 A_NEW_LEVEL = """
 from fastdefect.augmentations import AUGMENTATIONS, Augmentation, Change
 

@@ -1,4 +1,4 @@
-"""Defaults < file < flags; whatever is wrong is named with its flag and its value."""
+"""Defaults < file < flags; errors name the flag and the value."""
 
 import typing
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def test_nothing_given_is_the_defaults() -> None:
     assert resolve({}) == RunConfig()
 
 
-def test_the_recipe_legacy_is_what_was_asked_for() -> None:
+def test_the_recipe_legacy_has_the_specified_settings() -> None:
     config = resolve({"recipe": "legacy"})
     assert config.model.arch == "resnet50"
     training = config.training
@@ -65,7 +65,7 @@ def test_a_flag_and_a_file_beat_a_recipe(tmp_path: Path) -> None:
     assert (config.training.epochs, config.data.augment) == (3, "none")
 
 
-def test_a_recipe_applied_later_leaves_alone_what_a_flag_or_a_file_set(tmp_path: Path) -> None:
+def test_a_recipe_applied_later_keeps_what_a_flag_or_a_file_set(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('[data]\naugment = "none"\n', encoding="utf-8")
     own = resolve({"mixup_alpha": 0.2}, file)
@@ -83,7 +83,7 @@ def test_recipes_set_known_fields_and_all_but_legacy_the_same() -> None:
 
 
 @pytest.mark.parametrize(("preset", "recipe"), [("default", "full"), ("mission", "legacy")])
-def test_a_file_of_an_earlier_version_calls_the_recipe_a_preset(
+def test_a_preset_in_a_file_of_an_earlier_version_is_a_recipe(
     preset: str, recipe: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "settings.toml"
@@ -145,7 +145,7 @@ def test_false_and_zero_on_the_command_line_beat_the_file(tmp_path: Path) -> Non
     assert config.training.mixup_alpha == 0
 
 
-def test_a_run_older_than_a_setting_is_as_it_was_trained(tmp_path: Path) -> None:
+def test_a_run_older_than_a_setting_has_its_earlier_behaviour(tmp_path: Path) -> None:
     lines = to_toml(resolve({})).splitlines()
     file = _write(tmp_path, "\n".join(x for x in lines if not x.startswith("weight_average")))
     assert resolve_kept(file).training.weight_average == 0
@@ -155,7 +155,7 @@ def test_a_run_older_than_a_setting_is_as_it_was_trained(tmp_path: Path) -> None
         assert resolve_kept(_write(tmp_path, to_toml(config))) == config
 
 
-def test_all_fields_survive_the_file_at_once(tmp_path: Path) -> None:
+def test_all_fields_together_survive_the_file(tmp_path: Path) -> None:
     config = resolve(other_values())
     assert resolve({}, _write(tmp_path, to_toml(config))) == config
 
@@ -269,7 +269,7 @@ def test_a_wrong_type_in_a_file_names_setting_value_and_file(text: str, tmp_path
     assert str(file) in caught.value.message
 
 
-def test_whole_numbers_will_do_for_fractions(tmp_path: Path) -> None:
+def test_whole_numbers_are_accepted_as_floats(tmp_path: Path) -> None:
     file = _write(tmp_path, "[training]\nclip = 2\n")
     assert resolve({}, file).training.clip == 2.0
 
@@ -285,7 +285,7 @@ def test_a_setting_outside_any_section_is_refused(tmp_path: Path) -> None:
         resolve({}, _write(tmp_path, "epochs = 3\n"))
 
 
-def test_a_section_that_is_no_section_is_refused(tmp_path: Path) -> None:
+def test_a_section_that_is_not_a_table_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="training"):
         resolve({}, _write(tmp_path, "training = 3\n"))
 
@@ -299,7 +299,7 @@ def test_an_unknown_setting_lists_those_of_its_section(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"[training\n", b"\xff\xfe", b"a = nope"])
-def test_a_file_that_is_no_toml_is_named(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_named(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_bytes(content)
     with pytest.raises(UsageError, match="settings.toml is not a TOML file"):
@@ -324,7 +324,7 @@ def test_all_epochs_frozen_is_refused(frozen: int) -> None:
         resolve({"epochs": 3, "freeze_epochs": frozen})
 
 
-def test_text_that_is_no_unicode_is_an_error_for_people() -> None:
+def test_text_that_is_not_unicode_is_a_usage_error() -> None:
     # What a file name in another encoding becomes on the command line.
     with pytest.raises(UsageError):
         resolve({"good": "d\udce9faut"})
@@ -367,7 +367,7 @@ def test_an_override_may_unset_a_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"balance": "weights"}, "--balance: .*'weights'"),
         ({"epochs": 0}, "--epochs: .*0"),
@@ -377,11 +377,11 @@ def test_an_override_may_unset_a_field() -> None:
         ({"valid": 0.9, "test": 0.2}, "leave no photos to train on"),
     ],
 )
-def test_an_override_is_checked_as_a_flag_is(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_an_override_is_checked_like_a_flag(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         override(RunConfig(), changes)
 
 
-def test_an_override_of_no_field_is_a_bug_and_not_passed_over() -> None:
+def test_an_override_of_an_unknown_field_raises_key_error() -> None:
     with pytest.raises(KeyError):
         override(RunConfig(), {"epoch": 3})

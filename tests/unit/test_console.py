@@ -1,4 +1,4 @@
-"""What people and programs see, on each of the four screens."""
+"""The output of each of the four screens."""
 
 import io
 import json
@@ -49,7 +49,7 @@ def _row(epoch: int, **changes: Any) -> dict[str, Any]:
 
 
 # Every event, in the order of a fit; a class called [red] must not be taken for markup.
-STORY: list[Event] = [
+EVENTS: list[Event] = [
     Progress("measuring valid", 1, 3),
     Progress("reading photos", 3, 3),
     Note("2 photos of [red] are unreadable", "warning"),
@@ -73,8 +73,8 @@ TABLE = TableData(
 )
 
 
-def _tell(shown: console.Screen) -> None:
-    for event in STORY:
+def _show(shown: console.Screen) -> None:
+    for event in EVENTS:
         shown(event)
     shown.table(TABLE)
     shown.line("Run: runs/[x]")
@@ -91,7 +91,7 @@ def test_plain_shows_a_row_per_epoch_under_one_header(
     plain: tuple[PlainScreen, Callable[[], str]],
 ) -> None:
     shown, text = plain
-    _tell(shown)
+    _show(shown)
     lines = text().splitlines()
 
     (header,) = [line for line in lines if "train loss" in line]
@@ -110,7 +110,7 @@ def test_plain_shows_a_row_per_epoch_under_one_header(
     assert rows[1].split()[2] == "-"
 
 
-def test_plain_says_how_it_ended(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
+def test_plain_shows_how_training_ended(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
     shown, text = plain
     shown(FitEnded("early stopping", 14, 2))
     shown(FitEnded("interrupted", 0, None))
@@ -121,9 +121,9 @@ def test_plain_says_how_it_ended(plain: tuple[PlainScreen, Callable[[], str]]) -
     assert "no epoch finished" in second
 
 
-def test_plain_takes_text_as_it_is(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
+def test_plain_prints_text_unchanged(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
     shown, text = plain
-    _tell(shown)
+    _show(shown)
     assert "! 2 photos of [red] are unreadable" in text()
     assert "Run: runs/[x]" in text()
     assert "[bold]x" in text()
@@ -165,22 +165,22 @@ def _events(text: str) -> list[dict[str, Any]]:
 
 
 def test_json_lines_are_strict_json(capsys: pytest.CaptureFixture[str]) -> None:
-    _tell(JsonScreen())
-    told = _events(capsys.readouterr().out)
+    _show(JsonScreen())
+    events = _events(capsys.readouterr().out)
 
-    assert [line["event"] for line in told] == [
+    assert [line["event"] for line in events] == [
         *("progress", "progress", "note", "note", "fit_started", "batch", "batch", "epoch"),
         *("batch", "batch", "epoch", "fit_ended", "progress", "result"),
     ]
-    epoch = told[7]
+    epoch = events[7]
     assert epoch["best"] is True
     assert epoch["row"]["f1"] == 0.91234
     assert epoch["row"]["auc"] is None
-    assert told[8]["loss"] is None
-    assert told[-1] == {"event": "result", "f1": None}
+    assert events[8]["loss"] is None
+    assert events[-1] == {"event": "result", "f1": None}
 
 
-def test_json_survives_what_results_hold(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_accepts_all_values_of_results(capsys: pytest.CaptureFixture[str]) -> None:
     shown = JsonScreen()
     shown.result("a", {"nested": {"x": [(1, NAN)]}, "class": "défaut 試験"})
     shown.result("b", 3)
@@ -196,8 +196,8 @@ def test_every_event_has_a_json_name() -> None:
     assert JsonScreen._NAMES.keys() == set(Event.__args__)  # type: ignore[attr-defined]
 
 
-def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    _tell(QuietScreen())
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    _show(QuietScreen())
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
 
@@ -224,9 +224,9 @@ class Eager(LiveScreen):
             self._live.refresh()
 
 
-def test_live_tells_the_whole_story_and_closes() -> None:
+def test_live_shows_all_events_and_closes() -> None:
     shown, file = _live(kind=Eager)
-    _tell(shown)
+    _show(shown)
     shown.close()
     text = file.getvalue()
 
@@ -241,7 +241,7 @@ def test_live_tells_the_whole_story_and_closes() -> None:
 
 def test_live_keeps_the_epochs_on_the_screen_when_it_closes() -> None:
     shown, file = _live()
-    for event in STORY[4:11]:
+    for event in EVENTS[4:11]:
         shown(event)
     before = len(file.getvalue())
     shown.close()
@@ -253,7 +253,7 @@ def test_live_keeps_the_epochs_on_the_screen_when_it_closes() -> None:
 
 def test_live_can_be_closed_in_the_middle_of_an_epoch() -> None:
     shown, _ = _live()
-    for event in STORY[4:6]:
+    for event in EVENTS[4:6]:
         shown(event)
     shown.close()
     assert shown._live is None
@@ -272,7 +272,7 @@ def test_live_shows_the_newest_epochs_of_many() -> None:
 
 def test_a_second_fit_starts_with_an_empty_table() -> None:
     shown, _ = _live()
-    for event in STORY[4:]:
+    for event in EVENTS[4:]:
         shown(event)
     shown(FitStarted(2, 0, "y"))
     assert shown._rows == []
@@ -299,7 +299,9 @@ def test_the_mode_and_the_terminal_choose_the_screen(
         assert type(shown) is kind
 
 
-def test_a_terminal_gets_the_live_screen_and_it_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_gets_the_live_screen_and_its_cursor_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     file = io.StringIO()
     monkeypatch.setattr(
         console, "Console", lambda **options: Console(file=file, force_terminal=True, width=160)
@@ -307,7 +309,7 @@ def test_a_terminal_gets_the_live_screen_and_it_back(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TERM", "xterm")
     with pytest.raises(DataError), screen("auto") as shown:
         assert isinstance(shown, LiveScreen)
-        shown(STORY[4])
+        shown(EVENTS[4])
         raise DataError("no photos")
     assert shown._live is None
     assert "\x1b[?25h" in file.getvalue()
@@ -349,7 +351,7 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-# How a command ends
+# The end of a command
 
 
 def _list_runs(*arguments: str) -> Any:
@@ -372,7 +374,7 @@ def test_a_users_error_is_one_panel_and_an_exit_code(tmp_path: Path) -> None:
     assert "Traceback" not in result.output
 
 
-def test_as_json_an_error_is_an_event_too(tmp_path: Path) -> None:
+def test_with_json_an_error_is_also_an_event(tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     from fastdefect.cli import app
@@ -384,7 +386,7 @@ def test_as_json_an_error_is_an_event_too(tmp_path: Path) -> None:
     assert "No run at nope" in event["message"]
 
 
-def test_no_runs_is_no_error(tmp_path: Path) -> None:
+def test_no_runs_is_not_an_error(tmp_path: Path) -> None:
     result = _list_runs("--runs", str(tmp_path))
     assert result.exit_code == 0
     assert "No runs yet" in result.stdout

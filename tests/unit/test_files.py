@@ -1,4 +1,4 @@
-"""Files are whole or not there, and say the same when they are read back."""
+"""Files are written atomically, and reading them gives the same values."""
 
 import json
 import math
@@ -26,7 +26,7 @@ from fastdefect.files import (
 )
 
 
-def test_a_path_as_it_is_typed() -> None:
+def test_typed_paths() -> None:
     assert typed(Path("runs") / "a") == str(Path("runs") / "a")
     assert typed(Path("my runs/a")) == f'"{Path("my runs/a")}"'
 
@@ -36,7 +36,7 @@ def test_a_path_as_it_is_typed() -> None:
     "name",
     ["a", "Gießerei", "a b", "a&b", "a;b", "(a)", "a*", "~a", "a'b", 'a"b', "$a", "a\\b", "`a`"],
 )
-def test_a_typed_path_is_one_word_that_a_shell_takes_as_it_is(name: str) -> None:
+def test_a_shell_reads_a_typed_path_as_one_unchanged_word(name: str) -> None:
     assert shlex.split(typed(Path(name))) == [name]
     done = subprocess.run(
         ["sh", "-c", f"printf %s {typed(Path(name))}"], capture_output=True, check=True
@@ -99,7 +99,7 @@ def test_text_keeps_its_line_ends_and_letters(tmp_path: Path) -> None:
     assert (tmp_path / "x").read_bytes() == "défaut\nnächste\r\n".encode()
 
 
-def test_json_has_null_for_what_it_cannot_say(tmp_path: Path) -> None:
+def test_json_has_null_for_nan_and_infinities(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     write_json(
         path,
@@ -149,7 +149,7 @@ def test_csv_gives_any_float_back_exactly(
     assert [float(row["v"]) for row in read_csv(path)] == values
 
 
-def test_csv_has_empty_cells_for_what_is_not_known(tmp_path: Path) -> None:
+def test_csv_has_empty_cells_for_missing_values(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     rows = [
         {"a": None, "b": math.nan, "c": 0.0, "d": ""},
@@ -159,7 +159,7 @@ def test_csv_has_empty_cells_for_what_is_not_known(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "a,b,c,d\n,,0.0,\n1,,0,x\n"
 
 
-def test_csv_keeps_what_file_names_can_hold(tmp_path: Path) -> None:
+def test_csv_keeps_all_characters_of_file_names(tmp_path: Path) -> None:
     names = ["a,b.png", 'say "hi".png', "line\nend.png", " é  .png", "#x"]
     write_csv(tmp_path / "x.csv", [{"path": name, "n": 1} for name in names], ["path", "n"])
     assert [row["path"] for row in read_csv(tmp_path / "x.csv")] == names
@@ -177,7 +177,7 @@ def test_csv_refuses_a_value_without_a_column(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_cache_is_where_the_system_keeps_such_things(
+def test_the_cache_is_in_the_cache_folder_of_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "named"))

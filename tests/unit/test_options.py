@@ -1,4 +1,4 @@
-"""Every field of the config is an option, and what is given arrives at the job."""
+"""Every field of the config is an option, and its value reaches the job."""
 
 import inspect
 import subprocess
@@ -36,7 +36,7 @@ HEAVY = (
 
 
 def _app(received: list[tuple[dict[str, Any], int]], **kwargs: Any) -> typer.Typer:
-    """A program of one command that keeps what it was given."""
+    """A program with one command that records its arguments."""
     app = typer.Typer()
 
     @app.command()
@@ -80,14 +80,14 @@ def test_the_old_name_of_arch_still_works() -> None:
     assert _given(["--model-type", "resnet18"]) == {"arch": "resnet18"}
 
 
-def test_the_old_name_of_recipe_still_works_and_is_shown_nowhere() -> None:
+def test_the_old_name_of_recipe_still_works_and_is_not_listed() -> None:
     assert _given(["--preset", "mission"]) == {"recipe": "legacy"}
     assert _given(["--preset", "mission", "--recipe", "plain"]) == {"recipe": "plain"}
     app = _app([], sections=("training",))
     assert "--preset" not in CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
 
 
-def test_former_words_of_a_value_are_taken_and_shown_nowhere() -> None:
+def test_former_values_are_accepted_and_not_listed() -> None:
     assert _given(["--targets", "mission"]) == _given(["--targets", "legacy"])
     app = _app([], sections=("report",))
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
@@ -126,7 +126,7 @@ def test_only_the_fields_asked_for_become_flags() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--optimizer", "lion"], ["--epochs", "many"]])
-def test_what_typer_can_see_is_refused_at_once(arguments: list[str]) -> None:
+def test_values_that_typer_can_check_are_refused(arguments: list[str]) -> None:
     app = _app([], sections=("training",))
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
@@ -146,21 +146,21 @@ def test_help_shows_each_flag_with_its_default() -> None:
 
 
 @pytest.fixture
-def handed_over(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
-    """The real program with a job that only keeps what it is handed, and then breaks off."""
+def job_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
+    """The real program with jobs that only record their arguments, and then raise an error."""
     from fastdefect.errors import DataError
     from fastdefect.jobs import cross_validate, ensemble, final, fit
 
     received: list[tuple[RunConfig, dict[str, Any]]] = []
 
     def replace_start(job: ModuleType) -> None:
-        # Whatever is renamed in the real one must be renamed here: the call is bound to it.
+        # Bound to the real signature, so that a renamed parameter fails here.
         signature = inspect.signature(job.start)
 
         def start(*args: Any, **kwargs: Any) -> None:
             bound = signature.bind(*args, **kwargs).arguments
             received.append((bound.pop("config"), {**bound, "job": job.__name__}))
-            raise DataError("enough seen")
+            raise DataError("stopped by the test")
 
         monkeypatch.setattr(job, "start", start)
 
@@ -176,11 +176,11 @@ def _fit(*arguments: str) -> None:
 
     result = CliRunner().invoke(app, ["fit", *arguments], env={"COLUMNS": "200"})
     assert result.exit_code == 1, result.output
-    assert "enough seen" in result.output
+    assert "stopped by the test" in result.output
 
 
-def test_the_old_pipelines_line_runs_as_it_stands(
-    handed_over: list[tuple[RunConfig, dict[str, Any]]],
+def test_the_command_line_of_the_old_pipeline_works_unchanged(
+    job_calls: list[tuple[RunConfig, dict[str, Any]]],
 ) -> None:
     line = (
         "--model-type resnet50 --epochs 25 --batch-size 24 --learning-rate 0.0008 "
@@ -188,9 +188,9 @@ def test_the_old_pipelines_line_runs_as_it_stands(
     )
     _fit(*line.split())
 
-    config, _ = handed_over[0]
+    config, _ = job_calls[0]
     assert config.model.arch == "resnet50"
-    # But for these three the line spells the defaults out.
+    # Except for these three, the line has the default values.
     assert (config.training.mixup_alpha, config.training.learning_rate) == (0.3, 0.0008)
     default = {name: RECIPES["plain"][name] for name in ("mixup_alpha", "learning_rate")}
     assert override(config, {**default, "arch": "auto"}) == RunConfig()
@@ -198,13 +198,13 @@ def test_the_old_pipelines_line_runs_as_it_stands(
     assert config.training.batch_size == 24
 
 
-def test_every_flag_arrives_at_the_job(
-    handed_over: list[tuple[RunConfig, dict[str, Any]]],
+def test_every_flag_reaches_the_job(
+    job_calls: list[tuple[RunConfig, dict[str, Any]]],
 ) -> None:
     values = other_values()
     _fit(*as_arguments(values), "--runs", "elsewhere/runs", "--name", "trial")
 
-    config, rest = handed_over[0]
+    config, rest = job_calls[0]
     for leaf in LEAVES:
         assert getattr(getattr(config, leaf.section), leaf.name) == values[leaf.name], leaf.name
     assert rest["new_run"].runs == Path("elsewhere/runs")
@@ -212,21 +212,21 @@ def test_every_flag_arrives_at_the_job(
 
 
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.name)
-def test_each_flag_arrives_alone(
-    leaf: ConfigField, handed_over: list[tuple[RunConfig, dict[str, Any]]]
+def test_each_flag_reaches_the_job_alone(
+    leaf: ConfigField, job_calls: list[tuple[RunConfig, dict[str, Any]]]
 ) -> None:
     value = other_value(leaf)
     _fit(*as_arguments({leaf.name: value}))
-    assert handed_over[0][0] == resolve({leaf.name: value})
+    assert job_calls[0][0] == resolve({leaf.name: value})
 
 
-def test_folds_and_members_are_jobs_of_their_own(
-    handed_over: list[tuple[RunConfig, dict[str, Any]]],
+def test_folds_and_members_are_separate_jobs(
+    job_calls: list[tuple[RunConfig, dict[str, Any]]],
 ) -> None:
     jobs = {
         ("--folds", "4"): "cross_validate",
         ("--members", "2"): "ensemble",
-        ("--members", "2", "--folds", "4"): "ensemble",  # which refuses them together
+        ("--members", "2", "--folds", "4"): "ensemble",  # rejects the combination
         ("--final", "refit"): "final",
         ("--final", "folds", "--folds", "4"): "final",
         ("--final", "none", "--folds", "4"): "cross_validate",
@@ -235,10 +235,10 @@ def test_folds_and_members_are_jobs_of_their_own(
     }
     for arguments in jobs:
         _fit(*arguments)
-    assert [rest["job"].rpartition(".")[2] for _, rest in handed_over] == list(jobs.values())
+    assert [rest["job"].rpartition(".")[2] for _, rest in job_calls] == list(jobs.values())
 
 
-def test_lr_find_and_preview_know_no_folds() -> None:
+def test_lr_find_and_preview_have_no_folds() -> None:
     from fastdefect.cli import app
 
     for command in ("lr-find", "preview"):
@@ -247,13 +247,13 @@ def test_lr_find_and_preview_know_no_folds() -> None:
 
 
 def test_flags_beat_the_config_file_at_the_job(
-    handed_over: list[tuple[RunConfig, dict[str, Any]]], tmp_path: Path
+    job_calls: list[tuple[RunConfig, dict[str, Any]]], tmp_path: Path
 ) -> None:
     file = tmp_path / "config.toml"
     file.write_text(to_toml(resolve({"epochs": 3, "seed": 7})), encoding="utf-8")
     _fit("--config", str(file), "--epochs", "4")
 
-    training = handed_over[0][0].training
+    training = job_calls[0][0].training
     assert (training.epochs, training.seed) == (4, 7)
 
 

@@ -1,4 +1,4 @@
-"""How threads wait: set once, and never against the user."""
+"""The waiting of threads: set once, unless the user set it."""
 
 import subprocess
 import sys
@@ -16,12 +16,12 @@ from fastdefect.process import SPINS, wait_briefly
         ({"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_WAIT_POLICY": "ACTIVE"}),
     ],
 )
-def test_what_the_user_said_stays(before: dict[str, str], after: dict[str, str]) -> None:
+def test_a_setting_of_the_user_is_kept(before: dict[str, str], after: dict[str, str]) -> None:
     wait_briefly(before)
     assert before == after
 
 
-def test_it_is_set_before_torch_is_there() -> None:
+def test_it_is_set_before_torch_is_imported() -> None:
     code = (
         "import sys, os, fastdefect; assert 'torch' not in sys.modules; "
         "print(os.environ['GOMP_SPINCOUNT'])"

@@ -1,4 +1,4 @@
-"""The run folder: made, found again, listed; never half of anything."""
+"""The run folder: created, opened and listed."""
 
 import json
 import math
@@ -28,7 +28,7 @@ def _create(runs: Path, name: str | None = None) -> Run:
     return create_run(runs, name, CONFIG, "fastdefect fit")
 
 
-def test_how_to_go_on_can_be_pasted_into_a_shell(runs: Path) -> None:
+def test_the_resume_command_can_be_pasted_into_a_shell(runs: Path) -> None:
     plain, spaced = _create(runs, "a"), _create(runs, "a b")
     assert plain.resume_command == f"fastdefect fit --resume {plain.folder}"
     assert spaced.resume_command == f'fastdefect fit --resume "{spaced.folder}"'
@@ -37,7 +37,7 @@ def test_how_to_go_on_can_be_pasted_into_a_shell(runs: Path) -> None:
     assert caught.value.hint.endswith(f'--resume "{spaced.folder}"')
 
 
-def test_a_taken_name_is_gone_on_with_by_a_command_to_paste(tmp_path: Path) -> None:
+def test_an_existing_name_gives_a_resume_command_to_paste(tmp_path: Path) -> None:
     runs = tmp_path / "a b"
     _create(runs, "x")
     with pytest.raises(UsageError) as caught:
@@ -66,7 +66,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs"
 
 
-def test_a_new_run_knows_its_config_and_its_command(runs: Path) -> None:
+def test_a_new_run_has_its_config_and_its_command(runs: Path) -> None:
     run = _create(runs, "first")
 
     assert run.folder == runs / "first"
@@ -79,7 +79,7 @@ def test_a_new_run_knows_its_config_and_its_command(runs: Path) -> None:
     assert "+00:00" in state["started"]
 
 
-def test_without_a_name_it_is_the_time_and_the_architecture(runs: Path) -> None:
+def test_the_default_name_is_the_time_and_the_architecture(runs: Path) -> None:
     first, second, third = _create(runs), _create(runs), _create(runs)
     assert first.name.endswith("-resnet18")
     assert len({first.name, second.name, third.name}) == 3
@@ -90,7 +90,7 @@ def test_an_architecture_with_a_slash_makes_one_folder(runs: Path) -> None:
     assert run.folder.parent == runs
 
 
-def test_a_taken_name_is_refused_and_the_run_left_alone(runs: Path) -> None:
+def test_an_existing_name_is_refused_and_the_run_unchanged(runs: Path) -> None:
     first = _create(runs, "x")
     with pytest.raises(UsageError, match="--name x: .* already exists") as caught:
         create_run(runs, "x", resolve({}), "other")
@@ -133,12 +133,12 @@ def test_names_that_cannot_be_a_folders_are_refused(name: str, runs: Path) -> No
 @pytest.mark.parametrize(
     "name", ["a", "7", "v1.2", "line 3", "a_b-c+d", "Gießerei", "première", "latest2", "試験"]
 )
-def test_other_names_are_taken_as_they_are(name: str, runs: Path) -> None:
+def test_other_names_are_not_changed(name: str, runs: Path) -> None:
     _create(runs, name)
     assert open_run(name, runs).name == name
 
 
-def test_a_file_in_the_place_of_the_folder_is_an_error_for_people(tmp_path: Path) -> None:
+def test_a_file_in_the_place_of_the_folder_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("not a folder", encoding="utf-8")
     with pytest.raises(UsageError, match="--runs"):
         _create(tmp_path / "runs", "x")
@@ -184,7 +184,7 @@ def test_a_link_can_follow_a_text_file_and_the_other_way_round(
     assert open_run(None, runs).name == "third"
 
 
-def test_when_the_latest_was_deleted_it_is_the_newest_that_is_left(runs: Path, links: str) -> None:
+def test_when_the_latest_was_deleted_it_is_the_newest_existing_run(runs: Path, links: str) -> None:
     _create(runs, "first")
     gone = _create(runs, "second")
     for file in gone.folder.iterdir():
@@ -209,7 +209,7 @@ def test_a_run_is_found_by_path_and_by_name(runs: Path) -> None:
     assert open_run(str(run.folder), Path("nowhere")).name == "first"
 
 
-def test_no_runs_yet_says_so(runs: Path) -> None:
+def test_no_runs_yet_is_an_error(runs: Path) -> None:
     with pytest.raises(RunError, match="No run in .*runs yet") as caught:
         open_run(None, runs)
     assert "fastdefect fit" in caught.value.hint
@@ -222,7 +222,7 @@ def test_an_unknown_run_names_both_places(runs: Path) -> None:
         open_run("nope", runs)
 
 
-def test_an_empty_folder_is_no_run(runs: Path) -> None:
+def test_an_empty_folder_is_not_a_run(runs: Path) -> None:
     (runs / "empty").mkdir(parents=True)
     with pytest.raises(RunError, match="No run at empty"):
         open_run("empty", runs)
@@ -278,7 +278,7 @@ def test_state_changes_keep_the_rest(runs: Path) -> None:
     assert state["command"] == "fastdefect fit"
 
 
-def test_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_run_json_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is not a run: it has no run.json"):
         Run(tmp_path).read_state()
 
@@ -347,7 +347,7 @@ def test_findings_have_a_row_per_photo(runs: Path) -> None:
     assert [len(entry["paths"]) for entry in kept] == [2, 0]
 
 
-def test_a_summary_is_what_the_list_shows(runs: Path) -> None:
+def test_the_summary_of_a_run(runs: Path) -> None:
     run = _create(runs, "x")
     run.write("history.csv", [{"epoch": 1}, {"epoch": 2}], ["epoch"])
     run.put("metrics.json", "valid", {"f1": 0.9})
@@ -373,7 +373,7 @@ def test_openings_of_the_test_are_counted(runs: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "null"])
-def test_damaged_openings_are_an_error_and_no_fresh_start(content: str, runs: Path) -> None:
+def test_damaged_openings_are_an_error(content: str, runs: Path) -> None:
     run = _create(runs, "x")
     (run.folder / "openings.json").write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match=r"openings\.json"):
@@ -398,7 +398,7 @@ def test_a_kind_of_another_version_is_refused(runs: Path) -> None:
     assert summarise(run)["status"] == "unreadable"
 
 
-def test_run_json_has_the_words_of_older_runs(runs: Path) -> None:
+def test_run_json_has_the_values_of_older_runs(runs: Path) -> None:
     run = create_run(runs, "x", CONFIG, "", kind=RunKind.LEARNING_CURVE)
     run.update_state(status=RunStatus.EARLY_STOPPING)
     text = run.path("run.json").read_text(encoding="utf-8")
@@ -419,7 +419,7 @@ def _cross_validation(runs: Path, k: int = 3) -> Run:
     return create_run(runs, "cv", config, "fastdefect fit --folds 3", kind=RunKind.CROSS_VALIDATION)
 
 
-def test_a_fold_is_a_run_with_the_settings_of_the_whole(runs: Path) -> None:
+def test_a_fold_is_a_run_with_the_settings_of_its_parent(runs: Path) -> None:
     parent = _cross_validation(runs)
     own = create_fold(parent, 2)
     assert own == parent.fold(2)
@@ -431,20 +431,20 @@ def test_a_fold_is_a_run_with_the_settings_of_the_whole(runs: Path) -> None:
     assert [run.name for run in list_runs(runs)] == ["cv"]
 
 
-def test_a_fold_that_never_began_is_made_again(runs: Path) -> None:
+def test_an_existing_fold_is_restarted(runs: Path) -> None:
     parent = _cross_validation(runs)
     create_fold(parent, 1).update_state(status="failed")
     assert create_fold(parent, 1).read_state()["status"] == RunStatus.RUNNING
 
 
-def test_a_fold_on_its_own_keeps_its_openings(runs: Path) -> None:
+def test_a_moved_fold_counts_its_own_openings(runs: Path) -> None:
     parent = _cross_validation(runs)
     moved = create_fold(parent, 1).folder.rename(runs.parent / "moved")
     assert Run(moved).note_opening("command", "a look") == 1
     assert parent.read_openings() == []
 
 
-def test_a_cross_validation_has_no_model_and_names_what_has(runs: Path) -> None:
+def test_a_cross_validation_has_no_model_and_names_a_fold(runs: Path) -> None:
     parent = _cross_validation(runs)
     with pytest.raises(
         RunError, match="cv has no single model: it is a cross-validation"
@@ -458,7 +458,7 @@ def test_a_cross_validation_has_no_model_and_names_what_has(runs: Path) -> None:
     own.require_model()
 
 
-def test_a_cross_validation_is_summed_up_by_what_it_held_out(runs: Path) -> None:
+def test_the_summary_of_a_cross_validation_is_out_of_fold(runs: Path) -> None:
     parent = _cross_validation(runs, 5)
     assert summarise(parent)["valid"] == {}
     parent.put("metrics.json", "oof", {"f1": 0.8})
@@ -485,7 +485,7 @@ def test_an_ensemble_has_a_model_once_all_its_networks_are_trained(runs: Path) -
     parent.require_model()
 
 
-def test_an_ensemble_took_what_its_networks_took(runs: Path) -> None:
+def test_the_history_of_an_ensemble_is_that_of_its_networks(runs: Path) -> None:
     parent, first, second = _ensemble(runs)
     first.write("history.csv", [{"epoch": 1, "seconds": 2}], ["epoch", "seconds"])
     second.write("history.csv", [{"epoch": n, "seconds": 3} for n in (1, 2)], ["epoch", "seconds"])
@@ -502,7 +502,7 @@ def test_an_ensemble_and_its_networks_have_one_test(runs: Path) -> None:
     assert len(parent.read_openings()) == 3
 
 
-def test_what_was_chosen_for_an_older_model_is_forgotten(runs: Path) -> None:
+def test_decisions_for_an_older_model_are_deleted(runs: Path) -> None:
     run = _create(runs)
     run.write("operating_point.json", {"threshold": 0.3})
     run.put("calibration.json", "none", {"value": 0.5})

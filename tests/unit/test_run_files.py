@@ -1,4 +1,4 @@
-"""The files of a run folder: each is in one table, and is read and written by what that says."""
+"""The files of a run folder: each is in one table, which defines how it is read and written."""
 
 import math
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_name_is_found_with_its_split_and_views(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["metric.json", "", "predictions.csv", "run.JSON"])
-def test_another_name_is_a_mistake(name: str, tmp_path: Path) -> None:
+def test_an_unknown_name_is_an_error(name: str, tmp_path: Path) -> None:
     run = Run(tmp_path)
     for ask in (run.path, run.read, lambda name: run.write(name, {})):
         with pytest.raises(ValueError, match="Expected a file of a run folder, got"):
@@ -31,13 +31,13 @@ def test_another_name_is_a_mistake(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_json_comes_back(tmp_path: Path) -> None:
+def test_json_is_read_back(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.write("model.json", {"a": [1, math.nan]}) == tmp_path / "model.json"
     assert run.read("model.json") == {"a": [1, None]}
 
 
-def test_rows_come_back_as_text_under_the_columns_of_the_table(tmp_path: Path) -> None:
+def test_rows_are_read_back_as_text_with_the_columns_of_the_table(tmp_path: Path) -> None:
     run = Run(tmp_path)
     row = {"path": "a.png", "label": "ok", "part": "p", "split": "valid", "sha256": "0"}
     run.write("split.csv", [row])
@@ -67,7 +67,7 @@ def test_an_optional_file_that_is_not_there_is_empty(
 
 
 @pytest.mark.parametrize("name", ["model.json", "split.csv"])
-def test_another_file_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None:
+def test_a_missing_required_file_is_an_error(name: str, tmp_path: Path) -> None:
     with pytest.raises(RunError, match=f"is not a run: it has no {name}"):
         Run(tmp_path).read(name)
 

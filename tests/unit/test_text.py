@@ -12,11 +12,11 @@ from fastdefect.text import careful_percent, exact_percent, number_text, ordinal
     [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (10, "10th"), (11, "11th"), (12, "12th"),
      (13, "13th"), (21, "21st"), (22, "22nd"), (101, "101st"), (111, "111th"), (113, "113th")],
 )  # fmt: skip
-def test_an_ordinal_ends_as_it_is_spoken(n: int, text: str) -> None:
+def test_endings_of_ordinals(n: int, text: str) -> None:
     assert ordinal(n) == text
 
 
-def test_percent_has_the_digits_asked_for() -> None:
+def test_percent_has_the_given_number_of_digits() -> None:
     assert [percent(0.12345, digits) for digits in (0, 1, 2)] == ["12%", "12.3%", "12.35%"]
     assert percent(-0.05) == "-5.0%"
 
@@ -30,7 +30,7 @@ def test_an_exact_percent_has_all_digits() -> None:
     [(0, "0%"), (1, "100%"), (1e-9, "< 0.1%"), (0.0005, "0.1%"), (0.9996, "> 99.9%"),
      (0.9994, "99.9%"), (0.5, "50.0%")],
 )  # fmt: skip
-def test_what_is_almost_nothing_or_all_is_not_called_so(share: float, text: str) -> None:
+def test_only_exact_0_and_100_percent_are_shown_as_such(share: float, text: str) -> None:
     assert careful_percent(share) == text
 
 

@@ -1,4 +1,4 @@
-"""One file a command, in ``cli/`` and in ``jobs/``, and a group in the help for each."""
+"""Each command has a file in ``cli/`` and in ``jobs/``, and a group in --help."""
 
 from pathlib import Path
 

@@ -15,13 +15,13 @@ from fastdefect.run_registry import create_run
 
 
 class Lines(QuietScreen):
-    """Keeps the lines that it is given."""
+    """Records the lines."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
     def line(self, text: str) -> None:
-        """Keep the line."""
+        """Record the line."""
         self.lines.append(text)
 
 
@@ -29,7 +29,7 @@ class Lines(QuietScreen):
     ("show", "kind"),
     [(fit._show_fit, RunKind.TRAINING), (fit._show_folds, RunKind.CROSS_VALIDATION)],
 )
-def test_how_to_go_on_can_be_pasted_into_a_shell(
+def test_the_resume_command_can_be_pasted_into_a_shell(
     show: Callable[..., None], kind: RunKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastdefect.jobs.training.report.as_event_data", lambda report: {})

@@ -1,4 +1,4 @@
-"""The settings of a quick test: few epochs, unless someone says otherwise."""
+"""The settings of a quick test: three epochs by default."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from fastdefect.errors import UsageError
         ({"epochs": 7}, "[training]\nepochs = 9\n", 7),
     ],
 )
-def test_three_epochs_unless_said_otherwise(
+def test_three_epochs_by_default(
     flags: dict[str, object], file: str | None, epochs: int, tmp_path: Path
 ) -> None:
     config = None
@@ -34,7 +34,7 @@ def test_three_epochs_unless_said_otherwise(
     assert RunConfig().training.epochs not in (3, 7, 9)  # else this would prove nothing
 
 
-def test_what_can_not_be_is_refused_as_ever(tmp_path: Path) -> None:
+def test_invalid_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--freeze-epochs 3: a quick test has 3 epochs"):
         _settings({"freeze_epochs": 3}, None)
     broken = tmp_path / "settings.toml"

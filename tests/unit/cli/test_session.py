@@ -1,4 +1,4 @@
-"""What the commands share: settings that --resume refuses, and budgets."""
+"""Shared parts of the commands: settings that --resume refuses, and budgets."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from fastdefect.cli.session import budget_minutes, refuse_with_resume
 from fastdefect.errors import UsageError
 
 
-def test_resume_refuses_whatever_was_given_beside_it_by_its_flag() -> None:
+def test_resume_refuses_other_settings_by_their_flags() -> None:
     given = {"epochs": 3, "image_size": None, "label_smoothing": 0.0, "light": False, "name": "x"}
     with pytest.raises(UsageError) as caught:
         refuse_with_resume("run", given, "Only --budget.")
@@ -34,7 +34,7 @@ def test_budgets(text: str | None, minutes: float | None) -> None:
 @pytest.mark.parametrize(
     "text", ["", "m", "h", "-5", "-5m", "nan", "nanm", "inf", "infh", "2d", "30s", "1h30m", "soon"]
 )
-def test_what_is_no_budget(text: str) -> None:
+def test_invalid_budgets(text: str) -> None:
     with pytest.raises(
         UsageError, match="expected minutes or hours, such as 30, 30m or 2h"
     ) as caught:
