@@ -172,7 +172,7 @@ def test_what_it_cannot_do_is_said(copy: Path, castings: Path, tmp_path: Path) -
     assert "Expected the network trained without fold 2" in lost.stderr
     for flags, said in (
         (("--members", "2"), "--final folds and --members 2 exclude each other"),
-        (("--photos-per-class", "3"), "--final folds learns from all photos"),
+        (("--photos-per-class", "3"), "--final folds and --photos-per-class 3 exclude each"),
     ):
         runs = str(tmp_path / "none")
         made = invoke("fit", str(castings), "--runs", runs, "--final", "folds", *flags)
