@@ -278,7 +278,7 @@ def _require_finished(parent: Run, member: Member) -> Finished:
     if finished is None:
         raise RunError(
             f"{parent.member(member.name).folder} was changed during its training.",
-            f"Continue with: {parent.resume_command}",
+            f"Resume with: {parent.resume_command}",
         )
     return finished
 

@@ -199,7 +199,7 @@ class Study:
         if finished is None:
             raise RunError(
                 f"{self.run.member(member.name).folder} was changed during its training.",
-                f"Continue with: {self.run.resume_command}",
+                f"Resume with: {self.run.resume_command}",
             )
         spec = ModelSpec.from_json(finished.run.read("model.json"))
         predictions = read_predictions(finished.predictions_path, spec.classes, spec.good)
