@@ -1,6 +1,9 @@
 """Findings on single photos: whatever they look like."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
+from typing import Any
 
 import numpy as np
 from helpers.manifests import photo
@@ -9,6 +12,9 @@ from hypothesis import strategies as st
 
 from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.audit.quality_checks import check_quality
+from fastdefect.data.photos import Photo
+
+Drawn = tuple[str, int, int, dict[str, Any]]  # label, width, height and facts
 
 BLACK = np.zeros((64, 64, 3), np.uint8)
 SHARES = st.floats(0, 1)
@@ -40,7 +46,7 @@ PHOTOS = st.builds(
 )
 
 
-def made(draws):
+def made(draws: list[Drawn]) -> Iterator[Photo]:
     for i, (label, width, height, facts) in enumerate(draws):
         one = photo(f"{i:03}", label)
         yield replace(one, width=width, height=height, facts=replace(one.facts, **facts))
@@ -48,7 +54,9 @@ def made(draws):
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(PHOTOS, LOOKS), max_size=60), st.randoms(use_true_random=False))
-def test_findings_are_sound_and_do_not_depend_on_the_order(drawn, random):
+def test_findings_are_sound_and_do_not_depend_on_the_order(
+    drawn: list[tuple[Drawn, Appearance]], random: Random
+) -> None:
     photos = list(made([facts for facts, _ in drawn]))
     looks = [look for _, look in drawn]
     found = check_quality(photos, looks)

@@ -1,4 +1,5 @@
 from collections import Counter
+from random import Random
 
 import pytest
 from helpers.manifests import manifest, photo
@@ -22,7 +23,7 @@ TESTS = st.sampled_from([0.0, 0.1, 0.3])
 
 
 @st.composite
-def manifests(draw, *, mixed: bool) -> Manifest:
+def manifests(draw: st.DrawFn, *, mixed: bool) -> Manifest:
     """Parts of 1 to 6 photos, some given to a split; of one class each unless ``mixed``."""
     classes = draw(st.sampled_from([("bad", "good"), ("a", "b", "c")]))
     splits = draw(st.sampled_from([[None], [None, "train", "valid", "test"]]))
@@ -48,7 +49,9 @@ def folds_or_none(photos: Manifest, k: int, test: float, seed: int) -> Folds | N
 
 @settings(max_examples=150, deadline=None)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
-def test_every_part_and_every_photo_is_in_one_fold_or_sealed(photos, k, test, seed):
+def test_every_part_and_every_photo_is_in_one_fold_or_sealed(
+    photos: Manifest, k: int, test: float, seed: int
+) -> None:
     folds = folds_or_none(photos, k, test, seed)
     if folds is None:
         return
@@ -73,7 +76,9 @@ def test_every_part_and_every_photo_is_in_one_fold_or_sealed(photos, k, test, se
 
 @settings(max_examples=100, deadline=None)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
-def test_in_each_fold_no_part_is_on_two_sides_nor_held_out_and_used(photos, k, test, seed):
+def test_in_each_fold_no_part_is_on_two_sides_nor_held_out_and_used(
+    photos: Manifest, k: int, test: float, seed: int
+) -> None:
     folds = folds_or_none(photos, k, test, seed)
     if folds is None:
         return
@@ -94,7 +99,9 @@ def test_in_each_fold_no_part_is_on_two_sides_nor_held_out_and_used(photos, k, t
 
 @settings(max_examples=150, deadline=None)
 @given(manifests(mixed=False), FOLDS, TESTS, SEEDS)
-def test_folds_of_a_class_differ_by_no_more_than_its_largest_part(photos, k, test, seed):
+def test_folds_of_a_class_differ_by_no_more_than_its_largest_part(
+    photos: Manifest, k: int, test: float, seed: int
+) -> None:
     folds = folds_or_none(photos, k, test, seed)
     if folds is None:
         return
@@ -110,7 +117,9 @@ def test_folds_of_a_class_differ_by_no_more_than_its_largest_part(photos, k, tes
 
 @settings(max_examples=60, deadline=None)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS, st.randoms())
-def test_the_order_of_the_photos_does_not_matter(photos, k, test, seed, random):
+def test_the_order_of_the_photos_does_not_matter(
+    photos: Manifest, k: int, test: float, seed: int, random: Random
+) -> None:
     shuffled = list(photos.photos)
     random.shuffle(shuffled)
     folds = folds_or_none(photos, k, test, seed)
@@ -123,12 +132,12 @@ def test_the_order_of_the_photos_does_not_matter(photos, k, test, seed, random):
 
 
 @pytest.mark.parametrize("k", [2, 4])
-def test_the_properties_above_are_not_empty(k):
+def test_the_properties_above_are_not_empty(k: int) -> None:
     found = 0
 
     @settings(max_examples=60, deadline=None, database=None, derandomize=True)
     @given(manifests(mixed=True))
-    def count(photos):
+    def count(photos: Manifest) -> None:
         nonlocal found
         found += folds_or_none(photos, k, 0.1, 0) is not None
 
@@ -138,7 +147,9 @@ def test_the_properties_above_are_not_empty(k):
 
 @settings(max_examples=150, deadline=None)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
-def test_folds_of_train_hold_no_photo_of_valid_or_test(photos, k, test, seed):
+def test_folds_of_train_hold_no_photo_of_valid_or_test(
+    photos: Manifest, k: int, test: float, seed: int
+) -> None:
     try:
         whole = make_split(photos, group_parts(photos), valid=0.2, test=test, seed=seed)
         folds = folds_of_train(photos, whole, k, seed=seed)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from random import Random
 
 import numpy as np
 from hypothesis import given, settings
@@ -11,13 +12,13 @@ from numpy.typing import NDArray
 from fastdefect.files import finite
 from fastdefect.metrics import METRICS, Metrics, Weighted, measure, score
 
+Predictions = tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str]
+
 LETTERS = "abcd"
 
 
 @st.composite
-def predictions(
-    draw: st.DrawFn, *, min_classes: int = 2, max_classes: int = 4
-) -> tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str]:
+def predictions(draw: st.DrawFn, *, min_classes: int = 2, max_classes: int = 4) -> Predictions:
     n_classes = draw(st.integers(min_classes, max_classes))
     n = draw(st.integers(1, 12))
     y_true = draw(st.lists(st.integers(0, n_classes - 1), min_size=n, max_size=n))
@@ -31,9 +32,7 @@ def predictions(
 
 @settings(deadline=None)
 @given(predictions(max_classes=2))
-def test_the_escape_rate_is_what_recall_leaves(
-    drawn: tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str],
-) -> None:
+def test_the_escape_rate_is_what_recall_leaves(drawn: Predictions) -> None:
     metrics = score(*drawn)
     if metrics.n_defective:
         assert math.isclose(metrics.escape_rate, 1 - metrics.recall, abs_tol=1e-12)
@@ -43,9 +42,7 @@ def test_the_escape_rate_is_what_recall_leaves(
 
 @settings(deadline=None)
 @given(predictions())
-def test_counts_add_up(
-    drawn: tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str],
-) -> None:
+def test_counts_add_up(drawn: Predictions) -> None:
     y_true, y_prob, classes, good = drawn
     metrics = score(*drawn)
 
@@ -59,7 +56,7 @@ def test_counts_add_up(
 
 @settings(deadline=None)
 @given(predictions(), st.randoms(use_true_random=False))
-def test_the_order_of_the_classes_does_not_matter(drawn, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_the_classes_does_not_matter(drawn: Predictions, random: Random) -> None:
     y_true, y_prob, classes, good = drawn
     # Ties go to the first class, and so depend on the order: spread them.
     y_prob = y_prob + np.arange(len(classes)) * 1e-6
@@ -87,7 +84,7 @@ def _assert_alike(before: Metrics, after: Metrics) -> None:
 
 @settings(deadline=None)
 @given(predictions(), st.booleans())
-def test_metrics_json_is_strict_json(drawn, has_good: bool) -> None:  # type: ignore[no-untyped-def]
+def test_metrics_json_is_strict_json(drawn: Predictions, has_good: bool) -> None:
     y_true, y_prob, classes, good = drawn
     content = finite(score(y_true, y_prob, classes, good if has_good else None).as_json())
     text = json.dumps(content, allow_nan=False)
@@ -96,7 +93,7 @@ def test_metrics_json_is_strict_json(drawn, has_good: bool) -> None:  # type: ig
 
 @settings(deadline=None)
 @given(predictions())
-def test_every_figure_lies_within_its_bounds(drawn) -> None:  # type: ignore[no-untyped-def]
+def test_every_figure_lies_within_its_bounds(drawn: Predictions) -> None:
     metrics = score(*drawn)
     for name in METRICS:
         value = getattr(metrics, name)
@@ -106,7 +103,9 @@ def test_every_figure_lies_within_its_bounds(drawn) -> None:  # type: ignore[no-
 
 @settings(deadline=None)
 @given(predictions(), st.lists(st.integers(0, 3), min_size=12, max_size=12), st.booleans())
-def test_a_photo_of_weight_two_is_two_photos(drawn, counts, has_good: bool) -> None:  # type: ignore[no-untyped-def]
+def test_a_photo_of_weight_two_is_two_photos(
+    drawn: Predictions, counts: list[int], has_good: bool
+) -> None:
     y_true, y_prob, classes, good = drawn
     times = np.array(counts[: len(y_true)])
     index = classes.index(good) if has_good else None
@@ -123,7 +122,7 @@ def test_a_photo_of_weight_two_is_two_photos(drawn, counts, has_good: bool) -> N
 
 @settings(deadline=None)
 @given(predictions(max_classes=2))
-def test_an_error_and_its_opposite_make_one(drawn) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_and_its_opposite_make_one(drawn: Predictions) -> None:
     metrics = score(*drawn)
     if metrics.n_good:
         assert math.isclose(metrics.specificity, 1 - metrics.overkill_rate, abs_tol=1e-12)

@@ -1,6 +1,7 @@
 """Thresholds: whatever the scores, the parts and the limits."""
 
 import json
+from random import Random
 
 import numpy as np
 from hypothesis import assume, given, settings
@@ -168,7 +169,9 @@ def test_a_band_is_in_order_and_holds_both_limits(
 
 @settings(deadline=None)
 @given(scored(), OPEN, OPEN, st.randoms(use_true_random=False))
-def test_the_order_of_the_photos_does_not_matter(photos, limit, confidence, random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_the_photos_does_not_matter(
+    photos: ScoredPhotos, limit: float, confidence: float, random: Random
+) -> None:
     order = list(range(len(photos.score)))
     random.shuffle(order)
     shuffled = ScoredPhotos(

@@ -1,6 +1,8 @@
 """Joining photos into parts: what must hold whatever the evidence says."""
 
+from collections.abc import Iterable
 from functools import cache
+from random import Random
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
 from fastdefect.data.parts.search import Link, _merge_groups, find_same_parts
 
 Links = dict[tuple[int, int], Link]
+Evidences = tuple[int, Links, set[int]]
 
 
 @st.composite
-def evidences(draw) -> tuple[int, Links, set[int]]:
+def evidences(draw: st.DrawFn) -> Evidences:
     """Some photos, what is known of some pairs (no two alike) and who had capacity."""
     n = draw(st.integers(1, 9))
     pairs = [(a, b) for a in range(n) for b in range(a + 1, n)]
@@ -28,7 +31,7 @@ def evidences(draw) -> tuple[int, Links, set[int]]:
     return n, links, draw(st.sets(st.integers(0, n - 1)))
 
 
-def partition(group) -> set[frozenset[int]]:
+def partition(group: Iterable[int]) -> set[frozenset[int]]:
     members: dict[int, set[int]] = {}
     for photo, number in enumerate(group):
         members.setdefault(number, set()).add(photo)
@@ -37,7 +40,7 @@ def partition(group) -> set[frozenset[int]]:
 
 @settings(max_examples=300, deadline=None)
 @given(evidences())
-def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case):
+def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case: Evidences) -> None:
     n, links, capacity = case
     for group in partition(_merge_groups(links, range(n), range(n), capacity)):
         reached = {min(group)}
@@ -50,7 +53,7 @@ def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case):
 
 @settings(max_examples=300, deadline=None)
 @given(evidences())
-def test_a_photo_that_no_link_speaks_for_stays_alone(case):
+def test_a_photo_that_no_link_speaks_for_stays_alone(case: Evidences) -> None:
     n, links, capacity = case
     liked = {i for pair, link in links.items() if link.evidence > 0 for i in pair}
     groups = partition(_merge_groups(links, range(n), range(n), capacity))
@@ -59,7 +62,7 @@ def test_a_photo_that_no_link_speaks_for_stays_alone(case):
 
 @settings(max_examples=300, deadline=None)
 @given(evidences(), st.randoms(use_true_random=False))
-def test_the_photos_order_doesnt_matter(case, random):
+def test_the_photos_order_doesnt_matter(case: Evidences, random: Random) -> None:
     n, links, capacity = case
     place = list(range(n))
     random.shuffle(place)
@@ -74,7 +77,7 @@ def test_the_photos_order_doesnt_matter(case, random):
 
 @settings(max_examples=300, deadline=None)
 @given(evidences(), st.integers(1, 3))
-def test_groups_that_are_given_are_never_split(case, apart):
+def test_groups_that_are_given_are_never_split(case: Evidences, apart: int) -> None:
     n, links, capacity = case
     given_groups = [i % apart for i in range(n)]
     representatives = [i for i in range(n) if i < apart]
@@ -100,7 +103,7 @@ def groups_found() -> set[frozenset[int]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_search_finds_the_same_groups_in_any_order(seed):
+def test_the_search_finds_the_same_groups_in_any_order(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(photos()))
     group = find_same_parts([photos()[i] for i in order]).group
     found = {frozenset(int(order[i]) for i in one) for one in partition(group)}

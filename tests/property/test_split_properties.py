@@ -1,4 +1,5 @@
 from collections import Counter
+from random import Random
 
 import pytest
 from helpers.manifests import manifest, photo
@@ -14,7 +15,9 @@ SEEDS = st.integers(0, 2**32)
 
 
 @st.composite
-def manifests(draw, *, mixed: bool, given_splits: bool = False, copies: bool = False) -> Manifest:
+def manifests(
+    draw: st.DrawFn, *, mixed: bool, given_splits: bool = False, copies: bool = False
+) -> Manifest:
     """Parts of 1 to 8 photos; of one class each unless ``mixed``."""
     classes = draw(st.sampled_from([("bad", "good"), ("a", "b", "c")]))
     splits = [None, "train", "valid", "test"] if given_splits else [None]
@@ -49,7 +52,9 @@ def sides(split: Split) -> dict[int, str]:
 
 @settings(max_examples=150, deadline=None)
 @given(manifests(mixed=True, copies=True), SHARES, SEEDS)
-def test_every_photo_is_used_once_and_every_part_lies_on_one_side(photos, shares, seed):
+def test_every_photo_is_used_once_and_every_part_lies_on_one_side(
+    photos: Manifest, shares: tuple[float, float], seed: int
+) -> None:
     split = split_or_none(photos, shares, seed)
     if split is None:
         return
@@ -71,7 +76,9 @@ def test_every_photo_is_used_once_and_every_part_lies_on_one_side(photos, shares
 
 @settings(max_examples=100, deadline=None)
 @given(manifests(mixed=True, copies=True), SHARES, SEEDS, st.randoms())
-def test_neither_order_nor_repetition_matters(photos, shares, seed, random):
+def test_neither_order_nor_repetition_matters(
+    photos: Manifest, shares: tuple[float, float], seed: int, random: Random
+) -> None:
     split = split_or_none(photos, shares, seed)
     shuffled = list(photos.photos)
     random.shuffle(shuffled)
@@ -88,7 +95,9 @@ def test_neither_order_nor_repetition_matters(photos, shares, seed, random):
 
 @settings(max_examples=300, deadline=None)
 @given(manifests(mixed=False), SHARES, SEEDS)
-def test_no_class_is_further_from_its_share_than_its_largest_part(photos, shares, seed):
+def test_no_class_is_further_from_its_share_than_its_largest_part(
+    photos: Manifest, shares: tuple[float, float], seed: int
+) -> None:
     split = split_or_none(photos, shares, seed)
     if split is None:
         return
@@ -103,7 +112,9 @@ def test_no_class_is_further_from_its_share_than_its_largest_part(photos, shares
 
 @settings(max_examples=150, deadline=None)
 @given(manifests(mixed=True, given_splits=True, copies=True), SHARES, SEEDS)
-def test_given_splits_stay_and_make_no_new_leak(photos, shares, seed):
+def test_given_splits_stay_and_make_no_new_leak(
+    photos: Manifest, shares: tuple[float, float], seed: int
+) -> None:
     split = split_or_none(photos, shares, seed)
     if split is None:
         return
@@ -136,7 +147,9 @@ def test_given_splits_stay_and_make_no_new_leak(photos, shares, seed):
 
 @settings(max_examples=150, deadline=None)
 @given(manifests(mixed=True, given_splits=True, copies=True), SHARES, SEEDS)
-def test_unleaked_no_part_is_on_two_sides_and_the_test_is_as_given(photos, shares, seed):
+def test_unleaked_no_part_is_on_two_sides_and_the_test_is_as_given(
+    photos: Manifest, shares: tuple[float, float], seed: int
+) -> None:
     split = split_or_none(photos, shares, seed, unleak=True)
     if split is None:
         return
@@ -158,13 +171,13 @@ def test_unleaked_no_part_is_on_two_sides_and_the_test_is_as_given(photos, share
 
 
 @pytest.mark.parametrize("test", [0.0, 0.2])
-def test_the_properties_above_are_not_empty(test):
+def test_the_properties_above_are_not_empty(test: float) -> None:
     """Most generated manifests can be split; a generator that never can would prove nothing."""
     split = 0
 
     @settings(max_examples=60, deadline=None, database=None, derandomize=True)
     @given(manifests(mixed=True, copies=True))
-    def count(photos):
+    def count(photos: Manifest) -> None:
         nonlocal split
         split += split_or_none(photos, (0.2, test), 0) is not None
 

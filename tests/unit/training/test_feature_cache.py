@@ -1,6 +1,7 @@
 """Features on disk: cached ones are not computed again, and never used for other inputs."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,9 @@ def _empty(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [_cut_short, _one_bit_flipped, _of_zeros, _empty])
-def test_a_damaged_file_is_ignored_and_replaced(damage, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_file_is_ignored_and_replaced(
+    damage: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     expected = _kept(tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(damage(path.read_bytes()))

@@ -21,7 +21,7 @@ def flat(level: int, height: int = 40, width: int = 60) -> Pixels:
 # ---- light and colour --------------------------------------------------------------------
 
 
-def test_brightness_and_contrast_are_those_of_pillows_luma():
+def test_brightness_and_contrast_are_those_of_pillows_luma() -> None:
     image = picture(200, 300)
     luma = np.asarray(Image.fromarray(image).convert("L"), np.float64)
     look = measure_appearance(image)
@@ -29,7 +29,7 @@ def test_brightness_and_contrast_are_those_of_pillows_luma():
     assert look.contrast == pytest.approx(luma.std(), abs=0.1)
 
 
-def test_light_by_hand():
+def test_light_by_hand() -> None:
     image = flat(100)
     image[:10] = 0  # a quarter
     image[10:14] = 255  # a tenth
@@ -41,12 +41,12 @@ def test_light_by_hand():
 @pytest.mark.parametrize(
     ("level", "dark", "bright"), [(8, 1, 0), (9, 0, 0), (246, 0, 0), (247, 0, 1)]
 )
-def test_as_good_as_black_or_white(level, dark, bright):
+def test_as_good_as_black_or_white(level: int, dark: int, bright: int) -> None:
     look = measure_appearance(flat(level))
     assert (look.dark, look.bright) == pytest.approx((dark, bright))
 
 
-def test_colour_is_the_distance_from_grey():
+def test_colour_is_the_distance_from_grey() -> None:
     red = flat(0)
     red[..., 0] = 255
     assert measure_appearance(red).colour == pytest.approx((170 + 85 + 85) / 3, rel=1e-5)
@@ -57,7 +57,7 @@ def test_colour_is_the_distance_from_grey():
 # ---- thumbnail ---------------------------------------------------------------------------
 
 
-def test_the_thumbnail_is_made_of_area_averages():
+def test_the_thumbnail_is_made_of_area_averages() -> None:
     image = picture(4 * THUMBNAIL, 3 * THUMBNAIL)
     blocks = image.reshape(THUMBNAIL, 4, THUMBNAIL, 3, 3).mean(axis=(1, 3))
     thumbnail = measure_appearance(image).thumbnail
@@ -66,13 +66,13 @@ def test_the_thumbnail_is_made_of_area_averages():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (3000, 7), (63, 65), (2, 2), (700, 900)])
-def test_every_shape_has_a_look(shape):
+def test_every_shape_has_a_look(shape: tuple[int, int]) -> None:
     look = measure_appearance(picture(*shape))
     assert look.thumbnail.shape == (THUMBNAIL, THUMBNAIL, 3)
     assert np.isfinite(look.sharpness)
 
 
-def test_the_thumbnail_outlives_the_photo():
+def test_the_thumbnail_outlives_the_photo() -> None:
     image = picture(THUMBNAIL, THUMBNAIL)
     look = measure_appearance(image)
     kept = look.thumbnail.copy()
@@ -80,7 +80,7 @@ def test_the_thumbnail_outlives_the_photo():
     assert np.array_equal(look.thumbnail, kept)
 
 
-def test_threads_see_the_same():
+def test_threads_see_the_same() -> None:
     images = [picture(300, 300, seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
         seen = [look.sharpness for look in pool.map(measure_appearance, images)]
@@ -98,14 +98,14 @@ def step(sigma: float, size: int = 256) -> Pixels:
 
 
 @pytest.mark.parametrize("sigma", [0.7, 1.0, 1.5, 2.0, 4.0, 8.0])
-def test_a_blurred_step_follows_the_formula(sigma):
+def test_a_blurred_step_follows_the_formula(sigma: float) -> None:
     # A difference over two pixels is a slope seen through a box of variance 1/3.
     seen = sigma**2 + 1 / 3
     expected = sqrt((seen + 1.5**2) / seen)
     assert measure_appearance(step(sigma)).sharpness == pytest.approx(expected, rel=0.02)
 
 
-def test_nothing_is_neither_sharp_nor_soft():
+def test_nothing_is_neither_sharp_nor_soft() -> None:
     assert measure_appearance(flat(120)).sharpness == 1
 
 
@@ -161,7 +161,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("sigma", [2, 3])
-def test_defocus_separates_from_all_that_is_harmless(parts, sigma):
+def test_defocus_separates_from_all_that_is_harmless(parts: list[Pixels], sigma: float) -> None:
     sharp = [measure_appearance(image).sharpness for image in parts]
     soft = [measure_appearance(blurred(image, sigma)).sharpness for image in parts]
     harmless = [
@@ -173,7 +173,7 @@ def test_defocus_separates_from_all_that_is_harmless(parts, sigma):
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_is_harmless_hardly_moves_sharpness(parts, name):
+def test_what_is_harmless_hardly_moves_sharpness(parts: list[Pixels], name: str) -> None:
     for image in parts:
         sharp, soft = (
             measure_appearance(image).sharpness,
@@ -183,7 +183,7 @@ def test_what_is_harmless_hardly_moves_sharpness(parts, name):
         assert moved < 0.25 * (sharp - soft)
 
 
-def test_noise_does_not_hide_defocus(parts):
+def test_noise_does_not_hide_defocus(parts: list[Pixels]) -> None:
     for image in parts:
         assert (
             measure_appearance(noisy(blurred(image, 3), 4)).sharpness

@@ -55,7 +55,7 @@ def found_in(root: Path) -> dict[str, Finding]:
     return {finding.kind: finding for finding in found}
 
 
-def test_a_clean_folder_gives_no_finding(clean):
+def test_a_clean_folder_gives_no_finding(clean: Path) -> None:
     assert found_in(clean) == {}
 
 
@@ -104,7 +104,9 @@ PLANTED: dict[int, tuple[Callable[[Pixels], bytes], str, str]] = {
 }
 
 
-def plant(clean: Path, root: Path, chosen: dict[int, tuple[Callable[[Pixels], bytes], str, str]]):
+def plant(
+    clean: Path, root: Path, chosen: dict[int, tuple[Callable[[Pixels], bytes], str, str]]
+) -> dict[str, set[str]]:
     """A copy of ``clean`` with trouble: the names of the troubled photos by kind."""
     shutil.copytree(clean, root)
     expected: dict[str, set[str]] = {}
@@ -119,7 +121,7 @@ def plant(clean: Path, root: Path, chosen: dict[int, tuple[Callable[[Pixels], by
     return expected
 
 
-def test_precisely_what_was_planted_is_found(clean, tmp_path):
+def test_precisely_what_was_planted_is_found(clean: Path, tmp_path: Path) -> None:
     expected = plant(clean, tmp_path / "spoilt", PLANTED)
     found = found_in(tmp_path / "spoilt")
     assert {kind: set(finding.paths) for kind, finding in found.items()} == expected
@@ -129,7 +131,7 @@ def test_precisely_what_was_planted_is_found(clean, tmp_path):
 
 
 @pytest.mark.parametrize("number", PLANTED)
-def test_each_trouble_is_found_alone(clean, tmp_path, number):
+def test_each_trouble_is_found_alone(clean: Path, tmp_path: Path, number: int) -> None:
     expected = plant(clean, tmp_path / "spoilt", {number: PLANTED[number]})
     found = found_in(tmp_path / "spoilt")
     assert {kind: set(finding.paths) for kind, finding in found.items()} == expected
@@ -167,13 +169,13 @@ def judged(looks: list[Appearance], photos: list[Photo] | None = None) -> dict[s
     return {finding.kind: finding for finding in check_quality(photos, looks)}
 
 
-def test_no_photos_and_too_few_looks():
+def test_no_photos_and_too_few_looks() -> None:
     assert check_quality([], []) == []
     with pytest.raises(ValueError, match="Expected an appearance for each of 1 photos, got 0"):
         check_quality([made_photo(0)], [])
 
 
-def test_the_worst_come_first():
+def test_the_worst_come_first() -> None:
     odd = [made_look(brightness=value) for value in (60, 20, 40)]
     soft = [made_look(sharpness=value) for value in (1.4, 1.1, 1.2)]
     found = judged([*odd, *usual(80), *soft])
@@ -181,7 +183,7 @@ def test_the_worst_come_first():
     assert found["out_of_focus"].paths == ("good/084.png", "good/085.png", "good/083.png")
 
 
-def test_the_message_has_count_names_distances_and_advice():
+def test_the_message_has_count_names_distances_and_advice() -> None:
     odd = [made_look(brightness=float(20 + i)) for i in range(5)]
     message = judged([*odd, *usual(95)])["underexposed"].message
     assert message == (
@@ -196,7 +198,7 @@ def test_the_message_has_count_names_distances_and_advice():
     )
 
 
-def test_a_class_in_another_light_is_no_outlier():
+def test_a_class_in_another_light_is_no_outlier() -> None:
     # Few of them, many of them, too few to know their spread: a shortcut, but no bad photos.
     for n in (8, 30, 100):
         photos = [made_photo(i) for i in range(200)] + [made_photo(i, "bad") for i in range(n)]
@@ -204,18 +206,18 @@ def test_a_class_in_another_light_is_no_outlier():
         assert judged(usual(200) + dark, photos) == {}
 
 
-def test_a_second_light_within_a_class_is_no_outlier():
+def test_a_second_light_within_a_class_is_no_outlier() -> None:
     assert judged(usual(200) + usual(50, 1, light=60)) == {}
     assert set(judged(usual(200) + usual(10, 1, light=60))) == {"underexposed"}
 
 
-def test_the_light_of_the_other_class_is_no_trouble():
+def test_the_light_of_the_other_class_is_no_trouble() -> None:
     photos = [made_photo(i) for i in range(100)] + [made_photo(i, "bad") for i in range(100)]
     looks = [*usual(99), made_look(brightness=60), *usual(100, 1, light=60)]
     assert judged(looks, photos) == {}
 
 
-def test_a_soft_photo_of_a_sharp_class_is_found_though_others_are_softer():
+def test_a_soft_photo_of_a_sharp_class_is_found_though_others_are_softer() -> None:
     photos = [made_photo(i) for i in range(100)] + [made_photo(i, "bad") for i in range(100)]
     soft = [replace(look, sharpness=1 + 0.2 * (look.sharpness - 1)) for look in usual(100, 1)]
     found = judged([*usual(99), made_look(sharpness=1.4), *soft], photos)
@@ -224,23 +226,23 @@ def test_a_soft_photo_of_a_sharp_class_is_found_though_others_are_softer():
     }
 
 
-def test_tiny_differences_are_none_however_alike_the_rest():
+def test_tiny_differences_are_none_however_alike_the_rest() -> None:
     alike = [made_look() for _ in range(99)]
     assert judged([*alike, made_look(brightness=110, sharpness=2.2)]) == {}
 
 
-def test_a_wide_spread_hides_what_is_usual_in_it():
+def test_a_wide_spread_hides_what_is_usual_in_it() -> None:
     looks = [made_look(brightness=float(b)) for b in np.linspace(40, 220, 100)]
     assert judged(looks) == {}
 
 
-def test_nineteen_photos_are_too_few_for_a_typical_value():
+def test_nineteen_photos_are_too_few_for_a_typical_value() -> None:
     odd = made_look(brightness=20, sharpness=1.05)
     assert judged([*usual(18), odd]) == {}
     assert set(judged([*usual(19), odd])) == {"underexposed", "out_of_focus"}
 
 
-def test_blank_is_only_blank():
+def test_blank_is_only_blank() -> None:
     nothing = made_look(brightness=0, contrast=0.5, sharpness=1, colour=0, thumbnail=NOTHING)
     noise = made_look(brightness=3, contrast=9, sharpness=5, colour=0, thumbnail=NOTHING)
     found = judged([*usual(80), noise, nothing])
@@ -248,7 +250,7 @@ def test_blank_is_only_blank():
     assert found["blank"].paths == ("good/081.png", "good/080.png")
 
 
-def test_a_fine_texture_is_not_blank():
+def test_a_fine_texture_is_not_blank() -> None:
     # In the thumbnail nothing is left of a weave, but of none of its photos.
     assert judged([made_look(thumbnail=NOTHING) for _ in range(80)]) == {}
 
@@ -261,19 +263,19 @@ def sized(sizes: list[tuple[int, int]]) -> dict[str, Finding]:
     return judged(usual(len(sizes)), photos)
 
 
-def test_odd_sizes_where_nearly_all_share_one():
+def test_odd_sizes_where_nearly_all_share_one() -> None:
     found = sized([(512, 512)] * 90 + [(500, 512), (64, 64), (512, 512)])["odd_size"]
     assert found.paths == ("good/091.png", "good/090.png")
     assert "of another size than the rest (512 x 512): good/091.png (64 x 64)" in found.message
     assert set(sized([(640, 480)] * 50 + [(480, 640)])) == {"odd_size"}  # turned
 
 
-def test_a_second_size_is_not_odd():
+def test_a_second_size_is_not_odd() -> None:
     assert sized([(512, 512)] * 90 + [(600, 600)] * 9) == {}
     assert sized([(512, 512)] * 50 + [(600, 600)] * 50) == {}
 
 
-def test_odd_sizes_where_no_two_are_alike():
+def test_odd_sizes_where_no_two_are_alike() -> None:
     rng = np.random.default_rng(0)
     crops = [(int(w), int(h)) for w, h in rng.normal((400, 300), 20, (100, 2))]
     assert sized(crops) == {}
@@ -302,22 +304,22 @@ def stored(modes: list[str], colours: list[float] | None = None) -> dict[str, Fi
         ("F", "16 bits", "warning"),
     ],
 )
-def test_odd_modes(mode, word, severity):
+def test_odd_modes(mode: str, word: str, severity: str) -> None:
     found = stored(["RGB"] * 60 + [mode] * 2)["odd_mode"]
     assert found.paths == ("good/060.png", "good/061.png")
     assert found.severity == severity
     assert f"than the rest (colour): good/060.png ({word})" in found.message
 
 
-def test_byte_orders_are_no_modes():
+def test_byte_orders_are_no_modes() -> None:
     assert stored(["I;16"] * 60 + ["I;16B"]) == {}
 
 
-def test_a_second_mode_is_not_odd():
+def test_a_second_mode_is_not_odd() -> None:
     assert stored(["RGB"] * 60 + ["L"] * 6) == {}
 
 
-def test_grey_among_colour_and_colour_among_grey_matter():
+def test_grey_among_colour_and_colour_among_grey_matter() -> None:
     found = stored(["RGB"] * 60 + ["P"], [9.0] * 59 + [0.0, 9.0])["odd_mode"]
     assert found.severity == "warning"
     assert found.paths == ("good/059.png", "good/060.png")  # the harmful one first
@@ -326,12 +328,12 @@ def test_grey_among_colour_and_colour_among_grey_matter():
     assert "good/059.png (coloured)" in found.message
 
 
-def test_a_nearly_grey_part_is_not_grey():
+def test_a_nearly_grey_part_is_not_grey() -> None:
     # Bare metal: some photos have a tint and some have none.
     assert stored(["RGB"] * 100, list(np.linspace(0, 5, 100))) == {}
 
 
-def test_animations_are_counted():
+def test_animations_are_counted() -> None:
     photos = [made_photo(i, frames=frames) for i, frames in enumerate([1] * 30 + [2, 12])]
     found = judged(usual(32), photos)["animated"]
     assert found.paths == ("good/031.png", "good/030.png")

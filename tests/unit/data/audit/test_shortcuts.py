@@ -120,7 +120,7 @@ RING = np.pad(np.zeros((56, 56), bool), 4, constant_values=True)
 # ---- what is found -----------------------------------------------------------------------
 
 
-def test_a_fair_scene_has_no_shortcut():
+def test_a_fair_scene_has_no_shortcut() -> None:
     scene = Scene()
     assert scene.findings() == {}
     probes = scene.probes()
@@ -130,7 +130,7 @@ def test_a_fair_scene_has_no_shortcut():
     assert probes["dimensions"].auc == probes["dimensions"].shuffled == 0.5
 
 
-def test_a_background_of_its_own_for_each_class_is_an_error():
+def test_a_background_of_its_own_for_each_class_is_an_error() -> None:
     found = brighten(Scene(), RING, 40).findings()
     assert found["border"] == found["corners"] == "error"
     assert found.keys() <= {"border", "corners", "light"}
@@ -167,18 +167,20 @@ def test_a_background_of_its_own_for_each_class_is_an_error():
         ),
     ],
 )
-def test_the_facts_of_a_file(changes, expected):
+def test_the_facts_of_a_file(
+    changes: dict[str, Callable[[bool, int], Any]], expected: dict[str, str]
+) -> None:
     assert Scene().change(**changes).findings() == expected
 
 
-def test_sizes_that_follow_from_dimensions_count_with_them():
+def test_sizes_that_follow_from_dimensions_count_with_them() -> None:
     scene = Scene().change(
         width=lambda bad, i: 64 if bad else 80, size=lambda bad, i: (2000 if bad else 3000) + i
     )
     assert scene.findings() == {"dimensions": "error", "file size": "error"}
 
 
-def test_colour_counts_as_light():
+def test_colour_counts_as_light() -> None:
     scene = Scene()
     for image, bad in zip(scene.images, scene.bad, strict=True):
         image[..., 0] += np.uint8(6 * bad)
@@ -186,13 +188,13 @@ def test_colour_counts_as_light():
     assert found["border"] == found["light"] == "error"
 
 
-def test_where_the_part_fills_the_photo_its_border_is_no_shortcut():
+def test_where_the_part_fills_the_photo_its_border_is_no_shortcut() -> None:
     scene = brighten(Scene(surface=True), np.s_[:], 40)
     assert scene.findings() == dict.fromkeys(("border", "corners", "light"), "info")
     assert "the part fills the photo" in scene.probes()["border"].note
 
 
-def test_a_dark_edge_of_the_lens_is_no_background():
+def test_a_dark_edge_of_the_lens_is_no_background() -> None:
     scene = brighten(Scene(surface=True), np.s_[:], 40)
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     fading = (1 - 0.25 * (x * x + y * y))[..., None]
@@ -200,7 +202,7 @@ def test_a_dark_edge_of_the_lens_is_no_background():
     assert set(scene.findings().values()) == {"info"}
 
 
-def test_many_classes():
+def test_many_classes() -> None:
     scene = Scene(parts=60)
     kind = np.repeat(np.arange(60) % 6, 2)
     scene.classes = tuple("abcdef")
@@ -240,7 +242,7 @@ def false_alarms(seeds: Sequence[int], parts: int) -> tuple[int, list[float]]:
     return fired, excess
 
 
-def test_what_is_random_predicts_nothing():
+def test_what_is_random_predicts_nothing() -> None:
     fired, excess = false_alarms(range(16), parts=30)
     assert fired == 0
     assert abs(np.mean(excess)) < 0.5
@@ -249,7 +251,7 @@ def test_what_is_random_predicts_nothing():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("parts", [12, 30, 150])
-def test_what_is_random_predicts_nothing_in_95_of_100_sets(parts):
+def test_what_is_random_predicts_nothing_in_95_of_100_sets(parts: int) -> None:
     fired, excess = false_alarms(range(100), parts)
     assert fired <= 5
     assert abs(np.mean(excess)) < 0.25
@@ -266,7 +268,7 @@ def read(folder: Path, labels: Path) -> tuple[Sequence[Photo], list[Appearance],
     return manifest.photos, [looks[photo.row] for photo in manifest.photos], parts
 
 
-def test_the_rendered_sample_is_fair(castings):
+def test_the_rendered_sample_is_fair(castings: Path) -> None:
     photos, looks, parts = read(castings, castings / "labels.csv")
     probes = probe_shortcuts(photos, looks, parts, ("defect", "good"), seed=0)
     assert probes
@@ -274,7 +276,7 @@ def test_the_rendered_sample_is_fair(castings):
 
 
 @pytest.mark.slow
-def test_rendered_samples_of_twenty_seeds_are_fair(tmp_path):
+def test_rendered_samples_of_twenty_seeds_are_fair(tmp_path: Path) -> None:
     fired = []
     for seed in range(20):
         labels = render_sample(tmp_path / str(seed), SampleSettings(n=120, seed=seed, size=64))
@@ -284,7 +286,7 @@ def test_rendered_samples_of_twenty_seeds_are_fair(tmp_path):
     assert len(fired) <= 1
 
 
-def test_shuffled_labels_of_a_shortcut_predict_nothing():
+def test_shuffled_labels_of_a_shortcut_predict_nothing() -> None:
     scene = brighten(Scene(), RING, 40)
     truth = scene.probes()["border"]
     assert truth.auc > 0.95
@@ -294,7 +296,7 @@ def test_shuffled_labels_of_a_shortcut_predict_nothing():
     assert scene.findings() == {}
 
 
-def test_parts_stay_whole():
+def test_parts_stay_whole() -> None:
     # A photo reveals its part, and only by that its class.
     rng = np.random.default_rng(3)
     label = np.repeat(rng.permutation(60) % 2, 6)
@@ -312,7 +314,7 @@ def test_parts_stay_whole():
 # ---- figures -----------------------------------------------------------------------------
 
 
-def test_the_auc_is_that_of_scikit_learn_over_the_folds():
+def test_the_auc_is_that_of_scikit_learn_over_the_folds() -> None:
     trial = random_trial(1)
     scores = np.random.default_rng(2).normal(size=(1, 60)).round(1)  # with ties
     areas, pairs = [], []
@@ -323,7 +325,7 @@ def test_the_auc_is_that_of_scikit_learn_over_the_folds():
     assert areas_under_roc(scores, trial.truth, trial.folds)[0] == pytest.approx(expected)
 
 
-def test_the_interval_is_that_of_drawn_parts():
+def test_the_interval_is_that_of_drawn_parts() -> None:
     # Photos that are drawn twice count as if they were there twice.
     trial = random_trial(1)
     table = np.random.default_rng(5).normal(size=(60, 2)) + trial.truth.T
@@ -342,7 +344,7 @@ def test_the_interval_is_that_of_drawn_parts():
     assert outcome.interval[0] < outcome.auc < outcome.interval[1]
 
 
-def test_the_p_value_counts_the_truth_among_the_shuffles():
+def test_the_p_value_counts_the_truth_among_the_shuffles() -> None:
     trial = random_trial(1)
     assert len(trial.shuffled) == 400
     table = np.random.default_rng(6).normal(size=(60, 2))
@@ -356,7 +358,7 @@ def test_the_p_value_counts_the_truth_among_the_shuffles():
     assert found.excess == pytest.approx((found.auc - shuffled.mean()) / shuffled.std(ddof=1))
 
 
-def test_a_draw_has_each_photo_of_a_part_as_often():
+def test_a_draw_has_each_photo_of_a_part_as_often() -> None:
     trial = random_trial(4, parts=20, per=3)
     assert (trial.weights[0] == 1).all()
     by_part = trial.weights.reshape(len(trial.weights), 20, 3)
@@ -364,7 +366,7 @@ def test_a_draw_has_each_photo_of_a_part_as_often():
     assert (by_part[:, :, 0].sum(axis=1) == 20).all()
 
 
-def test_labels_are_shuffled_between_parts():
+def test_labels_are_shuffled_between_parts() -> None:
     trial = random_trial(4, parts=20, per=3)
     by_part = trial.shuffled.reshape(-1, 20, 3)
     assert (by_part == by_part[:, :, :1]).all()
@@ -372,7 +374,7 @@ def test_labels_are_shuffled_between_parts():
     assert len(np.unique(by_part[:, :, 0], axis=0)) > 0.9 * len(by_part)
 
 
-def test_what_is_alike_ties():
+def test_what_is_alike_ties() -> None:
     # Otherwise the last digits of sums would rank photos of one kind, by their place.
     trial = random_trial(0)
     table = (np.arange(60) % 7 < 3).astype(float)[:, None]
@@ -380,7 +382,7 @@ def test_what_is_alike_ties():
     assert all(len(np.unique(scores[:, test])) <= 2 for _, test in trial.folds)
 
 
-def test_the_model_is_as_good_as_a_forest():
+def test_the_model_is_as_good_as_a_forest() -> None:
     from sklearn.ensemble import RandomForestClassifier
 
     trial = random_trial(3, parts=300, per=1)
@@ -396,7 +398,7 @@ def test_the_model_is_as_good_as_a_forest():
     assert ours > theirs - 0.05
 
 
-def test_the_same_seed_gives_the_same_probes():
+def test_the_same_seed_gives_the_same_probes() -> None:
     scene = Scene(parts=14)
     assert scene.probes(3) == scene.probes(3)
     assert scene.probes(3)["border"].shuffled != scene.probes(4)["border"].shuffled
@@ -405,7 +407,7 @@ def test_the_same_seed_gives_the_same_probes():
 # ---- tables ------------------------------------------------------------------------------
 
 
-def test_border_and_corners_know_nothing_of_the_interior():
+def test_border_and_corners_know_nothing_of_the_interior() -> None:
     scene = Scene(parts=10)
     before = tables_of(scene.photos, scene.looks)
     for image in scene.images:
@@ -416,7 +418,7 @@ def test_border_and_corners_know_nothing_of_the_interior():
     assert not np.array_equal(before["light"], after["light"])
 
 
-def test_tables_are_finite_and_without_constants():
+def test_tables_are_finite_and_without_constants() -> None:
     scene = Scene(parts=10).change(
         quality=lambda bad, i: None if i % 3 else float("nan"),
         taken=lambda bad, i: None if i % 2 else 1e9 + i,
@@ -441,7 +443,7 @@ def test_tables_are_finite_and_without_constants():
         (["a", "b", "c", "d"], False),
     ],
 )
-def test_an_order_is_one_series_of_numbers(names, one_series):
+def test_an_order_is_one_series_of_numbers(names: list[str], one_series: bool) -> None:
     scene = Scene(parts=2)
     scene.change(
         name=lambda bad, i: f"x/{names[i]}.png", label=lambda bad, i: ("bad", "good")[i // 2]
@@ -451,7 +453,7 @@ def test_an_order_is_one_series_of_numbers(names, one_series):
 
 
 @pytest.mark.parametrize("name", ["\udcff1.png", ".png", "鋳造 1.png", "7" * 400 + ".png"])
-def test_odd_names(name):
+def test_odd_names(name: str) -> None:
     scene = Scene(parts=10).change(name=lambda bad, i: name if i == 3 else f"{i}.png")
     assert "name" in scene.probes()
 
@@ -467,7 +469,7 @@ def pick(scene: Scene, chosen: Sequence[int]) -> Scene:
     return scene
 
 
-def test_too_few_parts_give_no_probe():
+def test_too_few_parts_give_no_probe() -> None:
     scene = Scene(parts=8)
     assert probe_shortcuts([], [], [], scene.classes, seed=0) == []
     assert scene.probes() == {}  # 4 parts a class
@@ -475,14 +477,14 @@ def test_too_few_parts_give_no_probe():
 
 
 @pytest.mark.parametrize(("parts", "tells"), [(10, False), (20, True)])
-def test_few_parts_are_enough_only_if_no_shuffle_does_as_well(parts, tells):
+def test_few_parts_are_enough_only_if_no_shuffle_does_as_well(parts: int, tells: bool) -> None:
     # With a part of each class in a fold, labels are right by luck in 1 of 2 ** 5 shuffles.
     found = brighten(Scene(parts=parts), RING, 60).probes()["border"]
     assert (found.parts, found.auc) == (parts, 1.0)
     assert found.tells == tells
 
 
-def test_a_class_of_few_parts_is_left_out():
+def test_a_class_of_few_parts_is_left_out() -> None:
     scene = Scene(parts=22)
     odd = {scene.parts[0], scene.parts[2], scene.parts[4]}
     scene.change(label=lambda bad, i: "rare" if scene.parts[i] in odd else "bad" if bad else "good")
@@ -490,13 +492,13 @@ def test_a_class_of_few_parts_is_left_out():
     assert scene.probes()["border"].photos == 38
 
 
-def test_a_part_of_two_classes():
+def test_a_part_of_two_classes() -> None:
     scene = brighten(Scene(parts=30), RING, 40)
     scene.change(label=lambda bad, i: ("good" if i == 0 else "bad") if bad else "good")
     assert scene.findings()["border"] == "error"
 
 
-def test_large_sets_are_sampled(monkeypatch):
+def test_large_sets_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "_MOST_PHOTOS", 60)
     scene = brighten(Scene(parts=60), RING, 40)
     probes = scene.probes()
@@ -505,14 +507,14 @@ def test_large_sets_are_sampled(monkeypatch):
     assert "on 60 of 120 photos" in first.message
 
 
-def test_a_sample_has_as_many_of_each_class(monkeypatch):
+def test_a_sample_has_as_many_of_each_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "_MOST_PHOTOS", 40)
     label = np.repeat([0, 1, 2], [100, 30, 8])
     chosen = shortcuts._chosen(label, np.arange(138), 0)
     assert np.bincount(label[chosen]).tolist() == [13, 13, 8]
 
 
-def test_lengths_must_agree():
+def test_lengths_must_agree() -> None:
     scene = Scene(parts=10)
     with pytest.raises(ValueError, match="Expected an appearance and a part for each photo"):
         probe_shortcuts(scene.photos, scene.looks[1:], scene.parts, scene.classes, seed=0)
@@ -524,7 +526,7 @@ def test_lengths_must_agree():
     classes=st.integers(2, 3),
     seed=st.integers(0, 2**40),
 )
-def test_any_sizes_of_parts(sizes, classes, seed):
+def test_any_sizes_of_parts(sizes: list[int], classes: int, seed: int) -> None:
     # Nothing may fall over, be it a part as large as all others together.
     label = np.concatenate([np.full(n, i % classes) for i, n in enumerate(sizes)])
     part = np.concatenate([np.full(n, i) for i, n in enumerate(sizes)])
@@ -568,12 +570,12 @@ def probe(auc: float, low: float, excess: float = 9.0, **other: Any) -> Probe:
         (probe(0.9, 0.85, limit="info"), "info"),
     ],
 )
-def test_severity(found, severity):
+def test_severity(found: Probe, severity: str | None) -> None:
     said = [finding.severity for finding in shortcut_findings([found], [None] * 90)]
     assert said == ([] if severity is None else [severity])
 
 
-def test_a_finding_has_an_advice():
+def test_a_finding_has_an_advice() -> None:
     found = probe(0.912, 0.86, note="Bear this in mind.")
     (finding,) = shortcut_findings([found], [None] * 90)
     assert finding.kind == "shortcut"
@@ -588,20 +590,20 @@ def test_a_finding_has_an_advice():
     assert harmless.message.endswith("Bear this in mind.")
 
 
-def test_the_gravest_come_first():
+def test_the_gravest_come_first() -> None:
     probes = [probe(0.7, 0.65), probe(0.9, 0.85, limit="info"), probe(0.9, 0.85)]
     found = [finding.severity for finding in shortcut_findings(probes, [None] * 90)]
     assert found == ["error", "warning", "info"]
 
 
-def test_every_aspect_has_its_table_and_advice_unless_it_is_harmless():
+def test_every_aspect_has_its_table_and_advice_unless_it_is_harmless() -> None:
     scene = Scene(parts=10)
     assert list(tables_of(scene.photos, scene.looks)) == list(ASPECTS)
     grave = {name for name, aspect in ASPECTS.items() if aspect.limit != "info"}
     assert grave == {name for name, aspect in ASPECTS.items() if aspect.advice}
 
 
-def test_a_new_aspect_is_declared_in_one_place(monkeypatch):
+def test_a_new_aspect_is_declared_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
     shade = Aspect(
         "shade",
         "the photo's shade",

@@ -1,6 +1,7 @@
 """What a camera does to a photo: against Pillow, by hand, and against what the stress test does."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -46,7 +47,12 @@ def coloured() -> Photo:
     ],
 )
 @pytest.mark.parametrize("photo", [surface(), coloured()], ids=["grey", "coloured"])
-def test_a_strength_means_what_it_means_in_the_stress_test(change, name, strengths, photo) -> None:  # type: ignore[no-untyped-def]
+def test_a_strength_means_what_it_means_in_the_stress_test(
+    change: Callable[[Photo, float, Generator], Photo],
+    name: str,
+    strengths: tuple[float, ...],
+    photo: Photo,
+) -> None:
     for strength in strengths:
         assert strength in DISTURBANCES[name].strengths
         expected = DISTURBANCES[name].apply(photo, strength, rng())
@@ -54,7 +60,9 @@ def test_a_strength_means_what_it_means_in_the_stress_test(change, name, strengt
 
 
 @pytest.mark.parametrize("change", [brighten, bend, add_noise, compress, turn])
-def test_a_change_is_a_new_photo_and_repeatable(change) -> None:  # type: ignore[no-untyped-def]
+def test_a_change_is_a_new_photo_and_repeatable(
+    change: Callable[[Photo, float, Generator], Photo],
+) -> None:
     photo = coloured()
     kept = photo.copy()
     photo.flags.writeable = False

@@ -48,7 +48,9 @@ def _turned(pixels: np.ndarray, degrees: float, scale: float) -> np.ndarray:
     )
 
 
-def test_a_turned_shifted_rescaled_copy_is_explained(pixels: np.ndarray, others) -> None:
+def test_a_turned_shifted_rescaled_copy_is_explained(
+    pixels: np.ndarray, others: list[Keypoints]
+) -> None:
     found = _between(pixels, _turned(pixels, 37, 0.85), others)
     assert found[1].count > 100
     assert found[1].aligned > 0.8 * found[1].worth
@@ -56,21 +58,21 @@ def test_a_turned_shifted_rescaled_copy_is_explained(pixels: np.ndarray, others)
     assert found[1].copied == 0
 
 
-def test_a_mirrored_copy_is_explained_as_such(pixels: np.ndarray, others) -> None:
+def test_a_mirrored_copy_is_explained_as_such(pixels: np.ndarray, others: list[Keypoints]) -> None:
     flipped = np.ascontiguousarray(_turned(pixels, 120, 1.0)[:, ::-1])
     found = _between(pixels, flipped, others, mirrored=True)
     assert found[1].mirrored
     assert found[1].count > 100
 
 
-def test_a_second_shot_resembles_more_than_other_parts(others) -> None:
+def test_a_second_shot_resembles_more_than_other_parts(others: list[Keypoints]) -> None:
     part = render_part(1, size=192, defect=None)
     found = _between(photograph(part, 2).pixels, photograph(part, 9).pixels, others)
     assert max(found.values(), key=lambda r: r.aligned).other == 1
     assert found[1].copied < 0.15
 
 
-def test_a_recompressed_copy_is_one(pixels: np.ndarray, others) -> None:
+def test_a_recompressed_copy_is_one(pixels: np.ndarray, others: list[Keypoints]) -> None:
     _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 50])
     copy = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     assert _between(pixels, copy, others)[1].copied > 0.15

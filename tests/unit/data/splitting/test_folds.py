@@ -1,5 +1,7 @@
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,8 @@ from fastdefect.data.splitting.split import Split, group_parts, make_split
 from fastdefect.errors import DataError, RunError
 from fastdefect.files import read_csv, write_csv
 
+Saved = tuple[Path, Manifest, Folds]
+
 
 def split_of(photos: Manifest, *, test: float = 0.2, seed: int = 0, unleak: bool = False) -> Split:
     parts = group_parts(photos)
@@ -29,11 +33,11 @@ def folds_of(photos: Manifest, k: int, *, test: float = 0.2, seed: int = 0) -> F
     return make_folds(photos, split_of(photos, test=test, seed=seed), k, seed=seed)
 
 
-def counts(photos: Manifest, indices) -> dict[str, int]:
+def counts(photos: Manifest, indices: Iterable[int]) -> dict[str, int]:
     return dict(Counter(photos.photos[i].label for i in indices))
 
 
-def test_folds_are_equal_where_they_can_be():
+def test_folds_are_equal_where_they_can_be() -> None:
     photos = plain(good=100, crack=50)
     folds = folds_of(photos, 5, test=0.2)
     for fold in range(1, 6):
@@ -42,12 +46,12 @@ def test_folds_are_equal_where_they_can_be():
     assert folds.unused == ()
 
 
-def test_odd_photos_of_several_classes_do_not_gather_in_one_fold():
+def test_odd_photos_of_several_classes_do_not_gather_in_one_fold() -> None:
     folds = folds_of(plain(a=17, b=17, c=17, d=17), 4, test=0)
     assert [len(folds.held_out(fold)) for fold in (1, 2, 3, 4)] == [17] * 4
 
 
-def test_the_test_is_the_one_that_is_sealed_without_folds():
+def test_the_test_is_the_one_that_is_sealed_without_folds() -> None:
     photos = plain(good=40, crack=40)
     for seed in range(3):
         folds = folds_of(photos, 4, seed=seed)
@@ -55,7 +59,7 @@ def test_the_test_is_the_one_that_is_sealed_without_folds():
         assert all(folds.fold[i] == 0 for i in folds.test)
 
 
-def test_folds_are_the_same_on_every_machine_and_version():
+def test_folds_are_the_same_on_every_machine_and_version() -> None:
     """Written down once: if this changes, old runs can't be repeated."""
     assert folds_of(plain(good=7, crack=5), 3, test=0.1, seed=7).fold == (
         *(0, 2, 1, 1, 3),
@@ -63,7 +67,7 @@ def test_folds_are_the_same_on_every_machine_and_version():
     )
 
 
-def test_a_given_test_stays_sealed_and_given_train_and_valid_are_allocated():
+def test_a_given_test_stays_sealed_and_given_train_and_valid_are_allocated() -> None:
     photos = manifest(
         photo(f"{side}/{c}/{i}", c, split=side)
         for side in ("train", "valid", "test")
@@ -76,7 +80,7 @@ def test_a_given_test_stays_sealed_and_given_train_and_valid_are_allocated():
     assert len(folds.pool) == 24
 
 
-def test_only_what_leaks_into_the_test_stays_out():
+def test_only_what_leaks_into_the_test_stays_out() -> None:
     photos = manifest(
         [
             *(
@@ -107,11 +111,11 @@ def parted(generator: np.random.Generator, n_parts: int) -> Manifest:
     return manifest(photos)
 
 
-def test_proportions_are_kept_as_well_as_sklearn_keeps_them():
+def test_proportions_are_kept_as_well_as_sklearn_keeps_them() -> None:
     photos = parted(np.random.default_rng(0), 120)
     criteria = {name: n / 5 for name, n in photos.counts.items()}
 
-    def worst(indices) -> float:
+    def worst(indices: Iterable[int]) -> float:
         found = counts(photos, indices)
         return max(abs(found.get(name, 0) - criteria[name]) for name in criteria)
 
@@ -127,7 +131,7 @@ def test_proportions_are_kept_as_well_as_sklearn_keeps_them():
 @pytest.mark.parametrize(
     ("parts", "k", "needed"), [(4, 5, 5), (2, 3, 3), (3, 2, 4), (1, 2, 4), (9, 10, 10)]
 )
-def test_too_few_parts_report_how_many_are_needed(parts, k, needed):
+def test_too_few_parts_report_how_many_are_needed(parts: int, k: int, needed: int) -> None:
     cracks = [photo(f"crack/{i}", "crack", part=f"p{i % parts}") for i in range(20)]
     photos = manifest([*plain(good=60).photos, *cracks])
     split = Split(tuple(range(80)), (), (), group_parts(photos))
@@ -139,7 +143,7 @@ def test_too_few_parts_report_how_many_are_needed(parts, k, needed):
 
 
 @pytest.mark.parametrize("k", [2, 3, 5])
-def test_as_many_parts_as_are_needed_are_enough(k):
+def test_as_many_parts_as_are_needed_are_enough(k: int) -> None:
     needed = 4 if k == 2 else k
     photos = plain(good=needed, crack=needed)
     folds = make_folds(
@@ -152,7 +156,7 @@ def test_as_many_parts_as_are_needed_are_enough(k):
         }  # fmt: skip
 
 
-def test_a_number_that_is_no_fold():
+def test_a_number_that_is_no_fold() -> None:
     photos = plain(good=9, crack=9)
     with pytest.raises(ValueError, match="2 or more folds"):
         make_folds(photos, split_of(photos), 1, seed=0)
@@ -164,7 +168,7 @@ def test_a_number_that_is_no_fold():
 # ---- the split of one fold ---------------------------------------------------------------
 
 
-def test_what_a_fold_holds_out_is_on_no_side():
+def test_what_a_fold_holds_out_is_on_no_side() -> None:
     photos = plain(good=60, crack=60)
     folds = folds_of(photos, 4)
     for fold in range(1, 5):
@@ -175,7 +179,7 @@ def test_what_a_fold_holds_out_is_on_no_side():
         assert set(split.train) | set(split.valid) == set(folds.pool) - set(split.unused)
 
 
-def test_the_folds_do_not_all_validate_on_the_same_photos():
+def test_the_folds_do_not_all_validate_on_the_same_photos() -> None:
     photos = plain(good=60, crack=60)
     folds = folds_of(photos, 4)
     valid = [
@@ -189,7 +193,7 @@ def test_the_folds_do_not_all_validate_on_the_same_photos():
 
 
 @pytest.fixture
-def saved(tmp_path):
+def saved(tmp_path: Path) -> Saved:
     photos = manifest([*plain(good=12, crack=12).photos, photo("x, 1", "good", part="7; 8")])
     folds = folds_of(photos, 3)
     path = tmp_path / "folds.csv"
@@ -197,7 +201,7 @@ def saved(tmp_path):
     return path, photos, folds
 
 
-def test_folds_come_back_as_they_were(saved):
+def test_folds_come_back_as_they_were(saved: Saved) -> None:
     path, photos, folds = saved
     assert read_folds(path, photos) == folds
     assert path.read_text(encoding="utf-8").startswith("path,label,part,split,sha256,fold\n")
@@ -206,7 +210,7 @@ def test_folds_come_back_as_they_were(saved):
     }  # fmt: skip
 
 
-def test_photos_that_changed_are_refused(saved):
+def test_photos_that_changed_are_refused(saved: Saved) -> None:
     path, photos, _ = saved
     kept = list(photos.photos)
     kept[3] = replace(kept[3], sha256="other")
@@ -224,7 +228,7 @@ def test_photos_that_changed_are_refused(saved):
         lambda row: {**row, "split": "test"},
     ],
 )
-def test_damaged_folds(saved, harm):
+def test_damaged_folds(saved: Saved, harm: Callable[[dict[str, str]], dict[str, str]]) -> None:
     path, photos, folds = saved
     rows = fold_rows(photos, folds)
     at = folds.held_out(1)[0]

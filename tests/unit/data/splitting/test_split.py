@@ -1,5 +1,8 @@
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +24,10 @@ from fastdefect.data.splitting.split import (
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import write_csv
 
+Saved = tuple[Path, Manifest, Split]
 
-def split_by_parts(photos: Manifest, **options) -> Split:
+
+def split_by_parts(photos: Manifest, **options: Any) -> Split:
     """The split by the parts that the photos name themselves."""
     return make_split(photos, group_parts(photos), **options)
 
@@ -40,7 +45,7 @@ def named(photos: Manifest, split: Split) -> dict[str, str]:
 # ---- parts -------------------------------------------------------------------------------
 
 
-def test_parts_are_joined_by_identical_bytes():
+def test_parts_are_joined_by_identical_bytes() -> None:
     photos = manifest(
         [
             photo("a", "good", part="p2", sha256="1"),
@@ -56,7 +61,7 @@ def test_parts_are_joined_by_identical_bytes():
     assert group_parts(chained) == ("p1", "p1", "p1", "p1", "p3", "f", "p1")
 
 
-def test_a_part_called_like_a_photo_is_not_that_photo():
+def test_a_part_called_like_a_photo_is_not_that_photo() -> None:
     photos = manifest([photo("a", "good"), photo("b", "good", part="a"), photo("c", "bad")])
     parts = group_parts(photos)
     assert len(set(parts)) == 3
@@ -70,7 +75,9 @@ def test_a_part_called_like_a_photo_is_not_that_photo():
     ("valid", "test", "expected"),
     [(0.15, 0.15, (70, 15, 15)), (0.2, 0.0, (80, 20, 0)), (0.25, 0.5, (25, 25, 50))],
 )
-def test_shares_of_single_photos_are_exact(valid, test, expected):
+def test_shares_of_single_photos_are_exact(
+    valid: float, test: float, expected: tuple[int, int, int]
+) -> None:
     photos = plain(good=200, crack=100)
     found = counts(photos, split_by_parts(photos, valid=valid, test=test, seed=3))
     for side, share in zip(SPLITS, expected, strict=True):
@@ -78,7 +85,7 @@ def test_shares_of_single_photos_are_exact(valid, test, expected):
         assert found[side] == want
 
 
-def test_every_class_is_on_every_side_from_three_photos_on():
+def test_every_class_is_on_every_side_from_three_photos_on() -> None:
     photos = plain(good=100, crack=3)
     found = counts(photos, split_by_parts(photos, valid=0.1, test=0.1, seed=0))
     assert [found[side]["crack"] for side in SPLITS] == [1, 1, 1]
@@ -91,14 +98,14 @@ def test_every_class_is_on_every_side_from_three_photos_on():
         (1, 0.0, "1 photo to be split into train and valid, but at least 2 are needed"),
     ],
 )
-def test_too_few_photos_report_how_many_are_needed(n, test, says):
+def test_too_few_photos_report_how_many_are_needed(n: int, test: float, says: str) -> None:
     with pytest.raises(DataError) as caught:
         split_by_parts(plain(good=50, crack=n), valid=0.1, test=test, seed=0)
     assert f"Class crack has {says}" in caught.value.message
     assert ("--test 0" in caught.value.hint) == (test > 0)
 
 
-def test_too_few_parts_however_many_photos():
+def test_too_few_parts_however_many_photos() -> None:
     cracks = [photo(f"crack/{i}", "crack", part=f"p{i % 2}") for i in range(40)]
     photos = manifest([*plain(good=50).photos, *cracks])
     with pytest.raises(DataError, match=r"Class crack has 2 parts in 40 photos .* least 3"):
@@ -106,7 +113,7 @@ def test_too_few_parts_however_many_photos():
     assert split_by_parts(photos, valid=0.1, test=0, seed=0)
 
 
-def test_parts_of_two_classes_that_cannot_be_allocated():
+def test_parts_of_two_classes_that_cannot_be_allocated() -> None:
     # Three parts of each class, but the same two of them show both.
     both = [photo(f"{p}{c}", c, part=p) for p in ("p", "q") for c in ("a", "b")]
     photos = manifest([*both, photo("ra", "a"), photo("sb", "b")])
@@ -125,12 +132,12 @@ def test_parts_of_two_classes_that_cannot_be_allocated():
 @pytest.mark.parametrize(
     ("valid", "test"), [(0, 0.1), (-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (1, 0), (float("nan"), 0)]
 )
-def test_impossible_shares(valid, test):
+def test_impossible_shares(valid: float, test: float) -> None:
     with pytest.raises(UsageError, match="a sum below 1, but got --valid"):
         split_by_parts(plain(good=9, crack=9), valid=valid, test=test, seed=0)
 
 
-def test_the_seed_matters_and_nothing_else_does():
+def test_the_seed_matters_and_nothing_else_does() -> None:
     photos = plain(good=60, crack=40)
     first = split_by_parts(photos, valid=0.2, test=0.2, seed=1)
     assert split_by_parts(photos, valid=0.2, test=0.2, seed=1) == first
@@ -139,14 +146,14 @@ def test_the_seed_matters_and_nothing_else_does():
     assert counts(photos, other) == counts(photos, first)
 
 
-def test_the_split_is_the_same_on_every_machine_and_version():
+def test_the_split_is_the_same_on_every_machine_and_version() -> None:
     """Written down once: if this changes, old runs and papers can't be repeated."""
     photos = plain(good=10, crack=6)
     split = split_by_parts(photos, valid=0.2, test=0.2, seed=7)
     assert (split.valid, split.test) == ((2, 9, 12), (1, 6, 15))
 
 
-def test_wishes_are_met_as_closely_as_sklearn_meets_them():
+def test_wishes_are_met_as_closely_as_sklearn_meets_them() -> None:
     generator = np.random.default_rng(0)
     photos = []
     for p in range(120):
@@ -158,7 +165,7 @@ def test_wishes_are_met_as_closely_as_sklearn_meets_them():
     all_photos = manifest(photos)
     criteria = {name: 0.2 * n for name, n in all_photos.counts.items()}
 
-    def worst(indices) -> float:
+    def worst(indices: Iterable[int]) -> float:
         found = Counter(photos[i].label for i in indices)
         return max(abs(found[name] - criteria[name]) for name in criteria)
 
@@ -174,7 +181,7 @@ def test_wishes_are_met_as_closely_as_sklearn_meets_them():
 # ---- given splits ------------------------------------------------------------------------
 
 
-def given_split(train=40, valid=0, test=0) -> Manifest:
+def given_split(train: int = 40, valid: int = 0, test: int = 0) -> Manifest:
     return manifest(
         photo(f"{side}/{c}/{i:03}", c, split=side)
         for side, n in (("train", train), ("valid", valid), ("test", test))
@@ -183,14 +190,14 @@ def given_split(train=40, valid=0, test=0) -> Manifest:
     )
 
 
-def test_what_is_given_is_kept():
+def test_what_is_given_is_kept() -> None:
     photos = given_split(20, 5, 5)
     split = split_by_parts(photos, valid=0.4, test=0.3, seed=0)
     assert named(photos, split) == {p.name: p.split for p in photos.photos}
 
 
 @pytest.mark.parametrize("test", [0.0, 0.5])
-def test_a_missing_valid_is_split_off_from_train(test):
+def test_a_missing_valid_is_split_off_from_train(test: float) -> None:
     photos = given_split(40, 0, 10)
     split = split_by_parts(photos, valid=0.25, test=test, seed=0)
     side = named(photos, split)
@@ -198,7 +205,7 @@ def test_a_missing_valid_is_split_off_from_train(test):
     assert counts(photos, split)["valid"] == {"crack": 10, "good": 10}  # a quarter of train
 
 
-def test_a_missing_test_is_split_off_from_train_unless_unwanted():
+def test_a_missing_test_is_split_off_from_train_unless_unwanted() -> None:
     photos = given_split(40, 10)
     carved = counts(photos, split_by_parts(photos, valid=0.4, test=0.25, seed=0))
     assert carved["valid"] == {"crack": 10, "good": 10}
@@ -208,26 +215,26 @@ def test_a_missing_test_is_split_off_from_train_unless_unwanted():
     assert unwanted["train"] == {"crack": 40, "good": 40}
 
 
-def test_train_alone_is_split_into_three():
+def test_train_alone_is_split_into_three() -> None:
     photos = given_split(40)
     found = counts(photos, split_by_parts(photos, valid=0.25, test=0.25, seed=0))
     assert [found[side]["good"] for side in SPLITS] == [20, 10, 10]
 
 
-def test_rows_without_a_split_are_trained_on_where_nothing_is_missing():
+def test_rows_without_a_split_are_trained_on_where_nothing_is_missing() -> None:
     photos = manifest([*given_split(10, 5, 5).photos, photo("x", "good"), photo("y", "crack")])
     side = named(photos, split_by_parts(photos, valid=0.2, test=0.2, seed=0))
     assert (side["x"], side["y"]) == ("train", "train")
 
 
-def test_rows_without_a_split_are_allocated_where_something_is_missing():
+def test_rows_without_a_split_are_allocated_where_something_is_missing() -> None:
     photos = manifest([*given_split(0, 0, 10).photos, *plain(good=20, crack=20).photos])
     found = counts(photos, split_by_parts(photos, valid=0.25, test=0.1, seed=0))
     assert found["valid"] == {"crack": 5, "good": 5}
     assert found["train"] == {"crack": 15, "good": 15}
 
 
-def test_a_row_without_a_split_follows_its_part():
+def test_a_row_without_a_split_follows_its_part() -> None:
     photos = manifest(
         [
             *given_split(10, 5, 5).photos,
@@ -245,7 +252,7 @@ def test_a_row_without_a_split_follows_its_part():
     assert (side["w1"], side["w2"], side["w3"]) == ("valid", "test", "train")
 
 
-def test_a_part_given_on_two_sides_stays_and_is_not_allocated():
+def test_a_part_given_on_two_sides_stays_and_is_not_allocated() -> None:
     pinned = [
         photo("p/train", "good", part="p", split="train"),
         photo("p/test", "good", part="p", split="test"),
@@ -256,7 +263,7 @@ def test_a_part_given_on_two_sides_stays_and_is_not_allocated():
         assert (side["p/train"], side["p/test"]) == ("train", "test")
 
 
-def test_photos_that_must_stay_in_train_count_there():
+def test_photos_that_must_stay_in_train_count_there() -> None:
     # Ten of good's twenty photos can't be moved: the valid share is still of all twenty.
     pinned = [photo(f"p{i}", "good", part="p", split="train") for i in range(10)]
     leak = [photo("leak", "good", part="p", split="test"), photo("t", "crack", split="test")]
@@ -266,13 +273,13 @@ def test_photos_that_must_stay_in_train_count_there():
     assert found["valid"] == {"good": 4, "crack": 2}
 
 
-def test_a_class_that_is_never_trained_on():
+def test_a_class_that_is_never_trained_on() -> None:
     photos = manifest([*given_split(10, 5, 5).photos, photo("b", "burr", split="test")])
     with pytest.raises(DataError, match="train has no photo of burr"):
         split_by_parts(photos, valid=0.2, test=0.2, seed=0)
 
 
-def test_an_unknown_side():
+def test_an_unknown_side() -> None:
     split = split_by_parts(plain(good=9, crack=9), valid=0.2, test=0.2, seed=0)
     assert split.of("valid") == split.valid
     with pytest.raises(ValueError, match="Expected a split"):
@@ -282,7 +289,7 @@ def test_an_unknown_side():
 # ---- parts from elsewhere, leaks ---------------------------------------------------------
 
 
-def test_the_parts_that_are_handed_over_count_and_no_others():
+def test_the_parts_that_are_handed_over_count_and_no_others() -> None:
     photos = manifest(photo(f"{c}/{i:02}", c, part="all one") for c in "ab" for i in range(12))
     parts = tuple(f"{p.label}{i // 2}" for i, p in enumerate(photos.photos))
     split = make_split(photos, parts, valid=0.25, test=0.25, seed=0)
@@ -307,7 +314,7 @@ def leaking() -> Manifest:
     )
 
 
-def test_unleak_takes_the_offenders_out_and_nothing_else():
+def test_unleak_takes_the_offenders_out_and_nothing_else() -> None:
     photos = leaking()
     kept = split_by_parts(photos, valid=0.2, test=0.2, seed=0)
     assert kept.unused == ()
@@ -319,14 +326,14 @@ def test_unleak_takes_the_offenders_out_and_nothing_else():
     assert rest == {p.name: p.split for p in photos.photos if p.name not in unused}
 
 
-def test_unleak_changes_nothing_where_nothing_leaks():
+def test_unleak_changes_nothing_where_nothing_leaks() -> None:
     photos = given_split(40, 0, 10)
     options = {"valid": 0.25, "test": 0.1, "seed": 0}
     plainly = split_by_parts(photos, **options)
     assert split_by_parts(photos, **options, unleak=True) == plainly
 
 
-def test_unleak_with_a_drawn_valid():
+def test_unleak_with_a_drawn_valid() -> None:
     leak = [photo(f"p/{side}", "good", part="p", split=side) for side in ("train", "test")]
     photos = manifest([*given_split(40, 0, 10).photos, *leak])
     split = split_by_parts(photos, valid=0.25, test=0.1, seed=0, unleak=True)
@@ -334,21 +341,21 @@ def test_unleak_with_a_drawn_valid():
     assert counts(photos, split)["valid"] == {"crack": 10, "good": 10}
 
 
-def test_unleak_that_leaves_a_class_untrained():
+def test_unleak_that_leaves_a_class_untrained() -> None:
     burrs = [photo(f"b/{side}", "burr", part="b", split=side) for side in ("train", "test")]
     photos = manifest([*given_split(10, 5, 5).photos, *burrs])
     with pytest.raises(DataError, match="--unleak removes all train photos of burr"):
         split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
 
 
-def test_unleak_that_leaves_nothing_to_validate_on():
+def test_unleak_that_leaves_nothing_to_validate_on() -> None:
     leak = [photo(f"p/{side}", "good", part="p", split=side) for side in ("valid", "test")]
     photos = manifest([*given_split(10, 0, 5).photos, *leak])
     with pytest.raises(DataError, match="Expected photos in valid, but --unleak removes all"):
         split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
 
 
-def test_a_plain_split_leaks_nearly_every_held_out_photo_of_large_parts():
+def test_a_plain_split_leaks_nearly_every_held_out_photo_of_large_parts() -> None:
     photos = manifest(photo(f"{c}/{i:03}", c) for c in "ab" for i in range(100))
     parts = tuple(f"{p.label}{i // 10}" for i, p in enumerate(photos.photos))
     leaks = plain_leaks(photos, parts, valid=0.2, test=0.2, seed=1)
@@ -358,7 +365,7 @@ def test_a_plain_split_leaks_nearly_every_held_out_photo_of_large_parts():
     assert plain_leaks(photos, alone, valid=0.2, test=0.2, seed=1).leaked == 0
 
 
-def test_a_plain_split_is_counted_photo_by_photo():
+def test_a_plain_split_is_counted_photo_by_photo() -> None:
     photos = manifest(photo(f"{c}/{i:03}", c) for c in "ab" for i in range(30))
     parts = tuple(f"{p.label}{i // 3}" for i, p in enumerate(photos.photos))
     alone = tuple(p.name for p in photos.photos)
@@ -369,7 +376,7 @@ def test_a_plain_split_is_counted_photo_by_photo():
     assert (leaks.leaked, leaks.held_out) == (expected, 18)
 
 
-def test_a_given_side_is_no_split_of_ours_to_leak():
+def test_a_given_side_is_no_split_of_ours_to_leak() -> None:
     photos = leaking()
     leaks = plain_leaks(photos, group_parts(photos), valid=0.2, test=0.2, seed=0)
     assert (leaks.leaked, leaks.held_out) == (0, 0)
@@ -379,7 +386,7 @@ def test_a_given_side_is_no_split_of_ours_to_leak():
 
 
 @pytest.fixture
-def saved(tmp_path):
+def saved(tmp_path: Path) -> Saved:
     photos = manifest(
         [
             *plain(good=9, crack=9).photos,
@@ -393,14 +400,14 @@ def saved(tmp_path):
     return path, photos, split
 
 
-def test_a_split_comes_back_as_it_was(saved):
+def test_a_split_comes_back_as_it_was(saved: Saved) -> None:
     path, photos, split = saved
     assert read_split(path, photos) == split
     assert path.read_text(encoding="utf-8").splitlines()[0] == "path,label,part,split,sha256"
     assert len(split_rows(photos, split)) == len(photos.photos)
 
 
-def test_an_unused_photo_comes_back_unused(tmp_path):
+def test_an_unused_photo_comes_back_unused(tmp_path: Path) -> None:
     photos = leaking()
     split = split_by_parts(photos, valid=0.2, test=0.2, seed=0, unleak=True)
     rows = split_rows(photos, split)
@@ -409,13 +416,13 @@ def test_an_unused_photo_comes_back_unused(tmp_path):
     assert read_split(tmp_path / "split.csv", photos) == split
 
 
-def test_the_order_of_photos_does_not_matter_to_a_saved_split(saved):
+def test_the_order_of_photos_does_not_matter_to_a_saved_split(saved: Saved) -> None:
     path, photos, split = saved
     turned = manifest(reversed(photos.photos))
     assert named(turned, read_split(path, turned)) == named(photos, split)
 
 
-def test_other_photos_are_an_error_that_names_them(saved):
+def test_other_photos_are_an_error_that_names_them(saved: Saved) -> None:
     path, photos, _ = saved
     kept = list(photos.photos)
     kept[3] = replace(kept[3], sha256="other")
@@ -443,7 +450,7 @@ def test_other_photos_are_an_error_that_names_them(saved):
         ("path,label,part,split,sha256\na,b,c,test,e\na,b,c,test,e\n", "lists a photo twice"),
     ],
 )
-def test_a_damaged_split(tmp_path, text, says):
+def test_a_damaged_split(tmp_path: Path, text: str | None, says: str) -> None:
     path = tmp_path / "split.csv"
     if text is not None:
         path.write_text(text, encoding="utf-8")
@@ -451,7 +458,7 @@ def test_a_damaged_split(tmp_path, text, says):
         read_split(path, plain(good=3, crack=3))
 
 
-def test_a_split_that_is_no_text(tmp_path):
+def test_a_split_that_is_no_text(tmp_path: Path) -> None:
     path = tmp_path / "split.csv"
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RunError, match="Cannot read the split"):
@@ -462,7 +469,7 @@ def test_a_split_that_is_no_text(tmp_path):
 
 
 @pytest.mark.parametrize("test", [0.25, 0.0])
-def test_dealt_again_the_test_stays_and_train_and_valid_change(test):
+def test_dealt_again_the_test_stays_and_train_and_valid_change(test: float) -> None:
     photos = manifest(
         [photo(f"{i:03}", "bad" if i // 4 % 2 else "good", part=str(i // 4)) for i in range(320)]
     )
@@ -478,7 +485,7 @@ def test_dealt_again_the_test_stays_and_train_and_valid_change(test):
 
 
 @pytest.mark.parametrize("given", ["valid", "test"])
-def test_dealt_again_what_is_given_stays(given):
+def test_dealt_again_what_is_given_stays(given: str) -> None:
     names = [f"{i:03}" for i in range(120)]
     photos = manifest(
         [
@@ -494,7 +501,7 @@ def test_dealt_again_what_is_given_stays(given):
     assert (again.valid == base.valid) == (given == "valid")
 
 
-def test_dealt_again_unleaked_photos_stay_out():
+def test_dealt_again_unleaked_photos_stay_out() -> None:
     sealed = [photo(f"t{i}", "good" if i % 2 else "bad", part=str(i), split="test") for i in (1, 2)]
     rest = [
         photo(f"{i:02}", "good" if i % 2 else "bad", part=str(i), split="train")

@@ -1,6 +1,7 @@
 """Fewer photos to train on: nested, by whole parts, and never out of validation or test."""
 
 from collections import Counter
+from random import Random
 
 import pytest
 from helpers.manifests import manifest, photo, plain
@@ -16,7 +17,7 @@ SHARES = st.floats(0.01, 1.0)
 
 
 @st.composite
-def divided(draw, *, mixed: bool) -> tuple[Manifest, Split]:
+def divided(draw: st.DrawFn, *, mixed: bool) -> tuple[Manifest, Split]:
     """Parts of 1 to 6 photos, split by parts; of one class each unless ``mixed``."""
     classes = draw(st.sampled_from([("bad", "good"), ("a", "b", "c")]))
     photos = []
@@ -50,7 +51,9 @@ def _only_train_lost(before: Split, after: Split) -> bool:
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=True), st.integers(1, 40), SEEDS)
-def test_each_class_keeps_as_many_as_requested_or_all(data, per_class, seed):
+def test_each_class_keeps_as_many_as_requested_or_all(
+    data: tuple[Manifest, Split], per_class: int, seed: int
+) -> None:
     photos, split = data
     kept = limit_per_class(split, photos, per_class=per_class, seed=seed)
     assert _only_train_lost(split, kept)
@@ -61,7 +64,9 @@ def test_each_class_keeps_as_many_as_requested_or_all(data, per_class, seed):
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=False), st.integers(1, 40), SEEDS)
-def test_at_most_one_part_of_a_class_is_cut(data, per_class, seed):
+def test_at_most_one_part_of_a_class_is_cut(
+    data: tuple[Manifest, Split], per_class: int, seed: int
+) -> None:
     photos, split = data
     kept = set(limit_per_class(split, photos, per_class=per_class, seed=seed).train)
     cut: Counter[str] = Counter()
@@ -73,7 +78,9 @@ def test_at_most_one_part_of_a_class_is_cut(data, per_class, seed):
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=True), st.integers(1, 20), st.integers(0, 20), SEEDS)
-def test_a_smaller_number_is_within_a_larger(data, per_class, more, seed):
+def test_a_smaller_number_is_within_a_larger(
+    data: tuple[Manifest, Split], per_class: int, more: int, seed: int
+) -> None:
     photos, split = data
     small = limit_per_class(split, photos, per_class=per_class, seed=seed)
     large = limit_per_class(split, photos, per_class=per_class + more, seed=seed)
@@ -85,7 +92,9 @@ def test_a_smaller_number_is_within_a_larger(data, per_class, more, seed):
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=True), SHARES, SHARES, SEEDS)
-def test_shares_are_of_whole_parts_and_nested(data, one, other, seed):
+def test_shares_are_of_whole_parts_and_nested(
+    data: tuple[Manifest, Split], one: float, other: float, seed: int
+) -> None:
     photos, split = data
     small, large = (share_of_parts(split, photos, s, seed) for s in sorted((one, other)))
     assert set(small.train) <= set(large.train)
@@ -98,7 +107,9 @@ def test_shares_are_of_whole_parts_and_nested(data, one, other, seed):
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=False), SHARES, SEEDS)
-def test_each_class_keeps_its_share_of_parts_to_half_a_part(data, share, seed):
+def test_each_class_keeps_its_share_of_parts_to_half_a_part(
+    data: tuple[Manifest, Split], share: float, seed: int
+) -> None:
     photos, split = data
     kept = share_of_parts(split, photos, share, seed)
 
@@ -114,7 +125,9 @@ def test_each_class_keeps_its_share_of_parts_to_half_a_part(data, share, seed):
 
 @settings(max_examples=100, deadline=None)
 @given(divided(mixed=True), SHARES, SEEDS)
-def test_classes_that_share_parts_keep_no_less_than_their_share(data, share, seed):
+def test_classes_that_share_parts_keep_no_less_than_their_share(
+    data: tuple[Manifest, Split], share: float, seed: int
+) -> None:
     photos, split = data
     kept = share_of_parts(split, photos, share, seed)
     for label in _labels(photos, split):
@@ -129,7 +142,9 @@ def test_classes_that_share_parts_keep_no_less_than_their_share(data, share, see
 
 @settings(max_examples=60, deadline=None)
 @given(divided(mixed=True), SEEDS, st.randoms())
-def test_the_order_of_the_photos_does_not_matter(data, seed, random):
+def test_the_order_of_the_photos_does_not_matter(
+    data: tuple[Manifest, Split], seed: int, random: Random
+) -> None:
     photos, split = data
     shuffled = list(photos.photos)
     random.shuffle(shuffled)

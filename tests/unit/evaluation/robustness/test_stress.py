@@ -55,7 +55,7 @@ def run(
     good: int | None = 1,
     decide: Decide | None = None,
     **options: object,
-):
+) -> StressReport:
     defaults = {
         "parts": [str(i) for i in range(len(levels))],
         "seed": 1,

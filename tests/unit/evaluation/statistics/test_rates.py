@@ -2,6 +2,7 @@
 
 import json
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -113,7 +114,7 @@ def test_hits_and_misses_mirror_each_other(hits_of: list[int]) -> None:
 
 
 @given(counts, st.randoms(use_true_random=False))
-def test_the_order_of_photos_does_not_matter(hits_of: list[int], random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_photos_does_not_matter(hits_of: list[int], random: Random) -> None:
     hits, parts = _photos(hits_of, 4)
     rows = list(range(len(parts)))
     random.shuffle(rows)

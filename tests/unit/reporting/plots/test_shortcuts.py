@@ -74,7 +74,7 @@ def texts(figure: Figure) -> list[Text]:
 LABELS = np.repeat([0, 1], [30, 20])
 
 
-def test_the_same_picture_every_time(tmp_path):
+def test_the_same_picture_every_time(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         draw_shortcut(probes(), looks_of(LABELS), LABELS, CLASSES, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
@@ -83,7 +83,7 @@ def test_the_same_picture_every_time(tmp_path):
         assert 500 < image.size[1] < 900
 
 
-def test_the_interior_is_pale_and_the_border_as_it_is(tmp_path, drawn):
+def test_the_interior_is_pale_and_the_border_as_it_is(tmp_path: Path, drawn: list[Figure]) -> None:
     draw_shortcut(probes(), looks_of(LABELS), LABELS, CLASSES, tmp_path / "a.png")
     tiles = [axes for axes in drawn[0].axes if axes.get_images()]
     said = [axes.get_xlabel() for axes in tiles]
@@ -99,7 +99,7 @@ def test_the_interior_is_pale_and_the_border_as_it_is(tmp_path, drawn):
         assert abs(int(pixels[32, 32, 0]) - (0.15 * 90 + 0.85 * 232)) <= 1
 
 
-def test_examples_go_from_dark_to_bright(tmp_path, drawn):
+def test_examples_go_from_dark_to_bright(tmp_path: Path, drawn: list[Figure]) -> None:
     labels = np.repeat([0, 1], 8)
     looks = [look(100 + 10 * (5 * i % 8)) for i in range(16)]
     draw_shortcut(probes(), looks, labels, CLASSES, tmp_path / "a.png")
@@ -107,7 +107,7 @@ def test_examples_go_from_dark_to_bright(tmp_path, drawn):
     assert [int(tile[0, 0, 0]) for tile in tiles[1:3]] == [120, 160]  # the 1st and 3rd quarter
 
 
-def test_brightness_by_class(tmp_path, drawn):
+def test_brightness_by_class(tmp_path: Path, drawn: list[Figure]) -> None:
     draw_shortcut(probes(), looks_of(LABELS), LABELS, CLASSES, tmp_path / "a.png")
     border = panel(drawn[0], "Border brightness")
     assert [label.get_text() for label in border.get_yticklabels()] == ["ok_front", "def_front"]
@@ -119,7 +119,7 @@ def test_brightness_by_class(tmp_path, drawn):
     assert border.get_xlim() == photo.get_xlim()
 
 
-def test_probes_with_their_intervals(tmp_path, drawn):
+def test_probes_with_their_intervals(tmp_path: Path, drawn: list[Figure]) -> None:
     draw_shortcut(probes(), looks_of(LABELS), LABELS, CLASSES, tmp_path / "a.png")
     right = panel(drawn[0], "Prediction of the class by each probe")
     names = [label.get_text() for label in right.get_yticklabels()]
@@ -151,14 +151,16 @@ def test_probes_with_their_intervals(tmp_path, drawn):
         ([], "Too few parts to test whether the class can be predicted without the part"),
     ],
 )
-def test_the_title_has_the_verdict(tmp_path, drawn, chosen, title):
+def test_the_title_has_the_verdict(
+    tmp_path: Path, drawn: list[Figure], chosen: list[int], title: str
+) -> None:
     given = [probes()[i] for i in chosen]
     draw_shortcut(given, looks_of(LABELS), LABELS, CLASSES, tmp_path / "a.png")
     assert drawn[0].get_suptitle() == title
 
 
 @pytest.mark.parametrize("count", [2, 3, 6, 9])
-def test_no_texts_overlap(tmp_path, drawn, count):
+def test_no_texts_overlap(tmp_path: Path, drawn: list[Figure], count: int) -> None:
     classes = [f"class_{i}_of_a_long_name" for i in range(count)]
     labels = np.arange(6 * count) % count
     eleven = [replace(probe, name=f"{probe.name} {i}") for i in range(3) for probe in probes()][:11]
@@ -179,7 +181,7 @@ def test_no_texts_overlap(tmp_path, drawn, count):
             assert apart, (one, other)
 
 
-def test_of_many_classes_the_largest(tmp_path, drawn):
+def test_of_many_classes_the_largest(tmp_path: Path, drawn: list[Figure]) -> None:
     labels = np.repeat(np.arange(8), [5, 9, 1, 7, 3, 8, 6, 4])
     draw_shortcut(probes(), looks_of(labels), labels, list("abcdefgh"), tmp_path / "a.png")
     border = panel(drawn[0], "Border brightness")
@@ -187,13 +189,13 @@ def test_of_many_classes_the_largest(tmp_path, drawn):
     assert any("6 of 8 classes" in text.get_text() for text in texts(drawn[0]))
 
 
-def test_odd_names(tmp_path):
+def test_odd_names(tmp_path: Path) -> None:
     names = ("$5_{x", "line\nbreak \udcff")
     draw_shortcut(probes(), looks_of(LABELS), LABELS, names, tmp_path / "a.png")
     assert (tmp_path / "a.png").is_file()
 
 
-def test_what_cannot_be_drawn(tmp_path):
+def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Expected an appearance for each of 50 photos, got 49"):
         draw_shortcut(probes(), looks_of(LABELS)[1:], LABELS, CLASSES, tmp_path / "a.png")
     with pytest.raises(ValueError, match="got 0"):
