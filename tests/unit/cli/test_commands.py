@@ -6,7 +6,7 @@ import pytest
 
 import fastdefect
 from fastdefect.cli import app
-from fastdefect.cli.session import DATA, DECIDE, EVALUATE, LIST, TRAIN
+from fastdefect.cli.session import DATA, DECIDE, JUDGE, TRAIN, USE
 
 ROOT = Path(fastdefect.__file__).parent
 COMMANDS = {
@@ -24,7 +24,7 @@ def test_a_command_is_found_by_its_name(name: str) -> None:
     assert callback is not None
     assert callback.__module__ == f"fastdefect.cli.{stem}"
     assert (ROOT / "jobs" / f"{stem}.py").exists() != (name in NO_JOB)
-    assert COMMANDS[name].rich_help_panel in (TRAIN, DATA, EVALUATE, DECIDE, LIST)
+    assert COMMANDS[name].rich_help_panel in (TRAIN, DATA, JUDGE, DECIDE, USE)
 
 
 def test_there_is_no_file_without_a_command() -> None:

@@ -17,7 +17,7 @@ from helpers.folders import castings_of, photo_folder
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import resolve
 from fastdefect.data.splitting.split import Split, read_split, split_rows
-from fastdefect.data.splitting.subsample import fewer
+from fastdefect.data.splitting.subsample import limit_per_class
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError, DivergedError, ModelError, RunError
 from fastdefect.events import EpochDone, Event, Note, Progress
@@ -217,7 +217,7 @@ def test_a_member_may_have_fewer_photos_or_a_split_of_its_own(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
 ) -> None:
     other = _with(config, "training", seed=8)
-    narrow = partial(fewer, per_class=4, seed=1)
+    narrow = partial(limit_per_class, per_class=4, seed=1)
     members = [
         Member("whole", config),
         Member("few", config, narrow=narrow),
@@ -313,7 +313,7 @@ def test_a_series_is_resumed_from_its_folder_without_looking_for_parts(
     [
         lambda config: Member("one", _with(config, "training", epochs=9)),
         lambda config: Member("one", config, split_seed=99),
-        lambda config: Member("one", config, narrow=partial(fewer, per_class=2, seed=0)),
+        lambda config: Member("one", config, narrow=partial(limit_per_class, per_class=2, seed=0)),
     ],
 )
 @pytest.mark.parametrize("status", [RunStatus.FINISHED, RunStatus.INTERRUPTED])
@@ -489,7 +489,7 @@ def test_a_budget_that_reading_used_up_begins_nothing(
 def test_what_is_left_is_estimated_by_epochs_photos_size_and_architecture(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
 ) -> None:
-    few = partial(fewer, per_class=4, seed=1)
+    few = partial(limit_per_class, per_class=4, seed=1)
     members = [
         Member("a", config),
         Member("twice-the-epochs", _with(config, "training", epochs=4)),
