@@ -64,7 +64,7 @@ def test_fail_on_makes_the_exit_code(folder: Path, tmp_path: Path) -> None:
     assert "Failed on: unreadable" in result.output
     result = invoke("audit", str(folder), "--out", out, "--fail-on", "sharks")
     assert result.exit_code == 2
-    assert "no such kind" in result.output
+    assert "expected kinds of finding, but got sharks" in result.output
 
 
 def test_a_split_keeps_the_parts_that_were_found(folder: Path, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_without_a_good_class_nothing_is_passed(run: Run) -> None:
     assert (found["escape"], found["sent"], found["by_type"]) == (None, None, {})
     assert found["metrics"]["escape_rate"] is None
     assert found["estimates"]["accuracy"]["value"] == found["metrics"]["accuracy"]
-    assert "no good class" in _command("evaluate", run, "--threshold", "0.5", code=2).stderr
+    assert "needs a good class" in _command("evaluate", run, "--threshold", "0.5", code=2).stderr
     assert "--good" in _command("threshold", run, code=1).stderr
     # What isn't defined holds no limit.
     assert "FAILS" in _command("gate", run, "--max-escape", "1", code=1).output

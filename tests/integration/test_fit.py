@@ -25,7 +25,7 @@ def test_a_run_says_all_of_it_on_disk(trained: FitResult) -> None:
     for name in RUN_FILES:
         assert (trained.folder / name).stat().st_size > 0, name
     assert not [path.name for path in trained.folder.iterdir() if path.name.startswith(".")]
-    assert all(file_called(path.name).holds for path in trained.folder.iterdir())
+    assert all(file_called(path.name).contents for path in trained.folder.iterdir())
     assert len(read_csv(trained.folder / "history.csv")) == 3
     assert trained.json("run.json")["status"] == "finished"
     model = trained.json("model.json")

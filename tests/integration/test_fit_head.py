@@ -45,7 +45,7 @@ def test_it_is_a_whole_run_of_one_epoch(headed: FitResult) -> None:
         assert float(row[f"{side}_accuracy"]) == pytest.approx(metrics[side]["accuracy"])
     for name in ("f1", "auc", "escape_rate"):
         assert float(row[name]) == pytest.approx(metrics["valid"][name], abs=1e-6), name
-    for text in ("reaches AUC", "over folds of whole parts", "stays as it is", "--epochs"):
+    for text in ("reaches AUC", "over folds of whole parts", "stays frozen", "--epochs"):
         assert text in headed.output, text
     assert "photos an epoch" not in headed.output
 

@@ -33,5 +33,5 @@ def test_an_earlier_sheet_does_not_outlive_its_findings(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     data = photo_folder(tmp_path / "data", castings_of(4, 1), "part")
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(UsageError, match="can't be written"):
+    with pytest.raises(UsageError, match="expected a path that can be written"):
         audit(DataConfig(data), seed=1, out=tmp_path / "file", fail_on=(), on_event=silent)

@@ -102,7 +102,7 @@ def test_mistakes_are_errors_and_nothing_is_written(
 def test_a_folder_in_the_place_of_the_file(castings: Path, tmp_path: Path) -> None:
     result = invoke("split", str(castings), "--out", str(tmp_path))
     assert result.exit_code == 2
-    assert "can't be written" in result.stderr
+    assert "expected a path that can be written" in result.stderr
 
 
 def test_no_torch_is_imported(castings: Path, tmp_path: Path) -> None:
