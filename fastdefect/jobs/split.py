@@ -20,10 +20,10 @@ from fastdefect.data.load import (
     read_listing,
     tell,
 )
-from fastdefect.data.photos import Manifest
+from fastdefect.data.photos import UNUSED, Manifest
 from fastdefect.data.reading.csv_table import find_table
 from fastdefect.data.splitting.folds import FOLD_COLUMNS, Folds, fold_rows
-from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
+from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, split_rows
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import write_csv, written_to
