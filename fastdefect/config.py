@@ -78,7 +78,7 @@ class DataConfig:
     data: Annotated[
         Path,
         Flag(
-            "Folder of photos, or a CSV: path, label and, if known, part and split.",
+            "Folder or zip of photos, or a CSV: path, label and, if known, part and split.",
             argument=True,
         ),
     ] = Path("data")
@@ -90,6 +90,13 @@ class DataConfig:
         str | None,
         Flag("Regex on file names that says which photos show one part."),
     ] = None
+    label_from: Annotated[
+        str | None,
+        Flag("Regex on file names whose match is the label, where folders are no classes."),
+    ] = None
+    resplit: Annotated[
+        bool, Flag("Ignore given train, valid and test folders or columns; split all photos anew.")
+    ] = False
     parts: Annotated[
         Literal["auto", "csv", "regex", "none"],
         Flag("What says which photos show one part; none: each photo is its own."),

@@ -25,9 +25,7 @@ def labels_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
     return match_names(names, pattern, "label", example)
 
 
-def match_names(
-    names: Sequence[str], pattern: str, group: str, example: str
-) -> list[str | None]:
+def match_names(names: Sequence[str], pattern: str, group: str, example: str) -> list[str | None]:
     """The match of ``pattern`` in each name: ``group``, else the first group, else all of it.
 
     The result is None for a name without a match. The option is called ``--GROUP-from``. Raises

@@ -175,7 +175,9 @@ def _labelled(
     kinds: dict[str, dict[str, None]] = {}
     for line, row in rows.rows:
         entry = _entry(place, line, row, columns, named)
-        entry = replace(entry, split=_side(place.table, line, row.get(columns.split or "", ""), sides))
+        entry = replace(
+            entry, split=_side(place.table, line, row.get(columns.split or "", ""), sides)
+        )
         key = os.path.normcase(entry.path)
         earlier = entries.setdefault(key, entry)
         if lines.setdefault(key, line) != line:
@@ -251,9 +253,7 @@ def _listed_twice(table: Path, entry: Entry, earlier: Entry, lines: tuple[int, i
     )
 
 
-def _with_labels(
-    entries: list[Entry], label_from: str | None
-) -> tuple[list[Entry], list[Finding]]:
+def _with_labels(entries: list[Entry], label_from: str | None) -> tuple[list[Entry], list[Finding]]:
     """The entries with the labels from their names, if asked for, and those without one."""
     if label_from is None:
         return entries, []
@@ -270,9 +270,7 @@ def _with_mask(entry: Entry, tree: Tree, masks: Masks) -> Entry:
     return replace(entry, mask=tree.photos[mask]) if mask else entry
 
 
-def _unlisted(
-    place: _Place, entries: Sequence[Entry], tree: Tree, masks: Masks
-) -> list[Finding]:
+def _unlisted(place: _Place, entries: Sequence[Entry], tree: Tree, masks: Masks) -> list[Finding]:
     """The photos below the folder of the table that it does not list."""
     listed = {os.path.normcase(path) for path in place.photos.paths.values() if path}
     listed |= {os.path.normcase(path) for path in place.masks.paths.values() if path}
@@ -287,4 +285,4 @@ def _unlisted(
 def _seen(table: Path, columns: Columns, place: _Place, rule: str) -> str:
     names = ", ".join(columns.used)
     way = f", found {place.photos.way}" if place.photos.way else ""
-    return f"{table.name}, by its columns {names}{way}{f': {rule}' if rule else ''}"
+    return f"a table, {table.name}, with {names}{way}{f': {rule}' if rule else ''}"

@@ -19,7 +19,7 @@ from fastdefect.run import Run
 Narrow = Callable[[Split, Manifest], Split]
 
 # What says which photos there are and which of them show one part: one answer for all members.
-_COMMON = ("data", "good", "part_from", "parts", "strict")
+_COMMON = ("data", "good", "part_from", "label_from", "resplit", "parts", "strict")
 # No dots: a folder of this name can't be taken for one of the run's files.
 _NAME = re.compile(r"\w[\w+-]*")
 

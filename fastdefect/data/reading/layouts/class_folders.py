@@ -179,9 +179,7 @@ def _others(tree: Tree, folders: Folders) -> list[str]:
     return [name for name in tree.others if folders.label_of(name)[1] is not None]
 
 
-def _lack(
-    tree: Tree, entries: list[Entry], empty: list[str], loose: list[str]
-) -> tuple[str, str]:
+def _lack(tree: Tree, entries: list[Entry], empty: list[str], loose: list[str]) -> tuple[str, str]:
     """What else was found where there are too few classes, and what to do."""
     lack, hint = "", ""
     if empty:

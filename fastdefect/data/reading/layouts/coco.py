@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 from fastdefect.data.photos import Box
 from fastdefect.data.reading.headers import read_header, upright_boxes
@@ -55,9 +55,7 @@ def gather_coco(tree: Tree) -> Gathered | None:
     entries, rule = label_photos(list(photos.values()))
     beside = [name for name in tree.photos if name not in photos]
     boxes = sum(len(photo.boxes) for photo in photos.values())
-    seen = (
-        f"COCO detection set ({counted(len(files), 'annotation file')}, {boxes} boxes): {rule}"
-    )
+    seen = f"COCO detection set ({counted(len(files), 'annotation file')}, {boxes} boxes): {rule}"
     findings = left_out(beside, "not listed in the annotation files")
     return Gathered("coco", seen, entries, findings)
 
@@ -96,10 +94,10 @@ def _listed(
     for image in images:
         if isinstance(image, dict) and isinstance(image.get("file_name"), str):
             key = image.get("id")
-            size = (image.get("width"), image.get("height"))
+            size = [image.get("width"), image.get("height")]
             yield _Listed(
                 image["file_name"].replace("\\", "/"),
-                (float(size[0]), float(size[1])) if _are_numbers(size) else None,
+                (size[0], size[1]) if _are_numbers(size) else None,
                 tuple(boxes.get(key, ())) if _is_key(key) else (),
                 tuple(kinds.get(key, ())) if _is_key(key) else (),
             )
@@ -118,7 +116,8 @@ def _box(mark: Mapping[str, Any], kind: str) -> Box | None:
     """The box of a mark, or around its polygons; None if it has neither."""
     given = mark.get("bbox")
     if isinstance(given, list) and len(given) == 4 and _are_numbers(given):
-        return Box(*map(float, given), kind=kind)
+        x, y, w, h = given
+        return Box(float(x), float(y), float(w), float(h), kind)
     polygons = mark.get("segmentation")
     numbers = [p for p in polygons if isinstance(p, list)] if isinstance(polygons, list) else []
     across = [x for polygon in numbers for x in polygon[0::2]]
@@ -133,7 +132,7 @@ def _is_key(value: Any) -> bool:
     return isinstance(value, int | str)
 
 
-def _are_numbers(values: Sequence[Any]) -> bool:
+def _are_numbers(values: Sequence[Any]) -> TypeGuard[Sequence[float]]:
     return all(
         isinstance(value, int | float) and math.isfinite(value) and value >= 0 for value in values
     )
@@ -147,7 +146,9 @@ def _sides(names: Sequence[str]) -> dict[str, str]:
         path = PurePosixPath(name)
         words = path.stem.replace("-", "_").split("_")
         side = folders.get(path.parent.name)
-        found |= {name: its for word in words if (its := side or side_of(word))}
+        named = [side, *map(side_of, words)]
+        if any(named):
+            found[name] = next(each for each in named if each)
     return found if "train" in found.values() else {}
 
 

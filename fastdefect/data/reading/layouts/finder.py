@@ -46,10 +46,14 @@ def find_photos(texts: Sequence[str], folders: Mapping[str, Path], below: Iterab
         if best.count == len(best.paths):
             return best
     photos = list(below)
-    tried.append(f"a photo named {PurePosixPath(example).name}, at any depth ({len(photos)} photos)")
-    found = _by(texts, _by_tail(photos), "by their names", tried)
-    return found if best is None or found.count > best.count else Found(
-        best.paths, best.way, tuple(tried)
+    tried.append(
+        f"a photo named {PurePosixPath(example).name}, at any depth ({len(photos)} photos)"
+    )
+    found = _by(texts, _by_tail(photos), "by name below its folder", tried)
+    return (
+        found
+        if best is None or found.count > best.count
+        else Found(best.paths, best.way, tuple(tried))
     )
 
 

@@ -69,9 +69,9 @@ def find_masks(photos: Mapping[str, Path]) -> Masks:
             drawn.add(mask)
     folders = {_folder(mask) for mask in found if _in_mask_folder(mask)}
     for name in named:  # in a folder of masks, but of no photo
-        if name not in found and _folder(name) in folders:
-            if marks_of(photos[name], lenient=True) is not None:
-                found[name] = None
+        inside = name not in found and _folder(name) in folders
+        if inside and marks_of(photos[name], lenient=True) is not None:
+            found[name] = None
     of = {photo: mask for mask, photo in reversed(found.items()) if photo not in (None, *found)}
     spare = tuple(sorted(mask for mask, photo in found.items() if photo is None))
     return Masks({p: m for p, m in of.items() if p}, frozenset(drawn), spare, frozenset(found))

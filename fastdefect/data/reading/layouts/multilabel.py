@@ -1,4 +1,4 @@
-"""Roboflow's multi-label export: ``_classes.csv`` in each side, a column of 0 and 1 for each kind."""
+"""Roboflow's multi-label export: a ``_classes.csv`` in each side, with a column for each kind."""
 
 import csv
 import io

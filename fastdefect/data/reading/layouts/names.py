@@ -17,7 +17,6 @@ from fastdefect.text import counted, first
 
 _MOST_LABELS = 20  # a part of the name with more values than these is a number or a lot
 _SEPARATORS = r"_\-. +"
-_WORD = r"[^\W\d_]+"
 
 
 def gather_named(tree: Tree, masks: Masks, pattern: str) -> Gathered:
@@ -64,21 +63,20 @@ def propose_pattern(names: Sequence[str]) -> str | None:
     """
     likely = [
         (_rank(labels), pattern)
-        for pattern in _patterns()
+        for pattern in _patterns(names)
         if (labels := _labels(names, pattern)) and _are_labels(labels, len(names))
     ]
     return max(likely, key=lambda found: found[0])[1] if likely else None
 
 
-def _patterns() -> list[str]:
-    """Patterns for the first, second, third and last word of a file name."""
-    skipped = rf"[^/{_SEPARATORS}]+[{_SEPARATORS}]+"
-    from_left = [rf"(?:^|/){skipped * n}({_WORD})(?=[\d{_SEPARATORS}])[^/]*$" for n in range(4)]
-    from_right = [
-        rf"(?:^|[\d{_SEPARATORS}/])({_WORD})\d*" + rf"(?:[{_SEPARATORS}]+[^/{_SEPARATORS}]+)" * n
-        + r"\.\w+$"
-        for n in range(3)
-    ]
+def _patterns(names: Sequence[str]) -> list[str]:
+    """Patterns for the first four words of a file name and for the last three."""
+    word = "[A-Za-z]+" if all(map(str.isascii, names)) else r"[^\W\d_]+"
+    inside = any("/" in name for name in names)
+    start, rest = ("(?:^|/)", "[^/]*$") if inside else ("^", "")
+    skipped, kept = rf"[^/{_SEPARATORS}]+[{_SEPARATORS}]+", rf"[{_SEPARATORS}]+[^/{_SEPARATORS}]+"
+    from_left = [f"{start}{skipped * n}({word}){rest}" for n in range(4)]
+    from_right = [rf"({word})\d*{kept * n}\.\w+$" for n in range(3)]
     return [*from_left, *from_right]
 
 

@@ -73,9 +73,7 @@ def _from_folder(root: Path, label_from: str | None) -> Gathered:
 def _from_class_folders(tree: Tree, masks: Masks) -> Gathered:
     gathered = gather_masked(tree, masks) or gather_folders(tree, masks)
     names = [name for name in tree.photos if name not in masks.every]
-    if len({entry.label for entry in gathered.entries}) < 2 and (
-        pattern := propose_pattern(names)
-    ):
+    if len({entry.label for entry in gathered.entries}) < 2 and (pattern := propose_pattern(names)):
         hint = f"If the labels are in the file names: --label-from '{pattern}'."
         return replace(gathered, hint=f"{hint} {gathered.hint}".strip())
     return gathered
@@ -85,15 +83,13 @@ def _from_table(table: Path, tree: Tree, label_from: str | None) -> Gathered:
     """The photos of the table; the line also says what class folders beside it would give."""
     masks = find_masks(tree.photos)
     gathered = gather_table(table, tree, masks, label_from)
-    counts = classes_in_words(gathered.entries)
     beside = _class_folders(tree, masks)
     if beside is None:
-        return replace(gathered, seen=f"{gathered.seen} ({counts})")
-    others = classes_in_words(beside.entries)
+        return gathered
     return replace(
         gathered,
-        seen=f"{gathered.seen} ({counts}). The {beside.seen} beside it are not used; they would "
-        f"give {others}",
+        seen=f"{gathered.seen}: {classes_in_words(gathered.entries)}. The {beside.seen} beside it "
+        f"are not used; they would give {classes_in_words(beside.entries)}",
     )
 
 
@@ -119,7 +115,9 @@ def _class_folders(tree: Tree, masks: Masks) -> Gathered | None:
 def _is_visa(root: Path) -> bool:
     """Whether a CSV at the top may be that of a VisA object, which names no photo beside it."""
     return any(
-        (root / data / images).is_dir() for data in ("Data", "data") for images in ("Images", "images")
+        (root / data / images).is_dir()
+        for data in ("Data", "data")
+        for images in ("Images", "images")
     )
 
 

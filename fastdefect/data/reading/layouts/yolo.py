@@ -74,7 +74,9 @@ def _find_labels(tree: Tree, texts: Mapping[str, Path], *, beside: bool) -> _Lab
         for at, step in enumerate(steps[:-1]):
             if step.casefold() != "images":
                 continue
-            path = known.get("/".join([*steps[:at], "labels", *steps[at + 1 :]]).casefold() + ".txt")
+            path = known.get(
+                "/".join([*steps[:at], "labels", *steps[at + 1 :]]).casefold() + ".txt"
+            )
             if path:
                 of[name] = path
                 roots.add("/".join(steps[:at]))
@@ -161,8 +163,8 @@ def _class_names(tree: Tree) -> dict[int, str] | None:
             if names is not None:
                 return names
     for wanted in _NAME_FILES:
-        if path := tree.file(wanted) or tree.file(f"labels/{wanted}"):
-            lines = (read_text(path) or "").splitlines()
+        if listed := tree.file(wanted) or tree.file(f"labels/{wanted}"):
+            lines = (read_text(listed) or "").splitlines()
             return {n: line.strip() for n, line in enumerate(lines) if line.strip()}
     return None
 

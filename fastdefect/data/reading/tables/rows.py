@@ -31,8 +31,7 @@ def read_rows(table: Path) -> Rows:
     text, encoding = _decode(_all(table), table)
     delimiter = _delimiter(text)
     if delimiter is None:
-        header = tuple(cell.strip().strip('"').casefold() for cell in _first_line(text).split(","))
-        return Rows(header, [], encoding)
+        return Rows(tuple(_split(_first_line(text), ",")), [], encoding)
     header, rows = _parsed(table, text, delimiter)
     return Rows(tuple(header), rows, encoding)
 

@@ -165,7 +165,11 @@ def test_train_alone_is_enough_and_other_folders_are_reported(tmp_path):
     listing = list_photos(tmp_path)
     assert {entry.split for entry in listing.entries} == {"train"}
     found = kinds(listing)["left_out"]
-    assert (found.severity, found.value, found.paths) == ("warning", 1, ("ground_truth/crack/0.png",))
+    assert (found.severity, found.value, found.paths) == (
+        "warning",
+        1,
+        ("ground_truth/crack/0.png",),
+    )
     assert kinds(listing)["no_label"].paths == ("train/loose.png",)
 
 
