@@ -57,8 +57,10 @@ class _Place:
         return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
-def find_table(folder: Path) -> Path | None:
+def find_table(folder: Path, *, labelled: bool = True) -> Path | None:
     """The CSV at the top of ``folder`` whose header lists photos; None if there is none.
+
+    It must have a column of labels, except if ``labelled`` is False.
 
     One with the columns ``path`` and ``label`` is preferred to those with other usual names.
     Raises ``DataError`` if there are several.
@@ -69,7 +71,7 @@ def find_table(folder: Path) -> Path | None:
         if path.suffix.lower() == ".csv"
         and not path.name.startswith(".")
         and path.is_file()
-        and (columns := columns_of_head(path))
+        and (columns := columns_of_head(path, labelled=labelled))
     }
     chosen = [path for path, columns in tables.items() if columns.plain] or list(tables)
     if len(chosen) > 1:

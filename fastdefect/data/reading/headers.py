@@ -32,13 +32,13 @@ class Header:
 def read_small(path: Path) -> tuple[NDArray[Any], bool] | None:
     """The pixels as stored, and whether they are from a JPEG; None if it is not a photo.
 
-    A JPEG is reduced to an eighth and to grey, so that it is not decoded in full.
+    A large JPEG is reduced to some 500 pixels and to grey, so that it is not decoded in full.
     """
     try:
         with Image.open(path, formats=FORMATS) as photo:
             if photo.format != "JPEG":
                 return np.asarray(photo), False
-            photo.draft("L", (max(photo.width // 8, 1), max(photo.height // 8, 1)))
+            photo.draft("L", (512, 512))
             return np.asarray(photo.convert("L")), True
     except DAMAGE:
         return None

@@ -106,10 +106,10 @@ def _members(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
         name = _text_of(info).replace("\\", "/")
         steps = tuple(step for step in name.split("/") if step not in ("", "."))
-        if info.is_dir() or name.endswith("/") or any(is_system_file(step) for step in steps):
-            continue
         if name.startswith("/") or ".." in steps or ":" in name or "\0" in name:
             raise _unsafe(archive, name, "its name leads out of the zip")
+        if name.endswith("/") or any(is_system_file(step) for step in steps):
+            continue
         if stat.S_ISLNK(info.external_attr >> 16):
             raise _unsafe(archive, name, "it is a link")
         if info.flag_bits & 0x1:

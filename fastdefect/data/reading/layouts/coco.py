@@ -46,10 +46,10 @@ def gather_coco(tree: Tree) -> Gathered | None:
     for name, listed in files.items():
         for photo in _annotated(tree, name, listed, sides.get(name)):
             earlier = photos.setdefault(photo.name, photo)
-            if earlier.boxes != photo.boxes:
+            if (earlier.boxes, earlier.side) != (photo.boxes, photo.side):
                 raise DataError(
                     f"{tree.root / name} and another annotation file list {photo.name} with "
-                    "different boxes.",
+                    "another side or other boxes.",
                     "Keep one annotation file for each photo.",
                 )
     entries, rule = label_photos(list(photos.values()))
@@ -157,6 +157,7 @@ def _annotated(
 ) -> Iterator[Annotated]:
     json_file = tree.root / name
     folders = {"beside the annotation file": json_file.parent, "from the data folder": tree.root}
+    folders["in images/ beside the annotation file"] = json_file.parent / "images"
     folders |= {f"in {at}/": tree.root / at for at in _image_folders(tree, json_file)}
     found = find_photos([photo.text for photo in listed], folders, tree.photos.values())
     if not found.count:

@@ -16,7 +16,7 @@ class Found:
     """Where the photos are: ``paths`` by their written form, None where there is no such file.
 
     ``way`` says in words how all of them were found, and is empty for the first way. ``tried``
-    has a line for each way, for an error.
+    has a line for each way where the last one was needed, for an error.
     """
 
     paths: Mapping[str, Path | None]
@@ -30,35 +30,34 @@ class Found:
 
 
 def find_photos(texts: Sequence[str], folders: Mapping[str, Path], below: Iterable[Path]) -> Found:
-    r"""Find the files of written paths, all in one way: the way that finds the most.
+    """Find the files of written paths, all in one way: the way that finds the most.
 
     The ways are, in this order: relative to each of ``folders`` (by their description; absolute
-    paths are taken as they are), then by the end of the path among the photos ``below``. A path
-    has / between its steps. A missing suffix is added if one photo fits.
+    paths are taken as they are), then, if none of these finds any, by the end of the path among
+    the photos ``below``: a photo that has moved to another class is not found there by its name.
+    A path has / between its steps. A missing suffix is added if one photo fits.
     """
-    best: Found | None = None
-    example = texts[0] if texts else ""
-    tried = [f"{folder / example} ({words})" for words, folder in folders.items()]
-    for words, folder in folders.items():
-        found = _by(texts, _in_folder(folder), "" if best is None else words, tried)
-        if best is None or found.count > best.count:
-            best = found
+    ways = [
+        (words if n else "", _in_folder(folder))
+        for n, (words, folder) in enumerate(folders.items())
+    ]
+    best = Found(dict.fromkeys(texts), "", ())
+    for words, way in ways:
+        found = Found({text: way(text) for text in texts}, words, ())
+        best = max(best, found, key=lambda each: each.count)  # the first of equals
         if best.count == len(best.paths):
             return best
+    if best.count:
+        return best
     photos = list(below)
+    by_tail = _by_tail(photos)
+    example = texts[0] if texts else ""
+    tried = [f"{folder / example} ({words})" for words, folder in folders.items()]
     tried.append(
         f"a photo named {PurePosixPath(example).name}, at any depth ({len(photos)} photos)"
     )
-    found = _by(texts, _by_tail(photos), "by name below its folder", tried)
-    return (
-        found
-        if best is None or found.count > best.count
-        else Found(best.paths, best.way, tuple(tried))
-    )
-
-
-def _by(texts: Sequence[str], way: Way, words: str, tried: Sequence[str]) -> Found:
-    return Found({text: way(text) for text in texts}, words, tuple(tried))
+    paths = {text: by_tail(text) for text in texts}
+    return Found(paths, "by name below its folder", tuple(tried))
 
 
 def _in_folder(folder: Path) -> Way:

@@ -55,7 +55,8 @@ def gather(data: Path, label_from: str | None) -> tuple[Path, Gathered]:
 
 
 def _from_folder(root: Path, label_from: str | None) -> Gathered:
-    table = None if label_from is None and _is_visa(root) else find_table(root)
+    visa = label_from is None and _is_visa(root)
+    table = None if visa else find_table(root, labelled=label_from is None)
     tree = walk(root, lenient=table is not None)
     if table is not None:
         try:

@@ -36,8 +36,8 @@ def read_rows(table: Path) -> Rows:
     return Rows(tuple(header), rows, encoding)
 
 
-def columns_of_head(table: Path) -> Columns | None:
-    """The columns by the first line of a CSV; None if it does not list photos.
+def columns_of_head(table: Path, *, labelled: bool = True) -> Columns | None:
+    """The columns by the first line of a CSV; None if it does not list photos (with labels).
 
     A header with several candidates for one column counts, so that reading it explains why.
     """
@@ -48,7 +48,7 @@ def columns_of_head(table: Path) -> Columns | None:
             columns = find_columns(_split(line, delimiter))
         except AmbiguousColumnsError:
             return Columns("", None, None, None, None, None, corners=False)
-        if columns and columns.label:
+        if columns and (columns.label or not labelled):
             return columns
     return None
 
