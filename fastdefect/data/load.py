@@ -127,17 +127,17 @@ def refuse_untrainable(listing: Listing) -> None:
     absent = [name for name in listing.classes if name not in trained]
     if not absent:
         return
-    what = "The given train photos have no photo of" if trained else "No photo is in train of"
+    what = f"The given train photos do not contain {first(absent)}."
     if len(trained) == 1 and recognise_good(sorted(trained)):
         what = (
-            "This layout trains on good parts only, which fastdefect does not do: train has no "
-            "photo of"
+            "Such a split is for training on good parts only; fastdefect trains on every class. "
+            + what
         )
     raise DataError(
-        f"{listing.seen} {what} {first(absent)}.",
-        "To split all photos anew, with every class in train: --resplit. To keep the given split, "
-        "move photos of each class to train: a model cannot recognise a class without training "
-        "photos. fastdefect audit reads the photos as they are.",
+        f"{listing.seen} {what}",
+        "To ignore the given split and split all photos anew: --resplit. To keep it, move photos "
+        "of each class to train: a model cannot recognise a class without training photos. "
+        "fastdefect audit reads the photos as they are.",
     )
 
 

@@ -81,8 +81,10 @@ def _unpack_into(archive: Path, target: Path) -> None:
             with zipfile.ZipFile(archive) as opened:
                 members = list(_members(archive, opened))
                 _check_size(archive, members, temporary)
+                inside = temporary / archive.stem  # a name for people, beside the sha256
+                inside.mkdir()
                 for member in members:
-                    _extract(opened, member, temporary)
+                    _extract(opened, member, inside)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
             raise DataError(
                 f"{archive} is not a zip file that can be unpacked: {error}.",

@@ -18,7 +18,7 @@ from fastdefect.data.reading.layouts.gathered import (
     no_photos,
 )
 from fastdefect.data.reading.layouts.masks import Masks, is_mask_folder, is_photo_folder
-from fastdefect.data.reading.layouts.sides import sides_of
+from fastdefect.data.reading.layouts.sides import side_of, sides_of
 from fastdefect.data.reading.layouts.tree import Tree
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first, listed
@@ -52,9 +52,12 @@ class Folders:
 def gather_folders(tree: Tree, masks: Masks) -> Gathered:
     """The photos by their class folders, in the sides of the root if there are any.
 
-    Raises ``DataError`` for sides that are ambiguous or without classes.
+    Raises ``DataError`` for sides that are ambiguous or without classes, and for several data
+    sets in one folder.
     """
     folders = find_folders(tree, masks)
+    if not folders.sides:
+        _refuse_several(tree, folders.base)
     entries: list[Entry] = []
     loose: list[str] = []
     beside: list[str] = []
@@ -117,6 +120,24 @@ def _side_folders(tree: Tree, base: str) -> dict[str, str]:
             "Move the training photos into train/CLASS/.",
         )
     return {}  # a single folder "test" among others is a class
+
+
+def _refuse_several(tree: Tree, base: str) -> None:
+    """Refuse a folder of data sets, each with its own train: their names are no classes."""
+    top = tree.top_folders(base)
+    sets = [
+        folder
+        for folder in top
+        for inner in tree.top_folders(folder)
+        if side_of(Path(inner).name) == "train" and tree.top_folders(inner)
+    ]
+    if len(sets) > 1 and len(sets) == len(top):
+        names = [Path(name).name for name in sets]
+        raise DataError(
+            f"Expected one data set in {tree.root / base}, but found {len(sets)}, each with train "
+            f"photos of its own: {first(names)}.",
+            f"Pass the folder of one of them, for example {tree.root / sets[0]}",
+        )
 
 
 def _named(folders: Folders, entries: list[Entry], masks: Masks) -> tuple[Layout, str]:

@@ -14,9 +14,15 @@ from fastdefect.data.reading.layouts.class_folders import gather_folders
 from fastdefect.data.reading.layouts.coco import gather_coco
 from fastdefect.data.reading.layouts.gathered import Gathered, classes_in_words
 from fastdefect.data.reading.layouts.mask_labels import gather_masked
-from fastdefect.data.reading.layouts.masks import Masks, find_masks
+from fastdefect.data.reading.layouts.masks import (
+    Masks,
+    find_masks,
+    is_mask_folder,
+    is_photo_folder,
+)
 from fastdefect.data.reading.layouts.multilabel import gather_multilabel
 from fastdefect.data.reading.layouts.names import gather_named, propose_pattern
+from fastdefect.data.reading.layouts.sides import side_of
 from fastdefect.data.reading.layouts.tree import Tree, walk
 from fastdefect.data.reading.layouts.visa import gather_visa
 from fastdefect.data.reading.layouts.yolo import gather_yolo
@@ -67,7 +73,7 @@ def _from_folder(root: Path, label_from: str | None) -> Gathered:
         return gather_named(tree, find_masks(tree.photos), label_from)
     for gather_annotated in (gather_visa, *_ANNOTATED):
         if gathered := gather_annotated(tree):
-            return gathered
+            return _beside(gathered, _class_folders(tree, Masks()))
     return _from_class_folders(tree, find_masks(tree.photos))
 
 
@@ -84,7 +90,11 @@ def _from_table(table: Path, tree: Tree, label_from: str | None) -> Gathered:
     """The photos of the table; the line also says what class folders beside it would give."""
     masks = find_masks(tree.photos)
     gathered = gather_table(table, tree, masks, label_from)
-    beside = _class_folders(tree, masks)
+    return _beside(gathered, _class_folders(tree, masks))
+
+
+def _beside(gathered: Gathered, beside: Gathered | None) -> Gathered:
+    """Extend the line by what the class folders would give, if there are any."""
     if beside is None:
         return gathered
     return replace(
@@ -105,12 +115,17 @@ def _folders_instead(table: Path, tree: Tree, error: NoPhotosFoundError) -> Gath
 
 
 def _class_folders(tree: Tree, masks: Masks) -> Gathered | None:
-    """The class folders of the tree; None if there are fewer than two classes."""
+    """The class folders of the tree; None if there are fewer than two classes.
+
+    Folders of sides, photos or masks are no classes here.
+    """
     try:
         found = gather_folders(tree, masks)
     except DataError:
         return None
-    return found if len({entry.label for entry in found.entries}) > 1 else None
+    labels = {entry.label for entry in found.entries}
+    named = [each for each in labels if not (side_of(each) or is_photo_folder(each))]
+    return found if len(named) > 1 and not any(map(is_mask_folder, labels)) else None
 
 
 def _is_visa(root: Path) -> bool:

@@ -57,9 +57,9 @@ def test_mvtec_is_recognised_and_refused_before_reading(tmp_path):
     assert "MVTec AD" in listing.seen
     assert "1 mask" in listing.seen
     assert listing.findings == ()
-    with pytest.raises(DataError, match="trains on good parts only") as caught:
+    with pytest.raises(DataError, match="for training on good parts only") as caught:
         refuse_untrainable(listing)
-    assert "no photo of crack" in caught.value.message
+    assert "do not contain crack" in caught.value.message
     assert "--resplit" in caught.value.hint
     absent = {f.kind: f for f in read_photos(listing, good="good").findings}["absent_class"]
     assert "train photos do not contain crack: a model cannot learn it" in absent.message
@@ -74,7 +74,7 @@ def test_resplit_ignores_the_given_sides(tmp_path):
 
 def test_train_without_a_class_that_is_not_good(tmp_path):
     lay_out(tmp_path, {"train/crack/1.png": 1, "train/dent/2.png": 2, "test/ok/3.png": 3})
-    with pytest.raises(DataError, match="train photos have no photo of ok"):
+    with pytest.raises(DataError, match="train photos do not contain ok"):
         refuse_untrainable(list_photos(tmp_path))
 
 
@@ -91,3 +91,13 @@ def test_runs_and_audits_below_the_photos_are_no_classes(tmp_path):
 def test_numbered_classes_are_no_sides(tmp_path):
     lay_out(tmp_path, {"test1/1.png": 1, "test2/2.png": 2})
     assert list_photos(tmp_path).classes == ("test1", "test2")
+
+
+def test_a_folder_of_data_sets_is_refused(tmp_path):
+    for item in ("bottle", "cable"):
+        mvtec(tmp_path / item)
+    with pytest.raises(DataError, match="but found 2, each with train photos") as caught:
+        list_photos(tmp_path)
+    assert str(tmp_path / "bottle") in caught.value.hint
+    lay_out(tmp_path / "x", {"crack/train/1.png": 1, "ok/train/2.png": 2})
+    assert list_photos(tmp_path / "x").classes == ("crack", "ok")

@@ -84,3 +84,9 @@ def test_photos_that_are_not_there(tmp_path):
     lay_out(tmp_path, {"instances.json": twice, "other_coco.json": coco(["x.png"], [], "crack")})
     with pytest.raises(DataError, match="list x.png with another side or other boxes"):
         list_photos(tmp_path)
+
+
+def test_class_folders_beside_annotations_are_told(tmp_path):
+    text = coco(["ok/1.png", "ng/2.png"], [(1, 0, BOX)], "crack")
+    lay_out(tmp_path, {"ok/1.png": 1, "ng/2.png": 2, "coco.json": text})
+    assert "they would give ng 1, ok 1" in list_photos(tmp_path).seen

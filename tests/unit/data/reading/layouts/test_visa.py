@@ -65,5 +65,5 @@ def test_its_split_for_good_parts_only(tmp_path):
     root = visa(tmp_path, "candle")
     text = (root / "split_csv/2cls.csv").read_text().replace("train,anomaly", "test,anomaly")
     lay_out(root, {"split_csv/1cls.csv": text})
-    with pytest.raises(DataError, match="trains on good parts only"):
+    with pytest.raises(DataError, match="for training on good parts only"):
         refuse_untrainable(list_photos(root / "split_csv" / "1cls.csv"))
