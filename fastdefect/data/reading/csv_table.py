@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,9 +60,7 @@ class _Place:
 def find_table(folder: Path, *, labelled: bool = True) -> Path | None:
     """The CSV at the top of ``folder`` whose header lists photos; None if there is none.
 
-    It must have a column of labels, except if ``labelled`` is False.
-
-    One with the columns ``path`` and ``label`` is preferred to those with other usual names.
+    It must have a column of labels, except if ``labelled`` is False. One with the columns ``path`` and ``label`` is preferred to those with other usual names.
     Raises ``DataError`` if there are several.
     """
     tables = {
@@ -104,7 +102,7 @@ def gather_table(table: Path, tree: Tree, masks: Masks, label_from: str | None =
     if rows.encoding and not rows.encoding.startswith("utf"):
         text = f"{table.name} is not UTF-8; it was read as {rows.encoding} (Excel on Windows)."
         findings.append(ENCODING.finding(text))
-    findings += _unlisted(place, entries, tree, masks)
+    findings += _unlisted(place, tree, masks)
     given = [entry if entry.mask else _with_mask(entry, tree, masks) for entry in entries]
     return Gathered("csv", _seen(table, columns, place, rule), given, findings)
 
@@ -272,7 +270,7 @@ def _with_mask(entry: Entry, tree: Tree, masks: Masks) -> Entry:
     return replace(entry, mask=tree.photos[mask]) if mask else entry
 
 
-def _unlisted(place: _Place, entries: Sequence[Entry], tree: Tree, masks: Masks) -> list[Finding]:
+def _unlisted(place: _Place, tree: Tree, masks: Masks) -> list[Finding]:
     """The photos below the folder of the table that it does not list."""
     listed = {os.path.normcase(path) for path in place.photos.paths.values() if path}
     listed |= {os.path.normcase(path) for path in place.masks.paths.values() if path}

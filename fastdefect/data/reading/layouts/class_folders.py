@@ -29,10 +29,12 @@ class Folders:
     """How the folders of a tree are read: the folder of all photos, and its sides, by name.
 
     ``base`` is empty for the root itself; ``sides`` maps the name of a folder to its side.
+    ``inner``: in each side, the class folders are in a folder such as ``images``.
     """
 
     base: str
     sides: dict[str, str]
+    inner: bool = False
 
     def label_of(self, name: str) -> tuple[str | None, str | None, bool]:
         """Side and class of a photo, and whether it is below the folders that are read."""
@@ -45,6 +47,8 @@ class Folders:
             side = self.sides.get(steps.pop(0)) if len(steps) > 1 else None
             if side is None:
                 return None, None, False
+            if self.inner and len(steps) > 2 and is_photo_folder(steps[0]):
+                steps.pop(0)
         label = _nfc(steps[0]) if len(steps) > 1 else None
         return side, label, True
 
@@ -87,12 +91,20 @@ def gather_folders(tree: Tree, masks: Masks) -> Gathered:
 def find_folders(tree: Tree, masks: Masks) -> Folders:
     """The folder of the class folders, and the sides; see ``Folders``."""
     base = ""
-    while masks.of:  # beside a folder of masks, "images" is a folder of photos and not a class
+    while True:  # "images" alone is a folder of photos and not a class
         top = [f for f in tree.top_folders(base) if _has_photo(tree, f, masks)]
         if len(top) != 1 or not is_photo_folder(Path(top[0]).name):
             break
         base = top[0]
-    return Folders(base, _side_folders(tree, base))
+    sides = _side_folders(tree, base)
+    in_sides = [
+        steps[1:]
+        for name in tree.photos
+        if name not in masks.every
+        and (steps := name.removeprefix(f"{base}/").split("/"))[0] in sides
+    ]
+    inner = all(len(steps) > 2 and is_photo_folder(steps[0]) for steps in in_sides)
+    return Folders(base, sides, inner and bool(in_sides))
 
 
 def _side_folders(tree: Tree, base: str) -> dict[str, str]:

@@ -2,16 +2,18 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
+from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Entry
 from fastdefect.data.reading.layouts.annotated import KINDS
 from fastdefect.data.reading.layouts.gathered import Gathered, left_out
 from fastdefect.data.reading.layouts.tree import Tree, read_text
 from fastdefect.text import counted
 
-_LABELS = {"normal": "normal", "anomaly": "anomaly"}  # of its folders, as its CSVs call them
+_LABELS = {"normal", "anomaly"}  # of its folders, as its CSVs call them
 _IMAGES, _MASKS = ("data", "images"), ("data", "masks")
 
 
@@ -20,8 +22,8 @@ def gather_visa(tree: Tree) -> Gathered | None:
 
     The root is one object, or a folder of objects; then the object is a column.
     """
-    photos = {name: steps for name in tree.photos if (steps := _place(name, _IMAGES))}
-    if not photos or {_LABELS.get(label) for _, label in photos.values()} != set(_LABELS.values()):
+    photos = {name: place for name in tree.photos if (place := _place(name, _IMAGES))}
+    if {label for _, label in photos.values()} != _LABELS:
         return None
     masks = {
         (place[0], PurePosixPath(name).stem.casefold()): name
@@ -29,36 +31,40 @@ def gather_visa(tree: Tree) -> Gathered | None:
         if (place := _place(name, _MASKS))
     }
     kinds = _kinds(tree)
-    objects = sorted({item for item, _ in photos.values()})
+    several = len({item for item, _ in photos.values()}) > 1
     entries = []
-    for name, (item, folder) in photos.items():
+    for name, (item, label) in photos.items():
         file = PurePosixPath(name)
-        mask = masks.pop((item, file.stem.casefold()), None) if folder == "anomaly" else None
-        kind = kinds.get((item, folder, file.name.casefold()), "") if folder == "anomaly" else ""
-        columns = {"object": item if len(objects) > 1 else "", KINDS: kind}
-        entries.append(
-            Entry(
-                name,
-                tree.photos[name],
-                _LABELS[folder],
-                None,
-                None,
-                tuple((column, value) for column, value in columns.items() if value),
-                mask=tree.photos[mask] if mask else None,
-            )
-        )
-    used = {*photos, *(name for name in tree.photos if _place(name, _MASKS))} - {*masks.values()}
-    beside = [name for name in tree.photos if name not in used and name not in masks.values()]
-    which = f"{len(objects)} objects together" if len(objects) > 1 else "one object"
+        marked = label == "anomaly"
+        mask = masks.get((item, file.stem.casefold())) if marked else None
+        kind = kinds.get((item, label, file.name.casefold()), "") if marked else ""
+        given = (("object", item if several else ""), (KINDS, kind))
+        columns = tuple((column, value) for column, value in given if value)
+        entry = Entry(name, tree.photos[name], label, None, None, columns)
+        entries.append(replace(entry, mask=tree.photos[mask] if mask else None))
+    return Gathered("visa", _seen(tree, photos, entries), entries, _unused(tree, entries, masks))
+
+
+def _seen(tree: Tree, photos: Mapping[str, tuple[str, str]], entries: Sequence[Entry]) -> str:
+    objects = len({item for item, _ in photos.values()})
+    which = f"{objects} objects together" if objects > 1 else "one object"
     marked = counted(sum(entry.mask is not None for entry in entries), "mask")
     seen = f"VisA ({which}): normal and anomaly, kinds in the column {KINDS}, {marked}"
     if any(name.partition("/")[0] == "split_csv" for name in tree.others):
         seen += "; the splits of split_csv/ are not used, pass one of its CSVs for that"
-    findings = [
-        *left_out(beside, "not in Data/Images of an object"),
-        *left_out(sorted(masks.values()), "masks without a photo"),
+    return seen
+
+
+def _unused(
+    tree: Tree, entries: Sequence[Entry], masks: Mapping[tuple[str, str], str]
+) -> list[Finding]:
+    used = {entry.path for entry in entries} | {entry.mask for entry in entries}
+    unused = [name for name, path in tree.photos.items() if path not in used]
+    spare = [name for name in unused if name in masks.values()]
+    return [
+        *left_out([n for n in unused if n not in spare], "not in Data/Images of an object"),
+        *left_out(spare, "masks without a photo"),
     ]
-    return Gathered("visa", seen, entries, findings)
 
 
 def _place(name: str, folders: tuple[str, str]) -> tuple[str, str] | None:

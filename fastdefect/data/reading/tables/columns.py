@@ -14,6 +14,11 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "part": ("part",),
     "mask": ("mask", "mask_path"),
 }
+# The first of these is taken if none of the above is there: it may be something else.
+_RARE: Mapping[str, tuple[str, ...]] = {
+    "path": ("image_id", "imageid", "filepaths", "filenames"),
+    "label": ("labels", "class_name", "classname", "label_name", "class_id", "classid"),
+}
 # Two corners, or a corner with width and height; in pixels of the upright photo.
 _CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))
 _SIZED = ("x", "y", "w", "h")
@@ -87,7 +92,8 @@ def usual_names(role: str) -> str:
 def _column(role: str, header: Sequence[str]) -> str | None:
     names = [name for name in header if plain_name(name) in _NAMES[role]]
     exact = [name for name in names if name == role]
-    chosen = exact or names
+    rare = [name for known in _RARE.get(role, ()) for name in header if plain_name(name) == known]
+    chosen = exact or names or rare[:1]
     if len(chosen) > 1:
         raise AmbiguousColumnsError(role, chosen)
     return chosen[0] if chosen else None

@@ -54,6 +54,13 @@ def test_ambiguous_columns_are_refused_with_their_names(tmp_path, header, says):
             list_photos(data)
 
 
+def test_rare_names_count_where_there_are_no_others(tmp_path):
+    text = "ImageId,class_name,class_id\nimg/a.png,good,0\nimg/b.png,crack,1\n"
+    assert list_photos(table(tmp_path, text)).classes == ("crack", "good")
+    text = "image_id,file_name,class,class_id\n7,img/a.png,good,0\n8,img/b.png,crack,1\n"
+    assert list_photos(table(tmp_path, text)).classes == ("crack", "good")
+
+
 def test_a_set_that_is_no_side_is_a_column(tmp_path):
     text = "path,label,set\nimg/a.png,good,A\nimg/b.png,crack,B\n"
     first = list_photos(table(tmp_path, text)).entries[0]

@@ -297,7 +297,7 @@ def test_mistakes_in_a_csv_are_found_with_their_line(tmp_path, text, says):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "name,value\na.png,good\n", "path,labels\n", "label\n"])
+@pytest.mark.parametrize("text", ["", "name,value\na.png,good\n", "path,worker\n", "label\n"])
 def test_a_csv_that_lists_no_photos(tmp_path, text):
     with pytest.raises(DataError, match="Expected the columns path and label"):
         list_photos(table(tmp_path, text) / "photos.csv")

@@ -101,3 +101,17 @@ def test_a_folder_of_data_sets_is_refused(tmp_path):
     assert str(tmp_path / "bottle") in caught.value.hint
     lay_out(tmp_path / "x", {"crack/train/1.png": 1, "ok/train/2.png": 2})
     assert list_photos(tmp_path / "x").classes == ("crack", "ok")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"images/ok/1.png": 1, "images/ng/2.png": 2},
+        {"train/images/ok/1.png": 1, "train/images/ng/2.png": 2, "val/images/ng/3.png": 3},
+        {"Photos/train/ok/1.png": 1, "Photos/train/ng/2.png": 2},
+    ],
+)
+def test_a_folder_that_is_named_after_photos_is_no_class(tmp_path, files):
+    listing = list_photos(lay_out(tmp_path, {**files, "labels/1.xml": "x"}))
+    assert listing.classes == ("ng", "ok")
+    assert len(listing.entries) == len(files)
