@@ -60,8 +60,9 @@ class _Place:
 def find_table(folder: Path, *, labelled: bool = True) -> Path | None:
     """The CSV at the top of ``folder`` whose header lists photos; None if there is none.
 
-    It must have a column of labels, except if ``labelled`` is False. One with the columns ``path`` and ``label`` is preferred to those with other usual names.
-    Raises ``DataError`` if there are several.
+    It must have a column of labels, except if ``labelled`` is False. One with the columns
+    ``path`` and ``label`` is preferred to those with other usual names. Raises
+    ``DataError`` if there are several.
     """
     tables = {
         path: columns

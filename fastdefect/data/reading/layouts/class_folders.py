@@ -192,7 +192,9 @@ def _empty(tree: Tree, folders: Folders, labels: set[str], masks: Masks) -> list
         for folder in tree.top_folders(above)
         if folder not in of_masks
     }
-    return sorted(name for name in found - labels if not (masks.every and is_mask_folder(name)))
+    known = {name for name in found if folders.inner and is_photo_folder(name)}
+    known |= {n for n in found if (folders.inner or masks.every) and is_mask_folder(n)}
+    return sorted(found - labels - known)
 
 
 def _loose(names: list[str]) -> list[Finding]:

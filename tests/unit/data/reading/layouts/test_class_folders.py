@@ -114,4 +114,5 @@ def test_a_folder_of_data_sets_is_refused(tmp_path):
 def test_a_folder_that_is_named_after_photos_is_no_class(tmp_path, files):
     listing = list_photos(lay_out(tmp_path, {**files, "labels/1.xml": "x"}))
     assert listing.classes == ("ng", "ok")
+    assert listing.findings == ()
     assert len(listing.entries) == len(files)
