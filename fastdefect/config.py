@@ -53,8 +53,8 @@ class DataConfig:
     data: Annotated[
         Path,
         Flag(
-            "Folder of photos, or a CSV with the columns path, label, and optionally part and "
-            "split.",
+            "Folder or zip of photos, or a CSV with the columns path, label, and optionally part "
+            "and split.",
             argument=True,
         ),
     ] = Path("data")
@@ -66,6 +66,13 @@ class DataConfig:
         str | None,
         Flag("Regex that extracts the part from each file name."),
     ] = None
+    label_from: Annotated[
+        str | None,
+        Flag("Regex on file names whose match is the label, where folders are no classes."),
+    ] = None
+    resplit: Annotated[
+        bool, Flag("Ignore given train, valid and test folders or columns; split all photos anew.")
+    ] = False
     parts: Annotated[
         Literal["auto", "csv", "regex", "none"],
         Flag("How photos are grouped by part; none: each photo is a part of its own."),

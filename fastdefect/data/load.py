@@ -14,7 +14,7 @@ from fastdefect.data.findings import Finding
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
-from fastdefect.data.reading.good_class import choose_good
+from fastdefect.data.reading.good_class import choose_good, recognise_good
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.folds import Folds, make_folds
 from fastdefect.data.splitting.split import (
@@ -29,10 +29,10 @@ from fastdefect.data.splitting.split import (
 from fastdefect.data.splitting.subsample import limit_per_class
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
-from fastdefect.errors import UsageError
+from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.process import keep_freed_memory, one_thread_each
-from fastdefect.text import counted
+from fastdefect.text import counted, first
 
 
 def load_training_data(
@@ -75,6 +75,7 @@ def read_and_audit(
 ) -> tuple[Audit, PhotoStore]:
     """Read and audit the photos in one pass, and report a summary of the findings."""
     listing = list_data(config)
+    refuse_untrainable(listing)
     store = _store_for(listing, config, workers)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
 
@@ -113,9 +114,31 @@ def list_data(config: DataConfig) -> Listing:
     Raises ``UsageError`` if the source of the parts in ``config.parts`` provides none.
     """
     by_name = config.part_from if config.parts in ("auto", "regex") else None
-    listing = list_photos(config.data, part_from=by_name)
+    listing = list_photos(
+        config.data, part_from=by_name, label_from=config.label_from, resplit=config.resplit
+    )
     _check_source(config, any(entry.part is not None for entry in listing.entries))
     return listing
+
+
+def refuse_untrainable(listing: Listing) -> None:
+    """Raise ``DataError`` if the given sides leave train without a class, before any is read."""
+    trained = {entry.label for entry in listing.entries if entry.split in ("train", None)}
+    absent = [name for name in listing.classes if name not in trained]
+    if not absent:
+        return
+    what = f"The given train photos do not contain {first(absent)}."
+    if len(trained) == 1 and recognise_good(sorted(trained)):
+        what = (
+            "Such a split is for training on good parts only; fastdefect trains on every class. "
+            + what
+        )
+    raise DataError(
+        f"{listing.seen} {what}",
+        "To ignore the given split and split all photos anew: --resplit. To keep it, move photos "
+        "of each class to train: a model cannot recognise a class without training photos. "
+        "fastdefect audit reads the photos as they are.",
+    )
 
 
 def read_listing(
@@ -281,7 +304,11 @@ def describe_photos(manifest: Manifest) -> list[Note]:
         if manifest.good is not None
         else "no class is good: escape and overkill are not defined"
     )
-    return [Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}.")]
+    seen = [Note(manifest.seen)] if manifest.seen else []
+    return [
+        *seen,
+        Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}."),
+    ]
 
 
 def _parts_in_words(parts: Sequence[str]) -> str:

@@ -10,16 +10,31 @@ from numpy.typing import NDArray
 
 from fastdefect.data.findings import Finding
 
-Layout = Literal["classes", "splits", "csv"]
+Layout = Literal[
+    "classes",
+    "splits",
+    "csv",
+    "mvtec",
+    "visa",
+    "masks",
+    "names",
+    "yolo",
+    "coco",
+    "multilabel",
+]
 
-# Names of splits that users write as folders and in CSVs.
-SPLIT_WORDS = {
-    "train": "train",
-    "valid": "valid",
-    "val": "valid",
-    "validation": "valid",
-    "test": "test",
-}
+UNUSED = "unused"  # the split of a photo on no side
+
+
+@dataclass(frozen=True)
+class Box:
+    """A marked place, in pixels of the upright photo; ``kind`` is its type of defect, if known."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,8 @@ class Entry:
 
     ``name`` is the POSIX path relative to the data folder, as written in every CSV. ``part`` and
     ``split`` are given by the user, or None. ``columns`` holds the other columns of the CSV, for
-    example defect type, size or lot.
+    example defect type, size or lot. ``boxes`` are the marked places, if any are known, and
+    ``mask`` is the file of a mask of the photo, or None.
     """
 
     name: str
@@ -37,17 +53,23 @@ class Entry:
     part: str | None
     split: str | None
     columns: tuple[tuple[str, str], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All candidates of a data folder, sorted by name, and the sorted class names."""
+    """All candidates of a data folder, sorted by name, and the sorted class names.
+
+    ``seen`` describes in one line what was recognised.
+    """
 
     root: Path
     layout: Layout
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     findings: tuple[Finding, ...]
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,7 @@ class Photo:
     """One readable photo; ``row`` is the index of its entry in the listing.
 
     ``sha256`` is the hash of the file's bytes, in hex. ``width`` and ``height`` are those of the
-    upright photo, in pixels. ``columns`` is as in ``Entry``.
+    upright photo, in pixels. ``columns``, ``boxes`` and ``mask`` are as in ``Entry``.
     """
 
     name: str
@@ -93,11 +115,16 @@ class Photo:
     row: int
     facts: FileFacts
     columns: tuple[tuple[str, str], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All readable photos, sorted by name. ``good`` is the good class, if any."""
+    """All readable photos, sorted by name. ``good`` is the good class, if any.
+
+    ``seen`` is that of the listing.
+    """
 
     root: Path
     layout: Layout
@@ -105,6 +132,7 @@ class Manifest:
     classes: tuple[str, ...]
     good: str | None
     findings: tuple[Finding, ...]
+    seen: str = ""
 
     @property
     def labels(self) -> NDArray[np.int64]:

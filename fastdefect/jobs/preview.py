@@ -6,8 +6,9 @@ from pathlib import Path
 from fastdefect.config import DataConfig
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
+from fastdefect.data.load import list_data
 from fastdefect.data.reading.images import Pixels, UnreadablePhoto, fit_to, read_photo
-from fastdefect.data.reading.manifest import Entry, list_photos
+from fastdefect.data.reading.manifest import Entry
 from fastdefect.data.sampling import draw_evenly
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
@@ -19,7 +20,7 @@ def preview(
     config: DataConfig, *, seed: int, photos: int, draws: int, out: Path, on_event: OnEvent
 ) -> Path:
     """Write a contact sheet: per photo, the model input and ``draws`` augmented versions."""
-    listing = list_photos(config.data, part_from=config.part_from)
+    listing = list_data(config)
     drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
     entries = sorted(
         (listing.entries[place] for place in drawn), key=lambda entry: (entry.label, entry.name)

@@ -18,12 +18,13 @@ from fastdefect.data.load import (
     list_data,
     must_search,
     read_listing,
+    refuse_untrainable,
     tell,
 )
-from fastdefect.data.photos import Manifest
+from fastdefect.data.photos import UNUSED, Manifest
 from fastdefect.data.reading.csv_table import find_table
 from fastdefect.data.splitting.folds import FOLD_COLUMNS, Folds, fold_rows
-from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, UNUSED, split_rows
+from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, split_rows
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import write_csv, written_to
@@ -62,6 +63,7 @@ def split(
     """
     _check_out(config.data, out)
     listing = list_data(config)
+    refuse_untrainable(listing)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
     on_photo = survey.put if survey.searches else None
     manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)

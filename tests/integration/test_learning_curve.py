@@ -37,7 +37,12 @@ def test_a_training_for_each_share_and_what_twice_the_parts_would_bring(curve: F
         assert each["error"] == 1 - metrics["valid"]["f1"]
         assert metrics["valid"]["n"] == content["valid"]["photos"]
     assert (curve.folder / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
-    for text in ("Learning curve: error is 1 - F1", "Twice the parts, ", "1 in 4", "same number of epochs"):
+    for text in (
+        "Learning curve: error is 1 - F1",
+        "Twice the parts, ",
+        "1 in 4",
+        "same number of epochs",
+    ):
         assert text in curve.output
     assert "Training 3 of 3, all-repeat-1: train " in curve.output
     assert not list(curve.folder.rglob("openings.json"))

@@ -6,10 +6,11 @@ from types import ModuleType
 from fastdefect.data.audit import part_checks, quality_checks, shortcuts
 from fastdefect.data.findings import Check
 from fastdefect.data.reading import checks as reading_checks
-from fastdefect.data.reading import csv_table, folders, manifest
+from fastdefect.data.reading import csv_table, manifest
+from fastdefect.data.reading.layouts import gathered
 
 _MODULES = (
-    *(reading_checks, folders, csv_table, manifest),
+    *(reading_checks, gathered, csv_table, manifest),
     *(part_checks, quality_checks, shortcuts),
 )
 

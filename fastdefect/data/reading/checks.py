@@ -34,7 +34,7 @@ ABSENT_CLASS = Check(
     "absent_class",
     "warning",
     rank=90,
-    meaning="a class that is absent from a given valid or test split",
+    meaning="a class that is absent from a given train, valid or test split",
 )
 IMBALANCED = Check(
     "imbalance",
@@ -106,11 +106,18 @@ def _duplicates(photos: Sequence[Photo]) -> list[Finding]:
 
 def _absent_classes(photos: Sequence[Photo], classes: Sequence[str]) -> list[Finding]:
     found = []
-    for split in ("valid", "test"):
-        present = {photo.label for photo in photos if photo.split == split}
+    for split, effect in (
+        ("train", "a model cannot learn it"),
+        ("valid", "no metric covers it"),
+        ("test", "no metric covers it"),
+    ):
+        given = any(photo.split == split for photo in photos)
+        # Photos in no given split become train photos.
+        sides = {split, None} if split == "train" else {split}
+        present = {photo.label for photo in photos if photo.split in sides}
         absent = [name for name in classes if name not in present]
-        if present and absent:
-            text = f"The given {split} photos do not contain {first(absent)}: no metric covers it."
+        if given and absent:
+            text = f"The given {split} photos do not contain {first(absent)}: {effect}."
             found.append(ABSENT_CLASS.finding(text, len(absent)))
     return found
 

@@ -17,7 +17,7 @@ from fastdefect.data.photos import FileFacts
 from fastdefect.data.reading.signatures import kind_of
 
 # Errors that Pillow raises on damaged headers and tags, found by fuzzing as in images.py.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     ValueError,
     SyntaxError,
@@ -34,7 +34,7 @@ _DAMAGE = (
     Image.DecompressionBombWarning,
 )
 
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 
 # The kind of file that each suffix implies. Other suffixes imply none.
 _IMPLIED_KINDS = {
@@ -94,7 +94,7 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
     fits = _IMPLIED_KINDS.get(path.suffix.lower(), kind) == kind
     facts = FileFacts(len(data), kind, fits, "", 1, None, 0, None, None)
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as photo:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as photo:
             exif, camera, taken = _exif(photo)
             return replace(
                 facts,
@@ -105,7 +105,7 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
                 camera=camera,
                 taken=taken,
             )
-    except _DAMAGE:
+    except DAMAGE:
         return facts
 
 
@@ -120,7 +120,7 @@ def _frames(photo: Image.Image) -> int:
         return 1  # a second picture in a JPEG is a preview or a gain map
     try:
         return int(getattr(photo, "n_frames", 1))
-    except _DAMAGE:
+    except DAMAGE:
         return 1
 
 
@@ -145,7 +145,7 @@ def _exif(photo: Image.Image) -> tuple[int, str | None, float | None]:
         count = len(tags) + len(shot) + len(tags.get_ifd(ExifTags.IFD.GPSInfo))
         words = [_text(tags.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
         moment = _text(shot.get(ExifTags.Base.DateTimeOriginal))
-    except _DAMAGE:
+    except DAMAGE:
         return 0, None, None
     return count, " ".join(filter(None, words)) or None, _seconds(moment)
 

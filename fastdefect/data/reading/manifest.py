@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from fastdefect.data.findings import Check, Finding
 from fastdefect.data.parts.given import parts_from_names
-from fastdefect.data.photos import Entry, Layout, Listing, Manifest, Photo
+from fastdefect.data.photos import UNUSED, Entry, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
-from fastdefect.data.reading.csv_table import find_table, read_table
 from fastdefect.data.reading.file_facts import read_facts
-from fastdefect.data.reading.folders import Gathered, gather_folders, gathered_findings
-from fastdefect.data.reading.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
+from fastdefect.data.reading.images import UnreadablePhoto, decode_photo, read_bytes
+from fastdefect.data.reading.layouts.gathered import Gathered, left_out
+from fastdefect.data.reading.layouts.recognise import LAYOUTS, gather
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first
 
@@ -31,39 +31,31 @@ NO_PART = Check(
 
 OnPhoto = Callable[[int, NDArray[np.uint8]], None]
 
-_LAYOUTS = """Supported layouts:
-  class folders      splits               a CSV
-  DATA/              DATA/                DATA/photos.csv
-    good/1.jpg         train/good/1.jpg     path,label,part,split
-    crack/2.jpg        train/crack/2.jpg    img/1.jpg,good,7,train
-                       test/good/3.jpg      img/2.jpg,crack,8,
-(valid/ and test/ folders and the columns part and split are optional)"""
 
+def list_photos(
+    data: Path,
+    *,
+    part_from: str | None = None,
+    label_from: str | None = None,
+    resplit: bool = False,
+    min_classes: int = 2,
+) -> Listing:
+    """List all candidate photos of ``data`` without decoding them; detect the layout.
 
-def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 2) -> Listing:
-    """List all candidate photos of ``data`` without opening them; detect the layout.
-
-    ``data`` is a CSV, a folder with one CSV of photos at its top, a folder of train, valid and
-    test folders, or a folder of class folders. ``part_from`` is a regular expression for names
-    (see ``parts_from_names``); it overrides the parts of a CSV.
+    ``data`` is a folder, a table or a zip (see ``layouts/recognise.py``). ``part_from`` and
+    ``label_from`` are regular expressions for names (see ``match_names``); they override the
+    parts and labels that are given otherwise. ``resplit`` ignores the given sides.
 
     Raises ``DataError`` if there are fewer than ``min_classes`` classes (a training needs two, an
-    evaluation one) or the layout is not supported, and ``UsageError`` if ``part_from`` is not a
-    valid regular expression.
+    evaluation one) or the layout is not supported, and ``UsageError`` if a pattern is not a valid
+    regular expression.
     """
     # Absolute for worker processes. Links are not resolved, so that users recognise their own
     # paths.
     data = Path(os.path.abspath(data))  # noqa: PTH100
-    table = _table(data)
-    gathered: Gathered | None = None
-    layout: Layout = "csv"
-    if table is not None:
-        root = table.parent
-        entries, findings = read_table(table)
-    else:
-        gathered = gather_folders(data)
-        root, layout, entries = data, gathered.layout, gathered.entries
-        findings = gathered_findings(gathered)
+    root, gathered = gather(data, label_from)
+    entries, findings = _on_sides(gathered.entries, resplit)
+    findings = [*gathered.findings, *findings]
     classes = sorted({entry.label for entry in entries})
     if len(classes) < min_classes:
         raise _too_few_classes(data, classes, len(entries), gathered)
@@ -72,7 +64,9 @@ def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 
     if part_from is not None:
         entries, found = _with_parts(entries, part_from)
         findings += found
-    return Listing(root, layout, tuple(entries), tuple(classes), tuple(findings))
+    ignored = resplit and any(entry.split for entry in gathered.entries)
+    seen = f"Layout: {gathered.seen}{'; --resplit ignores its split' if ignored else ''}."
+    return Listing(root, gathered.layout, tuple(entries), tuple(classes), tuple(findings), seen)
 
 
 def read_photos(
@@ -125,6 +119,7 @@ def read_photos(
         listing.classes,
         good,
         (*listing.findings, *found),
+        listing.seen,
     )
 
 
@@ -151,48 +146,32 @@ def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
         row,
         read_facts(data, entry.path),
         entry.columns,
+        entry.boxes,
+        entry.mask,
     )
 
 
-def _table(data: Path) -> Path | None:
-    """The CSV of photos, if that is the layout; raise ``DataError`` if ``data`` is not data."""
-    if data.is_dir():
-        return find_table(data)
-    if data.suffix.lower() in (".csv", ".tsv") and data.is_file():
-        return data
-    if not data.exists():
-        raise DataError(
-            f"Expected a folder of photos or a CSV, but {data} does not exist.",
-            "Pass the path of your photos, or render a sample: fastdefect sample DIR",
-        )
-    kind = "a single photo" if data.suffix.lower() in IMAGE_SUFFIXES else "neither"
-    raise DataError(f"Expected a folder of photos or a CSV, but {data} is {kind}.", _LAYOUTS)
+def _on_sides(entries: list[Entry], resplit: bool) -> tuple[list[Entry], list[Finding]]:
+    """The entries that are used, and the finding on those of the split ``unused``."""
+    if resplit:
+        return [replace(entry, split=None) for entry in entries], []
+    unused = [entry.name for entry in entries if entry.split == UNUSED]
+    used = [entry for entry in entries if entry.split != UNUSED]
+    return used, left_out(unused, f"of the split {UNUSED!r}")
 
 
 def _too_few_classes(
-    data: Path, classes: Sequence[str], photos: int, gathered: Gathered | None
+    data: Path, classes: Sequence[str], photos: int, gathered: Gathered
 ) -> DataError:
     """The error for fewer classes than required, with what was found and a suggestion."""
-    where = "label" if gathered is None else "class folder"
+    where = "class folder" if gathered.layout in ("classes", "splits") else "label"
     found = (
         f"one {where}, {classes[0]}, with {counted(photos, 'photo')}" if classes else f"no {where}"
     )
-    hint = _LAYOUTS
-    if gathered is not None:
-        if empty := [label for label, n in gathered.photos_in.items() if n == 0]:
-            found += f", {counted(len(empty), 'folder')} without photos ({first(empty)})"
-        if gathered.loose:
-            found += f", {counted(len(gathered.loose), 'photo')} outside the class folders"
-            hint = f"Move each photo into a folder with the name of its class. {hint}"
-        if gathered.layout == "classes" and len(inner := _inner_folders(gathered)) > 1:
-            hint = f"Did you mean {data / classes[0]}? It contains {first(inner)}. {hint}"
-    return DataError(f"Expected photos of two or more classes in {data}, but found {found}.", hint)
-
-
-def _inner_folders(gathered: Gathered) -> list[str]:
-    """The folders inside the class folders, for example those of an unpacked archive."""
-    steps = [entry.name.split("/") for entry in gathered.entries]
-    return sorted({names[1] for names in steps if len(names) > 2})
+    return DataError(
+        f"Expected photos of two or more classes in {data}, but found {found}{gathered.lack}.",
+        f"{gathered.hint} {LAYOUTS}".strip(),
+    )
 
 
 def _with_parts(entries: list[Entry], pattern: str) -> tuple[list[Entry], list[Finding]]:

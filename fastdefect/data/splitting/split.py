@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdefect.data.parts.given import join_parts
+from fastdefect.data.photos import UNUSED
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.splitting.allocate import Group, split_off
 from fastdefect.errors import DataError, RunError, UsageError
@@ -15,7 +16,6 @@ from fastdefect.run_files import FILES
 from fastdefect.text import first
 
 SPLITS = ("train", "valid", "test")
-UNUSED = "unused"  # the split in split.csv of a photo on no side
 SPLIT_COLUMNS = FILES["split.csv"].columns
 
 

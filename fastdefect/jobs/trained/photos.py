@@ -168,7 +168,10 @@ def _read_other_photos(
     Their classes must be among the run's.
     """
     listing = list_photos(
-        data, part_from=like.part_from if like.parts in ("auto", "regex") else None, min_classes=1
+        data,
+        part_from=like.part_from if like.parts in ("auto", "regex") else None,
+        label_from=like.label_from,
+        min_classes=1,
     )
     unknown = sorted(set(listing.classes) - set(classes))
     if unknown:

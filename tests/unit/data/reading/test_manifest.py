@@ -164,7 +164,12 @@ def test_train_alone_is_enough_and_other_folders_are_reported(tmp_path):
     lay_out(tmp_path, {**files, "train/loose.png": 1, "ground_truth/crack/0.png": 1})
     listing = list_photos(tmp_path)
     assert {entry.split for entry in listing.entries} == {"train"}
-    assert kinds(listing)["left_out"].paths == ("ground_truth",)
+    found = kinds(listing)["left_out"]
+    assert (found.severity, found.value, found.paths) == (
+        "warning",
+        1,
+        ("ground_truth/crack/0.png",),
+    )
     assert kinds(listing)["no_label"].paths == ("train/loose.png",)
 
 
@@ -186,7 +191,7 @@ def test_splits_without_train_and_twice_the_same(tmp_path):
 
 
 def table(tmp_path: Path, text: str | bytes, name: str = "photos.csv") -> Path:
-    lay_out(tmp_path, {"img/a.png": 1, "img/b.png": 2, "img/c d.png": 3, name: text})
+    lay_out(tmp_path, {"img/a.png": 1, "img/b.png": 2, name: text})
     return tmp_path
 
 
@@ -248,7 +253,7 @@ def test_a_csv_of_excel_on_windows(tmp_path):
 def test_paths_out_of_the_folder_and_absolute(tmp_path):
     inside = tmp_path / "in" / "b.png"
     text = f"path,label\n../img/a.png,good\n{inside},crack\n{tmp_path / 'far.png'},crack\n"
-    listing = list_photos(lay_out(tmp_path, {"in/photos.csv": text}) / "in")
+    listing = list_photos(lay_out(tmp_path, {"img/a.png": 1, "in/photos.csv": text}) / "in")
     assert names(listing) == sorted(["../img/a.png", "b.png", (tmp_path / "far.png").as_posix()])
     assert {e.path for e in listing.entries} == {
         tmp_path / "img" / "a.png",
@@ -292,7 +297,7 @@ def test_mistakes_in_a_csv_are_found_with_their_line(tmp_path, text, says):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "file,class\na.png,good\n", "path,path,label\n"])
+@pytest.mark.parametrize("text", ["", "name,value\na.png,good\n", "path,worker\n", "label\n"])
 def test_a_csv_that_lists_no_photos(tmp_path, text):
     with pytest.raises(DataError, match="Expected the columns path and label"):
         list_photos(table(tmp_path, text) / "photos.csv")

@@ -1,0 +1,1 @@
+"""The layouts of photos on disk, one module for each; ``recognise`` has their order."""

@@ -1,0 +1,67 @@
+"""From photos with marked kinds of defects to photos with one label each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastdefect.data.photos import Box, Entry
+from fastdefect.data.reading.good_class import recognise_good
+from fastdefect.data.reading.layouts.mask_labels import DEFECT, GOOD
+from fastdefect.text import counted
+
+KINDS = "defect"  # the column that keeps the kinds of a photo
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """One photo and what is marked on it; ``kinds`` are the different kinds of its boxes."""
+
+    name: str
+    path: Path
+    side: str | None
+    kinds: tuple[str, ...]
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
+    part: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+
+
+def label_photos(photos: Sequence[Annotated], unit: str = "box") -> tuple[list[Entry], str]:
+    """The photos with one label each, and the rule in words.
+
+    A photo without a box is good. The others have the class of their boxes if every photo has
+    boxes of one kind only, else the class ``defect``. A kind that means good ("ok") marks no
+    defect. The kinds of a defective photo are kept in the column ``defect``, joined by +.
+    """
+    good_kinds = {kind for p in photos for kind in p.kinds if recognise_good([kind])}
+    good = min(good_kinds) if len(good_kinds) == 1 else GOOD
+    defects = [tuple(kind for kind in p.kinds if kind not in good_kinds) for p in photos]
+    several = sum(len(kinds) > 1 for kinds in defects)
+    entries = [
+        Entry(
+            photo.name,
+            photo.path,
+            (DEFECT if several else kinds[0]) if kinds else good,
+            photo.part,
+            photo.side,
+            _with_kinds(photo.columns, kinds),
+            photo.boxes,
+            photo.mask,
+        )
+        for photo, kinds in zip(photos, defects, strict=True)
+    ]
+    if not several:
+        return entries, f"{good} where no {unit} marks a defect, else the kind of the {unit}"
+    return entries, (
+        f"{good} where no {unit} marks a defect, else {DEFECT}, since {counted(several, 'photo')} "
+        f"{'has' if several == 1 else 'have'} several kinds (kept as the column {KINDS})"
+    )
+
+
+def _with_kinds(
+    columns: tuple[tuple[str, str], ...], kinds: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    if not kinds:
+        return columns
+    others = tuple((name, value) for name, value in columns if name != KINDS)
+    return (*others, (KINDS, "+".join(sorted(kinds))))

@@ -1,0 +1,147 @@
+"""Recognise the layout of a data folder, a table or a zip: the first that fits, in this order.
+
+With ``--label-from``: the names of the files, or of a table. Without it: VisA, a table at the top
+of the folder, a COCO set, a multi-label export, a YOLO set, photos whose masks are their labels,
+sides with class folders (MVTec AD among them), class folders.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from fastdefect.data.reading.csv_table import NoPhotosFoundError, find_table, gather_table
+from fastdefect.data.reading.images import IMAGE_SUFFIXES
+from fastdefect.data.reading.layouts.class_folders import gather_folders
+from fastdefect.data.reading.layouts.coco import gather_coco
+from fastdefect.data.reading.layouts.gathered import Gathered, classes_in_words
+from fastdefect.data.reading.layouts.mask_labels import gather_masked
+from fastdefect.data.reading.layouts.masks import (
+    Masks,
+    find_masks,
+    is_mask_folder,
+    is_photo_folder,
+)
+from fastdefect.data.reading.layouts.multilabel import gather_multilabel
+from fastdefect.data.reading.layouts.names import gather_named, propose_pattern
+from fastdefect.data.reading.layouts.sides import side_of
+from fastdefect.data.reading.layouts.tree import Tree, walk
+from fastdefect.data.reading.layouts.visa import gather_visa
+from fastdefect.data.reading.layouts.yolo import gather_yolo
+from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES
+from fastdefect.data.reading.zip_file import unpacked
+from fastdefect.errors import DataError
+
+LAYOUTS = """Supported layouts:
+  class folders      splits               a CSV
+  DATA/              DATA/                DATA/photos.csv
+    good/1.jpg         train/good/1.jpg     path,label,part,split
+    crack/2.jpg        train/crack/2.jpg    img/1.jpg,good,7,train
+                       test/good/3.jpg      img/2.jpg,crack,8,
+(valid/ and test/ folders and the columns part and split are optional). Also a zip, photos beside
+masks, MVTec AD, VisA, YOLO, COCO, and labels in file names (--label-from)."""
+
+# Those that are recognised by files of their own, which no set of class folders has.
+_ANNOTATED = (gather_coco, gather_multilabel, gather_yolo)
+
+
+def gather(data: Path, label_from: str | None) -> tuple[Path, Gathered]:
+    """The root of all names, and the candidate photos of ``data``, in the layout that fits.
+
+    Raises ``DataError`` if ``data`` is neither a folder nor a table nor a zip.
+    """
+    suffix = data.suffix.lower()
+    if suffix in TABLE_SUFFIXES and data.is_file():
+        return data.parent, _from_table(data, walk(data.parent, lenient=True), label_from)
+    if suffix == ".zip" and data.is_file():
+        root = unpacked(data)
+        gathered = _from_folder(root, label_from)
+        return root, replace(gathered, seen=f"{gathered.seen} (unpacked from {data.name})")
+    if not data.is_dir():
+        raise _no_data(data)
+    return data, _from_folder(data, label_from)
+
+
+def _from_folder(root: Path, label_from: str | None) -> Gathered:
+    visa = label_from is None and _is_visa(root)
+    table = None if visa else find_table(root, labelled=label_from is None)
+    tree = walk(root, lenient=table is not None)
+    if table is not None:
+        try:
+            return _from_table(table, tree, label_from)
+        except NoPhotosFoundError as error:
+            return _folders_instead(table, tree, error)
+    if label_from is not None:
+        return gather_named(tree, find_masks(tree.photos), label_from)
+    for gather_annotated in (gather_visa, *_ANNOTATED):
+        if gathered := gather_annotated(tree):
+            return _beside(gathered, _class_folders(tree, Masks()))
+    return _from_class_folders(tree, find_masks(tree.photos))
+
+
+def _from_class_folders(tree: Tree, masks: Masks) -> Gathered:
+    gathered = gather_masked(tree, masks) or gather_folders(tree, masks)
+    names = [name for name in tree.photos if name not in masks.every]
+    if len({entry.label for entry in gathered.entries}) < 2 and (pattern := propose_pattern(names)):
+        hint = f"If the labels are in the file names: --label-from '{pattern}'."
+        return replace(gathered, hint=f"{hint} {gathered.hint}".strip())
+    return gathered
+
+
+def _from_table(table: Path, tree: Tree, label_from: str | None) -> Gathered:
+    """The photos of the table; the line also says what class folders beside it would give."""
+    masks = find_masks(tree.photos)
+    gathered = gather_table(table, tree, masks, label_from)
+    return _beside(gathered, _class_folders(tree, masks))
+
+
+def _beside(gathered: Gathered, beside: Gathered | None) -> Gathered:
+    """Extend the line by what the class folders would give, if there are any."""
+    if beside is None:
+        return gathered
+    return replace(
+        gathered,
+        seen=f"{gathered.seen}: {classes_in_words(gathered.entries)}. The {beside.seen} beside it "
+        f"are not used; they would give {classes_in_words(beside.entries)}",
+    )
+
+
+def _folders_instead(table: Path, tree: Tree, error: NoPhotosFoundError) -> Gathered:
+    """The class folders beside a table of photos that are not there, if there are any."""
+    masks = find_masks(tree.photos)
+    beside = _class_folders(tree, masks)
+    if beside is None:
+        raise error
+    seen = f"{beside.seen}. {table.name} is not used: none of the photos that it lists is found"
+    return replace(beside, seen=seen)
+
+
+def _class_folders(tree: Tree, masks: Masks) -> Gathered | None:
+    """The class folders of the tree; None if there are fewer than two classes.
+
+    Folders of sides, photos or masks are no classes here.
+    """
+    try:
+        found = gather_folders(tree, masks)
+    except DataError:
+        return None
+    labels = {entry.label for entry in found.entries}
+    named = [each for each in labels if not (side_of(each) or is_photo_folder(each))]
+    return found if len(named) > 1 and not any(map(is_mask_folder, labels)) else None
+
+
+def _is_visa(root: Path) -> bool:
+    """Whether a CSV at the top may be that of a VisA object, which names no photo beside it."""
+    return any(
+        (root / data / images).is_dir()
+        for data in ("Data", "data")
+        for images in ("Images", "images")
+    )
+
+
+def _no_data(data: Path) -> DataError:
+    if not data.exists():
+        return DataError(
+            f"Expected a folder of photos or a CSV, but {data} does not exist.",
+            "Pass the path of your photos, or render a sample: fastdefect sample DIR",
+        )
+    kind = "a single photo" if data.suffix.lower() in IMAGE_SUFFIXES else "neither"
+    return DataError(f"Expected a folder of photos or a CSV, but {data} is {kind}.", LAYOUTS)

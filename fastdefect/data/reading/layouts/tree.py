@@ -1,0 +1,117 @@
+"""One walk through a data folder: its photos, other files and folders, by name."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastdefect.data.reading.images import IMAGE_SUFFIXES
+from fastdefect.errors import DataError
+
+# System files of Windows, macOS and Synology. Hidden names start with a dot.
+_SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir"})
+
+# The files that mark a folder as written by this program: a run, or the result of an audit.
+_OUTPUT_MARKS = ({"run.json", "config.toml"}, {"findings.json", "findings.csv"})
+
+
+@dataclass(frozen=True)
+class Tree:
+    """All files below ``root``, sorted. A name is the POSIX path relative to ``root``.
+
+    Hidden files, system files and the folders that this program wrote (runs, audits) are left out.
+    ``folders`` holds the names of all other folders, empty ones too.
+    """
+
+    root: Path
+    photos: dict[str, Path] = field(default_factory=dict)
+    others: dict[str, Path] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+
+    def top_folders(self, below: str = "") -> list[str]:
+        """The names of the folders directly in the folder ``below`` (without it: in the root)."""
+        prefix = f"{below}/" if below else ""
+        return [
+            name
+            for name in self.folders
+            if name.startswith(prefix) and "/" not in name[len(prefix) :]
+        ]
+
+    def file(self, name: str) -> Path | None:
+        """The path of a file that is not a photo, whatever the case of its name."""
+        wanted = name.casefold()
+        return next((path for n, path in self.others.items() if n.casefold() == wanted), None)
+
+
+def walk(root: Path, *, lenient: bool = False) -> Tree:
+    """Walk the folder. A link to a folder is followed unless it leads in a circle.
+
+    Raises ``DataError`` for a folder that cannot be listed; ``lenient`` passes over it.
+    """
+    tree = Tree(root)
+    _walk(tree, root, (), lenient)
+    return tree
+
+
+def is_system_file(name: str) -> bool:
+    """Whether a file or folder is hidden or belongs to the operating system."""
+    return name.startswith(".") or name.casefold() in _SYSTEM_FILES
+
+
+def is_photo(name: str) -> bool:
+    """Whether the suffix of the name is that of a photo."""
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def name_of(root: Path, path: Path) -> str:
+    """The name of a file below ``root``."""
+    # A name on disk that is not UTF-8 (Linux) cannot be written to a CSV.
+    name = path.relative_to(root).as_posix()
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def read_text(path: Path, most: int = 1 << 20) -> str | None:
+    """The text of a small file, damaged characters replaced; None if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most).decode("utf-8-sig", "replace")
+    except OSError:
+        return None
+
+
+def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> bool:
+    """Add the files below the folder; False for a folder that only has output of this program."""
+    real = folder.resolve()
+    children = [] if real in above else list(_children(folder, lenient))
+    names = {child.name for child in children}
+    if above and any(marks <= names for marks in _OUTPUT_MARKS):
+        return False
+    kept = not children
+    for child in children:
+        path = Path(child.path)
+        name = name_of(tree.root, path)
+        if child.is_dir():
+            at = len(tree.folders)
+            tree.folders.append(name)
+            if _walk(tree, path, (*above, real), lenient):
+                kept = True
+            else:
+                del tree.folders[at:]
+        else:  # including a broken link, which is then reported as unreadable
+            kept = True
+            (tree.photos if is_photo(child.name) else tree.others)[name] = path
+    return kept
+
+
+def _children(folder: Path, lenient: bool) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            kept = [child for child in found if not is_system_file(child.name)]
+    except OSError as error:
+        if lenient:
+            return
+        raise DataError(
+            f"Cannot list the folder {folder}: {error.strerror}.",
+            "Check its permissions.",
+        ) from error
+    yield from sorted(kept, key=lambda entry: entry.name)

@@ -1,0 +1,1 @@
+"""Tables of photos, as written by people, Excel and other programs."""

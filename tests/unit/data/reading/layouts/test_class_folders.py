@@ -1,0 +1,118 @@
+import json
+
+import pytest
+from helpers.layouts import lay_out
+
+from fastdefect.data.load import refuse_untrainable
+from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.errors import DataError
+
+
+def two_classes(folder, start=0):
+    return {f"{folder}/{c}/{start + n}.png": start + n for n, c in enumerate(("crack", "ok"))}
+
+
+@pytest.mark.parametrize(
+    ("names", "sides"),
+    [
+        (("training", "testing"), {"train", "test"}),
+        (("Train", "DEV", "Testing"), {"train", "valid", "test"}),
+        (("train", "eval", "tst"), {"train", "valid", "test"}),
+        (("trn",), {"train"}),
+    ],
+)
+def test_sides_by_any_usual_name(tmp_path, names, sides):
+    for n, name in enumerate(names):
+        lay_out(tmp_path, two_classes(name, 10 * n))
+    listing = list_photos(tmp_path)
+    assert listing.layout == "splits"
+    assert listing.classes == ("crack", "ok")
+    assert {entry.split for entry in listing.entries} == sides
+    assert listing.findings == ()
+    assert all(name in listing.seen for name in names)
+
+
+def test_photos_that_are_left_out_are_a_warning_with_count_and_reason(tmp_path):
+    lay_out(tmp_path, {**two_classes("train"), **two_classes("test", 10), **two_classes("old", 20)})
+    lay_out(tmp_path, {"holdout/x.png": 30, "docs/plan.txt": "x"})
+    (found,) = list_photos(tmp_path).findings
+    assert (found.kind, found.severity, found.value) == ("left_out", "warning", 3)
+    assert found.paths == ("holdout/x.png", "old/crack/20.png", "old/ok/21.png")
+    assert (
+        "3 photos not used, in holdout/, old/: beside the folders test and train" in found.message
+    )
+
+
+def mvtec(root):
+    files = {f"train/good/{n}.png": n for n in range(3)}
+    files |= {f"test/good/{n}.png": 10 + n for n in range(2)}
+    files |= {f"test/crack/{n}.png": 20 + n for n in range(2)}
+    return lay_out(root, {**files, "ground_truth/crack/0_mask.png!": None})
+
+
+def test_mvtec_is_recognised_and_refused_before_reading(tmp_path):
+    listing = list_photos(mvtec(tmp_path))
+    assert listing.layout == "mvtec"
+    assert listing.classes == ("crack", "good")
+    assert "MVTec AD" in listing.seen
+    assert "1 mask" in listing.seen
+    assert listing.findings == ()
+    with pytest.raises(DataError, match="for training on good parts only") as caught:
+        refuse_untrainable(listing)
+    assert "do not contain crack" in caught.value.message
+    assert "--resplit" in caught.value.hint
+    absent = {f.kind: f for f in read_photos(listing, good="good").findings}["absent_class"]
+    assert "train photos do not contain crack: a model cannot learn it" in absent.message
+
+
+def test_resplit_ignores_the_given_sides(tmp_path):
+    listing = list_photos(mvtec(tmp_path), resplit=True)
+    assert {entry.split for entry in listing.entries} == {None}
+    assert "--resplit ignores its split" in listing.seen
+    refuse_untrainable(listing)
+
+
+def test_train_without_a_class_that_is_not_good(tmp_path):
+    lay_out(tmp_path, {"train/crack/1.png": 1, "train/dent/2.png": 2, "test/ok/3.png": 3})
+    with pytest.raises(DataError, match="train photos do not contain ok"):
+        refuse_untrainable(list_photos(tmp_path))
+
+
+def test_runs_and_audits_below_the_photos_are_no_classes(tmp_path):
+    lay_out(tmp_path, two_classes("."))
+    run = {"run.json": json.dumps({}), "config.toml": "", "evaluation.png": 5}
+    lay_out(tmp_path / "runs" / "first", run)
+    lay_out(tmp_path / "audit", {"findings.json": "[]", "findings.csv": "", "worst.png": 6})
+    listing = list_photos(tmp_path)
+    assert listing.classes == ("crack", "ok")
+    assert listing.findings == ()
+
+
+def test_numbered_classes_are_no_sides(tmp_path):
+    lay_out(tmp_path, {"test1/1.png": 1, "test2/2.png": 2})
+    assert list_photos(tmp_path).classes == ("test1", "test2")
+
+
+def test_a_folder_of_data_sets_is_refused(tmp_path):
+    for item in ("bottle", "cable"):
+        mvtec(tmp_path / item)
+    with pytest.raises(DataError, match="but found 2, each with train photos") as caught:
+        list_photos(tmp_path)
+    assert str(tmp_path / "bottle") in caught.value.hint
+    lay_out(tmp_path / "x", {"crack/train/1.png": 1, "ok/train/2.png": 2})
+    assert list_photos(tmp_path / "x").classes == ("crack", "ok")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"images/ok/1.png": 1, "images/ng/2.png": 2},
+        {"train/images/ok/1.png": 1, "train/images/ng/2.png": 2, "val/images/ng/3.png": 3},
+        {"Photos/train/ok/1.png": 1, "Photos/train/ng/2.png": 2},
+    ],
+)
+def test_a_folder_that_is_named_after_photos_is_no_class(tmp_path, files):
+    listing = list_photos(lay_out(tmp_path, {**files, "labels/1.xml": "x"}))
+    assert listing.classes == ("ng", "ok")
+    assert listing.findings == ()
+    assert len(listing.entries) == len(files)

@@ -1,0 +1,92 @@
+import pytest
+from helpers.encode import oriented, picture
+from helpers.layouts import coco, lay_out
+
+from fastdefect.data.photos import Box
+from fastdefect.data.reading.manifest import list_photos
+from fastdefect.errors import DataError
+
+BOX = [4, 3, 5, 6]
+
+
+def labels(root):
+    listing = list_photos(root)
+    assert listing.layout == "coco"
+    return {entry.name: (entry.split, entry.label) for entry in listing.entries}
+
+
+@pytest.mark.parametrize(
+    ("photo", "table"),
+    [
+        ("{side}2017/{n}.png", "annotations/instances_{side}2017.json"),
+        ("images/{side}/{n}.png", "annotations/{side}.json"),
+        ("images/{side}{n}.png", "annotations/{side}.json"),
+        ("{side}/{n}.png", "{side}/_annotations.coco.json"),
+        ("{side}/images/{n}.png", "{side}/_annotations.coco.json"),
+    ],
+)
+def test_where_photos_and_annotations_lie(tmp_path, photo, table):
+    expected = {}
+    for k, side in enumerate(("train", "val")):
+        names = [photo.format(side=side, n=n) for n in range(3)]
+        files = {name: 10 * k + n for n, name in enumerate(names)}
+        listed = [name.rpartition("/")[2] for name in names]
+        text = coco(listed, [(0, 1, BOX), (1, 2, BOX)], "root", "crack", "burr")
+        lay_out(tmp_path, {**files, table.format(side=side): text})
+        its = "train" if side == "train" else "valid"
+        expected |= dict(zip(names, [(its, c) for c in ("crack", "burr", "good")], strict=True))
+    assert labels(tmp_path) == expected
+    assert list_photos(tmp_path).findings == ()
+
+
+def test_several_kinds_on_a_photo(tmp_path):
+    names = ["a.png", "b.png", "c.png"]
+    boxes = [(0, 0, BOX), (0, 1, [0, 0, 1, 1]), (1, 1, BOX)]
+    text = coco(names, boxes, "crack", "burr")
+    files = {f"images/{name}": n for n, name in enumerate(names)}
+    listing = list_photos(lay_out(tmp_path, {**files, "images/d.png": 9, "instances.json": text}))
+    assert [(e.label, e.columns) for e in listing.entries] == [
+        ("defect", (("defect", "burr+crack"),)),
+        ("defect", (("defect", "burr"),)),
+        ("good", ()),
+    ]
+    assert listing.entries[0].boxes == (Box(4, 3, 5, 6, "crack"), Box(0, 0, 1, 1, "burr"))
+    (found,) = listing.findings
+    assert (found.kind, found.severity, found.paths) == ("left_out", "warning", ("images/d.png",))
+    assert "not listed in the annotation files" in found.message
+
+
+@pytest.mark.parametrize(
+    ("orientation", "box"),
+    [(1, Box(4, 3, 5, 6, "crack")), (6, Box(3, 4, 6, 5, "crack")), (8, Box(3, 7, 6, 5, "crack"))],
+)
+def test_boxes_of_a_photo_that_the_camera_turned(tmp_path, orientation, box):
+    """The annotation file has the size as stored: 16 x 12. Upright it is 12 x 16."""
+    pixels = oriented(picture(12, 16), "JPEG", orientation)
+    files = {
+        "a.jpg": pixels,
+        "b.png": 1,
+        "_annotations.coco.json": coco(["a.jpg", "b.png"], [(0, 0, BOX)], "crack"),
+    }
+    assert list_photos(lay_out(tmp_path, files)).entries[0].boxes == (box,)
+
+
+def test_other_json_is_passed_over(tmp_path):
+    files = {"a/1.png": 1, "b/2.png": 2, "annotations.json": "[1]", "coco.json": "{", "x.json": "7"}
+    assert list_photos(lay_out(tmp_path, files)).layout == "classes"
+
+
+def test_photos_that_are_not_there(tmp_path):
+    lay_out(tmp_path, {"x.png": 1, "instances.json": coco(["a.png"], [], "crack")})
+    with pytest.raises(DataError, match=r"None of the 1 photos listed in .*instances\.json"):
+        list_photos(tmp_path)
+    twice = coco(["x.png"], [(0, 0, BOX)], "crack")
+    lay_out(tmp_path, {"instances.json": twice, "other_coco.json": coco(["x.png"], [], "crack")})
+    with pytest.raises(DataError, match="list x.png with another side or other boxes"):
+        list_photos(tmp_path)
+
+
+def test_class_folders_beside_annotations_are_told(tmp_path):
+    text = coco(["ok/1.png", "ng/2.png"], [(1, 0, BOX)], "crack")
+    lay_out(tmp_path, {"ok/1.png": 1, "ng/2.png": 2, "coco.json": text})
+    assert "they would give ng 1, ok 1" in list_photos(tmp_path).seen
