@@ -75,6 +75,9 @@ class Flag:
 class DataConfig:
     """Which photos, how they are read, split, augmented and balanced."""
 
+    # For pydantic: no field of this section may be infinite.
+    __pydantic_config__ = {"allow_inf_nan": False}  # noqa: RUF012 - the name is pydantic's
+
     data: Annotated[
         Path,
         Flag(
@@ -105,6 +108,16 @@ class DataConfig:
         Flag("Train on at most so many photos of each class, whole parts first."),
     ] = None
     strict: Annotated[bool, Flag("Stop at unreadable photos instead of leaving them out.")] = False
+    white: Annotated[
+        float | None,
+        Gt(0),
+        Flag(
+            "Value that is white in photos of more than 8 bits; unset: one that fits all of them."
+        ),
+    ] = None
+    max_megapixels: Annotated[
+        float, Gt(0), Flag("Photos of more megapixels are not read: they need too much memory.")
+    ] = 300.0
     image_size: Annotated[int, Ge(16), Flag("Side of the square that the model sees, pixels.")] = (
         224
     )

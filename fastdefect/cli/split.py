@@ -14,7 +14,7 @@ from fastdefect.options import with_config_options
 @with_config_options(
     only=(
         *("data", "good", "part_from", "parts", "valid", "test", "unleak", "strict"),
-        *("folds", "seed"),
+        *("white", "max_megapixels", "folds", "seed"),
     )
 )
 def split(

@@ -23,12 +23,24 @@ SPLIT_WORDS = {
 
 
 @dataclass(frozen=True)
+class Box:
+    """A rectangle around a defect, in pixels of the upright photo; ``kind`` is its type."""
+
+    x: float
+    y: float
+    w: float
+    h: float
+    kind: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """One candidate photo, not opened yet.
 
     ``name`` is the POSIX path relative to the data folder, as written in every CSV. ``part`` and
     ``split`` are given by the user, or None. ``columns`` holds the other columns of the CSV, for
-    example defect type, size or lot.
+    example defect type, size or lot. ``boxes`` and ``mask`` (the path of a picture) show where
+    its defects are, if that is known.
     """
 
     name: str
@@ -37,6 +49,8 @@ class Entry:
     part: str | None
     split: str | None
     columns: tuple[tuple[str, str], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,7 @@ class Photo:
     """One readable photo; ``row`` is the index of its entry in the listing.
 
     ``sha256`` is the hash of the file's bytes, in hex. ``width`` and ``height`` are those of the
-    upright photo, in pixels. ``columns`` is as in ``Entry``.
+    upright photo, in pixels. ``columns``, ``boxes`` and ``mask`` are as in ``Entry``.
     """
 
     name: str
@@ -93,11 +107,16 @@ class Photo:
     row: int
     facts: FileFacts
     columns: tuple[tuple[str, str], ...] = ()
+    boxes: tuple[Box, ...] = ()
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All readable photos, sorted by name. ``good`` is the good class, if any."""
+    """All readable photos, sorted by name. ``good`` is the good class, if any.
+
+    ``white`` is the value that is white in all photos of more than 8 bits; None without any.
+    """
 
     root: Path
     layout: Layout
@@ -105,6 +124,7 @@ class Manifest:
     classes: tuple[str, ...]
     good: str | None
     findings: tuple[Finding, ...]
+    white: float | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:

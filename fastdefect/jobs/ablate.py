@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig, apply_recipe, override
+from fastdefect.data.load import with_scale
 from fastdefect.errors import ModelError, RunError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
@@ -121,6 +122,7 @@ def start(
     refuse_head_alone(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = with_scale(config, photos.manifest)
     config = settle_weights(config, log)
     if config.training.recipe == "auto":
         log(Note("Recipe full: it has the steps for which gains were claimed."))

@@ -19,6 +19,7 @@ import numpy as np
 
 from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
+from fastdefect.data.load import with_scale
 from fastdefect.data.photos import Manifest
 from fastdefect.data.reading.manifest import list_photos
 from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
@@ -126,6 +127,7 @@ def start(
     auto = config.training.final == "auto"
     config = override(config, {"final": "folds"}) if auto else config
     photos = SeriesPhotos.read(config, log)
+    config = with_scale(config, photos.manifest)
     try:
         folds = _deal(config, photos)
     except DataError as error:

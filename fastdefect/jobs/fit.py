@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastdefect.config import RunConfig, override
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import load_training_data
+from fastdefect.data.load import load_training_data, with_scale
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
@@ -46,6 +46,7 @@ def start(
         workers=choose_machine(config.training).workers,
         on_event=log,
     )
+    config = with_scale(config, data.manifest)
     config = with_enough_steps(config, len(data.split.train), log)
     job = assemble(config, log, data=data)
     run = create_run(runs, name, absolute(job.config), command)

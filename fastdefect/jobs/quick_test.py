@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import RECIPES, RunConfig, override
+from fastdefect.data.load import with_scale
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
@@ -79,6 +80,7 @@ def start(
     refuse_head_alone(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = with_scale(config, photos.manifest)
     config = settle(config, photos, log)
     members = members_of(config)
     run = create_series(

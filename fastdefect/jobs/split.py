@@ -18,6 +18,7 @@ from fastdefect.data.load import (
     list_data,
     must_search,
     read_listing,
+    settle_white,
     tell,
 )
 from fastdefect.data.photos import Manifest
@@ -62,6 +63,7 @@ def split(
     """
     _check_out(config.data, out)
     listing = list_data(config)
+    config = settle_white(listing, config, on_event)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
     on_photo = survey.put if survey.searches else None
     manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)

@@ -32,7 +32,8 @@ class ModelSpec:
     """All that is needed, beside the weights, to rebuild a model: ``model.json``.
 
     ``members``: so many networks are the model, by the mean of their probabilities. ``views``
-    names the views of a photo that decisions average (``evaluation/views.py``).
+    names the views of a photo that decisions average (``evaluation/views.py``). ``white``: the
+    value that is white in photos of more than 8 bits; None where it was trained on none.
     """
 
     arch: str
@@ -42,6 +43,7 @@ class ModelSpec:
     head: Head = "mlp"
     members: int = 1
     views: str = "none"
+    white: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The form that ``model.json`` holds."""
@@ -62,6 +64,7 @@ class ModelSpec:
                 content.get("head", "mlp"),
                 content.get("members", 1),  # older models don't say these
                 content.get("views", "none"),
+                content.get("white"),
             )
         except (KeyError, TypeError) as error:
             raise ModelError(f"model.json is not complete: {error} is missing.") from error

@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from types import ModuleType
 
-from fastdefect.data.audit import part_checks, quality_checks, shortcuts
+from fastdefect.data.audit import part_checks, quality_checks, shortcuts, size_checks
 from fastdefect.data.findings import Check
 from fastdefect.data.reading import checks as reading_checks
-from fastdefect.data.reading import csv_table, folders, manifest
+from fastdefect.data.reading import csv_table, depth, folders, formats, manifest
 
 _MODULES = (
-    *(reading_checks, folders, csv_table, manifest),
-    *(part_checks, quality_checks, shortcuts),
+    *(reading_checks, folders, formats, csv_table, manifest, depth),
+    *(part_checks, quality_checks, size_checks, shortcuts),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import SPLIT_WORDS, Entry, Layout
-from fastdefect.data.reading.images import IMAGE_SUFFIXES
+from fastdefect.data.reading.formats import IMAGE_SUFFIXES, holds_pictures, unread_findings
 from fastdefect.errors import DataError
 from fastdefect.text import first
 
@@ -49,7 +49,7 @@ class Gathered:
     entries: list[Entry] = field(default_factory=list)
     photos_in: dict[str, int] = field(default_factory=dict)  # count by class, 0 for an empty folder
     loose: list[str] = field(default_factory=list)  # photos outside the class folders
-    others: list[str] = field(default_factory=list)  # files without a photo suffix
+    others: list[str] = field(default_factory=list)  # files without the suffix of a readable photo
     left_out: list[str] = field(default_factory=list)  # folders beside train, valid and test
 
 
@@ -75,13 +75,14 @@ def gather_folders(root: Path) -> Gathered:
 def gathered_findings(gathered: Gathered) -> list[Finding]:
     """Findings on empty class folders, loose photos, other folders and other files."""
     empty = sorted(label for label, photos in gathered.photos_in.items() if not photos)
+    others = [name for name in gathered.others if not holds_pictures(name)]
     found = (
         (EMPTY_CLASS, "Class folders without photos, which are not classes", empty),
         (NO_LABEL, "Photos outside the class folders, excluded", gathered.loose),
         (LEFT_OUT, "Folders beside train, valid and test, excluded", gathered.left_out),
-        (NOT_A_PHOTO, "Files without a photo suffix, excluded", gathered.others),
+        (NOT_A_PHOTO, "Files without a photo suffix, excluded", others),
     )
-    return [
+    return unread_findings(gathered.others) + [
         check.finding(f"{text} ({len(names)}): {first(names)}.", len(names), names)
         for check, text, names in found
         if names
@@ -123,6 +124,8 @@ def _gather_classes(root: Path, folder: Path, split: str | None, gathered: Gathe
             _gather_class(root, path, label, split, gathered)
         elif _is_photo(child.name):
             gathered.loose.append(_name(root, path))
+        elif holds_pictures(child.name):
+            gathered.others.append(_name(root, path))
 
 
 def _gather_class(

@@ -17,9 +17,22 @@ from fastdefect.data.parts.given import parts_from_names
 from fastdefect.data.photos import Entry, Layout, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
 from fastdefect.data.reading.csv_table import find_table, read_table
+from fastdefect.data.reading.depth import check_depth
 from fastdefect.data.reading.file_facts import read_facts
 from fastdefect.data.reading.folders import Gathered, gather_folders, gathered_findings
-from fastdefect.data.reading.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
+from fastdefect.data.reading.formats import describe_unread, holds_pictures
+from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.grey_scale import ValueRange
+from fastdefect.data.reading.images import (
+    IMAGE_SUFFIXES,
+    USUAL,
+    Decoded,
+    Reading,
+    UnreadablePhoto,
+    decode,
+    pixel_count,
+    read_bytes,
+)
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first
 
@@ -80,9 +93,9 @@ def read_photos(
     *,
     good: str | None,
     strict: bool = False,
+    how: Reading = USUAL,
     on_photo: OnPhoto | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-    threads: int | None = None,
 ) -> Manifest:
     """Read every candidate once and keep the readable ones.
 
@@ -98,16 +111,21 @@ def read_photos(
     entries = listing.entries
     photos: list[Photo] = []
     unreadable: dict[str, str] = {}
+    ranges: dict[str, ValueRange] = {}
     total = len(entries)
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
-        tasks = [pool.submit(_read, row, entry, on_photo) for row, entry in enumerate(entries)]
+    read = _Reader(how, on_photo)
+    with ThreadPoolExecutor(how.threads or min(8, os.cpu_count() or 1)) as pool:
+        tasks = [pool.submit(read, row, entry) for row, entry in enumerate(entries)]
         try:
             for row, task in enumerate(tasks):
                 outcome = task.result()
-                if isinstance(outcome, Photo):
-                    photos.append(outcome)
-                else:
+                if isinstance(outcome, str):
                     unreadable[entries[row].name] = outcome
+                else:
+                    photo, values = outcome
+                    photos.append(photo)
+                    if values is not None:
+                        ranges[photo.name] = values
                 if on_progress is not None:
                     on_progress(row + 1, total)
         except BaseException:
@@ -117,7 +135,10 @@ def read_photos(
     if strict and unreadable:
         raise _strict_error(unreadable, total)
     _check_classes(listing, photos, unreadable)
-    found = check_photos(photos, listing.classes, unreadable)
+    found = [
+        *check_photos(photos, listing.classes, unreadable),
+        *check_depth(photos, ranges, how.white),
+    ]
     return Manifest(
         listing.root,
         listing.layout,
@@ -125,32 +146,48 @@ def read_photos(
         listing.classes,
         good,
         (*listing.findings, *found),
+        how.white,
     )
 
 
-def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
-    """The photo, or the reason why it is unreadable (the exception would keep its bytes alive)."""
-    try:
-        data = read_bytes(entry.path)
-        image = decode_photo(data, entry.name)
-    except UnreadablePhoto as error:
-        return error.reason
-    if on_photo is not None:
-        on_photo(row, image)
-    height, width = image.shape[:2]
-    digest = hashlib.sha256(data).hexdigest()
+class _Reader:
+    """Reads one entry after the other, in several threads."""
+
+    def __init__(self, how: Reading, on_photo: OnPhoto | None) -> None:
+        self._how, self._on_photo = how, on_photo
+        self._gate = PixelGate()
+
+    def __call__(self, row: int, entry: Entry) -> tuple[Photo, ValueRange | None] | str:
+        """The photo and its range of values, or why it is unreadable.
+
+        Not the exception, which would keep its bytes alive.
+        """
+        try:
+            data = read_bytes(entry.path)
+            with self._gate.hold(pixel_count(data)):
+                found = decode(data, entry.name, self._how)
+                if self._on_photo is not None:
+                    self._on_photo(row, found.pixels)
+        except UnreadablePhoto as error:
+            return error.reason
+        return _photo(row, entry, data, found), found.range
+
+
+def _photo(row: int, entry: Entry, data: bytes, found: Decoded) -> Photo:
     return Photo(
         entry.name,
         entry.path,
         entry.label,
         entry.part,
         entry.split,
-        digest,
-        width,
-        height,
+        hashlib.sha256(data).hexdigest(),
+        found.width,
+        found.height,
         row,
         read_facts(data, entry.path),
         entry.columns,
+        entry.boxes,
+        entry.mask,
     )
 
 
@@ -184,6 +221,9 @@ def _too_few_classes(
         if gathered.loose:
             found += f", {counted(len(gathered.loose), 'photo')} outside the class folders"
             hint = f"Move each photo into a folder with the name of its class. {hint}"
+        if unread := [name for name in gathered.others if holds_pictures(name)]:
+            found += f", {counted(len(unread), 'file')} in a format that is not read"
+            hint = f"Not read: {describe_unread(unread)}\n{hint}"
         if gathered.layout == "classes" and len(inner := _inner_folders(gathered)) > 1:
             hint = f"Did you mean {data / classes[0]}? It contains {first(inner)}. {hint}"
     return DataError(f"Expected photos of two or more classes in {data}, but found {found}.", hint)

@@ -9,8 +9,17 @@ from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
 from fastdefect.data.audit.survey import Survey
-from fastdefect.data.load import find_parts, finding_notes, must_search, read_data, tell
+from fastdefect.data.load import (
+    find_parts,
+    finding_notes,
+    must_search,
+    read_data,
+    settle_white,
+    tell,
+)
 from fastdefect.data.photos import Manifest, Photo
+from fastdefect.data.reading.depth import other_depth
+from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.data.splitting.folds import read_folds
 from fastdefect.data.splitting.split import read_split
@@ -172,6 +181,7 @@ def _read_other_photos(
         )
     # A folder that is to be judged need not tell its parts in the way that the run's did.
     told = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
+    told = settle_white(listing, told, on_event)  # the run's own, if it has one
     store = PhotoStore(len(listing.entries), like.image_size, like.resize, limit_mb=like.cache_mb)
     survey = Survey(len(listing.entries), search=must_search(listing, told))
 
@@ -184,9 +194,11 @@ def _read_other_photos(
             listing,
             good=good if good in listing.classes else None,
             strict=like.strict,
+            how=Reading.of(told),
             on_photo=keep,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
-    tell(finding_notes(manifest.findings), on_event)
+    other = other_depth(manifest.photos, like.white)
+    tell(finding_notes([*manifest.findings, *other]), on_event)
     parts, _ = find_parts(manifest, survey, told, on_event=on_event)
     return manifest, store, parts

@@ -13,6 +13,7 @@ from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.findings import Finding, Singles, Together
 from fastdefect.data.parts.connected import connected
 from fastdefect.data.photos import Photo
+from fastdefect.data.reading.images import USUAL, Reading
 from fastdefect.files import atomic_path
 from fastdefect.reporting.sheets.contact_sheet import (
     Heading,
@@ -31,13 +32,13 @@ _MOST_OF_SINGLES = 2  # the same for one whose photos have nothing to do with ea
 _OFFENDERS = 3  # photos of the test beside their mates
 
 
-def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
+def worst_cases(audit: Audit, path: Path, *, how: Reading = USUAL, tile: int = 160) -> bool:
     """Draw the worst of what an audit found as one PNG; False, and no file, if there is nothing.
 
     A section for each finding whose check has a picture, in the order of the pictures' ranks:
     labels in conflict, test photos beside their mates in training, copies, photos of one part,
-    then photos of bad quality, the worst first. Photos are read now, each fitted into ``tile``
-    pixels; one that can't be read is a grey tile with the reason.
+    then photos of bad quality, the worst first. Photos are read now, as ``how`` says for the audit,
+    each fitted into ``tile`` pixels; one that can't be read is a grey tile with the reason.
 
     Raises OSError where ``path`` can't be written.
     """
@@ -59,7 +60,7 @@ def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
                 headings[len(rows)] = Heading(text=row.text)
             rows.append(row)
     paths = list({cell.path for row in rows for cell in row.cells})
-    photos = dict(zip(paths, read_tiles(paths, tile), strict=True))
+    photos = dict(zip(paths, read_tiles(paths, tile, how), strict=True))
     sheet = contact_sheet(
         [[Tile(photos[c.path], c.caption, c.mark) for c in row.cells] for row in rows],
         title=f"Worst cases among the photos of {audit.manifest.root.name}",

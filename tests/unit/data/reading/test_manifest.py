@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.encode import encode, oriented, picture
 
+from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import Manifest, list_photos, read_photos
 from fastdefect.errors import DataError, UsageError
 
@@ -431,8 +432,8 @@ def test_the_result_does_not_depend_on_threads(tmp_path):
     def dawdle(row, _image):
         time.sleep(0.002 * (row % 3))
 
-    one = read_photos(listing, good="good", threads=1)
-    assert read_photos(listing, good="good", threads=5, on_photo=dawdle) == one
+    one = read_photos(listing, good="good", how=Reading(threads=1))
+    assert read_photos(listing, good="good", how=Reading(threads=5), on_photo=dawdle) == one
 
 
 def test_memory_does_not_grow_with_the_photos(tmp_path):
@@ -445,7 +446,7 @@ def test_memory_does_not_grow_with_the_photos(tmp_path):
         pictures.append(weakref.ref(image))
         alive.append(sum(picture() is not None for picture in pictures))
 
-    read_photos(listing, good="good", threads=2, on_photo=watch)
+    read_photos(listing, good="good", how=Reading(threads=2), on_photo=watch)
     assert len(alive) == 40
     assert max(alive) <= 3
 
@@ -471,7 +472,7 @@ def test_an_interrupt_does_not_wait_for_all_the_rest(tmp_path):
         read_photos(
             listing,
             good="good",
-            threads=1,
+            how=Reading(threads=1),
             on_photo=lambda row, _: (read.append(row), time.sleep(0.01)),
             on_progress=interrupt,
         )
