@@ -26,7 +26,7 @@ from fastdefect.data.reading.stored import (
     USUAL,
     Reading,
     Stored,
-    factors,
+    factor_of,
     is_large,
     over_white,
     read_stored,
@@ -210,9 +210,10 @@ def _finished(stored: Stored, how: Reading) -> Pixels:
     pixels = to_8bit(stored.values, how.white)
     if stored.inverted:
         pixels = 255 - pixels
-    if is_large((pixels.shape[1], pixels.shape[0])) and how.side and stored.alpha is None:
-        across, down = factors((pixels.shape[1], pixels.shape[0]), how.side)
-        pixels = _scaled(pixels, pixels.shape[1] // across, pixels.shape[0] // down)
+    size = (pixels.shape[1], pixels.shape[0])
+    if is_large(size) and how.side and stored.alpha is None:
+        factor = factor_of(size, how.side)
+        pixels = _scaled(pixels, size[0] // factor, size[1] // factor)
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     if stored.alpha is not None:

@@ -122,7 +122,7 @@ def _pillow(photo: Image.Image, size: tuple[int, int], how: Reading) -> Stored:
     if photo.has_transparency_data:
         return Stored(over_white(photo.convert("RGBA")), size)
     if photo.mode in ("L", "RGB") and is_large(size) and how.side:
-        photo = photo.reduce(factors(photo.size, how.side))
+        photo = photo.reduce(factor_of(photo.size, how.side))
     # convert() copies even without a conversion, which doubles the cost of reading.
     return Stored(np.array(photo if photo.mode == "RGB" else photo.convert("RGB")), size)
 
@@ -163,9 +163,9 @@ def _is_deep_colour(photo: Image.Image, data: bytes) -> bool:
     return photo.format == "PNG" and data[24] == 16 and data[25] != 0
 
 
-def factors(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """How many times shorter each side can be without being shorter than ``side``."""
-    return max(1, size[0] // side), max(1, size[1] // side)
+def factor_of(size: tuple[int, int], side: int) -> int:
+    """How many times smaller a photo can be, at its aspect, if no side is to be below ``side``."""
+    return max(1, min(size) // side)
 
 
 def over_white(rgba: Image.Image) -> Pixels:

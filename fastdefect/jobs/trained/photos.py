@@ -98,7 +98,9 @@ def load_evaluation_photos(
     run.require_model()
     config = run.read_config().data
     if data is not None:
-        manifest, store, parts = _read_other_photos(data, spec.classes, spec.good, config, on_event)
+        manifest, store, parts = _read_other_photos(
+            data, spec.classes, spec.good, config, on_event, scaled=_is_scaled(run)
+        )
         side, name = tuple(range(len(manifest.photos))), "data"
     else:
         manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))
@@ -163,12 +165,23 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
     return opening
 
 
+def _is_scaled(run: Run) -> bool:
+    """Whether the run has one grey scale; in earlier versions each deep photo had its own."""
+    return run.path("model.json").exists() and "white" in run.read("model.json")
+
+
 def _read_other_photos(
-    data: Path, classes: Sequence[str], good: str | None, like: DataConfig, on_event: OnEvent
+    data: Path,
+    classes: Sequence[str],
+    good: str | None,
+    like: DataConfig,
+    on_event: OnEvent,
+    *,
+    scaled: bool,
 ) -> tuple[Manifest, PhotoStore, tuple[str, ...]]:
     """Read labelled photos that a run never saw, and their parts, found as the run found its.
 
-    Their classes must be among the run's.
+    Their classes must be among the run's. ``scaled``: the run has one grey scale for all photos.
     """
     listing = list_photos(
         data, part_from=like.part_from if like.parts in ("auto", "regex") else None, min_classes=1
@@ -181,7 +194,8 @@ def _read_other_photos(
         )
     # A folder that is to be judged need not tell its parts in the way that the run's did.
     told = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
-    told = settle_white(listing, told, on_event)  # the run's own, if it has one
+    if scaled:
+        told = settle_white(listing, told, on_event)  # the run's own, if it has one
     store = PhotoStore(len(listing.entries), like.image_size, like.resize, limit_mb=like.cache_mb)
     survey = Survey(len(listing.entries), search=must_search(listing, told))
 
@@ -198,7 +212,7 @@ def _read_other_photos(
             on_photo=keep,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
-    other = other_depth(manifest.photos, like.white)
+    other = other_depth(manifest.photos, like.white) if scaled else []
     tell(finding_notes([*manifest.findings, *other]), on_event)
     parts, _ = find_parts(manifest, survey, told, on_event=on_event)
     return manifest, store, parts

@@ -83,11 +83,11 @@ def test_litter_is_passed_over_without_a_word(tmp_path):
 
 
 def test_other_files_are_counted(tmp_path):
-    others = {"good/notes.txt": "x", "good/a.gif": "x", "crack/b.PDF": "x", "readme.md": "x"}
+    others = {"good/notes.txt": "x", "good/a.json": "x", "crack/b.XLS": "x", "readme.md": "x"}
     found = kinds(list_photos(lay_out(tmp_path, {**classes(), **others})))["not_a_photo"]
     assert found.severity == "info"
     assert found.value == 3  # photos beside the class folders have no label
-    assert found.paths == ("crack/b.PDF", "good/a.gif", "good/notes.txt")
+    assert found.paths == ("crack/b.XLS", "good/a.json", "good/notes.txt")
     assert "good/notes.txt" in found.message
 
 
