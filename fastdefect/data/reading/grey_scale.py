@@ -80,11 +80,12 @@ def to_8bit(values: NDArray[Any], white: float | None = None) -> Pixels:
     if high is None:
         found = range_of(values)
         low, high = _black_and_white(values.dtype, found.low, found.high)
+    table = None
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        return _scaled(np.arange(65536, dtype=np.uint16), low, high)[values]
+        table = _scaled(np.arange(65536, dtype=np.uint16), low, high)
     scaled = np.empty(values.shape, np.uint8)
     for part, block in zip(_blocks(scaled), _blocks(values), strict=True):
-        part[...] = _scaled(block, low, high)
+        part[...] = _scaled(block, low, high) if table is None else table[block]
     return scaled
 
 

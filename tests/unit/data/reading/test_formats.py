@@ -2,9 +2,12 @@
 
 import base64
 import importlib
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from helpers.encode import encode, oriented, picture, tiff
@@ -296,3 +299,27 @@ def test_a_large_photo_is_turned_and_keeps_its_true_size() -> None:
     found = decode(encode(smooth("RGB"), "JPEG", exif=exif), "x", Reading(side=120))
     assert (found.width, found.height) == (600, 900)
     assert found.pixels.shape[0] > found.pixels.shape[1]
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+from fastdefect.data.reading.images import Reading, decode, read_bytes
+found = decode(read_bytes(Path(sys.argv[1])), "x", Reading(side=512))
+print(found.width, found.height, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux")
+def test_a_jpeg_of_198_megapixels_needs_little_memory(tmp_path: Path) -> None:
+    coarse = np.random.default_rng(0).integers(0, 255, (189, 256)).astype(np.uint8)
+    big = cv2.resize(coarse, (16384, 12100), interpolation=cv2.INTER_LINEAR)
+    cv2.imwrite(str(tmp_path / "big.jpg"), big)
+    with pytest.raises(UnreadablePhoto, match="198 megapixels, more than --max-megapixels 150"):
+        decode_photo((tmp_path / "big.jpg").read_bytes(), "x", Reading(max_megapixels=150))
+    command = [sys.executable, "-c", _PEAK, str(tmp_path / "big.jpg")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    width, height, kib = map(int, told.split())
+    assert (width, height) == (16384, 12100)
+    assert kib < 300 * 1024
