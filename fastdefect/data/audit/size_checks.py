@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from fastdefect.config import DataConfig
-from fastdefect.data.findings import Check, Finding, Singles
+from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import Photo
 from fastdefect.data.reading.images import Reading, UnreadablePhoto, read_photo
 
@@ -27,7 +27,6 @@ SMALL_DEFECT = Check(
     "warning",
     rank=162,
     meaning=f"known defects of less than {LEAST} pixels at the size that the model sees",
-    picture=Singles(102, note="{photo.width} x {photo.height}"),
 )
 STRONG_REDUCTION = Check(
     "strong_reduction",
@@ -35,7 +34,6 @@ STRONG_REDUCTION = Check(
     rank=164,
     meaning=f"photos become more than {STRONG} times smaller; no box or mask shows what is lost",
     form="{:.0f} times",
-    picture=Singles(104, note="{photo.width} x {photo.height}"),
 )
 
 

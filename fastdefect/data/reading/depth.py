@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from fastdefect.data.findings import Check, Finding, Singles
+from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import Entry, Photo
 from fastdefect.data.reading import netpbm, tiff
 from fastdefect.data.reading.damage import DAMAGE, UnreadablePhoto
@@ -33,21 +33,18 @@ MIXED_DEPTH = Check(
     "warning",
     rank=172,
     meaning="photos of 8 bits beside deeper ones, which may be scaled differently",
-    picture=Singles(112, note="mode {photo.facts.mode}"),
 )
 OVER_WHITE = Check(
     "over_white",
     "warning",
     rank=174,
     meaning="photos of more than 8 bits with values beyond white, which are clipped",
-    picture=Singles(114),
 )
 BELOW_BLACK = Check(
     "below_black",
     "warning",
     rank=176,
     meaning="photos with values below 0, which are clipped to black",
-    picture=Singles(116),
 )
 
 _HEAD = 64  # bytes that tell the depth of all kinds but TIFF
