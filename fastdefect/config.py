@@ -50,6 +50,9 @@ class Flag:
 class DataConfig:
     """The photos, and how they are read, split, augmented and balanced."""
 
+    # For pydantic: no field of this section may be infinite.
+    __pydantic_config__ = {"allow_inf_nan": False}  # noqa: RUF012 - the name is pydantic's
+
     data: Annotated[
         Path,
         Flag(
@@ -88,6 +91,14 @@ class DataConfig:
         Flag("Train on at most this many photos of each class, whole parts first."),
     ] = None
     strict: Annotated[bool, Flag("Stop at unreadable photos instead of skipping them.")] = False
+    white: Annotated[
+        float | None,
+        Gt(0),
+        Flag("Value that is white in photos of more than 8 bits; unset: one that fits all photos."),
+    ] = None
+    max_megapixels: Annotated[
+        float, Gt(0), Flag("Photos of more megapixels are not read: they need too much memory.")
+    ] = 300.0
     image_size: Annotated[int, Ge(16), Flag("Side of the model's square input, pixels.")] = 224
     resize: Annotated[
         Literal["squish", "pad"],

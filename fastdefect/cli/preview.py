@@ -13,7 +13,7 @@ from fastdefect.options import with_config_options
 @app.command(rich_help_panel=DATA)
 @with_config_options(
     only=(
-        *("data", "part_from", "label_from"),
+        *("data", "part_from", "label_from", "white", "max_megapixels"),
         *("image_size", "resize", "augment", "light", "seed"),
     )
 )

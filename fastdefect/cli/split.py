@@ -14,7 +14,7 @@ from fastdefect.options import with_config_options
 @with_config_options(
     only=(
         *("data", "good", "part_from", "label_from", "resplit", "parts"),
-        *("valid", "test", "unleak", "strict"),
+        *("valid", "test", "unleak", "strict", "white", "max_megapixels"),
         *("folds", "seed"),
     )
 )

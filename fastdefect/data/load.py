@@ -2,19 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.config import DataConfig
+from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.audit.audit import Audit, audit_photos
+from fastdefect.data.audit.size_checks import check_size, describe_reduction
 from fastdefect.data.audit.survey import Survey
 from fastdefect.data.findings import Finding
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
+from fastdefect.data.reading.depth import find_white
 from fastdefect.data.reading.good_class import choose_good, recognise_good
+from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.folds import Folds, make_folds
 from fastdefect.data.splitting.split import (
@@ -73,9 +77,13 @@ def read_data(
 def read_and_audit(
     config: DataConfig, *, seed: int, workers: int, on_event: OnEvent
 ) -> tuple[Audit, PhotoStore]:
-    """Read and audit the photos in one pass, and report a summary of the findings."""
+    """Read and audit the photos in one pass, and report a summary of the findings.
+
+    The grey scale of the set is chosen here: ``white`` of the manifest (see ``with_scale``).
+    """
     listing = list_data(config)
     refuse_untrainable(listing)
+    config = settle_white(listing, config, on_event)
     store = _store_for(listing, config, workers)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
 
@@ -86,6 +94,7 @@ def read_and_audit(
     manifest = read_listing(listing, config, on_event=on_event, on_photo=keep)
     audit = audit_survey(manifest, survey, config, seed=seed, on_event=on_event)
     tell(describe_photos(manifest), on_event)
+    tell(describe_pixels(manifest, config), on_event)
     tell(finding_notes(audit.findings, short=True), on_event)
     return audit, store
 
@@ -94,6 +103,8 @@ def audit_survey(
     manifest: Manifest, survey: Survey, config: DataConfig, *, seed: int, on_event: OnEvent
 ) -> Audit:
     """Find the parts, then run all other checks."""
+    sizes = check_size(manifest.photos, config)
+    manifest = replace(manifest, findings=(*manifest.findings, *sizes))
     parts, links = find_parts(manifest, survey, config, on_event=on_event)
     return audit_photos(manifest, survey.looks(manifest), parts, links, seed=seed)
 
@@ -141,6 +152,28 @@ def refuse_untrainable(listing: Listing) -> None:
     )
 
 
+def settle_white(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with the value that is white in all deep photos, if there are any.
+
+    A given ``white`` stays. What is chosen once holds for every later photo of a run: only what
+    begins one may call this.
+    """
+    if config.white is not None:
+        return config
+
+    def on_progress(done: int, total: int) -> None:
+        on_event(Progress("reading the scale of deep photos", done, total))
+
+    with one_thread_each():
+        white = find_white(listing.entries, Reading.of(config), on_progress)
+    return replace(config, white=white)
+
+
+def with_scale(config: RunConfig, manifest: Manifest) -> RunConfig:
+    """``config`` with the grey scale that the photos were read with, for the run to keep."""
+    return replace(config, data=replace(config.data, white=manifest.white))
+
+
 def read_listing(
     listing: Listing, config: DataConfig, *, on_event: OnEvent, on_photo: OnPhoto | None = None
 ) -> Manifest:
@@ -155,6 +188,7 @@ def read_listing(
             listing,
             good=good,
             strict=config.strict,
+            how=Reading.of(config),
             on_photo=on_photo,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
@@ -309,6 +343,12 @@ def describe_photos(manifest: Manifest) -> list[Note]:
         *seen,
         Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}."),
     ]
+
+
+def describe_pixels(manifest: Manifest, config: DataConfig) -> list[Note]:
+    """Describe how much smaller the photos become and, of deep ones, what is white."""
+    notes = [Note(describe_reduction(manifest.photos, config))]
+    return notes + [Note(each.message) for each in manifest.findings if each.kind == "grey_scale"]
 
 
 def _parts_in_words(parts: Sequence[str]) -> str:

@@ -123,7 +123,8 @@ class Photo:
 class Manifest:
     """All readable photos, sorted by name. ``good`` is the good class, if any.
 
-    ``seen`` is that of the listing.
+    ``seen`` is that of the listing. ``white`` is the value that is white in all photos of more
+    than 8 bits; None without any.
     """
 
     root: Path
@@ -133,6 +134,7 @@ class Manifest:
     good: str | None
     findings: tuple[Finding, ...]
     seen: str = ""
+    white: float | None = None
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import apply_recipe, override
+from fastdefect.data.load import with_scale
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
@@ -127,6 +128,7 @@ def start(
     refuse_head_alone(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
+    config = with_scale(config, photos.manifest)
     config = settle_weights(config, log)
     if config.training.recipe == "auto":
         log(Note("Recipe full: it contains the steps with claimed gains."))

@@ -12,7 +12,16 @@ from fastdefect.data.audit.audit import Audit
 from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.audit.survey import Survey
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import audit_survey, describe_photos, list_data, read_listing, tell
+from fastdefect.data.load import (
+    audit_survey,
+    describe_photos,
+    describe_pixels,
+    list_data,
+    read_listing,
+    settle_white,
+    tell,
+)
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import written_to
@@ -60,21 +69,22 @@ def audit(
     Raises ``UsageError`` if ``out`` can't be written, and the errors of reading the photos.
     """
     listing = list_data(config)
+    config = settle_white(listing, config, on_event)
     # Search even if every photo has a given part: the audit also checks the given parts.
     survey = Survey(len(listing.entries), search=config.parts == "auto")
     manifest = read_listing(listing, config, on_event=on_event, on_photo=survey.put)
     found = audit_survey(manifest, survey, config, seed=seed, on_event=on_event)
-    tell(describe_photos(manifest), on_event)
-    files = _write(found, out)
+    tell([*describe_photos(manifest), *describe_pixels(manifest, config)], on_event)
+    files = _write(found, out, Reading.of(config))
     kinds = {finding.kind for finding in found.findings}
     return AuditReport(found, files, tuple(kind for kind in fail_on if kind in kinds))
 
 
-def _write(found: Audit, out: Path) -> tuple[Path, ...]:
+def _write(found: Audit, out: Path, how: Reading) -> tuple[Path, ...]:
     with written_to(out, folder=True):
         out.mkdir(parents=True, exist_ok=True)
         files = [*write_findings(out, findings_as_json(found.findings))]
-        if worst_cases(found, out / "worst.png"):
+        if worst_cases(found, out / "worst.png", how=how):
             files.append(out / "worst.png")
         else:
             (out / "worst.png").unlink(missing_ok=True)  # of an earlier audit

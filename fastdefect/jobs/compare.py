@@ -10,6 +10,7 @@ import numpy as np
 from fastdefect.config import RunConfig, config_fields
 from fastdefect.data.load import list_data
 from fastdefect.data.parts.given import join_parts
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
@@ -348,7 +349,9 @@ def _write(report: CompareReport, photos: Mapping[str, Path], out: Path) -> Comp
     table, sheet = out / "compare.json", out / "changes.png"
     pairs = [(f"{pair.before} -> {pair.after}", pair.comparison) for pair in report.pairs]
     with written_to(out, folder=True):
-        drawn = bool(photos) and changes_sheet(pairs, photos, sheet)
+        drawn = bool(photos) and changes_sheet(
+            pairs, photos, sheet, how=Reading.of(report.entrants[0].config.data)
+        )
         if not drawn:
             sheet.unlink(missing_ok=True)  # a sheet of an earlier comparison would be misleading
         written = replace(report, files=(table, sheet) if drawn else (table,))

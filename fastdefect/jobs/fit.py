@@ -7,7 +7,7 @@ from pathlib import Path
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import load_training_data
+from fastdefect.data.load import load_training_data, with_scale
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
@@ -41,6 +41,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport
         workers=choose_machine(config.training).workers,
         on_event=log,
     )
+    config = with_scale(config, data.manifest)
     config = with_enough_steps(config, len(data.split.train), log)
     job = assemble(config, log, data=data)
     run = create_run(new_run.runs, new_run.name, absolute(job.config), new_run.command)

@@ -8,6 +8,7 @@ from typing import Any
 from fastdefect.config import Device
 from fastdefect.data.load import list_data
 from fastdefect.data.photos import Entry
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import Predictions, read_predictions
@@ -86,7 +87,8 @@ def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> La
         paths = {name: entry.path for name, entry in photos.items()}
         of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
         title = f"{run.name}: labels to check, {of}, the most certain first"
-        draw_suspects(sheet, predictions, shown, paths, title=title)
+        how = Reading.of(run.read_config().data)
+        draw_suspects(sheet, predictions, shown, paths, title=title, how=how)
     else:
         sheet.unlink(missing_ok=True)  # a sheet of an earlier check would be misleading
     write_csv(table, found.rows(), _COLUMNS)

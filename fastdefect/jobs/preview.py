@@ -6,8 +6,8 @@ from pathlib import Path
 from fastdefect.config import DataConfig
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
-from fastdefect.data.load import list_data
-from fastdefect.data.reading.images import Pixels, UnreadablePhoto, fit_to, read_photo
+from fastdefect.data.load import list_data, settle_white
+from fastdefect.data.reading.images import Pixels, Reading, UnreadablePhoto, fit_to, read_photo
 from fastdefect.data.reading.manifest import Entry
 from fastdefect.data.sampling import draw_evenly
 from fastdefect.errors import DataError
@@ -21,6 +21,7 @@ def preview(
 ) -> Path:
     """Write a contact sheet: per photo, the model input and ``draws`` augmented versions."""
     listing = list_data(config)
+    config = settle_white(listing, config, on_event)
     drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
     entries = sorted(
         (listing.entries[place] for place in drawn), key=lambda entry: (entry.label, entry.name)
@@ -60,7 +61,8 @@ def _readable(
     shown = []
     for entry in entries:
         try:
-            image = fit_to(read_photo(entry.path), config.image_size, config.resize)
+            photo = read_photo(entry.path, Reading.of(config))
+            image = fit_to(photo, config.image_size, config.resize)
         except UnreadablePhoto as error:
             on_event(Note(f"{entry.name} can't be read: {error.reason}.", "warning"))
             continue

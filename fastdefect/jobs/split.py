@@ -19,6 +19,7 @@ from fastdefect.data.load import (
     must_search,
     read_listing,
     refuse_untrainable,
+    settle_white,
     tell,
 )
 from fastdefect.data.photos import UNUSED, Manifest
@@ -64,6 +65,7 @@ def split(
     _check_out(config.data, out)
     listing = list_data(config)
     refuse_untrainable(listing)
+    config = settle_white(listing, config, on_event)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
     on_photo = survey.put if survey.searches else None
     manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)

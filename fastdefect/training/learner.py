@@ -32,7 +32,8 @@ class ModelSpec:
     """All that is needed, apart from the weights, to rebuild a model: ``model.json``.
 
     ``members`` is the number of networks that the model averages. ``views`` names the views of
-    a photo that a decision averages (``evaluation/views.py``).
+    a photo that a decision averages (``evaluation/views.py``). ``white`` is the value that is white
+    in photos of more than 8 bits; None if the model was trained on none.
     """
 
     arch: str
@@ -42,6 +43,7 @@ class ModelSpec:
     head: Head = "mlp"
     members: int = 1
     views: str = "none"
+    white: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``model.json``."""
@@ -62,6 +64,7 @@ class ModelSpec:
                 content.get("head", "mlp"),
                 content.get("members", 1),  # absent in older models
                 content.get("views", "none"),
+                content.get("white"),
             )
         except (KeyError, TypeError) as error:
             raise ModelError(

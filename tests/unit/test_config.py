@@ -179,6 +179,7 @@ def _strategy(leaf: ConfigField) -> st.SearchStrategy[Any]:
         int: st.integers(16, 2**32 - 1),
         int | None: st.none() | st.integers(2, 2**32 - 1),
         float: _finite(0, 1),
+        float | None: st.none() | _finite(0, 65536),
         str: text,
         str | None: st.none() | text,
         Path: st.text("abc/. é'\"", min_size=1).map(Path),
@@ -219,7 +220,7 @@ LIMITS = list(_numeric_limits())
 
 
 def test_every_number_has_a_lower_limit() -> None:
-    numbers = {leaf.name for leaf in LEAVES if leaf.type in (int, float, int | None)}
+    numbers = {leaf.name for leaf in LEAVES if leaf.type in (int, float, int | None, float | None)}
     assert {name for name, _ in LIMITS} == numbers
 
 

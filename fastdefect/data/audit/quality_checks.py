@@ -19,6 +19,7 @@ from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import Appearance
 from fastdefect.data.findings import Check, Finding, Singles
 from fastdefect.data.photos import Photo
+from fastdefect.data.reading.depth import is_deep_mode
 from fastdefect.text import first
 
 Mask = NDArray[np.bool_]
@@ -204,7 +205,7 @@ _DEEP = "16 bits"
 
 def _stored(mode: str) -> str:
     """The storage of a photo with one of Pillow's modes, in words."""
-    if ";16" in mode or mode in ("I", "F"):
+    if is_deep_mode(mode):
         return _DEEP
     if mode.startswith("P"):
         return "palette"

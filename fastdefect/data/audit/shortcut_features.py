@@ -19,6 +19,7 @@ from fastdefect.aliases import Floats
 from fastdefect.data.audit.appearance import THUMBNAIL, Appearance
 from fastdefect.data.findings import Severity
 from fastdefect.data.photos import Photo
+from fastdefect.data.reading.depth import is_deep_mode
 
 RING, CORNER = 4, 6  # pixels of the thumbnail
 _BLOCKS = THUMBNAIL // RING  # along a side
@@ -169,7 +170,10 @@ def _compression(photos: Sequence[Photo]) -> Floats:
     return np.hstack([kinds, _with_gaps([photo.facts.quality for photo in photos])])
 
 
-def _file_size(photos: Sequence[Photo]) -> Floats:
+def _file_size(photos: Sequence[Photo]) -> Floats | None:
+    # Of deep photos the low bits, which no model sees, decide how well they compress.
+    if all(is_deep_mode(photo.facts.mode) for photo in photos):
+        return None
     return np.log1p([[photo.facts.size] for photo in photos])
 
 

@@ -1,6 +1,5 @@
 """Facts about the file of a photo, apart from its pixels, for the shortcut probes."""
 
-import io
 import struct
 import zlib
 from dataclasses import replace
@@ -14,6 +13,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from fastdefect.aliases import Floats
 from fastdefect.data.photos import FileFacts
+from fastdefect.data.reading import netpbm
+from fastdefect.data.reading.formats import FORMATS, open_image
 from fastdefect.data.reading.signatures import kind_of
 
 # Errors that Pillow raises on damaged headers and tags, found by fuzzing as in images.py.
@@ -28,28 +29,19 @@ DAMAGE = (
     AttributeError,
     AssertionError,
     MemoryError,
+    RuntimeError,
     struct.error,
     zlib.error,
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
-
 # The kind of file that each suffix implies. Other suffixes imply none.
 _IMPLIED_KINDS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".jpe": "JPEG",
-    ".jfif": "JPEG",
-    ".png": "PNG",
     ".apng": "PNG",
-    ".bmp": "BMP",
     ".dib": "BMP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".webp": "WebP",
     ".gif": "GIF",
+    **{suffix: each.kind for each in FORMATS.values() for suffix in each.suffixes},
 }
 
 # The luma quantisation table that encoders scale (ITU T.81, table K.1), row by row.
@@ -94,7 +86,9 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
     fits = _IMPLIED_KINDS.get(path.suffix.lower(), kind) == kind
     facts = FileFacts(len(data), kind, fits, "", 1, None, 0, None, None)
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as photo:
+        if kind in ("PNM", "PFM"):
+            return replace(facts, mode=_netpbm_mode(netpbm.read_header(data)))
+        with open_image(data, kind) as photo:
             exif, camera, taken = _exif(photo)
             return replace(
                 facts,
@@ -107,6 +101,13 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
             )
     except DAMAGE:
         return facts
+
+
+def _netpbm_mode(header: netpbm.Netpbm) -> str:
+    """The mode that Pillow has for such values."""
+    if header.channels == 1:
+        return "F" if header.dtype.kind == "f" else "I;16" if header.is_deep else "L"
+    return "RGB;16" if header.is_deep else "RGB"
 
 
 def _mode(photo: Image.Image) -> str:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin
+from PIL import TiffImagePlugin
 
 from fastdefect.data.photos import Box
-from fastdefect.data.reading.file_facts import DAMAGE, FORMATS
+from fastdefect.data.reading.file_facts import DAMAGE
+from fastdefect.data.reading.formats import open_header
 
 _ORIENTATION = 0x0112
+_MOST_PIXELS = 300_000_000  # of a mask: the usual --max-megapixels
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class Header:
 
 
 def read_small(path: Path) -> tuple[NDArray[Any], bool] | None:
-    """The pixels as stored, and whether they are from a JPEG; None if it is not a photo.
+    """The pixels as stored, and whether they are from a JPEG; None if it is not a photo or has
+    too many pixels.
 
     A large JPEG is reduced to some 500 pixels and to grey, so that it is not decoded in full.
     """
     try:
-        with Image.open(path, formats=FORMATS) as photo:
+        with open_header(path) as photo:
+            if photo.width * photo.height > _MOST_PIXELS:
+                return None
             if photo.format != "JPEG":
                 return np.asarray(photo), False
             photo.draft("L", (512, 512))
@@ -47,7 +52,7 @@ def read_small(path: Path) -> tuple[NDArray[Any], bool] | None:
 def read_header(path: Path) -> Header | None:
     """The header of the photo, or None if it cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as photo:
+        with open_header(path) as photo:
             orientation = int(photo.getexif().get(_ORIENTATION, 1))
             width, height = photo.size
             if isinstance(photo, TiffImagePlugin.TiffImageFile):  # Pillow may have turned the size

@@ -16,8 +16,20 @@ from fastdefect.data.findings import Check, Finding
 from fastdefect.data.parts.given import parts_from_names
 from fastdefect.data.photos import UNUSED, Entry, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
+from fastdefect.data.reading.depth import check_depth
 from fastdefect.data.reading.file_facts import read_facts
-from fastdefect.data.reading.images import UnreadablePhoto, decode_photo, read_bytes
+from fastdefect.data.reading.formats import UNREAD_FORMAT
+from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.grey_scale import ValueRange
+from fastdefect.data.reading.images import (
+    USUAL,
+    Decoded,
+    Reading,
+    UnreadablePhoto,
+    decode,
+    pixel_count,
+    read_bytes,
+)
 from fastdefect.data.reading.layouts.gathered import Gathered, left_out
 from fastdefect.data.reading.layouts.recognise import LAYOUTS, gather
 from fastdefect.errors import DataError
@@ -74,9 +86,9 @@ def read_photos(
     *,
     good: str | None,
     strict: bool = False,
+    how: Reading = USUAL,
     on_photo: OnPhoto | None = None,
     on_progress: Callable[[int, int], None] | None = None,
-    threads: int | None = None,
 ) -> Manifest:
     """Read every candidate once and keep the readable ones.
 
@@ -92,16 +104,21 @@ def read_photos(
     entries = listing.entries
     photos: list[Photo] = []
     unreadable: dict[str, str] = {}
+    ranges: dict[str, ValueRange] = {}
     total = len(entries)
-    with ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1)) as pool:
-        tasks = [pool.submit(_read, row, entry, on_photo) for row, entry in enumerate(entries)]
+    read = _Reader(how, on_photo)
+    with ThreadPoolExecutor(how.threads or min(8, os.cpu_count() or 1)) as pool:
+        tasks = [pool.submit(read, row, entry) for row, entry in enumerate(entries)]
         try:
             for row, task in enumerate(tasks):
                 outcome = task.result()
-                if isinstance(outcome, Photo):
-                    photos.append(outcome)
-                else:
+                if isinstance(outcome, str):
                     unreadable[entries[row].name] = outcome
+                else:
+                    photo, values = outcome
+                    photos.append(photo)
+                    if values is not None:
+                        ranges[photo.name] = values
                 if on_progress is not None:
                     on_progress(row + 1, total)
         except BaseException:
@@ -111,7 +128,10 @@ def read_photos(
     if strict and unreadable:
         raise _strict_error(unreadable, total)
     _check_classes(listing, photos, unreadable)
-    found = check_photos(photos, listing.classes, unreadable)
+    found = [
+        *check_photos(photos, listing.classes, unreadable),
+        *check_depth(photos, ranges, how.white),
+    ]
     return Manifest(
         listing.root,
         listing.layout,
@@ -120,29 +140,43 @@ def read_photos(
         good,
         (*listing.findings, *found),
         listing.seen,
+        how.white,
     )
 
 
-def _read(row: int, entry: Entry, on_photo: OnPhoto | None) -> Photo | str:
-    """The photo, or the reason why it is unreadable (the exception would keep its bytes alive)."""
-    try:
-        data = read_bytes(entry.path)
-        image = decode_photo(data, entry.name)
-    except UnreadablePhoto as error:
-        return error.reason
-    if on_photo is not None:
-        on_photo(row, image)
-    height, width = image.shape[:2]
-    digest = hashlib.sha256(data).hexdigest()
+class _Reader:
+    """Reads one entry after the other, in several threads."""
+
+    def __init__(self, how: Reading, on_photo: OnPhoto | None) -> None:
+        self._how, self._on_photo = how, on_photo
+        self._gate = PixelGate()
+
+    def __call__(self, row: int, entry: Entry) -> tuple[Photo, ValueRange | None] | str:
+        """The photo and its range of values, or why it is unreadable.
+
+        Not the exception, which would keep its bytes alive.
+        """
+        try:
+            data = read_bytes(entry.path)
+            with self._gate.hold(pixel_count(data)):
+                found = decode(data, entry.name, self._how)
+                if self._on_photo is not None:
+                    self._on_photo(row, found.pixels)
+        except UnreadablePhoto as error:
+            return error.reason
+        return _photo(row, entry, data, found), found.range
+
+
+def _photo(row: int, entry: Entry, data: bytes, found: Decoded) -> Photo:
     return Photo(
         entry.name,
         entry.path,
         entry.label,
         entry.part,
         entry.split,
-        digest,
-        width,
-        height,
+        hashlib.sha256(data).hexdigest(),
+        found.width,
+        found.height,
         row,
         read_facts(data, entry.path),
         entry.columns,
@@ -168,9 +202,10 @@ def _too_few_classes(
     found = (
         f"one {where}, {classes[0]}, with {counted(photos, 'photo')}" if classes else f"no {where}"
     )
+    unread = " ".join(f.message for f in gathered.findings if f.kind == UNREAD_FORMAT.kind)
     return DataError(
         f"Expected photos of two or more classes in {data}, but found {found}{gathered.lack}.",
-        f"{gathered.hint} {LAYOUTS}".strip(),
+        " ".join(filter(None, (unread, gathered.hint, LAYOUTS))),
     )
 
 

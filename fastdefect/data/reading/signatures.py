@@ -13,13 +13,28 @@ _MAGIC = (
     (b"II+\0", "TIFF"),  # BigTIFF
     (b"MM\0+", "TIFF"),
     (b"GIF8", "GIF"),
+    (b"\xff\x0a", "JXL"),  # a bare codestream
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
+    *((letters + blank, "PNM") for letters in (b"P5", b"P6") for blank in (b" ", b"\n", b"\r")),
+    *((letters + blank, "PFM") for letters in (b"Pf", b"PF") for blank in (b" ", b"\n", b"\r")),
+)
+
+# The brands of the container that HEIC and AVIF share (ISO 14496-12, section 4.3).
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
 )
 
 
 def kind_of(data: bytes) -> str | None:
-    """``JPEG``, ``PNG``, ``BMP``, ``TIFF``, ``WebP`` or ``GIF`` by the first bytes, or None."""
+    """The kind of a file by its first bytes, such as ``JPEG`` (see ``formats``), or None."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
+    if data[4:8] == b"ftyp":
+        # The major brand, then a version, then the compatible brands. mif1 is a brand of both.
+        end = min(int.from_bytes(data[:4], "big"), 64)
+        brands = [data[8:12], *(data[at : at + 4] for at in range(16, end, 4))]
+        kinds = {_BRANDS[brand] for brand in brands if brand in _BRANDS}
+        return "AVIF" if "AVIF" in kinds else "HEIC" if kinds else None
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
@@ -36,7 +51,22 @@ def is_cut(data: bytes, kind: str) -> bool:
             return int.from_bytes(data[4:8], "little") + 8 > len(data)
         case "BMP":
             return int.from_bytes(data[2:6], "little") > len(data)
+        case "HEIC" | "AVIF":
+            return _is_box_cut(data)
     return False
+
+
+def _is_box_cut(data: bytes) -> bool:
+    """Whether a box of an ISO container extends beyond the end (ISO 14496-12, section 4.2)."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        elif size == 0:  # to the end of the file
+            return False
+        at += max(size, 8)
+    return at != len(data)
 
 
 def _has_jpeg_end(data: bytes) -> bool:

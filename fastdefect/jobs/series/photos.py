@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.findings import Finding
-from fastdefect.data.load import divide, limit_training, read_and_audit, read_data
+from fastdefect.data.load import divide, limit_training, read_and_audit, read_data, with_scale
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split, deal_again, read_split
 from fastdefect.data.store import PhotoStore
@@ -19,7 +19,10 @@ from fastdefect.run import Run
 Narrow = Callable[[Split, Manifest], Split]
 
 # The settings that select the photos and their parts: equal for all members.
-_COMMON = ("data", "good", "part_from", "label_from", "resplit", "parts", "strict")
+_COMMON = (
+    *("data", "good", "part_from", "label_from", "resplit", "parts", "strict"),
+    *("white", "max_megapixels"),
+)
 # No dots: a folder name must differ from the run's file names.
 _NAME = re.compile(r"\w[\w+-]*")
 
@@ -72,6 +75,7 @@ class SeriesPhotos:
         """Read, audit and split the photos; raises the errors of ``load_training_data``."""
         seed, workers = config.training.seed, choose_machine(config.training).workers
         audit, store = read_and_audit(config.data, seed=seed, workers=workers, on_event=on_event)
+        config = with_scale(config, audit.manifest)
         base = divide(audit.manifest, audit.parts, config.data, seed=seed, on_event=on_event)
         return cls(config, audit.manifest, base, audit.findings, store)
 

@@ -9,8 +9,17 @@ from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
 from fastdefect.data.audit.survey import Survey
-from fastdefect.data.load import find_parts, finding_notes, must_search, read_data, tell
+from fastdefect.data.load import (
+    find_parts,
+    finding_notes,
+    must_search,
+    read_data,
+    settle_white,
+    tell,
+)
 from fastdefect.data.photos import Manifest, Photo
+from fastdefect.data.reading.depth import other_depth
+from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.data.splitting.folds import read_folds
 from fastdefect.data.splitting.split import read_split
@@ -101,7 +110,9 @@ def _load(run: Run, request: Request, spec: ModelSpec, on_event: OnEvent) -> Eva
     run.require_model()
     config = run.read_config().data
     if data is not None:
-        manifest, store, parts = _read_other_photos(data, spec.classes, spec.good, config, on_event)
+        manifest, store, parts = _read_other_photos(
+            data, spec.classes, spec.good, config, on_event, scaled=_is_scaled(run)
+        )
         side, name = tuple(range(len(manifest.photos))), "data"
     else:
         manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))
@@ -160,12 +171,23 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
     return opening
 
 
+def _is_scaled(run: Run) -> bool:
+    """Whether the run has one grey scale; in earlier versions each deep photo had its own."""
+    return run.path("model.json").exists() and "white" in run.read("model.json")
+
+
 def _read_other_photos(
-    data: Path, classes: Sequence[str], good: str | None, like: DataConfig, on_event: OnEvent
+    data: Path,
+    classes: Sequence[str],
+    good: str | None,
+    like: DataConfig,
+    on_event: OnEvent,
+    *,
+    scaled: bool,
 ) -> tuple[Manifest, PhotoStore, tuple[str, ...]]:
     """Read labelled photos from outside the run and find their parts as the run does.
 
-    Their classes must be among the run's.
+    Their classes must be among the run's. ``scaled``: the run has one grey scale for all photos.
     """
     listing = list_photos(
         data,
@@ -181,6 +203,8 @@ def _read_other_photos(
         )
     # The file names of another folder need not contain the parts as those of the run do.
     config = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
+    if scaled:
+        config = settle_white(listing, config, on_event)  # the run's own, if it has one
     store = PhotoStore(len(listing.entries), like.image_size, like.resize, limit_mb=like.cache_mb)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
 
@@ -193,9 +217,11 @@ def _read_other_photos(
             listing,
             good=good if good in listing.classes else None,
             strict=like.strict,
+            how=Reading.of(config),
             on_photo=keep,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
-    tell(finding_notes(manifest.findings), on_event)
+    other = other_depth(manifest.photos, like.white) if scaled else []
+    tell(finding_notes([*manifest.findings, *other]), on_event)
     parts, _ = find_parts(manifest, survey, config, on_event=on_event)
     return manifest, store, parts

@@ -115,6 +115,7 @@ def assemble(
         preprocessing,
         "stages" if config.training.tune == "head" else config.model.head,
         members,
+        white=data.manifest.white,
     )
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)

@@ -13,6 +13,7 @@ from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.findings import Finding, Singles, Together
 from fastdefect.data.parts.connected import connected
 from fastdefect.data.photos import Photo
+from fastdefect.data.reading.images import USUAL, Reading
 from fastdefect.files import atomic_path
 from fastdefect.reporting.sheets.contact_sheet import (
     Heading,
@@ -31,13 +32,14 @@ _MOST_OF_SINGLES = 2  # rows per finding with unrelated photos
 _OFFENDERS = 3  # test photos beside the training photos of the same part
 
 
-def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
+def worst_cases(audit: Audit, path: Path, *, how: Reading = USUAL, tile: int = 160) -> bool:
     """Draw the worst findings of an audit as one PNG; False, and no file, if there are none.
 
     Each finding with a picture in its check gets a section, in the order of the pictures' ranks:
     labels in conflict, test photos beside training photos of the same part, copies, photos of one
-    part, then photos of bad quality, worst first. Photos are read now and fitted into ``tile``
-    pixels. A photo that cannot be read is a grey tile with the reason.
+    part, then photos of bad quality, worst first. Photos are read now, in the way ``how`` of the
+    audit, and fitted into ``tile`` pixels. A photo that cannot be read is a grey tile with the
+    reason.
 
     Raises OSError if ``path`` cannot be written.
     """
@@ -59,7 +61,7 @@ def worst_cases(audit: Audit, path: Path, *, tile: int = 160) -> bool:
                 headings[len(rows)] = Heading(text=row.text)
             rows.append(row)
     paths = list({cell.path for row in rows for cell in row.cells})
-    photos = dict(zip(paths, read_tiles(paths, tile), strict=True))
+    photos = dict(zip(paths, read_tiles(paths, tile, how), strict=True))
     sheet = contact_sheet(
         [[Tile(photos[c.path], c.caption, c.mark) for c in row.cells] for row in rows],
         title=f"Worst cases among the photos of {audit.manifest.root.name}",

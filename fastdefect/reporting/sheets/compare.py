@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from fastdefect.data.reading.images import USUAL, Reading
 from fastdefect.evaluation.compare import (
     FOR_THE_WORSE,
     KINDS,
@@ -24,13 +25,14 @@ def changes_sheet(
     photos: Mapping[str, Path],
     path: Path,
     *,
+    how: Reading = USUAL,
     tile: int = 160,
 ) -> bool:
     """Draw the changed photos as one PNG; False, and no file, if no decision changed.
 
     ``pairs`` are names and comparisons; each kind of change has a section. ``photos`` maps names to
-    paths. A photo that cannot be read is a grey tile with the reason. Raises OSError if ``path``
-    cannot be written.
+    paths, which are read in the way ``how``. A photo that cannot be read is a grey tile with the
+    reason. Raises OSError if ``path`` cannot be written.
     """
     rows: list[list[Tile]] = []
     headings: dict[int, Heading] = {}
@@ -40,7 +42,7 @@ def changes_sheet(
             if not found:
                 continue
             headings[len(rows)] = Heading(f"{name}: {kind}", _counts(found))
-            tiles = _tiles(kind, found, photos, tile)
+            tiles = _tiles(kind, found, photos, how, tile)
             rows += [tiles[at : at + _COLUMNS] for at in range(0, len(tiles), _COLUMNS)]
     if not rows:
         return False
@@ -58,11 +60,15 @@ def _counts(found: Sequence[PartChange]) -> str:
 
 
 def _tiles(
-    kind: Kind, found: Sequence[PartChange], photos: Mapping[str, Path], tile: int
+    kind: Kind,
+    found: Sequence[PartChange],
+    photos: Mapping[str, Path],
+    how: Reading,
+    tile: int,
 ) -> list[Tile]:
     changed = [(change.part, photo) for change in found for photo in change.photos][:_MOST]
     mark: Mark = "bad" if kind in FOR_THE_WORSE else "good"
-    pictures = read_tiles([photos.get(photo.path) for _, photo in changed], tile)
+    pictures = read_tiles([photos.get(photo.path) for _, photo in changed], tile, how)
     return [
         Tile(picture, _caption(part, photo), mark)
         for picture, (part, photo) in zip(pictures, changed, strict=True)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fastdefect.data.reading.images import UnreadablePhoto, read_photo
+from fastdefect.data.reading.images import USUAL, Reading, UnreadablePhoto, read_photo
 
 Mark = Literal["good", "bad", "plain"]
 
@@ -164,20 +164,24 @@ def _fitted(image: NDArray[np.uint8], side: int) -> Image.Image:
     return photo.resize(size, Image.Resampling.LANCZOS)
 
 
-def read_tiles(paths: Sequence[Path | None], side: int) -> list[NDArray[np.uint8]]:
+def read_tiles(
+    paths: Sequence[Path | None], side: int, how: Reading = USUAL
+) -> list[NDArray[np.uint8]]:
     """The photos at ``paths`` in their order, uint8 RGB, at most ``side`` pixels wide and high.
 
-    A photo that cannot be read, or that has no path, is replaced by a grey picture with the reason.
+    ``how`` is that of the run, so that photos look as the model sees them. A photo that cannot be
+    read, or that has no path, is replaced by a grey picture with the reason.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(partial(_read_tile, side=side), paths))
+        how = replace(how, side=2 * side)
+        return list(pool.map(partial(_read_tile, side=side, how=how), paths))
 
 
-def _read_tile(path: Path | None, side: int) -> NDArray[np.uint8]:
+def _read_tile(path: Path | None, side: int, how: Reading) -> NDArray[np.uint8]:
     if path is None:
         return placeholder("file not found", side)
     try:
-        photo = Image.fromarray(read_photo(path))
+        photo = Image.fromarray(read_photo(path, how))
     except UnreadablePhoto as error:
         return placeholder(error.reason, side)
     photo.thumbnail((side, side), Image.Resampling.LANCZOS)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from fastdefect.data.reading.images import USUAL, Reading
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.files import atomic_path
@@ -25,18 +26,19 @@ def draw_suspects(
     photos: Mapping[str, Path],
     *,
     title: str,
+    how: Reading = USUAL,
     tile: int = 240,
 ) -> None:
     """Write a contact sheet of ``suspects`` in their order as a PNG.
 
     The tiles are large, so that a hairline crack is visible. ``photos`` maps names to paths. Each
-    photo is read now and fitted into ``tile`` pixels. A photo that is missing or cannot be read is
-    a grey tile with the reason.
+    photo is read now, in the way ``how``, and fitted into ``tile`` pixels. A photo that is missing
+    or cannot be read is a grey tile with the reason.
 
     Raises ValueError without suspects, OSError if ``path`` cannot be written.
     """
     names = [predictions.names[suspect.index] for suspect in suspects]
-    pictures = read_tiles([photos.get(name) for name in names], tile)
+    pictures = read_tiles([photos.get(name) for name in names], tile, how)
     tiles = [
         Tile(picture, _caption(number, name, predictions.classes, suspect))
         for number, (picture, name, suspect) in enumerate(

@@ -55,6 +55,16 @@ def test_a_spec_has_the_number_of_networks() -> None:
     assert ModelSpec.from_json(content) == SPEC
 
 
+def test_a_spec_says_what_is_white_in_deep_photos() -> None:
+    deep = replace(SPEC, white=4095.0)
+    content = json.loads(json.dumps(deep.as_json()))
+    assert content["white"] == 4095.0
+    assert ModelSpec.from_json(content) == deep
+    assert SPEC.as_json()["white"] is None
+    del content["white"]  # as models of earlier versions
+    assert ModelSpec.from_json(content) == SPEC
+
+
 @pytest.mark.parametrize("key", ["arch", "classes", "good", "preprocessing"])
 def test_a_spec_that_lacks_something_is_refused(key: str) -> None:
     content = SPEC.as_json()

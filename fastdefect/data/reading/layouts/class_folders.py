@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Entry, Layout
+from fastdefect.data.reading.formats import holds_pictures
 from fastdefect.data.reading.good_class import recognise_good
 from fastdefect.data.reading.layouts.gathered import (
     NO_LABEL,
@@ -210,8 +211,11 @@ def _sides_in_words(tree: Tree, folders: Folders) -> str:
 
 
 def _others(tree: Tree, folders: Folders) -> list[str]:
-    """Other files in the class folders; a file beside them belongs to the data set as a whole."""
-    return [name for name in tree.others if folders.label_of(name)[1] is not None]
+    """Other files in the class folders, and pictures that are not read wherever they are.
+
+    A text beside the class folders belongs to the data set as a whole.
+    """
+    return [n for n in tree.others if folders.label_of(n)[1] is not None or holds_pictures(n)]
 
 
 def _lack(tree: Tree, entries: list[Entry], empty: list[str], loose: list[str]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import Entry, Layout
+from fastdefect.data.reading.formats import holds_pictures, unread_findings
 from fastdefect.text import counted, first
 
 EMPTY_CLASS = Check(
@@ -64,11 +65,13 @@ def empty_classes(labels: Iterable[str]) -> list[Finding]:
 
 
 def no_photos(names: Sequence[str]) -> list[Finding]:
-    """The finding on files that are not photos, if there are any."""
-    if not names:
-        return []
-    text = f"Files without a photo suffix, excluded ({len(names)}): {first(names)}."
-    return [NOT_A_PHOTO.finding(text, len(names), names)]
+    """The findings on files that are not photos, or are pictures in a format that is not read."""
+    found = unread_findings(names)
+    others = [name for name in names if not holds_pictures(name)]
+    if others:
+        text = f"Files without a photo suffix, excluded ({len(others)}): {first(others)}."
+        found.append(NOT_A_PHOTO.finding(text, len(others), others))
+    return found
 
 
 def folders_of(names: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.encode import encode, oriented, picture
 
+from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import Manifest, list_photos, read_photos
 from fastdefect.errors import DataError, UsageError
 
@@ -82,11 +83,11 @@ def test_litter_is_passed_over_without_a_word(tmp_path):
 
 
 def test_other_files_are_counted(tmp_path):
-    others = {"good/notes.txt": "x", "good/a.gif": "x", "crack/b.PDF": "x", "readme.md": "x"}
+    others = {"good/notes.txt": "x", "good/a.json": "x", "crack/b.XLS": "x", "readme.md": "x"}
     found = kinds(list_photos(lay_out(tmp_path, {**classes(), **others})))["not_a_photo"]
     assert found.severity == "info"
     assert found.value == 3  # photos beside the class folders have no label
-    assert found.paths == ("crack/b.PDF", "good/a.gif", "good/notes.txt")
+    assert found.paths == ("crack/b.XLS", "good/a.json", "good/notes.txt")
     assert "good/notes.txt" in found.message
 
 
@@ -436,8 +437,8 @@ def test_the_result_does_not_depend_on_threads(tmp_path):
     def dawdle(row, _image):
         time.sleep(0.002 * (row % 3))
 
-    one = read_photos(listing, good="good", threads=1)
-    assert read_photos(listing, good="good", threads=5, on_photo=dawdle) == one
+    one = read_photos(listing, good="good", how=Reading(threads=1))
+    assert read_photos(listing, good="good", how=Reading(threads=5), on_photo=dawdle) == one
 
 
 def test_memory_does_not_grow_with_the_photos(tmp_path):
@@ -450,7 +451,7 @@ def test_memory_does_not_grow_with_the_photos(tmp_path):
         pictures.append(weakref.ref(image))
         alive.append(sum(picture() is not None for picture in pictures))
 
-    read_photos(listing, good="good", threads=2, on_photo=watch)
+    read_photos(listing, good="good", how=Reading(threads=2), on_photo=watch)
     assert len(alive) == 40
     assert max(alive) <= 3
 
@@ -476,7 +477,7 @@ def test_an_interrupt_does_not_wait_for_all_the_rest(tmp_path):
         read_photos(
             listing,
             good="good",
-            threads=1,
+            how=Reading(threads=1),
             on_photo=lambda row, _: (read.append(row), time.sleep(0.01)),
             on_progress=interrupt,
         )

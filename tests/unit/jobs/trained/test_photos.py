@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from helpers.encode import encode
 from helpers.folders import castings_of, photo_folder
 
 from fastdefect.config import DataConfig, RunConfig
@@ -164,3 +166,35 @@ def test_the_folds_of_a_cross_validation_share_one_test(data: Path, tmp_path: Pa
     assert len(parent.read_openings()) == 2
     assert parent.fold(1).read_openings() == parent.read_openings()
     assert not (parent.fold(1).folder / "openings.json").exists()
+
+
+def _deep_photos(folder: Path, highest: int) -> Path:
+    for index in range(4):
+        path = folder / ("defect", "good")[index % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        grey = np.linspace(index, highest - index, 400).reshape(20, 20)
+        path.write_bytes(encode(grey.astype(np.uint16), "PNG"))
+    return folder
+
+
+def test_deep_photos_from_elsewhere_have_one_scale_in_a_run_of_8_bits(
+    run: Run, tmp_path: Path
+) -> None:
+    run.write("model.json", SPEC.as_json())
+    events: list[Event] = []
+    found = _open(run, events, split="valid", data=_deep_photos(tmp_path / "deep", 3000))
+    assert found.manifest.white == 4095
+    texts = [event.text for event in events if isinstance(event, Note)]
+    assert any("trained on photos of 8" in text for text in texts)
+
+
+def test_in_a_run_of_an_earlier_version_each_deep_photo_has_its_own_scale(
+    run: Run, tmp_path: Path
+) -> None:
+    older = SPEC.as_json()
+    del older["white"]
+    run.write("model.json", older)
+    events: list[Event] = []
+    found = _open(run, events, split="valid", data=_deep_photos(tmp_path / "deep", 3000))
+    assert found.manifest.white is None
+    assert not [each for each in events if isinstance(each, Note) and "8" in each.text]
