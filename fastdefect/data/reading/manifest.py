@@ -18,7 +18,7 @@ from fastdefect.data.photos import UNUSED, Entry, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
 from fastdefect.data.reading.depth import check_depth
 from fastdefect.data.reading.file_facts import read_facts
-from fastdefect.data.reading.formats import UNREAD_FORMAT
+from fastdefect.data.reading.formats import UNREAD_FORMAT, describe_unread
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.grey_scale import ValueRange
 from fastdefect.data.reading.images import (
@@ -202,10 +202,14 @@ def _too_few_classes(
     found = (
         f"one {where}, {classes[0]}, with {counted(photos, 'photo')}" if classes else f"no {where}"
     )
-    unread = " ".join(f.message for f in gathered.findings if f.kind == UNREAD_FORMAT.kind)
+    found += gathered.lack
+    unread = [f for f in gathered.findings if f.kind == UNREAD_FORMAT.kind]
+    if unread:
+        found += f", {counted(len(unread[0].paths), 'file')} in a format that is not read"
+    hints = (*(f"Not read: {describe_unread(f.paths)}" for f in unread), gathered.hint, LAYOUTS)
     return DataError(
-        f"Expected photos of two or more classes in {data}, but found {found}{gathered.lack}.",
-        " ".join(filter(None, (unread, gathered.hint, LAYOUTS))),
+        f"Expected photos of two or more classes in {data}, but found {found}.",
+        " ".join(filter(None, hints)),
     )
 
 
