@@ -274,11 +274,11 @@ def _describe_split(split: Split) -> Note:
 
 
 def describe_photos(manifest: Manifest) -> list[Note]:
-    """Describe the number of photos of each class and the good class."""
+    """Describe the number of photos of each class and the good classes."""
     counts = ", ".join(f"{name} {count}" for name, count in manifest.counts.items())
     role = (
-        f"good is {manifest.good!r}, all else is a defect"
-        if manifest.good is not None
+        f"good is {' and '.join(map(repr, manifest.good))}, all else is a defect"
+        if manifest.good
         else "no class is good: escape and overkill are not defined"
     )
     return [Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}.")]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.findings import Finding
+from fastdefect.good import Good, good_indices
 
 Layout = Literal["classes", "splits", "csv"]
 
@@ -97,13 +98,13 @@ class Photo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All readable photos, sorted by name. ``good`` is the good class, if any."""
+    """All readable photos, sorted by name. ``good`` names the good classes."""
 
     root: Path
     layout: Layout
     photos: tuple[Photo, ...]
     classes: tuple[str, ...]
-    good: str | None
+    good: tuple[str, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -113,9 +114,9 @@ class Manifest:
         return np.array([index[photo.label] for photo in self.photos], np.int64)
 
     @property
-    def good_index(self) -> int | None:
-        """The index of the good class in ``classes``; None if every class is a defect."""
-        return None if self.good is None else self.classes.index(self.good)
+    def good_indices(self) -> Good:
+        """The indices of the good classes in ``classes``; empty if every class is a defect."""
+        return good_indices(self.classes, self.good)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -78,7 +78,7 @@ def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 
 def read_photos(
     listing: Listing,
     *,
-    good: str | None,
+    good: tuple[str, ...],
     strict: bool = False,
     on_photo: OnPhoto | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -86,7 +86,7 @@ def read_photos(
 ) -> Manifest:
     """Read every candidate once and keep the readable ones.
 
-    ``good`` is the name of the good class or None (see ``choose_good``). ``on_photo(row, image)``
+    ``good`` names the good classes (see ``choose_good``). ``on_photo(row, image)``
     is called in a worker thread with each readable photo, (height, width, 3) uint8 RGB, and the
     index of its entry. The photo is not kept, so that memory does not grow with their number.
     ``on_progress(done, total)`` is called in this thread, in order. The result does not depend on

@@ -161,7 +161,7 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
 
 
 def _read_other_photos(
-    data: Path, classes: Sequence[str], good: str | None, like: DataConfig, on_event: OnEvent
+    data: Path, classes: Sequence[str], good: Sequence[str], like: DataConfig, on_event: OnEvent
 ) -> tuple[Manifest, PhotoStore, tuple[str, ...]]:
     """Read labelled photos from outside the run and find their parts as the run does.
 
@@ -188,7 +188,7 @@ def _read_other_photos(
     with one_thread_each():
         manifest = read_photos(
             listing,
-            good=good if good in listing.classes else None,
+            good=tuple(name for name in good if name in listing.classes),
             strict=like.strict,
             on_photo=keep,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
