@@ -11,7 +11,9 @@ from fastdefect.options import with_config_options
 
 
 @app.command(rich_help_panel=DATA)
-@with_config_options(only=("data", "good", "part_from", "parts", "strict", "seed"))
+@with_config_options(
+    only=("data", "good", "rename", "join_defects", "part_from", "parts", "strict", "seed")
+)
 def audit(
     flags: dict[str, Any],
     *,

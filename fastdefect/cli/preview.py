@@ -11,7 +11,20 @@ from fastdefect.options import with_config_options
 
 
 @app.command(rich_help_panel=DATA)
-@with_config_options(only=("data", "part_from", "image_size", "resize", "augment", "light", "seed"))
+@with_config_options(
+    only=(
+        "data",
+        "good",
+        "rename",
+        "join_defects",
+        "part_from",
+        "image_size",
+        "resize",
+        "augment",
+        "light",
+        "seed",
+    )
+)
 def preview(
     flags: dict[str, Any],
     *,

@@ -13,7 +13,18 @@ from fastdefect.options import with_config_options
 @app.command(rich_help_panel=DATA)
 @with_config_options(
     only=(
-        *("data", "good", "part_from", "parts", "valid", "test", "unleak", "strict"),
+        *(
+            "data",
+            "good",
+            "rename",
+            "join_defects",
+            "part_from",
+            "parts",
+            "valid",
+            "test",
+            "unleak",
+            "strict",
+        ),
         *("folds", "seed"),
     )
 )

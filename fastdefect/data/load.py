@@ -15,6 +15,7 @@ from fastdefect.data.parts.given import join_parts
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
 from fastdefect.data.reading.good_class import choose_good
+from fastdefect.data.reading.labels import LabelRules, refuse_several_defects
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.folds import Folds, make_folds
 from fastdefect.data.splitting.split import (
@@ -74,7 +75,8 @@ def read_and_audit(
     config: DataConfig, *, seed: int, workers: int, on_event: OnEvent
 ) -> tuple[Audit, PhotoStore]:
     """Read and audit the photos in one pass, and report a summary of the findings."""
-    listing = list_data(config)
+    listing = list_data(config, new=True)
+    refuse_several_defects(listing.findings)
     store = _store_for(listing, config, workers)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
 
@@ -107,15 +109,23 @@ def _store_for(listing: Listing, config: DataConfig, workers: int) -> PhotoStore
     )
 
 
-def list_data(config: DataConfig) -> Listing:
-    """List the photos of ``config.data`` without opening them.
+def list_data(config: DataConfig, *, new: bool = False) -> Listing:
+    """List the photos of ``config.data`` without opening them; ``new`` is as in ``LabelRules``.
 
     Raises ``UsageError`` if the source of the parts in ``config.parts`` provides none.
     """
     by_name = config.part_from if config.parts in ("auto", "regex") else None
-    listing = list_photos(config.data, part_from=by_name)
+    rules = label_rules(config, new=new)
+    listing = list_photos(config.data, part_from=by_name, label_rules=rules)
     _check_source(config, any(entry.part is not None for entry in listing.entries))
     return listing
+
+
+def label_rules(
+    config: DataConfig, *, new: bool = False, known_good: tuple[str, ...] | None = None
+) -> LabelRules:
+    """How the config makes classes of labels; see ``LabelRules``."""
+    return LabelRules(config.rename, config.join_defects, config.good, known_good, new)
 
 
 def read_listing(

@@ -13,6 +13,10 @@ from fastdefect.good import Good, good_indices
 
 Layout = Literal["classes", "splits", "csv"]
 
+# The column with the kinds of defect of a photo, where all defects are one class (--join-defects).
+DEFECT_COLUMN = "defect"
+KINDS_BETWEEN = "|"
+
 # Names of splits that users write as folders and in CSVs.
 SPLIT_WORDS = {
     "train": "train",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.aliases import Floats
+from fastdefect.data.photos import DEFECT_COLUMN
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
 from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -108,7 +109,10 @@ def _measure(
     if good:
         defective = ~is_good(predictions.y_true, good)
         columns = columns_of([dict(photo.columns) for photo in photos.photos])
-        by_type = escapes_by_type(is_good(y_pred, good), defective, photos.parts, columns)
+        kinds = DEFECT_COLUMN if run.read_config().data.join_defects else None
+        by_type = escapes_by_type(
+            is_good(y_pred, good), defective, photos.parts, columns, kinds=kinds
+        )
         score = defect_score(calibrated, good)
         sent = sent_to_people(decision, score, defective, photos.parts)
     return EvaluationReport(

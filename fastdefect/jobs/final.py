@@ -19,6 +19,7 @@ import numpy as np
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
+from fastdefect.data.load import label_rules
 from fastdefect.data.photos import Manifest
 from fastdefect.data.reading.manifest import list_photos
 from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
@@ -114,7 +115,11 @@ def suits(config: RunConfig) -> bool:
     if {"keep", "patience"} & config.given:
         return False
     try:
-        entries = list_photos(config.data.data, part_from=config.data.part_from).entries
+        entries = list_photos(
+            config.data.data,
+            part_from=config.data.part_from,
+            label_rules=label_rules(config.data),
+        ).entries
     except FastdefectError:
         return False
     return len(entries) <= FEW_PHOTOS and all(entry.split is None for entry in entries)

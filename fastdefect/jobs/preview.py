@@ -6,6 +6,7 @@ from pathlib import Path
 from fastdefect.config import DataConfig
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
+from fastdefect.data.load import label_rules
 from fastdefect.data.reading.images import Pixels, UnreadablePhoto, fit_to, read_photo
 from fastdefect.data.reading.manifest import Entry, list_photos
 from fastdefect.data.sampling import draw_evenly
@@ -19,7 +20,9 @@ def preview(
     config: DataConfig, *, seed: int, photos: int, draws: int, out: Path, on_event: OnEvent
 ) -> Path:
     """Write a contact sheet: per photo, the model input and ``draws`` augmented versions."""
-    listing = list_photos(config.data, part_from=config.part_from)
+    listing = list_photos(
+        config.data, part_from=config.part_from, label_rules=label_rules(config, new=True)
+    )
     drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
     entries = sorted(
         (listing.entries[place] for place in drawn), key=lambda entry: (entry.label, entry.name)

@@ -61,7 +61,7 @@ def split(
     Raises ``UsageError`` if ``out`` can't be written, and the errors of reading and splitting.
     """
     _check_out(config.data, out)
-    listing = list_data(config)
+    listing = list_data(config, new=True)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
     on_photo = survey.put if survey.searches else None
     manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)

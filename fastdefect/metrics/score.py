@@ -141,8 +141,8 @@ def best_f1(y_true: Labels, y_prob: Floats, good: Good) -> float:
     F1 at the most probable class also depends on the position of the threshold, and prefers a model
     that calls nearly everything a defect to one with a better ranking. ``y_true``: (n,),
     ``y_prob``: (n, n_classes), ``good``: the indices of the good classes. With several defect
-    classes, or without a good one, there is no single threshold, and the result is the macro F1 of the most
-    probable class. NaN without a defective photo.
+    classes, or without a good one, there is no single threshold, and the result is the macro F1 of
+    the most probable class. NaN without a defective photo.
     """
     n_classes = y_prob.shape[1]
     defect = only_defect(n_classes, good)

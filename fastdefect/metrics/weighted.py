@@ -49,7 +49,7 @@ class Weighted:
         return class_metrics(self.confusion)
 
     def one_of_class(self, name: str) -> Floats:
-        """Precision, recall or F1 as one number: of the only defect, if it is one, else the mean."""
+        """Precision, recall or F1 as one number: of the defect if there is only one, else the mean."""
         values = self.by_class[name]
         if self.defect is not None:
             return values[:, self.defect]
@@ -60,8 +60,9 @@ class Weighted:
         """Area under the ROC curve and average precision: (draws,) each.
 
         With one defect class among good ones: for the probability of the defect. With two classes,
-        none of them good: for the second. Otherwise: the mean of each class against the rest (Fawcett 2006, section 10.2), over
-        the classes that have some but not all of the photos. NaN without such a class.
+        none of them good: for the second. Otherwise: the mean of each class against the rest
+        (Fawcett 2006, section 10.2), over the classes that have some but not all of the photos. NaN
+        without such a class.
         """
         columns = list(range(self.n_classes))
         if self.defect is not None:

@@ -6,10 +6,10 @@ from types import ModuleType
 from fastdefect.data.audit import part_checks, quality_checks, shortcuts
 from fastdefect.data.findings import Check
 from fastdefect.data.reading import checks as reading_checks
-from fastdefect.data.reading import csv_table, folders, manifest
+from fastdefect.data.reading import csv_table, folders, labels, manifest
 
 _MODULES = (
-    *(reading_checks, folders, csv_table, manifest),
+    *(reading_checks, folders, csv_table, labels, manifest),
     *(part_checks, quality_checks, shortcuts),
 )
 

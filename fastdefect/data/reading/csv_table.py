@@ -5,10 +5,11 @@ import io
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fastdefect.data.findings import Check, Finding
-from fastdefect.data.photos import SPLIT_WORDS, Entry
+from fastdefect.data.photos import KINDS_BETWEEN, SPLIT_WORDS, Entry
 from fastdefect.errors import DataError
 
 ENCODING = Check(
@@ -42,14 +43,15 @@ def find_table(folder: Path) -> Path | None:
     return tables[0] if tables else None
 
 
-def read_table(table: Path) -> tuple[list[Entry], list[Finding]]:
+def read_table(table: Path, *, several: bool = False) -> tuple[list[Entry], list[Finding]]:
     r"""The rows of a CSV as entries, in the order of the file.
 
     Paths are relative to the folder of the CSV or absolute, with / or \. The delimiter is a
     comma, semicolon or tab. A byte order mark and the case of the header are ignored. Other
     columns are kept unchanged. The existence of a photo is checked when it is read. Raises
     ``DataError``, with the line, for a row without path or label, an unknown split or a photo
-    that is listed twice.
+    that is listed twice. With ``several`` defects a photo, the rows of one photo with different
+    labels are one entry, with the labels joined by ``|``.
     """
     text, encoding = _decode(_all(table), table)
     delimiter = _delimiter(text)
@@ -64,6 +66,9 @@ def read_table(table: Path) -> tuple[list[Entry], list[Finding]]:
     for line, row in _rows(table, text, delimiter):
         entry = _entry(table, line, row)
         earlier = seen.setdefault(os.path.normcase(entry.path), (line, entry.label))
+        if several and entry.label != earlier[1]:
+            _add_label(entries, entry)
+            continue
         if earlier[0] != line:
             _refuse_twice(table, entry, earlier, line)
         entries.append(entry)
@@ -130,13 +135,21 @@ def _name(folder: Path, path: Path, given: Path) -> str:
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
 
+def _add_label(entries: list[Entry], entry: Entry) -> None:
+    """Add the label of ``entry`` to the entry of the same photo."""
+    at = next(i for i, other in enumerate(entries) if other.path == entry.path)
+    label = f"{entries[at].label}{KINDS_BETWEEN}{entry.label}"
+    entries[at] = replace(entries[at], label=label)
+
+
 def _refuse_twice(table: Path, entry: Entry, earlier: tuple[int, str], line: int) -> None:
-    labels = ""
+    labels, several = "", ""
     if earlier[1] != entry.label:
         labels = f" with different labels, {earlier[1]!r} and {entry.label!r}"
+        several = " If the photo has several defects, use --join-defects."
     raise DataError(
         f"{table} lists {entry.name} twice{labels}: lines {earlier[0]} and {line}.",
-        "Remove one of the two rows.",
+        f"Remove one of the two rows.{several}",
     )
 
 

@@ -19,7 +19,9 @@ from fastdefect.data.reading.checks import check_photos, reasons
 from fastdefect.data.reading.csv_table import find_table, read_table
 from fastdefect.data.reading.file_facts import read_facts
 from fastdefect.data.reading.folders import Gathered, gather_folders, gathered_findings
+from fastdefect.data.reading.good_class import only_one_class
 from fastdefect.data.reading.images import IMAGE_SUFFIXES, UnreadablePhoto, decode_photo, read_bytes
+from fastdefect.data.reading.labels import AS_WRITTEN, LabelRules, to_classes
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first
 
@@ -40,12 +42,19 @@ _LAYOUTS = """Supported layouts:
 (valid/ and test/ folders and the columns part and split are optional)"""
 
 
-def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 2) -> Listing:
+def list_photos(
+    data: Path,
+    *,
+    part_from: str | None = None,
+    min_classes: int = 2,
+    label_rules: LabelRules = AS_WRITTEN,
+) -> Listing:
     """List all candidate photos of ``data`` without opening them; detect the layout.
 
     ``data`` is a CSV, a folder with one CSV of photos at its top, a folder of train, valid and
     test folders, or a folder of class folders. ``part_from`` is a regular expression for names
-    (see ``parts_from_names``); it overrides the parts of a CSV.
+    (see ``parts_from_names``); it overrides the parts of a CSV. ``label_rules`` make classes of the
+    labels.
 
     Raises ``DataError`` if there are fewer than ``min_classes`` classes (a training needs two, an
     evaluation one) or the layout is not supported, and ``UsageError`` if ``part_from`` is not a
@@ -59,11 +68,13 @@ def list_photos(data: Path, *, part_from: str | None = None, min_classes: int = 
     layout: Layout = "csv"
     if table is not None:
         root = table.parent
-        entries, findings = read_table(table)
+        entries, findings = read_table(table, several=label_rules.join_defects)
     else:
         gathered = gather_folders(data)
         root, layout, entries = data, gathered.layout, gathered.entries
         findings = gathered_findings(gathered)
+    entries, of_labels = to_classes(entries, label_rules)
+    findings += of_labels
     classes = sorted({entry.label for entry in entries})
     if len(classes) < min_classes:
         raise _too_few_classes(data, classes, len(entries), gathered)
@@ -177,7 +188,7 @@ def _too_few_classes(
     found = (
         f"one {where}, {classes[0]}, with {counted(photos, 'photo')}" if classes else f"no {where}"
     )
-    hint = _LAYOUTS
+    hint = only_one_class(classes) + _LAYOUTS
     if gathered is not None:
         if empty := [label for label, n in gathered.photos_in.items() if n == 0]:
             found += f", {counted(len(empty), 'folder')} without photos ({first(empty)})"

@@ -19,7 +19,7 @@ from fastdefect.run import Run
 Narrow = Callable[[Split, Manifest], Split]
 
 # The settings that select the photos and their parts: equal for all members.
-_COMMON = ("data", "good", "part_from", "parts", "strict")
+_COMMON = ("data", "good", "rename", "join_defects", "part_from", "parts", "strict")
 # No dots: a folder name must differ from the run's file names.
 _NAME = re.compile(r"\w[\w+-]*")
 

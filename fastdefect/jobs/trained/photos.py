@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
 from fastdefect.data.audit.survey import Survey
-from fastdefect.data.load import find_parts, finding_notes, must_search, read_data, tell
+from fastdefect.data.load import (
+    find_parts,
+    finding_notes,
+    label_rules,
+    must_search,
+    read_data,
+    tell,
+)
 from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.data.splitting.folds import read_folds
@@ -161,14 +168,17 @@ def _note_opening(run: Run, command: str, what: str, on_event: OnEvent) -> int:
 
 
 def _read_other_photos(
-    data: Path, classes: Sequence[str], good: Sequence[str], like: DataConfig, on_event: OnEvent
+    data: Path, classes: Sequence[str], good: tuple[str, ...], like: DataConfig, on_event: OnEvent
 ) -> tuple[Manifest, PhotoStore, tuple[str, ...]]:
     """Read labelled photos from outside the run and find their parts as the run does.
 
     Their classes must be among the run's.
     """
     listing = list_photos(
-        data, part_from=like.part_from if like.parts in ("auto", "regex") else None, min_classes=1
+        data,
+        part_from=like.part_from if like.parts in ("auto", "regex") else None,
+        min_classes=1,
+        label_rules=label_rules(like, known_good=good),
     )
     unknown = sorted(set(listing.classes) - set(classes))
     if unknown:
