@@ -14,7 +14,7 @@ from fastdefect.aliases import Floats
 Good = tuple[int, ...]  # indices into the classes, ascending; empty if every class is a defect
 
 
-def good_indices(classes: Sequence[str], good: Sequence[str]) -> Good:
+def good_indices(classes: Sequence[str], good: tuple[str, ...]) -> Good:
     """The indices of the classes named in ``good``; raises ``ValueError`` for an unknown name."""
     return tuple(sorted(list(classes).index(name) for name in good))
 

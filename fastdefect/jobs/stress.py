@@ -132,7 +132,7 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace("-", " ")
 
 
-def _check_limits(limits: Limits, good: Sequence[str]) -> None:
+def _check_limits(limits: Limits, good: tuple[str, ...]) -> None:
     for name, most in asdict(limits).items():
         flag = f"--{name.replace('_', '-')}"
         if most is None:

@@ -97,7 +97,7 @@ def score(
     y_true: Labels,
     y_prob: NDArray[np.floating[Any]],
     classes: Sequence[str],
-    good: Sequence[str],
+    good: tuple[str, ...],
     *,
     y_pred: Labels | None = None,
 ) -> Metrics:

@@ -49,7 +49,7 @@ class Weighted:
         return class_metrics(self.confusion)
 
     def one_of_class(self, name: str) -> Floats:
-        """Precision, recall or F1 as one number: of the defect if there is only one, else the mean."""
+        """Precision, recall or F1 as one number: of the only defect, else the mean."""
         values = self.by_class[name]
         if self.defect is not None:
             return values[:, self.defect]

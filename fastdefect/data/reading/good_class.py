@@ -112,10 +112,13 @@ def _not_recognised(classes: Sequence[str]) -> DataError:
     )
     if len(named) == len(classes):
         message = f"Every class has a name that means good: {_listed(classes)}."
-        return DataError(message, f"{ONLY_GOOD}. Otherwise name the good class: `--good CLASS`.")
-    hint = "Name it with `--good CLASS`, or use `--good none` if every class is a defect."
+    hint = (
+        "Name the good class with `--good CLASS`, or use `--good none` if every class is a defect."
+    )
     if groups := alike(dict.fromkeys(named, 0)):
         hint = f"If they are one class, join them: `{rename_flag(groups)}`. {hint}"
+    elif named and len(named) == len(classes):
+        hint = f"{ONLY_GOOD}. If some of these classes are defects: {hint}"
     elif named:
         several = f"`--good {quoted(','.join(named))}`"
         hint = f"If several classes are good, name them: {several}. {hint}"

@@ -14,7 +14,7 @@ from fastdefect.data.reading.spelling import alike, rename_flag
 from fastdefect.errors import DataError, UsageError
 from fastdefect.text import counted, first
 
-Kinds = Mapping[str, tuple[str, ...]]  # the defects that a label lists, with their new names
+Lists = Mapping[str, tuple[str, ...]]  # the defects that a label lists; no other labels
 JOINED = "defect"  # the class of all defects under --join-defects
 
 SIMILAR_CLASSES = Check(
@@ -59,14 +59,19 @@ def to_classes(entries: Sequence[Entry], rules: LabelRules) -> tuple[list[Entry]
     """
     labels = {entry.label for entry in entries}
     known = known_kinds(labels)
-    kinds = {label: split_label(label, known) or (label,) for label in labels}
-    new = _new_names(rules, {*labels, *chain.from_iterable(kinds.values())})
-    kinds = {label: tuple(new.get(kind, kind) for kind in kinds[label]) for label in labels}
-    similar = _similar(entries, kinds)
-    if rules.join_defects:
-        return _joined(entries, kinds, rules), similar
+    lists = {label: kinds for label in labels if (kinds := split_label(label, known))}
+    new = _new_names(rules, {*labels, *chain.from_iterable(lists.values())})
+    # A list that has a new name itself is one class.
+    lists = {
+        label: tuple(sorted({new.get(kind, kind) for kind in kinds}))
+        for label, kinds in lists.items()
+        if label not in new
+    }
     named = [replace(e, label=new[e.label]) if e.label in new else e for e in entries]
-    return named, [*similar, *_several(entries, kinds)]
+    similar = _similar(named, lists)
+    if rules.join_defects:
+        return _joined(named, lists, rules), similar
+    return named, [*similar, *_several(named, lists)]
 
 
 def refuse_several_defects(findings: Sequence[Finding]) -> None:
@@ -140,7 +145,7 @@ def _new_names(rules: LabelRules, names: set[str]) -> dict[str, str]:
         )
     if chained := sorted(set(new) & set(new.values())):
         raise UsageError(
-            f"--rename: {first(chained)} is both an old and a new name. Renames are not applied "
+            f"--rename: {chained[0]} is both an old and a new name. Renames are not applied "
             "one after another.",
             "Give each old name its final name.",
         )
@@ -150,8 +155,9 @@ def _new_names(rules: LabelRules, names: set[str]) -> dict[str, str]:
 # ---- findings
 
 
-def _similar(entries: Sequence[Entry], kinds: Kinds) -> list[Finding]:
-    counts = Counter(kind for entry in entries for kind in kinds[entry.label])
+def _similar(entries: Sequence[Entry], lists: Lists) -> list[Finding]:
+    kinds = [lists.get(entry.label, (entry.label,)) for entry in entries]
+    counts = Counter(chain.from_iterable(kinds))
     groups = alike(counts)
     if not groups:
         return []
@@ -164,19 +170,19 @@ def _similar(entries: Sequence[Entry], kinds: Kinds) -> list[Finding]:
         f"here. To join them: {rename_flag(groups)}"
     )
     fewer = {name for group in groups for name in group[1:]}
-    paths = [entry.name for entry in entries if not fewer.isdisjoint(kinds[entry.label])]
+    paths = [e.name for e, of in zip(entries, kinds, strict=True) if not fewer.isdisjoint(of)]
     return [SIMILAR_CLASSES.finding(message, sum(map(len, groups)), paths)]
 
 
-def _several(entries: Sequence[Entry], kinds: Kinds) -> list[Finding]:
-    found = [entry for entry in entries if kinds[entry.label] != (entry.label,)]
+def _several(entries: Sequence[Entry], lists: Lists) -> list[Finding]:
+    found = [entry for entry in entries if entry.label in lists]
     if not found:
         return []
     labels = sorted({entry.label for entry in found})
     message = (
         f"{counted(len(found), 'photo')} with labels that list several defects: {first(labels)}. "
-        "One photo holds one class here, so each combination would be a class. --join-defects makes "
-        "all defects one class and keeps their kinds for the tables by type."
+        "One photo holds one class here, so each combination would be a class. --join-defects "
+        "makes all defects one class and keeps their kinds for the tables by type."
     )
     return [SEVERAL_DEFECTS.finding(message, len(found), [entry.name for entry in found])]
 
@@ -184,17 +190,16 @@ def _several(entries: Sequence[Entry], kinds: Kinds) -> list[Finding]:
 # ---- joining
 
 
-def _joined(entries: Sequence[Entry], kinds: Kinds, rules: LabelRules) -> list[Entry]:
+def _joined(entries: Sequence[Entry], lists: Lists, rules: LabelRules) -> list[Entry]:
     good = rules.known_good
     if good is None:
-        single = sorted({of[0] for of in kinds.values() if len(of) == 1})
-        good = choose_good(single, rules.good)
+        good = choose_good(sorted({e.label for e in entries} - set(lists)), rules.good)
     if not good:
         raise UsageError(
             "--join-defects joins all classes but the good ones, but no class is good.",
             "Name the good classes with --good, or remove --join-defects.",
         )
-    mixed = [e for e in entries if len(kinds[e.label]) > 1 and set(good) & set(kinds[e.label])]
+    mixed = [entry for entry in entries if set(good) & set(lists.get(entry.label, ()))]
     if mixed:
         listed = first([f"{entry.name} ({entry.label})" for entry in mixed])
         raise DataError(
@@ -204,11 +209,10 @@ def _joined(entries: Sequence[Entry], kinds: Kinds, rules: LabelRules) -> list[E
         )
     # A column of the CSV describes the defects better than the labels.
     given = any(DEFECT_COLUMN in dict(entry.columns) for entry in entries)
-    joined = []
-    for entry in entries:
-        of = kinds[entry.label]
-        columns = entry.columns
-        if of[0] not in good and not given:
-            columns = (*columns, (DEFECT_COLUMN, KINDS_BETWEEN.join(of)))
-        joined.append(replace(entry, label=of[0] if of[0] in good else JOINED, columns=columns))
-    return joined
+
+    def join(entry: Entry) -> Entry:
+        kinds = KINDS_BETWEEN.join(lists.get(entry.label, (entry.label,)))
+        added = () if given else ((DEFECT_COLUMN, kinds),)
+        return replace(entry, label=JOINED, columns=(*entry.columns, *added))
+
+    return [entry if entry.label in good else join(entry) for entry in entries]

@@ -150,7 +150,7 @@ def plot_confusion(
     path: Path,
     *,
     title: str,
-    good: Sequence[str],
+    good: tuple[str, ...],
 ) -> None:
     """Draw a confusion matrix, int ``(classes, classes)`` of photos, and write it as a PNG.
 

@@ -37,7 +37,7 @@ def _photos(
 ) -> SharedPhotos:
     names = tuple(f"{i}.png" for i in range(len(truth)))
     shown = names if parts is None else tuple(parts)
-    return SharedPhotos(names, shown, np.array(truth), classes, good)
+    return SharedPhotos(names, shown, np.array(truth), classes, (good,) if good else ())
 
 
 def _sure(guesses: Sequence[int], n_classes: int = 2) -> Answers:
@@ -303,7 +303,7 @@ def test_of_two_calibrated_models_neither_is_called_better() -> None:
 
         def of(said: Answers) -> Any:
             return lambda weights: measure(
-                Weighted(weights, photos.y_true, said.y_prob, said.y_pred, 1)
+                Weighted(weights, photos.y_true, said.y_prob, said.y_pred, (1,))
             )
 
         plain = paired_differences(of(narrow), of(wide), photos.parts, draws=200, seed=trial)

@@ -215,7 +215,7 @@ def _tempered(
 def test_the_calibration_errors_interval_covers_the_truth(sharpness: float) -> None:
     y_true, y_prob, _ = _tempered(np.random.default_rng(0), 300_000, sharpness)
     # With the true probabilities it is 0, which no number of photos measures exactly.
-    truth = 0.0 if sharpness == 1 else score(y_true, y_prob, TWO, None).calibration_error
+    truth = 0.0 if sharpness == 1 else score(y_true, y_prob, TWO, ()).calibration_error
     rng = np.random.default_rng(2)
     trials, covered = 100, 0
     for trial in range(trials):

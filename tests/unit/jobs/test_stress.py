@@ -80,7 +80,10 @@ def run(tmp_path: Path, model: BrightIsGood) -> Run:
 
 def _write_spec(run: Run, good: str | None) -> None:
     usual = Preprocessing(SIZE, "squish", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    run.write("model.json", ModelSpec("none", ("defect", "good"), good, usual).as_json())
+    run.write(
+        "model.json",
+        ModelSpec("none", ("defect", "good"), (good,) if good else (), usual).as_json(),
+    )
 
 
 def _stress(

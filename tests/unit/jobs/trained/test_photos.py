@@ -42,7 +42,7 @@ def run(data: Path, tmp_path: Path) -> Run:
 
 
 SPEC = ModelSpec(
-    "none", ("defect", "good"), "good", Preprocessing(64, "squish", (0.0,) * 3, (1.0,) * 3)
+    "none", ("defect", "good"), ("good",), Preprocessing(64, "squish", (0.0,) * 3, (1.0,) * 3)
 )
 
 

@@ -172,7 +172,7 @@ def test_types_of_defects_have_a_table_each() -> None:
     ],
 )
 def test_calibration_shows_before_and_after(temperature: float, said: str) -> None:
-    before = score(Y_TRUE, Y_PROB, ("def", "ok"), "ok")
+    before = score(Y_TRUE, Y_PROB, ("def", "ok"), ("ok",))
     decision = replace(ARGMAX, temperature=temperature)
     evaluation = _evaluated(y_prob=decision.calibrated(Y_PROB))
     table = evaluation_tables(
