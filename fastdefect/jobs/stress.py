@@ -95,13 +95,11 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
 
     def decide(pixels: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.int64]:
         y_prob = model.predict_pixels(pixels, positions, fixed)
-        return decision.decide(decision.calibrated(y_prob), model.spec.good_indices)
+        return decision.decide(decision.calibrated(y_prob), spec.good_indices)
 
     report = stress_photos(
         decide,
-        LabelledPhotos(
-            photos.store, photos.rows, np.array(labels, np.int64), model.spec.good_indices
-        ),
+        LabelledPhotos(photos.store, photos.rows, np.array(labels, np.int64), spec.good_indices),
         parts=photos.parts,
         seed=seed,
         disturbances=disturbances,

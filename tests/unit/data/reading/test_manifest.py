@@ -420,7 +420,7 @@ def test_handy_properties(tmp_path):
     manifest = read_photos(list_photos(lay_out(tmp_path, classes(3))), good=("good",))
     assert manifest.labels.dtype == np.int64
     assert manifest.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert manifest.good_index == 1
+    assert manifest.good_indices == (1,)
     assert manifest.counts == {"crack": 3, "good": 3}
     assert read_photos(list_photos(tmp_path), good=()).good_indices == ()
 

@@ -168,7 +168,8 @@ def test_photos_come_in_batches_and_steps_are_reported() -> None:
         return brightness(photos)
 
     report = stress(
-        most_probable(predict), LabelledPhotos(flat((120,) * n), range(n), np.ones(n, np.int64), (1,)),
+        most_probable(predict),
+        LabelledPhotos(flat((120,) * n), range(n), np.ones(n, np.int64), (1,)),
         parts=["p"] * n, seed=0,
         disturbances=[DARKER], on_step=lambda done, total: told.append((done, total)),
     )  # fmt: skip
