@@ -32,6 +32,7 @@ from fastdefect.metrics import (
     METRICS,
     Metric,
     Weighted,
+    best_f1,
     calibration_gaps,
     constant_prediction,
     lower_is_better,
@@ -454,3 +455,48 @@ def test_the_docs_list_every_metric() -> None:
     docs = Path(__file__).parents[2] / "docs" / "evaluation.md"
     text = docs.read_text(encoding="utf-8").partition("**The metrics**")[2].partition("\n\n")[0]
     assert re.findall(r"`(\w+)`", text.replace("`gate`", "")) == list(METRICS)
+
+
+# ---- several good classes ----------------------------------------------------------------
+
+KINDS = ("crack", "ok_back", "ok_front")
+OF_KINDS = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+# One crack passes as front; of the back views one is taken for a front, one for a crack; one front
+# is taken for a back.
+CALLED = [0, 0, 0, 2, 1, 2, 0, 2, 2, 1]
+
+
+def test_no_good_class_is_a_mistake_for_another() -> None:
+    metrics = score(OF_KINDS, certain(CALLED, 3), KINDS, ("ok_back", "ok_front"))
+
+    # By hand: 3 of 4 cracks are found, and 1 of the 4 photos called crack is good.
+    assert (metrics.escapes, metrics.n_defective) == (1, 4)
+    assert (metrics.overkills, metrics.n_good) == (1, 6)
+    assert (metrics.f1, metrics.precision, metrics.recall) == (0.75, 0.75, 0.75)
+    assert metrics.specificity == pytest.approx(5 / 6)
+    # Confusions among good classes are told apart, and count as what they are: wrong.
+    assert metrics.good_confused == 2
+    assert metrics.accuracy == 0.6
+    assert metrics.as_json()["good_confused"] == 2
+    assert metrics.confusion.tolist() == [[3, 0, 1], [1, 1, 1], [0, 1, 2]]
+    # The same by scikit-learn.
+    truth, guess = OF_KINDS == 0, np.array(CALLED) == 0
+    assert metrics.f1 == pytest.approx(f1_score(truth, guess))
+    assert metrics.escape_rate == pytest.approx(1 - recall_score(truth, guess))
+    assert metrics.overkill_rate == pytest.approx(1 - recall_score(~truth, ~guess))
+
+
+def test_with_one_good_class_nothing_is_confused_among_the_good() -> None:
+    metrics = score(OF_KINDS, certain(CALLED, 3), KINDS, ("ok_front",))
+    assert metrics.good_confused is None
+    assert "good_confused" not in metrics.as_json()
+
+
+def test_the_areas_and_the_best_f1_rank_by_all_good_classes_together() -> None:
+    y_true, y_prob = random_predictions(90, 3, seed=4)
+    metrics = score(y_true, y_prob, KINDS, ("ok_back", "ok_front"))
+    defect, p = y_true == 0, y_prob[:, 0]
+    assert metrics.auc == pytest.approx(roc_auc_score(defect, p))
+    assert metrics.average_precision == pytest.approx(average_precision_score(defect, p))
+    joined = best_f1((~defect).astype(np.int64), np.stack([p, 1 - p], axis=1), (1,))
+    assert best_f1(y_true, y_prob, (1, 2)) == joined

@@ -27,7 +27,7 @@ SEVERAL_DEFECTS = Check(
     "several_defects",
     "error",
     rank=25,
-    meaning="photos whose label names several defects, such as crack|burr",
+    meaning="photos whose label lists several defects, which a training refuses",
 )
 
 

@@ -210,3 +210,22 @@ def test_a_decision_is_plain_json() -> None:
         "high": 0.5,
         "rule": "a test",
     }
+
+
+# ---- several good classes ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("threshold", "decided"),
+    [
+        (None, [0, 1, 2]),  # the most probable class, with a defect of 0.4
+        (0.5, [1, 1, 2]),  # 0.6 good together: passed, as the more probable of the two
+        (0.35, [0, 1, 2]),
+        (0.05, [0, 0, 0]),
+    ],
+)
+def test_the_good_classes_are_weighed_together(threshold: float | None, decided: list[int]) -> None:
+    # crack, ok_back, ok_front
+    y_prob = np.array([[0.4, 0.35, 0.25], [0.2, 0.5, 0.3], [0.1, 0.3, 0.6]])
+    assert _at(threshold).decide(y_prob, (1, 2)).tolist() == decided
+    assert defect_score(y_prob, (1, 2)) == pytest.approx([0.4, 0.2, 0.1])

@@ -209,3 +209,11 @@ def test_json_holds_counts_shares_and_intervals() -> None:
     without = BackgroundSwap(Flips(20, 3), None, None, 0, 0).as_json()
     assert without["good"] is None
     assert without["defective"] is None
+
+
+def test_a_flip_among_good_classes_is_no_mistake() -> None:
+    # crack, ok_back, ok_front: one good for another, an overkill made, an escape made.
+    decisions = np.array([[1, 1, 2], [2, 1, 0], [0, 0, 2], [0, 1, 2]])
+    found = compare(*decisions.T, good=(1, 2))
+    assert (found.all, found.good, found.defective) == (Flips(4, 4), Flips(2, 2), Flips(2, 2))
+    assert (found.to_escape, found.to_overkill) == (1, 1)

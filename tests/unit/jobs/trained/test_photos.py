@@ -164,3 +164,23 @@ def test_the_folds_of_a_cross_validation_share_one_test(data: Path, tmp_path: Pa
     assert len(parent.read_openings()) == 2
     assert parent.fold(1).read_openings() == parent.read_openings()
     assert not (parent.fold(1).folder / "openings.json").exists()
+
+
+def test_photos_from_elsewhere_get_the_labels_as_the_run_made_them(
+    run: Run, tmp_path: Path
+) -> None:
+    config = run.read_config()
+    made = replace(config.data, rename=("OK=good",), join_defects=True)
+    other_run = create_run(tmp_path / "runs", "y", replace(config, data=made), "fit")
+    other_run.write("split.csv", run.read("split.csv"))
+    other_run.path("model.safetensors").write_bytes(b"weights")
+    # Kinds that no photo of the run had, and none that is good.
+    rows = [("a.png", "rust"), ("b.png", "rust|hole"), ("c.png", "OK")]
+    other = photo_folder(tmp_path / "other", rows)
+    photos = _open(other_run, split="valid", data=other).photos
+    assert [photo.label for photo in photos] == ["defect", "defect", "good"]
+    assert [dict(photo.columns) for photo in photos] == [
+        *({"defect": "rust"}, {"defect": "hole|rust"}, {})
+    ]
+    with pytest.raises(DataError, match="classes that the run does not have: OK, rust"):
+        _open(run, split="valid", data=other)

@@ -256,6 +256,25 @@ def test_rows_are_true_and_columns_predicted_wherever_the_good_class_stands(
     ]
 
 
+def test_good_classes_are_not_mistaken_for_each_other(tmp_path: Path, drawn: list[Figure]) -> None:
+    matrix = np.array([[50, 3, 1], [4, 40, 6], [0, 7, 30]])
+    good = ("back", "front")
+    plot_confusion(matrix, ["crack", *good], tmp_path / "c.png", title="", good=good)
+    (axes,) = drawn[-1].axes
+    named = {place: lines[2] for place, lines in cells(axes).items() if len(lines) > 2}
+    assert named == {
+        **{(0, 1): "escape", (0, 2): "escape", (1, 0): "overkill", (2, 0): "overkill"},
+        **{(1, 2): "good", (2, 1): "good"},
+    }
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "escapes: 4 of 54 defective (7.4%)",
+        "overkill: 4 of 87 good (4.6%)",
+        "good for good: 13 of 87 good (14.9%)",
+    ]
+
+
 def test_without_a_good_class_nothing_is_an_escape(tmp_path: Path, drawn: list[Figure]) -> None:
     plot_confusion(MATRIX, CLASSES, tmp_path / "c.png", title="", good=())
     (axes,) = drawn[-1].axes
@@ -328,7 +347,7 @@ def test_any_name_of_a_class_can_be_drawn(tmp_path: Path, drawn: list[Figure]) -
     [
         (np.zeros((2, 3), int), None, r"shape \(2, 2\) but got \(2, 3\)"),
         (np.zeros((3, 3), int), None, r"shape \(2, 2\) but got \(3, 3\)"),
-        (MATRIX, "fine", "good class to be one of .* but got 'fine'"),
+        (MATRIX, "fine", r"good classes among .* but got \['fine'\]"),
     ],
 )
 def test_a_matrix_that_does_not_fit_is_refused(

@@ -92,6 +92,17 @@ def test_many_classes_each_have_a_row_and_the_average_is_named() -> None:
     assert "macro averages" in table.caption
 
 
+def test_confusions_among_good_classes_have_a_row() -> None:
+    guesses, classes = certain([0, 0, 2, 1, 2, 1], 3), ("crack", "ok_back", "ok_front")
+    metrics = score(np.array([0, 0, 0, 1, 1, 2]), guesses, classes, classes[1:])
+    table = metrics_table({"valid": metrics})
+    rows = _by_name(table)
+    assert rows["one good class for another"] == ("2 of 3",)
+    assert rows["escape rate"] == ("33.33% (1 of 3)",)
+    assert rows["F1 ok_back"] == (f"{metrics.per_class['ok_back'].f1:.4f}",)
+    assert table.caption == "F1, precision and recall refer to the defect."
+
+
 def test_two_classes_without_a_good_one_are_not_called_the_defects() -> None:
     metrics = score(*random_predictions(40, 2), ("crack", "pore"), ())
     table = metrics_table({"valid": metrics})
