@@ -70,7 +70,9 @@ def measure(folder: Path, n: int) -> dict[str, float]:
     keep_freed_memory()
     survey = Survey(len(entries), search=True)
     with one_thread_each():
-        manifest = read_photos(replace(listing, entries=entries), good="good", on_photo=survey.put)
+        manifest = read_photos(
+            replace(listing, entries=entries), good=("good",), on_photo=survey.put
+        )
     surveyed = time.perf_counter()
     found = survey.search(manifest)
     ended = time.perf_counter()

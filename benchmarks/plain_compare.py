@@ -11,6 +11,7 @@ from plain_arms import Floats, Outcome
 from plain_sets import Sides
 
 from fastdefect.evaluation.statistics.paired import Difference, Figures, paired_differences
+from fastdefect.good import Good, good_indices
 from fastdefect.metrics import Weighted, measure, score
 
 MARGIN = 0.01  # an interval may reach this far below 0
@@ -43,9 +44,8 @@ class Cell:
         return [row.part for row in self.sides.held_out]
 
     @property
-    def good(self) -> int | None:
-        good = self.sides.good
-        return None if good is None else self.sides.classes.index(good)
+    def good(self) -> Good:
+        return good_indices(self.sides.classes, self.sides.good_names)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Contrast:
 def summary(cell: Cell, arm: str) -> Summary:
     """Return the means of an arm's metrics over its seeds."""
     of = cell.outcomes[arm]
-    classes, good = cell.sides.classes, cell.sides.good
+    classes, good = cell.sides.classes, cell.sides.good_names
     scored = [score(cell.y_true, each.y_prob, classes, good) for each in of.values()]
     flips = [each.flips for each in of.values() if each.flips is not None]
     return Summary(
@@ -199,7 +199,7 @@ def _ratio_of(
 
 
 def _by_seed(cell: Cell, old: Outcome, new: Outcome) -> dict[str, float]:
-    classes, good = cell.sides.classes, cell.sides.good
+    classes, good = cell.sides.classes, cell.sides.good_names
     before, after = (score(cell.y_true, of.y_prob, classes, good) for of in (old, new))
     return {name: getattr(after, name) - getattr(before, name) for name in ("auc", "accuracy")}
 

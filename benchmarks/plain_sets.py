@@ -47,6 +47,11 @@ class Sides:
     held_out: tuple[Row, ...]
 
     @property
+    def good_names(self) -> tuple[str, ...]:
+        """The good class, if any, as the program takes it."""
+        return () if self.good is None else (self.good,)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         return tuple(sorted({row.label for row in self.rest}))
 

@@ -70,7 +70,7 @@ def _report(run: Path, kind: str, seed: int, good: str) -> float:
     with path.open(encoding="utf-8", newline="") as file:
         header = next(csv.reader(file))
     classes = tuple(column[2:] for column in header if column.startswith("p_"))
-    predictions = read_predictions(path, classes, good)
+    predictions = read_predictions(path, classes, (good,))
     parts = [part[name] for name in predictions.names]
     intervals = bootstrap_intervals(predictions, parts, seed=0)
     metrics = predictions.metrics()

@@ -63,8 +63,22 @@ class DataConfig:
     ] = Path("data")
     good: Annotated[
         str | None,
-        Flag("The class of good parts; 'none' if every class is a defect."),
+        Flag(
+            "The class of good parts, or several separated by commas; 'none' if every class is a "
+            "defect."
+        ),
     ] = None
+    rename: Annotated[
+        tuple[str, ...],
+        Flag("Give a class another name, OLD=NEW,...; two classes with one name are joined."),
+    ] = ()
+    join_defects: Annotated[
+        bool,
+        Flag(
+            "Make one class of all defects; their kinds are kept for the tables by type. For "
+            "photos with several defects."
+        ),
+    ] = False
     part_from: Annotated[
         str | None,
         Flag("Regex that extracts the part from each file name."),

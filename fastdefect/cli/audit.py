@@ -13,8 +13,8 @@ from fastdefect.options import with_config_options
 @app.command(rich_help_panel=DATA)
 @with_config_options(
     only=(
-        *("data", "good", "part_from", "label_from", "resplit", "parts", "strict"),
-        *("white", "max_megapixels", "image_size", "resize", "seed"),
+        *("data", "good", "rename", "join_defects", "part_from", "label_from", "resplit"),
+        *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
     )
 )
 def audit(

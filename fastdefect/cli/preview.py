@@ -13,8 +13,8 @@ from fastdefect.options import with_config_options
 @app.command(rich_help_panel=DATA)
 @with_config_options(
     only=(
-        *("data", "part_from", "label_from", "white", "max_megapixels"),
-        *("image_size", "resize", "augment", "light", "seed"),
+        *("data", "good", "rename", "join_defects", "part_from", "label_from"),
+        *("white", "max_megapixels", "image_size", "resize", "augment", "light", "seed"),
     )
 )
 def preview(

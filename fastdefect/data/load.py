@@ -19,6 +19,7 @@ from fastdefect.data.photos import Listing, Manifest
 from fastdefect.data.reading.depth import find_white
 from fastdefect.data.reading.good_class import choose_good, recognise_good
 from fastdefect.data.reading.images import Reading
+from fastdefect.data.reading.labels import LabelRules, refuse_several_defects
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.folds import Folds, make_folds
 from fastdefect.data.splitting.split import (
@@ -81,7 +82,8 @@ def read_and_audit(
 
     The grey scale of the set is chosen here: ``white`` of the manifest (see ``with_scale``).
     """
-    listing = list_data(config)
+    listing = list_data(config, new=True)
+    refuse_several_defects(listing.findings)
     refuse_untrainable(listing)
     config = settle_white(listing, config, on_event)
     store = _store_for(listing, config, workers)
@@ -119,17 +121,28 @@ def _store_for(listing: Listing, config: DataConfig, workers: int) -> PhotoStore
     )
 
 
-def list_data(config: DataConfig) -> Listing:
-    """List the photos of ``config.data`` without opening them.
+def list_data(config: DataConfig, *, new: bool = False) -> Listing:
+    """List the photos of ``config.data`` without opening them; ``new`` is as in ``LabelRules``.
 
     Raises ``UsageError`` if the source of the parts in ``config.parts`` provides none.
     """
     by_name = config.part_from if config.parts in ("auto", "regex") else None
     listing = list_photos(
-        config.data, part_from=by_name, label_from=config.label_from, resplit=config.resplit
+        config.data,
+        part_from=by_name,
+        label_from=config.label_from,
+        resplit=config.resplit,
+        label_rules=label_rules(config, new=new),
     )
     _check_source(config, any(entry.part is not None for entry in listing.entries))
     return listing
+
+
+def label_rules(
+    config: DataConfig, *, new: bool = False, known_good: tuple[str, ...] | None = None
+) -> LabelRules:
+    """How the config makes classes of labels; see ``LabelRules``."""
+    return LabelRules(config.rename, config.join_defects, config.good, known_good, new)
 
 
 def refuse_untrainable(listing: Listing) -> None:
@@ -331,11 +344,11 @@ def _describe_split(split: Split) -> Note:
 
 
 def describe_photos(manifest: Manifest) -> list[Note]:
-    """Describe the number of photos of each class and the good class."""
+    """Describe the number of photos of each class and the good classes."""
     counts = ", ".join(f"{name} {count}" for name, count in manifest.counts.items())
     role = (
-        f"good is {manifest.good!r}, all else is a defect"
-        if manifest.good is not None
+        f"good is {' and '.join(map(repr, manifest.good))}, all else is a defect"
+        if manifest.good
         else "no class is good: escape and overkill are not defined"
     )
     seen = [Note(manifest.seen)] if manifest.seen else []

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.findings import Finding
+from fastdefect.good import Good, good_indices
 
 Layout = Literal[
     "classes",
@@ -24,6 +25,10 @@ Layout = Literal[
 ]
 
 UNUSED = "unused"  # the split of a photo on no side
+
+# The column with the kinds of defect of a photo, where all defects are one class.
+DEFECT_COLUMN = "defect"
+KINDS_BETWEEN = "|"
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Manifest:
-    """All readable photos, sorted by name. ``good`` is the good class, if any.
+    """All readable photos, sorted by name. ``good`` names the good classes.
 
     ``seen`` is that of the listing. ``white`` is the value that is white in all photos of more
     than 8 bits; None without any.
@@ -131,7 +136,7 @@ class Manifest:
     layout: Layout
     photos: tuple[Photo, ...]
     classes: tuple[str, ...]
-    good: str | None
+    good: tuple[str, ...]
     findings: tuple[Finding, ...]
     seen: str = ""
     white: float | None = None
@@ -143,9 +148,9 @@ class Manifest:
         return np.array([index[photo.label] for photo in self.photos], np.int64)
 
     @property
-    def good_index(self) -> int | None:
-        """The index of the good class in ``classes``; None if every class is a defect."""
-        return None if self.good is None else self.classes.index(self.good)
+    def good_indices(self) -> Good:
+        """The indices of the good classes in ``classes``; empty if every class is a defect."""
+        return good_indices(self.classes, self.good)
 
     @property
     def counts(self) -> dict[str, int]:

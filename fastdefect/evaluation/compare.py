@@ -24,6 +24,7 @@ from fastdefect.evaluation.statistics.paired import (
     paired_differences,
 )
 from fastdefect.files import finite
+from fastdefect.good import Good, good_indices, is_good, only_defect
 from fastdefect.metrics import (
     METRICS,
     Weighted,
@@ -70,19 +71,19 @@ SUFFICIENT_FOR_PROBABILITIES = 20
 class SharedPhotos:
     """The photos that both models are evaluated on; names, parts and truth are (n,).
 
-    ``y_true`` indexes ``classes``; ``good`` is the good class, if any.
+    ``y_true`` indexes ``classes``; ``good`` names the good classes.
     """
 
     names: tuple[str, ...]
     parts: tuple[str, ...]
     y_true: Labels
     classes: tuple[str, ...]
-    good: str | None
+    good: tuple[str, ...]
 
     @property
-    def good_index(self) -> int | None:
-        """The index of the good class, if any."""
-        return self.classes.index(self.good) if self.good is not None else None
+    def good_indices(self) -> Good:
+        """The indices of the good classes; empty if every class is a defect."""
+        return good_indices(self.classes, self.good)
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def _differences(
 ) -> Mapping[str, Difference]:
     def of(answers: Answers) -> Any:
         return lambda weights: measure(
-            Weighted(weights, photos.y_true, answers.y_prob, answers.y_pred, photos.good_index)
+            Weighted(weights, photos.y_true, answers.y_prob, answers.y_pred, photos.good_indices)
         )
 
     found = paired_differences(of(before), of(after), photos.parts, draws=draws, seed=seed)
@@ -259,7 +260,7 @@ def _calibration_interval(
 
 def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dict[str, int]:
     """For each of ``METRICS``, the number of parts it depends on with changed predictions."""
-    parts, good = np.asarray(photos.parts), photos.good_index
+    parts, good = np.asarray(photos.parts), photos.good_indices
 
     def count(chosen: NDArray[np.bool_]) -> int:
         return len(np.unique(parts[chosen]))
@@ -269,11 +270,12 @@ def _changed_parts(photos: SharedPhotos, before: Answers, after: Answers) -> dic
     found = {
         name: moved if metric.of == "probabilities" else decided for name, metric in METRICS.items()
     }
-    if good is not None:
-        other = (before.y_pred == good) != (after.y_pred == good)
-        found["escape_rate"] = count(other & (photos.y_true != good))
-        found["overkill_rate"] = count(other & (photos.y_true == good))
-        if len(photos.classes) == 2:
+    if good:
+        truly_good = is_good(photos.y_true, good)
+        other = is_good(before.y_pred, good) != is_good(after.y_pred, good)
+        found["escape_rate"] = count(other & ~truly_good)
+        found["overkill_rate"] = count(other & truly_good)
+        if only_defect(len(photos.classes), good) is not None:
             found["recall"], found["specificity"] = found["escape_rate"], found["overkill_rate"]
     return found
 
@@ -313,15 +315,15 @@ def _constant_prediction(photos: SharedPhotos, answers: Answers) -> str | None:
 
 def _changes(photos: SharedPhotos, before: Answers, after: Answers) -> tuple[PartChange, ...]:
     """The photos with changed decisions, by kind and part."""
-    good = photos.good_index
-    found: dict[tuple[Kind, str], list[ChangedPhoto]] = defaultdict(list)
+    good = photos.good_indices
+    found: dict[tuple[Kind, str, bool], list[ChangedPhoto]] = defaultdict(list)
     shown: dict[tuple[str, bool], int] = defaultdict(int)
     pairs = zip(photos.y_true.tolist(), before.y_pred.tolist(), after.y_pred.tolist(), strict=True)
     for i, (truth, old, new) in enumerate(pairs):
-        shown[photos.parts[i], truth == good] += 1
+        shown[photos.parts[i], truth in good] += 1
         kind = _kind(truth, old, new, good)
         if kind is not None:
-            found[kind, photos.parts[i]].append(
+            found[kind, photos.parts[i], truth in good].append(
                 ChangedPhoto(
                     photos.names[i],
                     photos.classes[truth],
@@ -331,28 +333,26 @@ def _changes(photos: SharedPhotos, before: Answers, after: Answers) -> tuple[Par
                 )
             )
     return tuple(
-        PartChange(kind, part, tuple(of_part), shown[part, of_part[0].label == photos.good])
-        for (kind, part), of_part in sorted(
-            found.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1])
+        PartChange(kind, part, tuple(of_part), shown[part, truly_good])
+        for (kind, part, truly_good), of_part in sorted(
+            found.items(), key=lambda item: (KINDS.index(item[0][0]), *item[0][1:])
         )
     )
 
 
-def _kind(truth: int, old: int, new: int, good: int | None) -> Kind | None:
+def _kind(truth: int, old: int, new: int, good: Good) -> Kind | None:
     """How a photo's decision changed; None if it did not, or from one wrong type to another."""
-    if truth == good:
-        if (old == good) == (new == good):
-            return None
-        return "mended overkill" if new == good else "new overkill"
-    passed = old == good, new == good
+    passed = old in good, new in good
     if passed[0] != passed[1]:
+        if truth in good:
+            return "mended overkill" if passed[1] else "new overkill"
         return "newly escapes" if passed[1] else "newly caught"
     if (old == truth) == (new == truth):
         return None
     return "type now right" if new == truth else "type now wrong"
 
 
-def _scores(before: Answers, after: Answers, i: int, good: int | None) -> Any:
-    if good is None:
+def _scores(before: Answers, after: Answers, i: int, good: Good) -> Any:
+    if not good:
         return None
     return tuple(float(defect_score(of.y_prob[i : i + 1], good)[0]) for of in (before, after))

@@ -1,6 +1,7 @@
 """Escape rates by the columns of a CSV that describe the defects: type, size, lot."""
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
@@ -20,7 +21,12 @@ def columns_of(photos: Sequence[Mapping[str, str]]) -> dict[str, list[str | None
 
 
 def escapes_by_type(
-    passed: NDArray[np.bool_], defective: NDArray[np.bool_], parts: Sequence[str], columns: Columns
+    passed: NDArray[np.bool_],
+    defective: NDArray[np.bool_],
+    parts: Sequence[str],
+    columns: Columns,
+    *,
+    kinds: str | None = None,
 ) -> dict[str, dict[str, Rate]]:
     """For each column that groups the defects, the escape rate of each of its values.
 
@@ -28,20 +34,28 @@ def escapes_by_type(
     of each photo. A column groups the defects if the defective photos have 2 to 12 different values
     in it, with at least two photos per value on average. Other columns (a box corner, a serial
     number) are excluded. Values are sorted, numbers by size.
+
+    ``kinds`` names a column that lists the kinds of defect of each photo (``crack|burr``): such a
+    photo counts in each kind, and the column is never excluded.
     """
     names = np.asarray(parts)
     found = {}
     for column, values in columns.items():
-        given = [value for value, bad in zip(values, defective, strict=True) if bad and value]
-        of_defects = set(given)
-        if 2 <= len(of_defects) <= min(_MOST_VALUES, len(given) // 2):
-            cells = np.array([value or "" for value in values])
+        cells = [_listed(value) if column == kinds else {value or ""} - {""} for value in values]
+        given = [cell for cell, bad in zip(cells, defective, strict=True) if bad and cell]
+        of_defects = set[str]().union(*given)
+        groups = 2 <= len(of_defects) <= min(_MOST_VALUES, len(given) // 2)
+        if groups or (column == kinds and of_defects):
             found[column] = {
                 value: rate_of(passed[chosen], names[chosen])
                 for value in _in_order(of_defects)
-                for chosen in [defective & (cells == value)]
+                for chosen in [defective & np.array([value in cell for cell in cells])]
             }
     return found
+
+
+def _listed(value: str | None) -> set[str]:
+    return {kind.strip() for kind in re.split(r"[|;]", value or "")} - {""}
 
 
 def _in_order(values: Collection[str]) -> list[str]:

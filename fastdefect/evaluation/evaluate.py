@@ -23,6 +23,7 @@ from fastdefect.evaluation.statistics.intervals import (
 )
 from fastdefect.evaluation.statistics.rates import Claim, Rate, claim, rate_of
 from fastdefect.files import finite
+from fastdefect.good import Good, is_good, only_defect
 from fastdefect.metrics import (
     METRICS,
     Metrics,
@@ -78,7 +79,8 @@ class Evaluation:
     ``estimates`` has ``METRICS`` in their order. ``escape`` refers to the defective photos,
     ``overkill`` to the good ones, and ``escape_claim`` is the bound that the defective parts prove;
     all three are None without a good class. A part with both defective and good photos counts in
-    both ``n_defective_parts`` and ``n_good_parts``.
+    both ``n_defective_parts`` and ``n_good_parts``. ``good_confused`` are the good photos that are
+    classified as another good class; None with fewer than two good classes.
     """
 
     metrics: Metrics
@@ -90,10 +92,13 @@ class Evaluation:
     overkill: Rate | None
     escape_claim: Claim | None
     per_class: dict[str, ClassEvaluation]
+    good_confused: Rate | None
 
     def as_json(self) -> dict[str, Any]:
         """All values as plain data; None for NaN."""
+        confused = self.good_confused
         return {
+            **({} if confused is None else {"good_confused": confused.as_json()}),
             "metrics": finite(self.metrics.as_json()),
             "estimates": {name: value.as_json() for name, value in self.estimates.items()},
             "n_parts": self.n_parts,
@@ -114,7 +119,7 @@ class _Case:
     y_prob: Floats
     y_pred: NDArray[np.int64]
     parts: NDArray[np.str_]
-    good: int | None
+    good: Good
     draws: int
     seed: int
 
@@ -168,14 +173,14 @@ def evaluate(
         exact,
         exact.argmax(axis=1) if y_pred is None else y_pred,
         np.asarray(parts, np.str_),
-        classes.index(good) if good is not None else None,
+        predictions.good_indices,
         draws,
         seed,
     )
     every = np.ones(len(y_true), bool)
-    defective = every if case.good is None else y_true != case.good
-    passed = case.y_pred == case.good
-    has_good = case.good is not None
+    defective = ~is_good(y_true, case.good)
+    passed = is_good(case.y_pred, case.good)
+    has_good = bool(case.good)
     return Evaluation(
         metrics=score(y_true, exact, classes, good, y_pred=case.y_pred),
         estimates=_estimates(case),
@@ -186,6 +191,9 @@ def evaluate(
         overkill=case.rate(~passed, ~defective) if has_good else None,
         escape_claim=claim(passed[defective], case.parts[defective]) if has_good else None,
         per_class=_per_class(case, classes),
+        good_confused=(
+            case.rate(passed & (case.y_pred != y_true), ~defective) if len(case.good) > 1 else None
+        ),
     )
 
 
@@ -210,12 +218,12 @@ def _rates(case: _Case) -> dict[str, Rate]:
     """The metrics that are shares of the photos with a given truth."""
     right = case.y_true == case.y_pred
     rates = {"accuracy": case.rate(right, np.ones(len(right), bool))}
-    if case.good is None:
+    if not case.good:
         return rates
-    defective, passed = case.y_true != case.good, case.y_pred == case.good
+    defective, passed = ~is_good(case.y_true, case.good), is_good(case.y_pred, case.good)
     rates["escape_rate"] = case.rate(passed, defective)
     rates["overkill_rate"] = case.rate(~passed, ~defective)
-    if case.n_classes == 2:
+    if only_defect(case.n_classes, case.good) is not None:
         rates["recall"] = case.rate(~passed, defective)
         rates["specificity"] = case.rate(passed, ~defective)
     return rates

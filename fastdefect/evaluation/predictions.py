@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats
 from fastdefect.errors import RunError
 from fastdefect.files import read_csv
+from fastdefect.good import Good, good_indices
 from fastdefect.metrics import Metrics, score
 
 
@@ -20,9 +21,14 @@ class Predictions:
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
-    good: str | None
+    good: tuple[str, ...]
     y_true: NDArray[np.int64]
     y_prob: Floats
+
+    @property
+    def good_indices(self) -> Good:
+        """The indices of the good classes; empty if every class is a defect."""
+        return good_indices(self.classes, self.good)
 
     def metrics(self) -> Metrics:
         """The metrics of these predictions."""
@@ -51,7 +57,7 @@ class Predictions:
 def predictions_of(
     photos: Sequence[Any],
     classes: tuple[str, ...],
-    good: str | None,
+    good: tuple[str, ...],
     y_prob: Floats,
 ) -> Predictions:
     """Join the photos (with ``name`` and ``label``) with their probabilities."""
@@ -65,7 +71,7 @@ def predictions_of(
     )
 
 
-def read_predictions(path: Path, classes: tuple[str, ...], good: str | None) -> Predictions:
+def read_predictions(path: Path, classes: tuple[str, ...], good: tuple[str, ...]) -> Predictions:
     """Read the rows of ``Predictions.rows`` exactly; raises ``RunError`` if the file is damaged."""
     try:
         rows = read_csv(path)

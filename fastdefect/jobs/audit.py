@@ -68,7 +68,7 @@ def audit(
 
     Raises ``UsageError`` if ``out`` can't be written, and the errors of reading the photos.
     """
-    listing = list_data(config)
+    listing = list_data(config, new=True)
     config = settle_white(listing, config, on_event)
     # Search even if every photo has a given part: the audit also checks the given parts.
     survey = Survey(len(listing.entries), search=config.parts == "auto")

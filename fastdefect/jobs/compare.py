@@ -304,9 +304,9 @@ def _answers(
     entrant: Entrant, answered: Answered, classes: tuple[str, ...], order: Sequence[int]
 ) -> Answers:
     """Calibrated probabilities and decisions in ``order``, over ``classes``."""
-    own, good = entrant.spec.classes, entrant.spec.good
+    own = entrant.spec.classes
     calibrated = entrant.decision.calibrated(answered.predictions.y_prob)
-    decided = entrant.decision.decide(calibrated, own.index(good) if good is not None else None)
+    decided = entrant.decision.decide(calibrated, entrant.spec.good_indices)
     column = np.array([classes.index(name) for name in own])
     y_prob = np.zeros((len(order), len(classes)))
     y_prob[:, column] = calibrated[list(order)]

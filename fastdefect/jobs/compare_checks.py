@@ -27,8 +27,8 @@ def check_classes(
     (name, spec), (other_name, other_spec) = reference, other
     if spec.good != other_spec.good:
         raise DataError(
-            f"{name} and {other_name} differ in the good class: {spec.good or 'none'} and "
-            f"{other_spec.good or 'none'}.",
+            f"{name} and {other_name} differ in the good class: {', '.join(spec.good) or 'none'} "
+            f"and {', '.join(other_spec.good) or 'none'}.",
             "Their escapes can't be compared: train one again with the --good of the other.",
         )
     if not any_photos and set(spec.classes) != set(other_spec.classes):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.aliases import Floats
+from fastdefect.data.photos import DEFECT_COLUMN
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
 from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -20,6 +21,7 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
+from fastdefect.good import is_good
 from fastdefect.jobs.trained.decision import decision_for, stored_costs
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
@@ -97,19 +99,22 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
 def _measure(
     run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: Decision
 ) -> EvaluationReport:
-    y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
-    good_index = classes.index(good) if good is not None else None
+    good = predictions.good_indices
     calibrated = decision.calibrated(predictions.y_prob)
-    y_pred = decision.decide(calibrated, good_index)
+    y_pred = decision.decide(calibrated, good)
     evaluation = evaluate_predictions(
         replace(predictions, y_prob=calibrated), photos.parts, y_pred=y_pred, seed=_SEED
     )
     by_type, sent = {}, None
-    if good_index is not None:
+    if good:
+        defective = ~is_good(predictions.y_true, good)
         columns = columns_of([dict(photo.columns) for photo in photos.photos])
-        by_type = escapes_by_type(y_pred == good_index, y_true != good_index, photos.parts, columns)
-        score = defect_score(calibrated, good_index)
-        sent = sent_to_people(decision, score, y_true != good_index, photos.parts)
+        kinds = DEFECT_COLUMN if run.read_config().data.join_defects else None
+        by_type = escapes_by_type(
+            is_good(y_pred, good), defective, photos.parts, columns, kinds=kinds
+        )
+        score = defect_score(calibrated, good)
+        sent = sent_to_people(decision, score, defective, photos.parts)
     return EvaluationReport(
         run,
         photos.split,
@@ -134,7 +139,7 @@ def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | Non
     y_true, classes, good = predictions.y_true, predictions.classes, predictions.good
     title = f"{report.run.name}, {report.split}: {len(y_true)} photos"
     threshold = report.decision.threshold
-    if threshold is None and good is not None and len(classes) == 2:
+    if threshold is None and good and len(classes) == 2:
         threshold = 0.5
     plot_evaluation(
         report.run.report_path("evaluation", report.split, ".png"),
@@ -157,14 +162,13 @@ def _cost_curve(
     predictions: Predictions, calibrated: Floats, costs: Costs | None
 ) -> CostCurve | None:
     """The cost by threshold, if the operating point was chosen by cost."""
-    good = predictions.good
-    if costs is None or good is None:
+    good = predictions.good_indices
+    if costs is None or not good:
         return None
-    good_index = predictions.classes.index(good)
-    defective = predictions.y_true != good_index
+    defective = ~is_good(predictions.y_true, good)
     if defective.all() or not defective.any():
         return None
-    scored = ScoredPhotos(defective, defect_score(calibrated, good_index), [""] * len(defective))
+    scored = ScoredPhotos(defective, defect_score(calibrated, good), [""] * len(defective))
     return cost_curve(scored, costs)
 
 

@@ -289,7 +289,7 @@ def _in_order(predictions: Predictions, names: Sequence[str]) -> Predictions:
 
 
 def _mean_on_train(
-    judges: Sequence[Finished], classes: tuple[str, ...], good: str | None
+    judges: Sequence[Finished], classes: tuple[str, ...], good: tuple[str, ...]
 ) -> Predictions:
     """For each photo, the mean prediction of the networks that trained on it."""
     each = [

@@ -27,6 +27,7 @@ from fastdefect.data.splitting.subsample import share_of_parts
 from fastdefect.errors import DataError, UsageError
 from fastdefect.evaluation.learning_curve import fit_power_law
 from fastdefect.events import OnEvent
+from fastdefect.good import only_defect
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
@@ -274,13 +275,14 @@ def _validation(run: Run) -> Validation:
 def _denominator(counts: Mapping[str, int], total: int, spec: ModelSpec) -> int:
     """The number of photos (or parts) behind 1 - F1, which sets its variance: at most ``total``.
 
-    With two classes, 1 - F1 is (FP + FN) / (2 TP + FP + FN), the errors divided by about twice the
-    defects; with few defects its variance is far larger than that of a share of all photos. A mean
-    over k classes varies at least as much as the term of its rarest class: 2 k times its photos.
+    With one defect class, 1 - F1 is (FP + FN) / (2 TP + FP + FN), the errors divided by about
+    twice the defects; with few defects its variance is far larger than that of a share of all
+    photos. A mean over k classes varies at least as much as the term of its rarest class: 2 k times
+    its photos.
     """
-    if len(spec.classes) == 2 and spec.good is not None:
-        defects = sum(n for name, n in counts.items() if name != spec.good)
-        return max(1, min(total, 2 * defects))
+    defect = only_defect(len(spec.classes), spec.good_indices)
+    if defect is not None:
+        return max(1, min(total, 2 * counts[spec.classes[defect]]))
     rarest = min(counts[name] for name in counts)
     return max(1, min(total, 2 * len(spec.classes) * rarest))
 

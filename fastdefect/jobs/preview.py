@@ -20,7 +20,7 @@ def preview(
     config: DataConfig, *, seed: int, photos: int, draws: int, out: Path, on_event: OnEvent
 ) -> Path:
     """Write a contact sheet: per photo, the model input and ``draws`` augmented versions."""
-    listing = list_data(config)
+    listing = list_data(config, new=True)
     config = settle_white(listing, config, on_event)
     drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
     entries = sorted(

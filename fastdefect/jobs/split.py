@@ -63,7 +63,7 @@ def split(
     Raises ``UsageError`` if ``out`` can't be written, and the errors of reading and splitting.
     """
     _check_out(config.data, out)
-    listing = list_data(config)
+    listing = list_data(config, new=True)
     refuse_untrainable(listing)
     config = settle_white(listing, config, on_event)
     survey = Survey(len(listing.entries), search=must_search(listing, config))

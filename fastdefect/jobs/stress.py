@@ -95,11 +95,11 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
 
     def decide(pixels: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.int64]:
         y_prob = model.predict_pixels(pixels, positions, fixed)
-        return decision.decide(decision.calibrated(y_prob), model.good_index)
+        return decision.decide(decision.calibrated(y_prob), spec.good_indices)
 
     report = stress_photos(
         decide,
-        LabelledPhotos(photos.store, photos.rows, np.array(labels, np.int64), model.good_index),
+        LabelledPhotos(photos.store, photos.rows, np.array(labels, np.int64), spec.good_indices),
         parts=photos.parts,
         seed=seed,
         disturbances=disturbances,
@@ -130,7 +130,7 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace("-", " ")
 
 
-def _check_limits(limits: Limits, good: str | None) -> None:
+def _check_limits(limits: Limits, good: tuple[str, ...]) -> None:
     for name, most in asdict(limits).items():
         flag = f"--{name.replace('_', '-')}"
         if most is None:
@@ -139,7 +139,7 @@ def _check_limits(limits: Limits, good: str | None) -> None:
             raise UsageError(
                 f"{flag} {most}: expected a share from 0 to 1.", f"1 % is {flag} 0.01."
             )
-        if good is None and name != "max_flips":
+        if not good and name != "max_flips":
             raise UsageError(
                 f"{flag}: this run has no good class, so there are no escapes and no overkill.",
                 "Limit the decisions that flip instead: --max-flips.",

@@ -26,6 +26,7 @@ from fastdefect.evaluation.decisions.operating_point import (
 )
 from fastdefect.evaluation.decisions.review_band import Band, Load, choose_band, load
 from fastdefect.events import Note, OnEvent
+from fastdefect.good import is_good
 from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validation, temperature_for
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
@@ -87,7 +88,7 @@ def choose_threshold(
     data, device = request.data, request.device
     choose_device(device)  # a missing device must not open a test among ``data``
     spec = read_spec(run)
-    if spec.good is None:
+    if not spec.good:
         raise DataError(
             f"A threshold needs a good class, but {run.name} has none.",
             "Train with --good NAME.",
@@ -170,9 +171,9 @@ def _predict_others(run: Run, request: Request, views: Any, on_event: OnEvent) -
 
 def _scored(judged: Judged, temperature: float) -> ScoredPhotos:
     predictions = judged.predictions
-    good = predictions.classes.index(str(predictions.good))
+    good = predictions.good_indices
     score = defect_score(calibrated(predictions.y_prob, temperature), good)
-    return ScoredPhotos(predictions.y_true != good, score, judged.parts)
+    return ScoredPhotos(~is_good(predictions.y_true, good), score, judged.parts)
 
 
 def _by_most_probable(judged: Judged) -> Tally:

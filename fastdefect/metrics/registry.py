@@ -4,9 +4,9 @@ Tables, the limits of ``gate``, comparisons and the list in ``docs/evaluation.md
 registry. A metric that is added here, with its function, appears in all of them.
 
 Escape rate is the false negative rate of the defective class, overkill rate its false positive
-rate. With two classes, one of them good, F1, precision, recall, specificity, AUC and average
-precision refer to the defect. Otherwise they are macro averages over the classes that have photos,
-with equal weights.
+rate. If one class is a defect and all others are good, F1, precision, recall, specificity, AUC and
+average precision refer to the defect. Otherwise they are macro averages over the classes that have
+photos, with equal weights.
 """
 
 import math
@@ -42,17 +42,18 @@ class Metric:
 
 
 def _escape_rate(case: Weighted) -> Floats:
-    if case.good is None:
+    if not case.good:
         return case.undefined
     defective = np.delete(case.confusion, case.good, axis=1)
-    return ratio(defective[:, :, case.good].sum(axis=1), defective.sum(axis=(1, 2)))
+    return ratio(defective[:, :, list(case.good)].sum(axis=(1, 2)), defective.sum(axis=(1, 2)))
 
 
 def _overkill_rate(case: Weighted) -> Floats:
-    if case.good is None:
+    good = list(case.good)
+    if not good:
         return case.undefined
-    good = case.confusion[:, case.good]
-    return ratio(good.sum(axis=1) - good[:, case.good], good.sum(axis=1))
+    n_good = case.confusion[:, good].sum(axis=(1, 2))
+    return ratio(n_good - case.confusion[:, good][:, :, good].sum(axis=(1, 2)), n_good)
 
 
 def _specificity(case: Weighted) -> Floats:
@@ -60,8 +61,10 @@ def _specificity(case: Weighted) -> Floats:
     confusion = case.confusion
     right = np.diagonal(confusion, axis1=1, axis2=2)
     support, named = confusion.sum(axis=2), confusion.sum(axis=1)
-    if case.good is not None and case.n_classes == 2:
-        return ratio(right[:, case.good], support[:, case.good])
+    if case.defect is not None:
+        good = list(case.good)
+        passed = confusion[:, good][:, :, good].sum(axis=(1, 2))
+        return ratio(passed, support[:, good].sum(axis=1))
     others = support.sum(axis=1)[:, None] - support
     spared = np.where(support > 0, ratio(others - named + right, others), np.nan)
     return mean_of_known(spared)

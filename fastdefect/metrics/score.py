@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
 from fastdefect.errors import DataError, DivergedError
+from fastdefect.good import Good, good_indices, is_good, only_defect
 from fastdefect.metrics.registry import measure
 from fastdefect.metrics.weighted import (
     Labels,
@@ -41,7 +42,8 @@ class Metrics:
     defined. ``escapes`` and ``overkills`` are counts of photos; their rates are shares of the
     ``n_defective`` and ``n_good`` photos. Without a good class, all photos count as defective, the
     counts are zero and the rates NaN. If the defect has no photo, F1, precision and recall are 0,
-    as in scikit-learn, because training ranks its epochs by F1 and needs a number.
+    as in scikit-learn, because training ranks its epochs by F1 and needs a number. ``good``
+    holds the indices of the good classes.
     """
 
     values: dict[str, float]
@@ -52,6 +54,20 @@ class Metrics:
     overkills: int
     per_class: dict[str, ClassMetrics]
     confusion: NDArray[np.int64]
+    good: Good
+
+    @property
+    def defect(self) -> int | None:
+        """The class that F1, precision, recall and AUC refer to; None if they are averages."""
+        return only_defect(len(self.per_class), self.good)
+
+    @property
+    def good_confused(self) -> int | None:
+        """The photos of one good class that are classified as another; None with fewer than two."""
+        if len(self.good) < 2:
+            return None
+        among = self.confusion[np.ix_(self.good, self.good)]
+        return int(among.sum() - np.trace(among))
 
     def __getattr__(self, name: str) -> float:
         # Called for names that are not fields; pickle and copy call it before fields exist.
@@ -63,8 +79,10 @@ class Metrics:
 
     def as_json(self) -> dict[str, Any]:
         """The form of a split in ``metrics.json``."""
+        among_good = {} if self.good_confused is None else {"good_confused": self.good_confused}
         return {
             **self.values,
+            **among_good,
             "n": self.n,
             "escapes": self.escapes,
             "overkills": self.overkills,
@@ -79,7 +97,7 @@ def score(
     y_true: Labels,
     y_prob: NDArray[np.floating[Any]],
     classes: Sequence[str],
-    good: str | None,
+    good: tuple[str, ...],
     *,
     y_pred: Labels | None = None,
 ) -> Metrics:
@@ -87,7 +105,7 @@ def score(
 
     ``y_true``: (n,) indices into ``classes``. ``y_prob``: (n, n_classes), rows sum to 1.
     ``y_pred``: (n,) decisions, if a threshold makes them; the default is the most probable class
-    (the calibration error always uses that class). ``good`` names the good class, if any.
+    (the calibration error always uses that class). ``good`` names the good classes.
 
     Raises ``DataError`` without predictions or if a probability is not finite, and ``ValueError``
     if the decisions are not one index into ``classes`` for each photo.
@@ -95,15 +113,15 @@ def score(
     check_predictions(y_true, y_prob, classes, y_pred)
     exact = y_prob.astype(np.float64)
     y_pred = exact.argmax(axis=1) if y_pred is None else y_pred
-    good_index = classes.index(good) if good is not None else None
-    case = Weighted(np.ones((1, len(y_true))), y_true, exact, y_pred, good_index)
+    at = good_indices(classes, good)
+    case = Weighted(np.ones((1, len(y_true))), y_true, exact, y_pred, at)
     values = {name: float(of[0]) for name, of in measure(case).items()}
     by_class = {name: np.nan_to_num(of[0]) for name, of in case.by_class.items()}
     values |= {name: float(np.nan_to_num(values[name])) for name in by_class}
     confusion = case.confusion[0].astype(np.int64)
     return Metrics(
         values,
-        **_counts(confusion, good_index),
+        **_counts(confusion, at),
         n=len(y_true),
         per_class={
             name: ClassMetrics(
@@ -113,26 +131,28 @@ def score(
             for i, name in enumerate(classes)
         },
         confusion=confusion,
+        good=at,
     )
 
 
-def best_f1(y_true: Labels, y_prob: Floats, good: int | None) -> float:
+def best_f1(y_true: Labels, y_prob: Floats, good: Good) -> float:
     """The F1 of the defect at its best threshold: the highest F1 that the model can reach.
 
     F1 at the most probable class also depends on the position of the threshold, and prefers a model
     that calls nearly everything a defect to one with a better ranking. ``y_true``: (n,),
-    ``y_prob``: (n, n_classes), ``good``: the good class's index. With more than two classes, or
-    without a good one, there is no single threshold, and the result is the macro F1 of the most
-    probable class. NaN without a defective photo.
+    ``y_prob``: (n, n_classes), ``good``: the indices of the good classes. With several defect
+    classes, or without a good one, there is no single threshold, and the result is the macro F1 of
+    the most probable class. NaN without a defective photo.
     """
     n_classes = y_prob.shape[1]
-    if n_classes != 2 or good is None:
+    defect = only_defect(n_classes, good)
+    if defect is None:
         once = np.ones((1, len(y_true)))
         by_class = class_metrics(confusions(once, y_true, y_prob.argmax(axis=1), n_classes))
         return float(mean_of_known(by_class["f1"])[0])
-    defective = y_true != good
-    order = np.argsort(-y_prob[:, 1 - good], kind="stable")
-    score, hits = y_prob[order, 1 - good], np.cumsum(defective[order])
+    defective = y_true == defect
+    order = np.argsort(-y_prob[:, defect], kind="stable")
+    score, hits = y_prob[order, defect], np.cumsum(defective[order])
     called = np.arange(1, len(order) + 1)
     possible = np.append(score[1:] != score[:-1], True)  # equal scores get equal decisions
     f1 = ratio(2.0 * hits, (called + defective.sum()).astype(np.float64))
@@ -181,14 +201,14 @@ def check_predictions(
         )
 
 
-def _counts(confusion: NDArray[np.int64], good: int | None) -> dict[str, int]:
+def _counts(confusion: NDArray[np.int64], good: Good) -> dict[str, int]:
     """Numbers of defective and good photos, and of wrong decisions."""
-    if good is None:
+    if not good:
         return {"n_defective": int(confusion.sum()), "n_good": 0, "escapes": 0, "overkills": 0}
-    bad = np.arange(len(confusion)) != good
+    passed = is_good(np.arange(len(confusion)), good)
     return {
-        "n_defective": int(confusion[bad].sum()),
-        "n_good": int(confusion[good].sum()),
-        "escapes": int(confusion[bad, good].sum()),
-        "overkills": int(confusion[good, bad].sum()),
+        "n_defective": int(confusion[~passed].sum()),
+        "n_good": int(confusion[passed].sum()),
+        "escapes": int(confusion[~passed][:, passed].sum()),
+        "overkills": int(confusion[passed][:, ~passed].sum()),
     }

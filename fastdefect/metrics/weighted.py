@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
+from fastdefect.good import Good, only_defect
 
 CALIBRATION_BINS = 15
 
@@ -20,16 +21,17 @@ class Weighted:
     """Truth, probabilities and decisions of n photos, with ``weights`` (draws, n), not negative.
 
     A photo of weight 2 counts as two photos, one of weight 0 does not count. ``y_true`` and
-    ``y_pred``: (n,) class indices. ``y_prob``: (n, n_classes) float64, finite. ``good``: the index
-    of the good class, if any. Each property is computed once, on first use.
+    ``y_pred``: (n,) class indices. ``y_prob``: (n, n_classes) float64, finite. ``good``: the
+    indices of the good classes. Each property is computed once, on first use.
     """
 
     def __init__(
-        self, weights: Floats, y_true: Labels, y_prob: Floats, y_pred: Labels, good: int | None
+        self, weights: Floats, y_true: Labels, y_prob: Floats, y_pred: Labels, good: Good
     ) -> None:
         self.weights, self.y_true, self.y_prob, self.y_pred = weights, y_true, y_prob, y_pred
         self.good = good
         self.n_classes = y_prob.shape[1]
+        self.defect = only_defect(self.n_classes, good)
 
     @cached_property
     def total(self) -> Floats:
@@ -47,23 +49,26 @@ class Weighted:
         return class_metrics(self.confusion)
 
     def one_of_class(self, name: str) -> Floats:
-        """Precision, recall or F1 as one number: of the defect with two classes, else the mean."""
+        """Precision, recall or F1 as one number: of the only defect, else the mean."""
         values = self.by_class[name]
-        if self.good is not None and self.n_classes == 2:
-            return values[:, 1 - self.good]
+        if self.defect is not None:
+            return values[:, self.defect]
         return mean_of_known(values)
 
     @cached_property
     def areas(self) -> tuple[Floats, Floats]:
         """Area under the ROC curve and average precision: (draws,) each.
 
-        With two classes: for the probability of the defect, or of the second class without a good
-        one. With more: the mean of each class against the rest (Fawcett 2006, section 10.2), over
-        the classes that have some but not all of the photos. NaN without such a class.
+        With one defect class among good ones: for the probability of the defect. With two classes,
+        none of them good: for the second. Otherwise: the mean of each class against the rest
+        (Fawcett 2006, section 10.2), over the classes that have some but not all of the photos. NaN
+        without such a class.
         """
         columns = list(range(self.n_classes))
-        if self.n_classes == 2:
-            columns = [1 - self.good if self.good is not None else 1]
+        if self.defect is not None:
+            columns = [self.defect]
+        elif self.n_classes == 2:
+            columns = [1]
         pairs = [
             _areas(self.weights, self.y_true == column, self.y_prob[:, column])
             for column in columns

@@ -199,7 +199,7 @@ def _run_stage(
 
 
 def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
-    good = manifest.classes.index(manifest.good) if manifest.good is not None else None
+    good = manifest.good_indices
 
     def all_metrics(y_true: Any, y_prob: Any) -> dict[str, float]:
         metrics = score(y_true, y_prob, manifest.classes, manifest.good)

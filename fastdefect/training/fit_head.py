@@ -149,7 +149,7 @@ def _row(
 ) -> dict[str, Any]:
     """Return a row of ``history.csv``, both sides measured by their features."""
     manifest = data.manifest
-    good = manifest.classes.index(manifest.good) if manifest.good is not None else None
+    good = manifest.good_indices
     y_prob = {side: _probabilities(head, features) for side, (features, _) in sides.items()}
     y_true = {side: labels for side, (_, labels) in sides.items()}
     found = {s: score(y_true[s], y_prob[s], manifest.classes, manifest.good) for s in sides}

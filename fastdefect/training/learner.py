@@ -18,6 +18,7 @@ from torch import nn
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.errors import ModelError, UsageError
+from fastdefect.good import Good, good_from_json, good_indices, good_to_json
 from fastdefect.training.backbones import Backbone, split_for_rates, staged
 from fastdefect.training.callbacks import FrozenStatistics
 from fastdefect.training.early_layers import FixedLayers
@@ -38,16 +39,21 @@ class ModelSpec:
 
     arch: str
     classes: tuple[str, ...]
-    good: str | None
+    good: tuple[str, ...]
     preprocessing: Preprocessing
     head: Head = "mlp"
     members: int = 1
     views: str = "none"
     white: float | None = None
 
+    @property
+    def good_indices(self) -> Good:
+        """The indices of the good classes; empty if every class is a defect."""
+        return good_indices(self.classes, self.good)
+
     def as_json(self) -> dict[str, Any]:
         """Return the content of ``model.json``."""
-        return asdict(self)
+        return {**asdict(self), "good": good_to_json(self.good)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "ModelSpec":
@@ -57,7 +63,7 @@ class ModelSpec:
             return cls(
                 content["arch"],
                 tuple(content["classes"]),
-                content["good"],
+                good_from_json(content["good"]),
                 Preprocessing(
                     steps["image_size"], steps["resize"], tuple(steps["mean"]), tuple(steps["std"])
                 ),

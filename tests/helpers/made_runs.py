@@ -50,7 +50,8 @@ def made_run(
     run = create_run(runs, name, config, "fit")
     run.write("split.csv", rows)
     steps = Preprocessing(SIZE, "squish", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    spec = ModelSpec(config.model.arch, classes, good, steps)
+    of_good = (good,) if good else ()
+    spec = ModelSpec(config.model.arch, classes, of_good, steps)
     run.write("model.json", {**spec.as_json(), "parameters": 1234})
     run.path("model.safetensors").write_bytes(b"0" * 500_000)
     run.write("history.csv", [{"epoch": 1, "seconds": 2.5}, {"epoch": 2, "seconds": 1.5}], HISTORY)
@@ -63,7 +64,7 @@ def made_run(
     said = Predictions(
         tuple(row["path"] for row in shown),
         classes,
-        good,
+        of_good,
         np.array([classes.index(row["label"]) for row in shown]),
         y_prob,
     )

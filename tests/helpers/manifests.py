@@ -25,7 +25,7 @@ def manifest(photos: Iterable[Photo]) -> Manifest:
     """The photos as a manifest, in the order given."""
     kept = tuple(photos)
     classes = tuple(sorted({photo.label for photo in kept}))
-    return Manifest(Path("/data"), "csv", kept, classes, None, ())
+    return Manifest(Path("/data"), "csv", kept, classes, (), ())
 
 
 def plain(**counts: int) -> Manifest:

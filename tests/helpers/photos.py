@@ -43,7 +43,7 @@ def made_manifest(
         )
         for i, label in enumerate(labels)
     )
-    return Manifest(Path(), "classes", photos, tuple(counts), good, ())
+    return Manifest(Path(), "classes", photos, tuple(counts), (good,) if good else (), ())
 
 
 def made_store(capacity: int, size: int = SIZE, **kwargs: Any) -> PhotoStore:

@@ -28,7 +28,7 @@ def predicted(
 ) -> Predictions:
     """Predictions of photos that are named by number."""
     names = tuple(f"photo {i}" for i in range(len(y_true)))
-    return Predictions(names, tuple(classes), good, y_true, y_prob)
+    return Predictions(names, tuple(classes), (good,) if good else (), y_true, y_prob)
 
 
 def certain(guesses: Sequence[int], n_classes: int) -> NDArray[np.float64]:

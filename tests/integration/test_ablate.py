@@ -62,7 +62,7 @@ def test_each_step_is_trained_measured_and_told(ablation: FitResult) -> None:
         assert found["gap"] == metrics["train"]["accuracy"] - metrics["valid"]["accuracy"]
     for seed in (7, 8):
         path = Run(folder / f"arch-seed-{seed}").predictions_path("valid", "flips")
-        averaged = read_predictions(path, ("defect", "good"), "good").metrics()
+        averaged = read_predictions(path, ("defect", "good"), ("good",)).metrics()
         assert steps["tta"]["figures"][str(seed)]["f1"] == averaged.f1
     gains = steps["arch"]["gains"]["accuracy"]["by_seed"]
     assert gains == [

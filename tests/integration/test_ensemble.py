@@ -48,7 +48,7 @@ def copy(averaged: FitResult, tmp_path: Path) -> Path:
 
 def _valid(folder: Path, views: str = "none") -> Predictions:
     path = Run(folder).predictions_path("valid", views)
-    return read_predictions(path, ("defect", "good"), "good")
+    return read_predictions(path, ("defect", "good"), ("good",))
 
 
 def _assert_same_ensemble(one: Path, other: Path) -> None:

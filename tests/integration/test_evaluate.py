@@ -62,7 +62,7 @@ def _closing(name: str, run: Run, *options: str, code: int = 0) -> dict[str, Any
 
 
 def _said(run: Run, name: str, classes: tuple[str, ...] = TWO) -> Predictions:
-    return read_predictions(run.folder / name, classes, "good" if "good" in classes else "fine")
+    return read_predictions(run.folder / name, classes, ("good" if "good" in classes else "fine",))
 
 
 # ---- calibration -------------------------------------------------------------------------

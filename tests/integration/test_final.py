@@ -51,7 +51,7 @@ def copy(mean: FitResult, tmp_path: Path) -> Path:
 
 def _read(folder: Path, split: str = "valid", views: str = "none") -> Predictions:
     path = Run(folder).predictions_path(split, views)
-    return read_predictions(path, ("defect", "good"), "good")
+    return read_predictions(path, ("defect", "good"), ("good",))
 
 
 def _by_name(predictions: Predictions) -> dict[str, float]:

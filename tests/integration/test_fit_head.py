@@ -33,7 +33,7 @@ def copy(headed: FitResult, tmp_path: Path) -> Path:
 
 
 def _valid(folder: Path) -> Predictions:
-    return read_predictions(Run(folder).predictions_path("valid"), ("defect", "good"), "good")
+    return read_predictions(Run(folder).predictions_path("valid"), ("defect", "good"), ("good",))
 
 
 def test_it_is_a_whole_run_of_one_epoch(headed: FitResult) -> None:

@@ -23,7 +23,7 @@ def test_all_photos_outside_the_test_are_asked_about(crossed: FitResult) -> None
     assert result.exit_code == 0, result.output
     closing = json.loads(result.stdout.splitlines()[-1])
     path = crossed.folder / "predictions-oof.csv"
-    predictions = read_predictions(path, ("defect", "good"), "good")
+    predictions = read_predictions(path, ("defect", "good"), ("good",))
     parts = [row["part"] for row in read_csv(path)]
     expected = label_suspects(predictions.y_true, predictions.y_prob, parts)
     assert expected

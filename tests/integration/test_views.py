@@ -25,7 +25,7 @@ def _fit(data: Path, runs: Path, *options: str) -> tuple[Run, str]:
 
 
 def _valid(run: Run, views: str) -> Predictions:
-    return read_predictions(run.predictions_path("valid", views), ("defect", "good"), "good")
+    return read_predictions(run.predictions_path("valid", views), ("defect", "good"), ("good",))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def _said(auc: float, sure: float) -> Predictions:
     p = np.where(y_true == 0, sure, 1 - sure) + np.arange(20) * 1e-4
     p[0] = np.sort(p[10:])[round(10 * (10 * auc - 9)) - 1] + 1e-6 if auc < 1 else p[0]
     y_prob = np.stack([p, 1 - p], axis=1)
-    return Predictions(tuple(map(str, range(20))), ("defect", "good"), "good", y_true, y_prob)
+    return Predictions(tuple(map(str, range(20))), ("defect", "good"), ("good",), y_true, y_prob)
 
 
 @pytest.mark.parametrize(

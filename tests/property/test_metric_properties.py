@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fastdefect.files import finite
+from fastdefect.good import good_indices
 from fastdefect.metrics import METRICS, Metrics, Weighted, measure, score
 
 Predictions = tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...], str]
@@ -27,7 +28,8 @@ def predictions(draw: st.DrawFn, *, min_classes: int = 2, max_classes: int = 4) 
     counts = np.array(draw(st.lists(row, min_size=n, max_size=n)), float) + 1e-3
     classes = tuple(LETTERS[:n_classes])
     y_prob = counts / counts.sum(axis=1, keepdims=True)
-    return np.array(y_true), y_prob, classes, draw(st.sampled_from(classes))
+    good = draw(st.sets(st.sampled_from(classes), min_size=1, max_size=n_classes - 1))
+    return np.array(y_true), y_prob, classes, tuple(sorted(good))
 
 
 @settings(deadline=None)
@@ -46,11 +48,11 @@ def test_counts_add_up(drawn: Predictions) -> None:
     y_true, y_prob, classes, good = drawn
     metrics = score(*drawn)
 
-    index = classes.index(good)
+    index = [classes.index(name) for name in good]
     confusion = metrics.confusion
     assert confusion.sum() == metrics.n == metrics.n_defective + metrics.n_good
-    assert metrics.escapes == np.delete(confusion[:, index], index).sum()
-    assert metrics.overkills == np.delete(confusion[index], index).sum()
+    assert metrics.escapes == np.delete(confusion[:, index], index, axis=0).sum()
+    assert metrics.overkills == np.delete(confusion[index], index, axis=1).sum()
     assert math.isclose(metrics.accuracy, np.trace(confusion) / metrics.n)
 
 
@@ -86,7 +88,7 @@ def _assert_alike(before: Metrics, after: Metrics) -> None:
 @given(predictions(), st.booleans())
 def test_metrics_json_is_strict_json(drawn: Predictions, has_good: bool) -> None:
     y_true, y_prob, classes, good = drawn
-    content = finite(score(y_true, y_prob, classes, good if has_good else None).as_json())
+    content = finite(score(y_true, y_prob, classes, good if has_good else ()).as_json())
     text = json.dumps(content, allow_nan=False)
     assert json.loads(text) == content
 
@@ -108,7 +110,7 @@ def test_a_photo_of_weight_two_is_two_photos(
 ) -> None:
     y_true, y_prob, classes, good = drawn
     times = np.array(counts[: len(y_true)])
-    index = classes.index(good) if has_good else None
+    index = good_indices(classes, good) if has_good else ()
     rows = np.repeat(np.arange(len(y_true)), times)
     weighed = measure(Weighted(times[None].astype(float), y_true, y_prob, y_prob.argmax(1), index))
     if not len(rows):

@@ -6,11 +6,11 @@ from types import ModuleType
 from fastdefect.data.audit import part_checks, quality_checks, shortcuts, size_checks
 from fastdefect.data.findings import Check
 from fastdefect.data.reading import checks as reading_checks
-from fastdefect.data.reading import csv_table, depth, formats, manifest
+from fastdefect.data.reading import csv_table, depth, formats, labels, manifest
 from fastdefect.data.reading.layouts import gathered
 
 _MODULES = (
-    *(reading_checks, gathered, formats, csv_table, manifest, depth),
+    *(reading_checks, gathered, formats, csv_table, labels, manifest, depth),
     *(part_checks, quality_checks, size_checks, shortcuts),
 )
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fastdefect.data.findings import Check, Finding
 from fastdefect.data.parts.given import labels_from_names
-from fastdefect.data.photos import UNUSED, Box, Entry
-from fastdefect.data.reading.layouts.annotated import KINDS, Annotated, label_photos
+from fastdefect.data.photos import DEFECT_COLUMN, KINDS_BETWEEN, UNUSED, Box, Entry
+from fastdefect.data.reading.layouts.annotated import Annotated, label_photos
 from fastdefect.data.reading.layouts.finder import Found, find_photos
 from fastdefect.data.reading.layouts.gathered import Gathered, left_out
 from fastdefect.data.reading.layouts.masks import Masks
@@ -33,6 +33,14 @@ ENCODING = Check(
 
 class NoPhotosFoundError(DataError):
     """A table that lists photos of which none is found."""
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Whether labels are in the names of the photos, and whether a photo may have several."""
+
+    named: bool
+    several: bool
 
 
 @dataclass(frozen=True)
@@ -83,14 +91,22 @@ def find_table(folder: Path, *, labelled: bool = True) -> Path | None:
     return chosen[0] if chosen else None
 
 
-def gather_table(table: Path, tree: Tree, masks: Masks, label_from: str | None = None) -> Gathered:
+def gather_table(
+    table: Path,
+    tree: Tree,
+    masks: Masks,
+    label_from: str | None = None,
+    *,
+    several: bool = False,
+) -> Gathered:
     r"""The rows of a table as entries, in the order of the file.
 
     ``tree`` and ``masks`` are of the folder of the table. Paths have / or \, and are tried as in
     ``find_photos``. The delimiter is a comma, semicolon or tab. A byte order mark and the case of
     the header are ignored. Other columns are kept unchanged. With ``label_from``, the labels are
     in the names. Raises ``DataError``, with the line, for a row without path or label, an unknown
-    split or a photo that is listed twice, unless each row is a box.
+    split or a photo that is listed twice, unless each row is a box. With ``several`` defects a
+    photo, the rows of one photo with different labels are one entry, with the labels joined by |.
     """
     rows = read_rows(table)
     columns = _columns(table, rows, label_from)
@@ -98,7 +114,8 @@ def gather_table(table: Path, tree: Tree, masks: Masks, label_from: str | None =
     split = _split_column(rows, columns)
     columns = replace(columns, split=split)
     sides = sides_of(row.get(split, "") for _, row in rows.rows) if split else {}
-    entries, rule = _labelled(place, rows, columns, sides, label_from is not None)
+    how = _Labels(named=label_from is not None, several=several)
+    entries, rule = _labelled(place, rows, columns, sides, how)
     entries, findings = _with_labels(entries, label_from)
     if rows.encoding and not rows.encoding.startswith("utf"):
         text = f"{table.name} is not UTF-8; it was read as {rows.encoding} (Excel on Windows)."
@@ -168,20 +185,24 @@ def _split_column(rows: Rows, columns: Columns) -> str | None:
 
 
 def _labelled(
-    place: _Place, rows: Rows, columns: Columns, sides: Mapping[str, str], named: bool
+    place: _Place, rows: Rows, columns: Columns, sides: Mapping[str, str], how: _Labels
 ) -> tuple[list[Entry], str]:
     """An entry for each photo, and the rule by which boxes became labels, if they did."""
     entries: dict[str, Entry] = {}
     lines: dict[str, int] = {}
     kinds: dict[str, dict[str, None]] = {}
     for line, row in rows.rows:
-        entry = _entry(place, line, row, columns, named)
+        entry = _entry(place, line, row, columns, how.named)
         entry = replace(
             entry, split=_side(place.table, line, row.get(columns.split or "", ""), sides)
         )
         key = os.path.normcase(entry.path)
         earlier = entries.setdefault(key, entry)
         if lines.setdefault(key, line) != line:
+            if how.several and not entry.boxes and entry.label != earlier.label:
+                label = f"{earlier.label}{KINDS_BETWEEN}{entry.label}"
+                entries[key] = replace(earlier, label=label)
+                continue
             if not (entry.boxes and earlier.boxes):
                 raise _listed_twice(place.table, entry, earlier, (lines[key], line))
             entries[key] = replace(earlier, boxes=(*earlier.boxes, *entry.boxes))
@@ -207,7 +228,7 @@ def _entry(
                 f"Add the {role}, or remove the row.",
             )
     mask = place.masks.paths.get(_slashes(row.get(columns.mask or "", "")))
-    box = _box(row, columns, row.get(KINDS) or label)
+    box = _box(row, columns, row.get(DEFECT_COLUMN) or label)
     used = columns.used
     return Entry(
         place.name_of(text),
@@ -245,12 +266,13 @@ def _box(row: Mapping[str, str], columns: Columns, kind: str) -> Box | None:
 
 
 def _listed_twice(table: Path, entry: Entry, earlier: Entry, lines: tuple[int, int]) -> DataError:
-    labels = ""
+    labels, several = "", ""
     if earlier.label != entry.label:
         labels = f" with different labels, {earlier.label!r} and {entry.label!r}"
+        several = " If the photo has several defects, use --join-defects."
     return DataError(
         f"{table} lists {entry.name} twice{labels}: lines {lines[0]} and {lines[1]}.",
-        "Remove one of the two rows.",
+        f"Remove one of the two rows.{several}",
     )
 
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from fastdefect.data.reading.spelling import alike, quoted, rename_flag
 from fastdefect.errors import DataError, UsageError
 
 
@@ -54,6 +55,9 @@ _NOT_GOOD = _NOT | {"ab", "un", "n"}
 _NOT_BAD = _NOT | {"free", "zero"}
 
 
+ONLY_GOOD = "Learning from good parts only is not available yet; add photos of defects"
+
+
 def recognise_good(classes: Sequence[str]) -> str | None:
     """The single class with a name that means good; None if no class or several have one.
 
@@ -67,34 +71,86 @@ def recognise_good(classes: Sequence[str]) -> str | None:
     return good[0] if len(good) == 1 else None
 
 
-def choose_good(classes: Sequence[str], good: str | None) -> str | None:
-    """The good class: the class named ``good``, or the recognised class if ``good`` is None.
+def choose_good(classes: Sequence[str], good: str | None) -> tuple[str, ...]:
+    """The good classes: those named in ``good``, or the recognised class if ``good`` is None.
 
+    ``good`` is a class or several, separated by commas; a class whose own name has a comma wins.
     ``good="none"`` (in any case, unless a class has that name) means that every class is a
-    defect; the result is None. Raises ``DataError`` if ``good`` is None and no single name is
-    recognised, and ``UsageError`` if ``good`` is not a class.
+    defect; the result is empty. Raises ``DataError`` if ``good`` is None and no single name is
+    recognised, or if no class is left for the defects, and ``UsageError`` if ``good`` names no
+    class.
     """
     if good is None:
         found = recognise_good(classes)
         if found is None:
-            raise DataError(
-                "Expected one class with a name that means good, but cannot identify it. "
-                f"The classes are {_listed(classes)}.",
-                "Name it with `--good CLASS`, or use `--good none` if every class is a defect.",
-            )
-        return found
+            raise _not_recognised(classes)
+        return (found,)
     wanted = unicodedata.normalize("NFC", good)
-    if wanted in classes:
-        return wanted
-    alike = [name for name in classes if name.casefold() == wanted.casefold()]
-    if len(alike) == 1:
-        return alike[0]
-    if not alike and wanted.casefold() == "none":
-        return None
-    raise UsageError(
-        f"Expected a class in --good, but found {good!r}. The classes are {_listed(classes)}.",
-        "Use one of these, or `--good none` if every class is a defect.",
+    if _class_named(wanted, classes) is None and wanted.strip().casefold() == "none":
+        return ()
+    chosen = _classes_named(wanted, classes)
+    if len(chosen) == len(classes) > 1:
+        raise DataError(
+            f"--good {good} names every class as good: {_listed(classes)}.", f"{ONLY_GOOD}."
+        )
+    return tuple(sorted(chosen))
+
+
+def only_one_class(classes: Sequence[str]) -> str:
+    """The hint for photos that are all of one class; empty for none."""
+    if not classes:
+        return ""
+    sure = len(classes) == 1 and _means_good(classes[0])
+    return f"{ONLY_GOOD}. " if sure else f"If all photos are of good parts: {ONLY_GOOD}. "
+
+
+def _not_recognised(classes: Sequence[str]) -> DataError:
+    named = [name for name in classes if _means_good(name)]
+    message = (
+        "Expected one class with a name that means good, but cannot identify it. "
+        f"The classes are {_listed(classes)}."
     )
+    if len(named) == len(classes):
+        message = f"Every class has a name that means good: {_listed(classes)}."
+    hint = (
+        "Name the good class with `--good CLASS`, or use `--good none` if every class is a defect."
+    )
+    if groups := alike(dict.fromkeys(named, 0)):
+        hint = f"If they are one class, join them: `{rename_flag(groups)}`. {hint}"
+    elif named and len(named) == len(classes):
+        hint = f"{ONLY_GOOD}. If some of these classes are defects: {hint}"
+    elif named:
+        several = f"`--good {quoted(','.join(named))}`"
+        hint = f"If several classes are good, name them: {several}. {hint}"
+    return DataError(message, hint)
+
+
+def _classes_named(text: str, classes: Sequence[str]) -> set[str]:
+    """The classes in a list separated by commas; the longest name at each place wins."""
+    pieces, chosen, at = text.split(","), set[str](), 0
+    while at < len(pieces):
+        ends = range(len(pieces), at, -1)
+        found = ((end, _class_named(",".join(pieces[at:end]), classes)) for end in ends)
+        end, name = next(((end, name) for end, name in found if name is not None), (0, ""))
+        if not end:
+            raise UsageError(
+                f"Expected a class in --good, but found {pieces[at].strip()!r}. The classes are "
+                f"{_listed(classes)}.",
+                "Use one of these, or `--good none` if every class is a defect. Several good "
+                "classes are separated by commas.",
+            )
+        chosen.add(name)
+        at = end
+    return chosen
+
+
+def _class_named(text: str, classes: Sequence[str]) -> str | None:
+    """The class with this name, else the only class with this name in another case."""
+    for wanted in (text, text.strip()):
+        if wanted in classes:
+            return wanted
+    alike_in_case = [n for n in classes if n.casefold() == text.strip().casefold()]
+    return alike_in_case[0] if len(alike_in_case) == 1 else None
 
 
 def _means_good(name: str) -> bool:

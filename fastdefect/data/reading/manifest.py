@@ -20,6 +20,7 @@ from fastdefect.data.reading.depth import check_depth
 from fastdefect.data.reading.file_facts import read_facts
 from fastdefect.data.reading.formats import UNREAD_FORMAT, describe_unread
 from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.good_class import only_one_class
 from fastdefect.data.reading.grey_scale import ValueRange
 from fastdefect.data.reading.images import (
     USUAL,
@@ -30,6 +31,7 @@ from fastdefect.data.reading.images import (
     pixel_count,
     read_bytes,
 )
+from fastdefect.data.reading.labels import AS_WRITTEN, LabelRules, to_classes
 from fastdefect.data.reading.layouts.gathered import Gathered, left_out
 from fastdefect.data.reading.layouts.recognise import LAYOUTS, gather
 from fastdefect.errors import DataError
@@ -51,12 +53,14 @@ def list_photos(
     label_from: str | None = None,
     resplit: bool = False,
     min_classes: int = 2,
+    label_rules: LabelRules = AS_WRITTEN,
 ) -> Listing:
     """List all candidate photos of ``data`` without decoding them; detect the layout.
 
     ``data`` is a folder, a table or a zip (see ``layouts/recognise.py``). ``part_from`` and
     ``label_from`` are regular expressions for names (see ``match_names``); they override the
-    parts and labels that are given otherwise. ``resplit`` ignores the given sides.
+    parts and labels that are given otherwise. ``resplit`` ignores the given sides. ``label_rules``
+    make classes of the labels.
 
     Raises ``DataError`` if there are fewer than ``min_classes`` classes (a training needs two, an
     evaluation one) or the layout is not supported, and ``UsageError`` if a pattern is not a valid
@@ -65,9 +69,10 @@ def list_photos(
     # Absolute for worker processes. Links are not resolved, so that users recognise their own
     # paths.
     data = Path(os.path.abspath(data))  # noqa: PTH100
-    root, gathered = gather(data, label_from)
+    root, gathered = gather(data, label_from, several=label_rules.join_defects)
     entries, findings = _on_sides(gathered.entries, resplit)
-    findings = [*gathered.findings, *findings]
+    entries, of_labels = to_classes(entries, label_rules)
+    findings = [*gathered.findings, *findings, *of_labels]
     classes = sorted({entry.label for entry in entries})
     if len(classes) < min_classes:
         raise _too_few_classes(data, classes, len(entries), gathered)
@@ -84,7 +89,7 @@ def list_photos(
 def read_photos(
     listing: Listing,
     *,
-    good: str | None,
+    good: tuple[str, ...],
     strict: bool = False,
     how: Reading = USUAL,
     on_photo: OnPhoto | None = None,
@@ -92,7 +97,7 @@ def read_photos(
 ) -> Manifest:
     """Read every candidate once and keep the readable ones.
 
-    ``good`` is the name of the good class or None (see ``choose_good``). ``on_photo(row, image)``
+    ``good`` names the good classes (see ``choose_good``). ``on_photo(row, image)``
     is called in a worker thread with each readable photo, (height, width, 3) uint8 RGB, and the
     index of its entry. The photo is not kept, so that memory does not grow with their number.
     ``on_progress(done, total)`` is called in this thread, in order. The result does not depend on
@@ -206,7 +211,11 @@ def _too_few_classes(
     unread = [f for f in gathered.findings if f.kind == UNREAD_FORMAT.kind]
     if unread:
         found += f", {counted(len(unread[0].paths), 'file')} in a format that is not read"
-    hints = (*(f"Not read: {describe_unread(f.paths)}" for f in unread), gathered.hint, LAYOUTS)
+    hints = (
+        *(f"Not read: {describe_unread(f.paths)}" for f in unread),
+        gathered.hint,
+        f"{only_one_class(classes)}{LAYOUTS}",
+    )
     return DataError(
         f"Expected photos of two or more classes in {data}, but found {found}.",
         " ".join(filter(None, hints)),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import apply_temperature
 from fastdefect.evaluation.statistics.rates import Rate, rate_of
+from fastdefect.good import Good, p_defect
 
 Labels = NDArray[np.int64]
 
@@ -19,7 +20,8 @@ class Decision:
     """The rule that turns a photo's probabilities, averaged over ``views``, into a decision.
 
     The probabilities are calibrated with ``temperature`` first. A photo with a score, 1 - P(good),
-    below ``threshold`` is passed; any other is rejected as its most probable defect. Without a
+    below ``threshold`` is passed as its most probable good class; any other is rejected as its most
+    probable defect. Without a
     threshold the most probable class is the decision. With a ``high`` above the threshold, a photo
     between the two goes to a person for review: it is not passed, and its rejection is not final.
     ``rule`` describes the origin of the values.
@@ -40,15 +42,15 @@ class Decision:
         """The probabilities (n, n_classes) at the run's temperature."""
         return calibrated(y_prob, self.temperature)
 
-    def decide(self, calibrated: Floats, good: int | None) -> Labels:
+    def decide(self, calibrated: Floats, good: Good) -> Labels:
         """(n,) class indices; ``calibrated`` (n, n_classes) is the result of ``calibrated``."""
-        if self.threshold is None or good is None:
+        if self.threshold is None or not good:
             return calibrated.argmax(axis=1)
         defects = calibrated.copy()
-        defects[:, good] = -1
-        return np.where(
-            defect_score(calibrated, good) < self.threshold, good, defects.argmax(axis=1)
-        )
+        defects[:, list(good)] = -1
+        passed_as = np.array(good)[calibrated[:, list(good)].argmax(axis=1)]
+        passed = defect_score(calibrated, good) < self.threshold
+        return np.where(passed, passed_as, defects.argmax(axis=1))
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -80,9 +82,9 @@ def calibrated(y_prob: Floats, temperature: float) -> Floats:
     return y_prob if temperature == 1 else apply_temperature(y_prob, temperature)
 
 
-def defect_score(y_prob: Floats, good: int) -> Floats:
-    """P(defect) = 1 - P(good) of each photo, (n,) in [0, 1]."""
-    return np.clip(1 - y_prob[:, good], 0, 1)
+def defect_score(y_prob: Floats, good: Good) -> Floats:
+    """P(defect) = 1 - P(good) of each photo, (n,) in [0, 1]; P(good) is of all good classes."""
+    return np.clip(p_defect(y_prob, good), 0, 1)
 
 
 def sent_to_people(

@@ -18,6 +18,7 @@ from fastdefect.aliases import Floats, Interval
 from fastdefect.data.augment.background import measure_border, relight
 from fastdefect.data.reading.images import Pixels
 from fastdefect.data.store import PhotoStore
+from fastdefect.good import Good, is_good
 
 Predict = Callable[[NDArray[np.uint8], Sequence[int]], Floats]
 _BATCH = 64  # photos
@@ -83,13 +84,13 @@ class LabelledPhotos:
     """Photos of a store, with their true classes.
 
     Photo i of the n is in row ``rows[i]`` of ``store``. ``y_true`` (n,) are class indices, and
-    ``good`` is the index of the good class, if any.
+    ``good`` are the indices of the good classes.
     """
 
     store: PhotoStore | NDArray[np.uint8]
     rows: Sequence[int]
     y_true: NDArray[np.int64]
-    good: int | None
+    good: Good
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -147,19 +148,18 @@ def compare(
     y_true: NDArray[np.int64],
     before: NDArray[np.int64],
     after: NDArray[np.int64],
-    good: int | None,
+    good: Good,
 ) -> BackgroundSwap:
     """Count the changes between two sets of decisions on the same photos, (n,) class indices."""
     flipped = before != after
     every = Flips(len(y_true), int(flipped.sum()))
-    if good is None:
+    if not good:
         return BackgroundSwap(every, None, None, 0, 0)
-    is_good = y_true == good
-    to_good, from_good = flipped & (after == good), flipped & (before == good)
+    truly_good, good_before, good_after = (is_good(of, good) for of in (y_true, before, after))
     return BackgroundSwap(
         all=every,
-        good=Flips(int(is_good.sum()), int(flipped[is_good].sum())),
-        defective=Flips(int((~is_good).sum()), int(flipped[~is_good].sum())),
-        to_escape=int((to_good & ~is_good).sum()),
-        to_overkill=int((from_good & is_good).sum()),
+        good=Flips(int(truly_good.sum()), int(flipped[truly_good].sum())),
+        defective=Flips(int((~truly_good).sum()), int(flipped[~truly_good].sum())),
+        to_escape=int((~truly_good & ~good_before & good_after).sum()),
+        to_overkill=int((truly_good & good_before & ~good_after).sum()),
     )

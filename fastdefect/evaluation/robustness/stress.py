@@ -16,6 +16,7 @@ from fastdefect.data.reading.images import Pixels
 from fastdefect.evaluation.robustness.background_swap import Flips, LabelledPhotos, compare
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.files import finite
+from fastdefect.good import is_good
 
 Decide = Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.int64]]
 _BATCH = 64  # photos
@@ -239,14 +240,14 @@ def _point(
 
 def _mistakes(photos: LabelledPhotos, decided: NDArray[np.int64]) -> Mistakes:
     y_true, good = photos.y_true, photos.good
-    if good is None:
+    if not good:
         return Mistakes(len(y_true), 0, 0, 0, has_good=False)
-    is_good, passed = y_true == good, decided == good
+    truly_good, passed = is_good(y_true, good), is_good(decided, good)
     return Mistakes(
-        n_defective=int((~is_good).sum()),
-        escapes=int((~is_good & passed).sum()),
-        n_good=int(is_good.sum()),
-        overkills=int((is_good & ~passed).sum()),
+        n_defective=int((~truly_good).sum()),
+        escapes=int((~truly_good & passed).sum()),
+        n_good=int(truly_good.sum()),
+        overkills=int((truly_good & ~passed).sum()),
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.good import Good, is_good, only_defect
 from fastdefect.metrics import HEADLINE, Metrics, Weighted, measure
 
 Parts = Sequence[str] | NDArray[np.str_]
@@ -62,22 +63,22 @@ def bootstrap_intervals(
 
     Raises ``ValueError`` if the lengths differ or there is no photo.
     """
-    y_true, y_prob, good = predictions.y_true, predictions.y_prob, predictions.good
+    y_true, y_prob = predictions.y_true, predictions.y_prob
     if not len(y_true) or not len(y_true) == len(y_prob) == len(parts):
         raise ValueError(
             f"Expected as many parts and predictions as labels, and at least one, got "
             f"{len(parts)}, {len(y_prob)} and {len(y_true)}"
         )
-    good_index = predictions.classes.index(good) if good is not None else None
+    good = predictions.good_indices
     exact = y_prob.astype(np.float64)
     y_pred = exact.argmax(axis=1)
     drawn = bootstrap(
-        lambda weights: measure(Weighted(weights, y_true, exact, y_pred, good_index)),
+        lambda weights: measure(Weighted(weights, y_true, exact, y_pred, good)),
         parts,
         draws=draws,
         seed=seed,
     )
-    trials = share_trials(parts, y_true, y_pred, len(predictions.classes), good_index)
+    trials = share_trials(parts, y_true, y_pred, len(predictions.classes), good)
     return {
         name: percentile_interval(drawn[name]) or certain_interval(drawn[name], trials.get(name, 0))
         for name in HEADLINE
@@ -159,7 +160,7 @@ def share_trials(
     y_true: NDArray[np.int64],
     y_pred: NDArray[np.int64],
     n_classes: int,
-    good: int | None,
+    good: Good,
 ) -> dict[str, int]:
     """For each metric that is a share of photos, the number of parts that it refers to."""
     part = np.unique(np.asarray(parts), return_inverse=True)[1]
@@ -168,13 +169,13 @@ def share_trials(
         return len(np.unique(part[chosen]))
 
     trials = {"accuracy": parts_of(np.ones(len(part), bool))}
-    if good is None:
+    if not good:
         return trials
-    trials["escape_rate"] = parts_of(y_true != good)
-    trials["overkill_rate"] = parts_of(y_true == good)
-    if n_classes == 2:
+    trials["escape_rate"] = parts_of(~is_good(y_true, good))
+    trials["overkill_rate"] = parts_of(is_good(y_true, good))
+    if only_defect(n_classes, good) is not None:
         trials["recall"] = trials["escape_rate"]
-        trials["precision"] = parts_of(y_pred != good)
+        trials["precision"] = parts_of(~is_good(y_pred, good))
     return trials
 
 

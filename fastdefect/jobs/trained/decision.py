@@ -99,7 +99,7 @@ def decision_for(
         return _stored_decision(run, stored, views)
     name, _ = fixed_views(run, views)
     value = None if threshold in ("stored", "argmax") else _share(threshold)
-    if value is not None and read_spec(run).good is None:
+    if value is not None and not read_spec(run).good:
         raise UsageError(
             f"--threshold {threshold}: a threshold needs a good class, but {run.name} has none.",
             "Remove --threshold: the most probable class then decides.",

@@ -40,11 +40,6 @@ class TrainedModel:
     photos: EvaluationPhotos
     judges: Sequence[Predictor] = ()
 
-    @property
-    def good_index(self) -> int | None:
-        """The good class's index, if any."""
-        return self.spec.classes.index(self.spec.good) if self.spec.good else None
-
     def predict(
         self, views: Sequence[View] = (), *, on_event: OnEvent, label: str = "predicting"
     ) -> Predictions:
@@ -81,7 +76,7 @@ class TrainedModel:
         return swap_background(
             lambda swapped, at: self.predict_pixels(swapped, at, views),
             LabelledPhotos(
-                self.photos.store, self.photos.rows, predictions.y_true, self.good_index
+                self.photos.store, self.photos.rows, predictions.y_true, self.spec.good_indices
             ),
             predictions.y_prob,
             seed=seed,

@@ -12,6 +12,7 @@ from fastdefect.data.audit.survey import Survey
 from fastdefect.data.load import (
     find_parts,
     finding_notes,
+    label_rules,
     must_search,
     read_data,
     settle_white,
@@ -179,7 +180,7 @@ def _is_scaled(run: Run) -> bool:
 def _read_other_photos(
     data: Path,
     classes: Sequence[str],
-    good: str | None,
+    good: tuple[str, ...],
     like: DataConfig,
     on_event: OnEvent,
     *,
@@ -194,6 +195,7 @@ def _read_other_photos(
         part_from=like.part_from if like.parts in ("auto", "regex") else None,
         label_from=like.label_from,
         min_classes=1,
+        label_rules=label_rules(like, known_good=good),
     )
     unknown = sorted(set(listing.classes) - set(classes))
     if unknown:
@@ -215,7 +217,7 @@ def _read_other_photos(
     with one_thread_each():
         manifest = read_photos(
             listing,
-            good=good if good in listing.classes else None,
+            good=tuple(name for name in good if name in listing.classes),
             strict=like.strict,
             how=Reading.of(config),
             on_photo=keep,

@@ -210,7 +210,7 @@ class _Trial:
         disturbed: Floats,
     ) -> Evidence:
         manifest = self.data.manifest
-        good = manifest.classes.index(manifest.good) if manifest.good is not None else None
+        good = manifest.good_indices
         decided = y_prob.argmax(axis=1)
         of = measure(Weighted(np.ones((1, len(labels))), labels, y_prob, decided, good))
         flips = float((disturbed.argmax(axis=1) != decided).mean())

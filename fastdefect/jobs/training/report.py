@@ -161,14 +161,13 @@ def _warn_if_constant(valid: Metrics, classes: tuple[str, ...], log: Log) -> Non
 def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:
     """The model's decisions on validation photos with another class's background."""
     side = job.data.split.valid
-    good = job.spec.classes.index(job.spec.good) if job.spec.good else None
 
     def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> Floats:
         return job.predictor.probabilities(photos, range(len(photos)))
 
     return swap_background(
         predict,
-        LabelledPhotos(job.data.store, job.data.rows(side), valid.y_true, good),
+        LabelledPhotos(job.data.store, job.data.rows(side), valid.y_true, job.spec.good_indices),
         valid.y_prob,
         seed=job.config.training.seed,
         on_batch=lambda done: log(Progress("swapping backgrounds", done, len(side))),

@@ -15,6 +15,7 @@ from fastdefect.aliases import Floats
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin
 from fastdefect.evaluation.decisions.operating_point import CostCurve
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.good import is_good, p_defect
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.reporting.plots.threshold_panels import (
     CHOSEN,
@@ -72,7 +73,7 @@ def plot_evaluation(
     good = predictions.good
     curves = _curves(predictions)
     cells = [("roc", "roc"), ("pr", "pr")]
-    if good is not None:
+    if good:
         cells.append(("rates", "cost" if costs else "rates"))
     if reliability:
         cells.append(("reliability", "reliability"))
@@ -80,7 +81,7 @@ def plot_evaluation(
     with drawing(path, 5.0 * len(layout[0]), 0.6 + 2.15 * len(layout)) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=11.5, fontweight="bold")
         panels = figure.subplot_mosaic(layout)  # type: ignore[arg-type]
-        main = curves[0] if good is not None else None
+        main = curves[0] if good else None
         _draw_roc(panels["roc"], curves, main, threshold)
         _draw_precision_recall(panels["pr"], curves, main, threshold)
         if main is not None:
@@ -103,8 +104,8 @@ def _check(predictions: Predictions) -> None:
         )
     if not np.isfinite(y_prob).all():
         raise ValueError("Expected finite probabilities")
-    if good is not None and good not in classes:
-        raise ValueError(f"Expected the good class to be one of {list(classes)} but got {good!r}")
+    if unknown := [name for name in good if name not in classes]:
+        raise ValueError(f"Expected good classes among {list(classes)} but got {unknown}")
 
 
 def _layout(cells: Sequence[tuple[str, str]]) -> list[list[str]]:
@@ -120,19 +121,19 @@ def _layout(cells: Sequence[tuple[str, str]]) -> list[list[str]]:
 def _curves(predictions: Predictions) -> list[_Curve]:
     """Defective against good, with a good class; with more than two classes also each class."""
     y_true, y_prob = predictions.y_true, np.asarray(predictions.y_prob, np.float64)
-    classes, good = predictions.classes, predictions.good
+    classes, good = predictions.classes, predictions.good_indices
     curves = []
-    if good is not None:
-        at = classes.index(good)
+    if good:
         name = "defective" if len(classes) <= 2 else "any defect"
-        curves.append(_Curve(name, y_true != at, 1 - y_prob[:, at], INK, main=True))
+        defective = ~is_good(y_true, good)
+        curves.append(_Curve(name, defective, p_defect(y_prob, good), INK, main=True))
     if len(classes) > 2:
         colours = _colours(y_true, y_prob)
         curves += [
             _Curve(_short(name), y_true == i, y_prob[:, i], colours[i])
             for i, name in enumerate(classes)
         ]
-    elif good is None:
+    elif not good:
         last = len(classes) - 1
         curves.append(_Curve(_short(classes[last]), y_true == last, y_prob[:, last], INK, True))
     return curves

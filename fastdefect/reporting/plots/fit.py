@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
+from fastdefect.good import Good, good_indices
 from fastdefect.reporting.plots.style import FAINT, INK, drawing
 from fastdefect.text import careful_percent
 
@@ -149,28 +150,29 @@ def plot_confusion(
     path: Path,
     *,
     title: str,
-    good: str | None,
+    good: tuple[str, ...],
 ) -> None:
     """Draw a confusion matrix, int ``(classes, classes)`` of photos, and write it as a PNG.
 
     Rows are the true classes, columns the predicted ones. Each cell shows its photos and their
-    share of the row, which is also its colour. With a ``good`` class, escapes (defects predicted
-    good) and overkill (good parts predicted defective) are framed and summed. Names above 24
+    share of the row, which is also its colour. With ``good`` classes, escapes (defects predicted
+    good) and overkill (good parts predicted defective) are framed and summed; so are, with several,
+    those of one good class predicted as another. Names above 24
     letters are shortened; about 30 classes are legible.
 
-    Raises ValueError if ``matrix`` isn't square in the classes or ``good`` isn't one of them.
+    Raises ValueError if ``matrix`` isn't square in the classes or one in ``good`` isn't among them.
     """
     count = len(classes)
     if matrix.shape != (count, count):
         raise ValueError(f"Expected a matrix of shape {(count, count)} but got {matrix.shape}")
-    if good is not None and good not in classes:
-        raise ValueError(f"Expected the good class to be one of {list(classes)} but got {good!r}")
+    if unknown := [name for name in good if name not in classes]:
+        raise ValueError(f"Expected good classes among {list(classes)} but got {unknown}")
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.divide(matrix, totals, out=np.zeros(matrix.shape), where=totals > 0)
-    good_at = None if good is None else classes.index(good)
+    good_at = good_indices(classes, good)
     cell = float(np.interp(count, [2, 8, 15, 30], [1.5, 1.0, 0.75, 0.62]))  # inches
     size = float(np.interp(count, [2, 8, 15, 30], [13, 10.5, 8.5, 7.5]))  # points
-    above = 1.3 if good_at is None else 1.9
+    above = 1.3 if not good_at else 1.9
     with drawing(path, cell * count + 2.2, cell * count + above) as figure:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5, fontweight="bold")
         panel = figure.subplots()
@@ -181,13 +183,13 @@ def plot_confusion(
             photos, share = int(matrix[row, column]), float(shares[row, column])
             of_cell = _Cell(row, column, photos, share, _kind(row, column, good_at))
             _draw_cell(panel, of_cell, size, few=count <= _FEW)
-        if good_at is not None:
+        if good_at:
             frames = [_frame(kind, label=text) for kind, text in _mistakes(matrix, good_at)]
             panel.legend(handles=frames, loc="lower left", bbox_to_anchor=(0, 1), borderpad=0)
 
 
 def _frame(kind: str, corner: tuple[float, float] = (0, 0), label: str = "") -> Rectangle:
-    colour = _ESCAPE if kind == "escape" else _OVERKILL
+    colour = {"escape": _ESCAPE, "overkill": _OVERKILL, "good": FAINT}[kind]
     return Rectangle(corner, 0.94, 0.94, fill=False, edgecolor=colour, linewidth=1.8, label=label)
 
 
@@ -219,11 +221,12 @@ def _name_classes(
     panel.spines[:].set_visible(False)
 
 
-def _kind(row: int, column: int, good: int | None) -> str:
-    """The name of a cell's mistake: ``escape``, ``overkill``, or empty for neither."""
-    if good is None or row == column:
+def _kind(row: int, column: int, good: Good) -> str:
+    """A cell's mistake: ``escape``, ``overkill``, ``good`` (for another good class), or empty."""
+    if row == column:
         return ""
-    return "escape" if column == good else "overkill" if row == good else ""
+    kinds = {(True, True): "good", (True, False): "overkill", (False, True): "escape"}
+    return kinds.get((row in good, column in good), "")
 
 
 @dataclass(frozen=True)
@@ -253,15 +256,20 @@ def _draw_cell(panel: Axes, cell: _Cell, size: float, *, few: bool) -> None:
     panel.text(column, row + 0.04, below, va="top", ha="center", fontsize=0.75 * size, color=ink)
 
 
-def _mistakes(matrix: NDArray[np.int64], good: int) -> list[tuple[str, str]]:
+def _mistakes(matrix: NDArray[np.int64], good: Good) -> list[tuple[str, str]]:
     """The sums of escapes and overkill, each with its total."""
-    good_parts, correct = int(matrix[good].sum()), int(matrix[good, good])
+    among_good = matrix[np.ix_(good, good)]
+    passed, good_parts = int(among_good.sum()), int(matrix[list(good)].sum())
     defects = int(matrix.sum()) - good_parts
-    escapes, overkill = int(matrix[:, good].sum()) - correct, good_parts - correct
-    return [
+    escapes, overkill = int(matrix[:, list(good)].sum()) - passed, good_parts - passed
+    found = [
         ("escape", f"escapes: {_of(escapes, defects, 'defective')}"),
         ("overkill", f"overkill: {_of(overkill, good_parts, 'good')}"),
     ]
+    if len(good) > 1:
+        confused = passed - int(np.trace(among_good))
+        found.append(("good", f"good for good: {_of(confused, good_parts, 'good')}"))
+    return found
 
 
 def _of(part: int, whole: int, what: str) -> str:

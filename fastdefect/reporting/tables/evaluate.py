@@ -10,6 +10,7 @@ from fastdefect.evaluation.gate import Check
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.tables.fit import (
+    GOOD_CONFUSED,
     MeasuredOn,
     interval_text,
     metric_text,
@@ -59,6 +60,10 @@ def _figures(
         )
         for name, estimate in evaluation.estimates.items()
     ]
+    if (confused := evaluation.good_confused) is not None:
+        interval = interval_text("overkill_rate", confused.interval)
+        share = metric_text("overkill_rate", confused.value)
+        rows.insert(len(counts), (GOOD_CONFUSED, share, interval, _counts(confused)))
     title = (
         f"{measured_on.split}: {counted(evaluation.metrics.n, 'photo')} of "
         f"{counted(evaluation.n_parts, 'part')}{opened_text(measured_on.opening)}"
@@ -68,7 +73,7 @@ def _figures(
         note += f", views: {decision.views}"
     if sent is not None:
         note += "; photos sent to review count as rejected here"
-    if evaluation.escape is None or len(evaluation.per_class) > 2:
+    if evaluation.metrics.defect is None:
         note += (
             ". F1, precision, recall, specificity, AUC and average precision are macro averages "
             "over the classes"

@@ -16,6 +16,7 @@ from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, ordinal
 
 __all__ = [
+    "GOOD_CONFUSED",
     "MeasuredOn",
     "TableData",
     "ViewsResult",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 _SWAP = "flips on background swap"
+GOOD_CONFUSED = "one good class for another"
 
 
 def metric_title(name: str) -> str:
@@ -85,7 +87,9 @@ def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = 
         (metric_title(name), *(_with_counts(name, metrics[split]) for split in metrics))
         for name in HEADLINE
     ]
-    if _is_macro(list(metrics.values())):
+    if any(of.good_confused is not None for of in metrics.values()):
+        rows.append((GOOD_CONFUSED, *(_good_confused(of) for of in metrics.values())))
+    if _is_macro(list(metrics.values())) or len(classes) > 2:
         rows += [
             (f"F1 {name}", *(f"{metrics[split].per_class[name].f1:.4f}" for split in metrics))
             for name in classes
@@ -108,12 +112,11 @@ def _kind(metrics: Sequence[Metrics]) -> str:
 
 
 def _is_macro(metrics: Sequence[Metrics]) -> bool:
-    return len(metrics[0].per_class) > 2 or not any(map(_has_good, metrics))
+    return metrics[0].defect is None
 
 
-def _has_good(metrics: Metrics) -> bool:
-    # With a good class at least one of the two rates is defined.
-    return math.isfinite(metrics.escape_rate) or math.isfinite(metrics.overkill_rate)
+def _good_confused(metrics: Metrics) -> str:
+    return f"{metrics.good_confused} of {metrics.n_good}"
 
 
 def _with_counts(name: str, metrics: Metrics) -> str:

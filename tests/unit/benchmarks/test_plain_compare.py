@@ -54,7 +54,7 @@ def test_on_one_seed_it_is_the_paired_bootstrap(drawn: Any) -> None:
     def alone(arm: str) -> Any:
         y_prob = of[arm][2].y_prob
         return lambda weights: measure(
-            Weighted(weights, cell.y_true, y_prob, y_prob.argmax(axis=1), 1)
+            Weighted(weights, cell.y_true, y_prob, y_prob.argmax(axis=1), (1,))
         )
 
     expected = paired_differences(alone("plain"), alone("ours"), cell.parts, draws=500, seed=0)

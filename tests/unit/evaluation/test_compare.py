@@ -1,6 +1,7 @@
 """What changed between two models, and what of it may be called better."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ def _photos(
 ) -> SharedPhotos:
     names = tuple(f"{i}.png" for i in range(len(truth)))
     shown = names if parts is None else tuple(parts)
-    return SharedPhotos(names, shown, np.array(truth), classes, good)
+    return SharedPhotos(names, shown, np.array(truth), classes, (good,) if good else ())
 
 
 def _sure(guesses: Sequence[int], n_classes: int = 2) -> Answers:
@@ -303,7 +304,7 @@ def test_of_two_calibrated_models_neither_is_called_better() -> None:
 
         def of(said: Answers) -> Any:
             return lambda weights: measure(
-                Weighted(weights, photos.y_true, said.y_prob, said.y_pred, 1)
+                Weighted(weights, photos.y_true, said.y_prob, said.y_pred, (1,))
             )
 
         plain = paired_differences(of(narrow), of(wide), photos.parts, draws=200, seed=trial)
@@ -352,3 +353,17 @@ def test_probabilities_that_are_none_are_refused() -> None:
     broken = Answers(np.full((2, 2), np.nan), np.array([0, 1]))
     with pytest.raises(DataError, match="not"):
         compare(_photos([0, 1]), _sure([0, 1]), broken, seed=0)
+
+
+def test_a_change_among_good_classes_is_neither_an_escape_nor_overkill() -> None:
+    classes = ("crack", "ok_back", "ok_front")
+    photos = replace(_photos([1, 1, 2, 0, 1], classes=classes), good=("ok_back", "ok_front"))
+    found = _compared(photos, [2, 1, 0, 1, 1], [1, 0, 1, 2, 2])
+    assert [(change.kind, change.part) for change in found.changes] == [
+        ("new overkill", "1.png"),
+        ("mended overkill", "2.png"),
+        ("type now wrong", "4.png"),
+        ("type now right", "0.png"),
+    ]
+    assert found.figures["escape_rate"].changed_parts == 0
+    assert found.figures["overkill_rate"].changed_parts == 2

@@ -55,3 +55,15 @@ def test_numbers_come_by_size_and_anything_else_by_name() -> None:
     columns = {"size": ["nan", "2", "10"] * 2}
     found = escapes_by_type(np.zeros(6, bool), np.ones(6, bool), PARTS[:6], columns)
     assert list(found["size"]) == ["2", "10", "nan"]
+
+
+def test_a_photo_with_several_kinds_counts_in_each() -> None:
+    columns = {"defect": ["pore|crack", "pore", "crack", None, None, None, "dent; crack"]}
+    found = escapes_by_type(PASSED, DEFECTIVE, PARTS, columns, kinds="defect")["defect"]
+    assert {kind: (rate.count, rate.photos) for kind, rate in found.items()} == {
+        "crack": (1, 3),
+        "dent": (1, 1),
+        "pore": (1, 2),
+    }
+    # As any other column, too many values for seven photos.
+    assert escapes_by_type(PASSED, DEFECTIVE, PARTS, columns) == {}

@@ -1,6 +1,7 @@
 """An evaluation: each figure as score has it, with the interval of its kind."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -215,7 +216,7 @@ def _tempered(
 def test_the_calibration_errors_interval_covers_the_truth(sharpness: float) -> None:
     y_true, y_prob, _ = _tempered(np.random.default_rng(0), 300_000, sharpness)
     # With the true probabilities it is 0, which no number of photos measures exactly.
-    truth = 0.0 if sharpness == 1 else score(y_true, y_prob, TWO, None).calibration_error
+    truth = 0.0 if sharpness == 1 else score(y_true, y_prob, TWO, ()).calibration_error
     rng = np.random.default_rng(2)
     trials, covered = 100, 0
     for trial in range(trials):
@@ -224,3 +225,22 @@ def test_the_calibration_errors_interval_covers_the_truth(sharpness: float) -> N
         low, high = found.estimates["calibration_error"].interval or (np.nan, np.nan)
         covered += low <= truth <= high
     assert covered / trials >= 0.90
+
+
+def test_several_good_classes_have_rates_and_intervals_of_their_photos() -> None:
+    classes = ("crack", "ok_back", "ok_front")
+    y_true = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
+    said = predicted(y_true, certain([0, 0, 0, 2, 1, 2, 0, 2, 2, 1], 3), classes, None)
+    found = evaluate(replace(said, good=("ok_back", "ok_front")), _parts(10, 1), draws=50, seed=0)
+    assert found.escape is not None
+    assert found.overkill is not None
+    assert found.good_confused is not None
+    counts = [(of.count, of.photos) for of in (found.escape, found.overkill, found.good_confused)]
+    assert counts == [(1, 4), (1, 6), (2, 6)]
+    assert found.estimates["recall"].value == 0.75
+    assert found.estimates["specificity"].value == pytest.approx(5 / 6)
+    assert found.as_json()["good_confused"]["count"] == 2
+
+    one = evaluate(replace(said, good=("ok_front",)), _parts(10, 1), draws=50, seed=0)
+    assert one.good_confused is None
+    assert "good_confused" not in one.as_json()

@@ -28,7 +28,7 @@ class Named:
 
 def _predictions() -> Predictions:
     photos = [Named("a, b.png", "def front"), Named("x/c.png", "def front"), Named("d.png", "ök")]
-    return predictions_of(photos, CLASSES, "ök", Y_PROB)
+    return predictions_of(photos, CLASSES, ("ök",), Y_PROB)
 
 
 def test_photos_are_joined_to_their_probabilities() -> None:
@@ -40,7 +40,7 @@ def test_photos_are_joined_to_their_probabilities() -> None:
 
 def test_metrics_are_those_of_the_one_implementation() -> None:
     assert _predictions().metrics().as_json() == (
-        score(np.array([0, 0, 1]), Y_PROB, CLASSES, "ök").as_json()
+        score(np.array([0, 0, 1]), Y_PROB, CLASSES, ("ök",)).as_json()
     )
 
 
@@ -60,15 +60,15 @@ def test_the_csv_has_the_columns_of_the_contract(tmp_path: Path) -> None:
 def test_a_count_that_does_not_fit_is_an_error() -> None:
     photos = [Named("a", "ök"), Named("b", "ök")]
     with pytest.raises(ValueError, match="zip"):
-        predictions_of(photos, CLASSES, "ök", Y_PROB).rows()
+        predictions_of(photos, CLASSES, ("ök",), Y_PROB).rows()
 
 
 def test_predictions_come_back_to_the_bit(tmp_path: Path) -> None:
     predictions = _predictions()
     path = tmp_path / "predictions.csv"
     write_csv(path, predictions.rows(), predictions.columns())
-    again = read_predictions(path, CLASSES, "ök")
-    assert (again.names, again.classes, again.good) == (predictions.names, CLASSES, "ök")
+    again = read_predictions(path, CLASSES, ("ök",))
+    assert (again.names, again.classes, again.good) == (predictions.names, CLASSES, ("ök",))
     assert again.y_true.tolist() == predictions.y_true.tolist()
     assert again.y_prob.tobytes() == predictions.y_prob.tobytes()
 
@@ -88,7 +88,7 @@ def test_damaged_predictions_are_named(text: str | None, tmp_path: Path) -> None
     if text is not None:
         path.write_text(text, encoding="utf-8")
     with pytest.raises(RunError, match=r"predictions\.csv can't be read"):
-        read_predictions(path, CLASSES, None)
+        read_predictions(path, CLASSES, ())
 
 
 def test_pooled_predictions_are_all_of_them() -> None:

@@ -71,7 +71,7 @@ def played(monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, str, str]]) -
 def job_predictions(run: Run) -> Any:
     from fastdefect.evaluation.predictions import read_predictions
 
-    return read_predictions(run.predictions_path("valid"), ("defect", "good"), "good")
+    return read_predictions(run.predictions_path("valid"), ("defect", "good"), ("good",))
 
 
 def _mistakes(name: str, config: RunConfig) -> int:
@@ -225,7 +225,7 @@ def test_figures_and_gains_by_hand(
     assert report.gains["tta"]["accuracy"].by_seed == pytest.approx((0.25, 0.25))
     assert report.gains["arch"]["gap"].mean == pytest.approx(-2.5 / 12)
     predictions = job_predictions(Run(tmp_path / "ab" / "old-seed-7"))
-    expected = score(predictions.y_true, predictions.y_prob, ("defect", "good"), "good")
+    expected = score(predictions.y_true, predictions.y_prob, ("defect", "good"), ("good",))
     assert report.figures["old"][7]["f1"] == expected.f1
 
 

@@ -38,7 +38,7 @@ def predictions() -> Predictions:
     y_prob = np.empty((len(rows), 2))
     y_prob[np.arange(len(rows)), y_true] = own
     y_prob[np.arange(len(rows)), 1 - y_true] = 1 - own
-    return Predictions(tuple(name for name, *_ in rows), CLASSES, "good", y_true, y_prob)
+    return Predictions(tuple(name for name, *_ in rows), CLASSES, ("good",), y_true, y_prob)
 
 
 def made_run(
@@ -49,7 +49,9 @@ def made_run(
     given = given or predictions()
     part_of = {name: part for name, _, part in castings_of(16, 2)}
     parts = [{"part": part_of[name]} for name in given.names]
-    spec = ModelSpec("none", CLASSES, "good", Preprocessing(16, "squish", (0.5,) * 3, (0.5,) * 3))
+    spec = ModelSpec(
+        "none", CLASSES, ("good",), Preprocessing(16, "squish", (0.5,) * 3, (0.5,) * 3)
+    )
     if kind == RunKind.TRAINING:
         run.write("model.json", spec.as_json())
         run.path("model.safetensors").write_bytes(b"weights")
@@ -141,7 +143,7 @@ def test_no_suspects_leave_no_sheet_not_even_an_old_one(data: Path) -> None:
     given = predictions()
     sure = np.eye(2)[given.y_true] * 0.8 + 0.1
     shutil.rmtree(run.folder)
-    run = made_run(data, given=Predictions(given.names, CLASSES, "good", given.y_true, sure))
+    run = made_run(data, given=Predictions(given.names, CLASSES, ("good",), given.y_true, sure))
     (run.folder / "label-check.png").write_bytes(b"old")
     found = check(run)
     assert found.suspects == ()

@@ -80,7 +80,7 @@ def law(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def _spec(classes: tuple[str, ...]) -> dict[str, Any]:
-    spec = job.ModelSpec("a", classes, "good" if "good" in classes else None, _preprocessing())
+    spec = job.ModelSpec("a", classes, ("good",) if "good" in classes else (), _preprocessing())
     return spec.as_json()
 
 

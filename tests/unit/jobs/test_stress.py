@@ -36,7 +36,6 @@ class BrightIsGood:
     """In place of a trained model: P(good) is a half at ``LINE``; classes are defect, good."""
 
     views: Sequence[Any] = ()
-    good_index: int | None = 1
 
     def predict_pixels(
         self, pixels: NDArray[np.uint8], positions: Sequence[int], views: Sequence[Any]
@@ -80,7 +79,10 @@ def run(tmp_path: Path, model: BrightIsGood) -> Run:
 
 def _write_spec(run: Run, good: str | None) -> None:
     usual = Preprocessing(SIZE, "squish", (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-    run.write("model.json", ModelSpec("none", ("defect", "good"), good, usual).as_json())
+    run.write(
+        "model.json",
+        ModelSpec("none", ("defect", "good"), (good,) if good else (), usual).as_json(),
+    )
 
 
 def _stress(
@@ -183,7 +185,6 @@ def test_a_limit_is_a_share(run: Run) -> None:
 
 def test_without_a_good_class_only_flips_can_be_limited(run: Run, model: BrightIsGood) -> None:
     _write_spec(run, None)
-    model.good_index = None
     with pytest.raises(UsageError, match="--max-overkill: this run has no good class"):
         _stress(run, limits=Limits(max_overkill=0.1))
     found = _stress(run, limits=Limits(max_flips=0.1))

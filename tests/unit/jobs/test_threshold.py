@@ -364,7 +364,7 @@ class Alphabetic:
     def predict(self, views: Sequence[Any], **_: Any) -> Predictions:
         right = [photo.label == "defect" for photo in self.photos.photos]
         y_prob = np.where(np.array(right)[:, None], [0.9, 0.1], [0.2, 0.8])
-        return predictions_of(self.photos.photos, ("defect", "good"), "good", y_prob)
+        return predictions_of(self.photos.photos, ("defect", "good"), ("good",), y_prob)
 
 
 @pytest.fixture
@@ -396,7 +396,7 @@ def test_to_choose_on_the_sealed_test_is_to_open_it(
 ) -> None:
     from fastdefect.data.reading.manifest import list_photos, read_photos
 
-    manifest = read_photos(list_photos(other), good="good")
+    manifest = read_photos(list_photos(other), good=("good",))
     rows = [
         {**split_row(photo.name, "p", "test"), "sha256": photo.sha256} for photo in manifest.photos
     ]

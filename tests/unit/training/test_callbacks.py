@@ -205,7 +205,7 @@ def test_an_interrupted_epoch_continues_at_its_batch(
 def test_metrics_in_training_are_those_of_the_evaluation(data: TrainingData) -> None:
     def scorer(y_true: Any, y_prob: Any) -> dict[str, float]:
         calls.append(len(y_true))
-        metrics = score(y_true, y_prob, ("def", "ok"), "ok")
+        metrics = score(y_true, y_prob, ("def", "ok"), ("ok",))
         return {"f1": metrics.f1, "auc": metrics.auc, "accuracy": metrics.accuracy}
 
     calls: list[int] = []
@@ -219,7 +219,7 @@ def test_metrics_in_training_are_those_of_the_evaluation(data: TrainingData) -> 
     ]
     found = list(learn.recorder.values[-1][2:])
     y_prob, y_true = learn.get_preds()
-    expected = score(y_true.numpy(), y_prob.double().numpy(), ("def", "ok"), "ok")
+    expected = score(y_true.numpy(), y_prob.double().numpy(), ("def", "ok"), ("ok",))
     assert found == pytest.approx([expected.f1, expected.auc, expected.accuracy])
 
 

@@ -36,15 +36,23 @@ def data() -> TrainingData:
 SPEC = ModelSpec(
     "resnet18",
     ("def front", "ök"),
-    "ök",
+    ("ök",),
     Preprocessing(96, "pad", (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)),
 )
 
 
 def test_a_spec_is_read_back_from_its_file() -> None:
     assert ModelSpec.from_json(json.loads(json.dumps(SPEC.as_json()))) == SPEC
-    bare = ModelSpec("x", ("a", "b"), None, SPEC.preprocessing)
+    bare = ModelSpec("x", ("a", "b"), (), SPEC.preprocessing)
     assert ModelSpec.from_json(json.loads(json.dumps(bare.as_json()))) == bare
+
+
+def test_the_good_classes_in_the_file() -> None:
+    for good, content in (((), None), (("ök",), "ök"), (("ök", "def front"), ["ök", "def front"])):
+        spec = replace(SPEC, good=good)
+        assert spec.as_json()["good"] == content
+        assert ModelSpec.from_json(json.loads(json.dumps(spec.as_json()))) == spec
+    assert SPEC.good_indices == (1,)
 
 
 def test_a_spec_has_the_number_of_networks() -> None:

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdefect.data.photos import Box, Entry
+from fastdefect.data.photos import DEFECT_COLUMN, KINDS_BETWEEN, Box, Entry
 from fastdefect.data.reading.good_class import recognise_good
 from fastdefect.data.reading.layouts.mask_labels import DEFECT, GOOD
 from fastdefect.text import counted
-
-KINDS = "defect"  # the column that keeps the kinds of a photo
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ def label_photos(photos: Sequence[Annotated], unit: str = "box") -> tuple[list[E
 
     A photo without a box is good. The others have the class of their boxes if every photo has
     boxes of one kind only, else the class ``defect``. A kind that means good ("ok") marks no
-    defect. The kinds of a defective photo are kept in the column ``defect``, joined by +.
+    defect. The kinds of a defective photo are kept in the column ``defect``, joined by |.
     """
     good_kinds = {kind for p in photos for kind in p.kinds if recognise_good([kind])}
     good = min(good_kinds) if len(good_kinds) == 1 else GOOD
@@ -54,7 +52,7 @@ def label_photos(photos: Sequence[Annotated], unit: str = "box") -> tuple[list[E
         return entries, f"{good} where no {unit} marks a defect, else the kind of the {unit}"
     return entries, (
         f"{good} where no {unit} marks a defect, else {DEFECT}, since {counted(several, 'photo')} "
-        f"{'has' if several == 1 else 'have'} several kinds (kept as the column {KINDS})"
+        f"{'has' if several == 1 else 'have'} several kinds (kept as the column {DEFECT_COLUMN})"
     )
 
 
@@ -63,5 +61,5 @@ def _with_kinds(
 ) -> tuple[tuple[str, str], ...]:
     if not kinds:
         return columns
-    others = tuple((name, value) for name, value in columns if name != KINDS)
-    return (*others, (KINDS, "+".join(sorted(kinds))))
+    others = tuple((name, value) for name, value in columns if name != DEFECT_COLUMN)
+    return (*others, (DEFECT_COLUMN, KINDS_BETWEEN.join(sorted(kinds))))

@@ -43,30 +43,31 @@ masks, MVTec AD, VisA, YOLO, COCO, and labels in file names (--label-from)."""
 _ANNOTATED = (gather_coco, gather_multilabel, gather_yolo)
 
 
-def gather(data: Path, label_from: str | None) -> tuple[Path, Gathered]:
+def gather(data: Path, label_from: str | None, *, several: bool = False) -> tuple[Path, Gathered]:
     """The root of all names, and the candidate photos of ``data``, in the layout that fits.
 
-    Raises ``DataError`` if ``data`` is neither a folder nor a table nor a zip.
+    ``several``: the rows of a table may give one photo several defects. Raises ``DataError`` if
+    ``data`` is neither a folder nor a table nor a zip.
     """
     suffix = data.suffix.lower()
     if suffix in TABLE_SUFFIXES and data.is_file():
-        return data.parent, _from_table(data, walk(data.parent, lenient=True), label_from)
+        return data.parent, _from_table(data, walk(data.parent, lenient=True), label_from, several)
     if suffix == ".zip" and data.is_file():
         root = unpacked(data)
-        gathered = _from_folder(root, label_from)
+        gathered = _from_folder(root, label_from, several)
         return root, replace(gathered, seen=f"{gathered.seen} (unpacked from {data.name})")
     if not data.is_dir():
         raise _no_data(data)
-    return data, _from_folder(data, label_from)
+    return data, _from_folder(data, label_from, several)
 
 
-def _from_folder(root: Path, label_from: str | None) -> Gathered:
+def _from_folder(root: Path, label_from: str | None, several: bool) -> Gathered:
     visa = label_from is None and _is_visa(root)
     table = None if visa else find_table(root, labelled=label_from is None)
     tree = walk(root, lenient=table is not None)
     if table is not None:
         try:
-            return _from_table(table, tree, label_from)
+            return _from_table(table, tree, label_from, several)
         except NoPhotosFoundError as error:
             return _folders_instead(table, tree, error)
     if label_from is not None:
@@ -86,10 +87,10 @@ def _from_class_folders(tree: Tree, masks: Masks) -> Gathered:
     return gathered
 
 
-def _from_table(table: Path, tree: Tree, label_from: str | None) -> Gathered:
+def _from_table(table: Path, tree: Tree, label_from: str | None, several: bool) -> Gathered:
     """The photos of the table; the line also says what class folders beside it would give."""
     masks = find_masks(tree.photos)
-    gathered = gather_table(table, tree, masks, label_from)
+    gathered = gather_table(table, tree, masks, label_from, several=several)
     return _beside(gathered, _class_folders(tree, masks))
 
 

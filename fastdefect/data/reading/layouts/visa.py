@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from fastdefect.data.findings import Finding
-from fastdefect.data.photos import Entry
-from fastdefect.data.reading.layouts.annotated import KINDS
+from fastdefect.data.photos import DEFECT_COLUMN, KINDS_BETWEEN, Entry
 from fastdefect.data.reading.layouts.gathered import Gathered, left_out
 from fastdefect.data.reading.layouts.tree import Tree, read_text
 from fastdefect.text import counted
@@ -38,7 +37,7 @@ def gather_visa(tree: Tree) -> Gathered | None:
         marked = label == "anomaly"
         mask = masks.get((item, file.stem.casefold())) if marked else None
         kind = kinds.get((item, label, file.name.casefold()), "") if marked else ""
-        given = (("object", item if several else ""), (KINDS, kind))
+        given = (("object", item if several else ""), (DEFECT_COLUMN, kind))
         columns = tuple((column, value) for column, value in given if value)
         entry = Entry(name, tree.photos[name], label, None, None, columns)
         entries.append(replace(entry, mask=tree.photos[mask] if mask else None))
@@ -49,7 +48,7 @@ def _seen(tree: Tree, photos: Mapping[str, tuple[str, str]], entries: Sequence[E
     objects = len({item for item, _ in photos.values()})
     which = f"{objects} objects together" if objects > 1 else "one object"
     marked = counted(sum(entry.mask is not None for entry in entries), "mask")
-    seen = f"VisA ({which}): normal and anomaly, kinds in the column {KINDS}, {marked}"
+    seen = f"VisA ({which}): normal and anomaly, kinds in the column {DEFECT_COLUMN}, {marked}"
     if any(name.partition("/")[0] == "split_csv" for name in tree.others):
         seen += "; the splits of split_csv/ are not used, pass one of its CSVs for that"
     return seen
@@ -90,5 +89,5 @@ def _kinds(tree: Tree) -> Mapping[tuple[str, str, str], str]:
             label = str(row.get("label") or "")
             if len(image) > 1:
                 kinds = sorted(part.strip() for part in label.split(",") if part.strip())
-                found[item, image[-2].casefold(), image[-1].casefold()] = "+".join(kinds)
+                found[item, image[-2].casefold(), image[-1].casefold()] = KINDS_BETWEEN.join(kinds)
     return found

@@ -45,7 +45,7 @@ def found_in(root: Path) -> dict[str, Finding]:
     listing = list_photos(root)
     manifest = read_photos(
         listing,
-        good=None,
+        good=(),
         on_photo=lambda row, image: looks.__setitem__(row, measure_appearance(image)),
     )
     found = check_quality(manifest.photos, [looks[photo.row] for photo in manifest.photos])

@@ -114,7 +114,7 @@ def test_a_new_check_is_sorted_among_the_others(dummy: Check) -> None:
         CHECKS[kind].finding("", severity="warning") for kind in ("imbalance", "label_conflict")
     )
     findings = (*given, dummy.finding(""))
-    manifest = Manifest(Path(), "classes", photos, ("good",), None, findings)
+    manifest = Manifest(Path(), "classes", photos, ("good",), (), findings)
     looks = [measure_appearance(np.full((40, 60, 3), level, np.uint8)) for level in (100, 101)]
     found = audit_photos(manifest, looks, list("ab"), (), seed=1)
     kinds = [finding.kind for finding in found.findings]
@@ -133,7 +133,7 @@ def test_a_new_check_is_drawn(
     image = np.full((40, 60, 3), 120, np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
     photos = (photo("a.png", "good"),)
-    manifest = Manifest(tmp_path, "classes", photos, ("good",), None, ())
+    manifest = Manifest(tmp_path, "classes", photos, ("good",), (), ())
     findings = (CHECKS["blank"].finding("", 1, ("a.png",)), dummy.finding("", 1, ("a.png",)))
     audit = Audit(manifest, findings, ("a",), (), (), (measure_appearance(image),))
     assert worst_cases(audit, tmp_path / "worst.png")

@@ -261,7 +261,7 @@ def read(folder: Path, labels: Path) -> tuple[Sequence[Photo], list[Appearance],
     looks: dict[int, Appearance] = {}
     manifest = read_photos(
         list_photos(labels),
-        good=None,
+        good=(),
         on_photo=lambda row, im: looks.update({row: measure_appearance(im)}),
     )
     parts = [photo.part or photo.name for photo in manifest.photos]

@@ -259,7 +259,7 @@ def test_the_manifest_carries_the_facts(tmp_path):
     for name, data in (("bad/a.jpg", WHOLE["JPEG"]), ("good/b.jpg", WHOLE["PNG"])):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(data)
-    photos = read_photos(list_photos(tmp_path), good=None).photos
+    photos = read_photos(list_photos(tmp_path), good=()).photos
     assert [photo.facts for photo in photos] == [
         facts(WHOLE["JPEG"], "a.jpg"),
         facts(WHOLE["PNG"], "b.jpg"),

@@ -45,7 +45,7 @@ def test_several_or_none_are_not_guessed():
 
 
 def test_the_castings():
-    assert choose_good(["def_front", "ok_front"], None) == "ok_front"
+    assert choose_good(["def_front", "ok_front"], None) == ("ok_front",)
 
 
 @pytest.mark.parametrize("classes", [["crazing", "patches"], ["good", "ok"]])
@@ -58,21 +58,23 @@ def test_an_unknown_good_class_is_an_error(classes):
 
 
 def test_the_good_class_is_named():
-    assert choose_good(["crack", "gréen"], "gréen") == "gréen"
-    assert choose_good(["crack", "gréen"], "gre\u0301en") == "gréen"  # decomposed, as macOS types
-    assert choose_good(["Crack", "Green"], "GREEN") == "Green"
-    assert choose_good(["ok", "OK", "bad"], "OK") == "OK"
-    assert choose_good(["good", "bad"], "bad") == "bad"  # named is named
+    assert choose_good(["crack", "gréen"], "gréen") == ("gréen",)
+    assert choose_good(["crack", "gréen"], "gre\u0301en") == (
+        "gréen",
+    )  # decomposed, as macOS types
+    assert choose_good(["Crack", "Green"], "GREEN") == ("Green",)
+    assert choose_good(["ok", "OK", "bad"], "OK") == ("OK",)
+    assert choose_good(["good", "bad"], "bad") == ("bad",)  # named is named
 
 
 @pytest.mark.parametrize("none", ["none", "None", "NONE"])
 def test_none_is_good(none):
-    assert choose_good(["ok", "crack"], none) is None
+    assert choose_good(["ok", "crack"], none) == ()
 
 
 def test_a_class_called_none_is_a_class():
-    assert choose_good(["None", "crack"], "none") == "None"
-    assert choose_good(["none", "crack"], "none") == "none"
+    assert choose_good(["None", "crack"], "none") == ("None",)
+    assert choose_good(["none", "crack"], "none") == ("none",)
 
 
 @pytest.mark.parametrize(("classes", "good"), [(["a", "b"], "c"), (["ok", "OK"], "Ok")])
@@ -82,3 +84,35 @@ def test_a_wrong_name_lists_the_classes(classes, good):
     assert repr(good) in caught.value.message
     assert ", ".join(classes) in caught.value.message
     assert "--good none" in caught.value.hint
+
+
+def test_several_good_classes():
+    classes = ["crack", "ok_back", "ok_front"]
+    assert choose_good(classes, "ok_front,ok_back") == ("ok_back", "ok_front")
+    assert choose_good(classes, "OK_front, ok_back, ok_front") == ("ok_back", "ok_front")
+    with pytest.raises(UsageError, match="found 'ok_side'"):
+        choose_good(classes, "ok_front,ok_side")
+
+
+def test_a_class_whose_own_name_has_a_comma_wins():
+    assert choose_good(["a", "b", "a,b"], "a,b") == ("a,b",)
+    assert choose_good(["a", "a,b", "c", "crack"], "c,a,b") == ("a,b", "c")
+
+
+def test_the_refusal_proposes_all_good_classes():
+    with pytest.raises(DataError) as caught:
+        choose_good(["crack", "ok_back", "ok_front"], None)
+    assert "`--good ok_back,ok_front`" in caught.value.hint
+
+
+def test_the_refusal_proposes_to_join_one_class_in_two_spellings():
+    with pytest.raises(DataError) as caught:
+        choose_good(["OK", "crack", "ok"], None)
+    assert "`--rename ok=OK`" in caught.value.hint
+
+
+@pytest.mark.parametrize("good", [None, "ok_back,ok_front"])
+def test_only_good_classes(good):
+    with pytest.raises(DataError, match="ok_back, ok_front") as caught:
+        choose_good(["ok_back", "ok_front"], good)
+    assert "Learning from good parts only is not available yet" in caught.value.hint

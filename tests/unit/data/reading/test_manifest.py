@@ -131,7 +131,7 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
         pytest.skip("no links without special rights here")
     listing = list_photos(root)
     assert names(listing) == ["burr/1.png", "crack/0.png", "good/0.png", "good/broken.png"]
-    manifest = read_photos(listing, good="good")
+    manifest = read_photos(listing, good=("good",))
     assert kinds(manifest)["unreadable"].paths == ("good/broken.png",)
 
 
@@ -141,7 +141,7 @@ def test_names_that_are_no_text_can_be_written_down(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/good/\xff.png")).write_bytes(PHOTO)
     listing = list_photos(tmp_path)
     assert names(listing)[-1].encode("utf-8") == rb"good/\udcff.png"
-    assert len(read_photos(listing, good="good").photos) == 3
+    assert len(read_photos(listing, good=("good",)).photos) == 3
 
 
 # ---- given splits ------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_paths_out_of_the_folder_and_absolute(tmp_path):
 
 def test_missing_files_are_unreadable_not_fatal(tmp_path):
     table(tmp_path, PLAIN + "img/none.png,good,,\nimg,crack,,\n")
-    manifest = read_photos(list_photos(tmp_path), good="good")
+    manifest = read_photos(list_photos(tmp_path), good=("good",))
     found = kinds(manifest)["unreadable"]
     assert found.paths == ("img", "img/none.png")
     assert "1 no such file" in found.message
@@ -405,7 +405,7 @@ def test_each_photo_is_read_once(tmp_path):
     seen, progress = {}, []
     manifest = read_photos(
         listing,
-        good="good",
+        good=("good",),
         on_photo=seen.__setitem__,
         on_progress=lambda done, total: progress.append((done, total)),
     )
@@ -423,12 +423,12 @@ def test_each_photo_is_read_once(tmp_path):
 
 
 def test_handy_properties(tmp_path):
-    manifest = read_photos(list_photos(lay_out(tmp_path, classes(3))), good="good")
+    manifest = read_photos(list_photos(lay_out(tmp_path, classes(3))), good=("good",))
     assert manifest.labels.dtype == np.int64
     assert manifest.labels.tolist() == [0, 0, 0, 1, 1, 1]
-    assert manifest.good_index == 1
+    assert manifest.good_indices == (1,)
     assert manifest.counts == {"crack": 3, "good": 3}
-    assert read_photos(list_photos(tmp_path), good=None).good_index is None
+    assert read_photos(list_photos(tmp_path), good=()).good_indices == ()
 
 
 def test_the_result_does_not_depend_on_threads(tmp_path):
@@ -437,8 +437,8 @@ def test_the_result_does_not_depend_on_threads(tmp_path):
     def dawdle(row, _image):
         time.sleep(0.002 * (row % 3))
 
-    one = read_photos(listing, good="good", how=Reading(threads=1))
-    assert read_photos(listing, good="good", how=Reading(threads=5), on_photo=dawdle) == one
+    one = read_photos(listing, good=("good",), how=Reading(threads=1))
+    assert read_photos(listing, good=("good",), how=Reading(threads=5), on_photo=dawdle) == one
 
 
 def test_memory_does_not_grow_with_the_photos(tmp_path):
@@ -451,7 +451,7 @@ def test_memory_does_not_grow_with_the_photos(tmp_path):
         pictures.append(weakref.ref(image))
         alive.append(sum(picture() is not None for picture in pictures))
 
-    read_photos(listing, good="good", how=Reading(threads=2), on_photo=watch)
+    read_photos(listing, good=("good",), how=Reading(threads=2), on_photo=watch)
     assert len(alive) == 40
     assert max(alive) <= 3
 
@@ -463,7 +463,7 @@ def test_a_mistake_in_the_callback_is_not_hidden(tmp_path):
         raise ZeroDivisionError(row)
 
     with pytest.raises(ZeroDivisionError):
-        read_photos(listing, good="good", on_photo=broken)
+        read_photos(listing, good=("good",), on_photo=broken)
 
 
 def test_an_interrupt_does_not_wait_for_all_the_rest(tmp_path):
@@ -476,7 +476,7 @@ def test_an_interrupt_does_not_wait_for_all_the_rest(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         read_photos(
             listing,
-            good="good",
+            good=("good",),
             how=Reading(threads=1),
             on_photo=lambda row, _: (read.append(row), time.sleep(0.01)),
             on_progress=interrupt,
@@ -493,7 +493,7 @@ BROKEN = {
 
 
 def test_unreadable_photos_are_counted_and_left_out(tmp_path):
-    manifest = read_photos(list_photos(lay_out(tmp_path, {**classes(), **BROKEN})), good="good")
+    manifest = read_photos(list_photos(lay_out(tmp_path, {**classes(), **BROKEN})), good=("good",))
     assert len(manifest.photos) == 4
     found = kinds(manifest)["unreadable"]
     assert (found.severity, found.value) == ("warning", 4)
@@ -507,17 +507,17 @@ def test_strict_makes_them_fatal(tmp_path):
     more = {f"good/bad{i}.jpg": b"" for i in range(3)}
     lay_out(tmp_path, {**classes(), **BROKEN, **more})
     with pytest.raises(DataError) as caught:
-        read_photos(list_photos(tmp_path), good="good", strict=True)
+        read_photos(list_photos(tmp_path), good=("good",), strict=True)
     assert "7 of 11 photos cannot be read" in caught.value.message
     assert "crack/page.jpg: not an image" in caught.value.message
     assert "and 2 more" in caught.value.message
-    assert read_photos(list_photos(lay_out(tmp_path / "x", classes())), good=None, strict=True)
+    assert read_photos(list_photos(lay_out(tmp_path / "x", classes())), good=(), strict=True)
 
 
 def test_a_class_without_a_readable_photo(tmp_path):
     lay_out(tmp_path, {**classes(), "burr/1.png": b"", "burr/2.png": b"text"})
     with pytest.raises(DataError) as caught:
-        read_photos(list_photos(tmp_path), good="good")
+        read_photos(list_photos(tmp_path), good=("good",))
     assert "None of the 2 photos of class burr" in caught.value.message
     assert "1 empty file, 1 not an image" in caught.value.message
 
@@ -526,12 +526,12 @@ def test_a_class_without_a_readable_photo(tmp_path):
 
 
 def test_a_sound_folder_has_no_findings(tmp_path):
-    assert read_photos(list_photos(lay_out(tmp_path, classes(3))), good="good").findings == ()
+    assert read_photos(list_photos(lay_out(tmp_path, classes(3))), good=("good",)).findings == ()
 
 
 def test_duplicates_and_conflicting_labels(tmp_path):
     copies = {"good/x.png": 900, "good/y.png": 900, "good/z.png": 901, "crack/z.png": 901}
-    manifest = read_photos(list_photos(lay_out(tmp_path, {**classes(), **copies})), good="good")
+    manifest = read_photos(list_photos(lay_out(tmp_path, {**classes(), **copies})), good=("good",))
     found = kinds(manifest)
     assert found["duplicate"].value == 4
     assert set(found["duplicate"].paths) == set(copies)
@@ -545,7 +545,7 @@ def test_duplicates_and_conflicting_labels(tmp_path):
 def test_a_given_split_without_a_class(tmp_path):
     lay_out(tmp_path, {f"train/{name}": i for i, name in enumerate(classes())})
     lay_out(tmp_path, {"test/good/9.png": 9})
-    found = kinds(read_photos(list_photos(tmp_path), good="good"))["absent_class"]
+    found = kinds(read_photos(list_photos(tmp_path), good=("good",)))["absent_class"]
     assert found.severity == "warning"
     assert "test photos do not contain crack" in found.message
 
@@ -553,9 +553,9 @@ def test_a_given_split_without_a_class(tmp_path):
 def test_imbalance(tmp_path):
     files = {f"good/{i}.png": i for i in range(7)}
     manifest = read_photos(
-        list_photos(lay_out(tmp_path, {**files, "bad/1.png": 50, "bad/2.png": 51})), good="good"
+        list_photos(lay_out(tmp_path, {**files, "bad/1.png": 50, "bad/2.png": 51})), good=("good",)
     )
     found = kinds(manifest)["imbalance"]
     assert (found.severity, found.value) == ("warning", 3.5)
     lay_out(tmp_path, {"bad/3.png": 52})  # 7 to 3
-    assert read_photos(list_photos(tmp_path), good="good").findings == ()
+    assert read_photos(list_photos(tmp_path), good=("good",)).findings == ()

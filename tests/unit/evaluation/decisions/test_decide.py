@@ -58,26 +58,26 @@ def test_the_rejected_go_to_their_most_probable_defect(
     threshold: float | None, decided: list[int]
 ) -> None:
     before = THREE.copy()
-    assert _at(threshold).decide(THREE, 1).tolist() == decided
+    assert _at(threshold).decide(THREE, (1,)).tolist() == decided
     assert (before == THREE).all()
 
 
 def test_a_score_on_the_threshold_is_rejected() -> None:
     y_prob = np.array([[0.25, 0.75], [0.75, 0.25]])
-    assert _at(0.25).decide(y_prob, 1).tolist() == [0, 0]
-    assert _at(np.nextafter(0.25, 1)).decide(y_prob, 1).tolist() == [1, 0]
+    assert _at(0.25).decide(y_prob, (1,)).tolist() == [0, 0]
+    assert _at(np.nextafter(0.25, 1)).decide(y_prob, (1,)).tolist() == [1, 0]
 
 
 def test_the_ends_reject_all_and_none_even_of_the_surest() -> None:
     sure = np.eye(3)
     # No defect of the photo that is surely good has any probability: still it is rejected.
-    assert _at(ALL_REJECTED).decide(sure, 1).tolist() == [0, 0, 2]
-    assert _at(ALL_REJECTED).decide(sure, 0).tolist() == [1, 1, 2]
-    assert _at(NONE_REJECTED).decide(sure, 1).tolist() == [1, 1, 1]
+    assert _at(ALL_REJECTED).decide(sure, (1,)).tolist() == [0, 0, 2]
+    assert _at(ALL_REJECTED).decide(sure, (0,)).tolist() == [1, 1, 2]
+    assert _at(NONE_REJECTED).decide(sure, (1,)).tolist() == [1, 1, 1]
 
 
 def test_without_a_good_class_the_most_probable_decides() -> None:
-    assert _at(0.2).decide(THREE, None).tolist() == [1, 1, 1, 0]
+    assert _at(0.2).decide(THREE, ()).tolist() == [1, 1, 1, 0]
 
 
 @given(
@@ -91,7 +91,7 @@ def test_decisions_are_those_of_a_loop(
 ) -> None:
     good = data.draw(st.integers(0, n_classes - 1))
     y_prob = _probabilities(7, n_classes, seed)
-    decided = _at(threshold).decide(y_prob, good)
+    decided = _at(threshold).decide(y_prob, (good,))
     assert decided.shape == (7,)
     for row, got in zip(y_prob, decided, strict=True):
         if threshold is None:
@@ -108,11 +108,11 @@ def test_what_a_threshold_was_chosen_to_do_it_does(seed: int, temperature: float
     # The sweep chose on scores; the decision is taken from probabilities of three classes.
     y_prob, good = _probabilities(30, 3, seed), 2
     y_true = np.random.default_rng(seed).permutation(np.arange(30) % 3)
-    score = defect_score(calibrated(y_prob, temperature), good)
+    score = defect_score(calibrated(y_prob, temperature), (good,))
     photos = ScoredPhotos(y_true != good, score, [str(i) for i in range(30)])
     for point in (choose_by_f1(photos), choose_by_max_escape(photos, 0.1)):
         decision = _at(point.threshold, temperature=temperature)
-        passed = decision.decide(decision.calibrated(y_prob), good) == good
+        passed = decision.decide(decision.calibrated(y_prob), (good,)) == good
         assert int((passed & photos.defective).sum()) == point.tally.escapes
         assert int((~passed & ~photos.defective).sum()) == point.tally.overkills
 
@@ -130,7 +130,7 @@ def test_temperature_one_changes_no_bit_and_two_takes_the_root() -> None:
 
 @given(arrays(np.float64, (5,), elements=st.floats(0, 1 + 1e-6)))
 def test_a_score_is_a_share_though_sums_pass_one(good: NDArray[np.float64]) -> None:
-    score = defect_score(np.stack([1 - good, good], axis=1), 1)
+    score = defect_score(np.stack([1 - good, good], axis=1), (1,))
     assert ((score >= 0) & (score <= 1)).all()
 
 
@@ -210,3 +210,22 @@ def test_a_decision_is_plain_json() -> None:
         "high": 0.5,
         "rule": "a test",
     }
+
+
+# ---- several good classes ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("threshold", "decided"),
+    [
+        (None, [0, 1, 2]),  # the most probable class, with a defect of 0.4
+        (0.5, [1, 1, 2]),  # 0.6 good together: passed, as the more probable of the two
+        (0.35, [0, 1, 2]),
+        (0.05, [0, 0, 0]),
+    ],
+)
+def test_the_good_classes_are_weighed_together(threshold: float | None, decided: list[int]) -> None:
+    # crack, ok_back, ok_front
+    y_prob = np.array([[0.4, 0.35, 0.25], [0.2, 0.5, 0.3], [0.1, 0.3, 0.6]])
+    assert _at(threshold).decide(y_prob, (1, 2)).tolist() == decided
+    assert defect_score(y_prob, (1, 2)) == pytest.approx([0.4, 0.2, 0.1])

@@ -52,7 +52,7 @@ def uses_the_part(photos: NDArray[np.uint8], at: Sequence[int] = ()) -> NDArray[
 
 
 def labelled(photos: NDArray[np.uint8], y_true: NDArray[np.int64], good: int = 1) -> LabelledPhotos:
-    return LabelledPhotos(photos, range(len(photos)), y_true, good)
+    return LabelledPhotos(photos, range(len(photos)), y_true, (good,))
 
 
 LABELS = np.array([0, 1, 2, 0, 0, 1, 2, 1, 0, 2])
@@ -91,7 +91,7 @@ def test_rows_of_the_store_are_not_positions() -> None:
 
     before = uses_the_background(photos[shuffled])
     rows = (shuffled + 2).tolist()
-    found = swap_background(predict, LabelledPhotos(store, rows, y_true, None), before, seed=3)
+    found = swap_background(predict, LabelledPhotos(store, rows, y_true, ()), before, seed=3)
     assert found is not None
     assert found.all == Flips(10, 10)
     assert (found.good, found.defective) == (None, None)
@@ -172,12 +172,12 @@ def test_flips_are_counted_by_hand() -> None:
         [1, 1, 1],
         [2, 0, 1],  # the wrong defect, then an escape
     ])  # fmt: skip
-    found = compare(*decisions.T, good=1)
+    found = compare(*decisions.T, good=(1,))
     assert found.all == Flips(8, 6)
     assert found.good == Flips(3, 2)
     assert found.defective == Flips(5, 4)
     assert (found.to_escape, found.to_overkill) == (2, 1)
-    assert compare(*decisions.T, good=None) == BackgroundSwap(Flips(8, 6), None, None, 0, 0)
+    assert compare(*decisions.T, good=()) == BackgroundSwap(Flips(8, 6), None, None, 0, 0)
 
 
 @pytest.mark.parametrize(("flips", "n"), [(0, 20), (3, 20), (20, 20), (37, 180)])
@@ -209,3 +209,11 @@ def test_json_holds_counts_shares_and_intervals() -> None:
     without = BackgroundSwap(Flips(20, 3), None, None, 0, 0).as_json()
     assert without["good"] is None
     assert without["defective"] is None
+
+
+def test_a_flip_among_good_classes_is_no_mistake() -> None:
+    # crack, ok_back, ok_front: one good for another, an overkill made, an escape made.
+    decisions = np.array([[1, 1, 2], [2, 1, 0], [0, 0, 2], [0, 1, 2]])
+    found = compare(*decisions.T, good=(1, 2))
+    assert (found.all, found.good, found.defective) == (Flips(4, 4), Flips(2, 2), Flips(2, 2))
+    assert (found.to_escape, found.to_overkill) == (1, 1)

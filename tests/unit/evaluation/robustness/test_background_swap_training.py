@@ -85,7 +85,7 @@ def measured(manifest: Manifest, store: PhotoStore, *, light: bool) -> tuple[flo
     rows = [manifest.photos[index].row for index in VALID]
     y_true = manifest.labels[list(VALID)]
     y_prob = predict(store[np.array(rows)])
-    swap = swap_background(predict, LabelledPhotos(store, rows, y_true, 1), y_prob, seed=0)
+    swap = swap_background(predict, LabelledPhotos(store, rows, y_true, (1,)), y_prob, seed=0)
     assert swap is not None
     return float((y_prob.argmax(axis=1) == y_true).mean()), swap
 

@@ -61,7 +61,9 @@ def run(
         "seed": 1,
         "disturbances": [DARKER],
     }
-    photos = LabelledPhotos(flat(levels), range(len(levels)), y_true, good)
+    photos = LabelledPhotos(
+        flat(levels), range(len(levels)), y_true, () if good is None else (good,)
+    )
     decide = decide or most_probable(brightness)
     return stress(decide, photos, **{**defaults, **options})  # type: ignore[arg-type]
 
@@ -140,7 +142,7 @@ def test_rows_of_the_store_are_not_positions_and_each_photo_has_its_own_draws() 
     store = flat((0, 0, *LEVELS))
     rows = [4, 2, 4, 11]
     noise = replace(DISTURBANCES["noise"], strengths=(5, 25))
-    photos, parts = LabelledPhotos(store, rows, np.array([0, 0, 0, 0]), 1), list("abcd")
+    photos, parts = LabelledPhotos(store, rows, np.array([0, 0, 0, 0]), (1,)), list("abcd")
     decide = most_probable(predict)
     stress(decide, photos, parts=parts, seed=3, disturbances=[noise])
     assert [int(image[0, 0, 0]) for image in seen[:4]] == [90, 60, 90, 70]
@@ -166,7 +168,8 @@ def test_photos_come_in_batches_and_steps_are_reported() -> None:
         return brightness(photos)
 
     report = stress(
-        most_probable(predict), LabelledPhotos(flat((120,) * n), range(n), np.ones(n, np.int64), 1),
+        most_probable(predict),
+        LabelledPhotos(flat((120,) * n), range(n), np.ones(n, np.int64), (1,)),
         parts=["p"] * n, seed=0,
         disturbances=[DARKER], on_step=lambda done, total: told.append((done, total)),
     )  # fmt: skip
@@ -214,7 +217,7 @@ def test_all_disturbances_run_and_go_to_json() -> None:
     photos = np.repeat(photos, 3, axis=3)
     y_true = np.array([0, 1, 0, 1, 0, 1])
     report = stress(
-        most_probable(brightness), LabelledPhotos(photos, range(6), y_true, 1),
+        most_probable(brightness), LabelledPhotos(photos, range(6), y_true, (1,)),
         parts=list("aabbcc"), seed=0,
     )  # fmt: skip
     assert [line.disturbance.name for line in report.lines] == list(DISTURBANCES)

@@ -17,6 +17,7 @@ from fastdefect.evaluation.statistics.intervals import (
     percentile_interval,
     spread_over_folds,
 )
+from fastdefect.good import good_indices
 from fastdefect.metrics import METRICS, Weighted, measure, score
 
 TWO, THREE = ("def", "ok"), ("a", "b", "c")
@@ -30,16 +31,17 @@ def _parts(n: int, photos_each: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("classes", "good"), [(TWO, "ok"), (TWO, "def"), (TWO, None), (THREE, "b"), (THREE, None)]
+    ("classes", "good"),
+    [(TWO, ("ok",)), (TWO, ("def",)), (TWO, ()), (THREE, ("b",)), (THREE, ("a", "c")), (THREE, ())],
 )
 def test_each_draw_equals_the_score_of_the_photos_drawn(
-    classes: tuple[str, ...], good: str | None, monkeypatch: pytest.MonkeyPatch
+    classes: tuple[str, ...], good: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     y_true, y_prob = random_predictions(60, len(classes), seed=3)
     y_prob = np.round(y_prob, 1)  # ties
     parts = np.array([i * 7 % 23 for i in range(60)])
     names = [str(p) for p in parts]
-    index = classes.index(good) if good else None
+    index = good_indices(classes, good)
     monkeypatch.setattr(intervals, "_CHUNK", 60 * 7)  # several chunks, the last not full
     seen = bootstrap(
         lambda weights: measure(Weighted(weights, y_true, y_prob, y_prob.argmax(1), index)),
@@ -129,7 +131,7 @@ def test_an_interval_is_as_wide_as_theory_says_for_single_photos() -> None:
         predicted(y_true, y_prob, TWO, "ok"), _parts(400, 1), draws=4000, seed=0
     )
     low, high = found["accuracy"] or (0, 0)
-    accuracy = score(y_true, y_prob, TWO, "ok").accuracy
+    accuracy = score(y_true, y_prob, TWO, ("ok",)).accuracy
     expected = 2 * 1.96 * np.sqrt(accuracy * (1 - accuracy) / 400)
     assert high - low == pytest.approx(expected, rel=0.06)
     assert low < accuracy < high
@@ -177,7 +179,7 @@ def _scored(
 
 def test_intervals_of_auc_and_f1_cover_the_truth_over_parts() -> None:
     y_true, y_prob, _ = _scored(np.random.default_rng(0), 200_000, 1)
-    truth = score(y_true, y_prob, TWO, "ok")
+    truth = score(y_true, y_prob, TWO, ("ok",))
     rng = np.random.default_rng(3)
     trials = 200
     covered = {"auc": 0, "f1": 0}
@@ -250,7 +252,7 @@ def test_lengths_must_agree(n: int) -> None:
 
 def test_the_spread_over_folds_is_that_of_a_sample() -> None:
     folds = [
-        score(np.array([0, 0, 1, 1]), certain(guesses, 2), TWO, "ok")
+        score(np.array([0, 0, 1, 1]), certain(guesses, 2), TWO, ("ok",))
         for guesses in ([0, 0, 1, 1], [0, 1, 1, 1], [0, 1, 0, 1])
     ]
     spread = spread_over_folds(folds)["accuracy"]

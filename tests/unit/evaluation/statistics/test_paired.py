@@ -206,7 +206,9 @@ def test_all_figures_of_the_metrics_can_be_compared() -> None:
     def of(skill: float) -> Callable[[Floats], dict[str, Floats]]:
         score = 1 / (1 + np.exp(-(skill * (2 * y_true - 1) + rng.normal(size=120))))
         y_prob = np.stack([1 - score, score], axis=1)
-        return lambda weights: measure(Weighted(weights, y_true, y_prob, y_prob.argmax(axis=1), 0))
+        return lambda weights: measure(
+            Weighted(weights, y_true, y_prob, y_prob.argmax(axis=1), (0,))
+        )
 
     found = paired_differences(of(0.2), of(3.0), parts, draws=300, seed=0)
     for name in ("auc", "f1", "accuracy"):

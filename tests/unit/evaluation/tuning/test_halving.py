@@ -128,7 +128,7 @@ def test_a_training_is_measured_without_a_threshold_and_at_its_temperature() -> 
 
     def said(p: np.ndarray) -> Predictions:
         names = tuple("abcdef")
-        return Predictions(names, ("bad", "good"), "good", y_true, np.stack([p, 1 - p], axis=1))
+        return Predictions(names, ("bad", "good"), ("good",), y_true, np.stack([p, 1 - p], axis=1))
 
     found = measure(said(p), 2, 3, 7.5)
     assert (found.rung, found.fold, found.seconds) == (2, 3, 7.5)

@@ -229,7 +229,7 @@ def test_costs_that_make_no_sense_are_damaged(run: Run, settings: Any) -> None:
 
 def test_a_temperature_is_fitted_once_to_what_was_predicted(run: Run) -> None:
     _calibration_file(run).unlink()
-    valid = read_predictions(run.predictions_path("valid"), CLASSES, "good")
+    valid = read_predictions(run.predictions_path("valid"), CLASSES, ("good",))
     expected = fit_temperature(valid.y_true, valid.y_prob)
     assert expected.value > 1.2  # two sure mistakes among eight
     assert _decide(run).temperature == expected.value
@@ -269,7 +269,7 @@ def test_predictions_that_are_not_finite_are_not_taken_for_one_class(tmp_path: P
 
 
 def test_temperatures_are_kept_by_views(run: Run) -> None:
-    valid = read_predictions(run.predictions_path("valid"), CLASSES, "good")
+    valid = read_predictions(run.predictions_path("valid"), CLASSES, ("good",))
     kept = keep_temperature(run, "flips", valid)
     assert kept == fit_temperature(valid.y_true, valid.y_prob)
     assert run.read("calibration.json") == {"none": {"value": 1.0}, "flips": kept.as_json()}
@@ -302,7 +302,7 @@ class Constant:
     def predict(self, views: Sequence[Any], **_: Any) -> Predictions:
         self.n_views = len(views)
         y_prob: NDArray[np.float64] = np.tile([0.75, 0.25], (len(self.photos.side), 1))
-        return predictions_of(self.photos.photos, CLASSES, "good", y_prob)
+        return predictions_of(self.photos.photos, CLASSES, ("good",), y_prob)
 
 
 def test_what_was_not_predicted_is_now_and_kept(

@@ -44,7 +44,7 @@ def run(data: Path, tmp_path: Path) -> Run:
 
 
 SPEC = ModelSpec(
-    "none", ("defect", "good"), "good", Preprocessing(64, "squish", (0.0,) * 3, (1.0,) * 3)
+    "none", ("defect", "good"), ("good",), Preprocessing(64, "squish", (0.0,) * 3, (1.0,) * 3)
 )
 
 
@@ -198,3 +198,23 @@ def test_in_a_run_of_an_earlier_version_each_deep_photo_has_its_own_scale(
     found = _open(run, events, split="valid", data=_deep_photos(tmp_path / "deep", 3000))
     assert found.manifest.white is None
     assert not [each for each in events if isinstance(each, Note) and "8" in each.text]
+
+
+def test_photos_from_elsewhere_get_the_labels_as_the_run_made_them(
+    run: Run, tmp_path: Path
+) -> None:
+    config = run.read_config()
+    made = replace(config.data, rename=("OK=good",), join_defects=True)
+    other_run = create_run(tmp_path / "runs", "y", replace(config, data=made), "fit")
+    other_run.write("split.csv", run.read("split.csv"))
+    other_run.path("model.safetensors").write_bytes(b"weights")
+    # Kinds that no photo of the run had, and none that is good.
+    rows = [("a.png", "rust"), ("b.png", "rust|hole"), ("c.png", "OK")]
+    other = photo_folder(tmp_path / "other", rows)
+    photos = _open(other_run, split="valid", data=other).photos
+    assert [photo.label for photo in photos] == ["defect", "defect", "good"]
+    assert [dict(photo.columns) for photo in photos] == [
+        *({"defect": "rust"}, {"defect": "hole|rust"}, {})
+    ]
+    with pytest.raises(DataError, match="classes that the run does not have: OK, rust"):
+        _open(run, split="valid", data=other)

@@ -95,7 +95,7 @@ def cells(axes: Axes) -> dict[tuple[int, int], list[str]]:
 def draw_all(folder: Path) -> list[bytes]:
     folder.mkdir(exist_ok=True)
     plot_curves(history(5), folder / "curves.png", best_epoch=3)
-    plot_confusion(MATRIX, CLASSES, folder / "confusion.png", title="Test", good="ok_front")
+    plot_confusion(MATRIX, CLASSES, folder / "confusion.png", title="Test", good=("ok_front",))
     plot_lr_find(*search(), 1e-3, folder / "lr.png")
     assert sorted(p.name for p in folder.iterdir()) == ["confusion.png", "curves.png", "lr.png"]
     return [path.read_bytes() for path in sorted(folder.iterdir())]
@@ -217,7 +217,7 @@ def test_no_epoch_is_an_error(tmp_path: Path) -> None:
 def test_cells_hold_photos_and_shares_and_name_the_costly_ones(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
-    plot_confusion(MATRIX, CLASSES, tmp_path / "c.png", title="Test", good="ok_front")
+    plot_confusion(MATRIX, CLASSES, tmp_path / "c.png", title="Test", good=("ok_front",))
     (axes,) = drawn[-1].axes
     assert cells(axes) == {
         (0, 0): ["107", "98.2%"],
@@ -239,7 +239,7 @@ def test_rows_are_true_and_columns_predicted_wherever_the_good_class_stands(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
     matrix = np.array([[50, 3, 1], [4, 40, 6], [0, 7, 30]])
-    plot_confusion(matrix, ["crack", "good", "pore"], tmp_path / "c.png", title="", good="good")
+    plot_confusion(matrix, ["crack", "good", "pore"], tmp_path / "c.png", title="", good=("good",))
     (axes,) = drawn[-1].axes
     named = {place: lines[2] for place, lines in cells(axes).items() if len(lines) > 2}
     assert named == {
@@ -256,8 +256,27 @@ def test_rows_are_true_and_columns_predicted_wherever_the_good_class_stands(
     ]
 
 
+def test_good_classes_are_not_mistaken_for_each_other(tmp_path: Path, drawn: list[Figure]) -> None:
+    matrix = np.array([[50, 3, 1], [4, 40, 6], [0, 7, 30]])
+    good = ("back", "front")
+    plot_confusion(matrix, ["crack", *good], tmp_path / "c.png", title="", good=good)
+    (axes,) = drawn[-1].axes
+    named = {place: lines[2] for place, lines in cells(axes).items() if len(lines) > 2}
+    assert named == {
+        **{(0, 1): "escape", (0, 2): "escape", (1, 0): "overkill", (2, 0): "overkill"},
+        **{(1, 2): "good", (2, 1): "good"},
+    }
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "escapes: 4 of 54 defective (7.4%)",
+        "overkill: 4 of 87 good (4.6%)",
+        "good for good: 13 of 87 good (14.9%)",
+    ]
+
+
 def test_without_a_good_class_nothing_is_an_escape(tmp_path: Path, drawn: list[Figure]) -> None:
-    plot_confusion(MATRIX, CLASSES, tmp_path / "c.png", title="", good=None)
+    plot_confusion(MATRIX, CLASSES, tmp_path / "c.png", title="", good=())
     (axes,) = drawn[-1].axes
     assert axes.get_legend() is None
     assert not axes.patches
@@ -268,7 +287,7 @@ def test_almost_none_is_not_none_and_a_class_may_be_empty(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
     matrix = np.array([[9999, 1, 0], [0, 0, 0], [0, 0, 5]])
-    plot_confusion(matrix, ["a", "b", "c"], tmp_path / "c.png", title="", good="b")
+    plot_confusion(matrix, ["a", "b", "c"], tmp_path / "c.png", title="", good=("b",))
     (axes,) = drawn[-1].axes
     texts = cells(axes)
     assert texts[0, 0] == ["9,999", "> 99.9%"]
@@ -286,7 +305,7 @@ def test_text_stays_in_its_cell_up_to_thirty_classes(
 ) -> None:
     matrix = np.full((count, count), 12) + np.diag(np.full(count, 1234))
     classes = [f"class number {i}" for i in range(count)]
-    plot_confusion(matrix, classes, tmp_path / "c.png", title="t", good=classes[0])
+    plot_confusion(matrix, classes, tmp_path / "c.png", title="t", good=(classes[0],))
     figure = drawn[-1]
     (axes,) = figure.axes
     canvas = FigureCanvasAgg(figure)
@@ -305,9 +324,9 @@ def test_long_names_lose_their_middles_but_stay_different(
     tmp_path: Path, drawn: list[Figure]
 ) -> None:
     apart = ["scratch " + "x" * 40 + " left", "scratch " + "x" * 40 + " right"]
-    plot_confusion(MATRIX, apart, tmp_path / "c.png", title="", good=None)
+    plot_confusion(MATRIX, apart, tmp_path / "c.png", title="", good=())
     alike = [f"casting surface, pore {n} on the left side wall" for n in (1, 2)]
-    plot_confusion(MATRIX, alike, tmp_path / "c.png", title="", good=None)
+    plot_confusion(MATRIX, alike, tmp_path / "c.png", title="", good=())
     names = [[t.get_text() for t in f.axes[0].get_xticklabels()] for f in drawn]
     assert names[0] == ["scratch xxxx…xxxxxx left", "scratch xxxx…xxxxx right"]
     assert [len(name) for name in names[0]] == [24, 24]
@@ -317,7 +336,9 @@ def test_long_names_lose_their_middles_but_stay_different(
 def test_any_name_of_a_class_can_be_drawn(tmp_path: Path, drawn: list[Figure]) -> None:
     # Dollars would be mathematics, and a font without a letter would warn.
     classes = ["$5_{x", "缺陷", "Gehäuse_Ж"]
-    plot_confusion(np.eye(3, dtype=int), classes, tmp_path / "c.png", title="$\\frac", good="缺陷")
+    plot_confusion(
+        np.eye(3, dtype=int), classes, tmp_path / "c.png", title="$\\frac", good=("缺陷",)
+    )
     assert [t.get_text() for t in drawn[-1].axes[0].get_xticklabels()] == classes
 
 
@@ -326,14 +347,14 @@ def test_any_name_of_a_class_can_be_drawn(tmp_path: Path, drawn: list[Figure]) -
     [
         (np.zeros((2, 3), int), None, r"shape \(2, 2\) but got \(2, 3\)"),
         (np.zeros((3, 3), int), None, r"shape \(2, 2\) but got \(3, 3\)"),
-        (MATRIX, "fine", "good class to be one of .* but got 'fine'"),
+        (MATRIX, "fine", r"good classes among .* but got \['fine'\]"),
     ],
 )
 def test_a_matrix_that_does_not_fit_is_refused(
     matrix: Any, good: str | None, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        plot_confusion(matrix, CLASSES, tmp_path / "c.png", title="", good=good)
+        plot_confusion(matrix, CLASSES, tmp_path / "c.png", title="", good=(good,) if good else ())
 
 
 # ---- learning-rate search

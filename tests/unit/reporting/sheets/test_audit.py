@@ -107,7 +107,7 @@ class Scene:
 
     def audit(self) -> Audit:
         classes = tuple(sorted({photo.label for photo in self.photos}))
-        manifest = Manifest(self.root, "classes", tuple(self.photos), classes, None, ())
+        manifest = Manifest(self.root, "classes", tuple(self.photos), classes, (), ())
         looks = tuple(measure_appearance(self.images[photo.name]) for photo in self.photos)
         found = tuple(self.findings)
         return Audit(manifest, found, tuple(self.parts), tuple(self.links), (), looks)

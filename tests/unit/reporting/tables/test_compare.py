@@ -23,7 +23,7 @@ def _comparison(n: int, changed: int, good: str | None = "good") -> Comparison:
     """``n`` defects and as many good parts; ``changed`` defects escape only at first."""
     truth = np.arange(2 * n) % 2
     names = tuple(f"img/{i:03}.png" for i in range(2 * n))
-    photos = SharedPhotos(names, names, truth, ("defect", "good"), good)
+    photos = SharedPhotos(names, names, truth, ("defect", "good"), (good,) if good else ())
     before = np.where((truth == 0) & (np.arange(2 * n) < 2 * changed), 1, truth)
     said = (Answers(0.9 * certain(p.tolist(), 2) + 0.05, p) for p in (before, truth))
     return compare(photos, *said, draws=300, seed=0)
@@ -50,7 +50,7 @@ def test_worse_is_marked_bad_and_openings_are_shown() -> None:
     found = _comparison(40, 8)
     truth = np.arange(80) % 2
     photos = SharedPhotos(tuple(map(str, range(80))), tuple(map(str, range(80))), truth,
-                          ("defect", "good"), "good")  # fmt: skip
+                          ("defect", "good"), ("good",))  # fmt: skip
     worse = np.where(np.arange(80) < 16, 1, truth)
     said = (Answers(certain(p.tolist(), 2), p) for p in (truth, worse))
     table = figures_table(compare(photos, *said, seed=0), "a", "b", where="test", opening=2)
@@ -92,7 +92,7 @@ def test_runs_that_give_constant_prediction_are_named(
     before: list[int], after: list[int], told: str
 ) -> None:
     names = tuple(map(str, range(40)))
-    photos = SharedPhotos(names, names, np.arange(40) % 2, ("defect", "good"), "good")
+    photos = SharedPhotos(names, names, np.arange(40) % 2, ("defect", "good"), ("good",))
     said = (Answers(0.9 * certain(p, 2) + 0.05, np.array(p)) for p in (before, after))
     found = compare(photos, *said, draws=100, seed=0)
     caption = figures_table(found, "old", "new", where="x", note="Mind this.").caption
@@ -180,7 +180,7 @@ def test_no_change_no_sheet(tmp_path: Path) -> None:
 def test_what_is_for_the_worse_is_framed_so(tmp_path: Path, kind: str) -> None:
     truth = np.array([0, 0, 1])
     names = ("0", "1", "2")
-    photos = SharedPhotos(names, names, truth, ("defect", "good"), "good")
+    photos = SharedPhotos(names, names, truth, ("defect", "good"), ("good",))
     wrong = np.array([1, 0, 1])
     order = (truth, wrong) if kind == "newly escapes" else (wrong, truth)
     found = compare(photos, *(Answers(certain(p.tolist(), 2), p) for p in order), draws=20, seed=0)

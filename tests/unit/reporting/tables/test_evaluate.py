@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.predictions import predicted
+from helpers.predictions import certain, predicted
 
 from fastdefect.evaluation.decisions.decide import Decision, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
@@ -172,7 +172,7 @@ def test_types_of_defects_have_a_table_each() -> None:
     ],
 )
 def test_calibration_shows_before_and_after(temperature: float, said: str) -> None:
-    before = score(Y_TRUE, Y_PROB, ("def", "ok"), "ok")
+    before = score(Y_TRUE, Y_PROB, ("def", "ok"), ("ok",))
     decision = replace(ARGMAX, temperature=temperature)
     evaluation = _evaluated(y_prob=decision.calibrated(Y_PROB))
     table = evaluation_tables(
@@ -326,3 +326,14 @@ def test_the_gate_at_the_bad_end_needs_an_interval() -> None:
     table = gate_table(_checks("upper"), at="upper")
     assert [row[-1] for row in table.rows] == ["FAILS", "FAILS", "FAILS"]
     assert table.caption == "Judged by the bad end of the 95 % interval; without one it fails."
+
+
+def test_confusions_among_good_classes_have_a_row() -> None:
+    classes = ("crack", "ok_back", "ok_front")
+    said = predicted(np.array([0, 0, 1, 1, 2]), certain([0, 2, 1, 2, 1], 3), classes, None)
+    found = evaluate(replace(said, good=classes[1:]), PARTS[:5], draws=50, seed=0)
+    table = _tables(found)[0]
+    rows = _rows(table)
+    assert list(rows)[:4] == ["escape rate", "overkill rate", "one good class for another", "F1"]
+    assert rows["one good class for another"][2] == "2 of 3 photos, 2 parts"
+    assert "macro averages" not in table.caption

@@ -25,7 +25,7 @@ from fastdefect.reporting.tables.fit import (
 
 # Three defects, one of which escapes; five good parts, two of which are rejected.
 METRICS = score(
-    np.array([0, 0, 0, 1, 1, 1, 1, 1]), certain([0, 0, 1, 0, 0, 1, 1, 1], 2), ("def", "ok"), "ok"
+    np.array([0, 0, 0, 1, 1, 1, 1, 1]), certain([0, 0, 1, 0, 0, 1, 1, 1], 2), ("def", "ok"), ("ok",)
 )
 VALID = MeasuredOn("valid")
 
@@ -85,15 +85,26 @@ def test_metrics_by_split_show_the_counts_behind_the_rates() -> None:
 
 
 def test_many_classes_each_have_a_row_and_the_average_is_named() -> None:
-    metrics = score(*random_predictions(60, 3), ("a", "b", "c"), "b")
+    metrics = score(*random_predictions(60, 3), ("a", "b", "c"), ("b",))
     table = metrics_table({"valid": metrics})
     rows = _by_name(table)
     assert rows["F1 b"] == (f"{metrics.per_class['b'].f1:.4f}",)
     assert "macro averages" in table.caption
 
 
+def test_confusions_among_good_classes_have_a_row() -> None:
+    guesses, classes = certain([0, 0, 2, 1, 2, 1], 3), ("crack", "ok_back", "ok_front")
+    metrics = score(np.array([0, 0, 0, 1, 1, 2]), guesses, classes, classes[1:])
+    table = metrics_table({"valid": metrics})
+    rows = _by_name(table)
+    assert rows["one good class for another"] == ("2 of 3",)
+    assert rows["escape rate"] == ("33.33% (1 of 3)",)
+    assert rows["F1 ok_back"] == (f"{metrics.per_class['ok_back'].f1:.4f}",)
+    assert table.caption == "F1, precision and recall refer to the defect."
+
+
 def test_two_classes_without_a_good_one_are_not_called_the_defects() -> None:
-    metrics = score(*random_predictions(40, 2), ("crack", "pore"), None)
+    metrics = score(*random_predictions(40, 2), ("crack", "pore"), ())
     table = metrics_table({"valid": metrics})
     rows = _by_name(table)
     assert "macro averages" in table.caption
@@ -103,7 +114,7 @@ def test_two_classes_without_a_good_one_are_not_called_the_defects() -> None:
 
 
 def test_two_classes_are_the_defects_even_if_a_split_has_but_one() -> None:
-    only_good = score(np.array([1, 1]), certain([1, 0], 2), ("def", "ok"), "ok")
+    only_good = score(np.array([1, 1]), certain([1, 0], 2), ("def", "ok"), ("ok",))
     table = metrics_table({"valid": only_good})
     assert table.caption == "F1, precision and recall refer to the defect."
     assert _by_name(table)["escape rate"] == ("-",)
@@ -155,7 +166,7 @@ def test_tta_shows_both_the_difference_and_the_price() -> None:
         np.array([0, 0, 0, 1, 1, 1, 1, 1]),
         certain([0, 0, 0, 0, 1, 1, 1, 1], 2),
         ("def", "ok"),
-        "ok",
+        ("ok",),
     )
     table = _tta(METRICS, better, (0.01, 0.039))
     rows = _by_name(table)
@@ -192,14 +203,14 @@ def test_an_opening_of_the_test_is_in_the_title() -> None:
 
 def test_folds_show_their_spread_and_the_whole_with_its_interval() -> None:
     y_true, classes = np.array([0, 0, 0, 1, 1, 1, 1, 1]), ("def", "ok")
-    perfect = score(y_true, certain(y_true, 2), classes, "ok")
+    perfect = score(y_true, certain(y_true, 2), classes, ("ok",))
     whole_true = np.tile(y_true, 2)
     whole_prob = certain([0, 0, 1, 0, 0, 1, 1, 1, *y_true], 2)
     parts = [str(i) for i in range(16)]
     intervals = bootstrap_intervals(predicted(whole_true, whole_prob, classes, "ok"), parts, seed=0)
     table = folds_table(
         spread_over_folds([METRICS, perfect]),
-        score(whole_true, whole_prob, classes, "ok"),
+        score(whole_true, whole_prob, classes, ("ok",)),
         {**intervals, "f1": None},
         folds=2,
         n_parts=9,

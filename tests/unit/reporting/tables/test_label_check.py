@@ -10,7 +10,7 @@ from fastdefect.reporting.tables.label_check import suspects_table
 
 NAMES = tuple(f"shots/{i}.png" for i in range(30))
 PREDICTIONS = Predictions(
-    NAMES, ("crack", "dent", "good"), "good", np.zeros(30, np.int64), np.full((30, 3), 1 / 3)
+    NAMES, ("crack", "dent", "good"), ("good",), np.zeros(30, np.int64), np.full((30, 3), 1 / 3)
 )
 
 

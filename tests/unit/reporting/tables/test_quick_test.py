@@ -26,7 +26,9 @@ def _said(escapes: int, overkills: int) -> Answers:
 
 def _compared(before: Answers, after: Answers, good: str | None) -> Comparison:
     names = tuple(f"{i:02}.png" for i in range(80))
-    return compare(SharedPhotos(names, names, TRUTH, CLASSES, good), before, after, seed=0)
+    return compare(
+        SharedPhotos(names, names, TRUTH, CLASSES, (good,) if good else ()), before, after, seed=0
+    )
 
 
 def _table(
@@ -38,7 +40,7 @@ def _table(
     metrics: dict[str, Any] = {
         name: {
             "train": {"accuracy": accuracy},
-            "valid": score(TRUTH, said.y_prob, CLASSES, good).as_json(),
+            "valid": score(TRUTH, said.y_prob, CLASSES, (good,) if good else ()).as_json(),
         }
         for name, said, accuracy in (("before", before, train[0]), ("after", after, train[1]))
     }

@@ -62,7 +62,7 @@ def test_the_result_of_the_search_is_called_too_optimistic() -> None:
 def test_the_unbiased_result_has_its_intervals() -> None:
     y_true = np.array([0, 0, 1, 1])
     y_prob = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8], [0.3, 0.7]])
-    metrics = score(y_true, y_prob, ("bad", "good"), "good")
+    metrics = score(y_true, y_prob, ("bad", "good"), ("good",))
     line = unseen_line(metrics, {"auc": (0.5, 1.0), "f1": None}, 3, 0)
     assert line.startswith("The unbiased result, on the 4 photos of 3 parts of valid")
     assert "AUC 1.0000 (0.5000 to 1.0000), F1 0.6667, accuracy 75.00%" in line
@@ -70,5 +70,5 @@ def test_the_unbiased_result_has_its_intervals() -> None:
     leaked = unseen_line(metrics, {}, 3, 2)
     assert leaked.startswith("Also too optimistic")
     assert "2 of these parts are also in train" in leaked
-    without = unseen_line(score(y_true, y_prob, ("a", "b"), None), {}, 3, 0)
+    without = unseen_line(score(y_true, y_prob, ("a", "b"), ()), {}, 3, 0)
     assert "escape" not in without

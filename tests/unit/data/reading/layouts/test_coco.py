@@ -46,7 +46,7 @@ def test_several_kinds_on_a_photo(tmp_path):
     files = {f"images/{name}": n for n, name in enumerate(names)}
     listing = list_photos(lay_out(tmp_path, {**files, "images/d.png": 9, "instances.json": text}))
     assert [(e.label, e.columns) for e in listing.entries] == [
-        ("defect", (("defect", "burr+crack"),)),
+        ("defect", (("defect", "burr|crack"),)),
         ("defect", (("defect", "burr"),)),
         ("good", ()),
     ]

@@ -29,7 +29,7 @@ def test_several_kinds_make_good_and_defect(tmp_path):
     export(tmp_path, rows, "filename,crack,burr,OK,Unlabeled")
     listing = list_photos(lay_out(tmp_path, {"train/e.png": 99}))
     found = {e.name: (e.label, dict(e.columns).get("defect")) for e in listing.entries}
-    assert found["train/a.png"] == ("defect", "burr+crack")
+    assert found["train/a.png"] == ("defect", "burr|crack")
     assert found["train/b.png"] == ("defect", "burr")
     assert found["valid/c.png"] == ("OK", None)
     kinds = {finding.kind: finding for finding in listing.findings}

@@ -30,7 +30,7 @@ def test_one_object(tmp_path):
     listing = list_photos(visa(tmp_path, "candle") / "candle")
     assert listing.layout == "visa"
     assert [(e.name[-13:-4], e.label, e.columns) for e in listing.entries] == [
-        ("Anomaly/0", "anomaly", (("defect", "burnt+chip"),)),
+        ("Anomaly/0", "anomaly", (("defect", "burnt|chip"),)),
         ("Anomaly/1", "anomaly", (("defect", "chip"),)),
         ("/Normal/0", "normal", ()),
         ("/Normal/1", "normal", ()),

@@ -46,7 +46,7 @@ def test_boxes_are_in_pixels_and_kinds_are_kept(tmp_path):
     lay_out(tmp_path, {**files, "labels/c.txt": "", "data.yml": "names:\n  0: crack\n  1: burr\n"})
     listing = list_photos(tmp_path)
     assert [(e.label, e.columns) for e in listing.entries] == [
-        ("defect", (("defect", "burr+crack"),)),
+        ("defect", (("defect", "burr|crack"),)),
         ("defect", (("defect", "crack"),)),
         ("good", ()),
     ]
