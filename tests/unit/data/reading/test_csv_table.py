@@ -206,7 +206,7 @@ def test_a_row_for_each_box(tmp_path):
     rows += ["img/a.png,burr,9,9,1,1", "img/c.png,OK,,,,"]
     listing = list_photos(table(tmp_path, "\n".join(["filename,class,x,y,w,h", *rows])))
     assert [(e.label, dict(e.columns).get("defect")) for e in listing.entries] == [
-        ("defect", "burr+crack"),
+        ("defect", "burr|crack"),
         ("defect", "burr"),
         ("OK", None),
     ]

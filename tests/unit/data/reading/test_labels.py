@@ -30,6 +30,10 @@ def _classes(rules: LabelRules, *labels: str) -> list[str]:
 def _csv(folder: Path, *rows: str, header: str = "path,label") -> Path:
     table = folder / "photos.csv"
     table.write_text("\n".join([header, *rows]), encoding="utf-8")
+    for row in rows:
+        photo = folder / row.partition(",")[0]
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.touch()  # never opened here
     return table
 
 
