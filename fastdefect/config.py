@@ -125,7 +125,10 @@ class ModelConfig:
     ] = "auto"
     weights: Annotated[
         str,
-        Flag("auto (cache, download or package), none (random), or a safetensors file."),
+        Flag(
+            "auto (cache, download or package), none (random), a safetensors file, or the folder "
+            "of a run."
+        ),
     ] = "auto"
     head: Annotated[
         Literal["linear", "mlp"],
@@ -239,6 +242,20 @@ class ReportConfig:
 
 
 @dataclass(frozen=True)
+class StartConfig:
+    """What a training continues."""
+
+    from_run: Annotated[
+        str | None,
+        Flag(
+            "Start from the weights and settings of this run; its photos keep their side of the "
+            "split.",
+            option="from",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All settings. Each part of the program receives only the section that it needs.
 
@@ -250,6 +267,7 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    start: StartConfig = field(default_factory=StartConfig)
     given: frozenset[str] = field(default=frozenset(), compare=False)
 
 

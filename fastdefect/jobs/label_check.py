@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import Device
-from fastdefect.data.load import list_data
 from fastdefect.data.photos import Entry
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import Predictions, read_predictions
-from fastdefect.events import Note, OnEvent
+from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
 from fastdefect.jobs.trained.decision import Judged, judge_validation
+from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
 from fastdefect.reporting.sheets.label_check import draw_suspects
 from fastdefect.run import Run, RunKind
 from fastdefect.text import counted, first
@@ -63,16 +63,20 @@ class LabelCheck:
         }
 
 
-def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> LabelCheck:
+def label_check(
+    run: Run, *, show: int, device: Device, on_event: OnEvent, data_root: Path | None = None
+) -> LabelCheck:
     """Rank the labels that are probably wrong and write them into the run, with a contact sheet.
 
     A cross-validation gives predictions of all photos outside the test, each from the fold that
     held it out; another run gives predictions of its validation photos only. The test stays sealed.
-    The sheet shows the first ``show`` labels; without suspects there is no sheet.
+    The sheet shows the first ``show`` labels; without suspects there is no sheet. ``data_root``:
+    the folder where the photos are now.
 
     Raises ``RunError``, and writes nothing, if there are no such predictions or if all photos to
     show are missing.
     """
+    settle_root(run, data_root, (), on_event)
     source, judged = _judge(run, device, on_event)
     predictions = judged.predictions
     suspects = tuple(label_suspects(predictions.y_true, predictions.y_prob, judged.parts))
@@ -130,22 +134,22 @@ def _read_out_of_fold(run: Run) -> Judged:
 
 
 def _find_photos(run: Run, names: list[str]) -> dict[str, Entry]:
-    """The entries of ``names`` that still exist in the run's data; no photo is opened."""
-    config = run.read_config().data
+    """The entries of ``names`` that still exist, with their current labels; none is decoded."""
     try:
-        listing = list_data(config)
+        photos = find_run_photos(run, silent)
     except DataError as error:
         raise RunError(
-            f"The photos of {run.name} can't be found: {error.message}",
-            f"Restore them in {config.data}.",
+            f"The photos of {run.name} can't be found: {error.message}", error.hint
         ) from error
     wanted = set(names)
-    found = {entry.name: entry for entry in listing.entries if entry.name in wanted}
+    found = {photo.row["path"]: photo.entry for photo in photos.found.photos}
+    found = {name: entry for name, entry in found.items() if name in wanted}
     if not found:
         raise RunError(
-            f"Expected the {counted(len(names), 'photo')} to show in {config.data}, but all are "
+            f"Expected the {counted(len(names), 'photo')} to show in {photos.place}, but all are "
             f"missing: {first(names)}.",
-            "Restore them, or train again on the current photos.",
+            "Restore them, name the folder that has them now (--data-root DIR), or train again on "
+            "the current photos.",
         )
     return found
 
