@@ -130,6 +130,14 @@ class ModelConfig:
             "of a run."
         ),
     ] = "auto"
+    from_run: Annotated[
+        str | None,
+        Flag(
+            "Start from the weights and settings of this run; its photos keep their side of the "
+            "split.",
+            option="from",
+        ),
+    ] = None
     head: Annotated[
         Literal["linear", "mlp"],
         Flag("linear: starts as the best linear classifier on frozen features; mlp: 512-256."),
@@ -242,20 +250,6 @@ class ReportConfig:
 
 
 @dataclass(frozen=True)
-class StartConfig:
-    """What a training continues."""
-
-    from_run: Annotated[
-        str | None,
-        Flag(
-            "Start from the weights and settings of this run; its photos keep their side of the "
-            "split.",
-            option="from",
-        ),
-    ] = None
-
-
-@dataclass(frozen=True)
 class RunConfig:
     """All settings. Each part of the program receives only the section that it needs.
 
@@ -267,7 +261,6 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
-    start: StartConfig = field(default_factory=StartConfig)
     given: frozenset[str] = field(default=frozenset(), compare=False)
 
 

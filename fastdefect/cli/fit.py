@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=TRAIN)
-@with_config_options(sections=("data", "model", "training", "report", "start"))
+@with_config_options(sections=("data", "model", "training", "report"))
 def fit(
     flags: dict[str, Any],
     *,
@@ -55,10 +55,6 @@ def fit(
         others = {"from" if key == "from_run" else key: value for key, value in flags.items()}
         refuse_with_resume(resume, {**others, "config": config, "name": name})
         settings = resolve(flags, config)
-        if settings.start.from_run is not None:
-            from fastdefect.jobs.training.parent import with_parent
-
-            settings = with_parent(flags, config, runs)
         from fastdefect.run import SERIES, RunKind, RunStatus
 
         launch = Launch(

@@ -15,14 +15,14 @@ from fastdefect.evaluation.compare import compare as compare_answers
 from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
-from fastdefect.events import Note, OnEvent, silent
+from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_json, written_to
 from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
-from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
+from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -341,8 +341,14 @@ def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> 
     if not any(pair.comparison.changes for pair in report.pairs):
         return {}
     try:
-        found = find_run_photos(entrant.run, silent).found
-        return {photo.row["path"]: photo.path for photo in found.photos}
+        changed = {
+            photo.path
+            for pair in report.pairs
+            for change in pair.comparison.changes
+            for photo in change.photos
+        }
+        found = photos_to_show(entrant.run, sorted(changed), on_event)
+        return {name: entry.path for name, entry in found.items()}
     except DataError as error:
         on_event(Note(f"No contact sheet: {error.message}", "warning"))
         return {}

@@ -20,7 +20,12 @@ from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
-from fastdefect.jobs.training.parent import earlier_sides, record_parent, warn_of_seen
+from fastdefect.jobs.training.parent import (
+    earlier_sides,
+    record_parent,
+    warn_of_seen,
+    with_parent,
+)
 from fastdefect.jobs.training.recipe import OF_RANDOM
 from fastdefect.jobs.training.report import FitReport, conclude, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
@@ -34,6 +39,7 @@ from fastdefect.training.fit_head import fit_head
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport:
     """Train a new run; nothing is written before the data and the model are checked."""
+    config = with_parent(config, new_run.runs)
     check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)

@@ -10,11 +10,11 @@ from fastdefect.data.photos import Entry
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import Predictions, read_predictions
-from fastdefect.events import Note, OnEvent, silent
+from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
 from fastdefect.jobs.trained.decision import Judged, judge_validation
-from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
+from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.label_check import draw_suspects
 from fastdefect.run import Run, RunKind
 from fastdefect.text import counted, first
@@ -85,7 +85,7 @@ def label_check(
     found = LabelCheck(run, source, predictions, suspects, files)
     shown = suspects[:show]
     if shown:
-        photos = _find_photos(run, [predictions.names[each.index] for each in shown])
+        photos = _find_photos(run, [predictions.names[each.index] for each in shown], on_event)
         _warn_of_changes(predictions, shown, photos, on_event)
         paths = {name: entry.path for name, entry in photos.items()}
         of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
@@ -133,21 +133,19 @@ def _read_out_of_fold(run: Run) -> Judged:
         ) from error
 
 
-def _find_photos(run: Run, names: list[str]) -> dict[str, Entry]:
+def _find_photos(run: Run, names: list[str], on_event: OnEvent) -> dict[str, Entry]:
     """The entries of ``names`` that still exist, with their current labels; none is decoded."""
     try:
-        photos = find_run_photos(run, silent)
+        found = photos_to_show(run, names, on_event)
     except DataError as error:
         raise RunError(
             f"The photos of {run.name} can't be found: {error.message}", error.hint
         ) from error
-    wanted = set(names)
-    found = {photo.row["path"]: photo.entry for photo in photos.found.photos}
-    found = {name: entry for name, entry in found.items() if name in wanted}
     if not found:
+        data = run.read_config().data.data
         raise RunError(
-            f"Expected the {counted(len(names), 'photo')} to show in {photos.place}, but all are "
-            f"missing: {first(names)}.",
+            f"Expected the {counted(len(names), 'photo')} to show in {data}, but all are missing: "
+            f"{first(names)}.",
             "Restore them, name the folder that has them now (--data-root DIR), or train again on "
             "the current photos.",
         )

@@ -131,6 +131,7 @@ def _read_side(run: Run, split: str, on_event: OnEvent) -> EvaluationPhotos:
     found = find_run_photos(run, on_event)
     found.require((split,))
     found.require_known_labels((split,))
+    found.tell(on_event)
     manifest, store = found.read(
         (split,), found.config, workers=0, on_event=_progress_only(on_event)
     )

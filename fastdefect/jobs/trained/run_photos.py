@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fastdefect.config import DataConfig
 from fastdefect.data.load import list_data, read_data
-from fastdefect.data.photos import Layout, Listing, Manifest
+from fastdefect.data.photos import Entry, Layout, Listing, Manifest
 from fastdefect.data.splitting.found import Found, Place, find_photos
 from fastdefect.data.splitting.split import SPLITS, UNUSED, saved_rows
 from fastdefect.data.store import PhotoStore
@@ -87,6 +87,15 @@ class RunPhotos:
                 "or fastdefect fit DATA --from RUN.",
             )
 
+    def tell(self, on_event: OnEvent) -> None:
+        """Report photos that were moved, added, relabelled or removed since the training."""
+        for text in (_moved_text(self), _new_text(self)):
+            if text is not None:
+                on_event(Note(text))
+        for text in (_relabelled_text(self), _missing_text(self)):
+            if text is not None:
+                on_event(Note(text, "warning"))
+
     def require_listed(self) -> None:
         """Raise ``DataError`` if the place does not label the photos as the data folder did."""
         if any(photo.listed is None for photo in self.found.photos):
@@ -108,13 +117,13 @@ class RunPhotos:
 
 
 def find_run_photos(run: Run, on_event: OnEvent) -> RunPhotos:
-    """Find the photos of the run's split; report what differs from the training.
+    """Find the photos of the run's split, in the place that the run remembers.
 
     Raises ``DataError`` if the folder of the photos does not exist.
     """
     known = run.read_data_root()
     if known is None:
-        return _tell(_find(run, None, {}, on_event), on_event)
+        return _find(run, None, {}, on_event)
     root, names = known
     if not root.exists():
         raise DataError(
@@ -122,7 +131,7 @@ def find_run_photos(run: Run, on_event: OnEvent) -> RunPhotos:
             "exist now.",
             "Restore it, or name the folder that has them now: --data-root DIR.",
         )
-    return _tell(_find(run, root, names, on_event), on_event)
+    return _find(run, root, names, on_event)
 
 
 def settle_root(run: Run, root: Path | None, sides: Sequence[str], on_event: OnEvent) -> None:
@@ -176,7 +185,31 @@ def read_to_resume(
     photos.require_same_labels()
     if run.read_kind() in (*SERIES, RunKind.ENSEMBLE):
         photos.require_listed()
+    photos.tell(on_event)
     return photos.read(ALL_SIDES, config, workers=workers, on_event=on_event)
+
+
+def photos_to_show(run: Run, names: Sequence[str], on_event: OnEvent) -> dict[str, Entry]:
+    """The entries of ``names`` that still exist, with their current labels, for a picture.
+
+    They are found by name alone while the data folder lists them all, else by their bytes. Raises
+    ``DataError`` if the folder of the photos does not exist.
+    """
+    wanted = set(names)
+    listed: dict[str, Entry] = {}
+    searchable = run.path(_table(run)).exists()
+    if run.read_data_root() is None:
+        try:
+            listing = list_data(run.read_config().data)
+            listed = {entry.name: entry for entry in listing.entries if entry.name in wanted}
+        except (DataError, UsageError):
+            if not searchable:
+                raise
+    if wanted <= listed.keys() or not searchable:
+        return listed
+    photos = find_run_photos(run, on_event).found.photos
+    found = {photo.row["path"]: photo.entry for photo in photos}
+    return {**listed, **{name: entry for name, entry in found.items() if name in wanted}}
 
 
 # ---- searching ---------------------------------------------------------------------------
@@ -184,8 +217,7 @@ def read_to_resume(
 
 def _find(run: Run, root: Path | None, names: dict[str, str], on_event: OnEvent) -> RunPhotos:
     config = run.read_config().data
-    table = "folds.csv" if run.read_kind() == RunKind.CROSS_VALIDATION else "split.csv"
-    rows = saved_rows(run.path(table))
+    rows = saved_rows(run.path(_table(run)))
     classes = tuple(sorted({row["label"] for row in rows}))
     if root is None and not config.data.exists():
         raise DataError(
@@ -193,19 +225,44 @@ def _find(run: Run, root: Path | None, names: dict[str, str], on_event: OnEvent)
             "Name the folder that has them now: --data-root DIR. They are found there by their "
             "bytes, and the run remembers it.",
         )
+
+    def search(listing: Listing | None) -> Found:
+        below = root or (config.data if listing is None else None)
+        return find_photos(
+            rows,
+            Place(
+                listing.entries if listing else (),
+                below if below is not None and below.is_dir() else None,
+                names,
+            ),
+            lambda done, total: on_event(Progress("searching for the photos", done, total)),
+        )
+
     config = replace(config, data=root or config.data)
     listing = _listing(config, classes, root is not None)
-    folder = config.data if config.data.is_dir() and (root or listing is None) else None
-    found = find_photos(
-        rows,
-        Place(listing.entries if listing else (), folder, names),
-        lambda done, total: on_event(Progress("searching for the photos", done, total)),
-    )
+    found = search(listing)
+    inner = _moved_folder(found) if listing is None else None
+    if inner is not None and (listing := _listing(replace(config, data=inner), classes, True)):
+        config, found = replace(config, data=inner), search(listing)
     unread = _unreadable_then(run)
     found = replace(found, new=tuple(name for name in found.new if name not in unread))
-    return RunPhotos(
-        run, config, classes, listing.layout if listing else "classes", found, len(rows)
+    layout = listing.layout if listing else "classes"
+    return RunPhotos(run, config, classes, layout, found, len(rows))
+
+
+def _table(run: Run) -> str:
+    """The file with the run's photos: a cross-validation has no single split."""
+    return "folds.csv" if run.read_kind() == RunKind.CROSS_VALIDATION else "split.csv"
+
+
+def _moved_folder(found: Found) -> Path | None:
+    """The folder in which most of the photos have their names; None if there is no such folder."""
+    folders = Counter(
+        Path(*photo.path.parts[: -len(name.parts)])
+        for photo in found.photos
+        if photo.path.parts[-len((name := Path(photo.row["path"])).parts) :] == name.parts
     )
+    return folders.most_common(1)[0][0] if folders else None
 
 
 def _listing(config: DataConfig, classes: Sequence[str], elsewhere: bool) -> Listing | None:
@@ -231,54 +288,51 @@ def _unreadable_then(run: Run) -> set[str]:
     return {name for each in findings if each["kind"] == "unreadable" for name in each["paths"]}
 
 
-# ---- reporting ---------------------------------------------------------------------------
+# ---- messages ----------------------------------------------------------------------------
 
 
-def _tell(photos: RunPhotos, on_event: OnEvent) -> RunPhotos:
-    """Report photos that were moved, added, relabelled or removed since the training."""
-    found, place = photos.found, photos.place.name or str(photos.place)
+def _moved_text(photos: RunPhotos) -> str | None:
     moved = [
         (photo.row["path"], photo.listed.name)
-        for photo in found.photos
+        for photo in photos.found.photos
         if photo.listed is not None and photo.listed.name != photo.row["path"]
     ]
-    if moved:
-        old, new = moved[0]
-        on_event(
-            Note(
-                f"{counted(len(moved), 'photo')} of {photos.run.name} moved since the training, "
-                f"found by their bytes: {old} -> {new}"
-                f"{f' and {len(moved) - 1} more' if len(moved) > 1 else ''}."
-            )
-        )
-    if found.new:
-        are = "is" if len(found.new) == 1 else "are"
-        on_event(
-            Note(
-                f"{counted(len(found.new), 'photo')} in {place} {are} not in the run; left out: "
-                f"{first(found.new)}."
-            )
-        )
-    if found.relabelled:
-        have = "label has" if len(found.relabelled) == 1 else "labels have"
-        on_event(
-            Note(
-                f"{len(found.relabelled)} {have} changed since the training: {_changes(found)}. "
-                "The current labels are used.",
-                "warning",
-            )
-        )
-    if found.missing:
-        sides = Counter(row["split"] for row in found.missing)
-        where = ", ".join(f"{side} {n}" for side, n in sides.items())
-        on_event(
-            Note(
-                f"{counted(len(found.missing), 'photo')} of {photos.run.name} are missing "
-                f"({where}): {first([row['path'] for row in found.missing])}.",
-                "warning",
-            )
-        )
-    return photos
+    if not moved:
+        return None
+    (old, new), more = moved[0], len(moved) - 1
+    others = f" and {more} more" if more else ""
+    return (
+        f"{counted(len(moved), 'photo')} of {photos.run.name} moved since the training, found by "
+        f"{'its' if len(moved) == 1 else 'their'} bytes: {old} -> {new}{others}."
+    )
+
+
+def _new_text(photos: RunPhotos) -> str | None:
+    new = photos.found.new
+    if not new:
+        return None
+    are = "is" if len(new) == 1 else "are"
+    place = photos.place.name or photos.place
+    return f"{counted(len(new), 'photo')} in {place} {are} not in the run; left out: {first(new)}."
+
+
+def _relabelled_text(photos: RunPhotos) -> str | None:
+    n = len(photos.found.relabelled)
+    if not n:
+        return None
+    have = "label has" if n == 1 else "labels have"
+    changes = _changes(photos.found)
+    return f"{n} {have} changed since the training: {changes}. The current labels are used."
+
+
+def _missing_text(photos: RunPhotos) -> str | None:
+    missing = photos.found.missing
+    if not missing:
+        return None
+    sides = Counter(row["split"] for row in missing)
+    where = ", ".join(f"{side} {n}" for side, n in sides.items())
+    names = first([row["path"] for row in missing])
+    return f"Missing: {counted(len(missing), 'photo')} of {photos.run.name} ({where}): {names}."
 
 
 def _changes(found: Found) -> str:

@@ -101,9 +101,9 @@ def other_stem(data: Path, digests: Iterable[str]) -> str:
 def _seen_text(run: Run, request: Request, seen: Seen, total: int) -> str:
     name = request.data.name if request.data is not None else ""
     text = (
-        f"{run.name} was trained on {len(seen.train)} of the {counted(total, 'photo')} of {name}, "
-        f"and {len(seen.valid)} chose its epoch and threshold (valid); {len(seen.part)} more show "
-        "parts of these."
+        f"{run.name} was trained on {len(seen.train)} of the {counted(total, 'photo')} of {name}; "
+        f"{len(seen.valid)} are its validation photos, which chose the epoch and the threshold; "
+        f"{len(seen.part)} more are other photos of their parts."
     )
     if request.include_trained:
         return f"{text} They are included: the figures are too good."

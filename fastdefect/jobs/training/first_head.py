@@ -32,7 +32,7 @@ def start_head(
 
     Any other head keeps its random weights.
     """
-    earlier = config.start.from_run
+    earlier = config.model.from_run
     network = trained_network(earlier) if earlier is not None else None
     if network and spec.head != "stages" and network.head == spec.head:
         kept = network.fill_head(learn.model[1], spec.classes)

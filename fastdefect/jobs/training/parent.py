@@ -4,12 +4,11 @@ The new run keeps each photo of the earlier one on its side: a model that was tr
 can't be measured on it, and a sealed photo must not be trained on.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fastdefect.config import RunConfig, config_fields
-from fastdefect.config_resolve import resolve
+from fastdefect.config_resolve import override
 from fastdefect.data.splitting.earlier import EarlierSides
 from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.split import saved_rows
@@ -24,39 +23,39 @@ from fastdefect.training.trained_network import trained_network
 
 # Settings of the machine, and of how many networks are trained: not those of the earlier run.
 _OWN = frozenset(
-    "weights members final folds photos_per_class device precision workers cache_mb".split()
+    "from_run weights members final folds photos_per_class "
+    "device precision workers cache_mb".split()
 )
 # Settings that depend on the names of the files: of no use for other photos.
 _OF_NAMES = frozenset("part_from parts label_from".split())
 
 
-def with_parent(flags: Mapping[str, Any], file: Path | None, runs: Path) -> RunConfig:
-    """The settings of a training with ``--from``: those not given are the earlier run's.
+def with_parent(config: RunConfig, runs: Path) -> RunConfig:
+    """``config`` with what the user did not give taken from the run of ``--from``, if there is one.
 
-    Raises ``UsageError`` for ``--weights`` or several trainings beside ``--from``, and ``RunError``
-    for a run without a model.
+    The run is a folder or a name in ``runs``. Raises ``UsageError`` for settings that contradict
+    ``--from``, and ``RunError`` for a run without a model.
     """
-    settings = resolve(flags, file)
-    reference = settings.start.from_run
-    if reference is None:
-        return settings
-    run = open_run(reference, runs)
+    if config.model.from_run is None:
+        return config
+    run = open_run(config.model.from_run, runs)
     run.require_model()
-    _refuse(settings, run)
-    given, before = settings.given, run.read_config()
+    _refuse(config, run)
+    before = run.read_config()
     inherited = {
-        leaf.name: value
+        leaf.name: getattr(getattr(before, leaf.section), leaf.name)
         for leaf in config_fields()
-        if leaf.name not in _not_inherited(settings.given)
-        and (value := getattr(getattr(before, leaf.section), leaf.name)) not in (None, ())
+        if leaf.name not in _not_inherited(config.given)
     }
-    if "data" not in given and (known := run.read_data_root()):
+    known = run.read_data_root()
+    if "data" not in config.given and known is not None:
         inherited["data"] = known[0]
-    network = trained_network(str(run.folder))
-    if network is not None and "arch" not in given:
-        inherited["arch"] = network.arch
-    start = {"from_run": run.folder.as_posix(), "weights": run.folder.as_posix(), "final": "none"}
-    return resolve({**inherited, **flags, **start}, file)
+    if "arch" not in config.given:  # an older run may not have settled it
+        inherited["arch"] = run.read("model.json")["arch"]
+    folder = run.folder.as_posix()
+    start = {"from_run": folder, "weights": folder, "final": "none"}
+    settled = override(config, {**inherited, **start})
+    return replace(settled, given=config.given | inherited.keys())
 
 
 def _not_inherited(given: frozenset[str]) -> frozenset[str]:
@@ -68,12 +67,12 @@ def _not_inherited(given: frozenset[str]) -> frozenset[str]:
     return names
 
 
-def _refuse(settings: RunConfig, run: Run) -> None:
+def _refuse(config: RunConfig, run: Run) -> None:
     """Raise ``UsageError`` for settings that contradict ``--from``."""
-    training, weights = settings.training, settings.model.weights
+    training, weights = config.training, config.model.weights
     several = {
         "--members": training.members > 1,
-        "--folds": settings.report.folds is not None,
+        "--folds": config.report.folds is not None,
         f"--final {training.final}": training.final in ("folds", "refit"),
     }
     if found := [flag for flag, given in several.items() if given]:
@@ -82,7 +81,7 @@ def _refuse(settings: RunConfig, run: Run) -> None:
             "among those that the run was trained on.",
             "Remove one of them.",
         )
-    if "weights" in settings.given and weights != run.folder.as_posix():
+    if "weights" in config.given and weights != run.folder.as_posix():
         raise UsageError(
             f"--from {run.name} and --weights {weights} exclude each other: --from starts from the "
             "weights of the run.",
@@ -91,12 +90,13 @@ def _refuse(settings: RunConfig, run: Run) -> None:
 
 
 def refuse_parent(config: RunConfig) -> None:
-    """Raise ``UsageError`` for ``--from`` in a command with several trainings."""
-    if config.start.from_run is not None:
+    """Raise ``UsageError`` for ``--from`` where it is not a single training that continues."""
+    if config.model.from_run is not None:
         raise UsageError(
-            f"The settings start from the run {config.start.from_run}, but only a single training "
-            "can do so.",
-            "Remove from_run from the config file, or use fastdefect fit --from RUN.",
+            f"--from {config.model.from_run}: only a single training of fastdefect fit continues a "
+            "run.",
+            "Remove from, also from the config file, or start from the weights alone: --weights "
+            "RUN, with the folder of the run.",
         )
 
 
@@ -108,7 +108,7 @@ def earlier_sides(config: RunConfig) -> EarlierSides | None:
 
 def parent_of(config: RunConfig) -> Run | None:
     """The run that the training starts from."""
-    return None if config.start.from_run is None else Run(Path(config.start.from_run))
+    return None if config.model.from_run is None else Run(Path(config.model.from_run))
 
 
 def sides_of(run: Run) -> list[dict[str, str]]:
@@ -145,7 +145,7 @@ def record_parent(run: Run, config: RunConfig) -> None:
 def warn_of_seen(config: RunConfig, data: TrainingData, on_event: OnEvent) -> None:
     """Warn if ``--weights RUN`` was trained on photos that are held out here."""
     network = trained_network(config.model.weights)
-    if network is None or config.start.from_run is not None:
+    if network is None or config.model.from_run is not None:
         return
     run = Run(network.folder)
     if not run.path("split.csv").exists():
