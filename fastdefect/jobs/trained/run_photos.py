@@ -70,8 +70,8 @@ class RunPhotos:
         ]
         if other:
             raise DataError(
-                f"{counted(len(other), 'photo')} of {self.run.name} have a label now that is no "
-                f"class of the run: {first(other)}. Its classes are {', '.join(self.classes)}.",
+                f"Found {counted(len(other), 'photo')} with a current label that is no class of "
+                f"{self.run.name}: {first(other)}. Its classes are {', '.join(self.classes)}.",
                 "Train on the new class with fastdefect fit DATA --from RUN, or correct the label.",
             )
 
