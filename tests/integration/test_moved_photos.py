@@ -4,7 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
-from helpers.cli import TINY, FitResult, invoke, run_fit
+import pytest
+from helpers.cli import TINY, FitResult, invoke
 from helpers.compare import assert_same_run
 from helpers.interrupts import interrupted_after, interrupted_in_the_second_fit
 
@@ -29,6 +30,7 @@ def test_a_resume_after_a_move_is_the_same_to_the_bit(
     assert_same_run(trained.folder, Path(folder))
 
 
+@pytest.mark.slow
 def test_a_series_continues_after_a_move(castings: Path, tmp_path: Path) -> None:
     data, runs = tmp_path / "data", tmp_path / "runs"
     shutil.copytree(castings, data)
@@ -56,18 +58,18 @@ def test_evaluations_of_other_photos_keep_their_files(
     folder = tmp_path / "run"
     shutil.copytree(trained.folder, folder)
     rows = read_csv(folder / "split.csv")
-    for split in ("valid", "test"):
+    for split in ("train", "test"):
         for row in (row for row in rows if row["split"] == split):
             (tmp_path / split / row["label"]).mkdir(parents=True, exist_ok=True)
             shutil.copy(castings / row["path"], tmp_path / split / row["label"])
-    for split, flags in (("valid", ["--include-trained"]), ("test", [])):
+    for split, flags in (("train", ["--include-trained"]), ("test", [])):
         result = invoke("evaluate", folder, "--data", tmp_path / split, *flags)
         assert result.exit_code == 0, result.output
     kept = sorted(path.name for path in folder.glob("evaluation-data-*.json"))
-    assert [name.split("-")[2] for name in kept] == ["test", "valid"]
+    assert [name.split("-")[2] for name in kept] == ["test", "train"]
     latest = (folder / "evaluation-data.json").read_bytes()
     assert latest == (folder / kept[0]).read_bytes()
-    refused = invoke("evaluate", folder, "--data", tmp_path / "valid")
+    refused = invoke("evaluate", folder, "--data", tmp_path / "train")
     assert refused.exit_code == 1
     assert "--include-trained" in refused.stderr
 
@@ -97,8 +99,11 @@ def test_a_run_is_continued_on_more_photos_and_one_more_class(
     assert "random for scratch" in result.output
     state = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert state["from_run"] == trained.folder.as_posix()
-    assert invoke("evaluate", folder).exit_code == 0
 
+
+def test_the_weights_alone_with_a_new_split(
+    castings: Path, trained: FitResult, tmp_path: Path
+) -> None:
     weights = ["--weights", trained.folder, "--arch", "auto", "--epochs", "1"]
     result = invoke("fit", castings, "--runs", tmp_path / "runs", *TINY, *weights, "--seed", "8")
     assert result.exit_code == 0, result.output

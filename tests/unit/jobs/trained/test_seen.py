@@ -36,11 +36,13 @@ def row(name: str, split: str, part: str) -> dict[str, str]:
 
 def test_photos_are_known_by_their_bytes_and_their_parts() -> None:
     rows = [
-        *(row("a", "train", "P1"), row("b", "valid", "b"), row("c", "test", "P3")),
+        *(row("a", "train", "P1"), row("v", "valid", "P2"), row("c", "test", "P3")),
+        row("b", "train", "b"),
         row("d", "unused", "P4"),
     ]
     photos = [
         photo("x/a", "good", "P1", sha256="sha of a"),
+        photo("x/v", "good", "P2", sha256="sha of v"),
         photo("x/b", "good", sha256="sha of b"),
         photo("x/b2", "good"),  # of the same found part as b
         photo("x/c", "good", "P3", sha256="sha of c"),
@@ -48,9 +50,9 @@ def test_photos_are_known_by_their_bytes_and_their_parts() -> None:
         photo("x/e", "good", "P1"),
         photo("x/f", "good", "b"),  # a found part's name is not a part that the user named
     ]
-    parts = ["P1", "B", "B", "P3", "P4", "P1", "b"]
-    assert find_seen(photos, parts, rows) == Seen(train=(0,), valid=(1,), part=(2, 5))
-    assert find_seen(photos, parts, []).all == frozenset()
+    parts = ["P1", "P2", "B", "B", "P3", "P4", "P1", "b"]
+    assert find_seen(photos, parts, rows) == Seen(train=(0, 2), part=(3, 6), valid=(1,))
+    assert find_seen(photos, parts, []) == Seen((), (), ())
 
 
 def test_a_name_of_their_own_and_the_same_for_the_same_photos() -> None:
@@ -86,13 +88,14 @@ def test_what_was_trained_on_is_told_and_left_out_unless_asked_for(
     (note,) = [each for each in events if isinstance(each, Note)]
     sides = Counter(row["split"] for row in read_csv(run.path("split.csv")))
     assert note.text == (
-        f"x was trained on {sides['train']} of the 24 photos of data; {sides['valid']} are its "
-        "validation photos, which chose the epoch and the threshold; 0 more are other photos of "
-        f"their parts. They are left out, and {sides['test']} remain; --include-trained keeps them."
+        f"x was trained on {sides['train']} of the 24 photos of data, and 0 more show parts of "
+        f"these. They are left out, and {24 - sides['train']} remain; --include-trained keeps "
+        f"them. {sides['valid']} of the others are validation photos: they chose the epoch and the "
+        "threshold."
     )
     assert note.level == "warning"
-    tested = {row["path"] for row in read_csv(run.path("split.csv")) if row["split"] == "test"}
-    assert {photo.name for photo in photos.photos} == tested
+    others = {row["path"] for row in read_csv(run.path("split.csv")) if row["split"] != "train"}
+    assert {photo.name for photo in photos.photos} == others
     assert photos.opening == 1
     every = load(run, events, data=tmp_path / "data", include_trained=True)
     assert len(every.side) == 24
@@ -107,7 +110,7 @@ def test_nothing_left_is_an_error_and_opens_nothing(run: Run, tmp_path: Path) ->
         target = tmp_path / "known" / row_["label"] / Path(row_["path"]).name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(tmp_path / "data" / row_["path"], target)
-    with pytest.raises(DataError, match="x was trained or tuned on all 12 photos") as caught:
+    with pytest.raises(DataError, match="x was trained on all 12 photos") as caught:
         load(run, [], data=tmp_path / "known")
     assert "--include-trained" in caught.value.hint
     assert len(load(run, [], data=tmp_path / "known", include_trained=True).side) == 12
