@@ -150,7 +150,7 @@ def warn_of_seen(config: RunConfig, data: TrainingData, on_event: OnEvent) -> No
     run = Run(network.folder)
     if not run.path("split.csv").exists():
         return
-    seen = {row["sha256"] for row in sides_of(run) if row["split"] in ("train", "valid")}
+    seen = {row["sha256"] for row in sides_of(run) if row["split"] == "train"}
     held_out = (*data.split.valid, *data.split.test)
     n = sum(data.manifest.photos[i].sha256 in seen for i in held_out)
     if n:
