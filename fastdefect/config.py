@@ -157,8 +157,19 @@ class ModelConfig:
     ] = "auto"
     weights: Annotated[
         str,
-        Flag("auto (cache, download or package), none (random), or a safetensors file."),
+        Flag(
+            "auto (cache, download or package), none (random), a safetensors file, or the folder "
+            "of a run."
+        ),
     ] = "auto"
+    from_run: Annotated[
+        str | None,
+        Flag(
+            "Start from the weights and settings of this run; its photos keep their side of the "
+            "split.",
+            option="from",
+        ),
+    ] = None
     head: Annotated[
         Literal["linear", "mlp"],
         Flag("linear: starts as the best linear classifier on frozen features; mlp: 512-256."),

@@ -254,16 +254,36 @@ class Run:
         """Record an opening of the test in ``openings.json``; return the number of openings."""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         openings = [*self.read_openings(), {"time": time, "command": command, "what": what}]
-        self._test_owner.write("openings.json", openings)
+        self._photos_owner.write("openings.json", openings)
         return len(openings)
 
     def read_openings(self) -> list[dict[str, str]]:
         """``openings.json``, oldest first: time (ISO, UTC), command and purpose."""
-        return list(self._test_owner.read("openings.json"))
+        return list(self._photos_owner.read("openings.json"))
+
+    # The place of its photos
+
+    def note_data_root(self, root: Path, names: Mapping[str, str]) -> None:
+        """Remember the folder where the photos are now, and their paths in it, by name."""
+        self._photos_owner.write("data_root.json", {"root": root.as_posix(), "names": dict(names)})
+
+    def read_data_root(self) -> tuple[Path, dict[str, str]] | None:
+        """What ``note_data_root`` noted; None if the photos are where the training read them."""
+        content = self._photos_owner.read("data_root.json")
+        if not content:
+            return None
+        try:
+            names = {str(name): str(path) for name, path in content["names"].items()}
+            return Path(content["root"]), names
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{self._photos_owner.path('data_root.json')} is damaged: {error!r}.",
+                "Delete it, and give the folder of the photos again: --data-root DIR.",
+            ) from error
 
     @property
-    def _test_owner(self) -> "Run":
-        """The run that counts the openings: all trainings inside a run share one test."""
+    def _photos_owner(self) -> "Run":
+        """The run with these photos: all trainings inside a run share them, and their test."""
         parent = Run(self.folder.parent)
         inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER)
         return parent if inside and parent.path("run.json").is_file() else self

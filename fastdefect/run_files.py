@@ -1,6 +1,7 @@
 """The files of a run folder: their names and contents, and functions to read and write them.
 
-The extension of a name is its format. ``*`` stands for a split, optionally followed by views.
+The extension of a name is its format. ``*`` stands for a split, optionally followed by views. For
+photos from elsewhere it is data-<folder>-<hash of the photos>, and data, a copy of the latest.
 """
 
 import json
@@ -47,6 +48,9 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "log.txt": RunFile("all messages with their times"),
         "openings.json": RunFile(
             "each opening of the sealed test: time, command, purpose", optional=True, kind=list
+        ),
+        "data_root.json": RunFile(
+            "the folder where the photos were found again, and their paths in it", optional=True
         ),
         # A training
         "recipe.json": RunFile("the chosen recipe, and the evidence for it"),

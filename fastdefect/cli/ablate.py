@@ -10,6 +10,7 @@ from fastdefect.cli.session import (
     TRAIN,
     Budget,
     ConfigFile,
+    DataRoot,
     Json,
     NewName,
     Quiet,
@@ -51,6 +52,7 @@ def ablate(
     runs: Runs = Path("runs"),
     name: NewName = None,
     resume: Resume = None,
+    data_root: DataRoot = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +61,9 @@ def ablate(
         own = {"config": config, "name": name, "steps": steps, "seeds": seeds}
         refuse_with_resume(resume, {**flags, **own}, "Remove them; only --budget can be changed.")
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
+        launch = Launch(
+            settings, runs, name, resumed=run_to_resume(resume, runs, data_root, screen)
+        )
         from fastdefect.jobs import ablate as job
         from fastdefect.reporting.tables.ablate import ablation_table
 

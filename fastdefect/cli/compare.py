@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "device")
+@with_request("split", "data", "include_trained", "data_root", "device")
 def compare(
     names: Annotated[
         list[str],

@@ -18,7 +18,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "views", "threshold", "device")
+@with_request("split", "data", "include_trained", "data_root", "views", "threshold", "device")
 def evaluate(
     run: RunName = None,
     *,

@@ -11,6 +11,7 @@ from fastdefect.cli.session import (
     INTERRUPTED_EXIT,
     TRAIN,
     ConfigFile,
+    DataRoot,
     Json,
     NewName,
     Quiet,
@@ -45,16 +46,20 @@ def fit(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Resume an interrupted run.")
     ] = None,
+    data_root: DataRoot = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Train a classifier on a folder of photos, and write the run to runs/NAME."""
     with session(quiet, as_json) as screen:
-        refuse_with_resume(resume, {**flags, "config": config, "name": name})
+        others = {"from" if key == "from_run" else key: value for key, value in flags.items()}
+        refuse_with_resume(resume, {**others, "config": config, "name": name})
         settings = resolve(flags, config)
         from fastdefect.run import SERIES, RunKind, RunStatus
 
-        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
+        launch = Launch(
+            settings, runs, name, resumed=run_to_resume(resume, runs, data_root, screen)
+        )
         if launch.resumed is not None:
             kind = launch.resumed.read_kind()
             if kind in SERIES:

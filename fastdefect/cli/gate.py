@@ -21,7 +21,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=DECIDE)
-@with_request("split", "data", "views", "threshold", "device")
+@with_request("split", "data", "include_trained", "data_root", "views", "threshold", "device")
 def gate(
     run: RunName = None,
     *,

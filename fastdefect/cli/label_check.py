@@ -20,7 +20,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command("label-check", rich_help_panel=JUDGE)
-@with_request("device")
+@with_request("data_root", "device")
 def label_check(
     run: RunName = None,
     *,
@@ -44,6 +44,12 @@ def label_check(
         from fastdefect.jobs.label_check import label_check as job
         from fastdefect.reporting.tables.label_check import suspects_table
 
-        found = job(chosen, show=show_photos, device=request.device, on_event=screen)
+        found = job(
+            chosen,
+            show=show_photos,
+            device=request.device,
+            on_event=screen,
+            data_root=request.data_root,
+        )
         table = suspects_table(found.predictions, found.suspects)
         show(screen, "label-check", found.as_json(), tables=[table], files=found.files)

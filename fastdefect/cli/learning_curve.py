@@ -10,6 +10,7 @@ from fastdefect.cli.session import (
     TRAIN,
     Budget,
     ConfigFile,
+    DataRoot,
     Json,
     NewName,
     Quiet,
@@ -50,6 +51,7 @@ def learning_curve(
     runs: Runs = Path("runs"),
     name: NewName = None,
     resume: Resume = None,
+    data_root: DataRoot = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -58,7 +60,9 @@ def learning_curve(
         own = {"config": config, "name": name, "points": points, "repeats": repeats}
         refuse_with_resume(resume, {**flags, **own}, "Remove them; only --budget can be changed.")
         settings, minutes = resolve(flags, config), budget_minutes(budget)
-        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
+        launch = Launch(
+            settings, runs, name, resumed=run_to_resume(resume, runs, data_root, screen)
+        )
         from fastdefect.jobs import learning_curve as job
         from fastdefect.reporting.tables.learning_curve import learning_table, outlook_lines
 

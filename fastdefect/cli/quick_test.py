@@ -7,6 +7,7 @@ from fastdefect.cli.series import Launch, show_series
 from fastdefect.cli.session import (
     TRAIN,
     ConfigFile,
+    DataRoot,
     Json,
     NewName,
     Quiet,
@@ -37,6 +38,7 @@ def quick_test(
     runs: Runs = Path("runs"),
     name: NewName = None,
     resume: Resume = None,
+    data_root: DataRoot = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +46,9 @@ def quick_test(
     with session(quiet, as_json) as screen:
         refuse_with_resume(resume, {**flags, "config": config, "name": name})
         settings = _settings(flags, config)
-        launch = Launch(settings, runs, name, resumed=run_to_resume(resume, runs))
+        launch = Launch(
+            settings, runs, name, resumed=run_to_resume(resume, runs, data_root, screen)
+        )
         from fastdefect.jobs import quick_test as job
         from fastdefect.reporting.tables.quick_test import quick_table
 

@@ -54,6 +54,14 @@ Budget = Annotated[
 Resume = Annotated[
     str | None, typer.Option("--resume", metavar="RUN", help="Resume an unfinished run.")
 ]
+DataRoot = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-root",
+        metavar="DIR",
+        help="Folder where the photos of the run are now; found by their bytes, and remembered.",
+    ),
+]
 RunName = Annotated[
     str | None, typer.Argument(help="Folder or name of a run.", show_default="the latest")
 ]
@@ -63,6 +71,14 @@ _REQUEST: Mapping[str, Any] = {
     "data": Annotated[
         Path | None, typer.Option("--data", help="Use other labelled photos instead.")
     ],
+    "include_trained": Annotated[
+        bool,
+        typer.Option(
+            "--include-trained",
+            help="Keep photos of --data that the run was trained on; they are left out otherwise.",
+        ),
+    ],
+    "data_root": DataRoot,
     "views": Annotated[
         str | None,
         typer.Option(
@@ -124,11 +140,28 @@ def run_with_model(name: str | None, runs: Path) -> "Run":
     return run
 
 
-def run_to_resume(name: str | None, runs: Path) -> "Run | None":
-    """The run to resume, or None if there is no ``name``."""
+def run_to_resume(
+    name: str | None, runs: Path, data_root: Path | None, screen: "Screen"
+) -> "Run | None":
+    """The run to resume, or None if there is no ``name``; its photos are now below ``data_root``.
+
+    Raises ``UsageError`` for ``data_root`` without a run, and ``DataError`` if photos are missing.
+    """
     from fastdefect.run_registry import open_run
 
-    return open_run(name, runs) if name is not None else None
+    if name is None:
+        if data_root is not None:
+            raise UsageError(
+                "--data-root names the place of a run's photos and needs --resume.",
+                "Give a new run its photos as DATA.",
+            )
+        return None
+    run = open_run(name, runs)
+    if data_root is not None:
+        from fastdefect.jobs.trained.run_photos import ALL_SIDES, settle_root
+
+        settle_root(run, data_root, ALL_SIDES, screen)
+    return run
 
 
 def show(

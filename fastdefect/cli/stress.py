@@ -28,7 +28,7 @@ _Limit = Annotated[
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "views", "threshold", "device")
+@with_request("split", "data", "include_trained", "data_root", "views", "threshold", "device")
 def stress(
     run: RunName = None,
     *,

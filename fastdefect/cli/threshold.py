@@ -21,7 +21,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=DECIDE)
-@with_request("data", "views", "device")
+@with_request("data", "include_trained", "data_root", "views", "device")
 def threshold(
     run: RunName = None,
     *,

@@ -22,7 +22,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command("tta-eval", rich_help_panel=JUDGE)
-@with_request("split", "data", "device")
+@with_request("split", "data", "include_trained", "data_root", "device")
 def tta_eval(
     run: RunName = None,
     *,

@@ -9,6 +9,7 @@ from fastdefect.cli.session import (
     INTERRUPTED_EXIT,
     TRAIN,
     ConfigFile,
+    DataRoot,
     Json,
     NewName,
     Quiet,
@@ -69,6 +70,7 @@ def tune(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Resume a search for another --budget.")
     ] = None,
+    data_root: DataRoot = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +89,7 @@ def tune(
             first = [settings.model.arch] if named else []
             candidates = tuple(dict.fromkeys([*first, *candidates]))
             settings = override(settings, {"arch": candidates[0]})
-        resumed = run_to_resume(resume, runs)
+        resumed = run_to_resume(resume, runs, data_root, screen)
         from fastdefect.jobs import tune as job
         from fastdefect.jobs.training.new_run import NewRun
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from fastdefect.data.reading.good_class import choose_good, recognise_good
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.labels import LabelRules, refuse_several_defects
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
+from fastdefect.data.splitting.earlier import EarlierSides, split_further
 from fastdefect.data.splitting.folds import Folds, make_folds
 from fastdefect.data.splitting.split import (
     SPLITS,
@@ -29,7 +29,6 @@ from fastdefect.data.splitting.split import (
     group_parts,
     make_split,
     plain_leaks,
-    read_split,
 )
 from fastdefect.data.splitting.subsample import limit_per_class
 from fastdefect.data.store import PhotoStore
@@ -46,31 +45,30 @@ def load_training_data(
     seed: int,
     workers: int,
     on_event: OnEvent,
-    split_file: Path | None = None,
+    earlier: EarlierSides | None = None,
 ) -> TrainingData:
-    """Read, audit and split the photos.
+    """Read, audit and split the photos; ``earlier`` has the sides that some of them must keep.
 
-    ``split_file`` is the saved split of a resumed run and replaces the audit and the new split.
     Raises ``DataError`` or ``UsageError``.
     """
-    if split_file is None:
-        audit, store = read_and_audit(config, seed=seed, workers=workers, on_event=on_event)
-        manifest = audit.manifest
+    audit, store = read_and_audit(config, seed=seed, workers=workers, on_event=on_event)
+    manifest = audit.manifest
+    if earlier is None:
         split = divide(manifest, audit.parts, config, seed=seed, on_event=on_event)
-        findings = audit.findings
     else:
-        manifest, store = read_data(config, workers=workers, on_event=on_event)
-        split, findings = read_split(split_file, manifest), manifest.findings
-        tell(describe(manifest, split), on_event)
+        split = divide_further(manifest, audit.parts, earlier, config, seed=seed, on_event=on_event)
     on_event(Note(f"Decoded once and kept: {store.where}."))
-    return TrainingData(manifest, store, split, findings)
+    return TrainingData(manifest, store, split, audit.findings)
 
 
 def read_data(
-    config: DataConfig, *, workers: int, on_event: OnEvent
+    config: DataConfig, *, workers: int, on_event: OnEvent, listing: Listing | None = None
 ) -> tuple[Manifest, PhotoStore]:
-    """Read the photos into a manifest and a store; ``workers`` > 0 makes the store shareable."""
-    listing = list_data(config)
+    """Read the photos into a manifest and a store; ``workers`` > 0 makes the store shareable.
+
+    They are those of ``listing``, or all of the data folder.
+    """
+    listing = listing or list_data(config)
     store = _store_for(listing, config, workers)
     return read_listing(listing, config, on_event=on_event, on_photo=store.put), store
 
@@ -272,6 +270,23 @@ def divide(
     split, leaks = _divided(manifest, parts, config, seed)
     tell([_describe_split(split), *_describe_leaks(manifest, split, leaks)], on_event)
     return limit_training(manifest, split, config, seed=seed, on_event=on_event)
+
+
+def divide_further(
+    manifest: Manifest,
+    parts: Sequence[str],
+    earlier: EarlierSides,
+    config: DataConfig,
+    *,
+    seed: int,
+    on_event: OnEvent,
+) -> Split:
+    """Split the photos with the sides of an earlier run kept, and report the result."""
+    further = split_further(
+        manifest, tuple(parts), earlier, valid=config.valid, test=config.test, seed=seed
+    )
+    tell([*further.notes, _describe_split(further.split)], on_event)
+    return limit_training(manifest, further.split, config, seed=seed, on_event=on_event)
 
 
 def limit_training(

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import RunConfig, config_fields
-from fastdefect.data.load import list_data
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, RunError
@@ -24,6 +23,7 @@ from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -151,6 +151,9 @@ def compare(
     differ, and ``RunError`` for a run without a model or without such photos.
     """
     split, data = request.split, request.data
+    request = replace(request, known_to=tuple(run.folder for run in runs))
+    for run in runs:
+        settle_root(run, request.data_root, request.sides, on_event)
     entrants = _entrants(runs, request, on_event)
     with written_to(out, folder=True):
         out.mkdir(parents=True, exist_ok=True)
@@ -231,7 +234,8 @@ def _predict(
     predictions = load_model(run, photos, device).predict(
         parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
     )
-    run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
+    for name in photos.names:
+        run.write_predictions(name, predictions.rows(), predictions.columns(), decision.views)
     return Answered(
         predictions,
         tuple(photos.parts),
@@ -338,7 +342,14 @@ def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> 
     if not any(pair.comparison.changes for pair in report.pairs):
         return {}
     try:
-        return {entry.name: entry.path for entry in list_data(entrant.config.data).entries}
+        changed = {
+            photo.path
+            for pair in report.pairs
+            for change in pair.comparison.changes
+            for photo in change.photos
+        }
+        found = photos_to_show(entrant.run, sorted(changed), on_event)
+        return {name: entry.path for name, entry in found.items()}
     except DataError as error:
         on_event(Note(f"No contact sheet: {error.message}", "warning"))
         return {}

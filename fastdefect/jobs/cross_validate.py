@@ -10,13 +10,7 @@ from safetensors.torch import load_file
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import (
-    divide_into_folds,
-    limit_training,
-    read_and_audit,
-    read_data,
-    with_scale,
-)
+from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit, with_scale
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.folds import Folds, fold_rows, read_folds, split_for_fold
 from fastdefect.data.splitting.split import read_split
@@ -37,6 +31,7 @@ from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
+from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
 from fastdefect.jobs.training.head_alone import check_head_alone
@@ -44,6 +39,7 @@ from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.parent import refuse_parent
 from fastdefect.jobs.training.recipe import settle_for
 from fastdefect.jobs.training.report import parse_targets, predict
 from fastdefect.jobs.training.steps import with_enough_steps
@@ -102,6 +98,7 @@ class _Photos:
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> CrossReport:
     """Cross-validate in a new run; nothing is written before all folds are checked."""
     check_head_alone(config)
+    refuse_parent(config)
     parse_targets(config)
     k = config.report.folds
     if k is None:
@@ -153,7 +150,7 @@ def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
         return _close(run, config, k, RunStatus.FINISHED)
     run.update_state(status=RunStatus.RUNNING)
     machine = choose_machine(config.training)
-    manifest, store = read_data(config.data, workers=machine.workers, on_event=log)
+    manifest, store = read_to_resume(run, config.data, workers=machine.workers, on_event=log)
     photos = _Photos(manifest, store, read_folds(run.path("folds.csv"), manifest))
     return _train_all(run, config, k, photos, log)
 

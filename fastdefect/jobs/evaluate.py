@@ -26,6 +26,7 @@ from fastdefect.jobs.trained.decision import decision_for, stored_costs
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
@@ -83,15 +84,17 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
     or no such photos.
     """
     spec = read_spec(run)
+    settle_root(run, request.data_root, request.sides, on_event)
     # Before the photos: a request without a decision must not open the test.
     decision = decision_for(run, request.threshold, request.views, request.device, on_event)
     costs = stored_costs(run)
     photos = load_evaluation_photos(run, request, spec, what="evaluation", on_event=on_event)
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
-    run.write_predictions(photos.split, predictions.rows(), predictions.columns(), decision.views)
     report = _measure(run, photos, predictions, decision)
-    run.write(f"evaluation-{report.split}.json", report.as_json())
+    for name in photos.names:
+        run.write_predictions(name, predictions.rows(), predictions.columns(), decision.views)
+        run.write(f"evaluation-{name}.json", report.as_json())
     _draw(report, predictions, costs)
     return report
 
@@ -125,10 +128,10 @@ def _measure(
         by_type,
         sent,
         (
-            run.report_path("evaluation", photos.split, ".json"),
-            run.report_path("evaluation", photos.split, ".png"),
-            run.report_path("confusion", photos.split, ".png"),
-            run.predictions_path(photos.split, decision.views),
+            run.report_path("evaluation", photos.stem, ".json"),
+            run.report_path("evaluation", photos.stem, ".png"),
+            run.report_path("confusion", photos.stem, ".png"),
+            run.predictions_path(photos.stem, decision.views),
         ),
     )
 
@@ -141,8 +144,9 @@ def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | Non
     threshold = report.decision.threshold
     if threshold is None and good and len(classes) == 2:
         threshold = 0.5
+    _, plot, confusion, _ = report.files
     plot_evaluation(
-        report.run.report_path("evaluation", report.split, ".png"),
+        plot,
         replace(predictions, y_prob=calibrated),
         title=title,
         threshold=threshold,
@@ -152,7 +156,7 @@ def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | Non
     plot_confusion(
         report.evaluation.metrics.confusion,
         classes,
-        report.run.report_path("confusion", report.split, ".png"),
+        confusion,
         title=title,
         good=good,
     )

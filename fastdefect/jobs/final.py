@@ -111,7 +111,7 @@ def suits(config: RunConfig) -> bool:
     others = training.members > 1 or config.report.folds or config.data.photos_per_class
     if others or training.tune == "head" or training.recipe in ("full", "legacy"):
         return False
-    if {"keep", "patience"} & config.given:
+    if {"keep", "patience"} & config.given or config.model.from_run is not None:
         return False
     try:
         entries = list_data(config.data).entries

@@ -7,18 +7,25 @@ from pathlib import Path
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import load_training_data, with_scale
-from fastdefect.data.splitting.split import split_rows
+from fastdefect.data.load import describe, load_training_data, tell, with_scale
+from fastdefect.data.splitting.split import read_split, split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed
+from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
 from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.parent import (
+    earlier_sides,
+    record_parent,
+    warn_of_seen,
+    with_parent,
+)
 from fastdefect.jobs.training.recipe import OF_RANDOM
 from fastdefect.jobs.training.report import FitReport, conclude, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
@@ -32,6 +39,7 @@ from fastdefect.training.fit_head import fit_head
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport:
     """Train a new run; nothing is written before the data and the model are checked."""
+    config = with_parent(config, new_run.runs)
     check_head_alone(config)
     parse_targets(config)
     log = Log(on_event)
@@ -40,11 +48,14 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport
         seed=config.training.seed,
         workers=choose_machine(config.training).workers,
         on_event=log,
+        earlier=earlier_sides(config),
     )
     config = with_scale(config, data.manifest)
+    warn_of_seen(config, data, log)
     config = with_enough_steps(config, len(data.split.train), log)
     job = assemble(config, log, data=data)
     run = create_run(new_run.runs, new_run.name, absolute(job.config), new_run.command)
+    record_parent(run, config)
     return begin(run, job, log)
 
 
@@ -100,8 +111,18 @@ def reassemble(run: Run, log: Log, data: TrainingData | None = None) -> tuple[Jo
         config = override(config, OF_RANDOM)
     # The first weights don't matter: those of the checkpoint replace them.
     blank = replace(config, model=replace(config.model, weights="none"))
-    job = assemble(blank, log, data=data, split_file=run.path("split.csv"), resumed=True)
+    job = assemble(blank, log, data=data or _read_again(run, config, log), resumed=True)
     return job, checkpoint
+
+
+def _read_again(run: Run, config: RunConfig, log: Log) -> TrainingData:
+    """The photos of an interrupted training, split as before."""
+    workers = choose_machine(config.training).workers
+    manifest, store = read_to_resume(run, config.data, workers=workers, on_event=log)
+    split = read_split(run.path("split.csv"), manifest)
+    tell(describe(manifest, split), log)
+    log(Note(f"Decoded once and kept: {store.where}."))
+    return TrainingData(manifest, store, split, manifest.findings)
 
 
 def go_on(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.config import Device
-from fastdefect.data.load import list_data
 from fastdefect.data.photos import Entry
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, RunError
@@ -16,6 +15,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
 from fastdefect.jobs.trained.decision import Judged, judge_validation
+from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.label_check import draw_suspects
 from fastdefect.run import Run, RunKind
 from fastdefect.text import counted, first
@@ -64,16 +64,20 @@ class LabelCheck:
         }
 
 
-def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> LabelCheck:
+def label_check(
+    run: Run, *, show: int, device: Device, on_event: OnEvent, data_root: Path | None = None
+) -> LabelCheck:
     """Rank the labels that are probably wrong and write them into the run, with a contact sheet.
 
     A cross-validation gives predictions of all photos outside the test, each from the fold that
     held it out; another run gives predictions of its validation photos only. The test stays sealed.
-    The sheet shows the first ``show`` labels; without suspects there is no sheet.
+    The sheet shows the first ``show`` labels; without suspects there is no sheet. ``data_root``:
+    the folder where the photos are now.
 
     Raises ``RunError``, and writes nothing, if there are no such predictions or if all photos to
     show are missing.
     """
+    settle_root(run, data_root, (), on_event)
     source, judged = _judge(run, device, on_event)
     predictions = judged.predictions
     suspects = tuple(label_suspects(predictions.y_true, predictions.y_prob, judged.parts))
@@ -82,7 +86,7 @@ def label_check(run: Run, *, show: int, device: Device, on_event: OnEvent) -> La
     found = LabelCheck(run, source, predictions, suspects, files)
     shown = suspects[:show]
     if shown:
-        photos = _find_photos(run, [predictions.names[each.index] for each in shown])
+        photos = _find_photos(run, [predictions.names[each.index] for each in shown], on_event)
         _warn_of_changes(predictions, shown, photos, on_event)
         paths = {name: entry.path for name, entry in photos.items()}
         of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
@@ -131,23 +135,21 @@ def _read_out_of_fold(run: Run) -> Judged:
         ) from error
 
 
-def _find_photos(run: Run, names: list[str]) -> dict[str, Entry]:
-    """The entries of ``names`` that still exist in the run's data; no photo is opened."""
-    config = run.read_config().data
+def _find_photos(run: Run, names: list[str], on_event: OnEvent) -> dict[str, Entry]:
+    """The entries of ``names`` that still exist, with their current labels; none is decoded."""
     try:
-        listing = list_data(config)
+        found = photos_to_show(run, names, on_event)
     except DataError as error:
         raise RunError(
-            f"The photos of {run.name} can't be found: {error.message}",
-            f"Restore them in {config.data}.",
+            f"The photos of {run.name} can't be found: {error.message}", error.hint
         ) from error
-    wanted = set(names)
-    found = {entry.name: entry for entry in listing.entries if entry.name in wanted}
     if not found:
+        data = run.read_config().data.data
         raise RunError(
-            f"Expected the {counted(len(names), 'photo')} to show in {config.data}, but all are "
-            f"missing: {first(names)}.",
-            "Restore them, or train again on the current photos.",
+            f"Expected the {counted(len(names), 'photo')} to show in {data}, but all are missing: "
+            f"{first(names)}.",
+            "Restore them, name the folder that has them now (--data-root DIR), or train again on "
+            "the current photos.",
         )
     return found
 

@@ -21,6 +21,7 @@ from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.reporting.plots.stress import plot_stress
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -83,6 +84,7 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
     spec, seed = read_spec(run), plan.seed
     disturbances = choose_disturbances(plan.only)
     _check_limits(plan.limits, spec.good)
+    settle_root(run, request.data_root, request.sides, on_event)
     # Before the photos: a request without a decision must not open the test.
     decision = decision_for(run, request.threshold, request.views, request.device, on_event)
     photos = load_evaluation_photos(run, request, spec, what="stress", on_event=on_event)
@@ -171,7 +173,7 @@ def _keep(
     limits: Limits,
     report: StressReport,
 ) -> StressTest:
-    picture = run.report_path("stress", photos.split, ".png")
+    picture = run.report_path("stress", photos.stem, ".png")
     found = StressTest(
         run,
         photos.split,
@@ -181,8 +183,9 @@ def _keep(
         limits,
         report,
         first_breaks(report, limits) if limits != Limits() else (),
-        (run.report_path("stress", photos.split, ".json"), picture),
+        (run.report_path("stress", photos.stem, ".json"), picture),
     )
-    run.write(f"stress-{photos.split}.json", found.as_json())
+    for name in photos.names:
+        run.write(f"stress-{name}.json", found.as_json())
     plot_stress(picture, report, limits)
     return found

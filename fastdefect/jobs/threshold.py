@@ -31,6 +31,7 @@ from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validati
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.run import Run
 from fastdefect.text import counted, exact_percent
 from fastdefect.training.learner import choose_device
@@ -93,6 +94,7 @@ def choose_threshold(
             f"A threshold needs a good class, but {run.name} has none.",
             "Train with --good NAME.",
         )
+    settle_root(run, request.data_root, request.sides, on_event)
     name, fixed = fixed_views(run, request.views)
     temperature = temperature_for(run, name, device, on_event)
     if data is None:

@@ -19,6 +19,7 @@ from fastdefect.events import OnEvent
 from fastdefect.jobs.trained.model import TrainedModel, load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.metrics import Metrics
 from fastdefect.run import Run
 from fastdefect.training.callbacks import Position, RepeatableDraws
@@ -88,6 +89,7 @@ def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
     views = resolve_views(request.views or "flips", run.read_config().data.augment)
     fixed, n_random = parse_views(views)
     spec = read_spec(run)
+    settle_root(run, request.data_root, request.sides, on_event)
     choose_device(device)  # a missing device must not open the test
     photos = load_evaluation_photos(
         run, request, spec, what="test-time augmentation", on_event=on_event
@@ -163,13 +165,15 @@ def _keep(run: Run, photos: EvaluationPhotos, plain: _Arm, averaged: _Arm) -> Tt
     files = []
     for arm in arms if averaged.views != "none" else (plain,):
         rows, columns = arm.predictions.rows(), arm.predictions.columns()
-        run.write_predictions(photos.split, rows, columns, arm.views)
-        files.append(run.predictions_path(photos.split, arm.views))
-    run.put("metrics.json", photos.split, before.as_json())
+        for name in photos.names:
+            run.write_predictions(name, rows, columns, arm.views)
+        files.append(run.predictions_path(photos.stem, arm.views))
     more = {"seconds_per_photo": averaged.seconds, "mcnemar": by_photo.as_json()}
-    run.put("tta.json", (photos.split, averaged.views), after.as_json() | more)
-    if plain.swap is not None:
-        run.put("background_swap.json", photos.split, plain.swap.as_json())
+    for name in photos.names:
+        run.put("metrics.json", name, before.as_json())
+        run.put("tta.json", (name, averaged.views), after.as_json() | more)
+        if plain.swap is not None:
+            run.put("background_swap.json", name, plain.swap.as_json())
     return TtaReport(
         run=run,
         split=photos.split,

@@ -29,6 +29,7 @@ from fastdefect.training.efficientnet_lite import (
 )
 from fastdefect.training.folding import fold_batch_norm
 from fastdefect.training.stages import Staged, Tap, find_taps
+from fastdefect.training.trained_network import trained_network
 from fastdefect.training.weights import (
     INSTALL_PACKAGE,
     PACKAGE,
@@ -96,7 +97,7 @@ class LoadedWeights:
 
 
 def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
-    """Build ``arch`` and load ``weights`` ("auto", "none" or the path of a safetensors file).
+    """Build ``arch`` and load ``weights``: "auto", "none", a safetensors file or a run's folder.
 
     Raises ``ModelError`` if the name is unknown, the file can't be used or the network does not
     accept photos of ``image_size`` pixels.
@@ -106,10 +107,13 @@ def build_backbone(arch: str, weights: str, image_size: int) -> tuple[Backbone, 
         model, mean, std = _create(arch, library, image_size)
     whole = model.state_dict(keep_vars=True)
     body = _cut(model, arch, library)
-    loaded = _load(whole, body, arch, library, weights, image_size)
+    trained = trained_network(weights)
+    loaded = _load(whole, body, arch, library, "none" if trained else weights, image_size)
     n_features, spatial, taps = _probe(body, arch, image_size)
     if spatial:
         fold_batch_norm(body, image_size)
+    if trained:
+        loaded = LoadedWeights(trained.name, True, trained.fill(body, arch), note=trained.note)
     early = early_parameters(body, image_size)
     return Backbone(body, n_features, spatial, mean, std, early, taps), loaded
 

@@ -54,3 +54,12 @@ def joined_state(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         for number, state in enumerate(states)
         for name, value in state.items()
     }
+
+
+def first_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of the first network of an ensemble; of one network, its own."""
+    prefix = f"{_NETWORKS}.0."
+    first = {
+        name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)
+    }
+    return first or dict(state)

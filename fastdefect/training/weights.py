@@ -78,7 +78,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ModelError(
             f"--weights {path}: expected a safetensors file, but there is no such file.",
-            "Give the path of a safetensors file, auto or none.",
+            "Give the path of a safetensors file or the folder of a run, auto or none.",
         )
     try:
         return load_file(path)

@@ -241,7 +241,8 @@ def test_tta_eval_of_other_photos(castings: Path, trained: FitResult, tmp_path: 
     run = _copy_of(trained, tmp_path)
     others = _class_folders(castings, tmp_path / "others")
     shutil.rmtree(others / "defect")  # a shift that made no scrap
-    result = invoke("tta-eval", str(run), "--data", str(others), "--device", "cpu")
+    every = ["--data", str(others), "--device", "cpu", "--include-trained"]
+    result = invoke("tta-eval", str(run), *every)
     assert result.exit_code == 0, result.output + result.stderr
     rows = read_csv(run / "predictions-data.csv")
     assert len(rows) == len(list((others / "good").iterdir()))

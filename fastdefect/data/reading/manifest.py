@@ -249,7 +249,7 @@ def _check_classes(listing: Listing, photos: list[Photo], unreadable: dict[str, 
     readable = {photo.label for photo in photos}
     candidates = Counter(entry.label for entry in listing.entries)
     for label in listing.classes:
-        if label not in readable:
+        if label not in readable and candidates[label]:
             why = {e.name: unreadable[e.name] for e in listing.entries if e.label == label}
             raise DataError(
                 f"None of the {candidates[label]} photos of class {label} can be read "

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.allocate import Group, allocate, split_off
-from fastdefect.data.splitting.split import Split, groups_of, read_split, split_rows
+from fastdefect.data.splitting.split import Split, groups_of, read_split, saved_rows, split_rows
 from fastdefect.errors import DataError, RunError
-from fastdefect.files import read_csv
 from fastdefect.run_files import FILES
 from fastdefect.text import counted
 
@@ -144,18 +143,29 @@ def read_folds(path: Path, manifest: Manifest) -> Folds:
     removed, changed or relabelled since.
     """
     split = read_split(path, manifest)
-    saved = {row["path"]: row.get("fold", "") for row in read_csv(path)}
-    numbers = [saved[photo.name] for photo in manifest.photos]
-    fold = tuple(int(number) if number and number.isdecimal() else 0 for number in numbers)
-    k = max(fold, default=0)
-    in_some = tuple(i for i, of in enumerate(fold) if of)
-    if in_some != split.train or split.valid or set(fold) - {0} != set(range(1, k + 1)) or k < 2:
+    numbers = fold_numbers(path)
+    fold = tuple(numbers[photo.name] for photo in manifest.photos)
+    return Folds(max(fold), fold, split.test, split.parts)
+
+
+def fold_numbers(path: Path) -> dict[str, int]:
+    """The fold of each photo in the file that ``fold_rows`` wrote, by name; 0 for no fold.
+
+    Raises ``RunError`` if the file is missing or damaged.
+    """
+    rows = saved_rows(path)
+    text = {row["path"]: row.get("fold") or "" for row in rows}
+    fold = {name: int(number) if number.isdecimal() else 0 for name, number in text.items()}
+    k = max(fold.values(), default=0)
+    trained = all(bool(fold[row["path"]]) == (row["split"] == "train") for row in rows)
+    valid = any(row["split"] == "valid" for row in rows)
+    if not trained or valid or set(fold.values()) - {0} != set(range(1, k + 1)) or k < 2:
         raise RunError(
             f"{path}: expected a fold from 1 on for each photo of split train and for no other "
             "photo, but found other values.",
             "The file is damaged. Start a new run.",
         )
-    return Folds(k, fold, split.test, split.parts)
+    return fold
 
 
 def _check_enough(classes: Sequence[str], groups: Sequence[Group], k: int, where: str) -> None:

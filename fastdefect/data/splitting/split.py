@@ -112,8 +112,8 @@ def make_split(
         for group, side in zip(groups, split_off(groups, kept, shares, seed), strict=True):
             for i in group.photos:
                 sides[i] = side
-    _check_trained(manifest, sides)
-    return _split_of(sides, parts)
+    check_trained(manifest, sides)
+    return split_of(sides, parts)
 
 
 def deal_again(
@@ -177,7 +177,7 @@ def read_split(path: Path, manifest: Manifest) -> Split:
     Raises ``RunError`` if the file is missing or damaged, and ``DataError`` if photos were added,
     removed, changed or relabelled since.
     """
-    rows = {row["path"]: row for row in _saved_rows(path)}
+    rows = {row["path"]: row for row in saved_rows(path)}
     photos = {photo.name: photo for photo in manifest.photos}
     both = [name for name in photos if name in rows]
     differences = {
@@ -198,10 +198,10 @@ def read_split(path: Path, manifest: Manifest) -> Split:
             "Restore the photos to continue, or start a new run.",
         )
     saved = [rows[photo.name] for photo in manifest.photos]
-    return _split_of([row["split"] for row in saved], tuple(row["part"] for row in saved))
+    return split_of([row["split"] for row in saved], tuple(row["part"] for row in saved))
 
 
-def _saved_rows(path: Path) -> list[dict[str, str]]:
+def saved_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a saved split, each with all columns, a valid split and a unique path."""
     try:
         rows = read_csv(path)
@@ -279,7 +279,7 @@ def groups_of(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) 
     ]
 
 
-def _check_trained(manifest: Manifest, sides: Sequence[str | None]) -> None:
+def check_trained(manifest: Manifest, sides: Sequence[str | None]) -> None:
     """Check that each class is in train and that valid is not empty, also after --unleak."""
     photos = list(zip(manifest.photos, sides, strict=True))
     trained = {photo.label for photo, side in photos if side == "train"}
@@ -303,7 +303,8 @@ def _check_trained(manifest: Manifest, sides: Sequence[str | None]) -> None:
         )
 
 
-def _split_of(sides: Sequence[str | None], parts: tuple[str, ...]) -> Split:
+def split_of(sides: Sequence[str | None], parts: tuple[str, ...]) -> Split:
+    """The split with these sides, by photo; a photo with another or no side is unused."""
     train, valid, test = (
         tuple(i for i, side in enumerate(sides) if side == name) for name in SPLITS
     )

@@ -13,7 +13,9 @@ from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import OnEvent, silent
+from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import choose_machine
+from fastdefect.jobs.training.parent import refuse_parent
 from fastdefect.run import Run
 
 Narrow = Callable[[Split, Manifest], Split]
@@ -64,7 +66,10 @@ class SeriesPhotos:
         base: Split,
         findings: tuple[Finding, ...],
         store: PhotoStore,
+        parent: Run | None = None,
     ) -> None:
+        """``parent`` is the run whose photos are read again, None for a new series."""
+        self._parent = parent
         self.manifest, self.base, self.findings = manifest, base, findings
         self._common, self._seed = _common(config.data), config.training.seed
         self._stores = {_reading(config): store}
@@ -73,6 +78,7 @@ class SeriesPhotos:
     @classmethod
     def read(cls, config: RunConfig, on_event: OnEvent) -> "SeriesPhotos":
         """Read, audit and split the photos; raises the errors of ``load_training_data``."""
+        refuse_parent(config)
         seed, workers = config.training.seed, choose_machine(config.training).workers
         audit, store = read_and_audit(config.data, seed=seed, workers=workers, on_event=on_event)
         config = with_scale(config, audit.manifest)
@@ -87,9 +93,9 @@ class SeriesPhotos:
         """
         config = parent.read_config()
         workers = choose_machine(config.training).workers
-        manifest, store = read_data(config.data, workers=workers, on_event=on_event)
+        manifest, store = read_to_resume(parent, config.data, workers=workers, on_event=on_event)
         base = read_split(parent.path("split.csv"), manifest)
-        return cls(config, manifest, base, manifest.findings, store)
+        return cls(config, manifest, base, manifest.findings, store, parent)
 
     def check(self, members: Sequence[Member]) -> None:
         """Split all ``members``; raises ``ValueError`` if they do not form one series."""
@@ -142,7 +148,7 @@ class SeriesPhotos:
         how = _reading(config)
         if how not in self._stores:
             workers = 1 if how.shared else 0
-            manifest, store = read_data(config.data, workers=workers, on_event=on_event)
+            manifest, store = self._read(config.data, workers, on_event)
             if _identity(manifest) != _identity(self.manifest):
                 raise DataError(
                     f"The photos in {manifest.root} have changed since the series began.",
@@ -150,6 +156,13 @@ class SeriesPhotos:
                 )
             self._stores[how] = store
         return self._stores[how]
+
+    def _read(
+        self, data: DataConfig, workers: int, on_event: OnEvent
+    ) -> tuple[Manifest, PhotoStore]:
+        if self._parent is None:
+            return read_data(data, workers=workers, on_event=on_event)
+        return read_to_resume(self._parent, data, workers=workers, on_event=on_event)
 
 
 def _common(data: DataConfig) -> tuple[object, ...]:

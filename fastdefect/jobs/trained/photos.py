@@ -14,7 +14,6 @@ from fastdefect.data.load import (
     finding_notes,
     label_rules,
     must_search,
-    read_data,
     settle_white,
     tell,
 )
@@ -22,13 +21,15 @@ from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.reading.depth import other_depth
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import list_photos, read_photos
-from fastdefect.data.splitting.folds import read_folds
-from fastdefect.data.splitting.split import read_split
+from fastdefect.data.splitting.folds import fold_numbers
+from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import read_csv
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import find_run_photos
+from fastdefect.jobs.trained.seen import choose_unseen, other_stem
 from fastdefect.process import one_thread_each
 from fastdefect.run import Run
 from fastdefect.text import counted, ordinal
@@ -42,7 +43,9 @@ class EvaluationPhotos:
     ``split`` is valid, test, or data for photos from elsewhere. ``opening`` counts the openings of
     the run's sealed test up to this one; None if the test is not opened. ``all_parts`` names the
     part of every photo of the manifest. ``fold``: the fold of each validation photo, from 1, if
-    they were held out in turn (``fit --final``).
+    they were held out in turn (``fit --final``). ``names``: what stands for these photos in the
+    names of the run's files; for photos from elsewhere a name of their own, and ``data``, the
+    latest.
     """
 
     manifest: Manifest
@@ -52,6 +55,12 @@ class EvaluationPhotos:
     opening: int | None
     all_parts: tuple[str, ...]
     fold: tuple[int, ...] | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def stem(self) -> str:
+        """The name of the photos in the names of the run's files."""
+        return self.names[0] if self.names else self.split
 
     @property
     def rows(self) -> list[int]:
@@ -78,7 +87,9 @@ def load_evaluation_photos(
     on_event: OnEvent,
     opened_before: int | None = None,
 ) -> EvaluationPhotos:
-    """The photos of the split in ``request``, or all labelled photos of its ``data``.
+    """The photos of the split in ``request``, or the labelled photos of its ``data``.
+
+    Photos of ``data`` that the run was trained on are left out, unless ``request`` includes them.
 
     ``spec`` of the run's model has the classes. Every evaluation gets its photos from this
     function: if the sealed test is among them, the opening is noted in the run, with the command
@@ -109,25 +120,38 @@ def _load(run: Run, request: Request, spec: ModelSpec, on_event: OnEvent) -> Eva
             "Remove one of them.",
         )
     run.require_model()
-    config = run.read_config().data
-    if data is not None:
-        manifest, store, parts = _read_other_photos(
-            data, spec.classes, spec.good, config, on_event, scaled=_is_scaled(run)
-        )
-        side, name = tuple(range(len(manifest.photos))), "data"
-    else:
-        manifest, store = read_data(config, workers=0, on_event=_progress_only(on_event))
-        divided = read_split(run.path("split.csv"), manifest)
-        side, name, parts = divided.of(split), split, divided.parts
-    if not side:
+    if data is None:
+        return _read_side(run, split, on_event)
+    like = run.read_config().data
+    manifest, store, parts = _read_other_photos(
+        data, spec.classes, spec.good, like, on_event, scaled=_is_scaled(run)
+    )
+    kept = choose_unseen(run, request, manifest.photos, parts, on_event)
+    stem = other_stem(data, [manifest.photos[i].sha256 for i in kept])
+    return EvaluationPhotos(manifest, store, kept, "data", None, parts, names=(stem, "data"))
+
+
+def _read_side(run: Run, split: str, on_event: OnEvent) -> EvaluationPhotos:
+    """The photos of one split of the run, with their current labels."""
+    rows = {row["path"]: row for row in saved_rows(run.path("split.csv"))}
+    if not any(row["split"] == split for row in rows.values()):
         raise RunError(
             f"{run.name} has no {split} photos.",
             "It was split with --test 0; use --split valid, or --data DIR for other photos.",
         )
-    photos = EvaluationPhotos(manifest, store, side, name, None, parts)
-    if name == "valid" and run.path("folds.csv").exists():
-        folds = read_folds(run.path("folds.csv"), manifest)
-        photos = replace(photos, fold=tuple(folds.fold[i] for i in side))
+    found = find_run_photos(run, on_event)
+    found.require((split,))
+    found.require_known_labels((split,))
+    found.tell(on_event)
+    manifest, store = found.read(
+        (split,), found.config, workers=0, on_event=_progress_only(on_event)
+    )
+    side = tuple(range(len(manifest.photos)))
+    parts = tuple(rows[photo.name]["part"] for photo in manifest.photos)
+    photos = EvaluationPhotos(manifest, store, side, split, None, parts, names=(split,))
+    if split == "valid" and run.path("folds.csv").exists():
+        fold = fold_numbers(run.path("folds.csv"))
+        photos = replace(photos, fold=tuple(fold[photo.name] for photo in manifest.photos))
     return photos
 
 

@@ -10,15 +10,25 @@ from fastdefect.config import Device
 class Request:
     """The photos to evaluate a run on, and the rule by which it decides.
 
-    ``split``: ``valid`` or ``test``; ``data``: other labelled photos instead. ``views``: a name of
-    ``evaluation/views.py``, None for the operating point's or the run's own. ``threshold``:
+    ``split``: ``valid`` or ``test``; ``data``: other labelled photos instead. Photos of ``data``
+    that the run, or a run in one of the folders ``known_to``, was trained on are left out, unless
+    ``include_trained``. ``data_root``: the folder where the run's photos are now. ``views``: a name
+    of ``evaluation/views.py``, None for the operating point's or the run's own. ``threshold``:
     ``stored``, ``argmax`` or a number. ``command``: what the user typed, noted in the run if it
     opens the sealed test.
     """
 
     split: str = "valid"
     data: Path | None = None
+    include_trained: bool = False
+    known_to: tuple[Path, ...] = ()
+    data_root: Path | None = None
     views: str | None = None
     threshold: str = "stored"
     device: Device = "auto"
     command: str = ""
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The sides of the run's split that are evaluated."""
+        return () if self.data is not None else (self.split,)

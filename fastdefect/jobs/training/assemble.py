@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from fastai.learner import Learner
@@ -12,7 +11,7 @@ from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
-from fastdefect.jobs.training.first_head import start_from_probe
+from fastdefect.jobs.training.first_head import start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
@@ -77,14 +76,13 @@ def assemble(
     on_event: OnEvent,
     *,
     data: TrainingData | None = None,
-    split_file: Path | None = None,
     resumed: bool = False,
     members: int = 1,
 ) -> Job:
     """Read the photos, build the network and the learner; write nothing.
 
-    ``data``: photos that are already read and split. ``split_file`` fixes the split. ``resumed``:
-    the weights come from a checkpoint. ``members``: the number of trained networks that the model
+    ``data``: photos that are already read and split. ``resumed``: the weights come from a
+    checkpoint. ``members``: the number of trained networks that the model
     averages. The job's config is ``config`` with its network, recipe and precision settled.
     """
     machine = choose_machine(config.training)
@@ -94,7 +92,6 @@ def assemble(
             seed=config.training.seed,
             workers=machine.workers,
             on_event=on_event,
-            split_file=split_file,
         )
     torch.manual_seed(config.training.seed)  # the first weights
     config, backbone, loaded = build_network(config, on_event)
@@ -119,8 +116,8 @@ def assemble(
     )
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
-    if spec.head == "linear" and loaded.pretrained and not resumed:
-        start_from_probe(learn, data, preprocessing, config, on_event)
+    if not resumed:
+        start_head(learn, data, spec, loaded, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
 
 

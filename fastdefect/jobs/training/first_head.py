@@ -1,4 +1,4 @@
-"""The start of a linear head: the best linear classifier on features of the frozen backbone."""
+"""The start of a head: that of an earlier run, or the best linear classifier on frozen features."""
 
 import numpy as np
 from fastai.learner import Learner
@@ -10,11 +10,39 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.metrics import score
+from fastdefect.training.backbones import LoadedWeights
 from fastdefect.training.features import Change, FrozenBackbone
+from fastdefect.training.learner import ModelSpec
 from fastdefect.training.probe import fit_probe
+from fastdefect.training.trained_network import trained_network
 
 # Separates the random draws of the probe from those of the training.
 _STREAM = 0x70726F6265
+
+
+def start_head(
+    learn: Learner,
+    data: TrainingData,
+    spec: ModelSpec,
+    loaded: LoadedWeights,
+    config: RunConfig,
+    on_event: OnEvent,
+) -> None:
+    """Fill the head with that of the run of ``--from``, else from a probe if it is linear.
+
+    Any other head keeps its random weights.
+    """
+    earlier = config.model.from_run
+    network = trained_network(earlier) if earlier is not None else None
+    if network and spec.head != "stages" and network.head == spec.head:
+        kept = network.fill_head(learn.model[1], spec.classes)
+        if kept:
+            new = [name for name in spec.classes if name not in kept]
+            fresh = f"; random for {', '.join(new)}" if new else ""
+            on_event(Note(f"The head begins as that of {network.name}: {', '.join(kept)}{fresh}."))
+            return
+    if spec.head == "linear" and loaded.pretrained:
+        start_from_probe(learn, data, spec.preprocessing, config, on_event)
 
 
 def start_from_probe(

@@ -10,6 +10,7 @@ from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
 from fastdefect.training.efficientnet_lite import EFFICIENTNET_LITE0
+from fastdefect.training.trained_network import trained_network
 from fastdefect.training.weights import INSTALL_PACKAGE
 
 AUTO = "auto"
@@ -24,6 +25,8 @@ def build_network(
     Searches for weights once. Raises the errors of ``build_backbone``.
     """
     weights, size = config.model.weights, config.data.image_size
+    if config.model.arch == AUTO and (trained := trained_network(weights)):
+        config = override(config, {"arch": trained.arch})
     if config.model.arch != AUTO:
         return config, *build_backbone(config.model.arch, weights, size)
     backbone, loaded = build_backbone(WANTED, weights, size)

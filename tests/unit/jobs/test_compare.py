@@ -354,7 +354,11 @@ def test_photos_that_a_run_was_trained_on_are_reported(
         shutil.copy(one.read_config().data.data / row["path"], target)
     other.write("split.csv", [{**row, "sha256": "0"} for row in read_csv(other.path("split.csv"))])
     events: list[Event] = []
-    _compare(tmp_path / "out", one, other, data=tmp_path / "again", on_event=events.append)
+    again = {"data": tmp_path / "again", "on_event": events.append}
+    report = _compare(tmp_path / "out", one, other, **again)
+    assert report.pairs[0].comparison.n == 2
+    events.clear()
+    _compare(tmp_path / "out", one, other, include_trained=True, **again)
     (warning,) = [text for text in _warnings(events) if "trained or tuned" in text]
     assert warning == "one was trained or tuned on 5 of these 5 photos: its figures are too good."
 

@@ -1,0 +1,117 @@
+"""Photos from elsewhere: which of them a run was trained on, and the names of their files."""
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.folders import castings_of, photo_folder
+from helpers.manifests import photo
+
+from fastdefect.config import DataConfig, RunConfig
+from fastdefect.data.load import load_training_data
+from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.splitting.split import split_rows
+from fastdefect.errors import DataError
+from fastdefect.events import Event, Note, silent
+from fastdefect.files import read_csv
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.seen import Seen, find_seen, other_stem
+from fastdefect.run import Run
+from fastdefect.run_files import file_called
+from fastdefect.run_registry import create_run
+from fastdefect.training.learner import ModelSpec
+
+SPEC = ModelSpec(
+    "none", ("defect", "good"), "good", Preprocessing(16, "squish", (0.0,) * 3, (1.0,) * 3)
+)
+
+
+def row(name: str, split: str, part: str) -> dict[str, str]:
+    return {"path": name, "part": part, "split": split, "sha256": f"sha of {name}"}
+
+
+def test_photos_are_known_by_their_bytes_and_their_parts() -> None:
+    rows = [
+        *(row("a", "train", "P1"), row("v", "valid", "P2"), row("c", "test", "P3")),
+        row("b", "train", "b"),
+        row("d", "unused", "P4"),
+    ]
+    photos = [
+        photo("x/a", "good", "P1", sha256="sha of a"),
+        photo("x/v", "good", "P2", sha256="sha of v"),
+        photo("x/b", "good", sha256="sha of b"),
+        photo("x/b2", "good"),  # of the same found part as b
+        photo("x/c", "good", "P3", sha256="sha of c"),
+        photo("x/d", "good", "P4"),
+        photo("x/e", "good", "P1"),
+        photo("x/f", "good", "b"),  # a found part's name is not a part that the user named
+    ]
+    parts = ["P1", "P2", "B", "B", "P3", "P4", "P1", "b"]
+    assert find_seen(photos, parts, rows) == Seen(train=(0, 2), part=(3, 6), valid=(1,))
+    assert find_seen(photos, parts, []) == Seen((), (), ())
+
+
+def test_a_name_of_their_own_and_the_same_for_the_same_photos() -> None:
+    here = other_stem(Path("runs/Line 2, früh"), ["1", "2"])
+    assert here == other_stem(Path("other/Line 2, früh"), ["2", "1"])
+    assert here != other_stem(Path("Line 2, früh"), ["1", "3"])
+    assert here.startswith("data-Line-2-fr-h-")
+    for name in (f"evaluation-{here}.json", f"predictions-{here}-flips.csv", f"stress-{here}.png"):
+        assert file_called(name)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    data = photo_folder(tmp_path / "data", castings_of(12, 2), "part")
+    config = DataConfig(data=data, image_size=16, valid=0.25, test=0.25)
+    loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
+    made = create_run(tmp_path / "runs", "x", RunConfig(data=config), "fit")
+    made.write("split.csv", split_rows(loaded.manifest, loaded.split))
+    made.path("model.safetensors").write_bytes(b"weights")
+    return made
+
+
+def load(run: Run, events: list[Event], **request: Any) -> EvaluationPhotos:
+    asked = replace(Request(command="evaluate"), **request)
+    return load_evaluation_photos(run, asked, SPEC, what="a look", on_event=events.append)
+
+
+def test_what_was_trained_on_is_told_and_left_out_unless_asked_for(
+    run: Run, tmp_path: Path
+) -> None:
+    events: list[Event] = []
+    photos = load(run, events, data=tmp_path / "data")
+    (note,) = [each for each in events if isinstance(each, Note)]
+    sides = Counter(row["split"] for row in read_csv(run.path("split.csv")))
+    assert note.text == (
+        f"x was trained on {sides['train']} of the 24 photos of data, and 0 more show parts of "
+        f"these. They are left out, and {24 - sides['train']} remain; --include-trained keeps "
+        f"them. {sides['valid']} of the others are validation photos: they chose the epoch and the "
+        "threshold."
+    )
+    assert note.level == "warning"
+    others = {row["path"] for row in read_csv(run.path("split.csv")) if row["split"] != "train"}
+    assert {photo.name for photo in photos.photos} == others
+    assert photos.opening == 1
+    every = load(run, events, data=tmp_path / "data", include_trained=True)
+    assert len(every.side) == 24
+    assert every.stem != photos.stem
+    assert every.names[1] == photos.names[1] == "data"
+    assert "They are included" in " ".join(e.text for e in events if isinstance(e, Note))
+
+
+def test_nothing_left_is_an_error_and_opens_nothing(run: Run, tmp_path: Path) -> None:
+    known = [row for row in read_csv(run.path("split.csv")) if row["split"] == "train"]
+    for row_ in known:
+        target = tmp_path / "known" / row_["label"] / Path(row_["path"]).name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tmp_path / "data" / row_["path"], target)
+    with pytest.raises(DataError, match="x was trained on all 12 photos") as caught:
+        load(run, [], data=tmp_path / "known")
+    assert "--include-trained" in caught.value.hint
+    assert len(load(run, [], data=tmp_path / "known", include_trained=True).side) == 12
+    assert run.read_openings() == []
