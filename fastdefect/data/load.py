@@ -9,9 +9,17 @@ from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.audit.audit import Audit, audit_photos
-from fastdefect.data.audit.size_checks import check_size, describe_reduction
+from fastdefect.data.audit.size_checks import check_size
 from fastdefect.data.audit.survey import Survey
-from fastdefect.data.findings import Finding
+from fastdefect.data.describe import (
+    describe_leaks,
+    describe_photos,
+    describe_pixels,
+    describe_split,
+    finding_notes,
+    parts_in_words,
+    tell,
+)
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
@@ -23,7 +31,6 @@ from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.earlier import EarlierSides, split_further
 from fastdefect.data.splitting.folds import Folds, make_folds
 from fastdefect.data.splitting.split import (
-    SPLITS,
     PlainLeaks,
     Split,
     group_parts,
@@ -268,7 +275,7 @@ def divide(
     ``photos_per_class`` limits the train side.
     """
     split, leaks = _divided(manifest, parts, config, seed)
-    tell([_describe_split(split), *_describe_leaks(manifest, split, leaks)], on_event)
+    tell([describe_split(split), *describe_leaks(manifest, split, leaks)], on_event)
     return limit_training(manifest, split, config, seed=seed, on_event=on_event)
 
 
@@ -285,7 +292,7 @@ def divide_further(
     further = split_further(
         manifest, tuple(parts), earlier, valid=config.valid, test=config.test, seed=seed
     )
-    tell([*further.notes, _describe_split(further.split)], on_event)
+    tell([*further.notes, describe_split(further.split)], on_event)
     return limit_training(manifest, further.split, config, seed=seed, on_event=on_event)
 
 
@@ -325,10 +332,10 @@ def divide_into_folds(
     folds = make_folds(manifest, split, k, seed=seed)
     sizes = ", ".join(str(len(folds.held_out(fold))) for fold in range(1, k + 1))
     sealed = f"; test {len(folds.test)}, in no fold" if folds.test else ""
-    text = f"{k} folds of whole parts ({_parts_in_words(folds.parts)}): {sizes} photos{sealed}."
+    text = f"{k} folds of whole parts ({parts_in_words(folds.parts)}): {sizes} photos{sealed}."
     if any(photo.split == "valid" for photo in manifest.photos):
         text += " The given train and valid photos are allocated together."
-    tell([Note(text), *_describe_leaks(manifest, folds, leaks)], on_event)
+    tell([Note(text), *describe_leaks(manifest, folds, leaks)], on_event)
     return folds
 
 
@@ -340,85 +347,3 @@ def _divided(
         manifest, parts, valid=config.valid, test=config.test, seed=seed, unleak=config.unleak
     )
     return split, plain_leaks(manifest, parts, valid=config.valid, test=config.test, seed=seed)
-
-
-def describe(manifest: Manifest, split: Split) -> list[Note]:
-    """Describe the photos, the findings and the split, one note each."""
-    return [
-        *describe_photos(manifest),
-        *finding_notes(manifest.findings),
-        _describe_split(split),
-    ]
-
-
-def _describe_split(split: Split) -> Note:
-    sides = ", ".join(f"{name} {len(split.of(name))}" for name in SPLITS)
-    if split.unused:
-        sides += f", unused {len(split.unused)}"
-    return Note(f"Split by parts kept whole ({_parts_in_words(split.parts)}): {sides}.")
-
-
-def describe_photos(manifest: Manifest) -> list[Note]:
-    """Describe the number of photos of each class and the good classes."""
-    counts = ", ".join(f"{name} {count}" for name, count in manifest.counts.items())
-    role = (
-        f"good is {' and '.join(map(repr, manifest.good))}, all else is a defect"
-        if manifest.good
-        else "no class is good: escape and overkill are not defined"
-    )
-    seen = [Note(manifest.seen)] if manifest.seen else []
-    return [
-        *seen,
-        Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}."),
-    ]
-
-
-def describe_pixels(manifest: Manifest, config: DataConfig) -> list[Note]:
-    """Describe how much smaller the photos become and, of deep ones, what is white."""
-    notes = [Note(describe_reduction(manifest.photos, config))]
-    return notes + [Note(each.message) for each in manifest.findings if each.kind == "grey_scale"]
-
-
-def _parts_in_words(parts: Sequence[str]) -> str:
-    """The number of parts, or that each photo is its own part."""
-    n_parts = len(set(parts))
-    return "each photo its own part" if n_parts == len(parts) else counted(n_parts, "part")
-
-
-def _describe_leaks(manifest: Manifest, divided: Split | Folds, leaks: PlainLeaks) -> list[Note]:
-    """Describe the leaks that whole parts prevent, and the photos that --unleak removed."""
-    notes = []
-    if leaks.leaked:
-        notes.append(
-            Note(
-                f"A plain split would have leaked {leaks.leaked} of {leaks.held_out} held-out "
-                f"photos ({leaks.leaked / leaks.held_out:.1%}): their parts are also in train."
-            )
-        )
-    if divided.unused:
-        given = Counter(manifest.photos[i].split or "no split" for i in divided.unused)
-        removed = " and ".join(f"{counted(n, 'photo')} of {side}" for side, n in given.items())
-        notes.append(
-            Note(f"--unleak removes {removed}: their parts are also in the given valid or test.")
-        )
-    return notes
-
-
-def tell(notes: Sequence[Note], on_event: OnEvent) -> None:
-    """Pass the notes to ``on_event`` one by one."""
-    for note in notes:
-        on_event(note)
-
-
-def finding_notes(findings: Sequence[Finding], *, short: bool = False) -> list[Note]:
-    """One note for each finding; ``short`` only counts the findings of severity info."""
-    listed = [finding for finding in findings if not (short and finding.severity == "info")]
-    notes = [
-        Note(finding.message, "info" if finding.severity == "info" else "warning")
-        for finding in listed
-    ]
-    if short and findings:
-        more = len(findings) - len(listed)
-        hidden = f"{counted(more, 'finding')} of severity info not listed. " if more else ""
-        notes.append(Note(f"{hidden}For all findings, with pictures: fastdefect audit."))
-    return notes

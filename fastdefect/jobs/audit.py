@@ -11,16 +11,9 @@ from fastdefect.config import DataConfig
 from fastdefect.data.audit.audit import Audit
 from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.audit.survey import Survey
+from fastdefect.data.describe import describe_photos, describe_pixels, tell
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import (
-    audit_survey,
-    describe_photos,
-    describe_pixels,
-    list_data,
-    read_listing,
-    settle_white,
-    tell,
-)
+from fastdefect.data.load import audit_survey, list_data, read_listing, settle_white
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
+from fastdefect.data.describe import describe, tell
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import describe, load_training_data, tell, with_scale
+from fastdefect.data.load import load_training_data, with_scale
 from fastdefect.data.splitting.split import read_split, split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError

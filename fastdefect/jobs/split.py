@@ -9,18 +9,16 @@ from typing import Any
 from fastdefect.config import DataConfig
 from fastdefect.data.audit.part_checks import check_parts
 from fastdefect.data.audit.survey import Survey
+from fastdefect.data.describe import describe_photos, finding_notes, tell
 from fastdefect.data.load import (
-    describe_photos,
     divide,
     divide_into_folds,
     find_parts,
-    finding_notes,
     list_data,
     must_search,
     read_listing,
     refuse_untrainable,
     settle_white,
-    tell,
 )
 from fastdefect.data.photos import UNUSED, Manifest
 from fastdefect.data.reading.csv_table import find_table

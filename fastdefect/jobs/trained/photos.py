@@ -9,14 +9,8 @@ from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
 from fastdefect.data.audit.survey import Survey
-from fastdefect.data.load import (
-    find_parts,
-    finding_notes,
-    label_rules,
-    must_search,
-    settle_white,
-    tell,
-)
+from fastdefect.data.describe import finding_notes, tell
+from fastdefect.data.load import find_parts, label_rules, must_search, settle_white
 from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.reading.depth import other_depth
 from fastdefect.data.reading.images import Reading

@@ -17,6 +17,7 @@ from fastdefect.reporting.sheets.contact_sheet import (
 from fastdefect.reporting.tables.label_check import ARROW, MARGIN
 
 _COLUMNS = 5
+_TILE = 240  # pixels
 
 
 def draw_suspects(
@@ -27,18 +28,17 @@ def draw_suspects(
     *,
     title: str,
     how: Reading = USUAL,
-    tile: int = 240,
 ) -> None:
     """Write a contact sheet of ``suspects`` in their order as a PNG.
 
     The tiles are large, so that a hairline crack is visible. ``photos`` maps names to paths. Each
-    photo is read now, in the way ``how``, and fitted into ``tile`` pixels. A photo that is missing
-    or cannot be read is a grey tile with the reason.
+    photo is read now, in the way ``how``, at most ``_TILE`` pixels wide and high. A missing
+    or unreadable photo is a grey tile with the reason.
 
     Raises ValueError without suspects, OSError if ``path`` cannot be written.
     """
     names = [predictions.names[suspect.index] for suspect in suspects]
-    pictures = read_tiles([photos.get(name) for name in names], tile, how)
+    pictures = read_tiles([photos.get(name) for name in names], _TILE, how)
     tiles = [
         Tile(picture, _caption(number, name, predictions.classes, suspect))
         for number, (picture, name, suspect) in enumerate(
@@ -48,7 +48,7 @@ def draw_suspects(
     sheet = contact_sheet(
         [tiles[at : at + _COLUMNS] for at in range(0, len(tiles), _COLUMNS)],
         title=title,
-        tile=tile,
+        tile=_TILE,
         headings={0: Heading(text=f"Label {ARROW} suggested class. {MARGIN}")},
     )
     with atomic_path(path) as temporary:

@@ -31,14 +31,14 @@ def test_the_sheet_shows_each_in_its_place(tmp_path: Path) -> None:
     photos[NAMES[4]].write_bytes(b"no photo")
     out = tmp_path / "sheet.png"
     order = [5, 1, 3, 4, 0, 2]
-    draw_suspects(out, PREDICTIONS, [suspect(i) for i in order], photos, title="T", tile=100)
+    draw_suspects(out, PREDICTIONS, [suspect(i) for i in order], photos, title="T")
     with Image.open(out) as picture:
         sheet = np.asarray(picture.convert("RGB"))
     found = {}
     for index, colour in colours.items():
         rows, columns = np.nonzero((sheet == colour).all(axis=2))
         # Whole, at its own aspect.
-        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (50, 100)
+        assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (120, 240)
         found[index] = (rows.min(), columns.min())
     assert found[5][0] == found[1][0] == found[0][0] < found[2][0]
     assert found[5][1] == found[2][1] < found[1][1] < found[0][1]
