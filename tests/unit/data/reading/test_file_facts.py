@@ -30,7 +30,7 @@ def facts(data: bytes, name: str = "x.dat") -> FileFacts:
     return read_facts(data, Path(name))
 
 
-def frames(kind: str, n: int, **options) -> bytes:
+def frames(kind: str, n: int, **options: object) -> bytes:
     """A file of ``n`` pictures."""
     pictures = [Image.fromarray(picture(seed=i)) for i in range(n)]
     return encode(pictures[0], kind, save_all=True, append_images=pictures[1:], **options)
@@ -66,7 +66,7 @@ WHOLE = {
 # ---- kind, suffix, mode, frames ----------------------------------------------------------
 
 
-def test_all_facts_of_one_file():
+def test_all_facts_of_one_file() -> None:
     data = encode(COLOUR, "JPEG", quality=83, exif=EXIF)
     taken = datetime(2024, 2, 29, 13, 45, 7, tzinfo=UTC).timestamp()
     found = facts(data, "a.jpg")
@@ -90,7 +90,7 @@ def test_all_facts_of_one_file():
         ("a.2024-01-05", "PNG", True),
     ],
 )
-def test_the_suffix_is_held_against_the_bytes(name, kind, fits):
+def test_the_suffix_is_held_against_the_bytes(name: str, kind: str, fits: bool) -> None:
     found = facts(WHOLE[kind], name)
     assert (found.kind, found.suffix_fits) == (kind, fits)
 
@@ -117,22 +117,22 @@ def deep_png() -> bytes:
         (tiff(np.dstack([GREY16] * 3), photometric=2), "RGB;16"),
     ],
 )
-def test_modes(data, mode):
+def test_modes(data: bytes, mode: str) -> None:
     assert facts(data).mode == mode
 
 
-def test_a_tiff_that_pillow_does_not_know_is_still_a_tiff():
+def test_a_tiff_that_pillow_does_not_know_is_still_a_tiff() -> None:
     data = tiff(np.zeros((5, 5)))  # 64-bit float
     assert decode_photo(data, "x").shape == (5, 5, 3)
     assert facts(data, "a.tif") == FileFacts(len(data), "TIFF", True, "", 1, None, 0, None, None)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "APNG", "pages", "moving WebP"])
-def test_pictures_in_a_file_are_counted(kind):
+def test_pictures_in_a_file_are_counted(kind: str) -> None:
     assert facts(WHOLE[kind]).frames == 3
 
 
-def test_other_files_hold_one_picture():
+def test_other_files_hold_one_picture() -> None:
     for kind in ("JPEG", "PNG", "BMP", "TIFF", "WebP"):
         assert facts(WHOLE[kind]).frames == 1
     # The second picture in a phone's JPEG is a preview.
@@ -143,7 +143,7 @@ def test_other_files_hold_one_picture():
 
 
 @pytest.mark.parametrize("quality", range(1, 101))
-def test_the_quality_of_standard_tables_is_exact(quality):
+def test_the_quality_of_standard_tables_is_exact(quality: int) -> None:
     small = Image.fromarray(PICTURE[:16, :16])
     assert facts(encode(small, "JPEG", quality=quality)).quality == quality
     assert facts(encode(small.convert("L"), "JPEG", quality=quality)).quality == quality
@@ -155,7 +155,7 @@ def quality_of(table: list[int]) -> float | None:
     return facts(encode(COLOUR, "JPEG", qtables=[table, table])).quality
 
 
-def test_other_tables_get_the_nearest_quality():
+def test_other_tables_get_the_nearest_quality() -> None:
     with Image.open(io.BytesIO(encode(COLOUR, "JPEG", quality=80))) as photo:
         table = photo.quantization[0]
     assert quality_of(table) == 80
@@ -168,7 +168,7 @@ def test_other_tables_get_the_nearest_quality():
     assert quality_of([255] * 64) == 1
 
 
-def test_only_jpegs_have_a_quality():
+def test_only_jpegs_have_a_quality() -> None:
     assert {facts(WHOLE[kind]).quality for kind in WHOLE if kind != "JPEG"} == {None}
 
 
@@ -176,7 +176,7 @@ def test_only_jpegs_have_a_quality():
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP", "TIFF"])
-def test_exif_of_each_kind_that_has_it(kind):
+def test_exif_of_each_kind_that_has_it(kind: str) -> None:
     found = facts(WHOLE[kind])
     assert found.camera == "Basler acA2440"
     assert found.taken == datetime(2024, 2, 29, 13, 45, 7, tzinfo=UTC).timestamp()
@@ -184,19 +184,19 @@ def test_exif_of_each_kind_that_has_it(kind):
     assert found.exif - own == 7  # five and the two pointers
 
 
-def test_no_exif():
+def test_no_exif() -> None:
     found = facts(encode(COLOUR, "JPEG"))
     assert (found.exif, found.camera, found.taken) == (0, None, None)
 
 
 @pytest.mark.parametrize("moment", ["0000:00:00 00:00:00", "    :  :     :  :  ", "soon", "", 7])
-def test_a_time_that_is_none(moment):
+def test_a_time_that_is_none(moment: str | int) -> None:
     found = facts(encode(COLOUR, "JPEG", exif=exif_of(moment)))
     assert found.taken is None
     assert found.camera == "Basler acA2440"
 
 
-def test_damaged_exif_leaves_the_other_facts():
+def test_damaged_exif_leaves_the_other_facts() -> None:
     whole = WHOLE["JPEG"]
     start = whole.index(b"Exif\0\0") + 6
     for junk in (b"\xff" * 40, b"II*\0\xf0\xff\xff\x7f" + b"\x41" * 32, b"MM\0*\0\0\0\x08\xff\xff"):
@@ -208,8 +208,8 @@ def test_damaged_exif_leaves_the_other_facts():
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_no_pixel_is_decoded(kind, monkeypatch):
-    def load(_self):
+def test_no_pixel_is_decoded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(_self: ImageFile.ImageFile) -> None:
         pytest.fail("decoded")  # no Exception, so that nothing takes it for damage
 
     found = facts(WHOLE[kind])
@@ -218,18 +218,18 @@ def test_no_pixel_is_decoded(kind, monkeypatch):
 
 
 @pytest.mark.parametrize("data", [b"", b"path,label\n", b"\xff\xd8\xff", b"II*\0", b"\0" * 99])
-def test_what_is_no_photo_has_hardly_any_facts(data):
+def test_what_is_no_photo_has_hardly_any_facts(data: bytes) -> None:
     found = facts(data, "a.jpg")
     assert (found.size, found.mode, found.frames, found.quality) == (len(data), "", 1, None)
 
 
-def test_a_decompression_bomb_does_no_harm(monkeypatch):
+def test_a_decompression_bomb_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     assert facts(WHOLE["PNG"]).kind == "PNG"
 
 
 @given(st.sampled_from(sorted(WHOLE)), st.data())
-def test_no_damage_raises(kind, data):
+def test_no_damage_raises(kind: str, data: st.DataObject) -> None:
     broken = bytearray(WHOLE[kind])
     ends = st.integers(0, min(len(broken), 700) - 1)  # where headers are
     for at in data.draw(st.lists(ends, min_size=1, max_size=8)):
@@ -239,13 +239,13 @@ def test_no_damage_raises(kind, data):
     assert facts(bytes(broken)).size == len(broken)
 
 
-def test_threads_do_not_disturb_each_other():
+def test_threads_do_not_disturb_each_other() -> None:
     alone = [facts(data) for data in WHOLE.values()]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(facts, [*WHOLE.values()] * 20)) == alone * 20
 
 
-def test_a_millisecond_is_enough():
+def test_a_millisecond_is_enough() -> None:
     data = encode(picture(512, 512), "JPEG", exif=EXIF)
     times = []
     for _ in range(30):
@@ -255,7 +255,7 @@ def test_a_millisecond_is_enough():
     assert min(times) < 1e-3
 
 
-def test_the_manifest_carries_the_facts(tmp_path):
+def test_the_manifest_carries_the_facts(tmp_path: Path) -> None:
     for name, data in (("bad/a.jpg", WHOLE["JPEG"]), ("good/b.jpg", WHOLE["PNG"])):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(data)

@@ -21,35 +21,35 @@ book token passage bonnet goodness in_crack n_scratch scratch front positive 1 _
 
 
 @pytest.mark.parametrize("name", SAYS_GOOD)
-def test_names_of_a_good_class(name):
+def test_names_of_a_good_class(name: str) -> None:
     assert recognise_good(["scratch", name]) == name
     assert recognise_good([name, "Riss", "blowhole"]) == name
 
 
 @pytest.mark.parametrize("name", SAYS_NO_SUCH_THING)
-def test_names_of_other_classes(name):
+def test_names_of_other_classes(name: str) -> None:
     assert recognise_good(["first", name]) is None
     assert recognise_good(["good", name]) == "good"
 
 
-def test_spaces_and_accents():
+def test_spaces_and_accents() -> None:
     assert recognise_good(["pièces sans défaut", "rayée"]) == "pièces sans défaut"
     assert recognise_good(["nicht in Ordnung", "in Ordnung"]) == "in Ordnung"
     assert recognise_good(["non conforme", "conforme"]) == "conforme"
 
 
-def test_several_or_none_are_not_guessed():
+def test_several_or_none_are_not_guessed() -> None:
     assert recognise_good(["good", "ok", "scratch"]) is None
     assert recognise_good(["crazing", "patches"]) is None
     assert recognise_good([]) is None
 
 
-def test_the_castings():
+def test_the_castings() -> None:
     assert choose_good(["def_front", "ok_front"], None) == ("ok_front",)
 
 
 @pytest.mark.parametrize("classes", [["crazing", "patches"], ["good", "ok"]])
-def test_an_unknown_good_class_is_an_error(classes):
+def test_an_unknown_good_class_is_an_error(classes: list[str]) -> None:
     with pytest.raises(DataError) as caught:
         choose_good(classes, None)
     assert ", ".join(classes) in caught.value.message
@@ -57,7 +57,7 @@ def test_an_unknown_good_class_is_an_error(classes):
     assert "`--good none`" in caught.value.hint
 
 
-def test_the_good_class_is_named():
+def test_the_good_class_is_named() -> None:
     assert choose_good(["crack", "gréen"], "gréen") == ("gréen",)
     assert choose_good(["crack", "gréen"], "gre\u0301en") == (
         "gréen",
@@ -68,17 +68,17 @@ def test_the_good_class_is_named():
 
 
 @pytest.mark.parametrize("none", ["none", "None", "NONE"])
-def test_none_is_good(none):
+def test_none_is_good(none: str) -> None:
     assert choose_good(["ok", "crack"], none) == ()
 
 
-def test_a_class_called_none_is_a_class():
+def test_a_class_called_none_is_a_class() -> None:
     assert choose_good(["None", "crack"], "none") == ("None",)
     assert choose_good(["none", "crack"], "none") == ("none",)
 
 
 @pytest.mark.parametrize(("classes", "good"), [(["a", "b"], "c"), (["ok", "OK"], "Ok")])
-def test_a_wrong_name_lists_the_classes(classes, good):
+def test_a_wrong_name_lists_the_classes(classes: list[str], good: str) -> None:
     with pytest.raises(UsageError) as caught:
         choose_good(classes, good)
     assert repr(good) in caught.value.message
@@ -86,7 +86,7 @@ def test_a_wrong_name_lists_the_classes(classes, good):
     assert "--good none" in caught.value.hint
 
 
-def test_several_good_classes():
+def test_several_good_classes() -> None:
     classes = ["crack", "ok_back", "ok_front"]
     assert choose_good(classes, "ok_front,ok_back") == ("ok_back", "ok_front")
     assert choose_good(classes, "OK_front, ok_back, ok_front") == ("ok_back", "ok_front")
@@ -94,25 +94,25 @@ def test_several_good_classes():
         choose_good(classes, "ok_front,ok_side")
 
 
-def test_a_class_whose_own_name_has_a_comma_wins():
+def test_a_class_whose_own_name_has_a_comma_wins() -> None:
     assert choose_good(["a", "b", "a,b"], "a,b") == ("a,b",)
     assert choose_good(["a", "a,b", "c", "crack"], "c,a,b") == ("a,b", "c")
 
 
-def test_the_refusal_proposes_all_good_classes():
+def test_the_refusal_proposes_all_good_classes() -> None:
     with pytest.raises(DataError) as caught:
         choose_good(["crack", "ok_back", "ok_front"], None)
     assert "`--good ok_back,ok_front`" in caught.value.hint
 
 
-def test_the_refusal_proposes_to_join_one_class_in_two_spellings():
+def test_the_refusal_proposes_to_join_one_class_in_two_spellings() -> None:
     with pytest.raises(DataError) as caught:
         choose_good(["OK", "crack", "ok"], None)
     assert "`--rename ok=OK`" in caught.value.hint
 
 
 @pytest.mark.parametrize("good", [None, "ok_back,ok_front"])
-def test_only_good_classes(good):
+def test_only_good_classes(good: str | None) -> None:
     with pytest.raises(DataError, match="ok_back, ok_front") as caught:
         choose_good(["ok_back", "ok_front"], good)
     assert "Learning from good parts only is not available yet" in caught.value.hint

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers.encode import encode, oriented, picture, tiff
@@ -11,7 +13,7 @@ from fastdefect.data.reading.images import decode_photo
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_the_size_is_that_of_the_upright_photo(tmp_path, orientation, kind):
+def test_the_size_is_that_of_the_upright_photo(tmp_path: Path, orientation: int, kind: str) -> None:
     if kind == "JPEG":
         data = oriented(picture(12, 16), "JPEG", orientation)
     else:
@@ -27,7 +29,7 @@ def test_the_size_is_that_of_the_upright_photo(tmp_path, orientation, kind):
     st.integers(1, 8),
     st.tuples(st.integers(0, 10), st.integers(0, 6), st.integers(1, 6), st.integers(1, 6)),
 )
-def test_boxes_turn_with_the_photo(orientation, sides):
+def test_boxes_turn_with_the_photo(orientation: int, sides: tuple[int, int, int, int]) -> None:
     """A marked place is where the reader of photos puts it."""
     x, y, w, h = sides
     pixels = np.zeros((12, 16, 3), np.uint8)
@@ -44,12 +46,12 @@ def test_boxes_turn_with_the_photo(orientation, sides):
     assert (box.w, box.h) == (np.ptp(columns) + 1, np.ptp(rows) + 1)
 
 
-def test_boxes_follow_the_size_of_the_photo():
+def test_boxes_follow_the_size_of_the_photo() -> None:
     boxes = upright_boxes((Box(2, 3, 4, 5),), (16, 12), Header(32, 36, 1))
     assert boxes == (Box(4, 9, 8, 15),)
 
 
-def test_what_is_no_photo(tmp_path):
+def test_what_is_no_photo(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no photo")
     (tmp_path / "cut").write_bytes(encode(picture(), "PNG")[:100])
     for name in ("text", "none", "cut"):

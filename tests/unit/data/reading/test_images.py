@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from PIL import Image
 from fastdefect.data.reading.images import (
     IMAGE_SUFFIXES,
     Reading,
+    Resize,
     UnreadablePhoto,
     decode_photo,
     fit_to,
@@ -57,7 +59,7 @@ LOSSLESS = {
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
-def test_lossless_files_give_their_pixels_back(kind):
+def test_lossless_files_give_their_pixels_back(kind: str) -> None:
     image = decode_photo(LOSSLESS[kind], "x")
     assert image.dtype == np.uint8
     assert image.flags.c_contiguous
@@ -66,7 +68,7 @@ def test_lossless_files_give_their_pixels_back(kind):
 
 
 @pytest.mark.parametrize("options", [{"quality": 95}, {"quality": 95, "progressive": True}])
-def test_a_jpeg_is_what_opencv_reads(options):
+def test_a_jpeg_is_what_opencv_reads(options: dict[str, int]) -> None:
     data = encode(PICTURE, "JPEG", **options)
     reference = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     difference = np.abs(decode_photo(data, "x").astype(int) - reference)
@@ -74,7 +76,7 @@ def test_a_jpeg_is_what_opencv_reads(options):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF"])
-def test_grey_becomes_three_equal_channels(kind):
+def test_grey_becomes_three_equal_channels(kind: str) -> None:
     image = decode_photo(encode(GREY, kind), "x")
     assert image.shape == (40, 60, 3)
     assert (image == image[..., :1]).all()
@@ -90,14 +92,14 @@ DEEP_GREY_FILES = {
 
 
 @pytest.mark.parametrize("kind", DEEP_GREY_FILES)
-def test_16_bit_grey_is_scaled_not_clipped(kind):
+def test_16_bit_grey_is_scaled_not_clipped(kind: str) -> None:
     image = decode_photo(DEEP_GREY_FILES[kind], "x")
     np.testing.assert_array_equal(image, by_hand(DEEP_GREY, 65535))
     assert len(np.unique(image)) > 250  # Pillow's own conversion leaves a handful
 
 
 @pytest.mark.parametrize("write", [lambda a: encode(a, "PNG"), tiff])
-def test_12_bits_in_a_16_bit_file_use_the_whole_range(write):
+def test_12_bits_in_a_16_bit_file_use_the_whole_range(write: Callable[[np.ndarray], bytes]) -> None:
     twelve = (DEEP_GREY >> 4).astype(np.uint16)
     twelve[0, 0] = 4095
     np.testing.assert_array_equal(decode_photo(write(twelve), "x"), by_hand(twelve, 4095))
@@ -106,7 +108,7 @@ def test_12_bits_in_a_16_bit_file_use_the_whole_range(write):
 
 
 @pytest.mark.parametrize("big_endian", [False, True])
-def test_white_is_zero_tiffs_are_turned_round(big_endian):
+def test_white_is_zero_tiffs_are_turned_round(big_endian: bool) -> None:
     file = tiff(DEEP_GREY, photometric=0, big_endian=big_endian)
     np.testing.assert_array_equal(decode_photo(file, "x"), 255 - by_hand(DEEP_GREY, 65535))
     file = tiff(GREY, photometric=0, big_endian=big_endian)
@@ -121,12 +123,12 @@ DEEP_COLOUR_FILES = {
 
 
 @pytest.mark.parametrize("kind", DEEP_COLOUR_FILES)
-def test_16_bit_colour_is_scaled_and_stays_rgb(kind):
+def test_16_bit_colour_is_scaled_and_stays_rgb(kind: str) -> None:
     image = decode_photo(DEEP_COLOUR_FILES[kind], "x")
     np.testing.assert_array_equal(image, by_hand(DEEP_COLOUR, 65535))
 
 
-def test_12_bit_colour_ignores_the_alpha_for_its_range():
+def test_12_bit_colour_ignores_the_alpha_for_its_range() -> None:
     twelve = DEEP_COLOUR >> 4
     opaque = np.dstack([twelve, np.full_like(DEEP_GREY, 65535)])
     image = decode_photo(opencv_file(".png", opaque[..., [2, 1, 0, 3]]), "x")
@@ -150,22 +152,22 @@ def test_12_bit_colour_ignores_the_alpha_for_its_range():
     ],
 )
 @pytest.mark.parametrize("big_endian", [False, True])
-def test_32_and_64_bit_tiffs(values, expected, big_endian):
+def test_32_and_64_bit_tiffs(values: np.ndarray, expected: list[int], big_endian: bool) -> None:
     values = np.repeat(values, 3, axis=0)
     image = decode_photo(tiff(values, big_endian=big_endian), "x")
     assert image[1, :, 1].tolist() == expected
 
 
-def test_float_colour_tiff():
+def test_float_colour_tiff() -> None:
     values = (PICTURE / 255).astype(np.float32)
     np.testing.assert_array_equal(decode_photo(tiff(values, photometric=2), "x"), PICTURE)
 
 
-def test_to_8bit_leaves_8_bits_alone():
+def test_to_8bit_leaves_8_bits_alone() -> None:
     np.testing.assert_array_equal(to_8bit(GREY), GREY)
 
 
-def test_one_bit_and_palette():
+def test_one_bit_and_palette() -> None:
     bits = Image.fromarray(GREY).convert("1")
     for kind in ("PNG", "BMP", "TIFF"):
         image = decode_photo(encode(bits, kind), "x")
@@ -176,7 +178,7 @@ def test_one_bit_and_palette():
         np.testing.assert_array_equal(image, np.asarray(palette.convert("RGB")))
 
 
-def test_transparency_is_laid_over_white():
+def test_transparency_is_laid_over_white() -> None:
     rgba = np.dstack([PICTURE, np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))])
     alpha = rgba[..., 3:] / 255
     by_formula = PICTURE * alpha + 255 * (1 - alpha)
@@ -189,7 +191,7 @@ def test_transparency_is_laid_over_white():
     assert np.abs(decode_photo(la, "x") - grey_formula).max() <= 1
 
 
-def test_transparency_of_palette_and_16_bits():
+def test_transparency_of_palette_and_16_bits() -> None:
     palette = Image.fromarray(np.array([[0, 1]], np.uint8), "L").convert("P")
     palette.putpalette([10, 20, 30, 40, 50, 60])
     for transparency in (0, bytes([0, 255])):
@@ -201,25 +203,25 @@ def test_transparency_of_palette_and_16_bits():
     assert image.tolist() == [[[255, 255, 255], [0, 0, 255]]]
 
 
-def test_an_alpha_that_is_zero_everywhere_is_no_alpha():
+def test_an_alpha_that_is_zero_everywhere_is_no_alpha() -> None:
     rgba = np.dstack([PICTURE, np.zeros_like(GREY)])
     np.testing.assert_array_equal(decode_photo(encode(rgba, "PNG"), "x"), PICTURE)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_cmyk(kind):
+def test_cmyk(kind: str) -> None:
     # Pillow writes the inverted CMYK that Adobe made the custom, and marks it so.
     flat = np.zeros((16, 16, 3), np.uint8) + np.array([200, 40, 90], np.uint8)
     image = decode_photo(encode(Image.fromarray(flat).convert("CMYK"), kind), "x")
     assert np.abs(image.astype(int) - flat).max() <= 4
 
 
-def test_ycbcr_tiff():
+def test_ycbcr_tiff() -> None:
     file = encode(Image.fromarray(PICTURE).convert("YCbCr"), "TIFF")
     assert np.abs(decode_photo(file, "x").astype(int) - PICTURE).max() <= 3
 
 
-def test_what_both_libraries_would_get_wrong_is_refused_in_words():
+def test_what_both_libraries_would_get_wrong_is_refused_in_words() -> None:
     with pytest.raises(UnreadablePhoto, match="LAB colour, which is not supported"):
         decode_photo(encode(Image.new("LAB", (4, 4)), "TIFF"), "x")
     for values in (DEEP_COLOUR, DEEP_COLOUR.astype(np.float32)):
@@ -242,7 +244,7 @@ UPRIGHT = {
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_every_orientation_is_turned_upright(kind, orientation):
+def test_every_orientation_is_turned_upright(kind: str, orientation: int) -> None:
     options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
     image = decode_photo(oriented(PICTURE, kind, orientation, **options.get(kind, {})), "x")
     expected = UPRIGHT[orientation](PICTURE)
@@ -251,7 +253,7 @@ def test_every_orientation_is_turned_upright(kind, orientation):
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_deep_tiffs_are_turned_once(orientation):
+def test_deep_tiffs_are_turned_once(orientation: int) -> None:
     for values, photometric in ((DEEP_GREY, 1), (DEEP_COLOUR, 2), (DEEP_GREY / 65535, 1)):
         file = tiff(values, photometric=photometric, orientation=orientation)
         expected = UPRIGHT[orientation](by_hand(np.rint(values * (values.max() > 1)), 65535))
@@ -261,7 +263,7 @@ def test_deep_tiffs_are_turned_once(orientation):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_damaged_exif_leaves_the_orientation(kind):
+def test_damaged_exif_leaves_the_orientation(kind: str) -> None:
     sound = oriented(PICTURE, kind, 6)
     damaged = sound.replace(b"MM\0*", b"MM\0?").replace(b"II*\0", b"II?\0")
     assert damaged != sound
@@ -269,7 +271,7 @@ def test_damaged_exif_leaves_the_orientation(kind):
     assert decode_photo(damaged, "x").shape == (40, 60, 3)
 
 
-def test_the_first_picture_of_several():
+def test_the_first_picture_of_several() -> None:
     first, second = Image.fromarray(PICTURE), Image.fromarray(255 - PICTURE)
     for kind in ("TIFF", "WEBP", "PNG"):
         options = {"lossless": True} if kind == "WEBP" else {}
@@ -299,7 +301,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("kind", WHOLE)
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.5, 0.9, 0.99])
-def test_truncated_files_are_found_out(kind, share):
+def test_truncated_files_are_found_out(kind: str, share: float) -> None:
     data = WHOLE[kind]
     cut = data[: max(12, int(len(data) * share))]
     with pytest.raises(UnreadablePhoto) as caught:
@@ -309,13 +311,13 @@ def test_truncated_files_are_found_out(kind, share):
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-def test_even_the_last_bytes_are_missed(kind):
+def test_even_the_last_bytes_are_missed(kind: str) -> None:
     for cut in (1, 2, 4, 11):
         with pytest.raises(UnreadablePhoto, match="truncated"):
             decode_photo(WHOLE[kind][:-cut], "x")
 
 
-def test_a_tail_of_zeros_is_a_truncated_jpeg():
+def test_a_tail_of_zeros_is_a_truncated_jpeg() -> None:
     # What a full disk or a broken transfer leaves. Pillow decodes it, grey from there on.
     data = encode(np.random.default_rng(0).integers(0, 255, (400, 400, 3), np.uint8), "JPEG")
     half = data[: len(data) // 2] + bytes(len(data) // 2)
@@ -323,7 +325,7 @@ def test_a_tail_of_zeros_is_a_truncated_jpeg():
         decode_photo(half, "x")
 
 
-def test_the_end_of_a_thumbnail_is_not_the_end_of_the_photo():
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_photo() -> None:
     thumbnail = b"\xff\xe1\x00\x12Exif\0\0" + b"\xff\xd8\xff\xda..\xff\xd9" + b"\0\0"
     whole = WHOLE["JPEG"][:2] + thumbnail + WHOLE["JPEG"][2:]
     assert decode_photo(whole, "x").shape == PICTURE.shape
@@ -331,12 +333,12 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_photo():
         decode_photo(whole[:-2] + b"\0\0", "x")
 
 
-def test_bytes_after_the_end_do_no_harm():
+def test_bytes_after_the_end_do_no_harm() -> None:
     for kind in ("JPEG", "PNG", "BMP", "WebP"):
         assert decode_photo(WHOLE[kind] + b"\xff\xda trailer \0" * 9, "x").shape == PICTURE.shape
 
 
-def test_truncation_is_found_with_any_setting_of_pillow(monkeypatch):
+def test_truncation_is_found_with_any_setting_of_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
     for kind in ("JPEG", "PNG"):
         with pytest.raises(UnreadablePhoto, match="truncated"):
@@ -357,21 +359,21 @@ def test_truncation_is_found_with_any_setting_of_pillow(monkeypatch):
         (b"II+\0" + b"\0" * 40, "damaged or unknown TIFF"),
     ],
 )
-def test_what_is_no_photo_is_reported_in_words(data, reason):
+def test_what_is_no_photo_is_reported_in_words(data: bytes, reason: str) -> None:
     with pytest.raises(UnreadablePhoto) as caught:
         decode_photo(data, "x.jpg")
     assert caught.value.reason == reason
     assert caught.value.message == f"Cannot read x.jpg: {reason}."
 
 
-def test_more_megapixels_than_allowed_are_refused_by_size_and_flag():
+def test_more_megapixels_than_allowed_are_refused_by_size_and_flag() -> None:
     few = Reading(max_megapixels=0.002)
     for data in (WHOLE["PNG"], tiff(np.zeros((50, 50))), tiff(np.zeros((50, 50, 3)))):
         with pytest.raises(UnreadablePhoto, match=r"\d+ x \d+ is .* than --max-megapixels 0.002"):
             decode_photo(data, "x", few)
 
 
-def test_a_tiff_that_claims_more_rows_than_it_holds_is_refused():
+def test_a_tiff_that_claims_more_rows_than_it_holds_is_refused() -> None:
     # Neither library minds: Pillow leaves the other rows black.
     sound = tiff(GREY)
     tag = sound.index(b"\x01\x01\x04\x00")  # ImageLength, one LONG
@@ -380,7 +382,9 @@ def test_a_tiff_that_claims_more_rows_than_it_holds_is_refused():
         decode_photo(tall, "x")
 
 
-def test_folders_missing_files_and_forbidden_files(tmp_path, monkeypatch):
+def test_folders_missing_files_and_forbidden_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "x.jpg"
     folder.mkdir()
     with pytest.raises(UnreadablePhoto, match="a folder, not a file"):
@@ -392,7 +396,7 @@ def test_folders_missing_files_and_forbidden_files(tmp_path, monkeypatch):
     file = tmp_path / "y.png"
     file.write_bytes(WHOLE["PNG"])
 
-    def forbidden(_path):
+    def forbidden(_path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", forbidden)
@@ -402,14 +406,14 @@ def test_folders_missing_files_and_forbidden_files(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_named_pipe_is_not_waited_for(tmp_path):
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "x.jpg"
     os.mkfifo(pipe)
     with pytest.raises(UnreadablePhoto, match="not a regular file"):
         read_photo(pipe)
 
 
-def test_the_error_survives_the_way_out_of_a_worker():
+def test_the_error_survives_the_way_out_of_a_worker() -> None:
     error = pickle.loads(pickle.dumps(UnreadablePhoto(Path("a.png"), "empty file")))
     assert (error.path, error.reason, str(error)) == (
         Path("a.png"),
@@ -418,7 +422,7 @@ def test_the_error_survives_the_way_out_of_a_worker():
     )
 
 
-def test_reading_goes_by_content_not_by_name(tmp_path):
+def test_reading_goes_by_content_not_by_name(tmp_path: Path) -> None:
     path = tmp_path / "wrong.jpg"
     path.write_bytes(LOSSLESS["png"])
     np.testing.assert_array_equal(read_photo(path), PICTURE)
@@ -448,7 +452,9 @@ FUZZED = [
     near=st.sampled_from([0.02, 0.1, 1.0]),
     cut=st.one_of(st.none(), st.floats(0, 1)),
 )
-def test_no_file_raises_anything_but_unreadable(data, flips, near, cut):
+def test_no_file_raises_anything_but_unreadable(
+    data: bytes, flips: list[tuple[float, int]], near: float, cut: float | None
+) -> None:
     damaged = bytearray(data)
     for place, value in flips:  # most of what can go wrong stands at the beginning
         damaged[int(place * near * len(damaged))] = value
@@ -467,7 +473,7 @@ def test_no_file_raises_anything_but_unreadable(data, flips, near, cut):
     assert image.shape[2] == 3
 
 
-def test_damaged_files_print_nothing():
+def test_damaged_files_print_nothing() -> None:
     """Neither Python warnings nor OpenCV's own log may run into a live display."""
     program = """
 import random, sys
@@ -498,7 +504,7 @@ for _ in range(300):
 
 @pytest.mark.parametrize("resize", ["squish", "pad"])
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40), (32, 32), (7, 500), (500, 7), (1, 1)])
-def test_fit_to_gives_a_new_square(resize, shape):
+def test_fit_to_gives_a_new_square(resize: Resize, shape: tuple[int, int]) -> None:
     image = picture(*shape)
     before = image.copy()
     fitted = fit_to(image, 32, resize)
@@ -511,7 +517,7 @@ def test_fit_to_gives_a_new_square(resize, shape):
 
 @pytest.mark.parametrize("resize", ["squish", "pad"])
 @pytest.mark.parametrize("edge", [np.s_[:4], np.s_[-4:], np.s_[:, :4], np.s_[:, -4:]])
-def test_a_defect_at_the_edge_survives(resize, edge):
+def test_a_defect_at_the_edge_survives(resize: Resize, edge: slice | tuple[slice, slice]) -> None:
     image = np.zeros((100, 200, 3), np.uint8)
     image[edge] = 255
     fitted = fit_to(image, 50, resize)
@@ -519,14 +525,14 @@ def test_a_defect_at_the_edge_survives(resize, edge):
     assert inside[edge].max() == 255
 
 
-def test_pad_keeps_the_aspect_and_centres_on_grey():
+def test_pad_keeps_the_aspect_and_centres_on_grey() -> None:
     fitted = fit_to(np.full((10, 20, 3), 200, np.uint8), 40, "pad")
     assert (fitted[10:30] == 200).all()
     assert (fitted[:10] == 128).all()
     assert (fitted[30:] == 128).all()
 
 
-def test_shrinking_averages_areas():
+def test_shrinking_averages_areas() -> None:
     board = np.indices((64, 64)).sum(0) % 2 * 255
     image = np.dstack([board.astype(np.uint8)] * 3)
     assert np.abs(fit_to(image, 32, "squish").astype(int) - 127.5).max() < 1
@@ -536,7 +542,7 @@ def test_shrinking_averages_areas():
     assert np.abs(fit_to(stripes, 32, "squish").astype(int) - 127.5).max() < 1
 
 
-def test_growing_does_not_overshoot():
+def test_growing_does_not_overshoot() -> None:
     image = np.full((8, 8, 3), 100, np.uint8)
     image[:, 4:] = 200
     fitted = fit_to(image, 64, "squish")
@@ -544,18 +550,18 @@ def test_growing_does_not_overshoot():
     assert fitted.max() == 200
 
 
-def test_the_right_size_is_copied():
+def test_the_right_size_is_copied() -> None:
     image = picture(32, 32)
     np.testing.assert_array_equal(fit_to(image, 32, "squish"), image)
 
 
-def test_suffixes():
+def test_suffixes() -> None:
     assert {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"} <= IMAGE_SUFFIXES
     assert all(suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
     assert ".gif" not in IMAGE_SUFFIXES
 
 
-def test_fuzzing_keeps_finding_both():
+def test_fuzzing_keeps_finding_both() -> None:
     """The property above would be empty if every damaged file were refused, or none."""
     generator = random.Random(0)
     outcomes = set()

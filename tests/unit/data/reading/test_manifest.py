@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.encode import encode, oriented, picture
 
+from fastdefect.data.photos import Listing
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import Manifest, list_photos, read_photos
 from fastdefect.errors import DataError, UsageError
@@ -34,18 +35,18 @@ def classes(n: int = 2) -> dict[str, bytes | str | int]:
     return {f"{c}/{i}.png": 100 * k + i for k, c in enumerate(("crack", "good")) for i in range(n)}
 
 
-def names(listing) -> list[str]:
+def names(listing: Listing) -> list[str]:
     return [entry.name for entry in listing.entries]
 
 
-def kinds(found) -> dict[str, object]:
+def kinds(found: Listing | Manifest) -> dict[str, object]:
     return {finding.kind: finding for finding in found.findings}
 
 
 # ---- class folders -----------------------------------------------------------------------
 
 
-def test_class_folders(tmp_path):
+def test_class_folders(tmp_path: Path) -> None:
     files = {"ok front/b.PNG": 1, "ok front/deep/er/a.jpeg": 2, "défaut/ä.tif": 3}
     listing = list_photos(lay_out(tmp_path, files))
     assert listing.layout == "classes"
@@ -58,7 +59,9 @@ def test_class_folders(tmp_path):
     assert listing.findings == ()
 
 
-def test_a_relative_folder_becomes_absolute(tmp_path, monkeypatch):
+def test_a_relative_folder_becomes_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lay_out(tmp_path / "data", classes())
     monkeypatch.chdir(tmp_path)
     listing = list_photos(Path("data"))
@@ -66,7 +69,7 @@ def test_a_relative_folder_becomes_absolute(tmp_path, monkeypatch):
     assert listing.entries[0].path.is_absolute()
 
 
-def test_litter_is_passed_over_without_a_word(tmp_path):
+def test_litter_is_passed_over_without_a_word(tmp_path: Path) -> None:
     litter = [
         ".hidden/a.png",
         "__MACOSX/good/._0.png",
@@ -82,7 +85,7 @@ def test_litter_is_passed_over_without_a_word(tmp_path):
     assert listing.findings == ()
 
 
-def test_other_files_are_counted(tmp_path):
+def test_other_files_are_counted(tmp_path: Path) -> None:
     others = {"good/notes.txt": "x", "good/a.json": "x", "crack/b.XLS": "x", "readme.md": "x"}
     found = kinds(list_photos(lay_out(tmp_path, {**classes(), **others})))["not_a_photo"]
     assert found.severity == "info"
@@ -91,7 +94,7 @@ def test_other_files_are_counted(tmp_path):
     assert "good/notes.txt" in found.message
 
 
-def test_empty_class_folders_are_no_classes(tmp_path):
+def test_empty_class_folders_are_no_classes(tmp_path: Path) -> None:
     lay_out(tmp_path, {**classes(), "burr/readme.txt": "none yet"})
     (tmp_path / "shrinkage").mkdir()
     listing = list_photos(tmp_path)
@@ -101,7 +104,7 @@ def test_empty_class_folders_are_no_classes(tmp_path):
     assert found.paths == ("burr", "shrinkage")
 
 
-def test_loose_photos_beside_class_folders_are_reported(tmp_path):
+def test_loose_photos_beside_class_folders_are_reported(tmp_path: Path) -> None:
     listing = list_photos(lay_out(tmp_path, {**classes(), "loose.jpg": PHOTO}))
     assert len(listing.entries) == 4
     found = kinds(listing)["no_label"]
@@ -109,7 +112,7 @@ def test_loose_photos_beside_class_folders_are_reported(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS makes one folder of the two")
-def test_composed_and_decomposed_names_are_one_class(tmp_path):
+def test_composed_and_decomposed_names_are_one_class(tmp_path: Path) -> None:
     composed = unicodedata.normalize("NFC", "fêlé")
     decomposed = unicodedata.normalize("NFD", "fêlé")
     assert composed != decomposed
@@ -120,7 +123,7 @@ def test_composed_and_decomposed_names_are_one_class(tmp_path):
     assert [entry.name[-5:] for entry in listing.entries] == ["c.png", "a.png", "b.png"]
 
 
-def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     lay_out(tmp_path / "far", {"1.png": 1})
     root = lay_out(tmp_path / "data", classes(1))
     try:
@@ -136,7 +139,7 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names that are no text")
-def test_names_that_are_no_text_can_be_written_down(tmp_path):
+def test_names_that_are_no_text_can_be_written_down(tmp_path: Path) -> None:
     lay_out(tmp_path, classes(1))
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/good/\xff.png")).write_bytes(PHOTO)
     listing = list_photos(tmp_path)
@@ -148,7 +151,7 @@ def test_names_that_are_no_text_can_be_written_down(tmp_path):
 
 
 @pytest.mark.parametrize("valid", ["valid", "val", "Validation"])
-def test_split_folders(tmp_path, valid):
+def test_split_folders(tmp_path: Path, valid: str) -> None:
     files = {f"{s}/{name}": f"{s}{name}" for s in ("train", valid, "test") for name in classes(1)}
     listing = list_photos(lay_out(tmp_path, files))
     assert listing.layout == "splits"
@@ -160,7 +163,7 @@ def test_split_folders(tmp_path, valid):
     }
 
 
-def test_train_alone_is_enough_and_other_folders_are_reported(tmp_path):
+def test_train_alone_is_enough_and_other_folders_are_reported(tmp_path: Path) -> None:
     files = {f"train/{name}": 1 for name in classes()}
     lay_out(tmp_path, {**files, "train/loose.png": 1, "ground_truth/crack/0.png": 1})
     listing = list_photos(tmp_path)
@@ -174,12 +177,12 @@ def test_train_alone_is_enough_and_other_folders_are_reported(tmp_path):
     assert kinds(listing)["no_label"].paths == ("train/loose.png",)
 
 
-def test_a_class_may_be_called_test(tmp_path):
+def test_a_class_may_be_called_test(tmp_path: Path) -> None:
     listing = list_photos(lay_out(tmp_path, {"test/1.png": 1, "series/2.png": 2}))
     assert (listing.layout, listing.classes) == ("classes", ("series", "test"))
 
 
-def test_splits_without_train_and_twice_the_same(tmp_path):
+def test_splits_without_train_and_twice_the_same(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"Expected class folders in .*train, but found no such"):
         list_photos(lay_out(tmp_path / "a", {"test/good/1.png": 1, "valid/good/2.png": 2}))
     with pytest.raises(DataError, match="found none beside test, train"):
@@ -216,7 +219,7 @@ PLAIN = "path,label,part,split\nimg/a.png,good,7,train\nimg/b.png,crack,,\n"
     ],
 )
 @pytest.mark.parametrize("name_it", [True, False])
-def test_a_csv_as_people_write_it(tmp_path, text, name_it):
+def test_a_csv_as_people_write_it(tmp_path: Path, text: str | bytes, name_it: bool) -> None:
     table(tmp_path, text)
     listing = list_photos(tmp_path / "photos.csv" if name_it else tmp_path)
     assert (listing.layout, listing.root) == ("csv", tmp_path)
@@ -233,25 +236,25 @@ def test_a_csv_as_people_write_it(tmp_path, text, name_it):
     ("word", "split"),
     [("train", "train"), ("valid", "valid"), ("val", "valid"), ("Validation", "valid"), ("", None)],
 )
-def test_words_for_splits(tmp_path, word, split):
+def test_words_for_splits(tmp_path: Path, word: str, split: str | None) -> None:
     table(tmp_path, f"path,label,split\nimg/a.png,good,{word}\nimg/b.png,crack,test\n")
     assert [entry.split for entry in list_photos(tmp_path).entries] == [split, "test"]
 
 
-def test_labels_of_a_csv_are_composed(tmp_path):
+def test_labels_of_a_csv_are_composed(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "fêlé")
     table(tmp_path, f"path,label\nimg/a.png,{decomposed}\nimg/b.png, bon \n")
     assert list_photos(tmp_path).classes == ("bon", "fêlé")
 
 
-def test_a_csv_of_excel_on_windows(tmp_path):
+def test_a_csv_of_excel_on_windows(tmp_path: Path) -> None:
     table(tmp_path, "path;label\nimg/a.png;gut\nimg/b.png;beschädigt\n".encode("cp1252"))
     listing = list_photos(tmp_path)
     assert listing.classes == ("beschädigt", "gut")
     assert "cp1252" in kinds(listing)["encoding"].message
 
 
-def test_paths_out_of_the_folder_and_absolute(tmp_path):
+def test_paths_out_of_the_folder_and_absolute(tmp_path: Path) -> None:
     inside = tmp_path / "in" / "b.png"
     text = f"path,label\n../img/a.png,good\n{inside},crack\n{tmp_path / 'far.png'},crack\n"
     listing = list_photos(lay_out(tmp_path, {"img/a.png": 1, "in/photos.csv": text}) / "in")
@@ -263,7 +266,7 @@ def test_paths_out_of_the_folder_and_absolute(tmp_path):
     }
 
 
-def test_missing_files_are_unreadable_not_fatal(tmp_path):
+def test_missing_files_are_unreadable_not_fatal(tmp_path: Path) -> None:
     table(tmp_path, PLAIN + "img/none.png,good,,\nimg,crack,,\n")
     manifest = read_photos(list_photos(tmp_path), good=("good",))
     found = kinds(manifest)["unreadable"]
@@ -290,7 +293,7 @@ def test_missing_files_are_unreadable_not_fatal(tmp_path):
         ("path,label\n", "found no label"),
     ],
 )
-def test_mistakes_in_a_csv_are_found_with_their_line(tmp_path, text, says):
+def test_mistakes_in_a_csv_are_found_with_their_line(tmp_path: Path, text: str, says: str) -> None:
     table(tmp_path, text)
     with pytest.raises(DataError) as caught:
         list_photos(tmp_path)
@@ -299,12 +302,12 @@ def test_mistakes_in_a_csv_are_found_with_their_line(tmp_path, text, says):
 
 
 @pytest.mark.parametrize("text", ["", "name,value\na.png,good\n", "path,worker\n", "label\n"])
-def test_a_csv_that_lists_no_photos(tmp_path, text):
+def test_a_csv_that_lists_no_photos(tmp_path: Path, text: str) -> None:
     with pytest.raises(DataError, match="Expected the columns path and label"):
         list_photos(table(tmp_path, text) / "photos.csv")
 
 
-def test_which_csv(tmp_path):
+def test_which_csv(tmp_path: Path) -> None:
     lay_out(tmp_path, {**classes(), "log.csv": "time,value\n1,2\n", ".hidden.csv": PLAIN})
     assert list_photos(tmp_path).layout == "classes"
     table(tmp_path, PLAIN)
@@ -317,7 +320,7 @@ def test_which_csv(tmp_path):
 # ---- no layout at all --------------------------------------------------------------------
 
 
-def test_what_is_no_data_is_reported_with_the_layouts(tmp_path):
+def test_what_is_no_data_is_reported_with_the_layouts(tmp_path: Path) -> None:
     lay_out(tmp_path, {"lonely.jpg": PHOTO, "notes.txt": "x", "empty/.keep": ""})
     for path, says in [
         ("nowhere", "does not exist"),
@@ -333,14 +336,14 @@ def test_what_is_no_data_is_reported_with_the_layouts(tmp_path):
             assert "train/good/1.jpg" in caught.value.hint
 
 
-def test_photos_without_folders(tmp_path):
+def test_photos_without_folders(tmp_path: Path) -> None:
     lay_out(tmp_path, {f"{i}.jpg": PHOTO for i in range(4)})
     with pytest.raises(DataError, match="4 photos outside the class folders") as caught:
         list_photos(tmp_path)
     assert "Move each photo into a folder" in caught.value.hint
 
 
-def test_one_class_only(tmp_path):
+def test_one_class_only(tmp_path: Path) -> None:
     lay_out(tmp_path, {"good/1.png": 1})
     (tmp_path / "crack").mkdir()
     with pytest.raises(DataError) as caught:
@@ -349,7 +352,7 @@ def test_one_class_only(tmp_path):
     assert "1 folder without photos (crack)" in caught.value.message
 
 
-def test_one_folder_too_high(tmp_path):
+def test_one_folder_too_high(tmp_path: Path) -> None:
     lay_out(tmp_path / "archive", classes())
     with pytest.raises(DataError) as caught:
         list_photos(tmp_path)
@@ -368,14 +371,14 @@ def test_one_folder_too_high(tmp_path):
         (r"^\w+/p\d+", ["crack/p1", "good/p1", "good/p2"]),
     ],
 )
-def test_parts_from_names(tmp_path, pattern, parts):
+def test_parts_from_names(tmp_path: Path, pattern: str, parts: list[str]) -> None:
     lay_out(tmp_path, {"good/p1_v1.png": 1, "good/p2_v1.png": 2, "crack/p1_v2.png": 3})
     listing = list_photos(tmp_path, part_from=pattern)
     assert [entry.part for entry in listing.entries] == parts
     assert listing.findings == ()
 
 
-def test_names_without_a_part_are_parts_of_their_own(tmp_path):
+def test_names_without_a_part_are_parts_of_their_own(tmp_path: Path) -> None:
     lay_out(tmp_path, {"good/p1.png": 1, "good/other.png": 2, "crack/p1.png": 3})
     listing = list_photos(tmp_path, part_from=r"p(\d)|other()")
     assert [entry.part for entry in listing.entries] == ["1", None, "1"]
@@ -383,12 +386,12 @@ def test_names_without_a_part_are_parts_of_their_own(tmp_path):
     assert (found.severity, found.value, found.paths) == ("info", 1, ("good/other.png",))
 
 
-def test_part_from_overrides_the_csv(tmp_path):
+def test_part_from_overrides_the_csv(tmp_path: Path) -> None:
     listing = list_photos(table(tmp_path, PLAIN), part_from=r"img/(\w)")
     assert [entry.part for entry in listing.entries] == ["a", "b"]
 
 
-def test_bad_patterns(tmp_path):
+def test_bad_patterns(tmp_path: Path) -> None:
     lay_out(tmp_path, classes())
     with pytest.raises(UsageError, match=r"not valid: .*position 0"):
         list_photos(tmp_path, part_from="(unclosed")
@@ -399,7 +402,7 @@ def test_bad_patterns(tmp_path):
 # ---- reading -----------------------------------------------------------------------------
 
 
-def test_each_photo_is_read_once(tmp_path):
+def test_each_photo_is_read_once(tmp_path: Path) -> None:
     files = {**classes(3), "good/turned.jpg": oriented(picture(12, 16), "JPEG", 6)}
     listing = list_photos(lay_out(tmp_path, {**files, "good/bad.jpg": b"text"}))
     seen, progress = {}, []
@@ -422,7 +425,7 @@ def test_each_photo_is_read_once(tmp_path):
     assert progress == [(i, 8) for i in range(1, 9)]
 
 
-def test_handy_properties(tmp_path):
+def test_handy_properties(tmp_path: Path) -> None:
     manifest = read_photos(list_photos(lay_out(tmp_path, classes(3))), good=("good",))
     assert manifest.labels.dtype == np.int64
     assert manifest.labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -431,23 +434,23 @@ def test_handy_properties(tmp_path):
     assert read_photos(list_photos(tmp_path), good=()).good_indices == ()
 
 
-def test_the_result_does_not_depend_on_threads(tmp_path):
+def test_the_result_does_not_depend_on_threads(tmp_path: Path) -> None:
     listing = list_photos(lay_out(tmp_path, {**classes(12), "good/bad.png": b""}))
 
-    def dawdle(row, _image):
+    def dawdle(row: int, _image: np.ndarray) -> None:
         time.sleep(0.002 * (row % 3))
 
     one = read_photos(listing, good=("good",), how=Reading(threads=1))
     assert read_photos(listing, good=("good",), how=Reading(threads=5), on_photo=dawdle) == one
 
 
-def test_memory_does_not_grow_with_the_photos(tmp_path):
+def test_memory_does_not_grow_with_the_photos(tmp_path: Path) -> None:
     """No more pictures are alive at once than threads work on them."""
     listing = list_photos(lay_out(tmp_path, classes(20)))
     pictures: list[weakref.ref] = []
     alive: list[int] = []
 
-    def watch(_row, image):
+    def watch(_row: int, image: np.ndarray) -> None:
         pictures.append(weakref.ref(image))
         alive.append(sum(picture() is not None for picture in pictures))
 
@@ -456,21 +459,21 @@ def test_memory_does_not_grow_with_the_photos(tmp_path):
     assert max(alive) <= 3
 
 
-def test_a_mistake_in_the_callback_is_not_hidden(tmp_path):
+def test_a_mistake_in_the_callback_is_not_hidden(tmp_path: Path) -> None:
     listing = list_photos(lay_out(tmp_path, classes(20)))
 
-    def broken(row, _image):
+    def broken(row: int, _image: np.ndarray) -> None:
         raise ZeroDivisionError(row)
 
     with pytest.raises(ZeroDivisionError):
         read_photos(listing, good=("good",), on_photo=broken)
 
 
-def test_an_interrupt_does_not_wait_for_all_the_rest(tmp_path):
+def test_an_interrupt_does_not_wait_for_all_the_rest(tmp_path: Path) -> None:
     listing = list_photos(lay_out(tmp_path, classes(20)))
     read = []
 
-    def interrupt(_done, _total):
+    def interrupt(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -492,7 +495,7 @@ BROKEN = {
 }
 
 
-def test_unreadable_photos_are_counted_and_left_out(tmp_path):
+def test_unreadable_photos_are_counted_and_left_out(tmp_path: Path) -> None:
     manifest = read_photos(list_photos(lay_out(tmp_path, {**classes(), **BROKEN})), good=("good",))
     assert len(manifest.photos) == 4
     found = kinds(manifest)["unreadable"]
@@ -503,7 +506,7 @@ def test_unreadable_photos_are_counted_and_left_out(tmp_path):
     assert "crack/empty.bmp (empty file)" in found.message
 
 
-def test_strict_makes_them_fatal(tmp_path):
+def test_strict_makes_them_fatal(tmp_path: Path) -> None:
     more = {f"good/bad{i}.jpg": b"" for i in range(3)}
     lay_out(tmp_path, {**classes(), **BROKEN, **more})
     with pytest.raises(DataError) as caught:
@@ -514,7 +517,7 @@ def test_strict_makes_them_fatal(tmp_path):
     assert read_photos(list_photos(lay_out(tmp_path / "x", classes())), good=(), strict=True)
 
 
-def test_a_class_without_a_readable_photo(tmp_path):
+def test_a_class_without_a_readable_photo(tmp_path: Path) -> None:
     lay_out(tmp_path, {**classes(), "burr/1.png": b"", "burr/2.png": b"text"})
     with pytest.raises(DataError) as caught:
         read_photos(list_photos(tmp_path), good=("good",))
@@ -525,11 +528,11 @@ def test_a_class_without_a_readable_photo(tmp_path):
 # ---- findings ----------------------------------------------------------------------------
 
 
-def test_a_sound_folder_has_no_findings(tmp_path):
+def test_a_sound_folder_has_no_findings(tmp_path: Path) -> None:
     assert read_photos(list_photos(lay_out(tmp_path, classes(3))), good=("good",)).findings == ()
 
 
-def test_duplicates_and_conflicting_labels(tmp_path):
+def test_duplicates_and_conflicting_labels(tmp_path: Path) -> None:
     copies = {"good/x.png": 900, "good/y.png": 900, "good/z.png": 901, "crack/z.png": 901}
     manifest = read_photos(list_photos(lay_out(tmp_path, {**classes(), **copies})), good=("good",))
     found = kinds(manifest)
@@ -542,7 +545,7 @@ def test_duplicates_and_conflicting_labels(tmp_path):
     assert "crack/z.png (crack) = good/z.png (good)" in conflict.message
 
 
-def test_a_given_split_without_a_class(tmp_path):
+def test_a_given_split_without_a_class(tmp_path: Path) -> None:
     lay_out(tmp_path, {f"train/{name}": i for i, name in enumerate(classes())})
     lay_out(tmp_path, {"test/good/9.png": 9})
     found = kinds(read_photos(list_photos(tmp_path), good=("good",)))["absent_class"]
@@ -550,7 +553,7 @@ def test_a_given_split_without_a_class(tmp_path):
     assert "test photos do not contain crack" in found.message
 
 
-def test_imbalance(tmp_path):
+def test_imbalance(tmp_path: Path) -> None:
     files = {f"good/{i}.png": i for i in range(7)}
     manifest = read_photos(
         list_photos(lay_out(tmp_path, {**files, "bad/1.png": 50, "bad/2.png": 51})), good=("good",)

@@ -3,6 +3,8 @@ import os
 import shutil
 import stat
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from helpers.encode import encode
@@ -14,12 +16,12 @@ from fastdefect.errors import DataError, UsageError
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FASTDEFECT_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
-def archive(path, files):
+def archive(path: Path, files: Mapping[str, str | int]) -> Path:
     """A zip with these members; a number is a photo."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
@@ -33,7 +35,7 @@ def archive(path, files):
 CLASSES = {"crack/1.png": 1, "ok/2.png": 2, "__MACOSX/ok/._2.png": "x", ".DS_Store": "x"}
 
 
-def test_a_zip_is_read_and_nothing_appears_beside_it(tmp_path, cache):
+def test_a_zip_is_read_and_nothing_appears_beside_it(tmp_path: Path, cache: Path) -> None:
     path = archive(tmp_path / "data" / "parts.zip", CLASSES)
     listing = list_photos(path)
     assert listing.layout == "classes"
@@ -45,13 +47,13 @@ def test_a_zip_is_read_and_nothing_appears_beside_it(tmp_path, cache):
 
 
 @pytest.mark.parametrize("top", ["parts/", "a/b/"])
-def test_folders_around_the_photos_are_entered(tmp_path, top):
+def test_folders_around_the_photos_are_entered(tmp_path: Path, top: str) -> None:
     files = {top: "", **{f"{top}{name}": content for name, content in CLASSES.items()}}
     listing = list_photos(archive(tmp_path / "parts.zip", files))
     assert [entry.name for entry in listing.entries] == ["crack/1.png", "ok/2.png"]
 
 
-def test_a_table_in_a_zip(tmp_path):
+def test_a_table_in_a_zip(tmp_path: Path) -> None:
     files = {
         "photos.csv": "file,class\nimg/1.png,ok\nimg/2.png,ng\n",
         "img/1.png": 1,
@@ -60,7 +62,7 @@ def test_a_table_in_a_zip(tmp_path):
     assert list_photos(archive(tmp_path / "parts.zip", files)).layout == "csv"
 
 
-def test_it_is_unpacked_once_and_again_where_the_cache_is_gone(tmp_path, cache):
+def test_it_is_unpacked_once_and_again_where_the_cache_is_gone(tmp_path: Path, cache: Path) -> None:
     path = archive(tmp_path / "parts.zip", CLASSES)
     first = list_photos(path)
     written = first.entries[0].path.stat().st_mtime_ns
@@ -73,7 +75,7 @@ def test_it_is_unpacked_once_and_again_where_the_cache_is_gone(tmp_path, cache):
     assert all(entry.path.is_file() for entry in again.entries)
 
 
-def test_another_zip_of_the_same_name(tmp_path):
+def test_another_zip_of_the_same_name(tmp_path: Path) -> None:
     path = archive(tmp_path / "parts.zip", CLASSES)
     first = list_photos(path)
     os.utime(archive(path, {**CLASSES, "ok/3.png": 3}), ns=(1, 1))
@@ -82,7 +84,7 @@ def test_another_zip_of_the_same_name(tmp_path):
     assert len(again.entries) == 3
 
 
-def link(name):
+def link(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.external_attr = (stat.S_IFLNK | 0o777) << 16
     return info
@@ -99,7 +101,9 @@ def link(name):
         (link("ok/evil.png"), "it is a link"),
     ],
 )
-def test_names_that_are_not_safe(tmp_path, cache, name, reason):
+def test_names_that_are_not_safe(
+    tmp_path: Path, cache: Path, name: str | zipfile.ZipInfo, reason: str
+) -> None:
     path = archive(tmp_path / "parts.zip", CLASSES)
     with zipfile.ZipFile(path, "a") as out:
         out.writestr(name, "/etc/passwd")
@@ -109,7 +113,7 @@ def test_names_that_are_not_safe(tmp_path, cache, name, reason):
     assert not list(tmp_path.glob("**/evil.png"))
 
 
-def test_encrypted_members(tmp_path):
+def test_encrypted_members(tmp_path: Path) -> None:
     path = archive(tmp_path / "parts.zip", CLASSES)
     data = bytearray(path.read_bytes())
     at = data.index(b"PK\x01\x02")  # the flags of the first member, in its two headers
@@ -120,7 +124,7 @@ def test_encrypted_members(tmp_path):
         list_photos(path)
 
 
-def test_a_bomb(tmp_path, cache, monkeypatch):
+def test_a_bomb(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         for n in range(3):
@@ -131,14 +135,14 @@ def test_a_bomb(tmp_path, cache, monkeypatch):
     assert not list((cache / "zips").iterdir())
 
 
-def test_a_disk_that_is_full(tmp_path, monkeypatch):
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
     with pytest.raises(DataError, match="has 0 bytes free"):
         list_photos(archive(tmp_path / "parts.zip", CLASSES))
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "flipped"])
-def test_a_damaged_zip_leaves_nothing(tmp_path, cache, damage):
+def test_a_damaged_zip_leaves_nothing(tmp_path: Path, cache: Path, damage: str) -> None:
     path = archive(tmp_path / "parts.zip", CLASSES)
     data = bytearray(path.read_bytes())
     if damage == "flipped":
@@ -150,7 +154,7 @@ def test_a_damaged_zip_leaves_nothing(tmp_path, cache, damage):
     assert not list((cache / "zips").iterdir())
 
 
-def test_names_in_utf8_that_are_not_marked_as_such(tmp_path):
+def test_names_in_utf8_that_are_not_marked_as_such(tmp_path: Path) -> None:
     path = archive(tmp_path / "parts.zip", {"riss/1.png": 1, "schön/2.png": 2})
     buffer = io.BytesIO(path.read_bytes())
     data = bytearray(buffer.getvalue())
@@ -162,7 +166,7 @@ def test_names_in_utf8_that_are_not_marked_as_such(tmp_path):
     assert list_photos(path).classes == ("riss", "schön")
 
 
-def test_without_a_place_for_the_cache(tmp_path, monkeypatch):
+def test_without_a_place_for_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastdefect.data.reading.zip_file.cache_folder", lambda: None)
     with pytest.raises(UsageError, match="no folder for it"):
         list_photos(archive(tmp_path / "parts.zip", CLASSES))

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from helpers.layouts import lay_out
@@ -8,7 +9,7 @@ from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.errors import DataError
 
 
-def two_classes(folder, start=0):
+def two_classes(folder: str, start: int = 0) -> dict[str, int]:
     return {f"{folder}/{c}/{start + n}.png": start + n for n, c in enumerate(("crack", "ok"))}
 
 
@@ -21,7 +22,7 @@ def two_classes(folder, start=0):
         (("trn",), {"train"}),
     ],
 )
-def test_sides_by_any_usual_name(tmp_path, names, sides):
+def test_sides_by_any_usual_name(tmp_path: Path, names: tuple[str, ...], sides: set[str]) -> None:
     for n, name in enumerate(names):
         lay_out(tmp_path, two_classes(name, 10 * n))
     listing = list_photos(tmp_path)
@@ -32,7 +33,7 @@ def test_sides_by_any_usual_name(tmp_path, names, sides):
     assert all(name in listing.seen for name in names)
 
 
-def test_photos_that_are_left_out_are_a_warning_with_count_and_reason(tmp_path):
+def test_photos_that_are_left_out_are_a_warning_with_count_and_reason(tmp_path: Path) -> None:
     lay_out(tmp_path, {**two_classes("train"), **two_classes("test", 10), **two_classes("old", 20)})
     lay_out(tmp_path, {"holdout/x.png": 30, "docs/plan.txt": "x"})
     (found,) = list_photos(tmp_path).findings
@@ -43,14 +44,14 @@ def test_photos_that_are_left_out_are_a_warning_with_count_and_reason(tmp_path):
     )
 
 
-def mvtec(root):
+def mvtec(root: Path) -> Path:
     files = {f"train/good/{n}.png": n for n in range(3)}
     files |= {f"test/good/{n}.png": 10 + n for n in range(2)}
     files |= {f"test/crack/{n}.png": 20 + n for n in range(2)}
     return lay_out(root, {**files, "ground_truth/crack/0_mask.png!": None})
 
 
-def test_mvtec_is_recognised_and_refused_before_reading(tmp_path):
+def test_mvtec_is_recognised_and_refused_before_reading(tmp_path: Path) -> None:
     listing = list_photos(mvtec(tmp_path))
     assert listing.layout == "mvtec"
     assert listing.classes == ("crack", "good")
@@ -65,20 +66,20 @@ def test_mvtec_is_recognised_and_refused_before_reading(tmp_path):
     assert "train photos do not contain crack: a model cannot learn it" in absent.message
 
 
-def test_resplit_ignores_the_given_sides(tmp_path):
+def test_resplit_ignores_the_given_sides(tmp_path: Path) -> None:
     listing = list_photos(mvtec(tmp_path), resplit=True)
     assert {entry.split for entry in listing.entries} == {None}
     assert "--resplit ignores its split" in listing.seen
     refuse_untrainable(listing)
 
 
-def test_train_without_a_class_that_is_not_good(tmp_path):
+def test_train_without_a_class_that_is_not_good(tmp_path: Path) -> None:
     lay_out(tmp_path, {"train/crack/1.png": 1, "train/dent/2.png": 2, "test/ok/3.png": 3})
     with pytest.raises(DataError, match="train photos do not contain ok"):
         refuse_untrainable(list_photos(tmp_path))
 
 
-def test_runs_and_audits_below_the_photos_are_no_classes(tmp_path):
+def test_runs_and_audits_below_the_photos_are_no_classes(tmp_path: Path) -> None:
     lay_out(tmp_path, two_classes("."))
     run = {"run.json": json.dumps({}), "config.toml": "", "evaluation.png": 5}
     lay_out(tmp_path / "runs" / "first", run)
@@ -88,12 +89,12 @@ def test_runs_and_audits_below_the_photos_are_no_classes(tmp_path):
     assert listing.findings == ()
 
 
-def test_numbered_classes_are_no_sides(tmp_path):
+def test_numbered_classes_are_no_sides(tmp_path: Path) -> None:
     lay_out(tmp_path, {"test1/1.png": 1, "test2/2.png": 2})
     assert list_photos(tmp_path).classes == ("test1", "test2")
 
 
-def test_a_folder_of_data_sets_is_refused(tmp_path):
+def test_a_folder_of_data_sets_is_refused(tmp_path: Path) -> None:
     for item in ("bottle", "cable"):
         mvtec(tmp_path / item)
     with pytest.raises(DataError, match="but found 2, each with train photos") as caught:
@@ -111,7 +112,9 @@ def test_a_folder_of_data_sets_is_refused(tmp_path):
         {"Photos/train/ok/1.png": 1, "Photos/train/ng/2.png": 2},
     ],
 )
-def test_a_folder_that_is_named_after_photos_is_no_class(tmp_path, files):
+def test_a_folder_that_is_named_after_photos_is_no_class(
+    tmp_path: Path, files: dict[str, int]
+) -> None:
     listing = list_photos(lay_out(tmp_path, {**files, "labels/1.xml": "x"}))
     assert listing.classes == ("ng", "ok")
     assert listing.findings == ()

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from helpers.encode import oriented, picture
 from helpers.layouts import coco, lay_out
@@ -9,7 +11,7 @@ from fastdefect.errors import DataError
 BOX = [4, 3, 5, 6]
 
 
-def labels(root):
+def labels(root: Path) -> dict[str, tuple[str | None, str]]:
     listing = list_photos(root)
     assert listing.layout == "coco"
     return {entry.name: (entry.split, entry.label) for entry in listing.entries}
@@ -25,7 +27,7 @@ def labels(root):
         ("{side}/images/{n}.png", "{side}/_annotations.coco.json"),
     ],
 )
-def test_where_photos_and_annotations_lie(tmp_path, photo, table):
+def test_where_photos_and_annotations_lie(tmp_path: Path, photo: str, table: str) -> None:
     expected = {}
     for k, side in enumerate(("train", "val")):
         names = [photo.format(side=side, n=n) for n in range(3)]
@@ -39,7 +41,7 @@ def test_where_photos_and_annotations_lie(tmp_path, photo, table):
     assert list_photos(tmp_path).findings == ()
 
 
-def test_several_kinds_on_a_photo(tmp_path):
+def test_several_kinds_on_a_photo(tmp_path: Path) -> None:
     names = ["a.png", "b.png", "c.png"]
     boxes = [(0, 0, BOX), (0, 1, [0, 0, 1, 1]), (1, 1, BOX)]
     text = coco(names, boxes, "crack", "burr")
@@ -60,7 +62,9 @@ def test_several_kinds_on_a_photo(tmp_path):
     ("orientation", "box"),
     [(1, Box(4, 3, 5, 6, "crack")), (6, Box(3, 4, 6, 5, "crack")), (8, Box(3, 7, 6, 5, "crack"))],
 )
-def test_boxes_of_a_photo_that_the_camera_turned(tmp_path, orientation, box):
+def test_boxes_of_a_photo_that_the_camera_turned(
+    tmp_path: Path, orientation: int, box: Box
+) -> None:
     """The annotation file has the size as stored: 16 x 12. Upright it is 12 x 16."""
     pixels = oriented(picture(12, 16), "JPEG", orientation)
     files = {
@@ -71,12 +75,12 @@ def test_boxes_of_a_photo_that_the_camera_turned(tmp_path, orientation, box):
     assert list_photos(lay_out(tmp_path, files)).entries[0].boxes == (box,)
 
 
-def test_other_json_is_passed_over(tmp_path):
+def test_other_json_is_passed_over(tmp_path: Path) -> None:
     files = {"a/1.png": 1, "b/2.png": 2, "annotations.json": "[1]", "coco.json": "{", "x.json": "7"}
     assert list_photos(lay_out(tmp_path, files)).layout == "classes"
 
 
-def test_photos_that_are_not_there(tmp_path):
+def test_photos_that_are_not_there(tmp_path: Path) -> None:
     lay_out(tmp_path, {"x.png": 1, "instances.json": coco(["a.png"], [], "crack")})
     with pytest.raises(DataError, match=r"None of the 1 photos listed in .*instances\.json"):
         list_photos(tmp_path)
@@ -86,7 +90,7 @@ def test_photos_that_are_not_there(tmp_path):
         list_photos(tmp_path)
 
 
-def test_class_folders_beside_annotations_are_told(tmp_path):
+def test_class_folders_beside_annotations_are_told(tmp_path: Path) -> None:
     text = coco(["ok/1.png", "ng/2.png"], [(1, 0, BOX)], "crack")
     lay_out(tmp_path, {"ok/1.png": 1, "ng/2.png": 2, "coco.json": text})
     assert "they would give ng 1, ok 1" in list_photos(tmp_path).seen

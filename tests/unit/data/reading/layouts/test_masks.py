@@ -1,15 +1,18 @@
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers.encode import encode, picture
-from helpers.layouts import lay_out, mask
+from helpers.layouts import Content, lay_out, mask
 from PIL import Image
 
-from fastdefect.data.reading.layouts.masks import find_masks, marks_of
+from fastdefect.data.reading.layouts.masks import Masks, find_masks, marks_of
 from fastdefect.data.reading.layouts.tree import walk
 from fastdefect.data.reading.manifest import list_photos, read_photos
 
 
-def masks_in(root, files):
+def masks_in(root: Path, files: Mapping[str, Content]) -> Masks:
     return find_masks(walk(lay_out(root, files)).photos)
 
 
@@ -33,7 +36,7 @@ def masks_in(root, files):
         ("train/crack/1.png", "train/annotations/crack/1.png"),
     ],
 )
-def test_where_masks_lie(tmp_path, photo, its_mask):
+def test_where_masks_lie(tmp_path: Path, photo: str, its_mask: str) -> None:
     found = masks_in(tmp_path, {photo: 1, f"{its_mask}!": None, "good/7.jpg": 2})
     assert found.of == {photo: its_mask}
     assert found.marks(photo)
@@ -42,23 +45,23 @@ def test_where_masks_lie(tmp_path, photo, its_mask):
     assert found.spare == ()
 
 
-def test_a_real_photo_of_the_same_stem_stays_a_photo(tmp_path):
+def test_a_real_photo_of_the_same_stem_stays_a_photo(tmp_path: Path) -> None:
     files = {"a/1.jpg": 1, "a/1.png": 2, "mask/1.png": 3, "no_mask/1.png": 4, "a/2_mask.png": 5}
     assert masks_in(tmp_path, {**files, "a/2.png": 6}).every == frozenset()
 
 
-def test_two_files_of_two_values_are_no_photo_and_mask(tmp_path):
+def test_two_files_of_two_values_are_no_photo_and_mask(tmp_path: Path) -> None:
     assert masks_in(tmp_path, {"a/1.png": None, "a/1.bmp": None}).every == frozenset()
 
 
-def test_masks_without_a_photo_are_spare(tmp_path):
+def test_masks_without_a_photo_are_spare(tmp_path: Path) -> None:
     files = {"a/1.png": 1, "masks/a/1.png!": None, "masks/a/9.png!": None, "masks/a/8.png": 8}
     found = masks_in(tmp_path, files)
     assert found.of == {"a/1.png": "masks/a/1.png"}
     assert found.spare == ("masks/a/9.png",)  # and 8 is a real photo
 
 
-def test_the_nearest_photo_has_the_mask(tmp_path):
+def test_the_nearest_photo_has_the_mask(tmp_path: Path) -> None:
     files = {f"{side}/crack/1.png": n for n, side in enumerate(("train", "test"))}
     found = masks_in(tmp_path, {**files, "ground_truth/crack/1_mask.png!": None})
     assert found.of == {"test/crack/1.png": "ground_truth/crack/1_mask.png"}
@@ -66,7 +69,7 @@ def test_the_nearest_photo_has_the_mask(tmp_path):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
 @pytest.mark.parametrize("marked", [True, False])
-def test_marks_in_files_of_any_kind(tmp_path, kind, marked):
+def test_marks_in_files_of_any_kind(tmp_path: Path, kind: str, marked: bool) -> None:
     large = mask(marked=marked).resize((160, 120), Image.Resampling.NEAREST)
     (tmp_path / "m").write_bytes(encode(large, kind))
     assert marks_of(tmp_path / "m") is marked
@@ -74,7 +77,7 @@ def test_marks_in_files_of_any_kind(tmp_path, kind, marked):
     assert marks_of(tmp_path / "p") is None
 
 
-def test_values_of_masks(tmp_path):
+def test_values_of_masks(tmp_path: Path) -> None:
     kinds = np.zeros((12, 16), np.uint8)
     kinds[2:4], kinds[6:8] = 1, 2
     red = np.dstack([kinds > 0, kinds * 0, kinds * 0]).astype(np.uint8) * 255
@@ -89,7 +92,7 @@ def test_values_of_masks(tmp_path):
     assert marks_of(tmp_path / "none.png") is None
 
 
-def test_masks_are_facts_of_photos_and_no_class(tmp_path):
+def test_masks_are_facts_of_photos_and_no_class(tmp_path: Path) -> None:
     files = {
         f"{c}/Imgs/{n}.jpg": n + 10 * k for k, c in enumerate(("Free", "crack")) for n in (1, 2)
     }
@@ -108,7 +111,7 @@ def test_masks_are_facts_of_photos_and_no_class(tmp_path):
     assert masks == [entry.mask for entry in listing.entries]
 
 
-def test_folders_of_photos_and_masks_are_no_classes(tmp_path):
+def test_folders_of_photos_and_masks_are_no_classes(tmp_path: Path) -> None:
     files = {"images/crack/1.png": 1, "images/ok/1.png": 2, "masks/crack/1.png!": None}
     listing = list_photos(lay_out(tmp_path, files))
     assert listing.classes == ("crack", "ok")
@@ -119,7 +122,9 @@ def test_folders_of_photos_and_masks_are_no_classes(tmp_path):
 
 
 @pytest.mark.parametrize("sides", [("train/", "test/"), ("", "")])
-def test_without_class_folders_the_masks_are_the_labels(tmp_path, sides):
+def test_without_class_folders_the_masks_are_the_labels(
+    tmp_path: Path, sides: tuple[str, str]
+) -> None:
     files = {
         f"{sides[0]}1.png": 1,
         f"{sides[0]}1_GT.png!": None,
@@ -138,7 +143,7 @@ def test_without_class_folders_the_masks_are_the_labels(tmp_path, sides):
     assert "1 photos have no mask" in listing.seen
 
 
-def test_folders_of_items_that_hold_both_are_no_classes(tmp_path):
+def test_folders_of_items_that_hold_both_are_no_classes(tmp_path: Path) -> None:
     files = {f"kos{k}/Part{n}.jpg": 10 * k + n for k in (1, 2, 3) for n in (1, 2)}
     masks = {f"kos{k}/Part1_label.bmp!": None for k in (1, 2, 3)}
     masks |= {f"kos{k}/Part2_label.bmp": None for k in (1, 2, 3)}

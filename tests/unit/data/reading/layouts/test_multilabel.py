@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from helpers.layouts import lay_out
 
@@ -5,7 +7,7 @@ from fastdefect.data.reading.manifest import list_photos
 from fastdefect.errors import DataError
 
 
-def export(root, rows, header="filename, crack, burr"):
+def export(root: Path, rows: list[str], header: str = "filename, crack, burr") -> Path:
     for k, side in enumerate(("train", "valid")):
         text = "\n".join([header, *rows])
         files = {f"{side}/{row.partition(',')[0]}": 10 * k + n for n, row in enumerate(rows)}
@@ -13,7 +15,7 @@ def export(root, rows, header="filename, crack, burr"):
     return root
 
 
-def test_one_kind_on_each_photo(tmp_path):
+def test_one_kind_on_each_photo(tmp_path: Path) -> None:
     listing = list_photos(export(tmp_path, ["a.png, 1, 0", "b.png, 0, 1", "c.png, 0, 0"]))
     assert listing.layout == "multilabel"
     assert [(e.name, e.split, e.label) for e in listing.entries] == [
@@ -24,7 +26,7 @@ def test_one_kind_on_each_photo(tmp_path):
     assert listing.findings == ()
 
 
-def test_several_kinds_make_good_and_defect(tmp_path):
+def test_several_kinds_make_good_and_defect(tmp_path: Path) -> None:
     rows = ["a.png,1,1,0,0", "b.png,0,1,0,0", "c.png,0,0,1,0", "d.png,0,0,0,1"]
     export(tmp_path, rows, "filename,crack,burr,OK,Unlabeled")
     listing = list_photos(lay_out(tmp_path, {"train/e.png": 99}))
@@ -38,7 +40,7 @@ def test_several_kinds_make_good_and_defect(tmp_path):
 
 
 @pytest.mark.parametrize("row", ["a.png,1", "a.png,1,2", "a,1,0", "a.png,yes,no"])
-def test_rows_that_are_not_of_the_export(tmp_path, row):
+def test_rows_that_are_not_of_the_export(tmp_path: Path, row: str) -> None:
     lay_out(tmp_path, {"a.png": 1, "_classes.csv": f"filename,crack,burr\n{row}\n"})
     with pytest.raises(DataError, match=r"_classes\.csv, line 2: expected the name of a photo"):
         list_photos(tmp_path)

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 from helpers.layouts import lay_out
@@ -16,7 +17,7 @@ from fastdefect.errors import DataError, UsageError
         (r"(x)?(?P<label>[A-Z]+)_(\d)", ["NG", "OK", "OK"]),
     ],
 )
-def test_labels_from_names(tmp_path, pattern, labels):
+def test_labels_from_names(tmp_path: Path, pattern: str, labels: list[str]) -> None:
     lay_out(tmp_path, {"OK_1.png": 1, "NG_2.png": 2, "sub/OK_3.png": 3})
     listing = list_photos(tmp_path, label_from=pattern)
     assert listing.layout == "names"
@@ -24,14 +25,14 @@ def test_labels_from_names(tmp_path, pattern, labels):
     assert {entry.split for entry in listing.entries} == {None}
 
 
-def test_names_that_do_not_match_are_a_warning(tmp_path):
+def test_names_that_do_not_match_are_a_warning(tmp_path: Path) -> None:
     lay_out(tmp_path, {"OK_1.png": 1, "NG_2.png": 2, "7.png": 3})
     (found,) = list_photos(tmp_path, label_from="[A-Z]+").findings
     assert (found.kind, found.severity, found.paths) == ("no_label", "warning", ("7.png",))
     assert "1 of 3 names do not match --label-from" in found.message
 
 
-def test_sides_and_masks_with_labels_in_names(tmp_path):
+def test_sides_and_masks_with_labels_in_names(tmp_path: Path) -> None:
     files = {"train/OK_1.png": 1, "train/NG_2.png": 2, "test/OK_3.png": 3}
     listing = list_photos(
         lay_out(tmp_path, {**files, "train/NG_2_mask.png!": None}), label_from="OK|NG"
@@ -44,13 +45,13 @@ def test_sides_and_masks_with_labels_in_names(tmp_path):
     assert listing.entries[1].mask == tmp_path / "train/NG_2_mask.png"
 
 
-def test_labels_from_names_of_a_table(tmp_path):
+def test_labels_from_names_of_a_table(tmp_path: Path) -> None:
     files = {"OK_1.png": 1, "NG_2.png": 2, "photos.csv": "path,part\nOK_1.png,a\nNG_2.png,b\n"}
     listing = list_photos(lay_out(tmp_path, files), label_from="[A-Z]+")
     assert [(e.label, e.part) for e in listing.entries] == [("NG", "b"), ("OK", "a")]
 
 
-def test_bad_patterns(tmp_path):
+def test_bad_patterns(tmp_path: Path) -> None:
     lay_out(tmp_path, {"OK_1.png": 1})
     with pytest.raises(UsageError, match="--label-from, but .* is not valid"):
         list_photos(tmp_path, label_from="(")
@@ -70,7 +71,7 @@ def test_bad_patterns(tmp_path):
         "part{n}.{label}.png",
     ],
 )
-def test_the_error_proposes_a_pattern_that_fits(tmp_path, name):
+def test_the_error_proposes_a_pattern_that_fits(tmp_path: Path, name: str) -> None:
     names = [name.format(label=("OK", "crack")[n % 2], n=n) for n in range(8)]
     lay_out(tmp_path, {each: n for n, each in enumerate(names)})
     pattern = propose_pattern(names)
@@ -82,6 +83,6 @@ def test_the_error_proposes_a_pattern_that_fits(tmp_path, name):
     assert list_photos(tmp_path, label_from=pattern).classes == ("OK", "crack")
 
 
-def test_no_pattern_for_names_without_labels():
+def test_no_pattern_for_names_without_labels() -> None:
     assert propose_pattern([f"IMG_{n}.jpg" for n in range(9)]) is None
     assert propose_pattern([f"{n:03d}.jpg" for n in range(9)]) is None

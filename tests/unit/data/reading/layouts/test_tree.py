@@ -1,9 +1,11 @@
+from pathlib import Path
+
 from helpers.layouts import lay_out
 
 from fastdefect.data.reading.layouts.tree import walk
 
 
-def test_files_and_folders_by_name(tmp_path):
+def test_files_and_folders_by_name(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     lay_out(tmp_path, {"b/1.png": 1, "b/c/2.JPG": 2, "notes.TXT": "x", ".git/3.png": 3})
     tree = walk(tmp_path)
@@ -16,7 +18,9 @@ def test_files_and_folders_by_name(tmp_path):
     assert tree.file("other.txt") is None
 
 
-def test_output_of_this_program_is_left_out_with_the_folder_that_has_nothing_else(tmp_path):
+def test_output_of_this_program_is_left_out_with_the_folder_that_has_nothing_else(
+    tmp_path: Path,
+) -> None:
     run = {"run.json": "{}", "config.toml": "", "curves.png": 1}
     lay_out(tmp_path / "runs" / "one", run)
     assert walk(tmp_path).folders == []

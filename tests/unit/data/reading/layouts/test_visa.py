@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from helpers.layouts import lay_out
 
@@ -6,7 +8,7 @@ from fastdefect.data.reading.manifest import list_photos
 from fastdefect.errors import DataError
 
 
-def visa(root, *objects):
+def visa(root: Path, *objects: str) -> Path:
     split = ["object,split,label,image,mask"]
     for k, item in enumerate(objects):
         at = f"{item}/Data/Images"
@@ -26,7 +28,7 @@ def visa(root, *objects):
     return lay_out(root, {"split_csv/2cls.csv": "\n".join(split)})
 
 
-def test_one_object(tmp_path):
+def test_one_object(tmp_path: Path) -> None:
     listing = list_photos(visa(tmp_path, "candle") / "candle")
     assert listing.layout == "visa"
     assert [(e.name[-13:-4], e.label, e.columns) for e in listing.entries] == [
@@ -39,7 +41,7 @@ def test_one_object(tmp_path):
     assert listing.findings == ()
 
 
-def test_all_objects(tmp_path):
+def test_all_objects(tmp_path: Path) -> None:
     listing = list_photos(visa(tmp_path, "candle", "fryum"))
     assert len(listing.entries) == 8
     assert {dict(e.columns)["object"] for e in listing.entries} == {"candle", "fryum"}
@@ -47,7 +49,7 @@ def test_all_objects(tmp_path):
     assert "split_csv/ are not used" in listing.seen
 
 
-def test_its_split(tmp_path):
+def test_its_split(tmp_path: Path) -> None:
     listing = list_photos(visa(tmp_path, "candle", "fryum") / "split_csv" / "2cls.csv")
     assert listing.layout == "csv"
     assert [(e.split, e.label) for e in listing.entries[:4]] == [
@@ -61,7 +63,7 @@ def test_its_split(tmp_path):
     refuse_untrainable(listing)
 
 
-def test_its_split_for_good_parts_only(tmp_path):
+def test_its_split_for_good_parts_only(tmp_path: Path) -> None:
     root = visa(tmp_path, "candle")
     text = (root / "split_csv/2cls.csv").read_text().replace("train,anomaly", "test,anomaly")
     lay_out(root, {"split_csv/1cls.csv": text})

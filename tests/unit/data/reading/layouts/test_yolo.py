@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import pytest
 from helpers.encode import oriented, picture
 from helpers.layouts import lay_out
@@ -9,7 +12,7 @@ from fastdefect.errors import DataError
 NAMES = "path: .\nnc: 2\nnames: [crack, 'burr']\n"
 
 
-def labels(root, **options):
+def labels(root: Path, **options: Any) -> dict[str, tuple[str | None, str]]:
     listing = list_photos(root, **options)
     assert listing.layout == "yolo"
     return {entry.name: (entry.split, entry.label) for entry in listing.entries}
@@ -23,7 +26,9 @@ def labels(root, **options):
     ],
 )
 @pytest.mark.parametrize("sides", [("train", "val", "test"), ("Train", "valid", "testing")])
-def test_where_photos_and_labels_lie(tmp_path, photo, text, sides):
+def test_where_photos_and_labels_lie(
+    tmp_path: Path, photo: str, text: str, sides: tuple[str, str, str]
+) -> None:
     files = {"data.yaml": NAMES}
     for number, side in enumerate(sides):
         for n in range(3):  # a crack, a burr, and a photo without a box
@@ -39,7 +44,7 @@ def test_where_photos_and_labels_lie(tmp_path, photo, text, sides):
     assert "6 boxes" in list_photos(tmp_path).seen
 
 
-def test_boxes_are_in_pixels_and_kinds_are_kept(tmp_path):
+def test_boxes_are_in_pixels_and_kinds_are_kept(tmp_path: Path) -> None:
     polygon = "1 0.25 0.25 0.75 0.25 0.75 1.0 0.25 0.5\n"
     files = {"images/a.png": 1, "labels/a.txt": "0 0.5 0.5 0.25 0.5\n" + polygon}
     files |= {"images/b.png": 2, "labels/b.txt": "0 0.5 0.5 1 1 0.93\n", "images/c.png": 3}
@@ -55,13 +60,13 @@ def test_boxes_are_in_pixels_and_kinds_are_kept(tmp_path):
     assert "defect, since 1 photo has several kinds (kept as the column defect)" in listing.seen
 
 
-def test_boxes_of_a_photo_that_the_camera_turned(tmp_path):
+def test_boxes_of_a_photo_that_the_camera_turned(tmp_path: Path) -> None:
     files = {"images/a.jpg": oriented(picture(12, 16), "JPEG", 6), "labels/a.txt": "0 0.5 0.5 1 .5"}
     listing = list_photos(lay_out(tmp_path, {**files, "images/b.png": 1, "labels/b.txt": ""}))
     assert listing.entries[0].boxes == (Box(0, 4, 12, 8, "class 0"),)
 
 
-def test_photos_without_a_label_file_are_told(tmp_path):
+def test_photos_without_a_label_file_are_told(tmp_path: Path) -> None:
     files = {"images/a.png": 1, "labels/a.txt": "0 .5 .5 .1 .1", "images/b.png": 2, "x/c.png": 3}
     listing = list_photos(lay_out(tmp_path, files))
     found = {finding.kind: finding for finding in listing.findings}
@@ -71,26 +76,26 @@ def test_photos_without_a_label_file_are_told(tmp_path):
     assert [entry.label for entry in listing.entries] == ["class 0", "good"]
 
 
-def test_labels_beside_photos_need_the_names_of_the_classes(tmp_path):
+def test_labels_beside_photos_need_the_names_of_the_classes(tmp_path: Path) -> None:
     files = {"ok/a.png": 1, "ok/a.txt": "0 .5 .5 .1 .1", "ng/b.png": 2, "ng/b.txt": ""}
     assert list_photos(lay_out(tmp_path, files)).layout == "classes"
     lay_out(tmp_path, {"obj.names": "dent\n"})
     assert labels(tmp_path) == {"ng/b.png": (None, "good"), "ok/a.png": (None, "dent")}
 
 
-def test_boxes_of_good_parts(tmp_path):
+def test_boxes_of_good_parts(tmp_path: Path) -> None:
     lay_out(tmp_path, {"data.yaml": "names: [ok, crack]", "images/a.png": 1, "images/b.png": 2})
     lay_out(tmp_path, {"labels/a.txt": "0 .5 .5 1 1", "labels/b.txt": "0 .5 .5 1 1\n1 .5 .5 .1 .1"})
     assert labels(tmp_path) == {"images/a.png": (None, "ok"), "images/b.png": (None, "crack")}
 
 
-def test_notes_are_no_boxes(tmp_path):
+def test_notes_are_no_boxes(tmp_path: Path) -> None:
     files = {"images/ok/a.png": 1, "images/ng/b.png": 2, "labels/ok/a.txt": "a fine part"}
     listing = list_photos(lay_out(tmp_path, files))
     assert (listing.layout, listing.classes) == ("classes", ("ng", "ok"))
 
 
-def test_a_line_that_is_no_box(tmp_path):
+def test_a_line_that_is_no_box(tmp_path: Path) -> None:
     files = {f"images/{n}.png": n for n in range(30)}
     files |= {f"labels/{n}.txt": "0 .5 .5 .1 .1\n" for n in range(30)}
     with pytest.raises(DataError, match=r"9\.txt, line 2: expected a class and a box"):
