@@ -88,6 +88,7 @@ def test_a_finished_ablation_only_reports_again(ablation: FitResult) -> None:
     assert {path: path.stat().st_mtime_ns for path in ablation.folder.glob("*/*")} == before
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_second_training_then_resume(
     castings: Path, ablation: FitResult, tmp_path: Path
 ) -> None:

@@ -167,6 +167,7 @@ def test_the_sealed_test_is_one_for_all(copy: Path) -> None:
         assert len(Run(copy).read_openings()) == number
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_second_network_then_resume(
     castings: Path, averaged: FitResult, tmp_path: Path
 ) -> None:

@@ -200,6 +200,7 @@ def test_with_too_few_parts_to_deal_out_there_is_one_training(
     assert Run(done.folder).read_kind() == "training"
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_second_fold_then_resume(
     castings: Path, mean: FitResult, tmp_path: Path
 ) -> None:

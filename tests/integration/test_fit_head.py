@@ -172,6 +172,7 @@ def test_ctrl_c_while_features_are_computed_then_resume(
     assert_same_run(headed.folder, tmp_path / "head")
 
 
+@pytest.mark.slow
 def test_a_learning_curve_and_folds_take_it(castings: Path, tmp_path: Path) -> None:
     options = (str(castings), "--runs", str(tmp_path), *TINY_TRAINING, "--tune", "head")
     curve = invoke("learning-curve", *options, "--points", "3", "--repeats", "1")

@@ -110,6 +110,7 @@ def _interrupted_while_the_first_is_finishing() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "interrupted", [interrupted_in_the_second_fit, _interrupted_while_the_first_is_finishing]
 )

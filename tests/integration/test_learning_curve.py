@@ -48,6 +48,7 @@ def test_a_training_for_each_share_and_what_twice_the_parts_would_bring(curve: F
     assert not list(curve.folder.rglob("openings.json"))
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_second_training_then_resume(
     castings: Path, curve: FitResult, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ def _call(work: Path, *more: str) -> int:
     return code
 
 
+@pytest.mark.slow
 def test_both_arms_are_compared_and_nothing_is_trained_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,11 +21,13 @@ def test_same_settings_give_the_same_run(
     assert_same_run(trained.folder, again.folder)
 
 
+@pytest.mark.slow
 def test_workers_change_nothing(castings: Path, trained: FitResult, tmp_path: Path) -> None:
     with_workers = run_fit(castings, tmp_path, "--workers", "2")
     assert_same_run(trained.folder, with_workers.folder)
 
 
+@pytest.mark.slow
 @posix_only
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_resume_after_kill_9(
@@ -111,6 +113,7 @@ def test_resume_takes_no_other_settings(trained: FitResult) -> None:
     assert "--epochs" in result.stderr
 
 
+@pytest.mark.slow
 def test_freeze_then_unfreeze_resumes_in_either_stage(castings: Path, tmp_path: Path) -> None:
     whole = run_fit(castings, tmp_path / "a", "--freeze-epochs", "1", "--optimizer", "sgd")
     for stop_at in (2, 6):  # batches: one in the frozen epoch, one in the first whole one

@@ -74,6 +74,7 @@ def test_a_finished_search_is_only_reported_again(tuned: FitResult, tmp_path: Pa
         assert text in words, text
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_second_training_then_resume(
     castings: Path, tuned: FitResult, tmp_path: Path
 ) -> None:

@@ -212,6 +212,7 @@ def _tempered(
     return y_true, np.column_stack([1 - one, one]), _parts(3 * n_parts, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sharpness", [1.0, 0.4])
 def test_the_calibration_errors_interval_covers_the_truth(sharpness: float) -> None:
     y_true, y_prob, _ = _tempered(np.random.default_rng(0), 300_000, sharpness)

@@ -227,6 +227,7 @@ def _at(count: int, then: Callable[[Run], None]) -> Callable[..., Any]:
     return begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4, 9])
 def test_a_search_that_is_killed_goes_on_as_if_it_never_was(
     config: RunConfig,

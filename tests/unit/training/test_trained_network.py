@@ -28,7 +28,7 @@ def run_of(
     folder.mkdir()
     torch.manual_seed(3)
     backbone, _ = build_backbone(SMALL_CNN, "none", SIZE)
-    one = ModelSpec(SMALL_CNN, classes, None, STEPS, head)
+    one = ModelSpec(SMALL_CNN, classes, (), STEPS, head)
     network = build_network(one, backbone, torch.device("cpu"))
     states = [contiguous_state(network)] * members
     save_file({k: v.clone() for k, v in joined_state(states).items()}, folder / "model.safetensors")

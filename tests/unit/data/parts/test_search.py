@@ -34,6 +34,7 @@ def _precision_and_recall(group: tuple[int, ...]) -> tuple[float, float]:
     return len(found & true) / max(len(found), 1), len(found & true) / len(true)
 
 
+@pytest.mark.slow
 def test_parts_are_found_among_parts_of_one_design() -> None:
     found = find_same_parts(_rendered())
     precision, recall = _precision_and_recall(found.group)
@@ -47,6 +48,7 @@ def test_parts_are_found_among_parts_of_one_design() -> None:
     assert found == find_same_parts(_rendered())
 
 
+@pytest.mark.slow
 def test_the_order_of_the_photos_hardly_matters() -> None:
     order = np.random.default_rng(5).permutation(PARTS * SHOTS)
     shuffled = find_same_parts([_rendered()[i] for i in order]).group

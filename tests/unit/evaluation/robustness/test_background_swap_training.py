@@ -90,6 +90,7 @@ def measured(manifest: Manifest, store: PhotoStore, *, light: bool) -> tuple[flo
     return float((y_prob.argmax(axis=1) == y_true).mean()), swap
 
 
+@pytest.mark.slow
 def test_light_turns_a_model_of_the_background_into_one_of_the_part(
     manifest: Manifest, store: PhotoStore
 ) -> None:

@@ -147,6 +147,7 @@ def _simulated(
     return y_true, certain(y_pred, 2), _parts(len(y_true), photos_each)
 
 
+@pytest.mark.slow
 def test_intervals_over_parts_cover_the_truth_and_those_over_photos_do_not() -> None:
     rng = np.random.default_rng(1)
     trials, by_part, by_photo = 150, 0, 0
@@ -177,6 +178,7 @@ def _scored(
     return y_true, np.column_stack([defect, 1 - defect]), _parts(len(y_true), photos_each)
 
 
+@pytest.mark.slow
 def test_intervals_of_auc_and_f1_cover_the_truth_over_parts() -> None:
     y_true, y_prob, _ = _scored(np.random.default_rng(0), 200_000, 1)
     truth = score(y_true, y_prob, TWO, ("ok",))

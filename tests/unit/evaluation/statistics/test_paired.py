@@ -175,6 +175,7 @@ def _wrong_share() -> float:
     return float((0.5 * rng.random(400_000) + 0.5 * rng.random(400_000) <= hard).mean())
 
 
+@pytest.mark.slow
 def test_few_changed_parts_seldom_decide_where_nothing_is_gained() -> None:
     rng = np.random.default_rng(5)
     parts = [f"p{i}" for i in range(100)]

@@ -211,7 +211,8 @@ def test_photos_from_elsewhere_get_the_labels_as_the_run_made_them(
     # Kinds that no photo of the run had, and none that is good.
     rows = [("a.png", "rust"), ("b.png", "rust|hole"), ("c.png", "OK")]
     other = photo_folder(tmp_path / "other", rows)
-    photos = _open(other_run, split="valid", data=other).photos
+    # The rendered photos are those of the run.
+    photos = _open(other_run, split="valid", data=other, include_trained=True).photos
     assert [photo.label for photo in photos] == ["defect", "defect", "good"]
     assert [dict(photo.columns) for photo in photos] == [
         *({"defect": "rust"}, {"defect": "hole|rust"}, {})

@@ -24,7 +24,7 @@ from fastdefect.run_registry import create_member, create_run
 from fastdefect.training.learner import ModelSpec
 
 SPEC = ModelSpec(
-    "none", ("defect", "good"), "good", Preprocessing(16, "squish", (0.0,) * 3, (1.0,) * 3)
+    "none", ("defect", "good"), ("good",), Preprocessing(16, "squish", (0.0,) * 3, (1.0,) * 3)
 )
 
 
@@ -70,7 +70,7 @@ def test_unchanged_photos_are_read_without_a_word(run: Run) -> None:
     assert [photo.name for photo in photos.photos] == names_of(run, "valid")
     assert texts(events) == []
     assert photos.manifest.classes == SPEC.classes
-    assert photos.manifest.good == "good"
+    assert photos.manifest.good == ("good",)
 
 
 def test_a_missing_folder_leads_to_data_root(run: Run, data: Path) -> None:

@@ -26,7 +26,7 @@ from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
 
 SPEC = ModelSpec(
-    "none", ("defect", "good"), "good", Preprocessing(16, "squish", (0.0,) * 3, (1.0,) * 3)
+    "none", ("defect", "good"), ("good",), Preprocessing(16, "squish", (0.0,) * 3, (1.0,) * 3)
 )
 
 

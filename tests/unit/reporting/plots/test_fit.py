@@ -299,6 +299,7 @@ def test_almost_none_is_not_none_and_a_class_may_be_empty(
     assert legend.get_texts()[1].get_text() == "overkill: 0 of 0 good"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 6, 8, 9, 15, 30])
 def test_text_stays_in_its_cell_up_to_thirty_classes(
     count: int, tmp_path: Path, drawn: list[Figure]
