@@ -26,7 +26,7 @@ from fastdefect.data.photos import Listing, Manifest
 from fastdefect.data.reading.depth import find_white
 from fastdefect.data.reading.good_class import choose_good, recognise_good
 from fastdefect.data.reading.images import Reading
-from fastdefect.data.reading.labels import LabelRules, refuse_several_defects
+from fastdefect.data.reading.labels import SIMILAR_CLASSES, LabelRules, refuse_several_defects
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.earlier import EarlierSides, split_further
 from fastdefect.data.splitting.folds import Folds, make_folds
@@ -162,8 +162,9 @@ def refuse_untrainable(listing: Listing) -> None:
             "Such a split is for training on good parts only; fastdefect trains on every class. "
             + what
         )
+    similar = [each.message for each in listing.findings if each.kind == SIMILAR_CLASSES.kind]
     raise DataError(
-        f"{listing.seen} {what}",
+        " ".join((listing.seen, what, *similar)),
         "To ignore the given split and split all photos anew: --resplit. To keep it, move photos "
         "of each class to train: a model cannot recognise a class without training photos. "
         "fastdefect audit reads the photos as they are.",

@@ -69,7 +69,7 @@ def split(
     manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)
     parts, links = find_parts(manifest, survey, config, on_event=on_event)
     tell(describe_photos(manifest), on_event)
-    found = check_parts(manifest.photos, manifest.classes, parts, links)
+    found = check_parts(manifest.photos, manifest.classes, parts, links, manifest.good)
     tell(finding_notes([*manifest.findings, *found]), on_event)
     if folds is not None:
         dealt = divide_into_folds(manifest, parts, config, folds, seed=seed, on_event=on_event)

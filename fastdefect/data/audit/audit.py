@@ -42,7 +42,7 @@ def audit_photos(
     probes = probe_shortcuts(photos, looks, parts, manifest.classes, seed=seed)
     findings = [
         *manifest.findings,
-        *check_parts(photos, manifest.classes, parts, links),
+        *check_parts(photos, manifest.classes, parts, links, manifest.good),
         *check_quality(photos, looks),
         *shortcut_findings(probes, photos),
     ]

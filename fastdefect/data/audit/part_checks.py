@@ -39,17 +39,22 @@ SMALL_CLASS = Check(
 
 
 def check_parts(
-    photos: Sequence[Photo], classes: Sequence[str], parts: Sequence[str], links: Sequence[Link]
+    photos: Sequence[Photo],
+    classes: Sequence[str],
+    parts: Sequence[str],
+    links: Sequence[Link],
+    good: Sequence[str] = (),
 ) -> list[Finding]:
     """All findings on repeats, leaks and the number of parts per class.
 
     ``parts`` names the part of every photo. ``links`` are the pairs of ``photos`` that a search
-    assigned to the same part (empty if parts were given).
+    assigned to the same part (empty if parts were given). ``good`` names the good classes: a part
+    can have photos of several of them, for example of its front and its back.
     """
     return [
         *_near_duplicates(photos, links),
         *_same_parts(photos, parts, links),
-        *_label_conflicts(photos, parts, links),
+        *_label_conflicts(photos, parts, links, frozenset(good)),
         *_leaks(photos, parts),
         *_small_classes(photos, classes, parts),
     ]
@@ -101,7 +106,7 @@ def _same_parts(
 
 
 def _label_conflicts(
-    photos: Sequence[Photo], parts: Sequence[str], links: Sequence[Link]
+    photos: Sequence[Photo], parts: Sequence[str], links: Sequence[Link], good: frozenset[str]
 ) -> list[Finding]:
     """One shot or one part with two labels. (Identical files are reported elsewhere.)"""
     conflicting = [link for link in links if photos[link.one].label != photos[link.other].label]
@@ -116,11 +121,11 @@ def _label_conflicts(
     labels: dict[str, set[str]] = defaultdict(set)
     for photo, part in zip(photos, parts, strict=True):
         labels[part].add(photo.label)
-    mixed = [part for part in labels if len(labels[part]) > 1]
+    mixed = [part for part, its in labels.items() if len(its) > 1 and not its <= good]
     names = tuple(
         photos[i].name
         for i in sorted(range(len(photos)), key=lambda i: (parts[i], i))
-        if len(labels[parts[i]]) > 1
+        if parts[i] in mixed
     )
     known = {name for link in shots for name in (photos[link.one].name, photos[link.other].name)}
     if set(names) - known and not _only_copies(photos, parts, mixed):

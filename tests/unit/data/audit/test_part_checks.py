@@ -79,6 +79,19 @@ def test_a_part_with_photos_of_two_classes_is_a_warning() -> None:
     assert said["label_conflict", "warning"].paths == ("a", "b")
 
 
+def test_a_part_can_have_photos_of_several_good_classes() -> None:
+    front, back = photo("a", "ok_front", "p"), photo("b", "ok_back", "p")
+    classes, good = ("crack", "ok_back", "ok_front"), ("ok_back", "ok_front")
+
+    def conflicts(photos: list[Photo], good: tuple[str, ...]) -> int:
+        found = check_parts(photos, classes, ["p"] * len(photos), (), good)
+        return sum(each.kind == "label_conflict" for each in found)
+
+    assert conflicts([front, back], good) == 0
+    assert conflicts([front, back], ("ok_back",)) == 1
+    assert conflicts([front, back, photo("c", "crack", "p")], good) == 1
+
+
 def test_one_file_under_two_classes_is_reported_elsewhere() -> None:
     photos = [photo("a", "good", sha256="x"), photo("b", "crack", sha256="x")]
     assert found(photos, ["a", "a"]) == {}

@@ -102,7 +102,7 @@ def test_progress_counts_the_deep_photos_only(tmp_path: Path) -> None:
 
 def findings(root: Path, files: dict[str, bytes], white: float | None) -> dict[str, Any]:
     lay_out(root, files)
-    manifest = read_photos(list_photos(root), good=None, how=Reading(white))
+    manifest = read_photos(list_photos(root), good=(), how=Reading(white))
     assert manifest.white == white
     return {finding.kind: finding for finding in manifest.findings}
 
@@ -167,7 +167,7 @@ def test_without_a_scale_each_photo_has_its_own_as_in_earlier_versions(tmp_path:
 
 def test_photos_of_another_depth_than_the_model_s(tmp_path: Path) -> None:
     lay_out(tmp_path, {**two_classes([3000, 3500]), "b/x.png": encode(picture(), "PNG")})
-    photos = read_photos(list_photos(tmp_path), good=None, how=Reading(4095)).photos
+    photos = read_photos(list_photos(tmp_path), good=(), how=Reading(4095)).photos
     (shallow,) = other_depth(photos, 4095)
     assert shallow.paths == ("b/x.png",)
     (deeper,) = other_depth(photos, None)

@@ -235,7 +235,7 @@ def test_the_preview_inside_raw_data_is_not_taken_for_the_photo(tmp_path: Path) 
     (tmp_path / "a.dng").write_bytes(preview)
     (tmp_path / "b.png").write_bytes(encode(PICTURE, "PNG"))
     (tmp_path / "c.png").write_bytes(encode(picture(seed=3), "PNG"))
-    manifest = read_photos(list_photos(tmp_path), good=None)
+    manifest = read_photos(list_photos(tmp_path), good=())
     assert [photo.name for photo in manifest.photos] == ["b.png", "c.png"]
     assert manifest.findings[0].paths == ("a.dng",)
 

@@ -40,7 +40,7 @@ def test_a_zip_is_read_and_nothing_appears_beside_it(tmp_path: Path, cache: Path
     listing = list_photos(path)
     assert listing.layout == "classes"
     assert [entry.name for entry in listing.entries] == ["crack/1.png", "ok/2.png"]
-    assert len(read_photos(listing, good="ok").photos) == 2
+    assert len(read_photos(listing, good=("ok",)).photos) == 2
     assert list(path.parent.iterdir()) == [path]
     assert all(entry.path.is_relative_to(cache) for entry in listing.entries)
     assert "(unpacked from parts.zip)" in listing.seen

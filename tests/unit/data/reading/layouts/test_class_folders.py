@@ -62,7 +62,7 @@ def test_mvtec_is_recognised_and_refused_before_reading(tmp_path: Path) -> None:
         refuse_untrainable(listing)
     assert "do not contain crack" in caught.value.message
     assert "--resplit" in caught.value.hint
-    absent = {f.kind: f for f in read_photos(listing, good="good").findings}["absent_class"]
+    absent = {f.kind: f for f in read_photos(listing, good=("good",)).findings}["absent_class"]
     assert "train photos do not contain crack: a model cannot learn it" in absent.message
 
 
@@ -76,6 +76,13 @@ def test_resplit_ignores_the_given_sides(tmp_path: Path) -> None:
 def test_train_without_a_class_that_is_not_good(tmp_path: Path) -> None:
     lay_out(tmp_path, {"train/crack/1.png": 1, "train/dent/2.png": 2, "test/ok/3.png": 3})
     with pytest.raises(DataError, match="train photos do not contain ok"):
+        refuse_untrainable(list_photos(tmp_path))
+
+
+def test_train_without_a_spelling_of_a_class_names_the_flag(tmp_path: Path) -> None:
+    photos = ("train/crack/1.png", "train/crack/2.png", "train/ok/3.png", "test/Crack/4.png")
+    lay_out(tmp_path, {name: number for number, name in enumerate(photos)})
+    with pytest.raises(DataError, match="--rename Crack=crack"):
         refuse_untrainable(list_photos(tmp_path))
 
 

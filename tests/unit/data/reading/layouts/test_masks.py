@@ -107,7 +107,7 @@ def test_masks_are_facts_of_photos_and_no_class(tmp_path: Path) -> None:
     }
     assert "2 masks beside photos" in listing.seen
     assert listing.findings == ()
-    masks = [photo.mask for photo in read_photos(listing, good="Free").photos]
+    masks = [photo.mask for photo in read_photos(listing, good=("Free",)).photos]
     assert masks == [entry.mask for entry in listing.entries]
 
 
