@@ -75,7 +75,7 @@ def find_table(folder: Path, *, labelled: bool = True) -> Path | None:
     tables = {
         path: columns
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() == ".csv"
+        if path.suffix.lower() in (".csv", ".tsv")
         and not path.name.startswith(".")
         and path.is_file()
         and (columns := columns_of_head(path, labelled=labelled))

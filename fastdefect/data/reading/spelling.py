@@ -18,7 +18,8 @@ def spelling_key(name: str) -> str:
 
 
 def alike(photos_of: Mapping[str, int]) -> list[tuple[str, ...]]:
-    """The groups of names that differ in spelling only; in each the one with most photos first.
+    """The groups of names that differ in spelling only; in each the one with most photos first,
+    and of equal ones a name without outer blanks.
 
     ``photos_of`` is the number of photos of each name.
     """
@@ -26,7 +27,7 @@ def alike(photos_of: Mapping[str, int]) -> list[tuple[str, ...]]:
     for name in sorted(photos_of):
         groups[spelling_key(name)].append(name)
     return [
-        tuple(sorted(group, key=lambda name: -photos_of[name]))
+        tuple(sorted(group, key=lambda name: (-photos_of[name], name != name.strip())))
         for group in groups.values()
         if len(group) > 1
     ]

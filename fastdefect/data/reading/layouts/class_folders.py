@@ -19,7 +19,7 @@ from fastdefect.data.reading.layouts.gathered import (
     no_photos,
 )
 from fastdefect.data.reading.layouts.masks import Masks, is_mask_folder, is_photo_folder
-from fastdefect.data.reading.layouts.sides import side_of, sides_of
+from fastdefect.data.reading.layouts.sides import sides_of
 from fastdefect.data.reading.layouts.tree import Tree
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first, listed
@@ -30,12 +30,14 @@ class Folders:
     """How the folders of a tree are read: the folder of all photos, and its sides, by name.
 
     ``base`` is empty for the root itself; ``sides`` maps the name of a folder to its side.
-    ``inner``: in each side, the class folders are in a folder such as ``images``.
+    ``inner``: in each side, the class folders are in a folder such as ``images``. ``in_classes``:
+    the sides are in the class folders (``good/train/7.jpg``).
     """
 
     base: str
     sides: dict[str, str]
     inner: bool = False
+    in_classes: bool = False
 
     def label_of(self, name: str) -> tuple[str | None, str | None, bool]:
         """Side and class of a photo, and whether it is below the folders that are read."""
@@ -44,7 +46,9 @@ class Folders:
         if self.base and inner == name:
             return None, None, False
         side = None
-        if self.sides:
+        if self.in_classes:
+            side = self.sides[steps.pop(1)] if len(steps) > 2 else None
+        elif self.sides:
             side = self.sides.get(steps.pop(0)) if len(steps) > 1 else None
             if side is None:
                 return None, None, False
@@ -62,7 +66,7 @@ def gather_folders(tree: Tree, masks: Masks) -> Gathered:
     """
     folders = find_folders(tree, masks)
     if not folders.sides:
-        _refuse_several(tree, folders.base)
+        _refuse_several(tree, folders.base, masks)
     entries: list[Entry] = []
     loose: list[str] = []
     beside: list[str] = []
@@ -93,11 +97,14 @@ def find_folders(tree: Tree, masks: Masks) -> Folders:
     """The folder of the class folders, and the sides; see ``Folders``."""
     base = ""
     while True:  # "images" alone is a folder of photos and not a class
-        top = [f for f in tree.top_folders(base) if _has_photo(tree, f, masks)]
+        top = _with_photos(tree, base, masks)
         if len(top) != 1 or not is_photo_folder(Path(top[0]).name):
             break
         base = top[0]
+    base = _data_set_in(tree, base, masks) or base
     sides = _side_folders(tree, base)
+    if not sides and (in_classes := _sides_in_classes(tree, base, masks)):
+        return Folders(base, in_classes, in_classes=True)
     in_sides = [
         steps[1:]
         for name in tree.photos
@@ -106,6 +113,41 @@ def find_folders(tree: Tree, masks: Masks) -> Folders:
     ]
     inner = all(len(steps) > 2 and is_photo_folder(steps[0]) for steps in in_sides)
     return Folders(base, sides, inner and bool(in_sides))
+
+
+def _with_photos(tree: Tree, folder: str, masks: Masks) -> list[str]:
+    return [each for each in tree.top_folders(folder) if _has_photo(tree, each, masks)]
+
+
+def _data_set_in(tree: Tree, folder: str, masks: Masks) -> str | None:
+    """The folder of a data set below folders that hold nothing else, as an archive has them.
+
+    It must have a train or a class whose name means good: ``ok/monday`` and ``ok/tuesday`` are
+    photos of one class. None if there is none, also if there are photos on the way.
+    """
+    prefix = f"{folder}/" if folder else ""
+    if any(name.startswith(prefix) and "/" not in name[len(prefix) :] for name in tree.photos):
+        return None
+    inner = _with_photos(tree, folder, masks)
+    names = [Path(each).name for each in inner]
+    if "train" in sides_of(names).values() or recognise_good(names) is not None:
+        return folder
+    return _data_set_in(tree, inner[0], masks) if len(inner) == 1 else None
+
+
+def _sides_in_classes(tree: Tree, base: str, masks: Masks) -> dict[str, str]:
+    """The sides in class folders, by name; empty unless each photo of each class is in one."""
+    classes = _with_photos(tree, base, masks)
+    inner = {each: _with_photos(tree, each, masks) for each in classes}
+    names = {Path(each).name for several in inner.values() for each in several}
+    sides = sides_of(sorted(names))
+    if names != set(sides) or "train" not in sides.values():
+        return {}
+    deep = [f"{each}/" for several in inner.values() for each in several]
+    if any(_with_photos(tree, folder[:-1], masks) for folder in deep):
+        return {}  # rather several data sets, or classes in sides in something else
+    photos = [name for name in tree.photos if name not in masks.every]
+    return sides if all(name.startswith(tuple(deep)) for name in photos) else {}
 
 
 def _side_folders(tree: Tree, base: str) -> dict[str, str]:
@@ -135,20 +177,14 @@ def _side_folders(tree: Tree, base: str) -> dict[str, str]:
     return {}  # a single folder "test" among others is a class
 
 
-def _refuse_several(tree: Tree, base: str) -> None:
-    """Refuse a folder of data sets, each with its own train: their names are no classes."""
-    top = tree.top_folders(base)
-    sets = [
-        folder
-        for folder in top
-        for inner in tree.top_folders(folder)
-        if side_of(Path(inner).name) == "train" and tree.top_folders(inner)
-    ]
+def _refuse_several(tree: Tree, base: str, masks: Masks) -> None:
+    """Refuse a folder of data sets, each with its own classes: their names are no classes."""
+    top = _with_photos(tree, base, masks)
+    sets = [found for folder in top if (found := _data_set_in(tree, folder, masks))]
     if len(sets) > 1 and len(sets) == len(top):
-        names = [Path(name).name for name in sets]
         raise DataError(
-            f"Expected one data set in {tree.root / base}, but found {len(sets)}, each with train "
-            f"photos of its own: {first(names)}.",
+            f"Expected one data set in {tree.root / base}, but found {len(sets)}, each with "
+            f"classes of its own: {first([name.removeprefix(f'{base}/') for name in sets])}.",
             f"Pass the folder of one of them, for example {tree.root / sets[0]}",
         )
 
@@ -159,8 +195,9 @@ def _named(folders: Folders, entries: list[Entry], masks: Masks) -> tuple[Layout
     kept = ""
     if masks.of:
         kept = f"; {counted(len(masks.of), 'mask')} beside photos, kept as facts of these photos"
+    where = f" in {folders.base}" if folders.base else ""
     if not folders.sides:
-        return layout, f"class folders{kept}"
+        return layout, f"class folders{where}{kept}"
     sides = {
         side: [name for name, its in folders.sides.items() if its == side]
         for side in ("train", "valid", "test")
@@ -175,7 +212,10 @@ def _named(folders: Folders, entries: list[Entry], masks: Masks) -> tuple[Layout
     if others and len(trained) == 1 and recognise_good(sorted(trained)):
         which = listed(words) if len(words) > 1 else words[0]
         return "mvtec", f"MVTec AD: {which}, with good parts alone in train{kept}"
-    return layout, f"class folders in {listed(words) if len(words) > 1 else words[0]}{kept}"
+    within = listed(words) if len(words) > 1 else words[0]
+    if folders.in_classes:
+        return layout, f"class folders{where} with {within}{kept}"
+    return layout, f"class folders in {within}{where}{kept}"
 
 
 def _has_photo(tree: Tree, folder: str, masks: Masks) -> bool:
@@ -184,8 +224,9 @@ def _has_photo(tree: Tree, folder: str, masks: Masks) -> bool:
 
 def _empty(tree: Tree, folders: Folders, labels: set[str], masks: Masks) -> list[str]:
     """Class folders without photos; a folder of masks is none."""
-    at = [folders.base] if not folders.sides else []
-    at += [f"{folders.base}/{name}".strip("/") for name in folders.sides]
+    at = [folders.base]
+    if folders.sides and not folders.in_classes:
+        at = [f"{folders.base}/{name}".strip("/") for name in folders.sides]
     of_masks = {"/".join(mask.split("/")[:depth]) for mask in masks.every for depth in range(1, 9)}
     found = {
         _nfc(Path(folder).name)

@@ -23,7 +23,7 @@ from fastdefect.data.reading.layouts.masks import (
 from fastdefect.data.reading.layouts.multilabel import gather_multilabel
 from fastdefect.data.reading.layouts.names import gather_named, propose_pattern
 from fastdefect.data.reading.layouts.sides import side_of
-from fastdefect.data.reading.layouts.tree import Tree, walk
+from fastdefect.data.reading.layouts.tree import Tree, read_text, walk
 from fastdefect.data.reading.layouts.visa import gather_visa
 from fastdefect.data.reading.layouts.yolo import gather_yolo
 from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES
@@ -80,11 +80,33 @@ def _from_folder(root: Path, label_from: str | None, several: bool) -> Gathered:
 
 def _from_class_folders(tree: Tree, masks: Masks) -> Gathered:
     gathered = gather_masked(tree, masks) or gather_folders(tree, masks)
+    if len({entry.label for entry in gathered.entries}) > 1:
+        return gathered
+    hints = [gathered.hint]
     names = [name for name in tree.photos if name not in masks.every]
-    if len({entry.label for entry in gathered.entries}) < 2 and (pattern := propose_pattern(names)):
-        hint = f"If the labels are in the file names: --label-from '{pattern}'."
-        return replace(gathered, hint=f"{hint} {gathered.hint}".strip())
-    return gathered
+    if pattern := propose_pattern(names):
+        hints.insert(0, f"If the labels are in the file names: --label-from '{pattern}'.")
+    hints += [_describe_unused(path) for path in _unused_tables(tree)]
+    return replace(gathered, hint=" ".join(filter(None, hints)))
+
+
+def _unused_tables(tree: Tree) -> list[Path]:
+    """The tables at the top of the folder."""
+    return [
+        path
+        for name, path in tree.others.items()
+        if "/" not in name and path.suffix.lower() in TABLE_SUFFIXES
+    ]
+
+
+def _describe_unused(table: Path) -> str:
+    """Why a table at the top of a folder is not used."""
+    head = (read_text(table, 200) or "").partition("\n")[0].strip()
+    return (
+        f"{table.name} is not used: expected columns of paths and labels in its first line "
+        f"(path,label or other "
+        f"usual names), but found: {head or 'nothing'}."
+    )
 
 
 def _from_table(table: Path, tree: Tree, label_from: str | None, several: bool) -> Gathered:

@@ -51,5 +51,13 @@ def sides_by_folder(names: Iterable[str]) -> dict[str, str]:
 
 def _word(name: str) -> str | None:
     """The only word of the name that is not of those beside a side's; None if there are more."""
-    words = [word for word in re.findall(r"[^\W\d_]+", name.casefold()) if word not in _BESIDE]
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # TrainSet
+    found = [word.casefold() for word in re.findall(r"[^\W\d_]+", apart)]
+    words = [_without_set(word) for word in found if word not in _BESIDE]
     return words[0] if len(words) == 1 else None
+
+
+def _without_set(word: str) -> str:
+    """``trainset`` as ``train``; other words unchanged."""
+    side = word.removesuffix("set")
+    return side if side in _WORDS else word

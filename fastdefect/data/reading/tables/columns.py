@@ -16,8 +16,11 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 }
 # The first of these is taken if none of the above is there: it may be something else.
 _RARE: Mapping[str, tuple[str, ...]] = {
-    "path": ("image_id", "imageid", "filepaths", "filenames"),
-    "label": ("labels", "class_name", "classname", "label_name", "class_id", "classid"),
+    "path": ("image_id", "imageid", "filepaths", "filenames", "imagename", "name", "id"),
+    "label": (
+        *("labels", "class_name", "classname", "class_label", "label_name", "class_id", "classid"),
+        *("defect_class", "classification", "result", "quality"),
+    ),
 }
 # Two corners, or a corner with width and height; in pixels of the upright photo.
 _CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"))

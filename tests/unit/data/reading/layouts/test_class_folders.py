@@ -104,7 +104,7 @@ def test_numbered_classes_are_no_sides(tmp_path: Path) -> None:
 def test_a_folder_of_data_sets_is_refused(tmp_path: Path) -> None:
     for item in ("bottle", "cable"):
         mvtec(tmp_path / item)
-    with pytest.raises(DataError, match="but found 2, each with train photos") as caught:
+    with pytest.raises(DataError, match="but found 2, each with classes of its own") as caught:
         list_photos(tmp_path)
     assert str(tmp_path / "bottle") in caught.value.hint
     lay_out(tmp_path / "x", {"crack/train/1.png": 1, "ok/train/2.png": 2})
@@ -126,3 +126,52 @@ def test_a_folder_that_is_named_after_photos_is_no_class(
     assert listing.classes == ("ng", "ok")
     assert listing.findings == ()
     assert len(listing.entries) == len(files)
+
+
+def test_sides_in_the_class_folders(tmp_path: Path) -> None:
+    photos = [f"{c}/{side}/{c}{side}.png" for c in ("crack", "ok") for side in ("train", "Test")]
+    lay_out(tmp_path, {name: number for number, name in enumerate(photos)})
+    listing = list_photos(tmp_path)
+    assert listing.seen == "Layout: class folders with train and Test (as test)."
+    sides = {(entry.label, entry.split) for entry in listing.entries}
+    assert sides == {(c, side) for c in ("crack", "ok") for side in ("train", "test")}
+
+
+def test_one_class_with_other_folders_has_no_sides_in_it(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"ok/train/1.png": 1, "ok/test/2.png": 2, "crack/3.png": 3})
+    assert {entry.split for entry in list_photos(tmp_path).entries} == {None}
+
+
+@pytest.mark.parametrize("inner", [("ok", "crack"), ("train/a", "train/b", "test/a", "test/b")])
+def test_folders_around_a_data_set_are_passed(inner: tuple[str, ...], tmp_path: Path) -> None:
+    photos = [f"archive/castings/{folder}/{n}.png" for n, folder in enumerate(inner)]
+    lay_out(tmp_path, {name: number for number, name in enumerate(photos)})
+    listing = list_photos(tmp_path)
+    assert set(listing.classes) == {folder.rpartition("/")[2] for folder in inner}
+    assert " in archive/castings" in listing.seen
+
+
+def test_a_class_with_folders_is_one_class(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"ok/monday/1.png": 1, "ok/tuesday/2.png": 2})
+    with pytest.raises(DataError, match="one class folder, ok"):
+        list_photos(tmp_path)
+
+
+def test_data_sets_side_by_side_are_refused(tmp_path: Path) -> None:
+    # As the casting photos are downloaded: a set with sides beside one without.
+    photos = [
+        *(f"data/data/{side}/{c}/1.png" for side in ("train", "test") for c in ("def", "ok")),
+        *("512/512/def/1.png", "512/512/ok/1.png"),
+    ]
+    lay_out(tmp_path, {name: number for number, name in enumerate(photos)})
+    with pytest.raises(DataError, match="but found 2, each with classes of its own") as caught:
+        list_photos(tmp_path)
+    assert str(tmp_path / "512" / "512") in caught.value.hint
+
+
+def test_an_unknown_table_beside_photos_without_classes_is_named(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"img/1.png": 1, "img/2.png": 2, "list.csv": "img/1.png,ok"})
+    with pytest.raises(DataError) as caught:
+        list_photos(tmp_path)
+    assert "list.csv is not used" in caught.value.hint
+    assert "img/1.png,ok" in caught.value.hint

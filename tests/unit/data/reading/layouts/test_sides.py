@@ -8,10 +8,13 @@ from fastdefect.data.reading.layouts.sides import side_of, sides_by_folder, side
 @pytest.mark.parametrize(
     ("name", "side"),
     [
-        *((name, "train") for name in ("train", "Training", "TRN", "train_set", "01_train")),
+        *(
+            (name, "train")
+            for name in ("train", "Training", "TRN", "train_set", "TrainSet", "01_train")
+        ),
         *((name, "valid") for name in ("valid", "val", "Validation", "dev", "val2017")),
-        *((name, "test") for name in ("test", "testing", "Tst", "test images")),
-        *((name, None) for name in ("crack", "test_bench", "invalid", "", "7", "trained")),
+        *((name, "test") for name in ("test", "testing", "Tst", "test images", "testset")),
+        *((name, None) for name in ("crack", "test_bench", "invalid", "", "7", "trained", "reset")),
     ],
 )
 def test_usual_names(name: str, side: str | None) -> None:
