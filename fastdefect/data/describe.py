@@ -7,6 +7,7 @@ from fastdefect.config import DataConfig
 from fastdefect.data.audit.size_checks import describe_reduction
 from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Manifest
+from fastdefect.data.reading.depth import GREY_SCALE
 from fastdefect.data.splitting.folds import Folds
 from fastdefect.data.splitting.split import SPLITS, PlainLeaks, Split
 from fastdefect.events import Note, OnEvent
@@ -48,7 +49,9 @@ def describe_photos(manifest: Manifest) -> list[Note]:
 def describe_pixels(manifest: Manifest, config: DataConfig) -> list[Note]:
     """Describe how much smaller the photos become and, of deep ones, what is white."""
     notes = [Note(describe_reduction(manifest.photos, config))]
-    return notes + [Note(each.message) for each in manifest.findings if each.kind == "grey_scale"]
+    scale = [each for each in manifest.findings if each.kind == GREY_SCALE.kind]
+    # As a warning, it is listed with the others.
+    return notes + [Note(each.message) for each in scale if each.severity == "info"]
 
 
 def parts_in_words(parts: Sequence[str]) -> str:

@@ -23,7 +23,7 @@ OnProgress = Callable[[int, int], None]
 
 GREY_SCALE = Check(
     "grey_scale",
-    "info",
+    "warning",  # where one photo alone makes all others dark, else info
     rank=250,
     meaning="photos of more than 8 bits: the value that is white in all of them",
     form="{:g} is white",
@@ -134,8 +134,12 @@ def _scale(photos: Sequence[Photo], ranges: Mapping[str, ValueRange], white: flo
     )
     rest = [ranges[name] for name in names[1:]]
     if rest and (without := choose_white(rest)) < white / 1.5:
-        text += f" Only because of {names[0]}: without it, {without:g} would be."
-    return GREY_SCALE.finding(text, white, names)
+        text += (
+            f" Only because of {names[0]}: without it, {without:g} would be. If that photo has a "
+            f"faulty pixel, use --white {without:g}."
+        )
+        return GREY_SCALE.finding(text, white, names)
+    return GREY_SCALE.finding(text, white, names, severity="info")
 
 
 def _mixed(photos: Sequence[Photo], ranges: Mapping[str, ValueRange]) -> list[Finding]:

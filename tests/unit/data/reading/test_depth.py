@@ -123,7 +123,9 @@ def test_the_scale_is_told_with_the_highest_value(tmp_path: Path) -> None:
 
 def test_one_photo_far_beyond_the_rest_is_named(tmp_path: Path) -> None:
     scale = findings(tmp_path, two_classes([3000, 3500, 40000, 4000]), 65535)["grey_scale"]
+    assert scale.severity == "warning"
     assert "Only because of a/2.tif: without it, 4095 would be." in scale.message
+    assert "--white 4095" in scale.message
 
 
 def test_8_bits_have_no_finding(tmp_path: Path) -> None:
