@@ -21,6 +21,7 @@ from fastdefect.data.reading.layouts.gathered import (
 from fastdefect.data.reading.layouts.masks import Masks, is_mask_folder, is_photo_folder
 from fastdefect.data.reading.layouts.sides import sides_of
 from fastdefect.data.reading.layouts.tree import Tree
+from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first, listed
 
@@ -123,10 +124,13 @@ def _data_set_in(tree: Tree, folder: str, masks: Masks) -> str | None:
     """The folder of a data set below folders that hold nothing else, as an archive has them.
 
     It must have a train or a class whose name means good: ``ok/monday`` and ``ok/tuesday`` are
-    photos of one class. None if there is none, also if there are photos on the way.
+    photos of one class. None if there is none, also if there are photos or a table on the way: a
+    table says more than the folders around its photos.
     """
     prefix = f"{folder}/" if folder else ""
-    if any(name.startswith(prefix) and "/" not in name[len(prefix) :] for name in tree.photos):
+    tables = [name for name in tree.others if Path(name).suffix.lower() in TABLE_SUFFIXES]
+    on_the_way = (*tree.photos, *(tables if folder else ()))
+    if any(name.startswith(prefix) and "/" not in name[len(prefix) :] for name in on_the_way):
         return None
     inner = _with_photos(tree, folder, masks)
     names = [Path(each).name for each in inner]

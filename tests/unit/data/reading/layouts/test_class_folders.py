@@ -151,6 +151,13 @@ def test_folders_around_a_data_set_are_passed(inner: tuple[str, ...], tmp_path: 
     assert " in archive/castings" in listing.seen
 
 
+def test_a_table_in_a_folder_around_a_data_set_is_not_passed_over(tmp_path: Path) -> None:
+    table = "path,label\nok/1.png,ok\ncrack/2.png,crack\n"
+    lay_out(tmp_path / "archive", {"ok/1.png": 1, "crack/2.png": 2, "photos.csv": table})
+    with pytest.raises(DataError, match="one class folder, archive"):
+        list_photos(tmp_path)
+
+
 def test_a_class_with_folders_is_one_class(tmp_path: Path) -> None:
     lay_out(tmp_path, {"ok/monday/1.png": 1, "ok/tuesday/2.png": 2})
     with pytest.raises(DataError, match="one class folder, ok"):
