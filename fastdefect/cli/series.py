@@ -44,7 +44,9 @@ class Launch:
         if self.resumed is not None:
             return job.resume(self.resumed, on_event=screen, **limits)
         from fastdefect.jobs.training.new_run import NewRun
+        from fastdefect.training.weights import require_weights
 
+        require_weights(self.settings.model.weights)
         new = NewRun(self.runs, self.name, command_line())
         return job.start(self.settings, new, on_event=screen, **plan, **limits)
 

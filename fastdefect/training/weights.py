@@ -70,16 +70,22 @@ def packaged_state() -> dict[str, Tensor]:
     return {name: tensor for name, tensor in renamed.items() if not name.startswith("fc.")}
 
 
+def require_weights(weights: str) -> None:
+    """Raise ``ModelError`` if ``--weights`` is a path that does not exist.
+
+    Commands check this before they read photos.
+    """
+    if weights not in ("auto", "none") and not Path(weights).exists():
+        raise _no_such_file(Path(weights))
+
+
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a ``--weights`` file; raises ``ModelError`` if it can't be read."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not path.is_file():
-        raise ModelError(
-            f"--weights {path}: expected a safetensors file, but there is no such file.",
-            "Give the path of a safetensors file or the folder of a run, auto or none.",
-        )
+        raise _no_such_file(path)
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -87,6 +93,14 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
             f"--weights {path} is not a safetensors file: {error}.",
             "Pickled .pth files can run code and are not read. Convert the file to safetensors.",
         ) from error
+
+
+def _no_such_file(path: Path) -> ModelError:
+    return ModelError(
+        f"--weights {path}: expected a safetensors file or the folder of a run, but there is no "
+        "such file.",
+        "Correct the path, or use --weights auto or --weights none.",
+    )
 
 
 def one_line(error: Exception) -> str:

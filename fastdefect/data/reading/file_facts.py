@@ -1,7 +1,5 @@
 """Facts about the file of a photo, apart from its pixels, for the shortcut probes."""
 
-import struct
-import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,24 +12,15 @@ from PIL.JpegImagePlugin import JpegImageFile
 from fastdefect.aliases import Floats
 from fastdefect.data.photos import FileFacts
 from fastdefect.data.reading import netpbm
+from fastdefect.data.reading.damage import DAMAGE
 from fastdefect.data.reading.formats import FORMATS, open_image
 from fastdefect.data.reading.signatures import kind_of
 
-# Errors that Pillow raises on damaged headers and tags, found by fuzzing as in images.py.
-DAMAGE = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
+# Pillow raises these, too, on damaged headers and tags (found by fuzzing).
+HEADER_DAMAGE = (
+    *DAMAGE,
     AttributeError,
     AssertionError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
     Image.DecompressionBombError,
     Image.DecompressionBombWarning,
 )
@@ -99,7 +88,7 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
                 camera=camera,
                 taken=taken,
             )
-    except DAMAGE:
+    except HEADER_DAMAGE:
         return facts
 
 
@@ -121,7 +110,7 @@ def _frames(photo: Image.Image) -> int:
         return 1  # a second picture in a JPEG is a preview or a gain map
     try:
         return int(getattr(photo, "n_frames", 1))
-    except DAMAGE:
+    except HEADER_DAMAGE:
         return 1
 
 
@@ -146,7 +135,7 @@ def _exif(photo: Image.Image) -> tuple[int, str | None, float | None]:
         count = len(tags) + len(shot) + len(tags.get_ifd(ExifTags.IFD.GPSInfo))
         words = [_text(tags.get(tag)) for tag in (ExifTags.Base.Make, ExifTags.Base.Model)]
         moment = _text(shot.get(ExifTags.Base.DateTimeOriginal))
-    except DAMAGE:
+    except HEADER_DAMAGE:
         return 0, None, None
     return count, " ".join(filter(None, words)) or None, _seconds(moment)
 

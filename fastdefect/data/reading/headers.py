@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from fastdefect.data.photos import Box
-from fastdefect.data.reading.file_facts import DAMAGE
+from fastdefect.data.reading.file_facts import HEADER_DAMAGE
 from fastdefect.data.reading.formats import open_header
 
 _ORIENTATION = 0x0112
@@ -45,7 +45,7 @@ def read_small(path: Path) -> tuple[NDArray[Any], bool] | None:
                 return np.asarray(photo), False
             photo.draft("L", (512, 512))
             return np.asarray(photo.convert("L")), True
-    except DAMAGE:
+    except HEADER_DAMAGE:
         return None
 
 
@@ -58,7 +58,7 @@ def read_header(path: Path) -> Header | None:
             if isinstance(photo, TiffImagePlugin.TiffImageFile):  # Pillow may have turned the size
                 width = photo.tag_v2[TiffImagePlugin.IMAGEWIDTH]
                 height = photo.tag_v2[TiffImagePlugin.IMAGELENGTH]
-    except DAMAGE:
+    except HEADER_DAMAGE:
         return None
     return Header(width, height, orientation if 1 <= orientation <= 8 else 1)
 

@@ -95,7 +95,7 @@ def _check_size(size: tuple[int, int], n_bytes: int, how: Reading) -> None:
     pixels = size[0] * size[1]
     if pixels > how.max_megapixels * 1e6:
         raise RefusedError(
-            f"{size[0]} x {size[1]} is {pixels / 1e6:.0f} megapixels, more than "
+            f"too large: {size[0]} x {size[1]} is {pixels / 1e6:.3g} megapixels, more than "
             f"--max-megapixels {how.max_megapixels:g}"
         )
     if is_large(size) and pixels > _PIXELS_A_BYTE * n_bytes:

@@ -113,6 +113,11 @@ def _load(run: Run, request: Request, spec: ModelSpec, on_event: OnEvent) -> Eva
             "second other photos.",
             "Remove one of them.",
         )
+    if data is None and request.include_trained:
+        raise UsageError(
+            "--include-trained applies to other photos, but there is no --data.",
+            "Add --data DIR, or remove --include-trained.",
+        )
     run.require_model()
     if data is None:
         return _read_side(run, split, on_event)

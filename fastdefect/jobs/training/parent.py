@@ -95,8 +95,8 @@ def refuse_parent(config: RunConfig) -> None:
         raise UsageError(
             f"--from {config.model.from_run}: only a single training of fastdefect fit continues a "
             "run.",
-            "Remove from, also from the config file, or start from the weights alone: --weights "
-            "RUN, with the folder of the run.",
+            "Remove --from (in a config file: from_run), or start from the weights alone: "
+            "--weights RUN, with the folder of the run.",
         )
 
 

@@ -122,6 +122,11 @@ def test_the_test_and_photos_from_elsewhere_exclude_each_other(run: Run, tmp_pat
     assert run.read_openings() == []
 
 
+def test_trained_photos_are_included_only_with_other_photos(run: Run) -> None:
+    with pytest.raises(UsageError, match="there is no --data"):
+        _open(run, split="valid", include_trained=True)
+
+
 def test_other_photos_open_nothing(run: Run, tmp_path: Path) -> None:
     other = photo_folder(tmp_path / "other", castings_of(6, 1), "part")
     for path in sorted(other.rglob("*.png")):

@@ -1,0 +1,31 @@
+"""What the commands that train share: start or resume."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fastdefect.cli.series import Launch
+from fastdefect.config_resolve import resolve
+from fastdefect.errors import ModelError
+from fastdefect.events import silent
+
+
+def _begin(*arguments: Any, **options: Any) -> str:
+    return "begun"
+
+
+@pytest.mark.parametrize("missing", ["gone.safetensors", "runs/gone"])
+def test_weights_that_are_missing_stop_before_the_photos_are_read(
+    missing: str, tmp_path: Path
+) -> None:
+    launch = Launch(resolve({"weights": missing}), tmp_path, None, resumed=None)
+    with pytest.raises(ModelError, match=f"--weights {missing}: .* no such file"):
+        launch.run_job(SimpleNamespace(start=_begin), silent)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("weights", ["auto", "none", "."])
+def test_other_weights_are_left_to_the_job(weights: str, tmp_path: Path) -> None:
+    launch = Launch(resolve({"weights": weights}), tmp_path, None, resumed=None)
+    assert launch.run_job(SimpleNamespace(start=_begin), silent) == "begun"  # type: ignore[arg-type]
