@@ -72,9 +72,13 @@ def find_table(folder: Path, *, labelled: bool = True) -> Path | None:
     ``path`` and ``label`` is preferred to those with other usual names. Raises
     ``DataError`` if there are several.
     """
+    try:
+        files = sorted(folder.iterdir())
+    except OSError:  # the walk through the folder reports it
+        return None
     tables = {
         path: columns
-        for path in sorted(folder.iterdir())
+        for path in files
         if path.suffix.lower() in (".csv", ".tsv")
         and not path.name.startswith(".")
         and path.is_file()
@@ -199,6 +203,8 @@ def _labelled(
         key = os.path.normcase(entry.path)
         earlier = entries.setdefault(key, entry)
         if lines.setdefault(key, line) != line:
+            if (entry.split, entry.part) != (earlier.split, earlier.part):
+                raise _contradiction(place.table, entry, (lines[key], line))
             if how.several and not entry.boxes and entry.label != earlier.label:
                 label = f"{earlier.label}{KINDS_BETWEEN}{entry.label}"
                 entries[key] = replace(earlier, label=label)
@@ -263,6 +269,14 @@ def _box(row: Mapping[str, str], columns: Columns, kind: str) -> Box | None:
     if columns.corners:
         w, h = w - x, h - y
     return Box(x, y, w, h, kind) if w > 0 and h > 0 else None
+
+
+def _contradiction(table: Path, entry: Entry, lines: tuple[int, int]) -> DataError:
+    return DataError(
+        f"{table} lists {entry.name} in two splits or as two parts: lines {lines[0]} and "
+        f"{lines[1]}.",
+        "Give all rows of a photo the same split and part.",
+    )
 
 
 def _listed_twice(table: Path, entry: Entry, earlier: Entry, lines: tuple[int, int]) -> DataError:

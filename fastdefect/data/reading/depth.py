@@ -80,6 +80,8 @@ def find_white(
 def may_be_deep(path: Path) -> bool:
     """Whether the header says more than 8 bits; a JXL is decoded to know."""
     try:
+        if not path.is_file():  # opening a named pipe would block
+            return False
         with path.open("rb") as file:
             head = file.read(_HEAD)
             match kind_of(head):

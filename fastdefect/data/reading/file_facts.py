@@ -11,7 +11,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from fastdefect.aliases import Floats
 from fastdefect.data.photos import FileFacts
-from fastdefect.data.reading import netpbm
+from fastdefect.data.reading import netpbm, tiff
 from fastdefect.data.reading.damage import DAMAGE
 from fastdefect.data.reading.formats import FORMATS, open_image
 from fastdefect.data.reading.signatures import kind_of
@@ -89,7 +89,15 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
                 taken=taken,
             )
     except HEADER_DAMAGE:
-        return facts
+        return replace(facts, mode=_rare_mode(data)) if kind == "TIFF" else facts
+
+
+def _rare_mode(data: bytes) -> str:
+    """Of a TIFF that Pillow does not support, whether it is deep; empty if it is not or damaged."""
+    try:
+        return ";16" if tiff.is_deep(tiff.read_tags(data)) else ""
+    except HEADER_DAMAGE:
+        return ""
 
 
 def _netpbm_mode(header: netpbm.Netpbm) -> str:

@@ -107,6 +107,8 @@ def open_header(path: Path) -> Image.Image:
     readable = [each for each in FORMATS.values() if each.available]
     for each in readable:
         _register(each.plugins)
+    if not path.is_file():  # opening a named pipe would block
+        raise FileNotFoundError(path)
     return Image.open(path, formats=[*(each.pillow for each in readable if each.pillow), "PPM"])
 
 

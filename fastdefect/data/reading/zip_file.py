@@ -1,7 +1,9 @@
 """A zip file of photos, unpacked once into the cache of the program, never beside the zip."""
 
 import hashlib
+import lzma
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -12,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from fastdefect.data.reading.good_class import recognise_good
+from fastdefect.data.reading.layouts.sides import side_of
 from fastdefect.data.reading.layouts.tree import is_system_file
 from fastdefect.errors import DataError, UsageError
 from fastdefect.files import cache_folder
@@ -22,6 +26,18 @@ _MOST_BYTES = 1 << 40
 # Deflate reaches 1032 to 1 on zeros. Photos are compressed already; their masks and tables reach
 # some hundreds to 1, and are small.
 _MOST_RATIO, _RATIO_FROM = 200, 1 << 28
+_DRIVE = re.compile("[A-Za-z]:")
+
+
+# What a damaged archive raises, by its way of compression.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +101,7 @@ def _unpack_into(archive: Path, target: Path) -> None:
                 inside.mkdir()
                 for member in members:
                     _extract(opened, member, inside)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        except _DAMAGE as error:
             raise DataError(
                 f"{archive} is not a zip file that can be unpacked: {error}.",
                 "Make the zip again.",
@@ -108,8 +124,10 @@ def _members(archive: Path, opened: zipfile.ZipFile) -> Iterator[_Member]:
     for info in opened.infolist():
         name = _text_of(info).replace("\\", "/")
         steps = tuple(step for step in name.split("/") if step not in ("", "."))
-        if name.startswith("/") or ".." in steps or ":" in name or "\0" in name:
+        if name.startswith("/") or ".." in steps or _DRIVE.match(name) or "\0" in name:
             raise _unsafe(archive, name, "its name leads out of the zip")
+        if ":" in name:  # on Windows, another stream of a file
+            raise _unsafe(archive, name, "its name has a colon, which not all systems allow")
         if name.endswith("/") or any(is_system_file(step) for step in steps):
             continue
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -139,7 +157,8 @@ def _text_of(info: zipfile.ZipInfo) -> str:
 def _check_size(archive: Path, members: list[_Member], folder: Path) -> None:
     """Refuse what does not fit on the disk, and what only pretends to be a set of photos."""
     size = sum(member.info.file_size for member in members)
-    packed = sum(member.info.compress_size for member in members)
+    # Members may overlap in the archive: their sizes may add up to more than its own.
+    packed = min(sum(m.info.compress_size for m in members), archive.stat().st_size)
     if len(members) > _MOST_FILES or size > _MOST_BYTES:
         raise _unsafe(archive, archive.name, f"{len(members)} files of {size} bytes are too many")
     if size > _RATIO_FROM and size > _MOST_RATIO * max(packed, 1):
@@ -166,10 +185,16 @@ def _extract(opened: zipfile.ZipFile, member: _Member, folder: Path) -> None:
 
 
 def _inner(folder: Path) -> Path:
-    """The folder itself, or the only folder in it: most zips have one at the top."""
+    """The folder of the data set: most zips have a single folder at the top.
+
+    A folder whose name means good or a side is part of the data set and is not entered.
+    """
     while True:
         with os.scandir(folder) as found:
             children = list(found)
         if len(children) != 1 or not children[0].is_dir():
+            return folder
+        name = children[0].name
+        if side_of(name) is not None or recognise_good([name]) is not None:
             return folder
         folder = Path(children[0].path)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import Entry, Layout
-from fastdefect.data.reading.formats import holds_pictures, unread_findings
+from fastdefect.data.reading.formats import holds_pictures
 from fastdefect.text import counted, first
 
 EMPTY_CLASS = Check(
@@ -65,13 +65,12 @@ def empty_classes(labels: Iterable[str]) -> list[Finding]:
 
 
 def no_photos(names: Sequence[str]) -> list[Finding]:
-    """The findings on files that are not photos, or are pictures in a format that is not read."""
-    found = unread_findings(names)
+    """The finding on files that are not photos. Unread pictures have another (``formats``)."""
     others = [name for name in names if not holds_pictures(name)]
-    if others:
-        text = f"Files without a photo suffix, excluded ({len(others)}): {first(others)}."
-        found.append(NOT_A_PHOTO.finding(text, len(others), others))
-    return found
+    if not others:
+        return []
+    text = f"Files without a photo suffix, excluded ({len(others)}): {first(others)}."
+    return [NOT_A_PHOTO.finding(text, len(others), others)]
 
 
 def folders_of(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastdefect.data.reading.csv_table import NoPhotosFoundError, find_table, gather_table
+from fastdefect.data.reading.formats import unread_findings
 from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.data.reading.layouts.class_folders import gather_folders
 from fastdefect.data.reading.layouts.coco import gather_coco
@@ -62,20 +63,29 @@ def gather(data: Path, label_from: str | None, *, several: bool = False) -> tupl
 
 
 def _from_folder(root: Path, label_from: str | None, several: bool) -> Gathered:
+    gathered, tree = _recognised(root, label_from, several)
+    return replace(gathered, findings=[*unread_findings(tree.others), *gathered.findings])
+
+
+def _recognised(root: Path, label_from: str | None, several: bool) -> tuple[Gathered, Tree]:
+    """The candidate photos in the layout that fits, and the walk through the folder."""
     visa = label_from is None and _is_visa(root)
     table = None if visa else find_table(root, labelled=label_from is None)
     tree = walk(root, lenient=table is not None)
     if table is not None:
         try:
-            return _from_table(table, tree, label_from, several)
+            return _from_table(table, tree, label_from, several), tree
         except NoPhotosFoundError as error:
-            return _folders_instead(table, tree, error)
+            if label_from is None:
+                return _folders_instead(table, tree, error), tree
+            named = gather_named(tree, find_masks(tree.photos), label_from)
+            return replace(named, seen=f"{named.seen}. {_not_used(table)}"), tree
     if label_from is not None:
-        return gather_named(tree, find_masks(tree.photos), label_from)
+        return gather_named(tree, find_masks(tree.photos), label_from), tree
     for gather_annotated in (gather_visa, *_ANNOTATED):
         if gathered := gather_annotated(tree):
-            return _beside(gathered, _class_folders(tree, Masks()))
-    return _from_class_folders(tree, find_masks(tree.photos))
+            return _beside(gathered, _class_folders(tree, Masks())), tree
+    return _from_class_folders(tree, find_masks(tree.photos)), tree
 
 
 def _from_class_folders(tree: Tree, masks: Masks) -> Gathered:
@@ -133,8 +143,11 @@ def _folders_instead(table: Path, tree: Tree, error: NoPhotosFoundError) -> Gath
     beside = _class_folders(tree, masks)
     if beside is None:
         raise error
-    seen = f"{beside.seen}. {table.name} is not used: none of the photos that it lists is found"
-    return replace(beside, seen=seen)
+    return replace(beside, seen=f"{beside.seen}. {_not_used(table)}")
+
+
+def _not_used(table: Path) -> str:
+    return f"{table.name} is not used: none of the photos that it lists is found"
 
 
 def _class_folders(tree: Tree, masks: Masks) -> Gathered | None:

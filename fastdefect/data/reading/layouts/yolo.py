@@ -79,7 +79,6 @@ def _find_labels(tree: Tree, texts: Mapping[str, Path], *, beside: bool) -> _Lab
             )
             if path:
                 of[name] = path
-                roots.add("/".join(steps[:at]))
         if beside and name not in of and (path := known.get(f"{stem.casefold()}.txt")):
             of[name] = path
             roots.add(name.rpartition("/")[0])

@@ -249,3 +249,13 @@ def test_parquet_that_is_none(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     with pytest.raises(DataError, match="Expected a parquet file"):
         list_photos(table(tmp_path, "binary", "photos.parquet"))
+
+
+@pytest.mark.parametrize("column", ["split", "part"])
+def test_rows_of_one_photo_that_contradict_each_other(column: str, tmp_path: Path) -> None:
+    lay_out(tmp_path, {"a.png": 1, "b.png": 2})
+    table = tmp_path / "photos.csv"
+    rows = ["a.png,crack,train,1,1,4,4", "a.png,burr,test,8,8,4,4", "b.png,ok,train,,,,"]
+    table.write_text("\n".join([f"path,label,{column},x,y,w,h", *rows]))
+    with pytest.raises(DataError, match="in two splits or as two parts: lines 2 and 3"):
+        list_photos(table)

@@ -1,5 +1,6 @@
 """The deep photos of a set, and the findings on their scale."""
 
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from helpers.encode import encode, picture, tiff
 
-from fastdefect.data.photos import Entry
+from fastdefect.data.photos import Entry, Listing, Photo
 from fastdefect.data.reading import depth
 from fastdefect.data.reading.depth import find_white, may_be_deep, other_depth
 from fastdefect.data.reading.images import Reading
@@ -176,3 +177,26 @@ def test_photos_of_another_depth_than_the_model_s(tmp_path: Path) -> None:
     assert deeper.paths == ("a/0.tif", "b/1.tif")
     assert "trained on photos of 8." in deeper.message
     assert other_depth(photos[:1], 4095) == []
+
+
+def test_floats_of_several_channels_are_deep(tmp_path: Path) -> None:
+    # Pillow does not read such a TIFF: it has no mode.
+    path = tmp_path / "ok" / "1.tif"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), np.random.default_rng(0).random((20, 20, 3)).astype(np.float32))
+    assert other_depth([only_photo(path)], 1.0) == []
+    assert [each.kind for each in other_depth([only_photo(path)], None)] == ["mixed_depth"]
+
+
+def only_photo(path: Path) -> Photo:
+    entry = Entry(path.name, path, "ok", None, None)
+    listing = Listing(path.parent, "classes", (entry,), ("ok",), ())
+    return read_photos(listing, good=("ok",), how=Reading(1.0)).photos[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+@pytest.mark.timeout(20)
+def test_a_named_pipe_is_not_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "1.png"
+    os.mkfifo(pipe)
+    assert not may_be_deep(pipe)

@@ -124,7 +124,7 @@ def test_modes(data: bytes, mode: str) -> None:
 def test_a_tiff_that_pillow_does_not_know_is_still_a_tiff() -> None:
     data = tiff(np.zeros((5, 5)))  # 64-bit float
     assert decode_photo(data, "x").shape == (5, 5, 3)
-    assert facts(data, "a.tif") == FileFacts(len(data), "TIFF", True, "", 1, None, 0, None, None)
+    assert facts(data, "a.tif") == FileFacts(len(data), "TIFF", True, ";16", 1, None, 0, None, None)
 
 
 @pytest.mark.parametrize("kind", ["GIF", "APNG", "pages", "moving WebP"])

@@ -53,6 +53,12 @@ def test_folders_around_the_photos_are_entered(tmp_path: Path, top: str) -> None
     assert [entry.name for entry in listing.entries] == ["crack/1.png", "ok/2.png"]
 
 
+def test_a_class_is_not_a_folder_around_the_photos(tmp_path: Path) -> None:
+    files = {"ok/normal_light/1.png": 1, "ok/dim_light/2.png": 2}
+    with pytest.raises(DataError, match="one class folder, ok"):
+        list_photos(archive(tmp_path / "parts.zip", files))
+
+
 def test_a_table_in_a_zip(tmp_path: Path) -> None:
     files = {
         "photos.csv": "file,class\nimg/1.png,ok\nimg/2.png,ng\n",
@@ -98,6 +104,7 @@ def link(name: str) -> zipfile.ZipInfo:
         ("/etc/evil.png", "leads out of the zip"),
         ("C:\\evil.png", "leads out of the zip"),
         ("..\\evil.png", "leads out of the zip"),
+        ("ok/10:30:00.png", "has a colon"),
         (link("ok/evil.png"), "it is a link"),
     ],
 )

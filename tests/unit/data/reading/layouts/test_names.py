@@ -86,3 +86,11 @@ def test_the_error_proposes_a_pattern_that_fits(tmp_path: Path, name: str) -> No
 def test_no_pattern_for_names_without_labels() -> None:
     assert propose_pattern([f"IMG_{n}.jpg" for n in range(9)]) is None
     assert propose_pattern([f"{n:03d}.jpg" for n in range(9)]) is None
+
+
+def test_a_table_of_something_else_does_not_replace_the_pattern(tmp_path: Path) -> None:
+    files = {"monday/OK_1.png": 1, "tuesday/NG_2.png": 2, "lots.csv": "id,lot\n7,A\n8,B\n"}
+    lay_out(tmp_path, files)
+    listing = list_photos(tmp_path, label_from="(OK|NG)_")
+    assert listing.classes == ("NG", "OK")
+    assert "lots.csv is not used" in listing.seen

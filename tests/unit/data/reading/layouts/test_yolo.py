@@ -100,3 +100,12 @@ def test_a_line_that_is_no_box(tmp_path: Path) -> None:
     files |= {f"labels/{n}.txt": "0 .5 .5 .1 .1\n" for n in range(30)}
     with pytest.raises(DataError, match=r"9\.txt, line 2: expected a class and a box"):
         list_photos(lay_out(tmp_path, {**files, "labels/9.txt": "0 .5 .5 .1 .1\n0 7 8\n"}))
+
+
+def test_a_picture_beside_the_folders_is_no_photo(tmp_path: Path) -> None:
+    files = {"images/a.png": 1, "labels/a.txt": "0 0.5 0.5 0.25 0.5\n", "images/b.png": 2}
+    lay_out(tmp_path, {**files, "results.png": 3, "data.yaml": NAMES, "images/c.nef": "x"})
+    listing = list_photos(tmp_path)
+    assert [entry.name for entry in listing.entries] == ["images/a.png", "images/b.png"]
+    found = {each.kind: each.paths for each in listing.findings}
+    assert found["unread_format"] == ("images/c.nef",)
