@@ -152,7 +152,9 @@ def _at_most(photos: EvaluationPhotos, most: int | None, seed: int) -> Evaluatio
     if most is None or most >= len(photos.side):
         return photos
     places = draw_in_proportion([photo.label for photo in photos.photos], most, seed)
-    return replace(photos, side=tuple(photos.side[place] for place in places))
+    # The fold names the network that was not trained on a photo.
+    fold = photos.fold and tuple(photos.fold[place] for place in places)
+    return replace(photos, side=tuple(photos.side[place] for place in places), fold=fold)
 
 
 def _stress_note(disturbances: Sequence[Disturbance], n: int, available: int, seed: int) -> Note:

@@ -22,6 +22,7 @@ from fastdefect.evaluation.robustness.stress import Limits, Mistakes
 from fastdefect.events import Event, Note, Progress, silent
 from fastdefect.files import finite, write_csv
 from fastdefect.jobs import stress as job
+from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.run_registry import create_run
@@ -158,6 +159,25 @@ def test_fewer_photos_are_reported_and_repeat(run: Run) -> None:
     assert f"6 of {found.available} photos, drawn by class with seed 3" in said
     assert _stress(run, most=6, seed=3).as_json() == found.as_json()
     assert _stress(run, most=10_000).report.n == found.available
+
+
+def test_a_sample_of_photos_keeps_the_fold_of_each(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row for row in run.read("split.csv") if row["split"] == "valid"]
+    fold_of = {row["path"]: 1 + number % 5 for number, row in enumerate(rows)}
+    folds = [{**row, "split": "train", "fold": fold_of[row["path"]]} for row in rows]
+    run.write("folds.csv", folds)
+    seen = []
+
+    def load_model(run: Run, photos: EvaluationPhotos, device: str) -> BrightIsGood:
+        seen.append(photos)
+        return BrightIsGood()
+
+    monkeypatch.setattr(job, "load_model", load_model)
+    _stress(run, most=6, seed=3)
+    assert len(seen[0].photos) == 6
+    assert seen[0].fold == tuple(fold_of[photo.name] for photo in seen[0].photos)
 
 
 def test_a_look_at_the_test_is_noted_but_a_mistyped_one_is_not(run: Run) -> None:
