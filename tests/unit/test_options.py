@@ -146,11 +146,16 @@ def test_help_shows_each_flag_with_its_default() -> None:
 
 
 @pytest.fixture
-def job_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[RunConfig, dict[str, Any]]]:
+def job_calls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> list[tuple[RunConfig, dict[str, Any]]]:
     """The real program with jobs that only record their arguments, and then raise an error."""
     from fastdefect.errors import DataError
     from fastdefect.jobs import cross_validate, ensemble, final, fit
 
+    # --weights must exist before a job starts.
+    monkeypatch.chdir(tmp_path)
+    Path(other_values()["weights"]).touch()
     received: list[tuple[RunConfig, dict[str, Any]]] = []
 
     def replace_start(job: ModuleType) -> None:
