@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
-from fastdefect.evaluation.decisions.decide import defect_score
 from fastdefect.evaluation.statistics.intervals import bootstrap
 from fastdefect.evaluation.statistics.paired import (
     Difference,
@@ -25,6 +24,7 @@ from fastdefect.evaluation.statistics.paired import (
 )
 from fastdefect.files import finite
 from fastdefect.good import Good, good_indices, is_good, only_defect
+from fastdefect.inference.decision_rule import defect_score
 from fastdefect.metrics import (
     METRICS,
     Weighted,

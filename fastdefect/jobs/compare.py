@@ -13,11 +13,11 @@ from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_json, written_to
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.model import load_model, read_spec
@@ -43,7 +43,7 @@ class Entrant:
     run: Run
     config: RunConfig
     spec: ModelSpec
-    decision: Decision
+    decision: DecisionRule
     parameters: int | None
     megabytes: float
     epochs: int
@@ -195,7 +195,7 @@ def _entrants(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple
     )
 
 
-def _entrant(name: str, run: Run, spec: ModelSpec, decision: Decision) -> Entrant:
+def _entrant(name: str, run: Run, spec: ModelSpec, decision: DecisionRule) -> Entrant:
     history = run.read_whole_history()
     return Entrant(
         name,

@@ -7,13 +7,13 @@ from typing import Any
 from fastdefect.aliases import Floats
 from fastdefect.data.photos import DEFECT_COLUMN
 from fastdefect.evaluation.decisions.calibration import ReliabilityBin, reliability
-from fastdefect.evaluation.decisions.decide import Decision, Sent, defect_score, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
     CostCurve,
     Costs,
     ScoredPhotos,
     cost_curve,
 )
+from fastdefect.evaluation.decisions.sent import Sent, sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
@@ -22,6 +22,7 @@ from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
 from fastdefect.good import is_good
+from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.jobs.trained.decision import decision_for, stored_costs
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
@@ -49,7 +50,7 @@ class EvaluationReport:
     run: Run
     split: str
     opening: int | None
-    decision: Decision
+    decision: DecisionRule
     evaluation: Evaluation
     uncalibrated: Metrics
     by_type: dict[str, dict[str, Rate]]
@@ -100,7 +101,7 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
 
 
 def _measure(
-    run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: Decision
+    run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: DecisionRule
 ) -> EvaluationReport:
     good = predictions.good_indices
     calibrated = decision.calibrated(predictions.y_prob)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from fastdefect.data.sampling import draw_in_proportion
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.background_swap import LabelledPhotos
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance
 from fastdefect.evaluation.robustness.stress import Break, Limits, StressReport, first_breaks
 from fastdefect.evaluation.robustness.stress import stress as stress_photos
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
@@ -40,7 +40,7 @@ class StressTest:
     split: str
     opening: int | None
     available: int
-    decision: Decision
+    decision: DecisionRule
     limits: Limits
     report: StressReport
     breaks: tuple[Break, ...]
@@ -171,7 +171,7 @@ def _keep(
     run: Run,
     photos: EvaluationPhotos,
     available: int,
-    decision: Decision,
+    decision: DecisionRule,
     limits: Limits,
     report: StressReport,
 ) -> StressTest:

@@ -9,7 +9,6 @@ from typing import Any
 
 from fastdefect.errors import DataError
 from fastdefect.evaluation.decisions.criteria import Criteria
-from fastdefect.evaluation.decisions.decide import calibrated, defect_score
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
     guaranteed_max_escape,
@@ -27,6 +26,7 @@ from fastdefect.evaluation.decisions.operating_point import (
 from fastdefect.evaluation.decisions.review_band import Band, Load, choose_band, load
 from fastdefect.events import Note, OnEvent
 from fastdefect.good import is_good
+from fastdefect.inference.decision_rule import calibrated, defect_score
 from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validation, temperature_for
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos

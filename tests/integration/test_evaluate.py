@@ -13,9 +13,10 @@ from helpers.folders import photo_folder
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
-from fastdefect.evaluation.decisions.calibration import apply_temperature, fit_temperature
+from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.files import read_csv
+from fastdefect.inference.decision_rule import apply_temperature
 from fastdefect.run import Run
 
 TWO, THREE = ("defect", "good"), ("crack", "fine", "pore")

@@ -20,10 +20,9 @@ from scipy.stats import binomtest
 
 from fastdefect.aliases import Floats, Interval
 from fastdefect.errors import DataError
+from fastdefect.inference.decision_rule import log_softmax, logits_of
 from fastdefect.metrics import CALIBRATION_BINS, check_predictions
 
-# Lower probabilities are set to this value, as in the log loss, because log(0) is infinite.
-TINY = float(np.finfo(np.float64).eps)
 LOWEST, HIGHEST = 0.05, 20.0
 
 
@@ -91,10 +90,10 @@ def fit_temperature(y_true: NDArray[np.int64], y_prob: NDArray[np.floating[Any]]
             f"but all {len(y_true)} are of one class.",
             "Calibrate on a split with good and defective parts.",
         )
-    logits = _logits(y_prob)
+    logits = logits_of(y_prob)
 
     def loss(log_t: float) -> float:
-        log_p = _log_softmax(logits, float(np.exp(log_t)))
+        log_p = log_softmax(logits, float(np.exp(log_t)))
         known = -log_p[np.arange(len(y_true)), y_true].sum()
         return float(known - log_p.mean()) / (len(y_true) + 1)
 
@@ -110,19 +109,6 @@ def fit_temperature(y_true: NDArray[np.int64], y_prob: NDArray[np.floating[Any]]
         _log_loss(y_true, logits, value),
         bounded=best in ends,
     )
-
-
-def apply_temperature(y_prob: NDArray[np.floating[Any]], t: float) -> Floats:
-    """softmax(log p / t): (n, n_classes), rows sum to 1.
-
-    Values of ``y_prob`` (n, n_classes) below ``TINY`` (2.2e-16) count as ``TINY``. The order of a
-    photo's classes does not change, except for ties by rounding. NaN stays NaN.
-
-    Raises ``ValueError`` if ``t`` is not a positive, finite number.
-    """
-    if not 0 < t < float("inf"):
-        raise ValueError(f"Expected a positive temperature but got {t}")
-    return np.exp(_log_softmax(_logits(y_prob), t))
 
 
 def reliability(
@@ -173,17 +159,5 @@ def _bin(low: float, high: float, positive: NDArray[np.bool_], score: Floats) ->
     return ReliabilityBin(low, high, n, float(score.mean()), hits / n, interval)
 
 
-def _logits(y_prob: NDArray[np.floating[Any]]) -> Floats:
-    """(n, n_classes) logits; the highest of each photo is 0."""
-    logs = np.log(np.maximum(np.asarray(y_prob, np.float64), TINY))
-    return logs - logs.max(axis=1, keepdims=True)
-
-
-def _log_softmax(logits: Floats, t: float) -> Floats:
-    """For logits with a maximum of 0 per photo, so the sum can neither overflow nor be 0."""
-    scaled = logits / t
-    return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-
-
 def _log_loss(y_true: NDArray[np.int64], logits: Floats, t: float) -> float:
-    return float(-_log_softmax(logits, t)[np.arange(len(y_true)), y_true].mean())
+    return float(-log_softmax(logits, t)[np.arange(len(y_true)), y_true].mean())

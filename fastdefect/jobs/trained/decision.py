@@ -7,12 +7,12 @@ from typing import Any
 from fastdefect.config import Device
 from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.decisions.calibration import HIGHEST, LOWEST
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.evaluation.views import FIXED_VIEWS, parse_views, resolve_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
@@ -83,7 +83,7 @@ def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> 
 
 def decision_for(
     run: Run, threshold: str, views: str | None, device: Device, on_event: OnEvent
-) -> Decision:
+) -> DecisionRule:
     """The rule by which the run decides.
 
     ``threshold``: "stored" for the stored operating point, if there is one, "argmax" for the most
@@ -105,15 +105,15 @@ def decision_for(
             "Remove --threshold: the most probable class then decides.",
         )
     rule = "the most probable class" if value is None else f"threshold {threshold}"
-    return Decision(name, temperature_for(run, name, device, on_event), value, None, rule)
+    return DecisionRule(name, temperature_for(run, name, device, on_event), value, None, rule)
 
 
-def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> Decision:
+def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> DecisionRule:
     try:
         if stored["views"] not in FIXED_VIEWS:
             raise ValueError(f"unknown views {stored['views']}")
         threshold, high = _number(stored["threshold"], 0, NONE_REJECTED), stored["high"]
-        chosen = Decision(
+        chosen = DecisionRule(
             str(stored["views"]),
             _number(stored["temperature"], LOWEST, HIGHEST),
             threshold,

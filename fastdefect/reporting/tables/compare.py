@@ -14,8 +14,8 @@ from fastdefect.evaluation.compare import (
     FigureChange,
     Verdict,
 )
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.statistics.paired import McNemar
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.metrics import METRICS
 from fastdefect.reporting.tables.fit import change_text, metric_text, metric_title, opened_text
 from fastdefect.reporting.tables.table_data import TableData
@@ -185,7 +185,7 @@ def costs_table(runs: Sequence[Mapping[str, Any]]) -> TableData:
     """The cost of each run: training time and model size, with its decision rule.
 
     Each of ``runs`` has name, arch, parameters (None if unknown), megabytes, epochs, seconds and
-    decision (a ``Decision``).
+    decision (a ``DecisionRule``).
     """
     return TableData(
         "Cost",
@@ -205,7 +205,7 @@ def costs_table(runs: Sequence[Mapping[str, Any]]) -> TableData:
     )
 
 
-def _decision_text(decision: Decision) -> str:
+def _decision_text(decision: DecisionRule) -> str:
     views = "" if decision.views == "none" else f", views {decision.views}"
     people = "; photos for review count as rejected" if decision.has_band else ""
     return f"{decision.rule}{views}{people}"

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastdefect.evaluation.decisions.decide import Decision, Sent
 from fastdefect.evaluation.decisions.operating_point import OperatingPoint, Tally
 from fastdefect.evaluation.decisions.review_band import Band, Load
+from fastdefect.evaluation.decisions.sent import Sent
 from fastdefect.evaluation.evaluate import Estimate, Evaluation
 from fastdefect.evaluation.gate import Check
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.tables.fit import (
     GOOD_CONFUSED,
@@ -27,7 +28,7 @@ def evaluation_tables(
     evaluation: Evaluation,
     uncalibrated: Metrics,
     by_type: Mapping[str, Mapping[str, Rate]],
-    decision: Decision,
+    decision: DecisionRule,
     sent: Sent | None,
     *,
     measured_on: MeasuredOn,
@@ -48,7 +49,7 @@ def evaluation_tables(
 
 
 def _figures(
-    evaluation: Evaluation, decision: Decision, sent: Sent | None, measured_on: MeasuredOn
+    evaluation: Evaluation, decision: DecisionRule, sent: Sent | None, measured_on: MeasuredOn
 ) -> TableData:
     counts = {"escape_rate": evaluation.escape, "overkill_rate": evaluation.overkill}
     rows = [

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.stress import (
     Break,
     Limits,
@@ -12,6 +11,7 @@ from fastdefect.evaluation.robustness.stress import (
     StressReport,
     first_breaks,
 )
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.reporting.tables.fit import metric_text, opened_text
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, percent
@@ -22,7 +22,7 @@ _Row = tuple[str, ...]
 def stress_table(
     report: StressReport,
     limits: Limits,
-    decision: Decision,
+    decision: DecisionRule,
     *,
     split: str,
     available: int,
@@ -133,7 +133,7 @@ def _rate(name: str, value: float, count: int, total: int) -> str:
     return text if text == "-" else f"{text} ({count} of {total})"
 
 
-def _caption(report: StressReport, limits: Limits, decision: Decision) -> str:
+def _caption(report: StressReport, limits: Limits, decision: DecisionRule) -> str:
     views = "" if decision.views == "none" else f", views: {decision.views}"
     sentences = [
         f"Decided by {decision.rule}{views}; a decision flips if it differs from undisturbed"

@@ -17,11 +17,11 @@ from fastdefect.errors import DataError
 from fastdefect.evaluation.decisions.calibration import (
     HIGHEST,
     LOWEST,
-    apply_temperature,
     fit_temperature,
     reliability,
     reliability_of,
 )
+from fastdefect.inference.decision_rule import apply_temperature
 from fastdefect.metrics import calibration_gaps
 
 Floats = NDArray[np.float64]

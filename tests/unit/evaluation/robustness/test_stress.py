@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.background_swap import Flips, LabelledPhotos, Predict
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES, Disturbance, generator
 from fastdefect.evaluation.robustness.stress import (
@@ -24,6 +23,7 @@ from fastdefect.evaluation.robustness.stress import (
     stress,
 )
 from fastdefect.files import finite
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.stress import choose_disturbances
 from fastdefect.reporting.tables.stress import stress_table
 
@@ -203,7 +203,7 @@ def test_a_new_disturbance_is_declared_in_one_place(monkeypatch: pytest.MonkeyPa
     table = stress_table(
         report,
         Limits(max_flips=0.2),
-        Decision("none", 1.0, 0.5, None, "the most probable class"),
+        DecisionRule("none", 1.0, 0.5, None, "the most probable class"),
         split="valid",
         available=len(LEVELS),
         opening=None,

@@ -18,10 +18,10 @@ from fastdefect.data.load import load_training_data
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, FastdefectError, RunError, UsageError
 from fastdefect.evaluation.decisions.calibration import fit_temperature
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, predictions_of, read_predictions
 from fastdefect.events import Event, Note, silent
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained import decision as job
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.training.calibration import keep_temperature
@@ -60,7 +60,7 @@ def _decide(
     threshold: str = "stored",
     views: str | None = None,
     events: list[Event] | None = None,
-) -> Decision:
+) -> DecisionRule:
     on_event = silent if events is None else events.append
     return job.decision_for(run, threshold, views, "cpu", on_event)
 
@@ -75,7 +75,7 @@ def _calibration_file(run: Run) -> Path:
 @pytest.mark.parametrize("threshold", ["stored", "argmax"])
 def test_the_most_probable_class_decides_where_nothing_was_chosen(run: Run, threshold: str) -> None:
     run.put("calibration.json", "none", {"value": 2.5})
-    expected = Decision("none", 2.5, None, None, "the most probable class")
+    expected = DecisionRule("none", 2.5, None, None, "the most probable class")
     assert _decide(run, threshold) == expected
 
 
@@ -84,7 +84,7 @@ def test_the_most_probable_class_decides_where_nothing_was_chosen(run: Run, thre
 )
 def test_a_number_is_the_threshold(run: Run, text: str, value: float) -> None:
     run.write("operating_point.json", POINT)  # has no say
-    assert _decide(run, text) == Decision("none", 1.0, value, None, f"threshold {text}")
+    assert _decide(run, text) == DecisionRule("none", 1.0, value, None, f"threshold {text}")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_stored_point_decides_at_its_own_views_and_temperature(
 ) -> None:
     run.put("calibration.json", "dihedral", {"value": 9.0})  # fitted anew since it was chosen
     run.write("operating_point.json", POINT)
-    assert _decide(run, views=views) == Decision("dihedral", 1.5, 0.3, None, "highest F1")
+    assert _decide(run, views=views) == DecisionRule("dihedral", 1.5, 0.3, None, "highest F1")
     assert _decide(run, "argmax").threshold is None
 
 

@@ -8,7 +8,7 @@ from helpers.predictions import certain
 from PIL import Image
 
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
-from fastdefect.evaluation.decisions.decide import Decision
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.reporting.tables.compare import (
     changes_table,
@@ -138,8 +138,9 @@ def test_settings_as_a_user_writes_them() -> None:
 
 def test_costs() -> None:
     run = {"name": "a", "arch": "small-cnn", "parameters": 291906, "megabytes": 1.17, "epochs": 3,
-           "seconds": 3725.4, "decision": Decision("none", 1.0, None, None, "argmax")}  # fmt: skip
-    band = Decision("flips", 1.0, 0.2, 0.6, "limits")
+           "seconds": 3725.4,
+           "decision": DecisionRule("none", 1.0, None, None, "argmax")}  # fmt: skip
+    band = DecisionRule("flips", 1.0, 0.2, 0.6, "limits")
     other = {**run, "parameters": None, "epochs": 0, "seconds": 0, "decision": band}
     assert costs_table([run, other]).rows == (
         ("a", "small-cnn", "291,906", "1.2 MB", "3", "3,725 s", "argmax"),

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from helpers.predictions import certain, predicted
 
-from fastdefect.evaluation.decisions.decide import Decision, sent_to_people
 from fastdefect.evaluation.decisions.operating_point import (
     NONE_REJECTED,
     OperatingPoint,
@@ -15,9 +14,11 @@ from fastdefect.evaluation.decisions.operating_point import (
     Tally,
 )
 from fastdefect.evaluation.decisions.review_band import choose_band, load
+from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.evaluate import Estimate, Evaluation, evaluate
 from fastdefect.evaluation.gate import Check, check_limits, parse_limit
 from fastdefect.evaluation.statistics.rates import rate_of
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.metrics import METRICS, score
 from fastdefect.reporting.tables.evaluate import (
     band_table,
@@ -35,7 +36,7 @@ Y_TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 1])
 P_DEFECT = np.array([0.9, 0.8, 0.7, 0.2, 0.1, 0.3, 0.4, 0.6])
 Y_PROB = np.stack([P_DEFECT, 1 - P_DEFECT], axis=1)
 PARTS = list("aabbcdef")
-ARGMAX = Decision("none", 1.0, None, None, "the most probable class")
+ARGMAX = DecisionRule("none", 1.0, None, None, "the most probable class")
 
 
 def _evaluated(
@@ -49,7 +50,7 @@ def _evaluated(
 
 
 def _tables(
-    evaluation: Evaluation | None = None, decision: Decision = ARGMAX, **changes: object
+    evaluation: Evaluation | None = None, decision: DecisionRule = ARGMAX, **changes: object
 ) -> list[TableData]:
     evaluation = evaluation or _evaluated()
     options = {"split": "valid", "opening": None, "by_type": {}, "sent": None, **changes}
@@ -101,7 +102,7 @@ def test_every_figure_has_its_value_interval_and_count() -> None:
 
 
 def test_the_caption_has_views_review_opening_and_averages() -> None:
-    decision = Decision("flips", 1.0, 0.25, 0.75, "escapes at most 1%, people between")
+    decision = DecisionRule("flips", 1.0, 0.25, 0.75, "escapes at most 1%, people between")
     sent = sent_to_people(decision, P_DEFECT, Y_TRUE == 0, PARTS)
     figures = _tables(decision=decision, sent=sent, split="test", opening=2)[0]
     assert figures.title == "test: 8 photos of 6 parts; test opened for the 2nd time"
@@ -187,7 +188,7 @@ def test_calibration_shows_before_and_after(temperature: float, said: str) -> No
 
 
 def test_photos_sent_to_review() -> None:
-    decision = Decision("none", 1.0, 0.25, 0.75, "a band")
+    decision = DecisionRule("none", 1.0, 0.25, 0.75, "a band")
     sent = sent_to_people(decision, P_DEFECT, Y_TRUE == 0, PARTS)
     rows = _rows(_tables(decision=decision, sent=sent)[-1])
     # 0.2 is passed; 0.7 and 0.3, 0.4, 0.6 are looked at; 0.8 and 0.9 rejected.

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.robustness.background_swap import Flips
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 from fastdefect.evaluation.robustness.stress import (
@@ -14,11 +13,12 @@ from fastdefect.evaluation.robustness.stress import (
     StressPoint,
     StressReport,
 )
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.reporting.tables.stress import break_lines, stress_table
 from fastdefect.reporting.tables.table_data import TableData
 
 N = 200
-DECISION = Decision("none", 1.0, 0.3, None, "the rule of the day")
+DECISION = DecisionRule("none", 1.0, 0.3, None, "the rule of the day")
 
 
 def point(strength: float, flips: int, *, parts: int | None = None, **changes: int) -> StressPoint:

@@ -9,13 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from fastdefect.evaluation.decisions.decide import (
-    Decision,
-    Sent,
-    calibrated,
-    defect_score,
-    sent_to_people,
-)
 from fastdefect.evaluation.decisions.operating_point import (
     ALL_REJECTED,
     NONE_REJECTED,
@@ -24,13 +17,15 @@ from fastdefect.evaluation.decisions.operating_point import (
     choose_by_max_escape,
 )
 from fastdefect.evaluation.decisions.review_band import Band, choose_band
+from fastdefect.evaluation.decisions.sent import Sent, sent_to_people
 from fastdefect.evaluation.statistics.rates import rate_of
+from fastdefect.inference.decision_rule import DecisionRule, calibrated, defect_score
 
 
 def _at(
     threshold: float | None, high: float | None = None, *, temperature: float = 1.0
-) -> Decision:
-    return Decision("none", temperature, threshold, high, "a test")
+) -> DecisionRule:
+    return DecisionRule("none", temperature, threshold, high, "a test")
 
 
 def _probabilities(n: int, n_classes: int, seed: int) -> NDArray[np.float64]:

@@ -1,0 +1,110 @@
+"""From probabilities to decisions: a model's temperature, its threshold or review band."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.aliases import Floats
+from fastdefect.good import Good, p_defect
+
+Labels = NDArray[np.int64]
+Verdict = Literal["OK", "look", "reject"]
+
+# Lower probabilities are set to this value, as in the log loss, because log(0) is infinite.
+TINY = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """The rule that turns a photo's probabilities, averaged over ``views``, into a decision.
+
+    The probabilities are calibrated with ``temperature`` first. A photo with a score, 1 - P(good),
+    below ``threshold`` is passed as its most probable good class; any other is rejected as its most
+    probable defect. Without a threshold the most probable class is the decision. With a ``high``
+    above the threshold, a photo between the two goes to a person for review: it is not passed, and
+    its rejection is not final. ``rule`` describes the origin of the values.
+    """
+
+    views: str
+    temperature: float
+    threshold: float | None
+    high: float | None
+    rule: str
+
+    @property
+    def has_band(self) -> bool:
+        """Whether some photos go to review by a person."""
+        return self.high is not None and self.threshold is not None and self.high > self.threshold
+
+    def calibrated(self, y_prob: Floats) -> Floats:
+        """The probabilities (n, n_classes) at the model's temperature."""
+        return calibrated(y_prob, self.temperature)
+
+    def decide(self, calibrated: Floats, good: Good) -> Labels:
+        """(n,) class indices; ``calibrated`` (n, n_classes) is the result of ``calibrated``."""
+        if self.threshold is None or not good:
+            return calibrated.argmax(axis=1)
+        defects = calibrated.copy()
+        defects[:, list(good)] = -1
+        passed_as = np.array(good)[calibrated[:, list(good)].argmax(axis=1)]
+        passed = defect_score(calibrated, good) < self.threshold
+        return np.where(passed, passed_as, defects.argmax(axis=1))
+
+    def verdicts(self, calibrated: Floats, good: Good) -> list[Verdict]:
+        """``OK``, ``look`` (in the review band) or ``reject`` for each photo.
+
+        ``calibrated`` (n, n_classes) is the result of ``calibrated``. Without a good class every
+        photo is rejected.
+        """
+        rejected = ~np.isin(self.decide(calibrated, good), good)
+        look = np.zeros(len(calibrated), bool)
+        if good and self.high is not None and self.has_band:
+            look = rejected & (defect_score(calibrated, good) < self.high)
+        return [
+            "look" if review else "reject" if bad else "OK"
+            for bad, review in zip(rejected, look, strict=True)
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return dict(vars(self))
+
+
+def calibrated(y_prob: Floats, temperature: float) -> Floats:
+    """The probabilities (n, n_classes) at ``temperature``; at 1 they are unchanged, bit by bit.
+
+    A threshold must be chosen on exactly the values that it is applied to later.
+    """
+    return y_prob if temperature == 1 else apply_temperature(y_prob, temperature)
+
+
+def defect_score(y_prob: Floats, good: Good) -> Floats:
+    """P(defect) = 1 - P(good) of each photo, (n,) in [0, 1]; P(good) is of all good classes."""
+    return np.clip(p_defect(y_prob, good), 0, 1)
+
+
+def apply_temperature(y_prob: NDArray[np.floating[Any]], t: float) -> Floats:
+    """softmax(log p / t): (n, n_classes), rows sum to 1.
+
+    Values of ``y_prob`` (n, n_classes) below ``TINY`` (2.2e-16) count as ``TINY``. The order of a
+    photo's classes does not change, except for ties by rounding. NaN stays NaN.
+
+    Raises ``ValueError`` if ``t`` is not a positive, finite number.
+    """
+    if not 0 < t < float("inf"):
+        raise ValueError(f"Expected a positive temperature but got {t}")
+    return np.exp(log_softmax(logits_of(y_prob), t))
+
+
+def logits_of(y_prob: NDArray[np.floating[Any]]) -> Floats:
+    """(n, n_classes) logits; the highest of each photo is 0."""
+    logs = np.log(np.maximum(np.asarray(y_prob, np.float64), TINY))
+    return logs - logs.max(axis=1, keepdims=True)
+
+
+def log_softmax(logits: Floats, t: float) -> Floats:
+    """For logits with a maximum of 0 per photo, so the sum can neither overflow nor be 0."""
+    scaled = logits / t
+    return scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
