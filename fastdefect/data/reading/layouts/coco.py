@@ -159,7 +159,7 @@ def _annotated(
     folders = {"beside the annotation file": json_file.parent, "from the data folder": tree.root}
     folders["in images/ beside the annotation file"] = json_file.parent / "images"
     folders |= {f"in {at}/": tree.root / at for at in _image_folders(tree, json_file)}
-    found = find_photos([photo.text for photo in listed], folders, tree.photos.values())
+    found = find_photos([photo.text for photo in listed], folders, tree.photos)
     if not found.count:
         lines = "".join(f"\n  {line}" for line in found.tried)
         raise DataError(
