@@ -48,7 +48,10 @@ class Folders:
             return None, None, False
         side = None
         if self.in_classes:
-            side = self.sides[steps.pop(1)] if len(steps) > 2 else None
+            # Other files than photos may be in other folders of a class.
+            side = self.sides.get(steps[1]) if len(steps) > 2 else None
+            if side is not None:
+                steps.pop(1)
         elif self.sides:
             side = self.sides.get(steps.pop(0)) if len(steps) > 1 else None
             if side is None:

@@ -46,11 +46,11 @@ def gather_coco(tree: Tree) -> Gathered | None:
     for name, listed in files.items():
         for photo in _annotated(tree, name, listed, sides.get(name)):
             earlier = photos.setdefault(photo.name, photo)
-            if (earlier.boxes, earlier.side) != (photo.boxes, photo.side):
+            if earlier != photo:
                 raise DataError(
-                    f"{tree.root / name} and another annotation file list {photo.name} with "
-                    "another side or other boxes.",
-                    "Keep one annotation file for each photo.",
+                    f"{tree.root / name} lists {photo.name}, which it or another annotation file "
+                    "also lists with another side, other kinds or other boxes.",
+                    "Keep one entry for each photo in one annotation file.",
                 )
     entries, rule = label_photos(list(photos.values()))
     beside = [name for name in tree.photos if name not in photos]

@@ -72,9 +72,13 @@ def find_masks(photos: Mapping[str, Path]) -> Masks:
         inside = name not in found and _folder(name) in folders
         if inside and marks_of(photos[name], lenient=True) is not None:
             found[name] = None
-    of = {photo: mask for mask, photo in reversed(found.items()) if photo not in (None, *found)}
+    of = {
+        photo: mask
+        for mask, photo in reversed(found.items())  # the first mask of a photo is kept
+        if photo is not None and photo not in found
+    }
     spare = tuple(sorted(mask for mask, photo in found.items() if photo is None))
-    return Masks({p: m for p, m in of.items() if p}, frozenset(drawn), spare, frozenset(found))
+    return Masks(of, frozenset(drawn), spare, frozenset(found))
 
 
 def is_photo_folder(name: str) -> bool:
