@@ -70,3 +70,10 @@ def test_the_error_states_what_the_search_asks_for() -> None:
         f"{ROOT / 'crack/0.jpg'} (here)",
         "a photo named 0.jpg, at any depth, in folders that do not contradict the path (1 photo)",
     )
+
+
+def test_one_name_in_many_folders() -> None:
+    """As a camera names its photos; each path must not be compared with every photo."""
+    names = [f"cam{n}/0.jpg" for n in range(300)]
+    paths = find_photos([f"C:/q/{n}" for n in names], {}, {n: ROOT / n for n in names}).paths
+    assert list(paths.values()) == [ROOT / name for name in names]
