@@ -103,8 +103,8 @@ def _by_end(photos: Mapping[str, Path]) -> Way:
     def find(text: str) -> Path | None:
         steps = _steps(text)
         for whole, ends in indexes:
-            # A photo with more folders than the path has all of them, so no other shares more.
-            # Without such a photo, the one with the most of the folders in the path is meant.
+            # First the photos that share all folders of the path. Without any, the photos all of
+            # whose folders are shared, and of these the ones with the most folders.
             inner = (whole[end] for end in _ends(steps) if end in whole)
             if fits := ends.get(steps) or next(inner, []):
                 return fits[0] if len(fits) == 1 else None
