@@ -110,7 +110,7 @@ def audit_survey(
     manifest: Manifest, survey: Survey, config: DataConfig, *, seed: int, on_event: OnEvent
 ) -> Audit:
     """Find the parts, then run all other checks."""
-    sizes = check_size(manifest.photos, config)
+    sizes = check_size(manifest.photos, config, manifest.good)
     manifest = replace(manifest, findings=(*manifest.findings, *sizes))
     parts, links = find_parts(manifest, survey, config, on_event=on_event)
     return audit_photos(manifest, survey.looks(manifest), parts, links, seed=seed)

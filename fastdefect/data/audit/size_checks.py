@@ -5,17 +5,20 @@ them, only a very strong reduction is worth a warning.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.ndimage import find_objects
 
 from fastdefect.config import DataConfig
 from fastdefect.data.findings import Check, Finding
 from fastdefect.data.photos import Photo
-from fastdefect.data.reading.images import Reading, UnreadablePhoto, read_photo
+from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.good_class import recognise_good
+from fastdefect.data.reading.marks import Marks, mask_pixels, read_marks
 
 LEAST = 3  # pixels of the shorter side of a defect, at the size of the model, that can be seen
 STRONG = 24  # times shorter an axis becomes, without boxes or masks, before it is a warning
@@ -89,9 +92,14 @@ def _times(factor: float) -> str:
     return f"{factor:.0f} times" if factor >= 9.95 else f"{factor:.1f} times"
 
 
-def check_size(photos: Sequence[Photo], config: DataConfig) -> list[Finding]:
-    """The finding on defects that become too small, or on a reduction that may hide them."""
-    defects = _known_defects(photos, config)
+def check_size(
+    photos: Sequence[Photo], config: DataConfig, good: Collection[str] = ()
+) -> list[Finding]:
+    """The finding on defects that become too small, or on a reduction that may hide them.
+
+    What is marked on photos of the classes ``good`` is no defect.
+    """
+    defects = _known_defects([photo for photo in photos if photo.label not in good], config)
     if defects:
         return _small_defects(defects, config)
     strong = [photo for photo in photos if max(reduction(photo, config)) > STRONG]
@@ -133,33 +141,46 @@ def _small_defects(defects: Sequence[_Defect], config: DataConfig) -> list[Findi
 
 
 def _known_defects(photos: Sequence[Photo], config: DataConfig) -> list[_Defect]:
-    """The defects in boxes and, of photos without boxes, those in masks."""
-    found = [_Defect(photo, box.w, box.h) for photo in photos for box in photo.boxes]
-    masked = [photo for photo in photos if photo.mask is not None and not photo.boxes]
+    """The defects in boxes and, of photos without such boxes, those in masks.
+
+    A box of a kind that means good, as of a part that is in order, is no defect.
+    """
+    kinds = {box.kind for photo in photos for box in photo.boxes}
+    good = {kind for kind in kinds if recognise_good([kind])}
+    found = [
+        _Defect(photo, box.w, box.h)
+        for photo in photos
+        for box in photo.boxes
+        if box.kind not in good
+    ]
+    boxed = {defect.photo.name for defect in found}
+    masked = [p for p in photos if p.mask is not None and p.name not in boxed]
+    gate = PixelGate()
     with ThreadPoolExecutor(4) as pool:
-        for several in pool.map(lambda photo: _in_mask(photo, config), masked):
+        for several in pool.map(lambda photo: _in_mask(photo, config, gate), masked):
             found += several
     return found
 
 
-def _in_mask(photo: Photo, config: DataConfig) -> list[_Defect]:
-    """The pieces of the mask; those that touch at the size of the model are one defect."""
-    try:
-        how = Reading(max_megapixels=config.max_megapixels)
-        mask = read_photo(photo.mask, how).max(axis=2) > 0 if photo.mask is not None else None
-    except UnreadablePhoto:
+def _in_mask(photo: Photo, config: DataConfig, gate: PixelGate) -> list[_Defect]:
+    """The marked pieces of its mask; none if that cannot be read or is not a mask."""
+    if photo.mask is None:
         return []
-    if mask is None or not mask.any():
-        return []
-    per_x, per_y = photo.width / mask.shape[1], photo.height / mask.shape[0]
+    with gate.hold(mask_pixels(photo.mask)):
+        marked = read_marks(photo.mask, config.max_megapixels)
+        return [] if marked is None else _pieces(photo, marked, config)
+
+
+def _pieces(photo: Photo, marked: Marks, config: DataConfig) -> list[_Defect]:
+    """The marked pieces; those that touch at the size of the model are one defect."""
+    per_x, per_y = photo.width / marked.shape[1], photo.height / marked.shape[0]
     across, down = reduction(photo, config)
     reach = (1 + 2 * int(across / per_x / 2), 1 + 2 * int(down / per_y / 2))
-    near = cv2.dilate(mask.astype(np.uint8), np.ones(reach[::-1], np.uint8))
-    n, pieces = cv2.connectedComponents(near)
-    pieces[~mask] = 0
-    spans = (np.nonzero(pieces == piece) for piece in range(1, n))
+    near = cv2.dilate(marked.astype(np.uint8), np.ones(reach[::-1], np.uint8))
+    pieces = cv2.connectedComponents(near)[1]
+    pieces[~marked] = 0
+    # One pass for the places of all pieces; each piece has a marked pixel.
     return [
-        _Defect(photo, float(np.ptp(x) + 1) * per_x, float(np.ptp(y) + 1) * per_y)
-        for y, x in spans
-        if len(x)
+        _Defect(photo, (x.stop - x.start) * per_x, (y.stop - y.start) * per_y)
+        for y, x in find_objects(pieces)
     ]

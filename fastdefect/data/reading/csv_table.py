@@ -156,7 +156,7 @@ def _places(table: Path, columns: Columns, rows: Rows, tree: Tree) -> _Place:
         f"from the folder above {table.name}": table.parent.parent,
     }
     texts = _texts(rows, columns.path)
-    found = find_photos(texts, folders, tree.photos.values())
+    found = find_photos(texts, folders, tree.photos)
     if texts and not found.count:
         tried = "".join(f"\n  {line}" for line in found.tried)
         raise NoPhotosFoundError(
@@ -164,9 +164,7 @@ def _places(table: Path, columns: Columns, rows: Rows, tree: Tree) -> _Place:
             f"the first:{tried}",
             "Correct the paths, or put the table into the folder of the photos.",
         )
-    masks = find_photos(
-        _texts(rows, columns.mask) if columns.mask else [], folders, tree.photos.values()
-    )
+    masks = find_photos(_texts(rows, columns.mask) if columns.mask else [], folders, tree.photos)
     return _Place(table, columns, found, masks)
 
 

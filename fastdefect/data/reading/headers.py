@@ -1,11 +1,8 @@
-"""What can be read of a photo without decoding it in full: its size and a small copy."""
+"""The size and orientation of a photo, without decoding it, and boxes in the upright photo."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
 from fastdefect.data.photos import Box
@@ -13,7 +10,6 @@ from fastdefect.data.reading.file_facts import HEADER_DAMAGE
 from fastdefect.data.reading.formats import open_header
 
 _ORIENTATION = 0x0112
-_MOST_PIXELS = 300_000_000  # of a mask: the usual --max-megapixels
 
 
 @dataclass(frozen=True)
@@ -29,24 +25,6 @@ class Header:
         """Width and height of the upright photo."""
         turned = self.orientation >= 5
         return (self.height, self.width) if turned else (self.width, self.height)
-
-
-def read_small(path: Path) -> tuple[NDArray[Any], bool] | None:
-    """The pixels as stored, and whether they are from a JPEG; None if it is not a photo or has
-    too many pixels.
-
-    A large JPEG is reduced to some 500 pixels and to grey, so that it is not decoded in full.
-    """
-    try:
-        with open_header(path) as photo:
-            if photo.width * photo.height > _MOST_PIXELS:
-                return None
-            if photo.format != "JPEG":
-                return np.asarray(photo), False
-            photo.draft("L", (512, 512))
-            return np.asarray(photo.convert("L")), True
-    except HEADER_DAMAGE:
-        return None
 
 
 def read_header(path: Path) -> Header | None:

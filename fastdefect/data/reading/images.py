@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from fastdefect.data.reading import netpbm
@@ -47,6 +48,7 @@ __all__ = [
     "read_bytes",
     "read_photo",
     "to_8bit",
+    "upright",
     "value_range",
 ]
 
@@ -218,12 +220,17 @@ def _finished(stored: Stored, how: Reading) -> Pixels:
         pixels = np.repeat(pixels[:, :, None], 3, axis=2)
     if stored.alpha is not None:
         pixels = over_white(Image.fromarray(np.dstack([pixels, stored.alpha])))
-    turn = _TURNS.get(stored.orientation)
+    return upright(pixels, stored.orientation)
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """The pixels of a photo with this camera orientation (1 to 8), turned upright."""
+    turn = _TURNS.get(orientation)
     return pixels if turn is None else turn(pixels)
 
 
 # The inverse of each camera orientation (EXIF tag 0x0112, values 1 to 8).
-_TURNS: dict[int, Callable[[Pixels], Pixels]] = {
+_TURNS: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
     4: lambda a: a[::-1],

@@ -87,7 +87,7 @@ def read_stored(data: bytes, kind: str, how: Reading) -> Stored:
         stored = _opencv(data, size) if deep else None
         if stored is None:
             stored = _pillow(photo, size, how)
-        return replace(stored, orientation=_orientation(photo, kind))
+        return replace(stored, orientation=orientation_of(photo, kind))
 
 
 def _check_size(size: tuple[int, int], n_bytes: int, how: Reading) -> None:
@@ -179,7 +179,8 @@ def over_white(rgba: Image.Image) -> Pixels:
     return np.array(white)
 
 
-def _orientation(photo: Image.Image, kind: str) -> int:
+def orientation_of(photo: Image.Image, kind: str) -> int:
+    """The orientation (1 to 8) of the pixels of a loaded photo, by its EXIF."""
     # Both libraries apply the orientation of a TIFF on load; so does the decoder of JXL, where
     # EXIF does not count (ISO 18181-2). HEIC's decoder sets it to 1 once it is applied.
     if kind in ("TIFF", "JXL"):

@@ -31,7 +31,8 @@ def label_photos(photos: Sequence[Annotated], unit: str = "box") -> tuple[list[E
     boxes of one kind only, else the class ``defect``. A kind that means good ("ok") marks no
     defect. The kinds of a defective photo are kept in the column ``defect``, joined by |.
     """
-    good_kinds = {kind for p in photos for kind in p.kinds if recognise_good([kind])}
+    every_kind = {kind for photo in photos for kind in photo.kinds}
+    good_kinds = {kind for kind in every_kind if recognise_good([kind])}
     good = min(good_kinds) if len(good_kinds) == 1 else GOOD
     defects = [tuple(kind for kind in p.kinds if kind not in good_kinds) for p in photos]
     several = sum(len(kinds) > 1 for kinds in defects)

@@ -11,6 +11,7 @@ from fastdefect.data.findings import Finding
 from fastdefect.data.photos import Entry, Layout
 from fastdefect.data.reading.formats import holds_pictures
 from fastdefect.data.reading.good_class import recognise_good
+from fastdefect.data.reading.layouts.contents import Contents, contents_of
 from fastdefect.data.reading.layouts.gathered import (
     NO_LABEL,
     Gathered,
@@ -21,7 +22,6 @@ from fastdefect.data.reading.layouts.gathered import (
 from fastdefect.data.reading.layouts.masks import Masks, is_mask_folder, is_photo_folder
 from fastdefect.data.reading.layouts.sides import sides_of
 from fastdefect.data.reading.layouts.tree import Tree
-from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES
 from fastdefect.errors import DataError
 from fastdefect.text import counted, first, listed
 
@@ -48,7 +48,10 @@ class Folders:
             return None, None, False
         side = None
         if self.in_classes:
-            side = self.sides[steps.pop(1)] if len(steps) > 2 else None
+            # Other files than photos may be in other folders of a class.
+            side = self.sides.get(steps[1]) if len(steps) > 2 else None
+            if side is not None:
+                steps.pop(1)
         elif self.sides:
             side = self.sides.get(steps.pop(0)) if len(steps) > 1 else None
             if side is None:
@@ -67,7 +70,7 @@ def gather_folders(tree: Tree, masks: Masks) -> Gathered:
     """
     folders = find_folders(tree, masks)
     if not folders.sides:
-        _refuse_several(tree, folders.base, masks)
+        _refuse_several(tree, folders.base, contents_of(tree, masks))
     entries: list[Entry] = []
     loose: list[str] = []
     beside: list[str] = []
@@ -96,15 +99,16 @@ def gather_folders(tree: Tree, masks: Masks) -> Gathered:
 
 def find_folders(tree: Tree, masks: Masks) -> Folders:
     """The folder of the class folders, and the sides; see ``Folders``."""
+    contents = contents_of(tree, masks)
     base = ""
     while True:  # "images" alone is a folder of photos and not a class
-        top = _with_photos(tree, base, masks)
+        top = contents.inner(base)
         if len(top) != 1 or not is_photo_folder(Path(top[0]).name):
             break
         base = top[0]
-    base = _data_set_in(tree, base, masks) or base
+    base = _data_set_in(contents, base) or base
     sides = _side_folders(tree, base)
-    if not sides and (in_classes := _sides_in_classes(tree, base, masks)):
+    if not sides and (in_classes := _sides_in_classes(contents, base)):
         return Folders(base, in_classes, in_classes=True)
     in_sides = [
         steps[1:]
@@ -116,42 +120,33 @@ def find_folders(tree: Tree, masks: Masks) -> Folders:
     return Folders(base, sides, inner and bool(in_sides))
 
 
-def _with_photos(tree: Tree, folder: str, masks: Masks) -> list[str]:
-    return [each for each in tree.top_folders(folder) if _has_photo(tree, each, masks)]
-
-
-def _data_set_in(tree: Tree, folder: str, masks: Masks) -> str | None:
+def _data_set_in(contents: Contents, folder: str) -> str | None:
     """The folder of a data set below folders that hold nothing else, as an archive has them.
 
     It must have a train or a class whose name means good: ``ok/monday`` and ``ok/tuesday`` are
     photos of one class. None if there is none, also if there are photos or a table on the way: a
     table says more than the folders around its photos.
     """
-    prefix = f"{folder}/" if folder else ""
-    tables = [name for name in tree.others if Path(name).suffix.lower() in TABLE_SUFFIXES]
-    on_the_way = (*tree.photos, *(tables if folder else ()))
-    if any(name.startswith(prefix) and "/" not in name[len(prefix) :] for name in on_the_way):
+    if folder in contents.with_photos or (folder and folder in contents.with_tables):
         return None
-    inner = _with_photos(tree, folder, masks)
+    inner = contents.inner(folder)
     names = [Path(each).name for each in inner]
     if "train" in sides_of(names).values() or recognise_good(names) is not None:
         return folder
-    return _data_set_in(tree, inner[0], masks) if len(inner) == 1 else None
+    return _data_set_in(contents, inner[0]) if len(inner) == 1 else None
 
 
-def _sides_in_classes(tree: Tree, base: str, masks: Masks) -> dict[str, str]:
+def _sides_in_classes(contents: Contents, base: str) -> dict[str, str]:
     """The sides in class folders, by name; empty unless each photo of each class is in one."""
-    classes = _with_photos(tree, base, masks)
-    inner = {each: _with_photos(tree, each, masks) for each in classes}
-    names = {Path(each).name for several in inner.values() for each in several}
+    classes = contents.inner(base)
+    deep = [inner for each in classes for inner in contents.inner(each)]
+    names = {Path(each).name for each in deep}
     sides = sides_of(sorted(names))
     if names != set(sides) or "train" not in sides.values():
         return {}
-    deep = [f"{each}/" for several in inner.values() for each in several]
-    if any(_with_photos(tree, folder[:-1], masks) for folder in deep):
+    if any(map(contents.inner, deep)):
         return {}  # rather several data sets, or classes in sides in something else
-    photos = [name for name in tree.photos if name not in masks.every]
-    return sides if all(name.startswith(tuple(deep)) for name in photos) else {}
+    return sides if contents.with_unmasked <= set(deep) else {}
 
 
 def _side_folders(tree: Tree, base: str) -> dict[str, str]:
@@ -181,10 +176,10 @@ def _side_folders(tree: Tree, base: str) -> dict[str, str]:
     return {}  # a single folder "test" among others is a class
 
 
-def _refuse_several(tree: Tree, base: str, masks: Masks) -> None:
+def _refuse_several(tree: Tree, base: str, contents: Contents) -> None:
     """Refuse a folder of data sets, each with its own classes: their names are no classes."""
-    top = _with_photos(tree, base, masks)
-    sets = [found for folder in top if (found := _data_set_in(tree, folder, masks))]
+    top = contents.inner(base)
+    sets = [found for folder in top if (found := _data_set_in(contents, folder))]
     if len(sets) > 1 and len(sets) == len(top):
         raise DataError(
             f"Expected one data set in {tree.root / base}, but found {len(sets)}, each with "
@@ -220,10 +215,6 @@ def _named(folders: Folders, entries: list[Entry], masks: Masks) -> tuple[Layout
     if folders.in_classes:
         return layout, f"class folders{where} with {within}{kept}"
     return layout, f"class folders in {within}{where}{kept}"
-
-
-def _has_photo(tree: Tree, folder: str, masks: Masks) -> bool:
-    return any(name.startswith(f"{folder}/") and name not in masks.every for name in tree.photos)
 
 
 def _empty(tree: Tree, folders: Folders, labels: set[str], masks: Masks) -> list[str]:

@@ -46,11 +46,11 @@ def gather_coco(tree: Tree) -> Gathered | None:
     for name, listed in files.items():
         for photo in _annotated(tree, name, listed, sides.get(name)):
             earlier = photos.setdefault(photo.name, photo)
-            if (earlier.boxes, earlier.side) != (photo.boxes, photo.side):
+            if earlier != photo:
                 raise DataError(
-                    f"{tree.root / name} and another annotation file list {photo.name} with "
-                    "another side or other boxes.",
-                    "Keep one annotation file for each photo.",
+                    f"{tree.root / name} lists {photo.name}, which it or another annotation file "
+                    "also lists with another side, other kinds or other boxes.",
+                    "Keep one entry for each photo in one annotation file.",
                 )
     entries, rule = label_photos(list(photos.values()))
     beside = [name for name in tree.photos if name not in photos]
@@ -159,7 +159,7 @@ def _annotated(
     folders = {"beside the annotation file": json_file.parent, "from the data folder": tree.root}
     folders["in images/ beside the annotation file"] = json_file.parent / "images"
     folders |= {f"in {at}/": tree.root / at for at in _image_folders(tree, json_file)}
-    found = find_photos([photo.text for photo in listed], folders, tree.photos.values())
+    found = find_photos([photo.text for photo in listed], folders, tree.photos)
     if not found.count:
         lines = "".join(f"\n  {line}" for line in found.tried)
         raise DataError(

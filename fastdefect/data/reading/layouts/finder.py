@@ -2,13 +2,15 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from fastdefect.data.reading.layouts.tree import is_photo
+from fastdefect.text import counted
 
 Way = Callable[[str], Path | None]
+Steps = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,16 @@ class Found:
         return sum(path is not None for path in self.paths.values())
 
 
-def find_photos(texts: Sequence[str], folders: Mapping[str, Path], below: Iterable[Path]) -> Found:
+def find_photos(
+    texts: Sequence[str], folders: Mapping[str, Path], below: Mapping[str, Path]
+) -> Found:
     """Find the files of written paths, all in one way: the way that finds the most.
 
     The ways are, in this order: relative to each of ``folders`` (by their description; absolute
     paths are taken as they are), then, if none of these finds any, by the end of the path among
-    the photos ``below``: a photo that has moved to another class is not found there by its name.
+    the photos ``below``, by name. There, a photo fits if its folders are the end of those in the
+    path (``C:/photos/img/0.jpg`` is ``img/0.jpg``, or ``0.jpg`` itself), or if the folders in the
+    path are the end of its own. The photo ``good/0.jpg`` is never found as ``crack/0.jpg``.
     A path has / between its steps. A missing suffix is added if one photo fits.
     """
     ways = [
@@ -49,14 +55,14 @@ def find_photos(texts: Sequence[str], folders: Mapping[str, Path], below: Iterab
             return best
     if best.count:
         return best
-    photos = list(below)
-    by_tail = _by_tail(photos)
+    by_end = _by_end(below)
     example = texts[0] if texts else ""
     tried = [f"{folder / example} ({words})" for words, folder in folders.items()]
     tried.append(
-        f"a photo named {PurePosixPath(example).name}, at any depth ({len(photos)} photos)"
+        f"a photo named {PurePosixPath(example).name}, at any depth, in folders that do not "
+        f"contradict the path ({counted(len(below), 'photo')})"
     )
-    paths = {text: by_tail(text) for text in texts}
+    paths = {text: by_end(text) for text in texts}
     return Found(paths, "by name below its folder", tuple(tried))
 
 
@@ -89,28 +95,46 @@ def _photos_by_stem(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
-def _by_tail(photos: Iterable[Path]) -> Way:
-    by_name: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    by_stem: dict[str, list[tuple[str, ...]]] = defaultdict(list)
-    for path in photos:
-        by_name[path.name.casefold()].append(path.parts)
-        by_stem[path.stem.casefold()].append(path.parts)
+def _by_end(photos: Mapping[str, Path]) -> Way:
+    split = [(tuple(name.casefold().split("/")), path) for name, path in photos.items()]
+    stems = [((*steps[:-1], PurePosixPath(steps[-1]).stem), path) for steps, path in split]
+    indexes = [_index(split), _index(stems)]
 
     def find(text: str) -> Path | None:
-        steps = text.split("/")
-        name = steps[-1].casefold()
-        candidates = by_name.get(name) or by_stem.get(name, [])
-        alike = [_common_tail(steps[:-1], parts[:-1]) for parts in candidates]
-        longest = [p for p, n in zip(candidates, alike, strict=True) if n == max(alike)]
-        return Path(*longest[0]) if len(longest) == 1 else None
+        steps = _steps(text)
+        for whole, ends in indexes:
+            # First the photos that share all folders of the path. Without any, the photos all of
+            # whose folders are shared, and of these the ones with the most folders.
+            inner = (whole[end] for end in _ends(steps) if end in whole)
+            if fits := ends.get(steps) or next(inner, []):
+                return fits[0] if len(fits) == 1 else None
+        return None
 
     return find
 
 
-def _common_tail(steps: Sequence[str], others: Sequence[str]) -> int:
-    count = 0
-    for one, other in zip(reversed(steps), reversed(others), strict=False):
-        if one.casefold() != other.casefold():
-            break
-        count += 1
-    return count
+def _index(
+    photos: Sequence[tuple[Steps, Path]],
+) -> tuple[Mapping[Steps, list[Path]], Mapping[Steps, list[Path]]]:
+    """The photos by all their steps, and by each end of their steps.
+
+    With it, a search takes as many look-ups as the path has steps, not as there are photos.
+    """
+    whole: dict[Steps, list[Path]] = defaultdict(list)
+    ends: dict[Steps, list[Path]] = defaultdict(list)
+    for steps, path in photos:
+        whole[steps].append(path)
+        for end in _ends(steps):
+            ends[end].append(path)
+    return dict(whole), dict(ends)
+
+
+def _ends(steps: Steps) -> Iterator[Steps]:
+    """The steps, and all shorter ends of them, the longest first."""
+    return (steps[start:] for start in range(len(steps)))
+
+
+def _steps(text: str) -> Steps:
+    """The folders and the name in a written path, without its drive or share."""
+    path = PureWindowsPath(text.casefold())  # it has / between its steps, too
+    return tuple(step for step in path.parts[bool(path.anchor) :] if step != "..")

@@ -5,14 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fastdefect.data.reading.headers import read_small
 from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.data.reading.layouts.sides import side_of
+from fastdefect.data.reading.marks import marks_of
 
 # Folders of masks, and folders of the photos beside them. Case, blanks, - and _ are ignored.
 _MASK_FOLDERS = frozenset(
@@ -24,11 +20,6 @@ _MASK_STEM = re.compile(
     r"^(?:(?:mask|gt|seg)[ _.-]+(?P<after>.+)"
     r"|(?P<before>.+?)[ _.-]+(?:mask|gt|label|seg|segmentation|groundtruth|ground_truth))$"
 )
-
-# At most this many values, if the name says mask: one value a kind of defect.
-_MOST_KINDS = 16
-# Of a mask with soft edges: how far from black or white, and how much of it at least.
-_NEAR, _SHARE = 24, 0.97
 
 
 @dataclass(frozen=True)
@@ -72,9 +63,13 @@ def find_masks(photos: Mapping[str, Path]) -> Masks:
         inside = name not in found and _folder(name) in folders
         if inside and marks_of(photos[name], lenient=True) is not None:
             found[name] = None
-    of = {photo: mask for mask, photo in reversed(found.items()) if photo not in (None, *found)}
+    of = {
+        photo: mask
+        for mask, photo in reversed(found.items())  # the first mask of a photo is kept
+        if photo is not None and photo not in found
+    }
     spare = tuple(sorted(mask for mask, photo in found.items() if photo is None))
-    return Masks({p: m for p, m in of.items() if p}, frozenset(drawn), spare, frozenset(found))
+    return Masks(of, frozenset(drawn), spare, frozenset(found))
 
 
 def is_photo_folder(name: str) -> bool:
@@ -85,45 +80,6 @@ def is_photo_folder(name: str) -> bool:
 def is_mask_folder(name: str) -> bool:
     """Whether a folder is named after masks."""
     return _plain(name) in _MASK_FOLDERS
-
-
-def marks_of(path: Path, *, lenient: bool = True) -> bool | None:
-    """Whether the mask marks anything; None if the file is not a mask."""
-    small = read_small(path)
-    if small is None or not small[0].size:
-        return None
-    pixels, jpeg = small
-    if jpeg:
-        return _soft_marks(pixels)
-    if pixels.ndim == 3 and not lenient and np.ptp(pixels[..., :3], axis=2).any():
-        return None
-    flat = pixels.reshape(-1) if pixels.ndim == 2 else _one_channel(pixels)
-    others = flat[flat != flat[0]]
-    if not others.size:
-        return bool(flat[0])
-    if (others == others[0]).all():
-        return True
-    if not lenient or flat.dtype != np.uint8:
-        return None
-    if np.count_nonzero(np.bincount(flat)) <= _MOST_KINDS:
-        return True
-    return _soft_marks(flat)
-
-
-def _one_channel(pixels: NDArray[Any]) -> NDArray[Any]:
-    """The brightest channel: a mask may be red on black."""
-    colour = pixels[..., : 1 if pixels.shape[2] == 2 else 3]
-    return np.ascontiguousarray(colour.max(axis=2)).reshape(-1)
-
-
-def _soft_marks(grey: NDArray[Any]) -> bool | None:
-    """Marks of a mask with soft edges, as JPEG and resizing leave them."""
-    low, high = int(grey.min()), int(grey.max())
-    if low > _NEAR or (_NEAR < high < 255 - _NEAR):
-        return None
-    if np.mean((grey <= _NEAR) | (grey >= 255 - _NEAR)) < _SHARE:
-        return None
-    return high > _NEAR
 
 
 def _named_pairs(

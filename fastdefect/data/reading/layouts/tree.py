@@ -90,17 +90,24 @@ def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> b
     for child in children:
         path = Path(child.path)
         name = name_of(tree.root, path)
-        if child.is_dir():
+        if _is_folder(child):
             at = len(tree.folders)
             tree.folders.append(name)
             if _walk(tree, path, (*above, real), lenient):
                 kept = True
             else:
                 del tree.folders[at:]
-        else:  # including a broken link, which is then reported as unreadable
+        else:  # including a broken link or one to itself, which is then reported as unreadable
             kept = True
             (tree.photos if is_photo(child.name) else tree.others)[name] = path
     return kept
+
+
+def _is_folder(child: os.DirEntry[str]) -> bool:
+    try:
+        return child.is_dir()
+    except OSError:  # a link that leads to itself, or into a folder that may not be entered
+        return False
 
 
 def _children(folder: Path, lenient: bool) -> Iterator[os.DirEntry[str]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -59,10 +60,10 @@ def _unused(
 ) -> list[Finding]:
     used = {entry.path for entry in entries} | {entry.mask for entry in entries}
     unused = [name for name, path in tree.photos.items() if path not in used]
-    spare = [name for name in unused if name in masks.values()]
+    every_mask = frozenset(masks.values())
     return [
-        *left_out([n for n in unused if n not in spare], "not in Data/Images of an object"),
-        *left_out(spare, "masks without a photo"),
+        *left_out([n for n in unused if n not in every_mask], "not in Data/Images of an object"),
+        *left_out([n for n in unused if n in every_mask], "masks without a photo"),
     ]
 
 
@@ -78,8 +79,11 @@ def _place(name: str, folders: tuple[str, str]) -> tuple[str, str] | None:
 
 
 def _kinds(tree: Tree) -> Mapping[tuple[str, str, str], str]:
-    """The kinds of each photo, joined by +, by object, folder and file name."""
-    found: dict[tuple[str, str, str], str] = {}
+    """The kinds of each photo, joined by |, by object, folder and file name.
+
+    A photo that is in several rows has the kinds of all of them.
+    """
+    found: dict[tuple[str, str, str], set[str]] = defaultdict(set)
     for name, path in tree.others.items():
         if PurePosixPath(name).name.casefold() != "image_anno.csv":
             continue
@@ -88,6 +92,6 @@ def _kinds(tree: Tree) -> Mapping[tuple[str, str, str], str]:
             image = str(row.get("image") or "").replace("\\", "/").split("/")
             label = str(row.get("label") or "")
             if len(image) > 1:
-                kinds = sorted(part.strip() for part in label.split(",") if part.strip())
-                found[item, image[-2].casefold(), image[-1].casefold()] = KINDS_BETWEEN.join(kinds)
-    return found
+                kinds = (part.strip() for part in label.split(",") if part.strip())
+                found[item, image[-2].casefold(), image[-1].casefold()].update(kinds)
+    return {photo: KINDS_BETWEEN.join(sorted(kinds)) for photo, kinds in found.items()}

@@ -1,5 +1,7 @@
 """How much smaller photos become, and which defects are lost by it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,16 +11,26 @@ from helpers.encode import encode
 from helpers.manifests import photo
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from fastdefect.config import DataConfig
+from fastdefect.data.audit import size_checks
 from fastdefect.data.audit.size_checks import check_size, describe_reduction, reduction
 from fastdefect.data.photos import Box, Photo
+from fastdefect.data.reading.gate import PixelGate
 
 SQUISH, PAD = DataConfig(), DataConfig(resize="pad")
 
 
 def strip(*boxes: Box, name: str = "a.png", mask: Path | None = None) -> Photo:
     return replace(photo(name, "crack"), width=16384, height=512, boxes=boxes, mask=mask)
+
+
+def mask_of_dots(count: int) -> NDArray[np.uint8]:
+    mask = np.zeros((800, 800), np.uint8)
+    for n in range(count):
+        mask[40 * (n // 20), 40 * (n % 20)] = 255
+    return mask
 
 
 def square(side: int, *boxes: Box) -> Photo:
@@ -114,3 +126,54 @@ def test_masks_that_are_empty_or_unreadable_show_no_defect(tmp_path: Path) -> No
     kinds = [each.kind for each in check_size([strip(mask=path)], SQUISH)]
     assert kinds == ["strong_reduction"]
     assert [e.kind for e in check_size([strip(mask=tmp_path / "gone")], SQUISH)] == kinds
+
+
+@pytest.mark.parametrize("kind", ["ok", "Good part"])
+def test_a_box_of_a_kind_that_means_good_is_no_defect(kind: str) -> None:
+    photo = strip(Box(0, 0, 40, 6, kind), Box(0, 0, 4000, 300, "crack"))
+    assert check_size([photo], SQUISH) == []
+
+
+def test_what_is_marked_on_photos_of_a_good_class_is_no_defect(tmp_path: Path) -> None:
+    """As where boxes or masks show the part, and --good names a class that does not say so."""
+    path = tmp_path / "mask.png"
+    path.write_bytes(encode(mask_of_dots(1), "PNG"))
+    photos = [strip(Box(0, 0, 40, 6)), strip(name="b.png", mask=path)]
+    assert len(check_size(photos, SQUISH)[0].paths) == 2
+    assert [f.kind for f in check_size(photos, SQUISH, ("crack",))] == ["strong_reduction"]
+
+
+def test_marks_are_those_that_make_the_photo_a_defect(tmp_path: Path) -> None:
+    """The noise of a JPEG is none, and the number of a kind in 16 bits is one."""
+    noise = np.random.default_rng(0).integers(0, 8, (512, 1024)).astype(np.uint8)
+    (tmp_path / "noise.jpg").write_bytes(encode(noise, "JPEG"))
+    deep = np.zeros((512, 2048), np.uint16)
+    deep[10:16, 100:105] = 1
+    (tmp_path / "deep.png").write_bytes(encode(deep, "PNG"))
+    photos = [strip(mask=tmp_path / "noise.jpg"), strip(name="b.png", mask=tmp_path / "deep.png")]
+    (found,) = check_size(photos, SQUISH)
+    assert "1 of 1 known defects" in found.message
+    assert found.paths == ("b.png",)
+
+
+def test_each_of_many_pieces_is_a_defect(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    path.write_bytes(encode(mask_of_dots(200), "PNG"))
+    (found,) = check_size([replace(square(800), mask=path)], SQUISH)
+    assert "200 of 200 known defects" in found.message
+
+
+def test_large_masks_wait_for_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "mask.png"
+    path.write_bytes(encode(mask_of_dots(1), "PNG"))
+    held: list[int] = []
+
+    class Gate(PixelGate):
+        @contextmanager
+        def hold(self, pixels: int) -> Iterator[None]:
+            held.append(pixels)
+            yield
+
+    monkeypatch.setattr(size_checks, "PixelGate", Gate)
+    check_size([strip(mask=path)] * 2, SQUISH)
+    assert held == [800 * 800] * 2

@@ -2,12 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.encode import encode, oriented, picture, tiff
+from helpers.encode import oriented, picture, tiff
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.photos import Box
-from fastdefect.data.reading.headers import Header, read_header, read_small, upright_boxes
+from fastdefect.data.reading.headers import Header, read_header, upright_boxes
 from fastdefect.data.reading.images import decode_photo
 
 
@@ -53,8 +53,5 @@ def test_boxes_follow_the_size_of_the_photo() -> None:
 
 def test_what_is_no_photo(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no photo")
-    (tmp_path / "cut").write_bytes(encode(picture(), "PNG")[:100])
-    for name in ("text", "none", "cut"):
-        assert read_small(tmp_path / name) is None
     assert read_header(tmp_path / "text") is None
     assert read_header(tmp_path / "none") is None

@@ -182,3 +182,13 @@ def test_an_unknown_table_beside_photos_without_classes_is_named(tmp_path: Path)
         list_photos(tmp_path)
     assert "list.csv is not used" in caught.value.hint
     assert "img/1.png,ok" in caught.value.hint
+
+
+def test_other_files_beside_the_sides_in_a_class_folder(tmp_path: Path) -> None:
+    photos = [f"{c}/{side}/{c}{side}.png" for c in ("crack", "ok") for side in ("train", "test")]
+    lay_out(tmp_path, {name: number for number, name in enumerate(photos)})
+    lay_out(tmp_path, {"ok/notes/readme.txt": "x", "ok/plan.txt": "x", "docs/old/a.txt": "x"})
+    listing = list_photos(tmp_path)
+    assert [entry.name for entry in listing.entries] == sorted(photos)
+    (found,) = [each for each in listing.findings if each.kind == "not_a_photo"]
+    assert set(found.paths) >= {"ok/notes/readme.txt", "ok/plan.txt"}

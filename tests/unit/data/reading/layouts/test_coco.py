@@ -86,7 +86,7 @@ def test_photos_that_are_not_there(tmp_path: Path) -> None:
         list_photos(tmp_path)
     twice = coco(["x.png"], [(0, 0, BOX)], "crack")
     lay_out(tmp_path, {"instances.json": twice, "other_coco.json": coco(["x.png"], [], "crack")})
-    with pytest.raises(DataError, match="list x.png with another side or other boxes"):
+    with pytest.raises(DataError, match="with another side, other kinds or other boxes"):
         list_photos(tmp_path)
 
 
@@ -94,3 +94,11 @@ def test_class_folders_beside_annotations_are_told(tmp_path: Path) -> None:
     text = coco(["ok/1.png", "ng/2.png"], [(1, 0, BOX)], "crack")
     lay_out(tmp_path, {"ok/1.png": 1, "ng/2.png": 2, "coco.json": text})
     assert "they would give ng 1, ok 1" in list_photos(tmp_path).seen
+
+
+def test_a_photo_in_two_files_with_other_kinds_is_refused(tmp_path: Path) -> None:
+    """Also where the kinds have no boxes."""
+    texts = [coco(["a.png"], [(0, kind, [])], "crack", "burr") for kind in (0, 1)]
+    files = {f"annotations/instances_{n}.json": text for n, text in enumerate(texts)}
+    with pytest.raises(DataError, match=r"instances_1\.json lists a\.png, which"):
+        list_photos(lay_out(tmp_path, {**files, "a.png": 1}))

@@ -1,13 +1,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
-from helpers.encode import encode, picture
-from helpers.layouts import Content, lay_out, mask
-from PIL import Image
+from helpers.layouts import Content, lay_out
 
-from fastdefect.data.reading.layouts.masks import Masks, find_masks, marks_of
+from fastdefect.data.reading.layouts.masks import Masks, find_masks
 from fastdefect.data.reading.layouts.tree import walk
 from fastdefect.data.reading.manifest import list_photos, read_photos
 
@@ -67,31 +64,6 @@ def test_the_nearest_photo_has_the_mask(tmp_path: Path) -> None:
     assert found.of == {"test/crack/1.png": "ground_truth/crack/1_mask.png"}
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
-@pytest.mark.parametrize("marked", [True, False])
-def test_marks_in_files_of_any_kind(tmp_path: Path, kind: str, marked: bool) -> None:
-    large = mask(marked=marked).resize((160, 120), Image.Resampling.NEAREST)
-    (tmp_path / "m").write_bytes(encode(large, kind))
-    assert marks_of(tmp_path / "m") is marked
-    (tmp_path / "p").write_bytes(encode(picture(120, 160), kind))
-    assert marks_of(tmp_path / "p") is None
-
-
-def test_values_of_masks(tmp_path: Path) -> None:
-    kinds = np.zeros((12, 16), np.uint8)
-    kinds[2:4], kinds[6:8] = 1, 2
-    red = np.dstack([kinds > 0, kinds * 0, kinds * 0]).astype(np.uint8) * 255
-    sixteen = (kinds > 0).astype(np.uint16) * 65535
-    for number, pixels in enumerate((kinds, red, sixteen, kinds > 0)):
-        path = tmp_path / f"{number}.png"
-        Image.fromarray(pixels).save(path)
-        assert marks_of(path) is True
-    assert marks_of(tmp_path / "0.png", lenient=False) is None  # three values
-    (tmp_path / "cut.png").write_bytes((tmp_path / "1.png").read_bytes()[:60])
-    assert marks_of(tmp_path / "cut.png") is None
-    assert marks_of(tmp_path / "none.png") is None
-
-
 def test_masks_are_facts_of_photos_and_no_class(tmp_path: Path) -> None:
     files = {
         f"{c}/Imgs/{n}.jpg": n + 10 * k for k, c in enumerate(("Free", "crack")) for n in (1, 2)
@@ -149,3 +121,8 @@ def test_folders_of_items_that_hold_both_are_no_classes(tmp_path: Path) -> None:
     masks |= {f"kos{k}/Part2_label.bmp": None for k in (1, 2, 3)}
     listing = list_photos(lay_out(tmp_path, {**files, **masks}))
     assert listing.classes == ("defect", "good")
+
+
+def test_a_photo_has_the_first_of_its_masks(tmp_path: Path) -> None:
+    files = {"a/1.png": 1, "a/1_mask.png!": None, "masks/a/1.png!": None}
+    assert masks_in(tmp_path, files).of == {"a/1.png": "a/1_mask.png"}

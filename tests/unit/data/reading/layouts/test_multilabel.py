@@ -44,3 +44,26 @@ def test_rows_that_are_not_of_the_export(tmp_path: Path, row: str) -> None:
     lay_out(tmp_path, {"a.png": 1, "_classes.csv": f"filename,crack,burr\n{row}\n"})
     with pytest.raises(DataError, match=r"_classes\.csv, line 2: expected the name of a photo"):
         list_photos(tmp_path)
+
+
+def test_a_photo_in_two_rows_is_one_entry(tmp_path: Path) -> None:
+    rows = ["a.png,1,1,1", "./a.png,1,1,1", "b.png,0,0,0"]
+    listing = list_photos(export(tmp_path, rows, "filename,crack,burr,crack"))
+    assert [(e.name, e.label, e.columns) for e in listing.entries if e.split == "train"] == [
+        ("train/a.png", "defect", (("defect", "burr|crack"),)),
+        ("train/b.png", "good", ()),
+    ]
+    assert listing.findings == ()
+
+
+def test_the_rows_of_a_photo_with_other_kinds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"_classes\.csv, line 4: expected train/a\.png") as caught:
+        list_photos(export(tmp_path, ["a.png,1,0", "b.png,0,1", "a.png,0,1"]))
+    assert f"{tmp_path / 'train' / '_classes.csv'}, line 2" in caught.value.message
+
+
+def test_a_photo_in_the_tables_of_two_sides_is_refused(tmp_path: Path) -> None:
+    export(tmp_path, ["a.png,1,0", "b.png,0,0"])
+    lay_out(tmp_path, {"valid/_classes.csv": "filename,crack,burr\n../train/a.png,1,0\n"})
+    with pytest.raises(DataError, match="the side that it has in"):
+        list_photos(tmp_path)

@@ -3,6 +3,7 @@ from pathlib import Path
 from helpers.layouts import lay_out
 
 from fastdefect.data.reading.layouts.tree import walk
+from fastdefect.data.reading.manifest import list_photos, read_photos
 
 
 def test_files_and_folders_by_name(tmp_path: Path) -> None:
@@ -27,3 +28,30 @@ def test_output_of_this_program_is_left_out_with_the_folder_that_has_nothing_els
     lay_out(tmp_path, {"runs/photo.png": 2})
     assert list(walk(tmp_path).photos) == ["runs/photo.png"]
     assert list(walk(tmp_path / "runs" / "one").photos) == ["curves.png"]  # where it is asked for
+
+
+def test_links_that_lead_to_themselves_are_no_folders(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"ok/1.png": 1, "crack/2.png": 2})
+    for name, target in (("a", "a"), ("b", "c"), ("c", "b"), ("d.png", "d.png")):
+        (tmp_path / "ok" / name).symlink_to(tmp_path / "ok" / target)
+    tree = walk(tmp_path)
+    assert list(tree.photos) == ["crack/2.png", "ok/1.png", "ok/d.png"]
+    assert list(tree.others) == ["ok/a", "ok/b", "ok/c"]
+    assert tree.folders == ["crack", "ok"]
+
+
+def test_links_that_lead_to_themselves_are_findings(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"ok/1.png": 1, "crack/2.png": 2})
+    for name in ("ok/a", "ok/d.png", "photos.csv", "loop"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    manifest = read_photos(list_photos(tmp_path), good=("ok",))
+    assert [photo.name for photo in manifest.photos] == ["crack/2.png", "ok/1.png"]
+    found = {finding.kind: finding.paths for finding in manifest.findings}
+    assert found["not_a_photo"] == ("ok/a",)
+    assert found["unreadable"] == ("ok/d.png",)
+
+
+def test_a_link_to_a_folder_around_it_is_followed_once(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"ok/1.png": 1})
+    (tmp_path / "ok" / "again").symlink_to(tmp_path)
+    assert list(walk(tmp_path).photos) == ["ok/1.png"]

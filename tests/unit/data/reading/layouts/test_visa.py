@@ -69,3 +69,20 @@ def test_its_split_for_good_parts_only(tmp_path: Path) -> None:
     lay_out(root, {"split_csv/1cls.csv": text})
     with pytest.raises(DataError, match="for training on good parts only"):
         refuse_untrainable(list_photos(root / "split_csv" / "1cls.csv"))
+
+
+def test_a_photo_in_several_rows_has_the_kinds_of_all(tmp_path: Path) -> None:
+    table = visa(tmp_path, "candle") / "candle" / "image_anno.csv"
+    image = "candle/Data/Images/Anomaly/1.JPG"
+    table.write_text(f"{table.read_text()}\n{image},wax,\n{image},chip,\n")
+    listing = list_photos(tmp_path / "candle")
+    assert listing.entries[1].columns == (("defect", "chip|wax"),)
+
+
+def test_photos_and_masks_that_are_not_used_are_told_apart(tmp_path: Path) -> None:
+    extra = {"candle/Data/Masks/Anomaly/9.png!": None, "candle/extra/1.png": 77}
+    listing = list_photos(lay_out(visa(tmp_path, "candle"), extra) / "candle")
+    assert [(f.paths, f.message.rpartition(": ")[2]) for f in listing.findings] == [
+        (("extra/1.png",), "not in Data/Images of an object."),
+        (("Data/Masks/Anomaly/9.png",), "masks without a photo."),
+    ]
