@@ -17,9 +17,10 @@ from fastdefect.evaluation.decisions.decide import Decision
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import read_csv, write_json, written_to
+from fastdefect.files import write_json, written_to
 from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
+from fastdefect.jobs.trained.labels import tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
@@ -64,7 +65,7 @@ class Entrant:
 class Answered:
     """A run's predictions of n photos, and their ``parts`` (n,).
 
-    ``paths`` by name and ``sha256`` (n,) are empty if no photo was read for the predictions.
+    ``paths``, by name, is empty if no photo was read for the predictions.
     ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
     not opened.
     """
@@ -72,7 +73,6 @@ class Answered:
     predictions: Predictions
     parts: tuple[str, ...]
     paths: Mapping[str, Path]
-    sha256: tuple[str, ...]
     opening: int | None
 
 
@@ -163,7 +163,7 @@ def compare(
         for entrant, before in zip(entrants, opened, strict=True)
     ]
     if data is not None:
-        _warn_of_known_photos(entrants, answered, on_event)
+        answered = _of_common_photos(answered, on_event)
     report = CompareReport(
         "data" if data is not None else split,
         data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
@@ -216,13 +216,14 @@ def _predict(
     run, decision, device = entrant.run, entrant.decision, request.device
     if request.split == "valid" and request.data is None:
         judged = judge_validation(run, decision.views, device, on_event)
+        tell_old_labels(run, judged.predictions, on_event)
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
             raise RunError(
                 f"{path} does not hold the validation photos in {run.path('split.csv')}.",
                 "Delete it: it is written again if the photos and the model exist.",
             )
-        return Answered(judged.predictions, judged.parts, {}, (), None)
+        return Answered(judged.predictions, judged.parts, {}, None)
     photos = load_evaluation_photos(
         run,
         request,
@@ -240,28 +241,46 @@ def _predict(
         predictions,
         tuple(photos.parts),
         {photo.name: photo.path for photo in photos.photos},
-        tuple(photo.sha256 for photo in photos.photos),
         photos.opening,
     )
 
 
-def _warn_of_known_photos(
-    entrants: Sequence[Entrant], answered: Sequence[Answered], on_event: OnEvent
-) -> None:
-    """Warn of photos that a run was trained or tuned on, which bias its figures."""
-    for entrant, of in zip(entrants, answered, strict=True):
-        path = entrant.run.path("split.csv")
-        rows = read_csv(path) if path.exists() else []
-        known = {row["sha256"] for row in rows if row["split"] in ("train", "valid")}
-        n = sum(digest in known for digest in of.sha256)
-        if n:
-            on_event(
-                Note(
-                    f"{entrant.name} was trained or tuned on {n} of these "
-                    f"{counted(len(of.sha256), 'photo')}: its figures are too good.",
-                    "warning",
-                )
-            )
+def _of_common_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[Answered]:
+    """The predictions of the photos that were measured in all runs.
+
+    Of photos from elsewhere, a run leaves out those of the parts that it was trained on, as it
+    groups the photos into parts. Another run may group them differently.
+    """
+    measured = [set(each.predictions.names) for each in answered]
+    common = set.intersection(*measured)
+    n = len(set.union(*measured) - common)
+    if not common:
+        raise DataError(
+            "The runs have no photo in common that none of them was trained on: they group the "
+            "photos into parts differently.",
+            "Give photos of other parts, or measure on these with --include-trained.",
+        )
+    if n:
+        which = "1 photo is" if n == 1 else f"{n} photos are"
+        text = f"{which} left out in some of the runs only, and therefore in all: "
+        on_event(Note(f"{text}{counted(len(common), 'photo')} in all runs."))
+    return [_only(each, common) for each in answered]
+
+
+def _only(answered: Answered, names: set[str]) -> Answered:
+    """The predictions of the photos ``names`` alone."""
+    predictions = answered.predictions
+    kept = [i for i, name in enumerate(predictions.names) if name in names]
+    return replace(
+        answered,
+        predictions=replace(
+            predictions,
+            names=tuple(predictions.names[i] for i in kept),
+            y_true=predictions.y_true[kept],
+            y_prob=predictions.y_prob[kept],
+        ),
+        parts=tuple(answered.parts[i] for i in kept),
+    )
 
 
 # ---- comparison --------------------------------------------------------------------------

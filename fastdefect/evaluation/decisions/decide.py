@@ -21,9 +21,9 @@ class Decision:
 
     The probabilities are calibrated with ``temperature`` first. A photo with a score, 1 - P(good),
     below ``threshold`` is passed as its most probable good class; any other is rejected as its most
-    probable defect. Without a
-    threshold the most probable class is the decision. With a ``high`` above the threshold, a photo
-    between the two goes to a person for review: it is not passed, and its rejection is not final.
+    probable defect. Without a threshold the most probable class is the decision. With a ``high``
+    above the threshold, a photo between the two goes to a person for review: it is not passed, and
+    its rejection is not final.
     ``rule`` describes the origin of the values.
     """
 

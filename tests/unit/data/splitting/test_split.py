@@ -11,7 +11,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.splitting.split import (
-    SPLIT_COLUMNS,
     SPLITS,
     Split,
     deal_again,
@@ -23,6 +22,7 @@ from fastdefect.data.splitting.split import (
 )
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import write_csv
+from fastdefect.run_files import SPLIT_COLUMNS
 
 Saved = tuple[Path, Manifest, Split]
 
