@@ -246,7 +246,7 @@ def _find(run: Run, root: Path | None, names: Mapping[str, str], on_event: OnEve
     config = replace(config, data=root or config.data)
     listing = _listing(config, classes, root is not None)
     found = search(listing)
-    inner = _moved_folder(found) if listing is None else None
+    inner = moved_folder(found) if listing is None else None
     if inner is not None and (listing := _listing(replace(config, data=inner), classes, True)):
         config, found = replace(config, data=inner), search(listing)
     unread = _unreadable_then(run)
@@ -260,7 +260,7 @@ def _table(run: Run) -> str:
     return "folds.csv" if run.read_kind() == RunKind.CROSS_VALIDATION else "split.csv"
 
 
-def _moved_folder(found: Found) -> Path | None:
+def moved_folder(found: Found) -> Path | None:
     """The folder in which most of the photos have their names; None if there is no such folder.
 
     An absolute name, of a photo outside the data folder, is in no folder.
