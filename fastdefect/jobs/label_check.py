@@ -89,12 +89,9 @@ def label_check(
     if shown:
         photos = _find_photos(run, [predictions.names[each.index] for each in shown], on_event)
         if gone := len(shown) - len(photos):
-            on_event(
-                Note(
-                    f"{gone} of the {len(shown)} photos to show {'is' if gone == 1 else 'are'} missing.",
-                    "warning",
-                )
-            )
+            are = "is" if gone == 1 else "are"
+            text = f"{gone} of the {len(shown)} photos to show {are} missing."
+            on_event(Note(text, "warning"))
         paths = {name: entry.path for name, entry in photos.items()}
         of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
         title = f"{run.name}: labels to check, {of}, the most certain first"
