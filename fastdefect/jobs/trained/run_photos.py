@@ -18,6 +18,7 @@ from fastdefect.data.splitting.split import SPLITS, saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.jobs.trained.differences import changes_of_labels, tell_differences
 from fastdefect.run import SERIES, DataRoot, Run, RunKind
 from fastdefect.text import counted, first
 
@@ -86,21 +87,15 @@ class RunPhotos:
             names = first([photo.row["path"] for photo in relabelled], 5)
             raise DataError(
                 f"{counted(len(relabelled), 'label')} changed after the training of "
-                f"{self.run.name} began ({_changes(self.found)}): {names}. A resumed training "
-                "continues with the labels that it began with.",
+                f"{self.run.name} began ({changes_of_labels(self.found)}): {names}. A resumed "
+                "training continues with the labels that it began with.",
                 "Restore these labels to resume, or train on the new ones: fastdefect fit DATA, "
                 "or fastdefect fit DATA --from RUN.",
             )
 
     def tell(self, on_event: OnEvent) -> None:
         """Report photos that were moved, added, relabelled, removed or changed since."""
-        for text in (_moved_text(self), _new_text(self)):
-            if text is not None:
-                on_event(Note(text))
-        lost = (("Missing", self.found.missing), ("Changed", self.found.changed))
-        for text in (_relabelled_text(self), *(_lost_text(self, *each) for each in lost)):
-            if text is not None:
-                on_event(Note(text, "warning"))
+        tell_differences(self.run.name, self.found, self.place, on_event)
 
     def require_listed(self) -> None:
         """Raise ``DataError`` if the place does not label the photos as the data folder did."""
@@ -295,55 +290,3 @@ def _unreadable_then(run: Run) -> set[str]:
         return set()
     findings = run.read("findings.json")
     return {name for each in findings if each["kind"] == "unreadable" for name in each["paths"]}
-
-
-# ---- messages ----------------------------------------------------------------------------
-
-
-def _moved_text(photos: RunPhotos) -> str | None:
-    moved = [
-        (photo.row["path"], photo.listed.name)
-        for photo in photos.found.photos
-        if photo.listed is not None and photo.listed.name != photo.row["path"]
-    ]
-    if not moved:
-        return None
-    (old, new), more = moved[0], len(moved) - 1
-    others = f" and {more} more" if more else ""
-    return (
-        f"{counted(len(moved), 'photo')} of {photos.run.name} moved since the training, found by "
-        f"{'its' if len(moved) == 1 else 'their'} bytes: {old} -> {new}{others}."
-    )
-
-
-def _new_text(photos: RunPhotos) -> str | None:
-    new = photos.found.new
-    if not new:
-        return None
-    are = "is" if len(new) == 1 else "are"
-    place = photos.place.name or photos.place
-    return f"{counted(len(new), 'photo')} in {place} {are} not in the run; left out: {first(new)}."
-
-
-def _relabelled_text(photos: RunPhotos) -> str | None:
-    n = len(photos.found.relabelled)
-    if not n:
-        return None
-    have = "label has" if n == 1 else "labels have"
-    changes = _changes(photos.found)
-    return f"{n} {have} changed since the training: {changes}. The current labels are used."
-
-
-def _lost_text(photos: RunPhotos, what: str, rows: Sequence[Mapping[str, str]]) -> str | None:
-    if not rows:
-        return None
-    sides = Counter(row["split"] for row in rows)
-    where = ", ".join(f"{side} {n}" for side, n in sides.items())
-    names = first([row["path"] for row in rows])
-    return f"{what}: {counted(len(rows), 'photo')} of {photos.run.name} ({where}): {names}."
-
-
-def _changes(found: Found) -> str:
-    """``2 good -> crack, 1 crack -> good``."""
-    pairs = Counter((photo.row["label"], photo.label) for photo in found.relabelled)
-    return ", ".join(f"{n} {old} -> {new}" for (old, new), n in pairs.most_common())
