@@ -68,6 +68,19 @@ SERIES = {
 
 
 @dataclass(frozen=True)
+class DataRoot:
+    """The ``folder`` where the photos of a run were found again, and their paths in it, by name.
+
+    ``data`` is the folder or file below it that took the place of the data; None if they have lost
+    their layout.
+    """
+
+    folder: Path
+    names: Mapping[str, str]
+    data: Path | None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run on disk, with methods to read and write its files. Each write is atomic."""
 
@@ -263,18 +276,24 @@ class Run:
 
     # The place of its photos
 
-    def note_data_root(self, root: Path, names: Mapping[str, str]) -> None:
-        """Remember the folder where the photos are now, and their paths in it, by name."""
-        self._photos_owner.write("data_root.json", {"root": root.as_posix(), "names": dict(names)})
+    def note_data_root(self, found: DataRoot) -> None:
+        """Remember where the photos are now."""
+        content = {
+            "root": found.folder.as_posix(),
+            "data": found.data.as_posix() if found.data else None,
+            "names": dict(found.names),
+        }
+        self._photos_owner.write("data_root.json", content)
 
-    def read_data_root(self) -> tuple[Path, dict[str, str]] | None:
+    def read_data_root(self) -> DataRoot | None:
         """What ``note_data_root`` noted; None if the photos are where the training read them."""
         content = self._photos_owner.read("data_root.json")
         if not content:
             return None
         try:
             names = {str(name): str(path) for name, path in content["names"].items()}
-            return Path(content["root"]), names
+            data = content.get("data")
+            return DataRoot(Path(content["root"]), names, Path(data) if data else None)
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(
                 f"{self._photos_owner.path('data_root.json')} is damaged: {error!r}.",

@@ -15,7 +15,7 @@ from typing import Any
 from fastdefect.errors import RunError
 from fastdefect.files import read_csv, write_csv, write_json
 
-_SPLIT = ("path", "label", "part", "split", "sha256")
+SPLIT_COLUMNS = ("path", "label", "part", "split", "sha256")
 _RESTORE = "Restore the file from a copy, or repeat the command that wrote it."
 
 
@@ -38,7 +38,7 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         # Every run
         "run.json": RunFile("schema, kind, status, times, command"),
         "config.toml": RunFile("all resolved settings; fit --config repeats the run"),
-        "split.csv": RunFile("the split of each photo", _SPLIT),
+        "split.csv": RunFile("the split of each photo", (*SPLIT_COLUMNS, "given_part")),
         "findings.json": RunFile("findings of the audit of the photos", kind=list),
         "findings.csv": RunFile(
             "the same findings, a row per photo",
@@ -50,7 +50,11 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
             "each opening of the sealed test: time, command, purpose", optional=True, kind=list
         ),
         "data_root.json": RunFile(
-            "the folder where the photos were found again, and their paths in it", optional=True
+            "the folder where the photos were found again, their paths in it, and the data in it",
+            optional=True,
+        ),
+        "earlier.csv": RunFile(
+            "the photos of the runs that this run continues", ("sha256", "given_part", "split")
         ),
         # A training
         "recipe.json": RunFile("the chosen recipe, and the evidence for it"),
@@ -85,7 +89,7 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "label-check.csv": RunFile("labels to check again"),
         "label-check.png": RunFile("photos of these labels"),
         # A cross-validation, or a model of the networks of folds
-        "folds.csv": RunFile("the fold of each photo", (*_SPLIT, "fold")),
+        "folds.csv": RunFile("the fold of each photo", (*SPLIT_COLUMNS, "fold")),
         # Several trainings on the same photos
         "quick_test.json": RunFile("both trainings of a quick test, and their differences"),
         "ablation.json": RunFile("metrics by step and seed, and the gain of each step"),

@@ -291,7 +291,12 @@ def divide_further(
 ) -> Split:
     """Split the photos with the sides of an earlier run kept, and report the result."""
     further = split_further(
-        manifest, tuple(parts), earlier, valid=config.valid, test=config.test, seed=seed
+        manifest,
+        tuple(parts),
+        earlier,
+        shares={"valid": config.valid, "test": config.test},
+        seed=seed,
+        unleak=config.unleak,
     )
     tell([*further.notes, describe_split(further.split)], on_event)
     return limit_training(manifest, further.split, config, seed=seed, on_event=on_event)

@@ -10,70 +10,25 @@ import numpy as np
 from fastdefect.config import RunConfig, config_fields
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.reading.images import Reading
-from fastdefect.errors import DataError, RunError
+from fastdefect.errors import DataError
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
-from fastdefect.evaluation.predictions import Predictions
-from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import read_csv, write_json, written_to
-from fastdefect.inference.decision_rule import DecisionRule
-from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
-from fastdefect.jobs.trained.decision import decision_for, judge_validation
-from fastdefect.jobs.trained.model import load_model, read_spec
-from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.files import write_json, written_to
+from fastdefect.jobs.compare_runs import (
+    Answered,
+    Entrant,
+    entrants_of,
+    of_common_photos,
+    predict,
+)
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.run import Run
 from fastdefect.text import counted
-from fastdefect.training.learner import ModelSpec
 
 _SEED = 0  # of the bootstrap: the same photos give the same intervals
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A compared run, its unique ``name`` and its costs.
-
-    ``parameters`` is None where the run does not store them; ``seconds``: of training.
-    """
-
-    name: str
-    run: Run
-    config: RunConfig
-    spec: ModelSpec
-    decision: DecisionRule
-    parameters: int | None
-    megabytes: float
-    epochs: int
-    seconds: float
-
-    @property
-    def arch(self) -> str:
-        """The network's name."""
-        return self.spec.arch
-
-    def costs(self) -> dict[str, Any]:
-        """The values for the table of costs."""
-        names = ("name", "arch", "parameters", "megabytes", "epochs", "seconds", "decision")
-        return {name: getattr(self, name) for name in names}
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A run's predictions of n photos, and their ``parts`` (n,).
-
-    ``paths`` by name and ``sha256`` (n,) are empty if no photo was read for the predictions.
-    ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
-    not opened.
-    """
-
-    predictions: Predictions
-    parts: tuple[str, ...]
-    paths: Mapping[str, Path]
-    sha256: tuple[str, ...]
-    opening: int | None
 
 
 @dataclass(frozen=True)
@@ -154,16 +109,16 @@ def compare(
     request = replace(request, known_to=tuple(run.folder for run in runs))
     for run in runs:
         settle_root(run, request.data_root, request.sides, on_event)
-    entrants = _entrants(runs, request, on_event)
+    entrants = entrants_of(runs, request, on_event)
     with written_to(out, folder=True):
         out.mkdir(parents=True, exist_ok=True)
     opened = [len(run.read_openings()) for run in runs]  # before any of them predicts
     answered = [
-        _predict(entrant, request, on_event, opened_before=before)
+        predict(entrant, request, on_event, opened_before=before)
         for entrant, before in zip(entrants, opened, strict=True)
     ]
     if data is not None:
-        _warn_of_known_photos(entrants, answered, on_event)
+        answered = of_common_photos(answered, on_event)
     report = CompareReport(
         "data" if data is not None else split,
         data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
@@ -176,92 +131,6 @@ def compare(
         (),
     )
     return _write(report, answered[0].paths or _find_photos(entrants[0], report, on_event), out)
-
-
-# ---- predictions -------------------------------------------------------------------------
-
-
-def _entrants(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple[Entrant, ...]:
-    """The runs with their decisions, checked for the same classes and photos."""
-    names, specs = names_of(runs), [read_spec(run) for run in runs]
-    any_photos = request.data is not None
-    for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
-        check_classes((names[0], specs[0]), (name, spec), any_photos=any_photos)
-        if not any_photos:
-            check_photos((names[0], runs[0]), (name, run), request.split)
-    return tuple(
-        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
-        for name, run, spec in zip(names, runs, specs, strict=True)
-    )
-
-
-def _entrant(name: str, run: Run, spec: ModelSpec, decision: DecisionRule) -> Entrant:
-    history = run.read_whole_history()
-    return Entrant(
-        name,
-        run,
-        run.read_config(),
-        spec,
-        decision,
-        run.read("model.json").get("parameters"),
-        run.path("model.safetensors").stat().st_size / 1e6,
-        len(history),
-        sum(row["seconds"] for row in history),
-    )
-
-
-def _predict(
-    entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before: int
-) -> Answered:
-    run, decision, device = entrant.run, entrant.decision, request.device
-    if request.split == "valid" and request.data is None:
-        judged = judge_validation(run, decision.views, device, on_event)
-        if set(judged.predictions.names) != set(rows_of(run, "valid")):
-            path = run.predictions_path("valid", decision.views)
-            raise RunError(
-                f"{path} does not hold the validation photos in {run.path('split.csv')}.",
-                "Delete it: it is written again if the photos and the model exist.",
-            )
-        return Answered(judged.predictions, judged.parts, {}, (), None)
-    photos = load_evaluation_photos(
-        run,
-        request,
-        entrant.spec,
-        what="comparison",
-        on_event=on_event,
-        opened_before=opened_before,
-    )
-    predictions = load_model(run, photos, device).predict(
-        parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
-    )
-    for name in photos.names:
-        run.write_predictions(name, predictions.rows(), predictions.columns(), decision.views)
-    return Answered(
-        predictions,
-        tuple(photos.parts),
-        {photo.name: photo.path for photo in photos.photos},
-        tuple(photo.sha256 for photo in photos.photos),
-        photos.opening,
-    )
-
-
-def _warn_of_known_photos(
-    entrants: Sequence[Entrant], answered: Sequence[Answered], on_event: OnEvent
-) -> None:
-    """Warn of photos that a run was trained or tuned on, which bias its figures."""
-    for entrant, of in zip(entrants, answered, strict=True):
-        path = entrant.run.path("split.csv")
-        rows = read_csv(path) if path.exists() else []
-        known = {row["sha256"] for row in rows if row["split"] in ("train", "valid")}
-        n = sum(digest in known for digest in of.sha256)
-        if n:
-            on_event(
-                Note(
-                    f"{entrant.name} was trained or tuned on {n} of these "
-                    f"{counted(len(of.sha256), 'photo')}: its figures are too good.",
-                    "warning",
-                )
-            )
 
 
 # ---- comparison --------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import list_data, with_scale
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
-from fastdefect.data.splitting.split import Split, split_rows
+from fastdefect.data.splitting.split import Split, run_rows
 from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.predictions import Predictions, pooled, read_predictions
 from fastdefect.events import Note, OnEvent
@@ -153,7 +153,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FinalRepo
     members = _members(config, folds)
     run = create_series(RunKind.ENSEMBLE, config, members, photos, new_run, {})
     everything = Split((), folds.pool, folds.test, folds.parts)
-    run.write("split.csv", split_rows(photos.manifest, everything))
+    run.write("split.csv", run_rows(photos.manifest, everything))
     run.write("folds.csv", fold_rows(photos.manifest, folds))
     run.write_findings(findings_as_json(photos.findings))
     log.to(run.path("log.txt"))

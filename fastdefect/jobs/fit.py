@@ -9,7 +9,7 @@ from fastdefect.config_resolve import override
 from fastdefect.data.describe import describe, tell
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.load import load_training_data, with_scale
-from fastdefect.data.splitting.split import read_split, split_rows
+from fastdefect.data.splitting.split import read_split, run_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
@@ -74,7 +74,7 @@ def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> Fi
     ``stop``, Ctrl-C ends it in the same way.
     """
     log.to(run.path("log.txt"))
-    run.write("split.csv", split_rows(job.data.manifest, job.data.split))
+    run.write("split.csv", run_rows(job.data.manifest, job.data.split))
     run.write_findings(findings_as_json(job.data.findings))
     if job.choice is not None:
         run.write("recipe.json", job.choice.as_json())

@@ -1,6 +1,5 @@
 """``fastdefect label-check``: rank labels that are probably wrong, with their photos."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.cross_validate import OUT_OF_FOLD
 from fastdefect.jobs.trained.decision import Judged, judge_validation
+from fastdefect.jobs.trained.labels import tell_old_labels
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.label_check import draw_suspects
 from fastdefect.run import Run, RunKind
@@ -80,6 +80,7 @@ def label_check(
     settle_root(run, data_root, (), on_event)
     source, judged = _judge(run, device, on_event)
     predictions = judged.predictions
+    tell_old_labels(run, predictions, on_event)
     suspects = tuple(label_suspects(predictions.y_true, predictions.y_prob, judged.parts))
     table, sheet = run.path("label-check.csv"), run.path("label-check.png")
     files = (table, sheet) if suspects else (table,)
@@ -87,7 +88,10 @@ def label_check(
     shown = suspects[:show]
     if shown:
         photos = _find_photos(run, [predictions.names[each.index] for each in shown], on_event)
-        _warn_of_changes(predictions, shown, photos, on_event)
+        if gone := len(shown) - len(photos):
+            are = "is" if gone == 1 else "are"
+            text = f"{gone} of the {len(shown)} photos to show {are} missing."
+            on_event(Note(text, "warning"))
         paths = {name: entry.path for name, entry in photos.items()}
         of = f"{len(shown)} of {len(suspects)}" if len(shown) < len(suspects) else f"{len(shown)}"
         title = f"{run.name}: labels to check, {of}, the most certain first"
@@ -152,25 +156,3 @@ def _find_photos(run: Run, names: list[str], on_event: OnEvent) -> dict[str, Ent
             "the current photos.",
         )
     return found
-
-
-def _warn_of_changes(
-    predictions: Predictions,
-    shown: tuple[Suspect, ...],
-    photos: Mapping[str, Entry],
-    on_event: OnEvent,
-) -> None:
-    """Warn of photos that are missing or have another label than in the training."""
-    given = {predictions.names[each.index]: predictions.classes[each.label] for each in shown}
-    gone = len(given) - len(photos)
-    other = sum(photos[name].label != label for name, label in given.items() if name in photos)
-    if gone:
-        on_event(Note(f"{gone} of the {len(given)} photos to show are missing.", "warning"))
-    if other:
-        on_event(
-            Note(
-                f"{other} of the {len(given)} photos to show have another label now: train again "
-                "to check the new labels.",
-                "warning",
-            )
-        )

@@ -23,10 +23,11 @@ from fastdefect.data.load import (
 from fastdefect.data.photos import UNUSED, Manifest
 from fastdefect.data.reading.csv_table import find_table
 from fastdefect.data.splitting.folds import FOLD_COLUMNS, Folds, fold_rows
-from fastdefect.data.splitting.split import SPLIT_COLUMNS, SPLITS, split_rows
+from fastdefect.data.splitting.split import SPLITS, split_rows
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import write_csv, written_to
+from fastdefect.run_files import SPLIT_COLUMNS
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import calibrated, defect_score
 from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validation, temperature_for
+from fastdefect.jobs.trained.labels import tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
@@ -99,6 +100,7 @@ def choose_threshold(
     temperature = temperature_for(run, name, device, on_event)
     if data is None:
         judged = judge_validation(run, name, device, on_event)
+        tell_old_labels(run, judged.predictions, on_event)
     else:
         judged = _predict_others(run, request, fixed, on_event)
     report = ThresholdReport(

@@ -28,6 +28,7 @@ def split_row(path: str, part: str, split: str = "valid") -> dict[str, str]:
         "part": part,
         "split": split,
         "sha256": digest,
+        "given_part": part,
     }
 
 

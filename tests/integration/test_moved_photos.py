@@ -99,6 +99,9 @@ def test_a_run_is_continued_on_more_photos_and_one_more_class(
     assert "random for scratch" in result.output
     state = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     assert state["from_run"] == trained.folder.as_posix()
+    assert {row["given_part"] for row in read_csv(folder / "split.csv")} >= {"new 0", "new 3"}
+    earlier = {row["sha256"]: row["split"] for row in read_csv(folder / "earlier.csv")}
+    assert earlier == before
 
 
 def test_the_weights_alone_with_a_new_split(

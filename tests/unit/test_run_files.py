@@ -39,7 +39,7 @@ def test_json_is_read_back(tmp_path: Path) -> None:
 
 def test_rows_are_read_back_as_text_with_the_columns_of_the_table(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    row = {"path": "a.png", "label": "ok", "part": "p", "split": "valid", "sha256": "0"}
+    row = {**dict.fromkeys(FILES["split.csv"].columns, "0"), "path": "a.png", "split": "valid"}
     run.write("split.csv", [row])
     assert run.read("split.csv") == [row]
     with pytest.raises(ValueError, match="fold"):

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from fastdefect.data.photos import Entry
@@ -156,6 +157,8 @@ class _Search:
 
     def result(self, rows: Sequence[Row]) -> Found:
         lost = [row for row in rows if row["path"] not in self.at]
+        changed = [row for row in lost if row["path"] in self._other_bytes]
+        known = {row["path"] for row in changed}
         return Found(
             tuple(
                 FoundPhoto(row, path, self._entry.get(_key(path)))
@@ -163,8 +166,12 @@ class _Search:
                 if (path := self.at.get(row["path"])) is not None
             ),
             tuple(row for row in lost if row["path"] not in self._other_bytes),
-            tuple(row for row in lost if row["path"] in self._other_bytes),
-            tuple(e.name for e in self._place.listed if _key(e.path) not in self._taken),
+            tuple(changed),
+            tuple(
+                entry.name
+                for entry in self._place.listed
+                if _key(entry.path) not in self._taken and entry.name not in known
+            ),
         )
 
     def _guess(self, row: Row) -> Path | None:
@@ -202,11 +209,20 @@ class _Search:
 
 
 def sha256_of(path: Path) -> str | None:
-    """The hash of a file in hex; None if the file can't be read."""
+    """The hash of a file in hex; None if the file can't be read.
+
+    A command searches for the same photos several times: an unchanged file is read once.
+    """
     try:
-        return hashlib.sha256(read_bytes(path)).hexdigest()
-    except UnreadablePhoto:
+        facts = path.stat()
+        return _sha256(path, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    except (OSError, ValueError, UnreadablePhoto):  # a NUL in a path from a CSV
         return None
+
+
+@cache
+def _sha256(path: Path, *_state: int) -> str:
+    return hashlib.sha256(read_bytes(path)).hexdigest()
 
 
 def _key(path: Path) -> str:

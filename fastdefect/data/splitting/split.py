@@ -12,11 +12,10 @@ from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.splitting.allocate import Group, split_off
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
-from fastdefect.run_files import FILES
+from fastdefect.run_files import SPLIT_COLUMNS
 from fastdefect.text import first
 
 SPLITS = ("train", "valid", "test")
-SPLIT_COLUMNS = FILES["split.csv"].columns
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,7 @@ def make_split(
     Raises ``UsageError`` for shares that make a side empty, and ``DataError`` for a class with
     too few parts for every side.
     """
-    if not (0 < valid < 1 and 0 <= test < 1 and valid + test < 1):
-        raise UsageError(
-            "Expected --valid > 0, --test >= 0 and a sum below 1, but got "
-            f"--valid {valid:g} and --test {test:g}.",
-            "Correct the shares so that every side gets photos.",
-        )
+    check_shares(valid, test)
     if len(parts) != len(manifest.photos):
         raise ValueError(f"Expected {len(manifest.photos)} parts, got {len(parts)}")
     given = {photo.split for photo in manifest.photos}
@@ -112,8 +106,18 @@ def make_split(
         for group, side in zip(groups, split_off(groups, kept, shares, seed), strict=True):
             for i in group.photos:
                 sides[i] = side
-    check_trained(manifest, sides)
+    check_trained(manifest, sides, unleak=unleak)
     return split_of(sides, parts)
+
+
+def check_shares(valid: float, test: float) -> None:
+    """Raise ``UsageError`` for shares of all photos that make a side empty."""
+    if not (0 < valid < 1 and 0 <= test < 1 and valid + test < 1):
+        raise UsageError(
+            "Expected --valid > 0, --test >= 0 and a sum below 1, but got "
+            f"--valid {valid:g} and --test {test:g}.",
+            "Correct the shares so that every side gets photos.",
+        )
 
 
 def deal_again(
@@ -168,6 +172,17 @@ def split_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
             "sha256": photo.sha256,
         }
         for i, photo in enumerate(manifest.photos)
+    ]
+
+
+def run_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
+    """The rows of ``split_rows`` for a run, with the part that the user gave each photo.
+
+    A part with several given names is stored under one of them; later photos may have another.
+    """
+    return [
+        {**row, "given_part": photo.part or ""}
+        for row, photo in zip(split_rows(manifest, split), manifest.photos, strict=True)
     ]
 
 
@@ -247,18 +262,22 @@ def _settled(
             given[part].add(photo.split)
     return [
         UNUSED
-        if unleak and _leaks(photo.split, given[part])
-        else _settled_side(photo.split, given[part], drawing)
+        if unleak and leaks(photo.split, given[part])
+        else settled_side(photo.split, given[part], drawing=drawing)
         for photo, part in zip(manifest.photos, parts, strict=True)
     ]
 
 
-def _leaks(split: str | None, given: set[str]) -> bool:
+def leaks(split: str | None, given: set[str]) -> bool:
     """Whether a photo leaks if its part is in the splits ``given``. None stands for any split."""
     return len(given) > 1 if split is None else bool(given & _LEAKS_INTO[split])
 
 
-def _settled_side(split: str | None, given: set[str], drawing: bool) -> str | None:
+def settled_side(split: str | None, given: set[str], *, drawing: bool) -> str | None:
+    """The side of a photo whose part is in the splits ``given``; None if it is to be allocated.
+
+    ``drawing``: a side that the user did not give is split off from train.
+    """
     if split in ("valid", "test"):
         return split
     if drawing and given <= {"train"}:
@@ -279,16 +298,17 @@ def groups_of(parts: Sequence[str], labels: Sequence[str], free: Sequence[int]) 
     ]
 
 
-def check_trained(manifest: Manifest, sides: Sequence[str | None]) -> None:
+def check_trained(manifest: Manifest, sides: Sequence[str | None], *, unleak: bool) -> None:
     """Check that each class is in train and that valid is not empty, also after --unleak."""
     photos = list(zip(manifest.photos, sides, strict=True))
     trained = {photo.label for photo, side in photos if side == "train"}
     absent = [name for name in manifest.classes if name not in trained]
     if any(photo.label in absent and side == UNUSED for photo, side in photos):
+        removed = "--unleak removes" if unleak else "the split excludes"
         raise DataError(
-            f"Expected every class in train, but --unleak removes all train photos of "
-            f"{first(absent)}: all their parts are also in the given valid or test.",
-            "Add photos of other parts, or omit --unleak.",
+            f"Expected every class in train, but {removed} all train photos of {first(absent)}: "
+            "all their parts are also in valid or test.",
+            "Add photos of other parts" + (", or omit --unleak." if unleak else "."),
         )
     if absent:
         raise DataError(

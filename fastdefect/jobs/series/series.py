@@ -15,7 +15,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.splitting.split import Split, split_rows
+from fastdefect.data.splitting.split import Split, run_rows
 from fastdefect.errors import DivergedError, FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
@@ -118,7 +118,7 @@ def create_series(
     for member in members:
         parse_targets(member.config)
     run = create_run(new_run.runs, new_run.name, absolute(config), new_run.command, kind=kind)
-    run.write("split.csv", split_rows(photos.manifest, photos.base))
+    run.write("split.csv", run_rows(photos.manifest, photos.base))
     run.write_findings(findings_as_json(photos.findings))
     machine = choose_machine(config.training)
     run.write(

@@ -20,10 +20,10 @@ from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, Progress
-from fastdefect.files import read_csv
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import find_run_photos
 from fastdefect.jobs.trained.seen import choose_unseen, other_stem
+from fastdefect.jobs.training.sides import known_photos
 from fastdefect.process import one_thread_each
 from fastdefect.run import Run
 from fastdefect.text import counted, ordinal
@@ -164,10 +164,13 @@ def _progress_only(on_event: OnEvent) -> OnEvent:
 
 
 def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:
-    """The number of sealed photos; ``--data`` on the folder of the test opens it, too."""
+    """The number of sealed photos; ``--data`` on the folder of the test opens it, too.
+
+    The tests of the runs that this run continues are sealed as well.
+    """
     if photos.split != "data":
         return len(photos.side) if photos.split == "test" else 0
-    sealed = {row["sha256"] for row in read_csv(run.path("split.csv")) if row["split"] == "test"}
+    sealed = {photo.sha256 for photo in known_photos(run) if photo.side == "test"}
     return sum(photo.sha256 in sealed for photo in photos.photos)
 
 

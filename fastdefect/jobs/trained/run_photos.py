@@ -6,7 +6,7 @@ must have the photos and labels that it began with, or it would not be the same 
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from fastdefect.data.splitting.split import SPLITS, saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent, Progress
-from fastdefect.run import SERIES, Run, RunKind
+from fastdefect.jobs.trained.differences import changes_of_labels, tell_differences
+from fastdefect.run import SERIES, DataRoot, Run, RunKind
 from fastdefect.text import counted, first
 
 ALL_SIDES = (*SPLITS, UNUSED)
@@ -44,9 +45,14 @@ class RunPhotos:
         """The data folder, or the folder that took its place."""
         return self.config.data
 
+    @property
+    def labelled_place(self) -> Path | None:
+        """The place if it lists any of the photos with a label."""
+        return self.place if any(photo.listed for photo in self.found.photos) else None
+
     def require(self, sides: Sequence[str]) -> None:
-        """Raise ``DataError`` if a photo of ``sides`` is missing, or if any photo has changed."""
-        changed = [row["path"] for row in self.found.changed]
+        """Raise ``DataError`` if a photo of ``sides`` is missing or has changed."""
+        changed = [row["path"] for row in self.found.changed if row["split"] in sides]
         lost = [row["path"] for row in self.found.missing if row["split"] in sides]
         differences = [
             f"{len(names)} {what}: {first(names, 5)}"
@@ -80,28 +86,23 @@ class RunPhotos:
         if relabelled := self.found.relabelled:
             names = first([photo.row["path"] for photo in relabelled], 5)
             raise DataError(
-                f"{counted(len(relabelled), 'photo')} relabelled since the training of "
-                f"{self.run.name} began ({_changes(self.found)}): {names}. A resumed training "
-                "continues with the labels that it began with.",
+                f"{counted(len(relabelled), 'label')} changed after the training of "
+                f"{self.run.name} began ({changes_of_labels(self.found)}): {names}. A resumed "
+                "training continues with the labels that it began with.",
                 "Restore these labels to resume, or train on the new ones: fastdefect fit DATA, "
                 "or fastdefect fit DATA --from RUN.",
             )
 
     def tell(self, on_event: OnEvent) -> None:
-        """Report photos that were moved, added, relabelled or removed since the training."""
-        for text in (_moved_text(self), _new_text(self)):
-            if text is not None:
-                on_event(Note(text))
-        for text in (_relabelled_text(self), _missing_text(self)):
-            if text is not None:
-                on_event(Note(text, "warning"))
+        """Report photos that were moved, added, relabelled, removed or changed since."""
+        tell_differences(self.run.name, self.found, self.place, on_event)
 
     def require_listed(self) -> None:
         """Raise ``DataError`` if the place does not label the photos as the data folder did."""
         if any(photo.listed is None for photo in self.found.photos):
             raise DataError(
                 f"{self.run.name} trains several networks and splits its photos again for each, "
-                f"but {self.place} has not the layout of their data folder.",
+                f"but {self.place} does not have the layout of their data folder.",
                 "Name the folder or CSV that took the place of the data: --data-root DATA.",
             )
 
@@ -124,14 +125,13 @@ def find_run_photos(run: Run, on_event: OnEvent) -> RunPhotos:
     known = run.read_data_root()
     if known is None:
         return _find(run, None, {}, on_event)
-    root, names = known
-    if not root.exists():
+    if not known.folder.exists():
         raise DataError(
-            f"The photos of {run.name} were found again below {root}, but this folder does not "
-            "exist now.",
+            f"The photos of {run.name} were found again below {known.folder}, but this folder does "
+            "not exist now.",
             "Restore it, or name the folder that has them now: --data-root DIR.",
         )
-    return _find(run, root, names, on_event)
+    return _find(run, known.folder, known.names, on_event)
 
 
 def settle_root(run: Run, root: Path | None, sides: Sequence[str], on_event: OnEvent) -> None:
@@ -163,7 +163,7 @@ def settle_root(run: Run, root: Path | None, sides: Sequence[str], on_event: OnE
         for photo in found.photos
         if photo.path.is_relative_to(root)
     }
-    run.note_data_root(root, inside)
+    run.note_data_root(DataRoot(root, inside, photos.labelled_place))
     on_event(
         Note(
             f"Found {len(found.photos)} of the {photos.total} photos of {run.name} in {root}; the "
@@ -215,7 +215,7 @@ def photos_to_show(run: Run, names: Sequence[str], on_event: OnEvent) -> dict[st
 # ---- searching ---------------------------------------------------------------------------
 
 
-def _find(run: Run, root: Path | None, names: dict[str, str], on_event: OnEvent) -> RunPhotos:
+def _find(run: Run, root: Path | None, names: Mapping[str, str], on_event: OnEvent) -> RunPhotos:
     config = run.read_config().data
     rows = saved_rows(run.path(_table(run)))
     classes = tuple(sorted({row["label"] for row in rows}))
@@ -241,7 +241,7 @@ def _find(run: Run, root: Path | None, names: dict[str, str], on_event: OnEvent)
     config = replace(config, data=root or config.data)
     listing = _listing(config, classes, root is not None)
     found = search(listing)
-    inner = _moved_folder(found) if listing is None else None
+    inner = moved_folder(found) if listing is None else None
     if inner is not None and (listing := _listing(replace(config, data=inner), classes, True)):
         config, found = replace(config, data=inner), search(listing)
     unread = _unreadable_then(run)
@@ -255,12 +255,16 @@ def _table(run: Run) -> str:
     return "folds.csv" if run.read_kind() == RunKind.CROSS_VALIDATION else "split.csv"
 
 
-def _moved_folder(found: Found) -> Path | None:
-    """The folder in which most of the photos have their names; None if there is no such folder."""
+def moved_folder(found: Found) -> Path | None:
+    """The folder in which most of the photos have their names; None if there is no such folder.
+
+    An absolute name, of a photo outside the data folder, is in no folder.
+    """
+    named = [(photo.path, Path(photo.row["path"])) for photo in found.photos]
     folders = Counter(
-        Path(*photo.path.parts[: -len(name.parts)])
-        for photo in found.photos
-        if photo.path.parts[-len((name := Path(photo.row["path"])).parts) :] == name.parts
+        Path(*path.parts[: -len(name.parts)])
+        for path, name in named
+        if not name.is_absolute() and path.parts[-len(name.parts) :] == name.parts
     )
     return folders.most_common(1)[0][0] if folders else None
 
@@ -286,56 +290,3 @@ def _unreadable_then(run: Run) -> set[str]:
         return set()
     findings = run.read("findings.json")
     return {name for each in findings if each["kind"] == "unreadable" for name in each["paths"]}
-
-
-# ---- messages ----------------------------------------------------------------------------
-
-
-def _moved_text(photos: RunPhotos) -> str | None:
-    moved = [
-        (photo.row["path"], photo.listed.name)
-        for photo in photos.found.photos
-        if photo.listed is not None and photo.listed.name != photo.row["path"]
-    ]
-    if not moved:
-        return None
-    (old, new), more = moved[0], len(moved) - 1
-    others = f" and {more} more" if more else ""
-    return (
-        f"{counted(len(moved), 'photo')} of {photos.run.name} moved since the training, found by "
-        f"{'its' if len(moved) == 1 else 'their'} bytes: {old} -> {new}{others}."
-    )
-
-
-def _new_text(photos: RunPhotos) -> str | None:
-    new = photos.found.new
-    if not new:
-        return None
-    are = "is" if len(new) == 1 else "are"
-    place = photos.place.name or photos.place
-    return f"{counted(len(new), 'photo')} in {place} {are} not in the run; left out: {first(new)}."
-
-
-def _relabelled_text(photos: RunPhotos) -> str | None:
-    n = len(photos.found.relabelled)
-    if not n:
-        return None
-    have = "label has" if n == 1 else "labels have"
-    changes = _changes(photos.found)
-    return f"{n} {have} changed since the training: {changes}. The current labels are used."
-
-
-def _missing_text(photos: RunPhotos) -> str | None:
-    missing = photos.found.missing
-    if not missing:
-        return None
-    sides = Counter(row["split"] for row in missing)
-    where = ", ".join(f"{side} {n}" for side, n in sides.items())
-    names = first([row["path"] for row in missing])
-    return f"Missing: {counted(len(missing), 'photo')} of {photos.run.name} ({where}): {names}."
-
-
-def _changes(found: Found) -> str:
-    """``2 good -> crack, 1 crack -> good``."""
-    pairs = Counter((photo.row["label"], photo.label) for photo in found.relabelled)
-    return ", ".join(f"{n} {old} -> {new}" for (old, new), n in pairs.most_common())

@@ -6,18 +6,20 @@ the search finds in the photos and that has a known photo.
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastdefect.data.photos import Photo
-from fastdefect.data.splitting.earlier import given_parts
+from fastdefect.data.splitting.earlier import KnownPhoto
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.trained.request import Request
-from fastdefect.jobs.training.parent import sides_of
+from fastdefect.jobs.training.sides import known_photos
 from fastdefect.run import Run
 from fastdefect.text import counted
+
+_SIDES = ("train", "valid")  # what a photo was used for; the first one counts
 
 
 @dataclass(frozen=True)
@@ -50,36 +52,36 @@ def choose_unseen(
     Those that the run, or a run of ``request.known_to``, was trained on are left out unless the
     request includes them. Raises ``DataError`` if no other photo is left.
     """
+    seen = find_seen(photos, parts, known_photos(run, whole=True))
     others = [Run(folder) for folder in request.known_to if folder != run.folder]
-    trained = frozenset[int]()
-    for each in (run, *others):
-        seen = find_seen(photos, parts, _rows_of(each))
-        trained |= seen.trained
-        if each is run and (seen.trained or seen.valid):
-            on_event(Note(_seen_text(run, request, seen, len(photos)), "warning"))
-    everything = range(len(photos))
-    kept = tuple(i for i in everything if request.include_trained or i not in trained)
+    of_others = frozenset[int]().union(
+        *(find_seen(photos, parts, known_photos(each, whole=True)).trained for each in others)
+    )
+    trained = seen.trained | of_others
+    kept = tuple(i for i in range(len(photos)) if request.include_trained or i not in trained)
+    if seen.trained or seen.valid:
+        measured = _Measured(request, len(photos), kept, len(of_others - seen.trained))
+        on_event(Note(_seen_text(run, seen, measured), "warning"))
     if not kept:
+        runs = run.name if trained == seen.trained else f"{run.name} or a run compared with it"
         raise DataError(
-            f"{run.name} was trained on all {counted(len(photos), 'photo')} of {request.data}, or "
+            f"{runs} was trained on all {counted(len(photos), 'photo')} of {request.data}, or "
             "on other photos of their parts: they can't measure it.",
             "Give photos of other parts, or measure on these with --include-trained.",
         )
     return kept
 
 
-def find_seen(
-    photos: Sequence[Photo], parts: Sequence[str], rows: Iterable[Mapping[str, str]]
-) -> Seen:
-    """Which of ``photos``, showing ``parts``, are in the rows of a run's train or valid side.
+def find_seen(photos: Sequence[Photo], parts: Sequence[str], known: Iterable[KnownPhoto]) -> Seen:
+    """Which of ``photos``, showing ``parts``, are ``known`` from the train or valid side.
 
-    A part was trained on if one of its photos was, or if the user gave it this name in both places.
+    A photo that was on both, of two runs, was trained on. A part was trained on if one of its
+    photos was, or if the user gave it this name in both places.
     """
-    known = [row for row in rows if row["split"] in ("train", "valid")]
-    side_of = {row["sha256"]: row["split"] for row in reversed(known)}
-    sides = [side_of.get(photo.sha256) for photo in photos]
-    trained = [row for row in known if row["split"] == "train"]
-    named = given_parts(known) & {row["part"] for row in trained}
+    known = tuple(known)
+    bytes_of = {side: {each.sha256 for each in known if each.side == side} for side in _SIDES}
+    sides = [next((s for s in _SIDES if photo.sha256 in bytes_of[s]), None) for photo in photos]
+    named = {each.part for each in known if each.side == "train"} - {None}
     found = {part for part, side in zip(parts, sides, strict=True) if side == "train"}
     return Seen(
         tuple(i for i, side in enumerate(sides) if side == "train"),
@@ -92,15 +94,6 @@ def find_seen(
     )
 
 
-def _rows_of(run: Run) -> list[dict[str, str]]:
-    """The sides of the run's photos; of a run by folds, its networks were trained on all."""
-    folds = run.path("folds.csv").exists()
-    return [
-        {**row, "split": "train"} if folds and row["split"] == "valid" else row
-        for row in sides_of(run)
-    ]
-
-
 def other_stem(data: Path, digests: Iterable[str]) -> str:
     """The name of photos from elsewhere in file names: their folder, and a hash of their bytes."""
     together = hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
@@ -109,18 +102,53 @@ def other_stem(data: Path, digests: Iterable[str]) -> str:
     return f"data-{re.sub(r'[^A-Za-z0-9_]+', '-', name).strip('-')[:40]}-{together[:8]}"
 
 
-def _seen_text(run: Run, request: Request, seen: Seen, total: int) -> str:
-    name = request.data.name if request.data is not None else ""
-    text = (
-        f"{run.name} was trained on {len(seen.train)} of the {counted(total, 'photo')} of {name}, "
-        f"and {len(seen.part)} more show parts of these."
+@dataclass(frozen=True)
+class _Measured:
+    """What is measured: ``kept`` of ``total`` photos of ``request.data``.
+
+    ``others`` is the number of photos that only runs compared with this one were trained on.
+    """
+
+    request: Request
+    total: int
+    kept: tuple[int, ...]
+    others: int
+
+
+def _seen_text(run: Run, seen: Seen, measured: _Measured) -> str:
+    sentences = []
+    if seen.trained:
+        sentences.append(_trained_text(run, seen, measured))
+        if measured.others:
+            more = counted(measured.others, "other photo")
+            sentences.append(f"The runs compared with it were trained on the parts of {more}.")
+        if measured.request.include_trained:
+            sentences.append("They are included: the figures are too good.")
+        else:
+            left = len(measured.kept)
+            remain = f"{left} remain{'s' if left == 1 else ''}"
+            sentences.append(f"They are left out, and {remain}; --include-trained keeps them.")
+    if n := len(set(seen.valid) & set(measured.kept)):
+        are = "is a validation photo" if n == 1 else "are validation photos"
+        of = (
+            f"the others {are}" if seen.trained else f"{_photos_text(measured)} {are} of {run.name}"
+        )
+        it = "it" if n == 1 else "them"
+        sentences.append(f"{n} of {of}: the epoch and the threshold were chosen on {it}.")
+    return " ".join(sentences)
+
+
+def _trained_text(run: Run, seen: Seen, measured: _Measured) -> str:
+    n, more, photos = len(seen.train), len(seen.part), _photos_text(measured)
+    if not n:
+        show = "shows a part" if more == 1 else "show parts"
+        return f"{more} of {photos} {show} that {run.name} was trained on."
+    show = "1 more shows a part" if more == 1 else f"{more} more show parts"
+    return f"{run.name} was trained on {n} of {photos}" + (
+        f", and {show} of these." if more else "."
     )
-    if seen.trained and request.include_trained:
-        text += " They are included: the figures are too good."
-    elif seen.trained:
-        left = total - len(seen.trained)
-        text += f" They are left out, and {left} remain; --include-trained keeps them."
-    if seen.valid:
-        are = "is a validation photo" if len(seen.valid) == 1 else "are validation photos"
-        text += f" {len(seen.valid)} of the others {are}: they chose the epoch and the threshold."
-    return text
+
+
+def _photos_text(measured: _Measured) -> str:
+    data = measured.request.data
+    return f"the {counted(measured.total, 'photo')} of {data.name if data is not None else ''}"

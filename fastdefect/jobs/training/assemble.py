@@ -82,8 +82,8 @@ def assemble(
     """Read the photos, build the network and the learner; write nothing.
 
     ``data``: photos that are already read and split. ``resumed``: the weights come from a
-    checkpoint. ``members``: the number of trained networks that the model
-    averages. The job's config is ``config`` with its network, recipe and precision settled.
+    checkpoint. ``members``: the number of trained networks that the model averages. The job's
+    config is ``config`` with its network, recipe and precision settled.
     """
     machine = choose_machine(config.training)
     if data is None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from fastdefect.config import RunConfig, config_fields
 from fastdefect.config_resolve import override
 from fastdefect.data.splitting.earlier import EarlierSides
-from fastdefect.data.splitting.folds import fold_numbers
-from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import UsageError
 from fastdefect.events import Note, OnEvent
+from fastdefect.jobs.training.sides import keep_known_photos, known_photos
 from fastdefect.recipes import RECIPES
-from fastdefect.run import Run
+from fastdefect.run import DataRoot, Run
 from fastdefect.run_registry import open_run
 from fastdefect.text import counted
 from fastdefect.training.trained_network import trained_network
@@ -47,15 +46,25 @@ def with_parent(config: RunConfig, runs: Path) -> RunConfig:
         for leaf in config_fields()
         if leaf.name not in _not_inherited(config.given)
     }
-    known = run.read_data_root()
-    if "data" not in config.given and known is not None:
-        inherited["data"] = known[0]
+    if "data" not in config.given and (known := run.read_data_root()) is not None:
+        inherited["data"] = _found_data(run, known)
     if "arch" not in config.given:  # an older run may not have settled it
         inherited["arch"] = run.read("model.json")["arch"]
-    folder = run.folder.as_posix()
+    folder = run.folder.resolve().as_posix()  # for a later command in another folder
     start = {"from_run": folder, "weights": folder, "final": "none"}
     settled = override(config, {**inherited, **start})
     return replace(settled, given=config.given | inherited.keys())
+
+
+def _found_data(run: Run, known: DataRoot) -> Path:
+    """The data of the run where they are now. The folder of ``--data-root`` may be far above."""
+    if known.data is None:
+        raise UsageError(
+            f"--from {run.name} without DATA: its photos were found again below {known.folder}, "
+            "but no folder there has the layout of its data.",
+            f"Name the folder, CSV or zip of the photos: fastdefect fit DATA --from {run.name}",
+        )
+    return known.data
 
 
 def _not_inherited(given: frozenset[str]) -> frozenset[str]:
@@ -103,7 +112,7 @@ def refuse_parent(config: RunConfig) -> None:
 def earlier_sides(config: RunConfig) -> EarlierSides | None:
     """The sides that photos had in the run of ``--from``; None without it."""
     run = parent_of(config)
-    return None if run is None else EarlierSides.of(run.name, sides_of(run))
+    return None if run is None else EarlierSides.of(run.name, known_photos(run))
 
 
 def parent_of(config: RunConfig) -> Run | None:
@@ -111,33 +120,13 @@ def parent_of(config: RunConfig) -> Run | None:
     return None if config.model.from_run is None else Run(Path(config.model.from_run))
 
 
-def sides_of(run: Run) -> list[dict[str, str]]:
-    """The rows of the run's split and of those of its ancestors, with what its weights have seen.
-
-    Of a run by folds, ``TrainedNetwork`` is the network without the first fold: that fold is
-    valid, the others are train. A refitted network was trained on all of them.
-    """
-    rows = saved_rows(run.path("split.csv"))
-    if run.path("folds.csv").exists():
-        held_out = 0 if run.read_config().training.final == "refit" else 1
-        fold = fold_numbers(run.path("folds.csv"))
-        rows = [
-            row
-            if row["split"] != "valid"
-            else {**row, "split": "valid" if fold.get(row["path"]) == held_out else "train"}
-            for row in rows
-        ]
-    parent = parent_of(run.read_config())
-    has_parent = parent is not None and parent.path("split.csv").exists()
-    return [*rows, *(sides_of(parent) if parent is not None and has_parent else ())]
-
-
 def record_parent(run: Run, config: RunConfig) -> None:
-    """Note the earlier run in ``run.json``, and its openings of the test that both share."""
+    """Note the earlier run and its photos in the new one, and the openings of their test."""
     parent = parent_of(config)
     if parent is None:
         return
     run.update_state(from_run=parent.folder.as_posix())
+    keep_known_photos(run, parent)
     if openings := parent.read_openings():
         run.write("openings.json", openings)
 
@@ -150,7 +139,7 @@ def warn_of_seen(config: RunConfig, data: TrainingData, on_event: OnEvent) -> No
     run = Run(network.folder)
     if not run.path("split.csv").exists():
         return
-    seen = {row["sha256"] for row in sides_of(run) if row["split"] == "train"}
+    seen = {photo.sha256 for photo in known_photos(run) if photo.side == "train"}
     held_out = (*data.split.valid, *data.split.test)
     n = sum(data.manifest.photos[i].sha256 in seen for i in held_out)
     if n:

@@ -11,12 +11,14 @@ from fastdefect.config import DataConfig
 from fastdefect.data.load import (
     choose_parts,
     divide,
+    divide_further,
     divide_into_folds,
     list_data,
     load_training_data,
     read_listing,
 )
 from fastdefect.data.photos import Manifest
+from fastdefect.data.splitting.earlier import EarlierSides, KnownPhoto
 from fastdefect.data.splitting.folds import Folds
 from fastdefect.data.splitting.split import Split, group_parts
 from fastdefect.errors import DataError, UsageError
@@ -194,3 +196,22 @@ def test_photos_left_out_for_being_many_are_not_called_leaks() -> None:
     config = DataConfig(photos_per_class=2, unleak=True)
     _divide(plain(bad=20, good=20), config, seed=3, on_event=events.append)
     assert not any("--unleak" in text for text in _texts(events))
+
+
+@pytest.mark.parametrize("unleak", [False, True])
+def test_leaks_of_a_continued_run_are_reported_and_unleak_removes_them(unleak: bool) -> None:
+    leaking = [photo("good/t", "good", "P"), photo("good/v", "good", "P")]
+    photos = manifest([*plain(good=9, crack=9).photos, *leaking])
+    known = [KnownPhoto("sha of good/t", None, "train"), KnownPhoto("sha of good/v", None, "valid")]
+    events: list[Event] = []
+    split = divide_further(
+        photos,
+        group_parts(photos),
+        EarlierSides.of("before", known),
+        DataConfig(unleak=unleak),
+        seed=1,
+        on_event=events.append,
+    )
+    assert [photos.photos[i].name for i in split.unused] == ["good/t"] * unleak
+    says = "--unleak removes 1 photo of train" if unleak else "The parts of 1 photo of train are"
+    assert any(text.startswith(says) for text in _texts(events))

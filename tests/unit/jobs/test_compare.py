@@ -17,11 +17,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fastdefect.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from fastdefect.config_resolve import to_toml
 from fastdefect.data.load import load_training_data
-from fastdefect.data.splitting.split import split_rows
+from fastdefect.data.splitting.split import run_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, OnEvent, silent
-from fastdefect.files import read_csv
+from fastdefect.files import read_csv, write_csv, write_text
 from fastdefect.jobs.compare import CompareReport, compare
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run, RunKind
@@ -264,7 +265,7 @@ def models(tmp_path: Path, runs: Path) -> tuple[Run, Run]:
     data = photo_folder(tmp_path / "data", CASTINGS, "part")
     config = DataConfig(data=data, image_size=SIZE)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
-    rows = split_rows(loaded.manifest, loaded.split)
+    rows = run_rows(loaded.manifest, loaded.split)
     small = RunConfig(model=ModelConfig(SMALL_CNN, "none")).model
     one, other = (
         _model(made_run(runs, name, rows, RIGHT, data=data, model=small), seed)
@@ -339,7 +340,7 @@ def test_other_photos_need_no_common_split(models: tuple[Run, Run], tmp_path: Pa
     assert (report.split, report.where) == ("data", "line 2")
     assert report.pairs[0].comparison.n == 16
     assert report.pairs[0].opening is None
-    assert not [text for text in _warnings(events) if "trained or tuned" in text]
+    assert _warnings(events) == []
 
 
 def test_photos_that_a_run_was_trained_on_are_reported(
@@ -359,8 +360,61 @@ def test_photos_that_a_run_was_trained_on_are_reported(
     assert report.pairs[0].comparison.n == 2
     events.clear()
     _compare(tmp_path / "out", one, other, include_trained=True, **again)
-    (warning,) = [text for text in _warnings(events) if "trained or tuned" in text]
-    assert warning == "one was trained or tuned on 5 of these 5 photos: its figures are too good."
+    (warning,) = _warnings(events)
+    assert warning == (
+        "one was trained on 3 of the 5 photos of again. They are included: the figures are too "
+        "good. 2 of the others are validation photos: the epoch and the threshold were chosen on "
+        "them."
+    )
+
+
+def test_runs_that_find_parts_differently_are_compared_on_what_both_measure(
+    models: tuple[Run, Run], tmp_path: Path
+) -> None:
+    """``one`` reads parts from file names; for ``other`` each photo is its own part."""
+    one, other = (
+        _with_parts(run, parts) for run, parts in zip(models, ("regex", "none"), strict=True)
+    )
+    rows = read_csv(one.path("split.csv"))
+    train = next(row["path"] for row in rows if row["split"] == "train")
+    again = tmp_path / "again"
+    for path in [train, *(row["path"] for row in rows if row["split"] == "test")]:
+        (again / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(one.read_config().data.data / path, again / path)
+    sibling = again / train.replace("-0.png", "-9.png").replace("-1.png", "-9.png")
+    sibling.write_bytes((again / train).read_bytes() + b"\0")  # another photo of that part
+    n = sum(row["split"] == "test" for row in rows)
+    for runs in ((one, other), (other, one)):
+        events: list[Event] = []
+        report = _compare(tmp_path / "out", *runs, data=again, on_event=events.append)
+        assert report.pairs[0].comparison.n == n
+        notes = [event.text for event in events if isinstance(event, Note)]
+        assert (
+            "1 photo is left out in some of the runs only, and therefore in all: "
+            f"{n} photos in all runs."
+        ) in notes
+
+
+def _with_parts(run: Run, parts: Any) -> Run:
+    config = run.read_config()
+    data = replace(config.data, parts=parts, part_from=r"/(\d+)-" if parts == "regex" else None)
+    write_text(run.path("config.toml"), to_toml(replace(config, data=data)))
+    # The names of the parts in the CSV of the training are not those in the file names.
+    rows = [{**row, "given_part": ""} for row in read_csv(run.path("split.csv"))]
+    run.write("split.csv", rows)
+    return run
+
+
+def test_labels_that_were_corrected_since_are_reported(runs: Path, tmp_path: Path) -> None:
+    data = photo_folder(tmp_path / "data", CASTINGS, "part")
+    before, after = (made_run(runs, name, ROWS, RIGHT, data=data) for name in ("a", "b"))
+    rows = read_csv(data / "photos.csv")
+    write_csv(data / "photos.csv", [{**rows[0], "label": "good"}, *rows[1:]], tuple(rows[0]))
+    events: list[Event] = []
+    _compare(tmp_path / "out", before, after, on_event=events.append)
+    assert [text[:45] for text in _warnings(events)] == [
+        "1 of the 32 photos has another label now. The"
+    ] * 2
 
 
 def test_a_model_with_more_classes_can_be_compared_too(

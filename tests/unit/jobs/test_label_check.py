@@ -175,8 +175,9 @@ def test_labels_that_were_corrected_since_are_reported(data: Path) -> None:
     events: list[Event] = []
     found = check(run, events=events)
     assert len(found.suspects) == 4
-    assert "1 of the 4 photos to show are missing" in notes(events)
-    assert "1 of the 4 photos to show have another label now" in notes(events)
+    assert "1 of the 4 photos to show is missing" in notes(events)
+    assert "1 of the 32 photos has another label now" in notes(events)
+    assert "train again" in notes(events)
     assert found.files[1].exists()
 
 

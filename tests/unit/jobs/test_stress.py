@@ -25,6 +25,7 @@ from fastdefect.jobs import stress as job
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
+from fastdefect.run_files import SPLIT_COLUMNS
 from fastdefect.run_registry import create_run
 from fastdefect.training.learner import ModelSpec
 
@@ -166,7 +167,8 @@ def test_a_sample_of_photos_keeps_the_fold_of_each(
 ) -> None:
     rows = [row for row in run.read("split.csv") if row["split"] == "valid"]
     fold_of = {row["path"]: 1 + number % 5 for number, row in enumerate(rows)}
-    folds = [{**row, "split": "train", "fold": fold_of[row["path"]]} for row in rows]
+    of_split = [{name: row[name] for name in SPLIT_COLUMNS} for row in rows]
+    folds = [{**row, "split": "train", "fold": fold_of[row["path"]]} for row in of_split]
     run.write("folds.csv", folds)
     seen = []
 

@@ -98,6 +98,16 @@ def test_the_highest_f1_by_hand(run: Run) -> None:
     assert (found.promise, found.band, found.load, events) == (None, None, None, [])
 
 
+def test_labels_that_were_corrected_since_are_reported(tmp_path: Path) -> None:
+    rows = [(path, "good", f"part of {path}") for path in SCORES]
+    run = _run(
+        tmp_path, data=photo_folder(tmp_path / "data", [*rows, ("a.png", "defect", "a")], "part")
+    )
+    events: list[Event] = []
+    _choose(run, events=events)
+    assert _warnings(events)[0].startswith("4 of the 8 photos have another label now.")
+
+
 def test_what_is_kept_is_what_decides_from_now_on(run: Run) -> None:
     found = _choose(run)
     kept = _kept(run)

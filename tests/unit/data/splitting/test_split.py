@@ -11,7 +11,6 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.splitting.split import (
-    SPLIT_COLUMNS,
     SPLITS,
     Split,
     deal_again,
@@ -19,10 +18,12 @@ from fastdefect.data.splitting.split import (
     make_split,
     plain_leaks,
     read_split,
+    run_rows,
     split_rows,
 )
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import write_csv
+from fastdefect.run_files import SPLIT_COLUMNS
 
 Saved = tuple[Path, Manifest, Split]
 
@@ -405,6 +406,19 @@ def test_a_split_comes_back_as_it_was(saved: Saved) -> None:
     assert read_split(path, photos) == split
     assert path.read_text(encoding="utf-8").splitlines()[0] == "path,label,part,split,sha256"
     assert len(split_rows(photos, split)) == len(photos.photos)
+
+
+def test_a_run_keeps_the_parts_as_the_user_named_them() -> None:
+    """Identical photos join the parts P and Q; both names may return with later photos."""
+    photos = manifest([
+        *plain(good=9, crack=9).photos,
+        photo("good/p", "good", part="P", sha256="same"),
+        photo("good/q", "good", part="Q", sha256="same"),
+    ])  # fmt: skip
+    split = split_by_parts(photos, valid=0.2, test=0.2, seed=0)
+    rows = {row["path"]: (row["part"], row["given_part"]) for row in run_rows(photos, split)}
+    assert (rows["good/p"], rows["good/q"]) == (("P", "P"), ("P", "Q"))
+    assert rows["good/0000"] == ("good/0000", "")
 
 
 def test_an_unused_photo_comes_back_unused(tmp_path: Path) -> None:

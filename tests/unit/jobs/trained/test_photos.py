@@ -18,8 +18,10 @@ from fastdefect.data.splitting.folds import fold_rows, split_for_fold
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Event, Note, silent
+from fastdefect.files import read_csv
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.training.sides import keep_known_photos
 from fastdefect.run import Run, RunKind
 from fastdefect.run_registry import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
@@ -127,6 +129,25 @@ def test_trained_photos_are_included_only_with_other_photos(run: Run) -> None:
         _open(run, split="valid", include_trained=True)
 
 
+def test_the_test_of_a_run_that_this_run_continues_is_opened_too(run: Run, tmp_path: Path) -> None:
+    config = run.read_config()
+    model = replace(config.model, from_run=run.folder.as_posix())
+    child = create_run(tmp_path / "runs", "child", replace(config, model=model), "fit")
+    child.write("split.csv", [
+        row for row in read_csv(run.path("split.csv")) if row["split"] == "valid"
+    ])  # fmt: skip
+    child.path("model.safetensors").write_bytes(b"weights")
+    keep_known_photos(child, run)
+    for row in read_csv(run.path("split.csv")):
+        if row["split"] == "test":
+            target = tmp_path / "sealed" / row["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(config.data.data / row["path"], target)
+    again = _open(child, split="valid", data=tmp_path / "sealed")
+    assert again.opening == 1
+    assert child.read_openings()[0]["what"] == f"a look, {len(again.side)} photos"
+
+
 def test_other_photos_open_nothing(run: Run, tmp_path: Path) -> None:
     other = photo_folder(tmp_path / "other", castings_of(6, 1), "part")
     for path in sorted(other.rglob("*.png")):
@@ -146,7 +167,11 @@ def test_a_run_without_test_photos_or_without_a_model(run: Run, data: Path) -> N
 
 
 def test_photos_that_changed_open_nothing(run: Run, data: Path) -> None:
-    shutil.copy(data / "good" / "1-0.png", data / "good" / "3-0.png")
+    rows = read_csv(run.path("split.csv"))
+    sealed, other = (
+        next(r["path"] for r in rows if r["split"] == side) for side in ("test", "train")
+    )
+    shutil.copy(data / other, data / sealed)
     with pytest.raises(DataError, match="1 changed"):
         _open(run)
     assert run.read_openings() == []

@@ -1,6 +1,7 @@
 """A run outlives its folder: its photos are found where they are now, and what differs is told."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,20 @@ from helpers.folders import castings_of, photo_folder
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.splitting import found as found_module
+from fastdefect.data.splitting.found import Place, find_photos
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
-from fastdefect.jobs.trained.run_photos import ALL_SIDES, read_to_resume, settle_root
+from fastdefect.jobs.trained.run_photos import (
+    ALL_SIDES,
+    moved_folder,
+    read_to_resume,
+    settle_root,
+)
 from fastdefect.run import Run
 from fastdefect.run_registry import create_member, create_run
 from fastdefect.training.learner import ModelSpec
@@ -209,9 +217,7 @@ def test_a_corrected_label_is_used_by_an_evaluation_and_refused_by_a_resume(
     assert f"{name} -> defect/corrected-" in moved
     assert "1 label has changed since the training: 1 good -> defect." in changed
     events.clear()
-    with pytest.raises(
-        DataError, match=rf"1 photo relabelled .*good -> defect\): {name}"
-    ) as caught:
+    with pytest.raises(DataError, match=rf"1 label changed .*good -> defect\): {name}") as caught:
         resume(run, events)
     assert "--from RUN" in caught.value.hint
     assert texts(events) == []
@@ -257,12 +263,72 @@ def test_a_changed_or_removed_photo_is_an_error_that_names_it(
     assert run.read_openings() == []
 
 
+def test_what_changed_in_train_does_not_stop_an_evaluation(run: Run, data: Path) -> None:
+    name = names_of(run, "train")[0]
+    (data / name).write_bytes((data / name).read_bytes() + b"\0")
+    events: list[Event] = []
+    settle_root(run, data, ("valid",), silent)
+    assert load(run, events=events).side
+    assert texts(events) == [f"Changed: 1 photo of x (train 1): {name}."]
+    with pytest.raises(DataError, match=f"1 changed: {name}"):
+        resume(run)
+
+
 def test_what_is_removed_from_train_does_not_stop_an_evaluation(run: Run, data: Path) -> None:
     name = names_of(run, "train")[0]
     (data / name).unlink()
     events: list[Event] = []
     assert load(run, events=events).side
     assert texts(events) == [f"Missing: 1 photo of x (train 1): {name}."]
+
+
+def test_the_data_below_a_folder_far_above_is_remembered(run: Run, data: Path) -> None:
+    inner = data.parent / "archive" / "line 2" / "castings"
+    inner.parent.mkdir(parents=True)
+    data.rename(inner)
+    photo_folder(data.parent / "archive" / "other", [("a/1.png", "a"), ("b/2.png", "b")])
+    settle_root(run, data.parent / "archive", ALL_SIDES, silent)
+    found = run.read_data_root()
+    assert found is not None
+    assert (found.folder, found.data) == (data.parent / "archive", inner)
+    flat = data.parent / "flat"
+    flat.mkdir()
+    for number, path in enumerate(sorted(inner.rglob("*.png"))):
+        shutil.copy(path, flat / f"{number}.png")
+    settle_root(run, flat, ALL_SIDES, silent)
+    found = run.read_data_root()
+    assert found is not None
+    assert found.data is None
+
+
+def test_photos_with_absolute_names_are_in_no_moved_folder(run: Run, data: Path) -> None:
+    """A CSV can list photos outside its folder."""
+    rows = read_csv(run.path("split.csv"))
+    outside = [{**row, "path": (data / row["path"]).as_posix()} for row in rows]
+    found = find_photos(outside, Place(folder=data.parent))
+    assert len(found.photos) == 24
+    assert moved_folder(found) is None
+    inside = find_photos(rows, Place(folder=data.parent))
+    assert moved_folder(inside) == data
+
+
+def test_a_command_reads_each_file_once_to_find_it(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Counter[Path] = Counter()
+    real = found_module.read_bytes
+
+    def counting(path: Path) -> bytes:
+        read[path] += 1
+        return real(path)
+
+    monkeypatch.setattr(found_module, "read_bytes", counting)
+    data.rename(data.parent / "moved")
+    settle_root(run, data.parent / "moved", ("valid",), silent)
+    load(run)
+    photos = [path for path in read if path.suffix == ".png"]
+    assert len(photos) == 24
+    assert {read[path] for path in photos} == {1}
 
 
 def test_a_csv_follows_its_folder(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 from helpers.folders import castings_of, photo_folder
+from helpers.made_runs import split_row
 from helpers.manifests import photo
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import Preprocessing
-from fastdefect.data.splitting.split import split_rows
+from fastdefect.data.splitting.earlier import KnownPhoto
+from fastdefect.data.splitting.split import run_rows
 from fastdefect.errors import DataError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
@@ -30,14 +32,14 @@ SPEC = ModelSpec(
 )
 
 
-def row(name: str, split: str, part: str) -> dict[str, str]:
-    return {"path": name, "part": part, "split": split, "sha256": f"sha of {name}"}
+def row(name: str, side: str, part: str | None = None) -> KnownPhoto:
+    return KnownPhoto(f"sha of {name}", part, side)
 
 
 def test_photos_are_known_by_their_bytes_and_their_parts() -> None:
     rows = [
         *(row("a", "train", "P1"), row("v", "valid", "P2"), row("c", "test", "P3")),
-        row("b", "train", "b"),
+        row("b", "train"),
         row("d", "unused", "P4"),
     ]
     photos = [
@@ -55,6 +57,23 @@ def test_photos_are_known_by_their_bytes_and_their_parts() -> None:
     assert find_seen(photos, parts, []) == Seen((), (), ())
 
 
+def test_a_photo_that_validated_one_run_and_trained_another_was_trained_on() -> None:
+    photos = [photo("a", "good"), photo("b", "good")]
+    child, parent = row("a", "valid"), row("a", "train")
+    assert find_seen(photos, ["A", "A"], [child, parent]) == Seen((0,), (1,), ())
+    assert find_seen(photos, ["A", "A"], [parent, child]) == Seen((0,), (1,), ())
+
+
+def test_each_name_of_a_joined_part_is_known() -> None:
+    """Parts P and Q were joined, as they have identical photos, and are stored as P."""
+    rows = [split_row("good/1.png", "P", "train"), split_row("good/2.png", "P", "train")]
+    known = [
+        KnownPhoto(each["sha256"], part, "train") for each, part in zip(rows, "PQ", strict=True)
+    ]
+    photos = [photo("x", "good", "Q")]
+    assert find_seen(photos, ["Q"], known) == Seen((), (0,), ())
+
+
 def test_a_name_of_their_own_and_the_same_for_the_same_photos() -> None:
     here = other_stem(Path("runs/Line 2, früh"), ["1", "2"])
     assert here == other_stem(Path("other/Line 2, früh"), ["2", "1"])
@@ -70,7 +89,7 @@ def run(tmp_path: Path) -> Run:
     config = DataConfig(data=data, image_size=16, valid=0.25, test=0.25)
     loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
     made = create_run(tmp_path / "runs", "x", RunConfig(data=config), "fit")
-    made.write("split.csv", split_rows(loaded.manifest, loaded.split))
+    made.write("split.csv", run_rows(loaded.manifest, loaded.split))
     made.path("model.safetensors").write_bytes(b"weights")
     return made
 
@@ -88,10 +107,9 @@ def test_what_was_trained_on_is_told_and_left_out_unless_asked_for(
     (note,) = [each for each in events if isinstance(each, Note)]
     sides = Counter(row["split"] for row in read_csv(run.path("split.csv")))
     assert note.text == (
-        f"x was trained on {sides['train']} of the 24 photos of data, and 0 more show parts of "
-        f"these. They are left out, and {24 - sides['train']} remain; --include-trained keeps "
-        f"them. {sides['valid']} of the others are validation photos: they chose the epoch and the "
-        "threshold."
+        f"x was trained on {sides['train']} of the 24 photos of data. They are left out, and "
+        f"{24 - sides['train']} remain; --include-trained keeps them. {sides['valid']} of the "
+        "others are validation photos: the epoch and the threshold were chosen on them."
     )
     assert note.level == "warning"
     others = {row["path"] for row in read_csv(run.path("split.csv")) if row["split"] != "train"}
@@ -102,6 +120,59 @@ def test_what_was_trained_on_is_told_and_left_out_unless_asked_for(
     assert every.stem != photos.stem
     assert every.names[1] == photos.names[1] == "data"
     assert "They are included" in " ".join(e.text for e in events if isinstance(e, Note))
+
+
+def copies(run: Run, rows: list[dict[str, str]], target: Path) -> Path:
+    for each in rows:
+        file = target / each["path"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(run.read_config().data.data / each["path"], file)
+    return target
+
+
+def told(run: Run, **request: Any) -> str:
+    events: list[Event] = []
+    load(run, events, **request)
+    (text,) = [each.text for each in events if isinstance(each, Note)]
+    return text
+
+
+def test_photos_of_known_parts_alone_are_not_called_trained_on(run: Run, tmp_path: Path) -> None:
+    rows = read_csv(run.path("split.csv"))
+    train = next(each for each in rows if each["split"] == "train")
+    test = [each for each in rows if each["split"] == "test"]
+    data = copies(run, [train, *test], tmp_path / "line 2")
+    (data / train["path"]).write_bytes((data / train["path"]).read_bytes() + b"\0")
+    table = [f"{each['path']},{each['label']},{each['part']}" for each in (train, *test)]
+    (data / "photos.csv").write_text("\n".join(["path,label,part", *table]), encoding="utf-8")
+    assert told(run, data=data) == (
+        f"1 of the {len(test) + 1} photos of line 2 shows a part that x was trained on. They are "
+        f"left out, and {len(test)} remain; --include-trained keeps them."
+    )
+
+
+def test_validation_photos_alone(run: Run, tmp_path: Path) -> None:
+    rows = [each for each in read_csv(run.path("split.csv")) if each["split"] == "valid"]
+    n = len(rows)
+    assert told(run, data=copies(run, rows, tmp_path / "v")) == (
+        f"{n} of the {n} photos of v are validation photos of x: the epoch and the threshold were "
+        "chosen on them."
+    )
+
+
+def test_the_photos_of_compared_runs_are_counted(run: Run, tmp_path: Path) -> None:
+    other = create_run(tmp_path / "runs", "other", run.read_config(), "fit")
+    rows = read_csv(run.path("split.csv"))
+    other.write(
+        "split.csv", [{**each, "split": "train"} for each in rows if each["split"] == "valid"]
+    )
+    n = Counter(each["split"] for each in rows)
+    text = told(run, data=tmp_path / "data", known_to=(run.folder, other.folder))
+    assert text == (
+        f"x was trained on {n['train']} of the 24 photos of data. The runs compared with it were "
+        f"trained on the parts of {n['valid']} other photos. They are left out, and {n['test']} "
+        "remain; --include-trained keeps them."
+    )
 
 
 def test_nothing_left_is_an_error_and_opens_nothing(run: Run, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``fit --from RUN``: what of a run a new training takes, and what contradicts it."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,9 @@ from fastdefect.jobs.training.parent import (
     earlier_sides,
     record_parent,
     refuse_parent,
-    sides_of,
     with_parent,
 )
-from fastdefect.run import Run
+from fastdefect.run import DataRoot, Run
 
 ROWS = [
     *(split_row(f"good/{i}.png", f"P{i}", "train") for i in range(3)),
@@ -61,8 +61,21 @@ def test_what_is_given_stays(run: Run) -> None:
 
 
 def test_the_folder_where_the_photos_were_found_again(run: Run, tmp_path: Path) -> None:
-    run.note_data_root(tmp_path / "moved", {})
+    run.note_data_root(DataRoot(tmp_path, {}, tmp_path / "moved"))
     assert settled(run).data.data == tmp_path / "moved"
+    run.note_data_root(DataRoot(tmp_path, {}, None))
+    with pytest.raises(UsageError, match="no folder there has the layout of its data") as caught:
+        settled(run)
+    assert "fastdefect fit DATA --from old" in caught.value.hint
+    assert settled(run, data=Path("given")).data.data == Path("given")
+
+
+def test_a_run_in_the_working_folder_is_found_from_another_one(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.folder.parent.parent)
+    config = with_parent(resolve({"from_run": "old"}), Path("runs"))
+    assert config.model.from_run == config.model.weights == run.folder.resolve().as_posix()
 
 
 @pytest.mark.parametrize(
@@ -98,20 +111,13 @@ def test_the_sides_of_its_photos_and_of_those_before_it(run: Run, tmp_path: Path
     model = ModelConfig(from_run=run.folder.as_posix())
     rows = [split_row("good/9.png", "P9", "valid")]
     child = made_run(tmp_path / "runs", "child", rows, {"good/9.png": 0.5}, model=model)
-    config = with_parent(resolve({"from_run": str(child.folder)}), tmp_path)
-    earlier = earlier_sides(config)
+    record_parent(child, child.read_config())
+    shutil.rmtree(run.folder)  # the child needs its parent no more
+    earlier = earlier_sides(with_parent(resolve({"from_run": str(child.folder)}), tmp_path))
     assert earlier is not None
-    assert earlier.by_part == {
-        "P0": "train", "P1": "train", "P2": "train", "P7": "valid", "P8": "test", "P9": "valid"
+    assert {part: set(sides) for part, sides in earlier.by_part.items()} == {
+        **{f"P{i}": {"train"} for i in range(3)}, "P7": {"valid"}, "P8": {"test"}, "P9": {"valid"}
     }  # fmt: skip
-
-
-def test_the_first_network_of_folds_has_not_seen_its_fold(run: Run) -> None:
-    sides = [row | {"split": "valid"} for row in ROWS[:4]] + ROWS[4:]
-    run.write("split.csv", sides)
-    folds = [{**row, "split": "train", "fold": str(i % 2 + 1)} for i, row in enumerate(ROWS[:4])]
-    run.write("folds.csv", [*folds, {**ROWS[4], "fold": ""}])
-    assert [row["split"] for row in sides_of(run)] == ["valid", "train", "valid", "train", "test"]
 
 
 def test_the_openings_of_the_test_are_kept(run: Run, tmp_path: Path) -> None:

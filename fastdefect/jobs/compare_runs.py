@@ -1,0 +1,172 @@
+"""The compared runs, and their predictions of the same photos."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fastdefect.config import RunConfig
+from fastdefect.errors import DataError, RunError
+from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.views import parse_views
+from fastdefect.events import Note, OnEvent
+from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
+from fastdefect.jobs.trained.decision import decision_for, judge_validation
+from fastdefect.jobs.trained.labels import tell_old_labels
+from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.request import Request
+from fastdefect.run import Run
+from fastdefect.text import counted
+from fastdefect.training.learner import ModelSpec
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A compared run, its unique ``name`` and its costs.
+
+    ``parameters`` is None where the run does not store them; ``seconds``: of training.
+    """
+
+    name: str
+    run: Run
+    config: RunConfig
+    spec: ModelSpec
+    decision: DecisionRule
+    parameters: int | None
+    megabytes: float
+    epochs: int
+    seconds: float
+
+    @property
+    def arch(self) -> str:
+        """The network's name."""
+        return self.spec.arch
+
+    def costs(self) -> dict[str, Any]:
+        """The values for the table of costs."""
+        names = ("name", "arch", "parameters", "megabytes", "epochs", "seconds", "decision")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A run's predictions of n photos, and their ``parts`` (n,).
+
+    ``paths``, by name, is empty if no photo was read for the predictions.
+    ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
+    not opened.
+    """
+
+    predictions: Predictions
+    parts: tuple[str, ...]
+    paths: Mapping[str, Path]
+    opening: int | None
+
+
+def entrants_of(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple[Entrant, ...]:
+    """The runs with their decisions, checked for the same classes and photos."""
+    names, specs = names_of(runs), [read_spec(run) for run in runs]
+    any_photos = request.data is not None
+    for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
+        check_classes((names[0], specs[0]), (name, spec), any_photos=any_photos)
+        if not any_photos:
+            check_photos((names[0], runs[0]), (name, run), request.split)
+    return tuple(
+        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
+        for name, run, spec in zip(names, runs, specs, strict=True)
+    )
+
+
+def _entrant(name: str, run: Run, spec: ModelSpec, decision: DecisionRule) -> Entrant:
+    history = run.read_whole_history()
+    return Entrant(
+        name,
+        run,
+        run.read_config(),
+        spec,
+        decision,
+        run.read("model.json").get("parameters"),
+        run.path("model.safetensors").stat().st_size / 1e6,
+        len(history),
+        sum(row["seconds"] for row in history),
+    )
+
+
+def predict(
+    entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before: int
+) -> Answered:
+    """The predictions of a run for the photos of ``request``, as it decides in production.
+
+    ``opened_before`` is as in ``load_evaluation_photos``. Raises the errors of reading the photos,
+    and ``RunError`` for stored predictions of other photos.
+    """
+    run, decision, device = entrant.run, entrant.decision, request.device
+    if request.split == "valid" and request.data is None:
+        judged = judge_validation(run, decision.views, device, on_event)
+        tell_old_labels(run, judged.predictions, on_event)
+        if set(judged.predictions.names) != set(rows_of(run, "valid")):
+            path = run.predictions_path("valid", decision.views)
+            raise RunError(
+                f"{path} does not hold the validation photos in {run.path('split.csv')}.",
+                "Delete it: it is written again if the photos and the model exist.",
+            )
+        return Answered(judged.predictions, judged.parts, {}, None)
+    photos = load_evaluation_photos(
+        run,
+        request,
+        entrant.spec,
+        what="comparison",
+        on_event=on_event,
+        opened_before=opened_before,
+    )
+    predictions = load_model(run, photos, device).predict(
+        parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
+    )
+    for name in photos.names:
+        run.write_predictions(name, predictions.rows(), predictions.columns(), decision.views)
+    return Answered(
+        predictions,
+        tuple(photos.parts),
+        {photo.name: photo.path for photo in photos.photos},
+        photos.opening,
+    )
+
+
+def of_common_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[Answered]:
+    """The predictions of the photos that were measured in all runs.
+
+    Of photos from elsewhere, a run leaves out those of the parts that it was trained on, as it
+    groups the photos into parts. Another run may group them differently.
+    """
+    measured = [set(each.predictions.names) for each in answered]
+    common = set.intersection(*measured)
+    n = len(set.union(*measured) - common)
+    if not common:
+        raise DataError(
+            "The runs have no photo in common that none of them was trained on: they group the "
+            "photos into parts differently.",
+            "Give photos of other parts, or measure on these with --include-trained.",
+        )
+    if n:
+        which = "1 photo is" if n == 1 else f"{n} photos are"
+        text = f"{which} left out in some of the runs only, and therefore in all: "
+        on_event(Note(f"{text}{counted(len(common), 'photo')} in all runs."))
+    return [_only(each, common) for each in answered]
+
+
+def _only(answered: Answered, names: set[str]) -> Answered:
+    """The predictions of the photos ``names`` alone."""
+    predictions = answered.predictions
+    kept = [i for i, name in enumerate(predictions.names) if name in names]
+    return replace(
+        answered,
+        predictions=replace(
+            predictions,
+            names=tuple(predictions.names[i] for i in kept),
+            y_true=predictions.y_true[kept],
+            y_prob=predictions.y_prob[kept],
+        ),
+        parts=tuple(answered.parts[i] for i in kept),
+    )
