@@ -39,3 +39,7 @@ class ModelError(FastdefectError):
 
 class RunError(FastdefectError):
     """A run folder that is missing, damaged or of the wrong kind."""
+
+
+class BundleError(FastdefectError):
+    """A bundle that is missing, damaged, newer than this version, or not a bundle."""

@@ -157,12 +157,13 @@ class Run:
     def forget_decisions(self) -> tuple[str, ...]:
         """Delete the decisions for an older model; return the names of the deleted files.
 
-        These are the operating point, the temperatures and the predictions by views. They are not
-        valid for a model that is trained further.
+        These are the operating point, the temperatures, the reference features and the predictions
+        by views. They are not valid for a model that is trained further.
         """
         stale = (
             self.path("operating_point.json"),
             self.path("calibration.json"),
+            self.path("reference.safetensors"),
             *sorted(self.folder.glob("predictions-*-*.csv")),
         )
         deleted = tuple(path for path in stale if path.exists())

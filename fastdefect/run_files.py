@@ -78,6 +78,9 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "operating_point.json": RunFile(
             "the decision threshold or review band, and its criterion", optional=True
         ),
+        "reference.safetensors": RunFile(
+            "features of training photos, for the check for unlike photos"
+        ),
         "tta.json": RunFile(
             "metrics with test-time augmentation, by split and views", optional=True
         ),

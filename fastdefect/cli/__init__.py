@@ -22,6 +22,8 @@ from fastdefect.cli import (  # noqa: F401, I001
     compare,
     threshold,
     gate,
+    predict,
+    export,
     runs,
 )
 from fastdefect.cli.session import app

@@ -108,7 +108,7 @@ class Staged(nn.Module):
             if name
         ]
         try:
-            read[""] = _summary(self.body(photos))
+            read[""] = summary(self.body(photos))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -116,10 +116,10 @@ class Staged(nn.Module):
 
 
 def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
-    read[name] = _summary(given)
+    read[name] = summary(given)
 
 
-def _summary(given: Tensor) -> Tensor:
+def summary(given: Tensor) -> Tensor:
     """Return mean and standard deviation (n, 2 channels) of maps, float32; vectors unchanged."""
     if given.ndim == 2:
         return given.float()

@@ -44,6 +44,7 @@ __all__ = [
     "decode",
     "decode_photo",
     "fit_to",
+    "from_array",
     "pixel_count",
     "read_bytes",
     "read_photo",
@@ -121,6 +122,31 @@ def decode(data: bytes, name: str, how: Reading = USUAL) -> Decoded:
             height, width = width, height
         pixels = np.ascontiguousarray(_finished(stored, how))
         return Decoded(pixels, width, height, _range(stored))
+
+
+def from_array(values: NDArray[Any], how: Reading = USUAL) -> Pixels:
+    """The photo in an array, as if it came from a file: (height, width, 3) uint8, RGB.
+
+    ``values`` is (height, width) or (height, width, 1), 3 (RGB) or 4 (RGB and alpha, uint8), of
+    integers or floats. Raises ``ValueError`` for any other array, and for one larger than
+    ``how`` allows.
+    """
+    channels = values.shape[2] if values.ndim == 3 else 1
+    if values.ndim not in (2, 3) or channels not in (1, 3, 4) or not values.size:
+        raise ValueError(
+            "Expected an array of shape (height, width) or (height, width, 1, 3 or 4), got "
+            f"{values.shape}"
+        )
+    if values.dtype.kind not in "uif" or (channels == 4 and values.dtype != np.uint8):
+        raise ValueError(f"Expected numbers, with alpha as uint8, got {values.dtype}")
+    height, width = values.shape[:2]
+    if height * width > how.max_megapixels * 1e6:
+        raise ValueError(f"{width} x {height} is more than --max-megapixels {how.max_megapixels:g}")
+    if channels == 4:
+        values = over_white(Image.fromarray(np.ascontiguousarray(values)))
+    elif values.ndim == 3 and channels == 1:
+        values = values[:, :, 0]
+    return np.ascontiguousarray(_finished(Stored(values, (width, height)), how))
 
 
 def value_range(data: bytes, name: str, how: Reading = USUAL) -> ValueRange | None:

@@ -1,0 +1,184 @@
+"""The card of a bundle, ``bundle.json``: all facts about a model except its tensors."""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NoReturn
+
+from annotated_types import Len
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from fastdefect.errors import BundleError
+from fastdefect.good import Good, good_indices
+from fastdefect.inference.decision_rule import DecisionRule
+
+SCHEMA = 1
+_MAX_CARD = 4 << 20  # bytes
+_MAX_SIDE = 4096  # pixels of the network's input
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Facts = dict[str, JsonValue]
+
+
+class _Part(BaseModel):
+    """A part of the card: no other keys, no type conversion, no NaN, never changed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class PhotoSteps(_Part):
+    """From a file to the input of the network, (image_size, image_size, 3) uint8 RGB.
+
+    ``white`` is the value that is white in photos of more than 8 bits; None if the model was
+    trained on none. ``side``: photos of more than 179 megapixels are decoded in a reduced size, no
+    side shorter than this. ``mean`` and ``std`` are applied inside the network and are stated for
+    information.
+    """
+
+    image_size: Annotated[int, Field(ge=16, le=_MAX_SIDE)]
+    resize: Literal["squish", "pad"]
+    white: Annotated[float, Field(gt=0)] | None
+    max_megapixels: Annotated[float, Field(gt=0, le=100_000)]
+    side: Annotated[int, Field(ge=1, le=8 * _MAX_SIDE)]
+    mean: Annotated[tuple[float, ...], Len(3, 3)]
+    std: Annotated[tuple[float, ...], Len(3, 3)]
+
+
+class Rule(_Part):
+    """The fields of a ``DecisionRule``; a threshold just above 1 rejects nothing."""
+
+    views: Name
+    temperature: Annotated[float, Field(gt=0, le=1000)]
+    threshold: Annotated[float, Field(ge=0, lt=1.1)] | None
+    high: Annotated[float, Field(ge=0, lt=1.1)] | None
+    rule: Annotated[str, Field(max_length=2000)]
+
+
+class NetworkFacts(_Part):
+    """The network: its runtime, number format, architecture, and the shapes of its outputs.
+
+    For n photos it returns logits (n, views, classes) and features (n, features), both float32.
+    """
+
+    runtime: Literal["onnx", "openvino"]
+    precision: Literal["fp32", "int8"]
+    arch: Name
+    members: Annotated[int, Field(ge=1, le=1000)]
+    views: Annotated[int, Field(ge=1, le=64)]
+    features: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class UnlikeFacts(_Part):
+    """The check for photos unlike the training photos; see ``unlike.py``.
+
+    ``alpha`` is the share of known parts that the check may send to people. ``parts`` is the
+    number of parts that it is calibrated on.
+    """
+
+    alpha: Annotated[float, Field(gt=0, lt=1)]
+    parts: Annotated[int, Field(ge=1)]
+
+
+class Example(_Part):
+    """One of the user's photos, stored in ``file``, and its probabilities when it was exported."""
+
+    file: Name
+    path: Annotated[str, Field(max_length=4096)]
+    probabilities: Annotated[tuple[Share, ...], Len(1, 1000)]
+
+
+class Member(_Part):
+    """A file in the bundle."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Sha256
+
+
+class Card(_Part):
+    """``bundle.json``. ``facts`` and ``figures`` are for people and decide nothing."""
+
+    schema_version: Literal[1]
+    created: Name
+    versions: dict[str, str]
+    classes: Annotated[tuple[Name, ...], Len(1, 1000)]
+    good: tuple[Name, ...]
+    photos: PhotoSteps
+    rule: Rule
+    network: NetworkFacts
+    unlike: UnlikeFacts | None
+    part_from: Annotated[str, Field(max_length=2000)] | None
+    facts: Facts
+    figures: Facts
+    check: Facts
+    examples: Annotated[tuple[Example, ...], Len(0, 1000)]
+    members: dict[str, Member]
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Card":
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("two classes have the same name")
+        if not set(self.good) <= set(self.classes):
+            raise ValueError("a good class is not among the classes")
+        if self.rule.threshold is not None and not self.good:
+            raise ValueError("a threshold needs a good class")
+        if self.rule.high is not None and self.rule.high < (self.rule.threshold or 0):
+            raise ValueError("the upper end of the review band is below its lower end")
+        if any(len(each.probabilities) != len(self.classes) for each in self.examples):
+            raise ValueError("an example does not have a probability for each class")
+        return self
+
+    @property
+    def good_indices(self) -> Good:
+        """The indices of the good classes."""
+        return good_indices(self.classes, self.good)
+
+    @property
+    def decision_rule(self) -> DecisionRule:
+        """The rule by which the model decides."""
+        return DecisionRule(**self.rule.model_dump())
+
+    def as_bytes(self) -> bytes:
+        """The content of ``bundle.json``."""
+        return self.model_dump_json(indent=1).encode()
+
+
+def read_card(content: bytes, where: str) -> Card:
+    """The card in the bytes of ``bundle.json``; raises ``BundleError`` that names ``where``."""
+    if len(content) > _MAX_CARD:
+        raise BundleError(
+            f"{where}: bundle.json has {len(content):,} bytes, more than {_MAX_CARD:,}."
+        )
+    try:
+        found = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise BundleError(f"{where}: bundle.json is nested too deeply.") from None
+    except ValueError as error:
+        raise BundleError(f"{where}: bundle.json is not valid JSON: {error}.") from None
+    _check_schema(found, where)
+    try:
+        return Card.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "bundle.json"
+        raise BundleError(f"{where}: bundle.json is damaged at {place}: {first['msg']}.") from None
+
+
+def _check_schema(found: Any, where: str) -> None:
+    number = found.get("schema_version") if isinstance(found, dict) else None
+    if isinstance(number, int) and number > SCHEMA:
+        raise BundleError(
+            f"{where} has schema {number}, but this version of fastdefect reads up to {SCHEMA}.",
+            "Update fastdefect, or export the run again with this version.",
+        )
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,113 @@
+"""``fastdefect.Inspector``: decisions on photos, for programs at the line."""
+
+import time
+from os import PathLike
+from pathlib import Path
+from typing import overload
+
+from fastdefect.data.reading.images import Pixels, Reading
+from fastdefect.errors import BundleError
+from fastdefect.inference.bundle import REFERENCE, Bundle, read_bundle
+from fastdefect.inference.card import Card
+from fastdefect.inference.judge import Decision, Judge, probabilities_of
+from fastdefect.inference.network import open_network
+from fastdefect.inference.reference_file import read_reference
+from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer
+from fastdefect.inference.unlike import Reference
+
+
+class Inspector:
+    """A model from a bundle that decides on photos. Its methods may be called from many threads.
+
+    >>> inspector = Inspector("model.fdb")  # doctest: +SKIP
+    >>> inspector.inspect("photo.jpg").decision  # doctest: +SKIP
+    'OK'
+    """
+
+    def __init__(self, bundle: str | PathLike[str], *, threads: int | None = None) -> None:
+        """Read and check ``bundle``, and try its network on a grey photo.
+
+        ``threads`` compute one photo; None is one for each core. Raises ``BundleError``.
+        """
+        found = read_bundle(Path(bundle))
+        self.card: Card = found.card
+        self.scorer = bundle_scorer(found, str(bundle), threads=threads)
+        self._examples = [(each, found.files[each.file]) for each in self.card.examples]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return self.card.classes
+
+    @overload
+    def inspect(self, photo: PhotoLike) -> Decision: ...
+
+    @overload
+    def inspect(self, photo: list[PhotoLike] | tuple[PhotoLike, ...]) -> list[Decision]: ...
+
+    def inspect(
+        self, photo: PhotoLike | list[PhotoLike] | tuple[PhotoLike, ...]
+    ) -> Decision | list[Decision]:
+        """Decide on a photo, or on each photo of a list.
+
+        ``photo``: a path, the bytes of a file, or an array (height, width) or (height, width, 3 or
+        4) of RGB values, uint8, or of more bits as the model's photos. Raises ``UnreadablePhoto``
+        for damaged files, and ``ValueError`` for arrays of other shapes.
+        """
+        if isinstance(photo, list | tuple):
+            return [self.inspect(each) for each in photo]
+        started = time.perf_counter()
+        return self.scorer.decide(self.scorer.pixels(photo), started)
+
+    def self_test(self) -> float | None:
+        """The largest change of a probability of the example photos since the export.
+
+        None if the bundle has no examples.
+        """
+        changes = [
+            abs(self.inspect(content).probabilities[name] - expected)
+            for example, content in self._examples
+            for name, expected in zip(self.classes, example.probabilities, strict=True)
+        ]
+        return max(changes, default=None)
+
+
+def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> Scorer:
+    """The model of a bundle; ``where`` names it in errors. Raises as ``open_network``."""
+    card = bundle.card
+    network = open_network(bundle, where, threads=threads)
+
+    def outputs(pixels: Pixels) -> Outputs:
+        logits, features = network(pixels)
+        return probabilities_of(logits), features
+
+    return Scorer(
+        where,
+        bundle.identity,
+        card.photos.image_size,
+        card.photos.resize,
+        Reading(card.photos.white, card.photos.max_megapixels, card.photos.side),
+        outputs,
+        Judge(
+            card.classes,
+            card.good_indices,
+            card.decision_rule,
+            _reference(bundle, where),
+        ),
+        concurrent=True,
+        part_from=card.part_from,
+    )
+
+
+def _reference(bundle: Bundle, where: str) -> Reference | None:
+    unlike, n_features = bundle.card.unlike, bundle.card.network.features
+    if unlike is None:
+        return None
+    reference = read_reference(bundle.files[REFERENCE], unlike.alpha, where)
+    if reference.features.shape[1] != n_features:
+        raise BundleError(
+            f"{where}: its network gives {n_features} features for a photo, but its reference has "
+            f"{reference.features.shape[1]}.",
+            "Export the run again.",
+        )
+    return reference

@@ -1,0 +1,112 @@
+"""From the outputs of a network to decisions on photos; the same for a run and a bundle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.aliases import Floats
+from fastdefect.good import Good
+from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
+from fastdefect.inference.unlike import Reference
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The decision on one photo.
+
+    ``decision`` is OK, look (a person decides) or reject. ``probability`` is that of a defect, and
+    ``probabilities`` those of all classes, calibrated. ``label`` is the class of the decision, and
+    ``defect_class`` the most probable defect; None if the photo is OK. ``likeness`` is the p-value
+    of the check for photos unlike the training photos, None without this check; ``unlike`` photos
+    are never OK. ``milliseconds`` is the time from the bytes to the decision.
+    """
+
+    decision: Verdict
+    probability: float
+    probabilities: Mapping[str, float]
+    label: str
+    defect_class: str | None
+    unlike: bool
+    likeness: float | None
+    milliseconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {**vars(self), "probabilities": dict(self.probabilities)}
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A model's classes, rule and reference: all that decides once the network has run."""
+
+    classes: tuple[str, ...]
+    good: Good
+    rule: DecisionRule
+    reference: Reference | None
+
+    def decide(
+        self,
+        y_prob: Floats,
+        features: NDArray[np.float32] | None,
+        milliseconds: Sequence[float],
+    ) -> list[Decision]:
+        """Decide on photos by their probabilities (n, n_classes), averaged over the views.
+
+        ``features`` (n, d) are those of the network; None leaves out the check for unlike photos.
+        """
+        calibrated = self.rule.calibrated(y_prob)
+        columns = zip(
+            self.rule.verdicts(calibrated, self.good),
+            defect_score(calibrated, self.good) if self.good else np.ones(len(y_prob)),
+            calibrated,
+            self.rule.decide(calibrated, self.good),
+            self._likeness(features, len(y_prob)),
+            milliseconds,
+            strict=True,
+        )
+        return [self._decision(*row) for row in columns]
+
+    def _likeness(
+        self, features: NDArray[np.float32] | None, n: int
+    ) -> Sequence[float] | Sequence[None]:
+        if self.reference is None or features is None:
+            return [None] * n
+        return self.reference.p_values(self.reference.distances(features)).tolist()
+
+    def _decision(  # a row of the columns above
+        self,
+        verdict: Verdict,
+        score: float,
+        probabilities: Floats,
+        label: int,
+        likeness: float | None,
+        milliseconds: float,
+    ) -> Decision:
+        unlike = (
+            self.reference is not None and likeness is not None and likeness <= self.reference.level
+        )
+        by_class = dict(zip(self.classes, probabilities.tolist(), strict=True))
+        defects = {n: p for i, (n, p) in enumerate(by_class.items()) if i not in self.good}
+        decision: Verdict = "look" if unlike else verdict
+        suspected = decision != "OK" and defects
+        return Decision(
+            decision,
+            float(score),
+            MappingProxyType(by_class),
+            self.classes[int(label)],
+            max(defects, key=defects.__getitem__) if suspected else None,
+            unlike,
+            likeness,
+            milliseconds,
+        )
+
+
+def probabilities_of(logits: NDArray[np.float32]) -> Floats:
+    """The probabilities (n, n_classes) of logits (n, views, n_classes): the mean over the views."""
+    exact = logits.astype(np.float64)
+    raised = np.exp(exact - exact.max(axis=2, keepdims=True))
+    return np.asarray((raised / raised.sum(axis=2, keepdims=True)).mean(axis=1))

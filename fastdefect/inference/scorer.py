@@ -1,0 +1,67 @@
+"""A model that is ready to decide on photos: how they are read, its network and its rule."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.aliases import Floats
+from fastdefect.data.reading.images import (
+    Pixels,
+    Reading,
+    decode_photo,
+    fit_to,
+    from_array,
+    read_bytes,
+)
+from fastdefect.inference.judge import Decision, Judge
+
+PhotoLike = str | PathLike[str] | bytes | bytearray | memoryview | NDArray[Any]
+
+# (n, size, size, 3) uint8 to probabilities (n, n_classes) and features (n, d) or None.
+Outputs = tuple[Floats, NDArray[np.float32] | None]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A model of a bundle or a run.
+
+    ``concurrent``: ``network`` may be called from several threads, a photo at a time, and gives
+    the same values for a photo whatever the batch. ``identity`` changes with the weights and the
+    rule. ``part_from`` finds the part in a name, as in the training; None without parts in names.
+    """
+
+    name: str
+    identity: str
+    image_size: int
+    resize: Literal["squish", "pad"]
+    reading: Reading
+    network: Callable[[Pixels], Outputs]
+    judge: Judge
+    concurrent: bool
+    part_from: str | None = None
+
+    def pixels(self, photo: PhotoLike) -> Pixels:
+        """The input of the network for ``photo``: (size, size, 3) uint8 RGB.
+
+        ``photo`` is as in ``Inspector.inspect``.
+        """
+        if isinstance(photo, np.ndarray):
+            decoded = from_array(photo, self.reading)
+        elif isinstance(photo, bytes | bytearray | memoryview):
+            decoded = decode_photo(bytes(photo), "the photo", self.reading)
+        else:
+            path = Path(photo)
+            decoded = decode_photo(read_bytes(path), str(path), self.reading)
+        return fit_to(decoded, self.image_size, self.resize)
+
+    def decide(self, pixels: Pixels, started: float) -> Decision:
+        """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``."""
+        y_prob, features = self.network(pixels[None])
+        elapsed = (time.perf_counter() - started) * 1000
+        return self.judge.decide(y_prob, features, [elapsed])[0]

@@ -1,0 +1,123 @@
+"""The card of a bundle from a run: facts and figures, for people who meet the file alone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from fastdefect import __version__
+from fastdefect.aliases import Floats
+from fastdefect.evaluation.evaluate import evaluate
+from fastdefect.evaluation.predictions import predictions_of
+from fastdefect.evaluation.views import FIXED_VIEWS
+from fastdefect.files import finite, read_csv
+from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule, UnlikeFacts
+from fastdefect.inference.unlike import Reference
+from fastdefect.jobs.trained.photos import EvaluationPhotos
+from fastdefect.jobs.trained.scorer import RunModel, reading_of
+
+_PACKAGES = ("torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
+_SEED = 0
+
+
+def card_of(
+    model: RunModel, reference: Reference | None, photos: EvaluationPhotos, y_prob: Floats
+) -> Card:
+    """The card, except for the form of the network, the examples and the check.
+
+    ``y_prob`` (n, n_classes) are the run's probabilities of the validation ``photos``, not
+    calibrated.
+    """
+    spec, config = model.spec, model.run.read_config().data
+    return Card(
+        schema_version=1,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+        classes=spec.classes,
+        good=spec.good,
+        photos=_photo_steps(model),
+        rule=Rule(**model.rule.as_json()),
+        network=_network(model),
+        unlike=None
+        if reference is None
+        else UnlikeFacts(alpha=reference.alpha, parts=len(reference.scores)),
+        part_from=config.part_from if config.parts in ("auto", "regex") else None,
+        facts=_facts(model),
+        figures=_figures(model, photos, y_prob),
+        check={},
+        examples=(),
+        members={},
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"fastdefect": __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # installed under another name
+            continue
+    return found
+
+
+def _photo_steps(model: RunModel) -> PhotoSteps:
+    steps, how = model.spec.preprocessing, reading_of(model)
+    return PhotoSteps(
+        image_size=steps.image_size,
+        resize=steps.resize,
+        white=how.white,
+        max_megapixels=float(how.max_megapixels),
+        side=how.side or steps.image_size,
+        mean=steps.mean,
+        std=steps.std,
+    )
+
+
+def _network(model: RunModel) -> NetworkFacts:
+    size = model.spec.preprocessing.image_size
+    _, features = model.outputs(np.zeros((1, size, size, 3), np.uint8))
+    return NetworkFacts(
+        runtime="onnx",
+        precision="fp32",
+        arch=model.spec.arch,
+        members=model.spec.members,
+        views=len(FIXED_VIEWS[model.rule.views]),
+        features=features.shape[1],
+    )
+
+
+def _facts(model: RunModel) -> dict[str, Any]:
+    """The training: its name, time, photos by side and class, and settings; no paths of photos."""
+    run = model.run
+    rows = read_csv(run.path("split.csv"))
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        side = counts.setdefault(row["split"], {})
+        side[row["label"]] = side.get(row["label"], 0) + 1
+    state = run.read_state()
+    return {
+        "run": run.name,
+        "started": state.get("started"),
+        "photos": counts,
+        "parts": len({row["part"] for row in rows}),
+        "settings": _settings(model),
+    }
+
+
+def _settings(model: RunModel) -> dict[str, Any]:
+    config = model.run.read_config()
+    return finite({name: vars(getattr(config, name)) for name in ("training",)})
+
+
+def _figures(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> dict[str, Any]:
+    """All metrics on validation with their intervals, decided by the rule of the bundle."""
+    spec, rule = model.spec, model.rule
+    calibrated = rule.calibrated(y_prob)
+    predictions = predictions_of(photos.photos, spec.classes, spec.good, calibrated)
+    decided = rule.decide(calibrated, spec.good_indices)
+    found = evaluate(
+        replace(predictions, y_prob=calibrated), photos.parts, y_pred=decided, seed=_SEED
+    )
+    return {"split": "valid", **finite(found.as_json())}

@@ -1,0 +1,120 @@
+"""The files of a bundle's network: ONNX, ONNX with 8-bit integers, or OpenVINO."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.errors import UsageError
+from fastdefect.inference.bundle import ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS
+from fastdefect.training.inference_graph import InferenceGraph, write_onnx
+
+Runtime = Literal["onnx", "openvino"]
+Precision = Literal["fp32", "int8"]
+Pixels = NDArray[np.uint8]
+
+# Operators that take most of the time; the others stay in single precision.
+_QUANTIZED = ("Conv", "Gemm", "MatMul")
+
+
+def require_runtime(runtime: Runtime, precision: Precision) -> None:
+    """Raise ``UsageError`` for a format that is not installed or a combination that is not made."""
+    if runtime == "openvino":
+        if precision == "int8":
+            raise UsageError(
+                "--quantize int8 makes an ONNX network, not an OpenVINO one.",
+                "Remove --format or --quantize.",
+            )
+        if find_spec("openvino") is None:
+            raise UsageError(
+                "--format openvino: OpenVINO is not installed.",
+                'Install it: python -m pip install "fastdefect[openvino]"',
+            )
+
+
+def onnx_file(graph: InferenceGraph, size: int) -> bytes:
+    """The graph as ONNX in single precision."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, ONNX)
+        write_onnx(graph, size, path)
+        return path.read_bytes()
+
+
+def network_files(
+    onnx: bytes, runtime: Runtime, precision: Precision, calibration: Sequence[Pixels]
+) -> dict[str, bytes]:
+    """The members of a bundle for the network in ``onnx``.
+
+    ``calibration``: training photos (size, size, 3), from which int8 takes the range of each
+    activation.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "source.onnx")
+        source.write_bytes(onnx)
+        if runtime == "openvino":
+            return _openvino(source)
+        return {ONNX: _int8(source, calibration) if precision == "int8" else onnx}
+
+
+def _openvino(source: Path) -> dict[str, bytes]:
+    import openvino
+
+    path = source.with_name(OPENVINO_GRAPH)
+    openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
+    return {
+        OPENVINO_GRAPH: path.read_bytes(),
+        OPENVINO_WEIGHTS: path.with_name(OPENVINO_WEIGHTS).read_bytes(),
+    }
+
+
+class _Calibration:
+    """Gives the calibration photos one by one, as ONNX Runtime asks for them."""
+
+    def __init__(self, photos: Sequence[Pixels]) -> None:
+        self._photos = iter(photos)
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        photo = next(self._photos, None)
+        return None if photo is None else {"photos": photo[None]}
+
+
+def _int8(source: Path, calibration: Sequence[Pixels]) -> bytes:
+    """Static quantisation: weights and activations of the heavy operators as 8-bit integers."""
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared, target = source.with_name("prepared.onnx"), source.with_name("int8.onnx")
+    with _quiet():
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            prepared,
+            target,
+            _Calibration(calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(_QUANTIZED),
+            per_channel=True,
+            # Unsigned activations and signed weights are what the integer units of CPUs take.
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+    return target.read_bytes()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    root: Any = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        root.setLevel(level)

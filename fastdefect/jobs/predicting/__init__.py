@@ -1,0 +1,1 @@
+"""The parts of predict: the model, the rows of its result, and the files that keep them."""

@@ -1,0 +1,94 @@
+"""A run's model, ready to decide on photos without labels."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fastdefect.data.reading.images import Pixels, Reading
+from fastdefect.evaluation.views import FIXED_VIEWS
+from fastdefect.events import OnEvent
+from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.inference.judge import Judge, probabilities_of
+from fastdefect.inference.scorer import Outputs, Scorer
+from fastdefect.inference.unlike import Reference
+from fastdefect.jobs.trained.decision import decision_for
+from fastdefect.jobs.trained.model import load_network
+from fastdefect.jobs.trained.reference import reference_for
+from fastdefect.jobs.trained.request import Request
+from fastdefect.run import Run
+from fastdefect.training.inference_graph import InferenceGraph
+from fastdefect.training.learner import ModelSpec
+
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """The network of a run as one graph on its device, with its rule."""
+
+    run: Run
+    spec: ModelSpec
+    rule: DecisionRule
+    graph: InferenceGraph
+    device: torch.device
+
+    def outputs(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
+        """Logits (n, views, classes) and features (n, d) of (n, size, size, 3) uint8 RGB."""
+        photos = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        with torch.inference_mode():
+            logits, features = self.graph(photos)
+        return logits.cpu().numpy(), features.float().cpu().numpy()
+
+    @property
+    def identity(self) -> str:
+        """A hash of the weights and the rule."""
+        weights = hashlib.sha256(self.run.path("model.safetensors").read_bytes()).hexdigest()
+        rule = json.dumps(self.rule.as_json(), sort_keys=True)
+        return hashlib.sha256(f"{weights} {rule}".encode()).hexdigest()
+
+
+def load_run_model(run: Run, request: Request, on_event: OnEvent) -> RunModel:
+    """The run's model and the rule of ``request``; raises as ``decision_for``."""
+    rule = decision_for(run, request.threshold, request.views, request.device, on_event)
+    predictor, spec = load_network(run, request.device)
+    graph = InferenceGraph(predictor.network, spec.preprocessing, FIXED_VIEWS[rule.views])
+    return RunModel(run, spec, rule, graph.to(predictor.device).eval(), predictor.device)
+
+
+def run_scorer(run: Run, request: Request, on_event: OnEvent) -> Scorer:
+    """The run's model for ``predict``, with the reference of the photos it was trained on."""
+    model = load_run_model(run, request, on_event)
+    reference = reference_for(run, model.outputs, on_event, data_root=request.data_root)
+    return scorer_of(model, reference)
+
+
+def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
+    """The scorer of a run's model; its network takes batches in one thread."""
+    spec, config = model.spec, model.run.read_config().data
+
+    def outputs(pixels: Pixels) -> Outputs:
+        logits, features = model.outputs(pixels)
+        return probabilities_of(logits), features
+
+    return Scorer(
+        model.run.name,
+        model.identity,
+        spec.preprocessing.image_size,
+        spec.preprocessing.resize,
+        reading_of(model),
+        outputs,
+        Judge(spec.classes, spec.good_indices, model.rule, reference),
+        concurrent=False,
+        part_from=config.part_from if config.parts in ("auto", "regex") else None,
+    )
+
+
+def reading_of(model: RunModel) -> Reading:
+    """How the run reads photos."""
+    config = model.run.read_config().data
+    how = Reading.of(config)
+    return Reading(model.spec.white, how.max_megapixels, how.side)

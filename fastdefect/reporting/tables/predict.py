@@ -1,0 +1,82 @@
+"""Tables of the decisions on photos without labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
+
+Row = Mapping[str, Any]
+
+_MOST = 20
+_ORDER = ("OK", "look", "reject")
+
+
+def photo_table(model: str, rows: Sequence[Row], total: int) -> TableData:
+    """The ``rows`` of photos, the most suspicious of ``total``."""
+    title = f"Decisions of {model}"
+    if total > len(rows):
+        title += f": the {len(rows)} most suspicious of {counted(total, 'photo')}"
+    return TableData(
+        title,
+        ("photo", "decision", "P(defect)", "class", "remark"),
+        tuple(
+            (row["path"], row["decision"], _share(row), row["label"] or "", _remark(row))
+            for row in rows
+        ),
+        marks=_marks(rows),
+        empty="No photos.",
+    )
+
+
+def part_table(model: str, parts: Sequence[Row]) -> TableData:
+    """The parts, or the 20 most suspicious of them."""
+    shown = sorted(
+        parts,
+        key=lambda row: (_ORDER.index(row["decision"]), row["p_defective"] or 0),
+        reverse=True,
+    )[:_MOST]
+    title = f"Decisions of {model} by part"
+    if len(parts) > len(shown):
+        title += f": the {len(shown)} most suspicious of {len(parts)}"
+    return TableData(
+        title,
+        ("part", "decision", "P(defect)", "photos", "OK", "look", "reject", "worst photo"),
+        tuple(
+            (
+                row["part"],
+                row["decision"],
+                _share(row),
+                *(str(row[name]) for name in ("photos", "n_ok", "n_look", "n_reject")),
+                row["path"],
+            )
+            for row in shown
+        ),
+        caption="A part is rejected if a photo of it is, else a person looks if at one of them.",
+        marks=_marks(shown),
+        empty="No photos.",
+    )
+
+
+def summary_line(counts: Mapping[str, int], per_second: float, resumed: int) -> str:
+    """The ``counts`` of all photos, and how many of them an earlier run had decided."""
+    decisions = ", ".join(f"{counts[name]} {name}" for name in _ORDER)
+    before = f" {resumed} of them were decided before this run continued." if resumed else ""
+    others = f"Unlike the training photos: {counts['unlike']}; unreadable: {counts['unreadable']}."
+    photos = counted(counts["photos"], "photo")
+    return f"{photos}: {decisions}. {others} {per_second:.1f} photos/s.{before}"
+
+
+def _share(row: Row) -> str:
+    return "" if row["p_defective"] is None else f"{row['p_defective']:.4f}"
+
+
+def _remark(row: Row) -> str:
+    if row.get("error"):
+        return str(row["error"])
+    return "unlike the training photos" if row.get("unlike") else ""
+
+
+def _marks(rows: Sequence[Row]) -> dict[int, str]:
+    marks = {"OK": "good", "reject": "bad"}
+    return {i: marks[row["decision"]] for i, row in enumerate(rows) if row["decision"] in marks}

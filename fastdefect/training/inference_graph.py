@@ -1,0 +1,117 @@
+"""A trained network as one graph: from 8-bit photos to logits by view, and features.
+
+Normalisation, the views of test-time augmentation and all members of an ensemble are inside, so
+that a runtime needs no more than the photo at the network's size.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fastdefect.data.loaders import Preprocessing
+from fastdefect.training.ensemble import Ensemble
+from fastdefect.training.predict import View
+from fastdefect.training.stages import Staged, find_taps, summary
+
+
+class InferenceGraph(nn.Module):
+    """A network with its preprocessing and views, in evaluation mode."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, views: Sequence[View]
+    ) -> None:
+        """Take ``network`` as built by ``build_network``; its features are of the first member."""
+        super().__init__()
+        self.network = network.eval()
+        self.views = tuple(views)
+        first: Any = network.networks[0] if isinstance(network, Ensemble) else network
+        body = first[0]
+        self.taps = _tap_names(body, preprocessing.image_size)
+        self.body = (body,) if not isinstance(body, Staged) else (body.body,)
+        shape = (1, 3, 1, 1)
+        self.register_buffer("mean", torch.tensor(preprocessing.mean).view(shape))
+        self.register_buffer("std", torch.tensor(preprocessing.std).view(shape))
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Map (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d).
+
+        Both are float32. The features are of the first view: mean and standard deviation of each
+        channel of the maps that ``stages`` reads, or a vector of the body.
+        """
+        batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
+        n = batch.shape[0]
+        read: dict[str, Tensor] = {}
+        with _reading(self.body[0], self.taps, read):
+            logits = self.network(torch.cat([view(batch) for view in self.views])).float()
+        features = torch.cat([read[name][:n] for name in self.taps], dim=1)
+        return logits.reshape(len(self.views), n, -1).transpose(0, 1), features
+
+
+def _tap_names(body: nn.Module, size: int) -> tuple[str, ...]:
+    if isinstance(body, Staged):
+        return body.names
+    parameter = next(body.parameters())
+    with torch.inference_mode():
+        photo = torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype)
+        _, taps = find_taps(body, photo)
+    return tuple(tap.name for tap in taps) or ("",)
+
+
+@contextmanager
+def _reading(body: nn.Module, names: Sequence[str], read: dict[str, Tensor]) -> Iterator[None]:
+    hooks = [
+        body.get_submodule(name).register_forward_hook(partial(_keep, read, name)) for name in names
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
+    read[name] = summary(given)
+
+
+def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:
+    """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU."""
+    photos = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+    with _without_messages():
+        torch.onnx.export(
+            graph,
+            (photos,),
+            path,
+            input_names=["photos"],
+            output_names=["logits", "features"],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Hide the progress of the exporter, and its warnings about torch's own code."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
