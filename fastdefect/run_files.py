@@ -52,6 +52,10 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "data_root.json": RunFile(
             "the folder where the photos were found again, and their paths in it", optional=True
         ),
+        "tracking.json": RunFile(
+            "by experiment tracker: the id of the run there, its logged epochs, how it ended",
+            optional=True,
+        ),
         # A training
         "recipe.json": RunFile("the chosen recipe, and the evidence for it"),
         "history.csv": RunFile("a row per epoch", optional=True),
