@@ -4,8 +4,6 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from helpers.cli import invoke
-from helpers.folders import castings_of, photo_folder
 
 from fastdefect.cli.ci import check_junit, publish
 from fastdefect.errors import UsageError
@@ -40,18 +38,3 @@ def test_a_path_that_cannot_be_written_is_an_error(name: str, tmp_path: Path) ->
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UsageError, match="--junit .*: expected a path that can be written"):
         check_junit(tmp_path / name)
-
-
-def test_audit_fails_in_both_formats_with_pure_json_on_standard_output(tmp_path: Path) -> None:
-    data = photo_folder(tmp_path / "data", castings_of(4, 1), "part")
-    next(data.rglob("*.png")).write_bytes(b"")
-    junit = tmp_path / "audit.xml"
-    done = invoke(
-        *("audit", str(data), "--parts", "none", "--out", str(tmp_path / "out"), "--json"),
-        *("--fail-on", "unreadable", "--junit", str(junit), "--annotations", "github"),
-    )
-    assert done.exit_code == 1
-    assert all(line.startswith("{") for line in done.stdout.splitlines())
-    assert "::error title=fastdefect audit%3A unreadable::" in done.stderr
-    failed = ET.parse(junit).findall("*/testcase[failure]")
-    assert [case.get("name") for case in failed] == ["unreadable"]
