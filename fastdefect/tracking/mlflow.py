@@ -33,7 +33,9 @@ class MlflowRun:
             uri = f"sqlite:///{(opening.root / 'mlflow.db').resolve().as_posix()}"
         self.where = uri
         if not uri.startswith("http"):
-            self.where = f'{uri}; show it with: mlflow ui --backend-store-uri "{uri}"'
+            # The extra installs only the client of MLflow; its pages are in the whole package.
+            show = f'mlflow ui --backend-store-uri "{uri}"'
+            self.where = f"{uri}; show it, after python -m pip install mlflow, with: {show}"
         self._client: Any = MlflowClient(tracking_uri=uri)
         self.id, self.epochs = opening.id or "", 0
         if opening.id is None:

@@ -36,8 +36,9 @@ def test_workers_change_nothing(castings: Path, trained: FitResult, tmp_path: Pa
 def test_resume_after_kill_9(
     castings: Path, trained: FitResult, tmp_path: Path, workers: str
 ) -> None:
-    options = ("--workers", workers, "--json", "--log", "tensorboard")
-    process = start_process("fit", str(castings), "--runs", str(tmp_path), *TINY, *options)
+    process = start_process(
+        "fit", str(castings), "--runs", str(tmp_path), *TINY, "--workers", workers, "--json"
+    )
     wait_for_event(process, "epoch")
     wait_for_event(process, "batch", 2)  # in the middle of the second epoch
     process.kill()
@@ -55,9 +56,8 @@ def test_resume_after_kill_9(
 def test_ctrl_c_ends_after_the_batch_and_resumes_in_the_middle_of_the_epoch(
     castings: Path, trained: FitResult, tmp_path: Path, workers: str
 ) -> None:
-    process = start_process(
-        "fit", str(castings), "--runs", str(tmp_path), *TINY, "--workers", workers, "--json"
-    )
+    options = ("--workers", workers, "--json", "--log", "tensorboard")
+    process = start_process("fit", str(castings), "--runs", str(tmp_path), *TINY, *options)
     wait_for_event(process, "epoch")
     wait_for_event(process, "batch")
     process.send_signal(signal.SIGINT)

@@ -26,10 +26,12 @@ def _outcome(check: Check, run: Run, at: At, where: str) -> Outcome:
     judged = "the value" if at == "point" else "the bad end of its 95 % interval"
     title = metric_title(check.metric)
     verdict = f"{title}: expected {limit} for {judged}, found {value}"
-    details = {
-        **{"expected": limit, "judged by": judged, "found": value, "where": where},
-        "what to do": f"see all metrics with fastdefect evaluate {typed(run.folder)}, choose the "
-        f"threshold with fastdefect threshold {typed(run.folder)}, or train on more photos",
-    }
+    details = {"expected": limit, "judged by": judged, "found": value, "where": where}
+    if not check.holds:
+        folder = typed(run.folder)
+        details["what to do"] = (
+            f"see all metrics with fastdefect evaluate {folder}, choose the threshold with "
+            f"fastdefect threshold {folder}, or train on more photos"
+        )
     name = f"{check.metric} {side} {check.limit:g}"
     return Outcome(name, "passed" if check.holds else "failed", f"{verdict}.", details)
