@@ -11,6 +11,8 @@ from fastdefect.run import Run
 from fastdefect.tracking.catalogue import TRACKERS
 from fastdefect.tracking.logged_run import STATE, LoggedRun, is_complete
 
+_LONGEST = 300  # characters of the error of a library, which can be a whole page
+
 
 @contextmanager
 def tracked(
@@ -91,14 +93,13 @@ class _Listener:
 
 
 def _failure(name: str, error: Exception, run: Run | None) -> str:
-    message = (
-        f"{TRACKERS[name].title} failed and logs nothing more: {type(error).__name__}: {error}"
-    )
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].rstrip(".")
+    message = f"{TRACKERS[name].title} failed and logs nothing more: {reason}."
     if run is None:
         return message
     top = run.parent or run
     command = f"fastdefect fit --resume {typed(top.folder)} --log {name}"
-    return f"{message.rstrip('.')}. The training continues. To log the rest later: {command}"
+    return f"{message} The training is not affected. To log the rest later: {command}"
 
 
 class _TrackerLog:
