@@ -6,7 +6,7 @@ pipes), JSON lines (for programs) and quiet.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -315,6 +315,16 @@ def show_error(error: FastdefectError) -> None:
         )
     else:  # no frame and no wrapped lines, so that a log can be searched
         console.print(Text("fastdefect: error: ") + body, soft_wrap=True)
+
+
+def show_annotations(lines: Iterable[str]) -> None:
+    """Print lines for the system that runs the command on standard error, unchanged.
+
+    Standard output holds tables or JSON. GitHub Actions reads both streams.
+    """
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    sys.stderr.flush()
 
 
 def draw(table: "TableData") -> Group:

@@ -53,8 +53,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def written_to(out: Path, *, folder: bool = False) -> Iterator[None]:
-    """Turn an ``OSError`` in the block into a ``UsageError`` that names ``--out``.
+def written_to(out: Path, *, folder: bool = False, option: str = "--out") -> Iterator[None]:
+    """Turn an ``OSError`` in the block into a ``UsageError`` that names ``option``.
 
     ``out`` is a file, or a folder if ``folder`` is set.
     """
@@ -63,7 +63,7 @@ def written_to(out: Path, *, folder: bool = False) -> Iterator[None]:
     except OSError as error:
         place = "folder" if folder else "file in a folder"
         raise UsageError(
-            f"--out {out}: expected a path that can be written, but got: "
+            f"{option} {out}: expected a path that can be written, but got: "
             f"{error.strerror or error}.",
             f"Choose a {place} with write permission.",
         ) from error

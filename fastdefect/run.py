@@ -9,6 +9,7 @@ runs/<name>/             its files: see ``run_files.FILES``
                          run for each. The parent run has the split before any subsampling
   best/                  search (``tune``): the best trial, trained on all of train. The folds are
                          those of train that the search holds out in turn
+  tensorboard/, wandb/   files of trackers (``fit --log``)
 """
 
 from collections.abc import Mapping, Sequence
@@ -190,6 +191,13 @@ class Run:
         folders = sorted(path.parent for path in self.folder.glob("*/run.json"))
         return [Run(folder) for folder in folders]
 
+    @property
+    def parent(self) -> "Run | None":
+        """The run that contains this training, or None."""
+        around = Run(self.folder.parent)
+        inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER)
+        return around if inside and around.path("run.json").is_file() else None
+
     # State and settings
 
     def begin(self, config: RunConfig, command: str, kind: RunKind, started: datetime) -> None:
@@ -304,6 +312,4 @@ class Run:
     @property
     def _photos_owner(self) -> "Run":
         """The run with these photos: all trainings inside a run share them, and their test."""
-        parent = Run(self.folder.parent)
-        inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER)
-        return parent if inside and parent.path("run.json").is_file() else self
+        return self.parent or self

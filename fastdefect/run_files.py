@@ -56,6 +56,10 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "earlier.csv": RunFile(
             "the photos of the runs that this run continues", ("sha256", "given_part", "split")
         ),
+        "tracking.json": RunFile(
+            "by experiment tracker: the id of the run there, its logged epochs, how it ended",
+            optional=True,
+        ),
         # A training
         "recipe.json": RunFile("the chosen recipe, and the evidence for it"),
         "history.csv": RunFile("a row per epoch", optional=True),

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from fastdefect.cli.ci import Annotations, Junit, check_junit, publish
 from fastdefect.cli.session import DATA, Json, Quiet, app, session, show
 from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
@@ -25,12 +26,15 @@ def audit(
         str | None,
         typer.Option(metavar="KIND,...", help="Exit with 1 if there are findings of these kinds."),
     ] = None,
+    junit: Junit = None,
+    annotations: Annotations = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Check the photos before training: files, labels, duplicates, leaks and shortcuts."""
     with session(quiet, as_json) as screen:
         settings = resolve(flags)
+        check_junit(junit)
         from fastdefect.jobs.audit import audit as job
         from fastdefect.jobs.audit import parse_kinds
         from fastdefect.reporting.tables.audit import findings_table
@@ -43,7 +47,8 @@ def audit(
             on_event=screen,
         )
         table = findings_table(report.audit.findings)
-        show(screen, "audit", report.as_json(), tables=[table], files=report.files)
+        files = [*report.files, *publish(report.outcomes(), junit, annotations)]
+        show(screen, "audit", report.as_json(), tables=[table], files=files)
         if report.failed:
             screen.line(f"Failed on: {', '.join(report.failed)}")
             raise typer.Exit(1)

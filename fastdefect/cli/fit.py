@@ -26,6 +26,7 @@ from fastdefect.config import RunConfig
 from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
+from fastdefect.tracking.catalogue import parse_trackers
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
@@ -47,6 +48,14 @@ def fit(
         str | None, typer.Option(metavar="RUN", help="Resume an interrupted run.")
     ] = None,
     data_root: DataRoot = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRACKER,...",
+            help="Also log to mlflow, tensorboard or wandb; --resume goes on with them, or none.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -54,12 +63,11 @@ def fit(
     with session(quiet, as_json) as screen:
         others = {"from" if key == "from_run" else key: value for key, value in flags.items()}
         refuse_with_resume(resume, {**others, "config": config, "name": name})
-        settings = resolve(flags, config)
+        settings, trackers = resolve(flags, config), parse_trackers(log)
         from fastdefect.run import SERIES, RunKind, RunStatus
 
-        launch = Launch(
-            settings, runs, name, resumed=run_to_resume(resume, runs, data_root, screen)
-        )
+        resumed = run_to_resume(resume, runs, data_root, screen)
+        launch = Launch(settings, runs, name, resumed, trackers)
         if launch.resumed is not None:
             kind = launch.resumed.read_kind()
             if kind in SERIES:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from fastdefect.cli.ci import Annotations, Junit, check_junit, publish
 from fastdefect.cli.session import (
     DECIDE,
     Json,
@@ -44,6 +45,8 @@ def gate(
         Literal["point", "upper"],
         typer.Option(help="Check the metric itself, or the worse end of its interval (upper)."),
     ] = "point",
+    junit: Junit = None,
+    annotations: Annotations = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -51,6 +54,7 @@ def gate(
     """Check the metrics of a run against limits; exit with 1 if any of them fails."""
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
+        check_junit(junit)
         from fastdefect.evaluation.gate import Limit, parse_limit
         from fastdefect.jobs.gate import gate as job
         from fastdefect.reporting.tables.evaluate import gate_table
@@ -60,6 +64,8 @@ def gate(
         limits += [parse_limit(text, at_most=False) for text in minimum or []]
         limits += [parse_limit(text, at_most=True) for text in maximum or []]
         report = job(chosen, limits, request, at=at, on_event=screen)
-        show(screen, "gate", report.as_json(), tables=[gate_table(report.checks, at=at)])
+        files = publish(report.outcomes(), junit, annotations)
+        tables = [gate_table(report.checks, at=at)]
+        show(screen, "gate", report.as_json(), tables=tables, files=files)
         if not report.passed:
             raise typer.Exit(1)

@@ -23,12 +23,14 @@ class Launch:
     """A new run, or a run to resume.
 
     ``settings``, ``runs`` and ``name`` are those of a new run. ``resumed`` is the run to resume.
+    ``trackers`` are the names of experiment trackers; None for those of the resumed run.
     """
 
     settings: RunConfig
     runs: Path
     name: str | None
     resumed: "Run | None"
+    trackers: tuple[str, ...] | None = ()
 
     def run_job(
         self,
@@ -41,14 +43,17 @@ class Launch:
 
         ``plan`` has further arguments of ``start``, and ``limits`` of both.
         """
-        if self.resumed is not None:
-            return job.resume(self.resumed, on_event=screen, **limits)
-        from fastdefect.jobs.training.new_run import NewRun
-        from fastdefect.training.weights import require_weights
+        from fastdefect.tracking.tracked import tracked
 
-        require_weights(self.settings.model.weights)
-        new = NewRun(self.runs, self.name, command_line())
-        return job.start(self.settings, new, on_event=screen, **plan, **limits)
+        with tracked(self.trackers, screen, self.resumed) as on_event:
+            if self.resumed is not None:
+                return job.resume(self.resumed, on_event=on_event, **limits)
+            from fastdefect.jobs.training.new_run import NewRun
+            from fastdefect.training.weights import require_weights
+
+            require_weights(self.settings.model.weights)
+            new = NewRun(self.runs, self.name, command_line())
+            return job.start(self.settings, new, on_event=on_event, **plan, **limits)
 
 
 def series_lines(series: "SeriesReport") -> list[str]:

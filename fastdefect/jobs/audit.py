@@ -18,6 +18,8 @@ from fastdefect.data.reading.images import Reading
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import written_to
+from fastdefect.reporting.ci.audit import audit_outcomes
+from fastdefect.reporting.ci.outcomes import Outcomes
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
 from fastdefect.reporting.sheets.audit import worst_cases
 from fastdefect.run_files import write_findings
@@ -25,9 +27,10 @@ from fastdefect.run_files import write_findings
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The findings, the files written, and the kinds found among those to fail on."""
+    """The findings, the files written to ``out``, and the kinds found among those to fail on."""
 
     audit: Audit
+    out: Path
     files: tuple[Path, ...]
     failed: tuple[str, ...]
 
@@ -40,6 +43,14 @@ class AuditReport:
             "failed": list(self.failed),
             "files": [str(file) for file in self.files],
         }
+
+    def outcomes(self) -> Outcomes:
+        """The checks for the system that runs the pipeline."""
+        manifest = self.audit.manifest
+        about = {"photos": str(len(manifest.photos)), "parts": str(len(set(self.audit.parts)))}
+        return audit_outcomes(
+            self.audit.findings, self.failed, data=manifest.root, out=self.out, about=about
+        )
 
 
 def parse_kinds(fail_on: str | None) -> tuple[str, ...]:
@@ -70,7 +81,7 @@ def audit(
     tell([*describe_photos(manifest), *describe_pixels(manifest, config)], on_event)
     files = _write(found, out, Reading.of(config))
     kinds = {finding.kind for finding in found.findings}
-    return AuditReport(found, files, tuple(kind for kind in fail_on if kind in kinds))
+    return AuditReport(found, out, files, tuple(kind for kind in fail_on if kind in kinds))
 
 
 def _write(found: Audit, out: Path, how: Reading) -> tuple[Path, ...]:

@@ -9,7 +9,10 @@ from fastdefect.evaluation.gate import At, Check, Limit, check_limits
 from fastdefect.events import OnEvent
 from fastdefect.jobs.evaluate import EvaluationReport, evaluate
 from fastdefect.jobs.trained.request import Request
+from fastdefect.reporting.ci.gate import gate_outcomes
+from fastdefect.reporting.ci.outcomes import Outcomes
 from fastdefect.run import Run
+from fastdefect.text import counted
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,17 @@ class GateReport:
             "passed": self.passed,
             "checks": [check.as_json() for check in self.checks],
         }
+
+    def outcomes(self) -> Outcomes:
+        """The checks for the system that runs the pipeline."""
+        done = self.evaluation
+        photos = counted(done.evaluation.metrics.n, "photo")
+        parts = counted(done.evaluation.n_parts, "part")
+        about = {"split": done.split, "photos": photos, "parts": parts, "at": self.at}
+        if done.opening is not None:
+            about["opening of the test"] = str(done.opening)
+        where = f"split {done.split}, {photos} of {parts}"
+        return gate_outcomes(done.run, self.checks, at=self.at, photos=where, about=about)
 
 
 def gate(

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import pytest
@@ -59,9 +60,17 @@ def test_planted_troubles_are_found_and_written(folder: Path, tmp_path: Path) ->
 
 def test_fail_on_makes_the_exit_code(folder: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "audit")
-    result = invoke("audit", str(folder), "--out", out, "--fail-on", "unreadable,leak")
+    junit = tmp_path / "reports" / "audit.xml"
+    result = invoke(
+        *("audit", str(folder), "--out", out, "--fail-on", "unreadable,leak"),
+        *("--junit", str(junit), "--annotations", "github"),
+    )
     assert result.exit_code == 1
     assert "Failed on: unreadable" in result.output
+    assert "::error title=fastdefect audit%3A unreadable::" in result.stderr
+    assert "::" not in result.stdout
+    failed = ElementTree.parse(junit).findall("*/testcase[failure]")
+    assert [case.get("name") for case in failed] == ["unreadable"]
     result = invoke("audit", str(folder), "--out", out, "--fail-on", "sharks")
     assert result.exit_code == 2
     assert "expected kinds of finding, but got sharks" in result.output

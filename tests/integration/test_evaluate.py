@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -298,11 +299,16 @@ def test_the_gate_passes_or_shows_what_failed(run: Run) -> None:
     assert open_.output.count("holds") == 3
     assert "Judged by the value." in open_.output
     # On three parts the bad end of an escape rate goes beyond 30 %, whatever it is.
-    shut = _closing("gate", run, "--max-escape", "0.3", "--at", "upper", code=1)
+    junit = run.folder / "gate.xml"
+    options = ("--max-escape", "0.3", "--at", "upper", "--junit", str(junit))
+    shut = _closing("gate", run, *options, code=1)
     assert (shut["event"], shut["at"], shut["passed"]) == ("gate", "upper", False)
     (check,) = shut["checks"]
     assert (check["metric"], check["holds"]) == ("escape_rate", False)
     assert check["estimate"]["interval"][1] > 0.3
+    (case,) = ElementTree.parse(junit).findall("*/testcase")
+    assert case.get("name") == "escape_rate at most 0.3"
+    assert "split valid" in str(case.findtext("failure"))
 
 
 @pytest.mark.parametrize(

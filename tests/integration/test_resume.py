@@ -10,6 +10,9 @@ import pytest
 from helpers.cli import TINY, FitResult, invoke, run_fit, start_process, wait_for_event
 from helpers.compare import assert_same_run, history_without_time
 from helpers.interrupts import interrupted_after
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fastdefect.run import Run
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
@@ -53,9 +56,8 @@ def test_resume_after_kill_9(
 def test_ctrl_c_ends_after_the_batch_and_resumes_in_the_middle_of_the_epoch(
     castings: Path, trained: FitResult, tmp_path: Path, workers: str
 ) -> None:
-    process = start_process(
-        "fit", str(castings), "--runs", str(tmp_path), *TINY, "--workers", workers, "--json"
-    )
+    options = ("--workers", workers, "--json", "--log", "tensorboard")
+    process = start_process("fit", str(castings), "--runs", str(tmp_path), *TINY, *options)
     wait_for_event(process, "epoch")
     wait_for_event(process, "batch")
     process.send_signal(signal.SIGINT)
@@ -70,6 +72,11 @@ def test_ctrl_c_ends_after_the_batch_and_resumes_in_the_middle_of_the_epoch(
     result = invoke("fit", "--resume", str(stopped))
     assert result.exit_code == 0, result.output
     assert_same_run(trained.folder, stopped)
+    # The tracker went on without its flag, and changed nothing.
+    logged = EventAccumulator(str(stopped / "tensorboard")).Reload().Scalars("epoch/valid_loss")
+    assert [(each.step, pytest.approx(each.value)) for each in logged] == [
+        (row["epoch"], row["valid_loss"]) for row in Run(stopped).read_history()
+    ]
 
 
 @posix_only

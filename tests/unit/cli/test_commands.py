@@ -33,4 +33,5 @@ def test_there_is_no_file_without_a_command() -> None:
         "__init__",
         "session",  # shared by all commands
         "series",  # shared by the commands that train
+        "ci",  # shared by the commands of a pipeline
     }

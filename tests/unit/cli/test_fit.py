@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from helpers.cli import invoke
 
 from fastdefect.cli import fit
 from fastdefect.config_resolve import resolve
@@ -23,6 +24,12 @@ class Lines(QuietScreen):
     def line(self, text: str) -> None:
         """Record the line."""
         self.lines.append(text)
+
+
+def test_an_unknown_tracker_is_an_error_before_the_photos_are_read() -> None:
+    result = invoke("fit", "nowhere", "--log", "tensorboard,comet")
+    assert result.exit_code == 2
+    assert "--log tensorboard,comet: expected a tracker, but got 'comet'." in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Results of checks for the systems that run pipelines: JUnit files and annotations."""
