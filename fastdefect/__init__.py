@@ -1,8 +1,15 @@
 """fastdefect: from a folder of part photos to a defect classifier that a factory can trust."""
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from fastdefect.process import wait_briefly
+
+if TYPE_CHECKING:
+    from fastdefect.inference.inspector import Inspector
+    from fastdefect.inference.judge import Decision
+
+__all__ = ["Decision", "Inspector", "__version__"]
 
 __version__ = "0.1.0"
 
@@ -14,3 +21,17 @@ warnings.filterwarnings(
 
 # Called here, as OpenMP reads the setting when torch is imported.
 wait_briefly()
+
+# Where each name of the package comes from; imported when it is used.
+_PUBLIC = {
+    "Inspector": "fastdefect.inference.inspector",
+    "Decision": "fastdefect.inference.judge",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'fastdefect' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -75,7 +75,7 @@ class Judge:
     ) -> Sequence[float] | Sequence[None]:
         if self.reference is None or features is None:
             return [None] * n
-        return self.reference.p_values(self.reference.distances(features)).tolist()
+        return self.reference.p_values(self.reference.score(features)).tolist()
 
     def _decision(  # a row of the columns above
         self,

@@ -2,7 +2,10 @@
 
 A classifier answers for any photo, also for one that shows nothing it has learned. The score of a
 photo is the distance of its features to the nearest training photos, each feature vector scaled to
-length 1 (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors"). The score
+length 1 (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors"). They use
+the last layer, which hardly reacts to light: of castings in a quarter of the light it detects 55 %,
+where layers near the input detect all. So the features of several depths count separately
+(``training/stages.py``), and the depth with the largest distance decides. The score
 becomes a conformal p-value over parts (Bates et al. 2023, "Testing for outliers with conformal
 p-values"): the share of calibration parts that are at least as far away. Of new parts like these,
 at most the share ``level`` gets such a p-value, whatever the features are.
@@ -10,6 +13,7 @@ at most the share ``level`` gets such a p-value, whatever the features are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +30,16 @@ ALPHA = 0.01
 class Reference:
     """What a model has learned: features of training photos, and scores of calibration parts.
 
-    ``features`` (m, d) float32, rows of length 1. ``scores`` (p,) float64, ascending: the highest
-    score of the photos of each part that the model was not trained on. ``alpha``: the share of new
-    parts that may be sent to people for no other reason.
+    ``features`` (m, d) float32 are ``normalised``. ``blocks``: the widths of their parts, one for
+    each depth of the network, from the finest; they add up to d. ``scales``: the usual distance in
+    each block. ``scores`` (p,) float64, ascending: the highest score of the photos of each part
+    that the model was not trained on. ``alpha``: the share of new parts that may be sent to people
+    for no other reason.
     """
 
     features: Features
+    blocks: tuple[int, ...]
+    scales: tuple[float, ...]
     scores: Floats
     alpha: float
 
@@ -40,35 +48,55 @@ class Reference:
         """A photo with a p-value up to this is unlike; with few parts it is more than ``alpha``."""
         return max(self.alpha, 1 / (len(self.scores) + 1))
 
-    def distances(self, features: Features) -> Floats:
-        """(n,) mean distances of (n, d) features to their nearest training photos, in [0, 2]."""
-        return distances(features, self.features)
+    def score(self, features: Features) -> Floats:
+        """(n,) scores of (n, d) features: the largest distance in a block, in usual distances."""
+        found = distances(normalised(features, self.blocks), self.features, self.blocks)
+        return np.asarray((found / np.array(self.scales)).max(axis=1))
 
-    def p_values(self, distances: Floats) -> Floats:
+    def p_values(self, scores: Floats) -> Floats:
         """(n,) shares of parts, the new one included, that are at least as far away."""
-        below = np.searchsorted(self.scores, distances, side="left")
+        below = np.searchsorted(self.scores, scores, side="left")
         p = (1.0 + len(self.scores) - below) / (len(self.scores) + 1)
         # NaN features are unlike anything.
-        return np.asarray(np.where(np.isfinite(distances), p, 0.0))
+        return np.asarray(np.where(np.isfinite(scores), p, 0.0))
 
 
-def distances(features: Features, reference: Features) -> Floats:
-    """(n,) mean distances of (n, d) features to the nearest of (m, d) unit reference features."""
-    unit = normalised(features)
-    squared = np.clip(2 - 2 * (unit @ reference.T).astype(np.float64), 0, None)
+def distances(features: Features, reference: Features, blocks: Sequence[int]) -> Floats:
+    """(n, blocks) mean distances to the nearest rows of ``reference``, each in [0, 2].
+
+    Both are ``normalised``: (n, d) and (m, d).
+    """
     nearest = min(NEIGHBOURS, len(reference))
-    return np.asarray(np.sqrt(np.partition(squared, nearest - 1, axis=1)[:, :nearest]).mean(axis=1))
+    found = []
+    for here in _slices(blocks):
+        likeness = (features[:, here] @ reference[:, here].T).astype(np.float64)
+        squared = np.clip(2 - 2 * likeness, 0, None)
+        found.append(np.sqrt(np.partition(squared, nearest - 1)[:, :nearest]).mean(axis=1))
+    return np.stack(found, axis=1)
 
 
-def normalised(features: Features) -> Features:
-    """Rows scaled to length 1; rows of zeros stay zero."""
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(features / np.maximum(length, np.float32(1e-12)), np.float32)
+def normalised(features: Features, blocks: Sequence[int]) -> Features:
+    """(n, d) features with each block of each row scaled to length 1; zeros stay zero."""
+    unit = np.array(features, np.float32)
+    for here in _slices(blocks):
+        length = np.linalg.norm(unit[:, here], axis=1, keepdims=True)
+        unit[:, here] /= np.maximum(length, np.float32(1e-12))
+    return unit
 
 
-def part_scores(distances: Floats, parts: Sequence[str]) -> Floats:
-    """The highest distance of each part, ascending."""
+def usual(distances: Floats) -> tuple[float, ...]:
+    """The median of each block of (n, blocks) distances."""
+    return tuple(np.maximum(np.median(distances, axis=0), 1e-6).tolist())
+
+
+def part_scores(scores: Floats, parts: Sequence[str]) -> Floats:
+    """The highest score of each part, ascending."""
     highest: dict[str, float] = {}
-    for part, distance in zip(parts, distances, strict=True):
-        highest[part] = max(highest.get(part, 0.0), float(distance))
+    for part, score in zip(parts, scores, strict=True):
+        highest[part] = max(highest.get(part, 0.0), float(score))
     return np.sort(np.array(list(highest.values())))
+
+
+def _slices(blocks: Sequence[int]) -> list[slice]:
+    ends = np.cumsum([0, *blocks]).tolist()
+    return [slice(start, end) for start, end in pairwise(ends)]

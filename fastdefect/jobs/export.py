@@ -123,7 +123,9 @@ def export(run: Run, request: Request, wanted: Export, *, on_event: OnEvent) -> 
     photos = load_evaluation_photos(run, request, model.spec, what="export", on_event=on_event)
     reference = None
     if wanted.unlike_share > 0:
-        reference = reference_for(run, model.outputs, on_event, alpha=wanted.unlike_share)
+        reference = reference_for(
+            run, model.outputs, model.blocks, on_event, alpha=wanted.unlike_share
+        )
     truth = _truth(model, photos)
     judged, y_prob = _judge_run(model, photos, truth)
     on_event(Note("Writing the network as ONNX; this takes up to some minutes."))

@@ -43,6 +43,14 @@ class InferenceGraph(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(shape))
         self.register_buffer("std", torch.tensor(preprocessing.std).view(shape))
 
+    def widths(self, size: int) -> tuple[int, ...]:
+        """The widths of the features of each depth that is read, from the finest."""
+        photos = torch.zeros(1, 3, size, size, device=self.mean.device)
+        read: dict[str, Tensor] = {}
+        with torch.inference_mode(), _reading(self.body[0], self.taps, read):
+            self.body[0](photos)
+        return tuple(read[name].shape[1] for name in self.taps)
+
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         """Map (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d).
 

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
-
 from fastdefect import __version__
 from fastdefect.aliases import Floats
 from fastdefect.evaluation.evaluate import evaluate
@@ -76,15 +74,13 @@ def _photo_steps(model: RunModel) -> PhotoSteps:
 
 
 def _network(model: RunModel) -> NetworkFacts:
-    size = model.spec.preprocessing.image_size
-    _, features = model.outputs(np.zeros((1, size, size, 3), np.uint8))
     return NetworkFacts(
         runtime="onnx",
         precision="fp32",
         arch=model.spec.arch,
         members=model.spec.members,
         views=len(FIXED_VIEWS[model.rule.views]),
-        features=features.shape[1],
+        features=sum(model.blocks),
     )
 
 

@@ -20,6 +20,7 @@ from fastdefect.inference.unlike import (
     distances,
     normalised,
     part_scores,
+    usual,
 )
 from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
 from fastdefect.run import Run
@@ -35,6 +36,7 @@ _BATCH = 32
 def reference_for(
     run: Run,
     network: Network,
+    blocks: Sequence[int],
     on_event: OnEvent,
     *,
     data_root: Path | None = None,
@@ -42,7 +44,8 @@ def reference_for(
 ) -> Reference | None:
     """The reference of the run's model: the stored one, or a new one, which is then stored.
 
-    ``network`` maps (n, size, size, 3) uint8 to logits and features. A new one needs the run's
+    ``network`` maps (n, size, size, 3) uint8 to logits and features (n, d); ``blocks`` are the
+    widths of the features by depth. A new one needs the run's
     photos; without them it is None, with a warning.
     """
     if (stored := _stored(run, alpha)) is not None:
@@ -60,15 +63,21 @@ def reference_for(
         )
         return None
     features = _features(store, network, len(names), on_event)
-    reference = build_reference(run, names, features, alpha, on_event)
+    reference = build_reference(run, names, features, blocks, alpha=alpha, on_event=on_event)
     write_bytes(run.path("reference.safetensors"), reference_bytes(reference))
     return reference
 
 
 def build_reference(
-    run: Run, names: Sequence[str], features: Features, alpha: float, on_event: OnEvent
+    run: Run,
+    names: Sequence[str],
+    features: Features,
+    blocks: Sequence[int],
+    *,
+    alpha: float,
+    on_event: OnEvent,
 ) -> Reference:
-    """The reference from the ``features`` (n, d) of the photos called ``names``.
+    """The reference from the ``features`` (n, d) of the photos called ``names``, by ``blocks``.
 
     Calibrated on the parts of validation. Where validation photos were trained on, or are absent,
     each training part is compared with the others instead, which makes the limit a little narrow.
@@ -77,18 +86,18 @@ def build_reference(
     held_out = not run.path("folds.csv").exists()
     parts = [rows[name]["part"] for name in names]
     valid = np.array([rows[name]["split"] == "valid" and held_out for name in names])
-    unit = normalised(features).astype(np.float16).astype(np.float32)  # as it is stored
+    unit = normalised(features, blocks).astype(np.float16).astype(np.float32)  # as it is stored
     train = np.flatnonzero(~valid)
     kept = np.sort(np.random.default_rng(0).permutation(train)[:_MOST])
-    reference = unit[kept]
     if valid.any():
-        found = distances(features[valid], reference)
+        found = distances(unit[valid], unit[kept], blocks)
         calibration = [part for part, is_valid in zip(parts, valid, strict=True) if is_valid]
     else:
-        found = _to_other_parts(features[kept], reference, [parts[i] for i in kept])
         calibration = [parts[i] for i in kept]
-    scores = part_scores(found, calibration)
-    result = Reference(reference, scores, alpha)
+        found = _to_other_parts(unit[kept], calibration, blocks)
+    scales = usual(found)
+    scores = part_scores((found / np.array(scales)).max(axis=1), calibration)
+    result = Reference(unit[kept], tuple(blocks), scales, scores, alpha)
     if result.level > alpha:
         on_event(
             Note(
@@ -99,13 +108,13 @@ def build_reference(
     return result
 
 
-def _to_other_parts(features: Features, reference: Features, parts: Sequence[str]) -> Floats:
+def _to_other_parts(unit: Features, parts: Sequence[str], blocks: Sequence[int]) -> Floats:
     names = np.array(parts)
-    found = np.empty(len(names))
+    found = np.zeros((len(names), len(blocks)))
     for part in dict.fromkeys(parts):
         mine = names == part
-        others = reference[~mine]
-        found[mine] = distances(features[mine], others) if len(others) else 0.0
+        if not mine.all():
+            found[mine] = distances(unit[mine], unit[~mine], blocks)
     return found
 
 

@@ -44,6 +44,11 @@ class RunModel:
         return logits.cpu().numpy(), features.float().cpu().numpy()
 
     @property
+    def blocks(self) -> tuple[int, ...]:
+        """The widths of the features, by depth."""
+        return self.graph.widths(self.spec.preprocessing.image_size)
+
+    @property
     def identity(self) -> str:
         """A hash of the weights and the rule."""
         weights = hashlib.sha256(self.run.path("model.safetensors").read_bytes()).hexdigest()
@@ -62,7 +67,9 @@ def load_run_model(run: Run, request: Request, on_event: OnEvent) -> RunModel:
 def run_scorer(run: Run, request: Request, on_event: OnEvent) -> Scorer:
     """The run's model for ``predict``, with the reference of the photos it was trained on."""
     model = load_run_model(run, request, on_event)
-    reference = reference_for(run, model.outputs, on_event, data_root=request.data_root)
+    reference = reference_for(
+        run, model.outputs, model.blocks, on_event, data_root=request.data_root
+    )
     return scorer_of(model, reference)
 
 
