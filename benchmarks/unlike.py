@@ -62,7 +62,8 @@ def _others(known: Pixels, sets: Mapping[str, Path], most: int) -> dict[str, Pix
         found[name] = np.stack([fit_to(read_photo(files[i]), size, "squish") for i in chosen])
     found["noise"] = rng.integers(0, 256, (20, size, size, 3), dtype=np.uint8)
     found["black frames"] = rng.poisson(3, (20, size, size, 3)).clip(0, 255).astype(np.uint8)
-    return found | {name: change(known[:most]) for name, change in DISTURBED.items()}
+    chosen = known[rng.permutation(len(known))[:most]]
+    return found | {name: change(chosen) for name, change in DISTURBED.items()}
 
 
 def _decide(scorer: Scorer, pixels: Pixels) -> tuple[list[Decision], NDArray[np.float64]]:
