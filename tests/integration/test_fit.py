@@ -132,7 +132,7 @@ def test_unreadable_photos_are_counted_listed_and_left_out(castings: Path, tmp_p
     (data / "good" / "text.jpg").write_text("no photo", encoding="utf-8")
     whole = next((data / "good").glob("part-*.jpg"))
     (data / "defect" / "cut.jpg").write_bytes(whole.read_bytes()[:900])
-    done = run_fit(data, tmp_path / "runs", "--epochs", "1")
+    done = run_fit(data, tmp_path / "runs", "--epochs", "1", "--parts", "none")
     finding = next(f for f in done.json("findings.json") if f["kind"] == "unreadable")
     assert sorted(finding["paths"]) == ["defect/cut.jpg", "good/empty.jpg", "good/text.jpg"]
     assert finding["value"] == 3
@@ -154,7 +154,7 @@ def test_given_splits_are_respected(castings: Path, tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             for photo in some:
                 shutil.copy(photo, folder)
-    done = run_fit(tmp_path / "given", tmp_path / "runs", "--epochs", "1")
+    done = run_fit(tmp_path / "given", tmp_path / "runs", "--epochs", "1", "--parts", "none")
     for row in read_csv(done.folder / "split.csv"):
         if row["path"].startswith("test/"):
             assert row["split"] == "test"
@@ -196,8 +196,8 @@ def test_weights_from_a_file(castings: Path, trained: FitResult, tmp_path: Path)
     state = dict(model.state_dict()) | {"stranger": torch.zeros(3)}
     save_file(state, tmp_path / "first.safetensors")
     done = run_fit(
-        castings, tmp_path / "runs", "--epochs", "1", "--weights",
-        str(tmp_path / "first.safetensors"), "--freeze-epochs", "0",
+        castings, tmp_path / "runs", "--epochs", "1", "--arch", "mobilenet_v3_small",
+        "--weights", str(tmp_path / "first.safetensors"), "--freeze-epochs", "0",
     )  # fmt: skip
     assert "not matched: stranger" in done.output
     assert done.json("model.json")["weights"]["matched"] == len(model.features.state_dict())
@@ -284,7 +284,7 @@ def test_sample_and_runs(trained: FitResult, tmp_path: Path) -> None:
 
     listed = invoke("runs", "--runs", str(trained.folder.parent))
     assert "three" in listed.output
-    assert "mobilenet_v3_small" in listed.output
+    assert "small-cnn" in listed.output
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from helpers.interrupts import interrupted_in_the_second_fit
 from fastdefect.files import read_csv
 
 TINY = (
-    "--arch squeezenet1_1 --weights none --image-size 32 --epochs 1 --batch-size 8 --device cpu "
+    "--arch small-cnn --weights none --image-size 32 --epochs 1 --batch-size 8 --device cpu "
     "--workers 0 --seed 7 --search-folds 2 --trials 2 --space learning_rate,mixup_alpha"
 ).split()
 

@@ -384,7 +384,7 @@ def auc_on_unseen_parts(features: np.ndarray, crowd: Crowd, model: str) -> float
     return float(roc_auc_score(crowd.defective, scores[:, 1]))
 
 
-@pytest.mark.parametrize("model", ["forest", "line"])
+@pytest.mark.parametrize("model", [pytest.param("forest", marks=pytest.mark.slow), "line"])
 def test_background_and_light_do_not_reveal_the_class(crowd: Crowd, model: str) -> None:
     assert abs(auc_on_unseen_parts(border(crowd.photos), crowd, model) - 0.5) < 0.1
 

@@ -7,7 +7,7 @@ from fastdefect.data.parts.candidates import LISTED, MIRRORED, shortlists
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
 from fastdefect.sample.render import photograph, render_part
 
-PARTS = 20
+PARTS = 12
 
 
 @pytest.fixture(scope="module")
