@@ -177,7 +177,6 @@ def test_quick_test_trains_both_and_shows_one_table(castings: Path, tmp_path: Pa
     assert "--budget" not in refused.stderr  # which it has none of
 
 
-@pytest.mark.slow
 def test_both_kinds_are_listed(ablation: FitResult, castings: Path, tmp_path: Path) -> None:
     given = ("--runs", str(ablation.folder.parent), "--name", "quick", *TINY)
     assert invoke("quick-test", str(castings), *given).exit_code == 0

@@ -25,7 +25,6 @@ def test_fit_measures_the_swap_on_validation(trained: FitResult) -> None:
     assert swap["interval"][0] <= swap["share"] <= swap["interval"][1]
 
 
-@pytest.mark.slow
 def test_light_repeats_to_the_bit(castings: Path, tmp_path: Path) -> None:
     first, second = (
         run_fit(castings, tmp_path / name, "--epochs", "1", "--light") for name in ("a", "b")

@@ -71,7 +71,6 @@ def test_the_run_holds_the_mean_of_its_networks(averaged: FitResult) -> None:
     assert model["parameters"] == 2 * own["parameters"]
 
 
-@pytest.mark.slow
 def test_the_first_network_is_that_of_a_single_training(
     averaged: FitResult, single: FitResult
 ) -> None:
@@ -147,7 +146,6 @@ def test_random_views_are_averaged_over_views_and_networks(copy: Path) -> None:
     np.testing.assert_allclose(whole, (one + two) / 2, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_it_is_listed_and_compared_with_a_single_run(
     copy: Path, single: FitResult, tmp_path: Path
 ) -> None:
@@ -236,7 +234,6 @@ def test_a_finished_one_only_reports_and_keeps_what_was_chosen(copy: Path) -> No
     assert (copy / "operating_point.json").exists()
 
 
-@pytest.mark.slow
 def test_a_network_trained_anew_makes_a_new_model(averaged: FitResult, copy: Path) -> None:
     Run(copy).write("operating_point.json", {"threshold": 0.3})
     shutil.rmtree(copy / "member-2")
@@ -269,7 +266,6 @@ def _diverging(*names: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.slow
 def test_one_that_diverges_is_left_out(castings: Path, averaged: FitResult, tmp_path: Path) -> None:
     with _diverging("member-1"):
         done = invoke("fit", str(castings), "--runs", str(tmp_path), *TINY, *OPTIONS)

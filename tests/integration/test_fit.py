@@ -170,19 +170,20 @@ def test_many_classes_without_a_good_one(tmp_path: Path) -> None:
         for number in range(10):
             pixels = rng.integers(0, 80, (40, 40)) + 70 * index
             Image.fromarray(pixels.astype(np.uint8)).save(data / name / f"{number}.png")
-    asked = invoke("fit", str(data), "--runs", str(tmp_path / "runs"), *TINY)
+    alone = ("--epochs", "1", "--parts", "none")
+    asked = invoke("fit", str(data), "--runs", str(tmp_path / "runs"), *TINY, *alone)
     assert asked.exit_code == 1
     for text in ("crazing", "rolled-in scale", "écaille", "--good"):
         assert text in asked.stderr
 
-    done = run_fit(data, tmp_path / "runs", "--epochs", "1", "--good", "none")
+    done = run_fit(data, tmp_path / "runs", *alone, "--good", "none")
     metrics = done.json("metrics.json")["valid"]
     assert metrics["escape_rate"] is None
     assert set(metrics["per_class"]) == {"crazing", "rolled-in scale", "écaille"}
     header = (done.folder / "predictions-valid.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "path,label,predicted,p_crazing,p_rolled-in scale,p_écaille"
 
-    done = run_fit(data, tmp_path / "runs", "--epochs", "1", "--good", "crazing")
+    done = run_fit(data, tmp_path / "runs", *alone, "--good", "crazing")
     assert done.json("metrics.json")["valid"]["escape_rate"] is not None
 
 
@@ -267,7 +268,8 @@ def test_preview_shows_originals_beside_augmented(castings: Path, tmp_path: Path
 
 def test_lr_find_suggests_and_plots(castings: Path, tmp_path: Path) -> None:
     out = tmp_path / "lr.png"
-    result = invoke("lr-find", str(castings), *TINY_TRAINING, "--out", str(out))
+    small = ("--image-size", "32", "--out", str(out))
+    result = invoke("lr-find", str(castings), *TINY_TRAINING, *small)
     assert result.exit_code == 0, result.output
     assert "Suggested: --learning-rate" in result.output
     assert out.stat().st_size > 0

@@ -113,7 +113,6 @@ def test_no_budget_begins_nothing_and_says_so(castings: Path, tmp_path: Path) ->
     assert "0 of 3 trainings are done; remaining: 1-of-4-repeat-1" in result.output
 
 
-@pytest.mark.slow
 def test_folds_train_on_so_many_photos_of_each_class(castings: Path, tmp_path: Path) -> None:
     options = (*TINY_TRAINING, "--epochs", "1", "--augment", "none", "--folds", "2")
     result = invoke(

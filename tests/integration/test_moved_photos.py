@@ -74,7 +74,6 @@ def test_evaluations_of_other_photos_keep_their_files(
     assert "--include-trained" in refused.stderr
 
 
-@pytest.mark.slow
 def test_a_run_is_continued_on_more_photos_and_one_more_class(
     castings: Path, trained: FitResult, tmp_path: Path
 ) -> None:
@@ -102,7 +101,6 @@ def test_a_run_is_continued_on_more_photos_and_one_more_class(
     assert state["from_run"] == trained.folder.as_posix()
 
 
-@pytest.mark.slow
 def test_the_weights_alone_with_a_new_split(
     castings: Path, trained: FitResult, tmp_path: Path
 ) -> None:
