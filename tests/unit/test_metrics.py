@@ -329,7 +329,7 @@ def test_each_figure_of_each_weighting_is_scikit_learns(
     # Counts as of a bootstrap (zeros among them), any weights, and all the same.
     weights = np.stack(
         [
-            *rng.poisson(1, (2, len(y_true))) + (np.arange(len(y_true)) == 0),
+            *rng.poisson(1, (1, len(y_true))) + (np.arange(len(y_true)) == 0),
             rng.exponential(size=len(y_true)),
             np.ones(len(y_true)),
         ]

@@ -73,7 +73,7 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE | {"font.family": fonts})
         figure = Figure(figsize=(width, height), layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)  # print_png has no types
         yield figure
         buffer = io.BytesIO()
         # Figure.savefig gives the same bytes, but computes the layout in a draw of its own.
