@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from helpers.plots import write_blank_plots
 from helpers.probes import shortcuts_probed_once
-from matplotlib.figure import Figure
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -20,10 +20,7 @@ def drawn_plots() -> None:
 
 @pytest.fixture(autouse=True)
 def blank_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write plots as blank files: drawing takes half the time of a small run, or more.
-
-    The plots of fixtures that tests share are drawn, and those of slow tests.
-    """
+    """The plots of fixtures that tests share are drawn, and those of slow tests."""
     slow = request.node.get_closest_marker("slow")
     if slow is None and "drawn_plots" not in request.fixturenames:
-        monkeypatch.setattr(Figure, "draw", lambda figure, renderer: None)
+        write_blank_plots(monkeypatch)

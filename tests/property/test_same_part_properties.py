@@ -102,6 +102,7 @@ def groups_found() -> set[frozenset[int]]:
     return partition(find_same_parts(photos()).group)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_search_finds_the_same_groups_in_any_order(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(photos()))
