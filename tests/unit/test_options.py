@@ -285,7 +285,8 @@ def test_a_mistake_in_usage_exits_with_2_and_names_the_flag(
     assert "Traceback" not in result.output
 
 
-HELP_PROBE = """
+LIST_RUNS = "runs --runs nowhere"
+IMPORT_PROBE = """
 import json, sys
 from typing import Literal
 import typer
@@ -298,21 +299,21 @@ if sys.argv[1] == "bare":
     def runs(): ...
 else:
     from fastdefect.cli import app
-for command in sys.argv[2:]:
-    result = CliRunner().invoke(app, [*command.split(), "--help"])
+for line in sys.argv[2:]:
+    result = CliRunner().invoke(app, line.split())
     assert result.exit_code == 0, result.output
-    assert "Usage" in result.output
+    assert ("Usage" in result.output) == ("--help" in line)
     print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
-def _imported_for(app: str, *commands: str) -> dict[str, set[str]]:
-    """Top-level modules in memory after the help of each command; one process for all.
+def _imported_for(app: str, *lines: str) -> dict[str, set[str]]:
+    """Top-level modules in memory after each command line; one process for all.
 
-    A module that one help imports also counts for the next ones.
+    A module that one command imports also counts for the next ones.
     """
     done = subprocess.run(
-        [sys.executable, "-c", HELP_PROBE, app, *commands],
+        [sys.executable, "-c", IMPORT_PROBE, app, *lines],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -320,8 +321,8 @@ def _imported_for(app: str, *commands: str) -> dict[str, set[str]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    lines = [set(json.loads(line)) for line in done.stdout.splitlines()]
-    return dict(zip(commands, lines, strict=True))
+    found = [set(json.loads(line)) for line in done.stdout.splitlines()]
+    return dict(zip(lines, found, strict=True))
 
 
 COMMANDS = (
@@ -344,24 +345,33 @@ COMMANDS = (
 @pytest.fixture(scope="module")
 def bare() -> set[str]:
     """What a Typer app of two commands imports for its help, whatever Typer's version."""
-    return _imported_for("bare", "fit")["fit"]
+    return _imported_for("bare", "fit --help")["fit --help"]
 
 
 @pytest.fixture(scope="module")
 def imported() -> dict[str, set[str]]:
-    """What our app imports for the help of each command; "" is the app's own."""
-    return _imported_for("fastdefect", "", *COMMANDS)
+    """What our app imports for the help of each command, and then to list the runs."""
+    return _imported_for("fastdefect", *(_help_of(name) for name in ("", *COMMANDS)), LIST_RUNS)
+
+
+def _help_of(command: str) -> str:
+    """The command line of its help; "" is the app itself."""
+    return f"{command} --help".strip()
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_imports_nothing_heavy(
     command: str, imported: dict[str, set[str]], bare: set[str]
 ) -> None:
-    found = imported[command]
+    found = imported[_help_of(command)]
     assert "typer" in found
     assert found.isdisjoint(HEAVY), found & set(HEAVY)
     # Typer itself imports pydantic from some version on; we don't.
     assert "pydantic" not in found - bare
+
+
+def test_the_list_of_runs_imports_nothing_that_takes_seconds(imported: dict[str, set[str]]) -> None:
+    assert imported[LIST_RUNS].isdisjoint({"torch", "fastai", "scipy", "sklearn", "cv2", "pandas"})
 
 
 def test_every_command_is_among_those_whose_help_is_tested() -> None:
