@@ -22,6 +22,7 @@ def shots() -> list[np.ndarray]:
     return photos
 
 
+@pytest.mark.slow
 def test_mates_are_listed_in_their_hand(shots: list[np.ndarray]) -> None:
     photos = [find_keypoints(shot) for shot in shots]
     lists = shortlists(photos)
