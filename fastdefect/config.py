@@ -7,6 +7,7 @@ anything heavy is imported. ``config_resolve`` checks the values when a command 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
@@ -315,7 +316,8 @@ class ConfigField:
         return f"--{self.flag.option or self.name.replace('_', '-')}"
 
 
-def config_fields() -> list[ConfigField]:
+@cache
+def config_fields() -> tuple[ConfigField, ...]:
     """All settings of ``RunConfig`` in order; their names are unique across sections."""
     leaves = []
     for section in fields(RunConfig):
@@ -327,4 +329,4 @@ def config_fields() -> list[ConfigField]:
             hint = hints[leaf.name]
             flag = next(extra for extra in hint.__metadata__ if isinstance(extra, Flag))
             leaves.append(ConfigField(section.name, leaf.name, hint.__origin__, leaf.default, flag))
-    return leaves
+    return tuple(leaves)

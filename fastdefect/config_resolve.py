@@ -7,12 +7,16 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastdefect.config import SECTIONS, Recipe, RunConfig, config_fields
 from fastdefect.errors import UsageError
 from fastdefect.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 # The behaviour of earlier versions, by the field that was added later: the config files of their
 # runs do not contain it.
@@ -120,15 +124,23 @@ def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     return renamed
 
 
+@cache
+def _validator() -> "TypeAdapter[RunConfig]":
+    """Building it takes longer than a hundred validations, and a series validates every run."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(RunConfig)
+
+
 def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
     # Imported here: importing pydantic takes a third of a second, which --help does not need.
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     try:
         # Through JSON, where strict mode matches a config file: 1 is accepted as a float and a
         # list as a tuple, but neither true nor "25" is accepted as a number.
         text = json.dumps(settings, default=str)
-        config: RunConfig = TypeAdapter(RunConfig).validate_json(text, strict=True)
+        config = _validator().validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         # (section, field, ...); empty for text that is not valid Unicode.

@@ -3,21 +3,23 @@
 import csv
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
 import pytest
-from helpers.cli import invoke
+from helpers.cli import Result, invoke
+from helpers.folders import castings_of, photo_folder
 
 from fastdefect.sample.render import SampleSettings, render_sample
 
-N_PARTS, PER_PART = 14, 3
+N_PARTS, PER_PART = 9, 3
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of 14 parts, the parts' names lost; with a copy, a mirror and a wreck."""
+    """Class folders of nine parts, the parts' names lost; with a copy, a mirror and a wreck."""
     root = tmp_path_factory.mktemp("audit")
     labels = render_sample(
         root / "sample",
@@ -39,10 +41,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return data
 
 
-def test_planted_troubles_are_found_and_written(folder: Path, tmp_path: Path) -> None:
-    out = tmp_path / "audit"
-    result = invoke("audit", str(folder), "--out", str(out), "--fail-on", "odd_mode,leak")
-    assert result.exit_code == 0, result.output
+@dataclass(frozen=True)
+class Audited:
+    """The folder that ``audit`` wrote, and how it ended."""
+
+    out: Path
+    result: Result
+
+
+@pytest.fixture(scope="module")
+def audited(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """The search for parts takes seconds; the folder is audited once."""
+    out = tmp_path_factory.mktemp("audited") / "audit"
+    arguments = ("audit", str(folder), "--out", str(out), "--fail-on", "unreadable,leak")
+    return Audited(out, invoke(*arguments))
+
+
+def test_planted_troubles_are_found_and_written(audited: Audited) -> None:
+    out = audited.out
     findings = json.loads((out / "findings.json").read_text(encoding="utf-8"))
     assert all(
         set(f) == {"kind", "severity", "message", "value", "interval", "paths"} for f in findings
@@ -58,11 +74,17 @@ def test_planted_troubles_are_found_and_written(folder: Path, tmp_path: Path) ->
     assert {"findings.json", "findings.csv", "worst.png"} <= {p.name for p in out.iterdir()}
 
 
-def test_fail_on_makes_the_exit_code(folder: Path, tmp_path: Path) -> None:
+def test_fail_on_makes_the_exit_code(audited: Audited, tmp_path: Path) -> None:
+    assert audited.result.exit_code == 1
+    assert "Failed on: unreadable" in audited.result.output
+    data = photo_folder(tmp_path / "photos", castings_of(6, 2), "part")
+    (data / "good" / "wreck.jpg").write_bytes(b"no photo")
+    with (data / "photos.csv").open("a", encoding="utf-8") as table:
+        table.write("good/wreck.jpg,good,part 9\n")
     out = str(tmp_path / "audit")
     junit = tmp_path / "reports" / "audit.xml"
     result = invoke(
-        *("audit", str(folder), "--out", out, "--fail-on", "unreadable,leak"),
+        *("audit", str(data), "--out", out, "--fail-on", "unreadable,leak"),
         *("--junit", str(junit), "--annotations", "github"),
     )
     assert result.exit_code == 1
@@ -71,7 +93,10 @@ def test_fail_on_makes_the_exit_code(folder: Path, tmp_path: Path) -> None:
     assert "::" not in result.stdout
     failed = ElementTree.parse(junit).findall("*/testcase[failure]")
     assert [case.get("name") for case in failed] == ["unreadable"]
-    result = invoke("audit", str(folder), "--out", out, "--fail-on", "sharks")
+    result = invoke("audit", str(data), "--out", out, "--fail-on", "odd_mode,leak")
+    assert result.exit_code == 0, result.output
+    assert "unreadable" in result.output
+    result = invoke("audit", str(data), "--out", out, "--fail-on", "sharks")
     assert result.exit_code == 2
     assert "expected kinds of finding, but got sharks" in result.output
 

@@ -47,7 +47,8 @@ def test_the_closing_event_carries_it_or_none(castings: Path, tmp_path: Path) ->
         folder = tmp_path / "data" / split / row["label"]
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(castings / row["path"], folder)
-    result = invoke("fit", str(tmp_path / "data"), "--runs", str(tmp_path / "one"), *tiny, "--json")
+    own = (*tiny, "--parts", "none", "--json")
+    result = invoke("fit", str(tmp_path / "data"), "--runs", str(tmp_path / "one"), *own)
     assert result.exit_code == 0, result.output
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert events[-1]["background_swap"] is None

@@ -94,6 +94,7 @@ def test_the_last_epoch_is_kept_and_nothing_is_chosen(mean: FitResult) -> None:
         assert Run(mean.folder / name).read_state()["best_epoch"] == 2
 
 
+@pytest.mark.slow
 def test_what_ships_is_the_mean_or_a_network_of_its_own(
     mean: FitResult, refitted: FitResult, tmp_path: Path
 ) -> None:
@@ -114,12 +115,13 @@ def test_what_ships_is_the_mean_or_a_network_of_its_own(
     assert np.abs(answers[1] - answers[2]).max() > 1e-3  # else this would prove nothing
 
 
+@pytest.mark.slow
 def test_both_are_judged_by_the_same_networks(mean: FitResult, refitted: FitResult) -> None:
     for name in ("predictions-valid.csv", "calibration.json", "split.csv"):
         assert (mean.folder / name).read_bytes() == (refitted.folder / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("run", ["mean", "refitted"])
+@pytest.mark.parametrize("run", ["mean", pytest.param("refitted", marks=pytest.mark.slow)])
 def test_asked_again_each_photo_gets_the_same_answer(
     run: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def _fit(castings: Path, runs: Path, *arguments: str) -> FitResult:
     return FitResult((runs / "latest").resolve(), result.output)
 
 
+@pytest.mark.slow
 def test_auto_trains_the_packaged_network_and_its_run_can_be_repeated(
     castings: Path, offline: list[str], tmp_path: Path
 ) -> None:

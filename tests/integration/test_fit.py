@@ -132,7 +132,7 @@ def test_unreadable_photos_are_counted_listed_and_left_out(castings: Path, tmp_p
     (data / "good" / "text.jpg").write_text("no photo", encoding="utf-8")
     whole = next((data / "good").glob("part-*.jpg"))
     (data / "defect" / "cut.jpg").write_bytes(whole.read_bytes()[:900])
-    done = run_fit(data, tmp_path / "runs", "--epochs", "1")
+    done = run_fit(data, tmp_path / "runs", "--epochs", "1", "--parts", "none")
     finding = next(f for f in done.json("findings.json") if f["kind"] == "unreadable")
     assert sorted(finding["paths"]) == ["defect/cut.jpg", "good/empty.jpg", "good/text.jpg"]
     assert finding["value"] == 3
@@ -154,7 +154,7 @@ def test_given_splits_are_respected(castings: Path, tmp_path: Path) -> None:
             folder.mkdir(parents=True)
             for photo in some:
                 shutil.copy(photo, folder)
-    done = run_fit(tmp_path / "given", tmp_path / "runs", "--epochs", "1")
+    done = run_fit(tmp_path / "given", tmp_path / "runs", "--epochs", "1", "--parts", "none")
     for row in read_csv(done.folder / "split.csv"):
         if row["path"].startswith("test/"):
             assert row["split"] == "test"
@@ -170,19 +170,20 @@ def test_many_classes_without_a_good_one(tmp_path: Path) -> None:
         for number in range(10):
             pixels = rng.integers(0, 80, (40, 40)) + 70 * index
             Image.fromarray(pixels.astype(np.uint8)).save(data / name / f"{number}.png")
-    asked = invoke("fit", str(data), "--runs", str(tmp_path / "runs"), *TINY)
+    alone = ("--epochs", "1", "--parts", "none")
+    asked = invoke("fit", str(data), "--runs", str(tmp_path / "runs"), *TINY, *alone)
     assert asked.exit_code == 1
     for text in ("crazing", "rolled-in scale", "écaille", "--good"):
         assert text in asked.stderr
 
-    done = run_fit(data, tmp_path / "runs", "--epochs", "1", "--good", "none")
+    done = run_fit(data, tmp_path / "runs", *alone, "--good", "none")
     metrics = done.json("metrics.json")["valid"]
     assert metrics["escape_rate"] is None
     assert set(metrics["per_class"]) == {"crazing", "rolled-in scale", "écaille"}
     header = (done.folder / "predictions-valid.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header == "path,label,predicted,p_crazing,p_rolled-in scale,p_écaille"
 
-    done = run_fit(data, tmp_path / "runs", "--epochs", "1", "--good", "crazing")
+    done = run_fit(data, tmp_path / "runs", *alone, "--good", "crazing")
     assert done.json("metrics.json")["valid"]["escape_rate"] is not None
 
 
@@ -196,8 +197,8 @@ def test_weights_from_a_file(castings: Path, trained: FitResult, tmp_path: Path)
     state = dict(model.state_dict()) | {"stranger": torch.zeros(3)}
     save_file(state, tmp_path / "first.safetensors")
     done = run_fit(
-        castings, tmp_path / "runs", "--epochs", "1", "--weights",
-        str(tmp_path / "first.safetensors"), "--freeze-epochs", "0",
+        castings, tmp_path / "runs", "--epochs", "1", "--arch", "mobilenet_v3_small",
+        "--weights", str(tmp_path / "first.safetensors"), "--freeze-epochs", "0",
     )  # fmt: skip
     assert "not matched: stranger" in done.output
     assert done.json("model.json")["weights"]["matched"] == len(model.features.state_dict())
@@ -267,7 +268,8 @@ def test_preview_shows_originals_beside_augmented(castings: Path, tmp_path: Path
 
 def test_lr_find_suggests_and_plots(castings: Path, tmp_path: Path) -> None:
     out = tmp_path / "lr.png"
-    result = invoke("lr-find", str(castings), *TINY_TRAINING, "--out", str(out))
+    small = ("--image-size", "32", "--out", str(out))
+    result = invoke("lr-find", str(castings), *TINY_TRAINING, *small)
     assert result.exit_code == 0, result.output
     assert "Suggested: --learning-rate" in result.output
     assert out.stat().st_size > 0
@@ -284,7 +286,7 @@ def test_sample_and_runs(trained: FitResult, tmp_path: Path) -> None:
 
     listed = invoke("runs", "--runs", str(trained.folder.parent))
     assert "three" in listed.output
-    assert "mobilenet_v3_small" in listed.output
+    assert "small-cnn" in listed.output
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_the_backbone_is_as_it_was(headed: FitResult) -> None:
     from fastdefect.training.backbones import build_backbone
 
     torch.manual_seed(7)
-    backbone, _ = build_backbone("mobilenet_v3_small", "none", 64)
+    backbone, _ = build_backbone("small-cnn", "none", 64)
     kept = load_file(headed.folder / "model.safetensors")
     own = {name.split("body.", 1)[1]: value for name, value in kept.items() if "body." in name}
     expected = backbone.body.state_dict()

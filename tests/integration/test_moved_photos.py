@@ -59,7 +59,7 @@ def test_evaluations_of_other_photos_keep_their_files(
     shutil.copytree(trained.folder, folder)
     rows = read_csv(folder / "split.csv")
     for split in ("train", "test"):
-        for row in (row for row in rows if row["split"] == split):
+        for row in [row for row in rows if row["split"] == split][:9]:
             (tmp_path / split / row["label"]).mkdir(parents=True, exist_ok=True)
             shutil.copy(castings / row["path"], tmp_path / split / row["label"])
     for split, flags in (("train", ["--include-trained"]), ("test", [])):

@@ -51,8 +51,9 @@ def test_resume_after_kill_9(
     assert_same_run(trained.folder, killed)
 
 
+@pytest.mark.slow
 @posix_only
-@pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.slow), "2"])
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_ctrl_c_ends_after_the_batch_and_resumes_in_the_middle_of_the_epoch(
     castings: Path, trained: FitResult, tmp_path: Path, workers: str
 ) -> None:

@@ -56,6 +56,8 @@ def test_views_that_are_asked_for_decide_and_are_shown(castings: Path, tmp_path:
     assert run.read("metrics.json")["valid-mirror"]["auc"] == _valid(run, "mirror").metrics().auc
     assert "valid-mirror: with the mean over several views" in " ".join(said.split())
     assert set(run.read("calibration.json")) == {"none", "mirror"}
+    refused = invoke("fit", str(castings), "--views", "random:3")
+    assert refused.exit_code == 2
 
 
 def _said(auc: float, sure: float) -> Predictions:
@@ -113,10 +115,3 @@ def test_views_are_not_used_for_a_model_without_them(castings: Path, tmp_path: P
     run, _ = _fit(castings, tmp_path, "--augment", "none")
     assert run.read("model.json")["views"] == "none"
     assert set(run.read("calibration.json")) == {"none"}
-
-
-def test_what_the_user_says_is_kept(castings: Path, tmp_path: Path) -> None:
-    run, _ = _fit(castings, tmp_path, "--views", "mirror", "--epochs", "1")
-    assert run.read("model.json")["views"] == "mirror"
-    refused = invoke("fit", str(castings), "--views", "random:3")
-    assert refused.exit_code == 2

@@ -52,7 +52,7 @@ def made(draws: list[Drawn]) -> Iterator[Photo]:
         yield replace(one, width=width, height=height, facts=replace(one.facts, **facts))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(PHOTOS, LOOKS), max_size=60), st.randoms(use_true_random=False))
 def test_findings_are_sound_and_do_not_depend_on_the_order(
     drawn: list[tuple[Drawn, Appearance]], random: Random

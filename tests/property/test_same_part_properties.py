@@ -38,7 +38,7 @@ def partition(group: Iterable[int]) -> set[frozenset[int]]:
     return {frozenset(one) for one in members.values()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(evidences())
 def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case: Evidences) -> None:
     n, links, capacity = case
@@ -51,7 +51,7 @@ def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case: Evidenc
         assert reached == group
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(evidences())
 def test_a_photo_that_no_link_speaks_for_stays_alone(case: Evidences) -> None:
     n, links, capacity = case
@@ -60,7 +60,7 @@ def test_a_photo_that_no_link_speaks_for_stays_alone(case: Evidences) -> None:
     assert {frozenset({i}) for i in set(range(n)) - liked} <= groups
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(evidences(), st.randoms(use_true_random=False))
 def test_the_photos_order_doesnt_matter(case: Evidences, random: Random) -> None:
     n, links, capacity = case
@@ -75,7 +75,7 @@ def test_the_photos_order_doesnt_matter(case: Evidences, random: Random) -> None
     assert after == {frozenset(place[i] for i in group) for group in groups}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(evidences(), st.integers(1, 3))
 def test_groups_that_are_given_are_never_split(case: Evidences, apart: int) -> None:
     n, links, capacity = case
@@ -102,6 +102,7 @@ def groups_found() -> set[frozenset[int]]:
     return partition(find_same_parts(photos()).group)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_search_finds_the_same_groups_in_any_order(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(photos()))

@@ -50,7 +50,7 @@ def sides(split: Split) -> dict[int, str]:
     return {i: name for name in SPLITS for i in split.of(name)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(manifests(mixed=True, copies=True), SHARES, SEEDS)
 def test_every_photo_is_used_once_and_every_part_lies_on_one_side(
     photos: Manifest, shares: tuple[float, float], seed: int
@@ -74,7 +74,7 @@ def test_every_photo_is_used_once_and_every_part_lies_on_one_side(
         assert {photos.photos[i].label for i in split.of(name)} == set(photos.classes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(manifests(mixed=True, copies=True), SHARES, SEEDS, st.randoms())
 def test_neither_order_nor_repetition_matters(
     photos: Manifest, shares: tuple[float, float], seed: int, random: Random
@@ -93,7 +93,7 @@ def test_neither_order_nor_repetition_matters(
     assert after == before
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(manifests(mixed=False), SHARES, SEEDS)
 def test_no_class_is_further_from_its_share_than_its_largest_part(
     photos: Manifest, shares: tuple[float, float], seed: int
@@ -110,7 +110,7 @@ def test_no_class_is_further_from_its_share_than_its_largest_part(
             assert abs(found[label] - share * total) <= largest + 1e-9
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(manifests(mixed=True, given_splits=True, copies=True), SHARES, SEEDS)
 def test_given_splits_stay_and_make_no_new_leak(
     photos: Manifest, shares: tuple[float, float], seed: int
@@ -145,7 +145,7 @@ def test_given_splits_stay_and_make_no_new_leak(
             assert len(given_here) > 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(manifests(mixed=True, given_splits=True, copies=True), SHARES, SEEDS)
 def test_unleaked_no_part_is_on_two_sides_and_the_test_is_as_given(
     photos: Manifest, shares: tuple[float, float], seed: int

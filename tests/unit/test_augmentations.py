@@ -89,6 +89,7 @@ print("found everywhere")
 """
 
 
+@pytest.mark.slow
 def test_a_new_level_is_declared_in_one_place() -> None:
     done = subprocess.run(
         [sys.executable, "-c", A_NEW_LEVEL],

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers.predictions import certain, predicted, random_predictions
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
@@ -319,7 +320,7 @@ EDGES = {
 @pytest.mark.parametrize("edge", EDGES)
 @pytest.mark.parametrize(
     ("n_classes", "good"),
-    [(2, (0,)), (2, (1,)), (2, ()), (5, (3,)), (5, ()), (3, (0, 2)), (4, (1, 2, 3)), (5, (0, 4))],
+    [(2, (0,)), (2, (1,)), (2, ()), (4, (3,)), (3, ()), (3, (0, 2)), (4, (1, 2, 3)), (4, (0, 3))],
 )
 def test_each_figure_of_each_weighting_is_scikit_learns(
     edge: str, n_classes: int, good: tuple[int, ...]
@@ -329,7 +330,7 @@ def test_each_figure_of_each_weighting_is_scikit_learns(
     # Counts as of a bootstrap (zeros among them), any weights, and all the same.
     weights = np.stack(
         [
-            *rng.poisson(1, (6, len(y_true))) + (np.arange(len(y_true)) == 0),
+            *rng.poisson(1, (1, len(y_true))) + (np.arange(len(y_true)) == 0),
             rng.exponential(size=len(y_true)),
             np.ones(len(y_true)),
         ]
@@ -338,7 +339,9 @@ def test_each_figure_of_each_weighting_is_scikit_learns(
         found = measure(Weighted(weights, y_true, y_prob, y_pred, good))
         assert tuple(found) == tuple(METRICS)
         for draw, weight in enumerate(weights):
-            for name, value in by_sklearn(weight, y_true, y_prob, y_pred, good).items():
+            with config_context(skip_parameter_validation=True):
+                expected = by_sklearn(weight, y_true, y_prob, y_pred, good)
+            for name, value in expected.items():
                 assert found[name][draw] == pytest.approx(value, abs=1e-9, nan_ok=True), name
 
 

@@ -1,6 +1,7 @@
 """Every field of the config is an option, and its value reaches the job."""
 
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -284,8 +285,9 @@ def test_a_mistake_in_usage_exits_with_2_and_names_the_flag(
     assert "Traceback" not in result.output
 
 
-HELP_PROBE = """
-import sys
+LIST_RUNS = "runs --runs nowhere"
+IMPORT_PROBE = """
+import json, sys
 from typing import Literal
 import typer
 from typer.testing import CliRunner
@@ -297,17 +299,21 @@ if sys.argv[1] == "bare":
     def runs(): ...
 else:
     from fastdefect.cli import app
-result = CliRunner().invoke(app, sys.argv[2:])
-assert result.exit_code == 0, result.output
-assert "Usage" in result.output
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
+for line in sys.argv[2:]:
+    result = CliRunner().invoke(app, line.split())
+    assert result.exit_code == 0, result.output
+    assert ("Usage" in result.output) == ("--help" in line)
+    print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
 
-def _imported_for(app: str, *arguments: str) -> set[str]:
-    """Top-level modules in memory once ``app`` has shown its help."""
+def _imported_for(app: str, *lines: str) -> dict[str, set[str]]:
+    """Top-level modules in memory after each command line; one process for all.
+
+    A module that one command imports also counts for the next ones.
+    """
     done = subprocess.run(
-        [sys.executable, "-c", HELP_PROBE, app, *arguments],
+        [sys.executable, "-c", IMPORT_PROBE, app, *lines],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -315,7 +321,8 @@ def _imported_for(app: str, *arguments: str) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    found = [set(json.loads(line)) for line in done.stdout.splitlines()]
+    return dict(zip(lines, found, strict=True))
 
 
 COMMANDS = (
@@ -338,17 +345,33 @@ COMMANDS = (
 @pytest.fixture(scope="module")
 def bare() -> set[str]:
     """What a Typer app of two commands imports for its help, whatever Typer's version."""
-    return _imported_for("bare", "fit", "--help")
+    return _imported_for("bare", "fit --help")["fit --help"]
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, set[str]]:
+    """What our app imports for the help of each command, and then to list the runs."""
+    return _imported_for("fastdefect", *(_help_of(name) for name in ("", *COMMANDS)), LIST_RUNS)
+
+
+def _help_of(command: str) -> str:
+    """The command line of its help; "" is the app itself."""
+    return f"{command} --help".strip()
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_imports_nothing_heavy(command: str, bare: set[str]) -> None:
-    imported = _imported_for("fastdefect", *([command] if command else []), "--help")
-
-    assert "typer" in imported
-    assert imported.isdisjoint(HEAVY), imported & set(HEAVY)
+def test_help_imports_nothing_heavy(
+    command: str, imported: dict[str, set[str]], bare: set[str]
+) -> None:
+    found = imported[_help_of(command)]
+    assert "typer" in found
+    assert found.isdisjoint(HEAVY), found & set(HEAVY)
     # Typer itself imports pydantic from some version on; we don't.
-    assert "pydantic" not in imported - bare
+    assert "pydantic" not in found - bare
+
+
+def test_the_list_of_runs_imports_nothing_that_takes_seconds(imported: dict[str, set[str]]) -> None:
+    assert imported[LIST_RUNS].isdisjoint({"torch", "fastai", "scipy", "sklearn", "cv2", "pandas"})
 
 
 def test_every_command_is_among_those_whose_help_is_tested() -> None:

@@ -73,9 +73,10 @@ def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE | {"font.family": fonts})
         figure = Figure(figsize=(width, height), layout="constrained")
-        FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)  # print_png has no types
         yield figure
         buffer = io.BytesIO()
-        # The default value contains the version of matplotlib.
-        figure.savefig(buffer, format="png", metadata={"Software": "fastdefect"})
+        # Figure.savefig gives the same bytes, but computes the layout in a draw of its own.
+        # The default value of the metadata contains the version of matplotlib.
+        canvas.print_png(buffer, metadata={"Software": "fastdefect"})
     write_bytes(path, buffer.getvalue())

@@ -4,16 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastdefect.aliases import Interval
-from fastdefect.evaluation.robustness.background_swap import BackgroundSwap
-from fastdefect.evaluation.statistics.intervals import Spread
-from fastdefect.evaluation.statistics.paired import McNemar
-from fastdefect.evaluation.targets import Verdict
 from fastdefect.metrics import HEADLINE, METRICS, Metrics, lower_is_better
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, ordinal
+
+if TYPE_CHECKING:
+    # Types only: their modules import scipy.stats, which takes longer than all of `runs`.
+    from fastdefect.evaluation.robustness.background_swap import BackgroundSwap
+    from fastdefect.evaluation.statistics.intervals import Spread
+    from fastdefect.evaluation.statistics.paired import McNemar
+    from fastdefect.evaluation.targets import Verdict
 
 __all__ = [
     "GOOD_CONFUSED",
@@ -68,7 +71,7 @@ def change_text(name: str, before: float | None, after: float | None) -> str:
     return f"{100 * change:+.2f} pts" if _is_share(name) else f"{change:+.4f}"
 
 
-def swap_text(swap: BackgroundSwap | None) -> str:
+def swap_text(swap: "BackgroundSwap | None") -> str:
     """The share of decisions that flip with its interval: ``3.3 % (6 of 182), 1.5 % to 7.0 %``."""
     if swap is None or swap.all.interval is None:
         return "-"
@@ -77,7 +80,9 @@ def swap_text(swap: BackgroundSwap | None) -> str:
     return f"{swap.all.share:.1%} ({counts}), {low:.1%} to {high:.1%}"
 
 
-def metrics_table(metrics: Mapping[str, Metrics], swap: BackgroundSwap | None = None) -> TableData:
+def metrics_table(
+    metrics: Mapping[str, Metrics], swap: "BackgroundSwap | None" = None
+) -> TableData:
     """Each metric by split; the rates with their counts.
 
     ``swap`` is the result of the background swap on the validation photos.
@@ -130,7 +135,7 @@ def _with_counts(name: str, metrics: Metrics) -> str:
     return text
 
 
-def targets_table(verdicts: Sequence[Verdict]) -> TableData:
+def targets_table(verdicts: "Sequence[Verdict]") -> TableData:
     """Metric, previous value, target, this run, change, and whether the target is met."""
     rows = []
     for verdict in verdicts:
@@ -155,7 +160,7 @@ def targets_table(verdicts: Sequence[Verdict]) -> TableData:
     )
 
 
-def _target_text(verdict: Verdict) -> str:
+def _target_text(verdict: "Verdict") -> str:
     target, name = verdict.target, verdict.target.metric
     if target.high is not None:
         return f"{metric_text(name, target.low)} to {metric_text(name, target.high)}"
@@ -180,7 +185,7 @@ class ViewsResult:
 
     metrics: Metrics
     seconds: float
-    swap: BackgroundSwap | None = None
+    swap: "BackgroundSwap | None" = None
 
 
 def tta_table(
@@ -189,7 +194,7 @@ def tta_table(
     *,
     views: str,
     measured_on: MeasuredOn,
-    changes: Mapping[str, McNemar] = MappingProxyType({}),
+    changes: "Mapping[str, McNemar]" = MappingProxyType({}),
 ) -> TableData:
     """Figures without and with test-time augmentation, their difference, and the cost in time.
 
@@ -219,7 +224,7 @@ def tta_table(
     )
 
 
-def change_of(test: McNemar) -> str:
+def change_of(test: "McNemar") -> str:
     """``3 wrong became right, 1 right became wrong (p 0.62)``, by McNemar's exact test."""
     return (
         f"{test.became_right} wrong became right, {test.became_wrong} right became wrong "
@@ -233,7 +238,7 @@ def opened_text(opening: int | None) -> str:
 
 
 def folds_table(
-    spreads: Mapping[str, Spread],
+    spreads: "Mapping[str, Spread]",
     pooled: Metrics,
     intervals: Mapping[str, Interval | None],
     *,

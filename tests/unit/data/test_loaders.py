@@ -73,7 +73,7 @@ def _balanced(counts: list[int], **kwargs: Any) -> tuple[RepeatableDL, np.ndarra
     return _loader(len(labels), wgts=weights, groups=labels, **kwargs), labels
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(0, 2**32 - 1))
 def test_balance_shows_classes_and_photos_as_often_as_it_should(
     counts: list[int], seed: int

@@ -293,6 +293,7 @@ def _calibrated(rng: np.random.Generator, confidence: Any) -> Answers:
     return Answers(y_prob, y_pred)
 
 
+@pytest.mark.slow
 def test_of_two_calibrated_models_neither_is_called_better() -> None:
     """Percentiles of the draws would: the wider the confidences are spread, the worse it looks."""
     rng = np.random.default_rng(0)
@@ -315,6 +316,7 @@ def test_of_two_calibrated_models_neither_is_called_better() -> None:
     assert called == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flips", [0.05, 0.15])
 def test_chance_alone_is_rarely_better_or_worse(flips: float) -> None:
     """Both models err on any part as often as the other: 5 % false verdicts, by the interval."""

@@ -249,6 +249,7 @@ def test_higher_difficulty_shows_less(kind: str) -> None:
     assert shown[0] > 1.2 * shown[1] > 2 * shown[2]
 
 
+@pytest.mark.slow
 def test_even_a_faint_defect_can_be_seen() -> None:
     for defect in ALL_DEFECTS:
         part, sound = twins(defect, 8, 160)
@@ -384,21 +385,25 @@ def auc_on_unseen_parts(features: np.ndarray, crowd: Crowd, model: str) -> float
     return float(roc_auc_score(crowd.defective, scores[:, 1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["forest", "line"])
 def test_background_and_light_do_not_reveal_the_class(crowd: Crowd, model: str) -> None:
     assert abs(auc_on_unseen_parts(border(crowd.photos), crowd, model) - 0.5) < 0.1
 
 
+@pytest.mark.slow
 def test_brightness_and_contrast_do_not_reveal_the_class(crowd: Crowd) -> None:
     assert abs(auc_on_unseen_parts(overall(crowd.photos), crowd, "line") - 0.5) < 0.1
 
 
+@pytest.mark.slow
 def test_these_classifiers_find_a_shortcut_where_there_is_one(crowd: Crowd) -> None:
     lit = crowd.photos * np.where(crowd.defective, 1.12, 1.0)[:, None, None, None]
     assert auc_on_unseen_parts(border(lit), crowd, "forest") > 0.75
     assert auc_on_unseen_parts(overall(lit), crowd, "line") > 0.75
 
 
+@pytest.mark.slow
 def test_files_do_not_reveal_the_class(crowd: Crowd) -> None:
     for clue in (crowd.names, crowd.sizes, np.arange(len(crowd.names))):
         assert abs(roc_auc_score(crowd.defective, clue) - 0.5) < 0.1

@@ -231,6 +231,7 @@ def test_many_interruptions_change_nothing(
     _assert_as_unbroken(fitted, run, expected, expected_run)
 
 
+@pytest.mark.slow
 def test_worker_processes_change_nothing_and_can_be_interrupted(
     data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
 ) -> None:

@@ -202,6 +202,7 @@ def test_a_dark_edge_of_the_lens_is_no_background() -> None:
     assert set(scene.findings().values()) == {"info"}
 
 
+@pytest.mark.slow
 def test_many_classes() -> None:
     scene = Scene(parts=60)
     kind = np.repeat(np.arange(60) % 6, 2)
@@ -242,6 +243,7 @@ def false_alarms(seeds: Sequence[int], parts: int) -> tuple[int, list[float]]:
     return fired, excess
 
 
+@pytest.mark.slow
 def test_what_is_random_predicts_nothing() -> None:
     fired, excess = false_alarms(range(16), parts=30)
     assert fired == 0
@@ -268,6 +270,7 @@ def read(folder: Path, labels: Path) -> tuple[Sequence[Photo], list[Appearance],
     return manifest.photos, [looks[photo.row] for photo in manifest.photos], parts
 
 
+@pytest.mark.slow
 def test_the_rendered_sample_is_fair(castings: Path) -> None:
     photos, looks, parts = read(castings, castings / "labels.csv")
     probes = probe_shortcuts(photos, looks, parts, ("defect", "good"), seed=0)
@@ -286,6 +289,7 @@ def test_rendered_samples_of_twenty_seeds_are_fair(tmp_path: Path) -> None:
     assert len(fired) <= 1
 
 
+@pytest.mark.slow
 def test_shuffled_labels_of_a_shortcut_predict_nothing() -> None:
     scene = brighten(Scene(), RING, 40)
     truth = scene.probes()["border"]
@@ -520,6 +524,7 @@ def test_lengths_must_agree() -> None:
         probe_shortcuts(scene.photos, scene.looks[1:], scene.parts, scene.classes, seed=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 30), min_size=10, max_size=16),

@@ -7,7 +7,7 @@ from fastdefect.data.parts.candidates import LISTED, MIRRORED, shortlists
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
 from fastdefect.sample.render import photograph, render_part
 
-PARTS = 20
+PARTS = 12
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +22,7 @@ def shots() -> list[np.ndarray]:
     return photos
 
 
+@pytest.mark.slow
 def test_mates_are_listed_in_their_hand(shots: list[np.ndarray]) -> None:
     photos = [find_keypoints(shot) for shot in shots]
     lists = shortlists(photos)

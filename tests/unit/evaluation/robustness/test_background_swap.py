@@ -134,7 +134,7 @@ def test_photos_of_one_class_have_no_other_background() -> None:
 # Donors
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
 def test_donors_are_of_other_classes_all_alike_often(labels: list[int], seed: int) -> None:
     y_true = np.array(labels)

@@ -324,7 +324,10 @@ def test_a_disturbance_without_effect_is_labelled(tmp_path: Path, drawn: list[Fi
     assert [line for line in panel.get_lines() if line.get_marker() == "o"] == []
 
 
-@pytest.mark.parametrize("names", [["noise"], ["noise", "dust"], list(DISTURBANCES)])
+@pytest.mark.parametrize(
+    "names",
+    [["noise"], ["noise", "dust"], pytest.param(list(DISTURBANCES), marks=pytest.mark.slow)],
+)
 def test_stress_of_few_photos_and_without_a_good_class(tmp_path: Path, names: list[str]) -> None:
     report = report_of(names, Mistakes(1, 0, 0, 0, has_good=False))
     lines = tuple(
@@ -396,6 +399,7 @@ def draw_all(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.iterdir())]
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
     first = draw_all(tmp_path / "a")
     assert len(first) == 3

@@ -101,6 +101,7 @@ def draw_all(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted(folder.iterdir())]
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes_whatever_the_users_settings(tmp_path: Path) -> None:
     first = draw_all(tmp_path / "a")
     mine = {"figure.dpi": 30, "font.family": "serif", "axes.grid": False, "text.usetex": True}

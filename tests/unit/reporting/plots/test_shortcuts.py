@@ -74,6 +74,7 @@ def texts(figure: Figure) -> list[Text]:
 LABELS = np.repeat([0, 1], [30, 20])
 
 
+@pytest.mark.slow
 def test_the_same_picture_every_time(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         draw_shortcut(probes(), looks_of(LABELS), LABELS, CLASSES, tmp_path / name)
