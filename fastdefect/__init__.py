@@ -6,10 +6,23 @@ from typing import TYPE_CHECKING, Any
 from fastdefect.process import wait_briefly
 
 if TYPE_CHECKING:
+    from fastdefect.api import Predictions, Run, audit, compare, fit, predict
+    from fastdefect.errors import FastdefectError
     from fastdefect.inference.inspector import Inspector
     from fastdefect.inference.judge import Decision
 
-__all__ = ["Decision", "Inspector", "__version__"]
+__all__ = [
+    "Decision",
+    "FastdefectError",
+    "Inspector",
+    "Predictions",
+    "Run",
+    "__version__",
+    "audit",
+    "compare",
+    "fit",
+    "predict",
+]
 
 __version__ = "0.1.0"
 
@@ -24,6 +37,8 @@ wait_briefly()
 
 # Where each name of the package comes from; imported when it is used.
 _PUBLIC = {
+    **dict.fromkeys(("Predictions", "Run", "audit", "compare", "fit", "predict"), "fastdefect.api"),
+    "FastdefectError": "fastdefect.errors",
     "Inspector": "fastdefect.inference.inspector",
     "Decision": "fastdefect.inference.judge",
 }

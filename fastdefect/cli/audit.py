@@ -37,7 +37,6 @@ def audit(
         check_junit(junit)
         from fastdefect.jobs.audit import audit as job
         from fastdefect.jobs.audit import parse_kinds
-        from fastdefect.reporting.tables.audit import findings_table
 
         report = job(
             settings.data,
@@ -46,9 +45,8 @@ def audit(
             fail_on=parse_kinds(fail_on),
             on_event=screen,
         )
-        table = findings_table(report.audit.findings)
         files = [*report.files, *publish(report.outcomes(), junit, annotations)]
-        show(screen, "audit", report.as_json(), tables=[table], files=files)
+        show(screen, "audit", report.as_json(), tables=report.tables(), files=files)
         if report.failed:
             screen.line(f"Failed on: {', '.join(report.failed)}")
             raise typer.Exit(1)

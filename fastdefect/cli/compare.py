@@ -21,8 +21,6 @@ from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
     from fastdefect.events import Event
-    from fastdefect.jobs.compare import CompareReport
-    from fastdefect.reporting.tables.table_data import TableData
 
 
 @app.command(rich_help_panel=JUDGE)
@@ -59,7 +57,7 @@ def compare(
         from fastdefect.jobs.compare import compare as job
 
         report = job(chosen, request, out=out, on_event=_warn if markdown else screen)
-        tables = _tables(report)
+        tables = report.tables()
         if markdown:
             from fastdefect.reporting.tables.markdown import as_markdown
 
@@ -74,32 +72,3 @@ def _warn(event: "Event") -> None:
 
     if isinstance(event, Note) and event.level == "warning":
         typer.echo(f"! {event.text}", err=True)
-
-
-def _tables(report: "CompareReport") -> "list[TableData]":
-    from fastdefect.reporting.tables.compare import (
-        changes_table,
-        costs_table,
-        figures_table,
-        mcnemar_table,
-        settings_table,
-    )
-
-    tuned = "Each run was tuned on these photos: its metrics are slightly optimistic."
-    tables = []
-    for pair in report.pairs:
-        comparison, before, after = pair.comparison, pair.before, pair.after
-        note = tuned if report.split == "valid" else ""
-        tables += [
-            figures_table(
-                comparison, before, after, where=report.where, opening=pair.opening, note=note
-            ),
-            mcnemar_table(comparison, before, after),
-            changes_table(comparison, before, after),
-        ]
-    names = [entrant.name for entrant in report.entrants]
-    tables += [
-        settings_table(report.settings, names),
-        costs_table([entrant.costs() for entrant in report.entrants]),
-    ]
-    return tables

@@ -31,22 +31,14 @@ def evaluate(
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
         from fastdefect.jobs.evaluate import evaluate as job
-        from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
-        from fastdefect.reporting.tables.fit import MeasuredOn
+        from fastdefect.reporting.tables.evaluate import claim_lines
 
         report = job(chosen, request, on_event=screen)
         show(
             screen,
             "evaluate",
             report.as_json(),
-            tables=evaluation_tables(
-                report.evaluation,
-                report.uncalibrated,
-                report.by_type,
-                report.decision,
-                report.sent,
-                measured_on=MeasuredOn(report.split, report.opening),
-            ),
+            tables=report.tables(),
             lines=claim_lines(report.evaluation),
             files=report.files,
         )

@@ -84,6 +84,6 @@ def export(
             screen,
             "export",
             exported.as_json(),
-            tables=[check_table(*exported.as_rows())],
+            tables=exported.tables(),
             files=[exported.out],
         )

@@ -22,7 +22,6 @@ from fastdefect.cli.session import (
     sealed_text,
     session,
 )
-from fastdefect.config import RunConfig
 from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
 from fastdefect.options import with_config_options
@@ -79,22 +78,12 @@ def fit(
             average = _fit_final if final else _fit_ensemble
             crossed, ensemble = RunKind.CROSS_VALIDATION, RunKind.ENSEMBLE
             do = {crossed: _cross_validate, ensemble: average}.get(kind, _fit)
-        elif _trains_final(settings):
-            do = _fit_final
-        elif settings.training.members > 1:
-            do = _fit_ensemble
         else:
-            do = _cross_validate if settings.report.folds is not None else _fit
+            from fastdefect.jobs.train import training_of
+
+            do = _BY_TRAINING[training_of(settings)]
         if do(screen, launch) == RunStatus.INTERRUPTED:
             raise typer.Exit(INTERRUPTED_EXIT)
-
-
-def _trains_final(settings: RunConfig) -> bool:
-    if settings.training.final == "none":
-        return False  # without importing the job, which takes seconds
-    from fastdefect.jobs.final import suits
-
-    return suits(settings)
 
 
 def _fit(screen: "Screen", launch: Launch) -> str:
@@ -133,6 +122,14 @@ def _fit_final(screen: "Screen", launch: Launch) -> str:
         return _fit(screen, replace(launch, resumed=None))
     _show_final(screen, report)
     return report.series.reason
+
+
+_BY_TRAINING = {
+    "one": _fit,
+    "folds": _cross_validate,
+    "ensemble": _fit_ensemble,
+    "final": _fit_final,
+}
 
 
 def _show_fit(screen: "Screen", report: "FitReport") -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 INTERRUPTED_EXIT = 130  # the exit code that a shell reports after Ctrl-C
 
+# The small installation for a line (inspector.txt) lacks two packages that rich needs for --help.
+_RICH_HELP = bool(find_spec("markdown_it") and find_spec("pygments"))
+
 app = typer.Typer(
     name="fastdefect",
     help="From a folder of part photos to a defect classifier that a factory can trust.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if _RICH_HELP else None,
 )
 
 # The groups of the commands in --help.
@@ -190,7 +195,10 @@ def sealed_text(n_test: int) -> str:
 
 @contextmanager
 def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
-    """A screen for the command. A ``FastdefectError`` becomes a message and an exit code."""
+    """A screen for the command. A ``FastdefectError`` becomes a message and an exit code.
+
+    So does a missing package in the small installation for a line (``inspector.txt``).
+    """
     from fastdefect.console import screen, show_error
 
     if quiet and as_json:
@@ -201,7 +209,15 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
             return
         except FastdefectError as error:
             failed = error
-            shown.result("error", {"message": error.message, "hint": error.hint})
+        except ModuleNotFoundError as error:
+            if find_spec("torch"):
+                raise
+            failed = UsageError(
+                f"This command needs {error.name}, which is not installed: this is the small "
+                "installation for predict with a bundle.",
+                "Install all dependencies: python -m pip install -c constraints.txt .",
+            )
+        shown.result("error", {"message": failed.message, "hint": failed.hint})
     show_error(failed)
     raise typer.Exit(failed.exit_code)
 

@@ -3,7 +3,7 @@
 import time
 from os import PathLike
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 from fastdefect.data.reading.images import Pixels, Reading
 from fastdefect.errors import BundleError
@@ -14,6 +14,8 @@ from fastdefect.inference.network import open_network
 from fastdefect.inference.reference_file import read_reference
 from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer
 from fastdefect.inference.unlike import Reference
+
+P = TypeVar("P", bound=PhotoLike)  # a list of paths is not a list of PhotoLike for type checkers
 
 
 class Inspector:
@@ -43,11 +45,9 @@ class Inspector:
     def inspect(self, photo: PhotoLike) -> Decision: ...
 
     @overload
-    def inspect(self, photo: list[PhotoLike] | tuple[PhotoLike, ...]) -> list[Decision]: ...
+    def inspect(self, photo: list[P] | tuple[P, ...]) -> list[Decision]: ...
 
-    def inspect(
-        self, photo: PhotoLike | list[PhotoLike] | tuple[PhotoLike, ...]
-    ) -> Decision | list[Decision]:
+    def inspect(self, photo: PhotoLike | list[P] | tuple[P, ...]) -> Decision | list[Decision]:
         """Decide on a photo, or on each photo of a list.
 
         ``photo``: a path, the bytes of a file, or an array (height, width) or (height, width, 3 or

@@ -22,11 +22,14 @@ from fastdefect.reporting.ci.audit import audit_outcomes
 from fastdefect.reporting.ci.outcomes import Outcomes
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
 from fastdefect.reporting.sheets.audit import worst_cases
+from fastdefect.reporting.tables.audit import findings_table
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run_files import write_findings
 
 
 @dataclass(frozen=True)
-class AuditReport:
+class AuditReport(Tabled):
     """The findings, the files written to ``out``, and the kinds found among those to fail on."""
 
     audit: Audit
@@ -43,6 +46,10 @@ class AuditReport:
             "failed": list(self.failed),
             "files": [str(file) for file in self.files],
         }
+
+    def tables(self) -> list[TableData]:
+        """The findings."""
+        return [findings_table(self.audit.findings)]
 
     def outcomes(self) -> Outcomes:
         """The checks for the system that runs the pipeline."""

@@ -25,6 +25,15 @@ from fastdefect.jobs.compare_runs import (
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet
+from fastdefect.reporting.tables.compare import (
+    changes_table,
+    costs_table,
+    figures_table,
+    mcnemar_table,
+    settings_table,
+)
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
 from fastdefect.text import counted
 
@@ -45,7 +54,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class CompareReport:
+class CompareReport(Tabled):
     """The result of ``compare``: each of ``entrants`` except the first is paired with the first.
 
     ``split`` is valid, test or data, and ``where`` its description. ``settings`` are those that
@@ -88,6 +97,27 @@ class CompareReport:
             ],
             "files": [str(file) for file in self.files],
         }
+
+    def tables(self) -> list[TableData]:
+        """Three tables for each pair, then the settings that differ, and the costs."""
+        names = [entrant.name for entrant in self.entrants]
+        return [
+            *(table for pair in self.pairs for table in self._tables_of(pair)),
+            settings_table(self.settings, names),
+            costs_table([entrant.costs() for entrant in self.entrants]),
+        ]
+
+    def _tables_of(self, pair: Pair) -> list[TableData]:
+        comparison, before, after = pair.comparison, pair.before, pair.after
+        tuned = "Each run was tuned on these photos: its metrics are slightly optimistic."
+        note = tuned if self.split == "valid" else ""
+        return [
+            figures_table(
+                comparison, before, after, where=self.where, opening=pair.opening, note=note
+            ),
+            mcnemar_table(comparison, before, after),
+            changes_table(comparison, before, after),
+        ]
 
 
 def compare(

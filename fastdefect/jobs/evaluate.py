@@ -31,6 +31,10 @@ from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
+from fastdefect.reporting.tables.evaluate import evaluation_tables
+from fastdefect.reporting.tables.fit import MeasuredOn
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
 
 Reliability = list[tuple[str, list[ReliabilityBin]]]
@@ -39,7 +43,7 @@ _SEED = 0  # of the bootstrap: the same photos give the same intervals
 
 
 @dataclass(frozen=True)
-class EvaluationReport:
+class EvaluationReport(Tabled):
     """The result of ``evaluate``.
 
     ``evaluation`` is of the calibrated probabilities and of the decisions by ``decision``;
@@ -76,6 +80,17 @@ class EvaluationReport:
             "sent": self.sent.as_json() if self.sent else None,
             "files": [str(file) for file in self.files],
         }
+
+    def tables(self) -> list[TableData]:
+        """The metrics, the decisions, and the escapes by type."""
+        return evaluation_tables(
+            self.evaluation,
+            self.uncalibrated,
+            self.by_type,
+            self.decision,
+            self.sent,
+            measured_on=MeasuredOn(self.split, self.opening),
+        )
 
 
 def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationReport:

@@ -48,6 +48,9 @@ from fastdefect.jobs.trained.reference import reference_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
 from fastdefect.jobs.trained.scorer import RunModel, load_run_model
+from fastdefect.reporting.tables.export import check_table
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
 from fastdefect.training.predict import Predictor
 
@@ -74,7 +77,7 @@ class Export:
 
 
 @dataclass(frozen=True)
-class Exported:
+class Exported(Tabled):
     """The written bundle, and each form of the network against the run."""
 
     out: Path
@@ -95,6 +98,10 @@ class Exported:
             "megabytes": self.megabytes,
             "checks": [check.as_json() for check in self.checks],
         }
+
+    def tables(self) -> list[TableData]:
+        """The bundle against its run."""
+        return [check_table(*self.as_rows())]
 
 
 class RefusedBundleError(ModelError):

@@ -338,6 +338,7 @@ COMMANDS = (
         "evaluate",
     ),
     *("threshold", "gate", "tta-eval", "compare", "stress", "label-check", "runs", "preview"),
+    *("predict", "export"),
     "lr-find",
 )
 

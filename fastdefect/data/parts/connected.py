@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 
 def connected(n: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
@@ -12,6 +10,10 @@ def connected(n: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
     The numbers start at 0 and ascend with the first photo of each component.
     """
+    # Imported here: the small installation for a line lacks scipy, and has no pairs.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     if n == 0:
         return ()
     one, other = np.array(pairs, np.int64).reshape(-1, 2).T

@@ -1,0 +1,238 @@
+"""The Python API: train, check, measure, compare and predict as the commands do.
+
+``fastdefect`` exports these names. Nothing is printed: ``on_event`` receives the events of a long
+call (``fastdefect.events``). Notebooks show a result as the tables of the command, and ``print``
+shows them as Markdown. Errors that the user can fix are ``FastdefectError``. Each call imports the
+packages that it needs: ``predict`` with a bundle needs no torch.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fastdefect import run as folders
+from fastdefect.config import RunConfig, config_fields
+from fastdefect.config_resolve import resolve
+from fastdefect.data.reading.unlabelled import Candidate, Sources
+from fastdefect.errors import UsageError
+from fastdefect.events import OnEvent, Progress, silent
+from fastdefect.inference.stream import Decided, decide_all
+from fastdefect.jobs.predict import PartOf
+from fastdefect.jobs.predicting.open_model import open_model
+from fastdefect.jobs.predicting.rows import Row, Tally, photo_row
+from fastdefect.jobs.trained.request import Request
+from fastdefect.reporting.tables.predict import photo_table
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.reporting.tables.tabled import Tabled
+from fastdefect.run_registry import open_run, summarise
+
+if TYPE_CHECKING:
+    from fastdefect.jobs.audit import AuditReport
+    from fastdefect.jobs.compare import CompareReport
+    from fastdefect.jobs.evaluate import EvaluationReport
+    from fastdefect.jobs.export import Exported
+
+AnyPath = str | PathLike[str]
+
+
+class Run(Tabled):
+    """A trained run."""
+
+    def __init__(self, run: AnyPath = "latest", *, runs: AnyPath = "runs") -> None:
+        """Open the run in the folder ``run``, or with this name in the folder ``runs``.
+
+        Raises ``RunError`` if there is none.
+        """
+        self._files: folders.Run = open_run(str(run), Path(runs))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @property
+    def folder(self) -> Path:
+        """The folder with the files of the run."""
+        return self._files.folder
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self._files.name
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """The metrics of the training, by split and name: ``metrics["valid"]["f1"]``."""
+        found: Mapping[str, Mapping[str, Any]] = self._files.read("metrics.json")
+        return found
+
+    @property
+    def settings(self) -> RunConfig:
+        """The settings that the run was trained with."""
+        return self._files.read_config()
+
+    def evaluate(
+        self,
+        split: Literal["valid", "test"] = "valid",
+        *,
+        data: AnyPath | None = None,
+        on_event: OnEvent = silent,
+        **request: Any,
+    ) -> "EvaluationReport":
+        """Measure the model as ``fastdefect evaluate`` does.
+
+        ``data``: other labelled photos instead of the split. ``request``: other fields of
+        ``jobs.trained.request.Request``, such as ``threshold``. The split ``test`` is the sealed
+        test: the run records that it was opened.
+        """
+        from fastdefect.jobs.evaluate import evaluate as job
+
+        self._files.require_model()
+        asked = _request("Run.evaluate()", split, data, request)
+        return job(self._files, asked, on_event=on_event)
+
+    def export(self, out: AnyPath, *, on_event: OnEvent = silent, **wanted: Any) -> "Exported":
+        """Write the model as the bundle ``out``, as ``fastdefect export`` does.
+
+        ``wanted``: other fields of ``jobs.export.Export``, such as ``examples``.
+        """
+        from fastdefect.jobs.export import Export
+        from fastdefect.jobs.export import export as job
+
+        self._files.require_model()
+        asked = Request(command="Run.export()")
+        return job(self._files, asked, Export(Path(out), **wanted), on_event=on_event)
+
+    def tables(self) -> list[TableData]:
+        """The line of ``fastdefect runs``."""
+        from fastdefect.reporting.tables.fit import runs_table
+
+        return [runs_table([summarise(self._files)])]
+
+
+@dataclass(frozen=True)
+class Predictions(Tabled):
+    """The decisions on photos, in their order.
+
+    ``photos`` have the typed decisions. ``rows`` have the columns of ``predict --out``, as for a
+    data frame. ``model`` is the name of the run or the path of the bundle.
+    """
+
+    model: str
+    photos: tuple[Decided[Candidate], ...]
+    rows: tuple[Row, ...]
+
+    def tables(self) -> list[TableData]:
+        """The most suspicious photos."""
+        tally = Tally()
+        for row in self.rows:
+            tally.add(row)
+        return [photo_table(self.model, tally.most_suspicious(), tally.total)]
+
+
+def fit(
+    data: AnyPath,
+    *,
+    runs: AnyPath = "runs",
+    name: str | None = None,
+    on_event: OnEvent = silent,
+    **settings: Any,
+) -> Run:
+    """Train a classifier as ``fastdefect fit`` does, and return the new run.
+
+    ``settings`` are those of ``fastdefect.config``, by name: ``arch``, ``epochs``, ``folds``, ...
+    Raises ``KeyboardInterrupt`` after Ctrl-C, when the state is saved and can be resumed.
+    """
+    from fastdefect.jobs.train import train
+    from fastdefect.jobs.training.new_run import NewRun
+
+    call = f"fastdefect.fit({str(data)!r}{''.join(f', {k}={v!r}' for k, v in settings.items())})"
+    config = _config("fit", data, settings)
+    found = train(config, NewRun(Path(runs), name, call), on_event=on_event)
+    if found.read_state()["status"] == folders.RunStatus.INTERRUPTED:
+        raise KeyboardInterrupt(f"Resume with: {found.resume_command}")
+    return Run(found.folder)
+
+
+def audit(
+    data: AnyPath, *, out: AnyPath = "audit", on_event: OnEvent = silent, **settings: Any
+) -> "AuditReport":
+    """Check photos as ``fastdefect audit`` does, and write the findings to the folder ``out``.
+
+    ``settings`` as in ``fit``.
+    """
+    from fastdefect.jobs.audit import audit as job
+
+    config = _config("audit", data, settings)
+    return job(config.data, seed=config.training.seed, out=Path(out), fail_on=(), on_event=on_event)
+
+
+def compare(
+    runs: Sequence[Run | AnyPath],
+    split: Literal["valid", "test"] = "valid",
+    *,
+    data: AnyPath | None = None,
+    out: AnyPath = "compare",
+    on_event: OnEvent = silent,
+    **request: Any,
+) -> "CompareReport":
+    """Compare runs with the first of ``runs``, as ``fastdefect compare`` does.
+
+    ``out``: folder for the results. The other arguments as in ``Run.evaluate``.
+    """
+    if len(runs) < 2:
+        raise UsageError(
+            f"compare needs two runs or more, but got {len(runs)}.",
+            "Give the old run first, then the new run.",
+        )
+    chosen = [(run if isinstance(run, Run) else Run(run))._files for run in runs]
+    for run in chosen:
+        run.require_model()
+    from fastdefect.jobs.compare import compare as job
+
+    asked = _request("fastdefect.compare()", split, data, request)
+    return job(chosen, asked, out=Path(out), on_event=on_event)
+
+
+def predict(
+    model: Run | AnyPath,
+    photos: AnyPath | Sequence[AnyPath],
+    *,
+    runs: AnyPath = "runs",
+    threads: int | None = None,
+    on_event: OnEvent = silent,
+) -> Predictions:
+    """Decide on photos without labels, as ``fastdefect predict`` does.
+
+    ``model``: a bundle or a run. ``photos``: files, folders, patterns, zips or tables. All
+    decisions are kept in memory: for more than some 100 000 photos use the command with ``--out``.
+    """
+    named = str(model.folder if isinstance(model, Run) else model)
+    scorer = open_model(named, Path(runs), Request(), on_event)
+    items = [photos] if isinstance(photos, str | PathLike) else photos
+    candidates = list(Sources.of([str(item) for item in items], scorer.judge.classes))
+    part_of, decided = PartOf(scorer.part_from), []
+    for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
+        decided.append(each)
+        on_event(Progress("deciding", len(decided), len(candidates)))
+    rows = tuple(photo_row(each, part_of(each.item), scorer) for each in decided)
+    return Predictions(scorer.name, tuple(decided), rows)
+
+
+def _config(call: str, data: AnyPath, settings: Mapping[str, Any]) -> RunConfig:
+    """The checked settings. Raises ``UsageError`` for an unknown name or a wrong value."""
+    names = [leaf.name for leaf in config_fields() if leaf.name != "data"]
+    for name in settings:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise UsageError(
+                f"{call}() has no setting {name!r}.", f"{hint}The settings are {', '.join(names)}."
+            )
+    return resolve({"data": str(data), **settings}, source=f"{call}()")
+
+
+def _request(call: str, split: str, data: AnyPath | None, others: Mapping[str, Any]) -> Request:
+    where = None if data is None else Path(data)
+    return Request(split=split, data=where, command=call, **others)
