@@ -104,10 +104,7 @@ class Polling:
 
     def __call__(self) -> Iterable[Path] | None:
         """Wait a moment."""
-        try:
-            time.sleep(_TICK)
-        except KeyboardInterrupt:
-            return None
+        time.sleep(_TICK)
         return ()
 
 
@@ -131,7 +128,6 @@ class Reported:
             debounce=200,
             rust_timeout=int(_TICK * 1000),
             yield_on_timeout=True,
-            raise_interrupt=False,
         )
 
     def __call__(self) -> Iterable[Path] | None:
