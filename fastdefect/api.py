@@ -20,8 +20,8 @@ from fastdefect.data.reading.unlabelled import Candidate, Sources
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent, Progress, silent
 from fastdefect.inference.stream import Decided, decide_all
-from fastdefect.jobs.predict import PartOf
 from fastdefect.jobs.predicting.open_model import open_model
+from fastdefect.jobs.predicting.parts import PartOf
 from fastdefect.jobs.predicting.rows import Row, Tally, photo_row
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.tables.predict import photo_table
@@ -211,7 +211,8 @@ def predict(
     named = str(model.folder if isinstance(model, Run) else model)
     scorer = open_model(named, Path(runs), Request(), on_event)
     items = [photos] if isinstance(photos, str | PathLike) else photos
-    candidates = list(Sources.of([str(item) for item in items], scorer.judge.classes))
+    sources = Sources.of([str(item) for item in items]).labelled(scorer.judge.classes)
+    candidates = list(sources)
     part_of, decided = PartOf(scorer.part_from), []
     for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
         decided.append(each)

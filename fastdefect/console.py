@@ -180,7 +180,7 @@ class LiveScreen(PlainScreen):
             case events.Note(text, level):
                 self._note(text, level)
             case events.Progress(task, done, total):
-                self._advance(task, done, total, f"{done}/{total}")
+                self._advance(task, done, total, f"{done}/{total}" if total else f"{done}")
             case events.FitStarted():
                 self._rows, self._best = [], None
                 self._start()
@@ -215,13 +215,13 @@ class LiveScreen(PlainScreen):
             self._live = Live(self._picture(), console=self.console, refresh_per_second=8)
             self._live.start()
 
-    def _advance(self, task: str, done: int, total: int, detail: str) -> None:
+    def _advance(self, task: str, done: int, total: int | None, detail: str) -> None:
         self._start()
-        self._bar.update(
-            self._task, description=task, completed=done, total=max(total, 1), detail=detail
-        )
+        # Not with update, for which None is no change. Without a total the bar pulses.
+        self._bar.tasks[0].total = None if total is None else max(total, 1)
+        self._bar.update(self._task, description=task, completed=done, detail=detail)
         self._refresh()
-        if done >= total and not self._rows:
+        if total is not None and done >= total and not self._rows:
             self.close()
 
     def _batch(self, event: events.BatchDone) -> None:

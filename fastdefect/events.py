@@ -18,11 +18,11 @@ class Note:
 
 @dataclass(frozen=True)
 class Progress:
-    """``done`` of ``total`` steps of a named task."""
+    """``done`` of ``total`` steps of a named task; None if their number is not known."""
 
     task: str
     done: int
-    total: int
+    total: int | None
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from fastdefect.cli.session import USE, Json, Quiet, Runs, app, session, show, with_request
 from fastdefect.jobs.trained.request import Request
+
+if TYPE_CHECKING:
+    from fastdefect.console import Screen
+    from fastdefect.jobs.predict import Predicted
+    from fastdefect.jobs.predicting.rows import Row
 
 # Exit codes beside 0, 1 (an error) and 2 (wrong usage).
 _FOUND = 3
@@ -68,30 +73,49 @@ def predict(
         from fastdefect.jobs.predict import Output, check_output, failing
         from fastdefect.jobs.predict import predict as job
         from fastdefect.jobs.predicting.open_model import open_model
-        from fastdefect.reporting.tables.predict import part_table, photo_table, summary_line
+        from fastdefect.jobs.watch import check_watch
+        from fastdefect.jobs.watch import watch as watch_job
+        from fastdefect.reporting.tables.predict import row_line
 
-        output = Output(out, by, resume, part_from)
-        check_output(output)
-        scorer = open_model(model, runs, request, screen)
+        output, named = Output(out, by, resume, part_from), photos or []
+
+        def on_row(row: "Row") -> None:
+            if watch is not None:
+                screen.line(row_line(row))
+            screen.result("photo", row)
+
         if watch is not None:
-            from fastdefect.jobs.watch import watch as watch_job
-
-            predicted = watch_job(scorer, watch, photos or [], output, poll=poll, on_event=screen)
+            check_watch(watch, output, named)
+            scorer = open_model(model, runs, request, screen)
+            predicted = watch_job(scorer, watch, output, poll=poll, on_event=screen, on_row=on_row)
         else:
-            sources = Sources.of(photos or [], scorer.judge.classes, sys.stdin)
-            predicted = job(scorer, sources, output, threads=threads, on_event=screen)
-        tally = predicted.tally
-        if by == "part":
-            table = part_table(predicted.model, predicted.parts)
-        else:
-            table = photo_table(predicted.model, tally.most_suspicious(), tally.total)
-        show(
-            screen,
-            "predict",
-            predicted.as_json(),
-            tables=[table],
-            lines=[summary_line(tally.as_json(), predicted.per_second, predicted.resumed)],
-            files=[predicted.file] if predicted.file else [],
-        )
+            check_output(output)
+            sources = Sources.of(named, sys.stdin.buffer)
+            scorer = open_model(model, runs, request, screen)
+            sources = sources.labelled(scorer.judge.classes)
+            predicted = job(
+                scorer, sources, output, threads=threads, on_event=screen, on_row=on_row
+            )
+        _show(screen, predicted)
         if failing(predicted, fail_on):
             raise typer.Exit(_FOUND)
+
+
+def _show(screen: "Screen", predicted: "Predicted") -> None:
+    from fastdefect.reporting.tables.predict import part_table, photo_table, summary_line
+
+    tally, parts = predicted.tally, predicted.parts
+    if parts is None:
+        table = photo_table(predicted.model, tally.most_suspicious(), tally.total)
+    else:
+        table = part_table(predicted.model, parts.rows(), len(parts))
+        for row in parts.rows():
+            screen.result("part", row)
+    show(
+        screen,
+        "predict",
+        predicted.as_json(),
+        tables=[table],
+        lines=[summary_line(tally.as_json(), predicted.per_second, predicted.resumed)],
+        files=[predicted.file] if predicted.file else [],
+    )

@@ -1,32 +1,24 @@
 """Decide on photos without labels."""
 
-import hashlib
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fastdefect.data.parts.given import parts_from_names
-from fastdefect.data.reading.unlabelled import Candidate, Sources
+from fastdefect.data.reading.unlabelled import Candidate, Sources, fingerprint
 from fastdefect.errors import DataError, UsageError
-from fastdefect.events import OnEvent, Progress
+from fastdefect.events import Note, OnEvent
 from fastdefect.inference.scorer import Scorer
-from fastdefect.inference.stream import Decided, decide_all
-from fastdefect.jobs.predicting.result_file import Journal, check_suffix, write_result
-from fastdefect.jobs.predicting.rows import (
-    PART_COLUMNS,
-    Row,
-    Tally,
-    part_rows,
-    photo_columns,
-    photo_row,
-)
+from fastdefect.inference.stream import decide_all
+from fastdefect.jobs.predicting.meter import Meter
+from fastdefect.jobs.predicting.parts import PART_COLUMNS, PartOf, Parts
+from fastdefect.jobs.predicting.result_file import Journal, check_out
+from fastdefect.jobs.predicting.rows import Row, Tally, photo_columns, photo_row
+from fastdefect.text import counted
 
 By = Literal["photo", "part"]
 FailOn = Literal["unreadable", "look", "reject", "never"]
-_EVERY = 0.2  # seconds between two reports of the progress
+OnRow = Callable[[Row], None]
 
 
 @dataclass(frozen=True)
@@ -44,29 +36,33 @@ class Output:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was decided: the counts, the rows of parts if asked for, and the written file.
+    """What was decided: the counts, the parts if asked for, and the written file.
 
     ``resumed`` counts the photos that an earlier run had decided. ``per_second`` are photos a
     second, of this run.
     """
 
     tally: Tally
-    parts: tuple[Row, ...]
+    parts: Parts | None
     file: Path | None
     resumed: int
     per_second: float
     model: str
 
     def as_json(self) -> dict[str, Any]:
-        """The counts, and the parts if asked for."""
+        """The counts."""
         return {
             "model": self.model,
             **self.tally.as_json(),
-            "parts": list(self.parts),
+            "parts": None if self.parts is None else len(self.parts),
             "resumed": self.resumed,
             "photos_per_second": self.per_second,
             "file": str(self.file) if self.file else None,
         }
+
+
+def no_row(row: Row) -> None:
+    """Ignore the row."""
 
 
 def predict(
@@ -76,44 +72,51 @@ def predict(
     *,
     threads: int | None = None,
     on_event: OnEvent,
+    on_row: OnRow = no_row,
 ) -> Predicted:
     """Decide on all photos of ``sources``, in order, and write a row for each.
 
-    Raises ``UsageError`` if ``output`` can't be written, and ``DataError`` if there is no photo.
+    ``on_row`` gets each new row. Raises ``UsageError`` if ``output`` can't be written, and
+    ``DataError`` if there is no photo. After Ctrl-C the rows so far are kept for ``resume``.
     """
     part_of = PartOf(output.part_from or scorer.part_from)
-    tally, started, parts = Tally(), time.monotonic(), []
-    with Journal(output.out, resume=output.resume) if output.out else nullcontext() as journal:
-        known = _known(journal, scorer, tally) if journal else set()
-        resumed = tally.total
-        candidates = [c for c in sources if _key(c.name) not in known]
-        if not candidates and not resumed:
+    tally, parts = Tally(), Parts() if output.by == "part" else None
+    with Journal(output.out, resume=output.resume) as journal:
+        earlier = _Earlier(journal, scorer, sources)
+        for row in journal.rows():
+            _count(row, tally, parts)
+        meter = Meter(on_event, sources.total, resumed := tally.total)
+        try:
+            for done in decide_all(scorer, earlier.others(), _path_of, threads=threads):
+                row = photo_row(done, part_of(done.item), scorer)
+                journal.append(row)
+                _count(row, tally, parts)
+                on_row(row)
+                meter.step()
+        except KeyboardInterrupt:
+            on_event(Note(f"Interrupted after {counted(tally.total, 'photo')}. {journal.kept}"))
+            raise
+        if not tally.total:
+            journal.discard()
             raise DataError(
                 "Expected photos, but found none.", "Name other files, folders or patterns."
             )
-        for row in _rows(scorer, candidates, part_of, threads, on_event):
-            tally.add(row)
-            if journal:
-                journal.append(row)
-            elif output.by == "part":
-                parts.append(row)
-        seconds = max(time.monotonic() - started, 1e-9)
-    if journal and output.out:
-        parts = _finish(journal, output.out, output.by, scorer)
-    elif output.by == "part":
-        parts = list(part_rows(parts))
-    rate = (tally.total - resumed) / seconds
-    return Predicted(tally, tuple(parts), output.out, resumed, rate, scorer.name)
+        meter.close()
+        if parts is None:
+            journal.complete(journal.rows(), photo_columns(scorer.judge.classes))
+        else:
+            journal.complete(parts.rows(), PART_COLUMNS)
+    _warn(earlier, parts, on_event)
+    return Predicted(tally, parts, output.out, resumed, meter.per_second, scorer.name)
 
 
 def check_output(output: Output) -> None:
-    """Raise ``UsageError`` for an output that can't be written, before a model is loaded."""
+    """Raise ``UsageError`` or ``DataError`` before a model is loaded, which may take long."""
     if output.out is not None:
-        check_suffix(output.out)
+        check_out(output.out, resume=output.resume)
     elif output.resume:
         raise UsageError("--resume continues a file, but there is no --out.", "Add --out FILE.")
-    if output.part_from is not None:
-        parts_from_names([], output.part_from)
+    PartOf(output.part_from)
 
 
 def failing(predicted: Predicted, level: FailOn) -> bool:
@@ -126,76 +129,56 @@ def failing(predicted: Predicted, level: FailOn) -> bool:
     return tally.unreadable + worse[level] > 0
 
 
-def _rows(
-    scorer: Scorer,
-    candidates: list[Candidate],
-    part_of: "PartOf",
-    threads: int | None,
-    on_event: OnEvent,
-) -> Iterator[Row]:
-    total, shown, started = len(candidates), 0.0, time.monotonic()
-    done: Iterable[Decided[Candidate]] = decide_all(
-        scorer, candidates, lambda candidate: candidate.path, threads=threads
-    )
-    for number, each in enumerate(done, 1):
-        yield photo_row(each, part_of(each.item), scorer)
-        now = time.monotonic()
-        if now - shown >= _EVERY or number == total:
-            shown = now
-            rate = number / max(now - started, 1e-9)
-            left = (total - number) / rate
-            on_event(
-                Progress(f"deciding, {rate:.1f} photos/s, {_duration(left)} left", number, total)
-            )
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-class PartOf:
-    """The part of a photo: given by a table, else in its name."""
-
-    def __init__(self, pattern: str | None) -> None:
-        self._pattern = pattern
-
-    def __call__(self, candidate: Candidate) -> str | None:
-        """The name of the part; None if it is not known."""
-        if candidate.part is not None or self._pattern is None:
-            return candidate.part
-        try:
-            return parts_from_names([candidate.name], self._pattern)[0]
-        except DataError:  # this name does not match
-            return None
-
-
-def _known(journal: Journal, scorer: Scorer, tally: Tally) -> set[bytes]:
+class _Earlier:
     """The photos that the journal has; their rows count, but are not computed again."""
-    known = set()
-    for row in journal.rows():
-        if row["model"] != scorer.identity[:12]:
-            raise DataError(
-                f"{journal.path} was begun with another model or another operating point "
-                f"({row['model']}, now {scorer.identity[:12]}).",
-                "Use the same model to continue it, or delete the file.",
-            )
-        known.add(_key(row["path"]))
-        tally.add(row)
-    return known
+
+    def __init__(self, journal: Journal, scorer: Scorer, sources: Sources) -> None:
+        """Raises ``DataError`` if the journal is of another model."""
+        self._sources, self._missing = sources, set[bytes]()
+        for row in journal.rows():
+            if row["model"] != scorer.identity[:12]:
+                raise DataError(
+                    f"{journal.path} was begun with another model or another operating point "
+                    f"({row['model']}, now {scorer.identity[:12]}).",
+                    "Use the same model to continue it, or delete the file.",
+                )
+            self._missing.add(fingerprint(row["path"]))
+
+    @property
+    def n_missing(self) -> int:
+        """How many of these photos were not among the sources."""
+        return len(self._missing)
+
+    def others(self) -> Iterator[Candidate]:
+        """The photos of the sources that the journal does not have."""
+        for candidate in self._sources:
+            key = fingerprint(candidate.name)
+            if key in self._missing:
+                self._missing.remove(key)
+            else:
+                yield candidate
 
 
-def _key(name: str) -> bytes:
-    """16 bytes for a name: a hundred thousand names would be ten times as large."""
-    return hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=16).digest()
+def _path_of(candidate: Candidate) -> Path:
+    return candidate.path
 
 
-def _finish(journal: Journal, out: Path, by: By, scorer: Scorer) -> list[Row]:
-    if by == "part":
-        parts = list(part_rows(journal.rows()))
-        write_result(out, parts, PART_COLUMNS)
-    else:
-        parts = []
-        write_result(out, journal.rows(), photo_columns(scorer.judge.classes))
-    journal.path.unlink()
-    return parts
+def _count(row: Row, tally: Tally, parts: Parts | None) -> None:
+    tally.add(row)
+    if parts is not None:
+        parts.add(row)
+
+
+def _warn(earlier: _Earlier, parts: Parts | None, on_event: OnEvent) -> None:
+    if earlier.n_missing:
+        text = (
+            f"{counted(earlier.n_missing, 'row')} of the run that was continued are of photos that "
+            "are not named now, or are no longer there. These rows are kept."
+        )
+        on_event(Note(text, "warning"))
+    if parts is not None and not parts.known:
+        text = (
+            "No photo has a known part, so each photo counts as a part. "
+            "--part-from REGEX finds the part in a path."
+        )
+        on_event(Note(text, "warning"))

@@ -1,18 +1,24 @@
 """Photos to decide on: files, folders, patterns, zips, tables and lists, with or without labels."""
 
 import glob
+import hashlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdefect.data.reading.formats import IMAGE_SUFFIXES
 from fastdefect.data.reading.layouts.finder import find_photos
-from fastdefect.data.reading.layouts.masks import find_masks
-from fastdefect.data.reading.layouts.tree import Tree, walk
-from fastdefect.data.reading.tables.columns import find_columns, usual_names
-from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES, read_rows
+from fastdefect.data.reading.layouts.masks import find_masks, may_have_masks
+from fastdefect.data.reading.layouts.tree import stream_photos, walk
+from fastdefect.data.reading.tables.columns import (
+    AmbiguousColumnsError,
+    Columns,
+    find_columns,
+    usual_names,
+)
+from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES, Rows, read_rows
 from fastdefect.data.reading.zip_file import unpacked
 from fastdefect.errors import DataError, UsageError
 
@@ -24,78 +30,113 @@ _PATTERN = re.compile(r"[*?\[]")
 class Candidate:
     """A photo to decide on.
 
-    ``name`` is its path as the user wrote it, or the folder, zip or table followed by its place in
-    it. ``part`` is given by a table, or None. ``label`` is its true class if a table or the name of
-    its folder gives it, else None.
+    ``name`` is its path as the user wrote it, or the folder or zip followed by its place in it, or
+    its path from the place of the table that lists it. Bytes that are not UTF-8 are escaped.
+    ``inside`` is the place in the folder, zip or table. ``part`` is given by a table, or None.
+    ``label`` is its true class if a table or the name of its folder gives it, else None.
+    ``problem`` says why it can't be read, if that is known.
     """
 
     name: str
     path: Path
+    inside: str = ""
     part: str | None = None
     label: str | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What the user named: a file, folder, zip, table or list.
+
+    ``photos`` is the number of its photos, with masks and repeats; None if that is not known.
+    ``masks`` are the names to leave out.
+    """
+
+    text: str
+    photos: int | None = 1
+    folder: Path | None = None
+    masks: frozenset[str] = frozenset()
+
+    @property
+    def is_table(self) -> bool:
+        return self.folder is None and Path(self.text).suffix.lower() in TABLE_SUFFIXES
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What the user named: each item is checked before the first photo is read.
+    """What the user named. It is checked before the first photo is read, then streamed.
 
-    ``classes`` of the model, which are the only labels that count. ``lines``: the list for ``-``.
+    ``lines``: the list for ``-``. ``classes``: the labels that count.
     """
 
-    items: tuple[str, ...]
-    classes: frozenset[str]
-    lines: Iterable[str] = ()
+    items: tuple[_Item, ...]
+    lines: Iterable[bytes] = ()
+    classes: frozenset[str] = frozenset()
 
     @classmethod
-    def of(
-        cls, items: Sequence[str], classes: Collection[str], lines: Iterable[str] = ()
-    ) -> "Sources":
-        """Expand patterns, and check that each item exists.
+    def of(cls, items: Sequence[str], lines: Iterable[bytes] = ()) -> "Sources":
+        """Expand patterns, check that each item exists, and count its photos.
 
-        Raises ``UsageError`` without items, ``DataError`` for a missing item or an empty pattern.
+        Raises ``UsageError`` without items, and ``DataError`` for a missing item, an empty pattern,
+        or a folder, zip or table that can't be read.
         """
         if not items:
             raise UsageError(
                 "Expected photos, but none are named.",
                 "Name files, folders, patterns, zips or tables, or - for a list on standard input.",
             )
-        expanded: list[str] = []
-        for item in items:
-            expanded += _expanded(item)
-        return cls(tuple(expanded), frozenset(classes), lines)
+        expanded = [_surveyed(text) for item in items for text in _expanded(item)]
+        return cls(tuple(expanded), lines)
+
+    def labelled(self, classes: Collection[str]) -> "Sources":
+        """The same sources; ``classes`` of the model are the labels that count."""
+        return replace(self, classes=frozenset(classes))
+
+    @property
+    def total(self) -> int | None:
+        """About how many photos there are; None if a list on standard input is among the items."""
+        counts = [item.photos for item in self.items]
+        return None if None in counts else sum(filter(None, counts))
 
     def __iter__(self) -> Iterator[Candidate]:
-        """All candidates, in the order of the items, sorted within a folder."""
+        """All candidates, in the order of the items, sorted within a folder; no file twice."""
+        if len(self.items) == 1 and self.items[0].folder is not None:
+            yield from self._candidates(self.items[0])  # a folder has no file twice
+            return
+        seen: set[bytes] = set()
         for item in self.items:
-            yield from self._candidates(item)
+            for candidate in self._candidates(item):
+                key = fingerprint(os.path.abspath(candidate.path))  # noqa: PTH100 - keeps links
+                if key not in seen:
+                    seen.add(key)
+                    yield candidate
 
-    def _candidates(self, item: str) -> Iterator[Candidate]:
-        path = Path(item)
-        if item == STDIN:
+    def _candidates(self, item: _Item) -> Iterator[Candidate]:
+        if item.folder is not None:
+            yield from self._in_folder(item, item.folder)
+        elif item.text == STDIN:
             for line in self.lines:
-                if text := line.rstrip("\r\n"):
-                    yield self._file(text, Path(text))
-        elif path.is_dir():
-            yield from self._in_folder(item, path)
-        elif path.suffix.lower() == ".zip":
-            yield from self._in_folder(item, unpacked(path))
-        elif path.suffix.lower() in TABLE_SUFFIXES:
-            yield from self._in_table(path)
+                if text := os.fsdecode(line.rstrip(b"\r\n")):
+                    yield self._file(text)
+        elif item.is_table:
+            yield from self._in_table(Path(item.text))
         else:
-            yield self._file(item, path)
+            yield self._file(item.text)
 
-    def _file(self, name: str, path: Path) -> Candidate:
-        return Candidate(name, path, label=self._known(path.parent.name))
+    def _file(self, text: str) -> Candidate:
+        path = Path(text)
+        return Candidate(printable(text), path, label=self._known(path.parent.name))
 
     def _known(self, label: str | None) -> str | None:
         return label if label in self.classes else None
 
-    def _in_folder(self, item: str, folder: Path) -> Iterator[Candidate]:
-        tree = walk(folder, lenient=True)
-        masks = find_masks(tree.photos).every
-        for name, path in tree.photos.items():
-            if name not in masks:
-                yield Candidate(f"{item.rstrip('/')}/{name}", path, label=self._label_in(name))
+    def _in_folder(self, item: _Item, folder: Path) -> Iterator[Candidate]:
+        above = printable(item.text.rstrip("/"))
+        for name, path, problem in stream_photos(folder):
+            if name not in item.masks:
+                label = self._label_in(name)
+                yield Candidate(f"{above}/{name}", path, name, label=label, problem=problem)
 
     def _label_in(self, name: str) -> str | None:
         """The folder nearest to the photo that is named after a class."""
@@ -103,33 +144,66 @@ class Sources:
         return next((folder for folder in above if folder in self.classes), None)
 
     def _in_table(self, table: Path) -> Iterator[Candidate]:
-        rows = read_rows(table)
-        columns = find_columns(rows.header)
-        if columns is None:
-            raise DataError(
-                f"Expected a column of paths in the first line of {table}, but found: "
-                f"{','.join(rows.header)[:200] or 'nothing'}",
-                f"Call it path; other known names are {usual_names('path')}.",
-            )
+        rows, columns = _table(table)
         texts = [row.get(columns.path, "").replace("\\", "/") for _, row in rows.rows]
-        found = find_photos(
-            list(dict.fromkeys(filter(None, texts))),
-            {"beside the table": table.parent, "from the working folder": Path.cwd()},
-            _photos_below(table.parent),
-        )
+        found = _found(table, list(dict.fromkeys(filter(None, texts))))
         for text, (_, row) in zip(texts, rows.rows, strict=True):
             if text:
-                yield Candidate(
-                    text,
-                    found.paths[text] or table.parent / text,
-                    row.get(columns.part or "") or None,
-                    self._known(row.get(columns.label or "")),
-                )
+                path = found[text] or table.parent / text
+                part = row.get(columns.part or "") or None
+                label = self._known(row.get(columns.label or ""))
+                yield Candidate(printable(str(path)), path, text, part, label)
 
 
-def _photos_below(folder: Path) -> dict[str, Path]:
-    tree: Tree = walk(folder, lenient=True)
-    return tree.photos
+def printable(name: str) -> str:
+    """The name with bytes that are not UTF-8 escaped: no table and no JSON can hold them."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def fingerprint(name: str) -> bytes:
+    """16 bytes for a name: a hundred thousand names would be ten times as large."""
+    return hashlib.blake2b(name.encode("utf-8", "backslashreplace"), digest_size=16).digest()
+
+
+def _surveyed(text: str) -> _Item:
+    path = Path(text)
+    if text == STDIN:
+        return _Item(text, None)
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix == ".zip":
+        folder = path if path.is_dir() else unpacked(path)
+        names = (name for name, _, _ in stream_photos(folder))
+        masks = find_masks(walk(folder, lenient=True).photos).every if may_have_masks(names) else ()
+        return _Item(text, sum(1 for _ in stream_photos(folder)), folder, frozenset(masks))
+    return _Item(text, len(_table(path)[0].rows) if suffix in TABLE_SUFFIXES else 1)
+
+
+def _table(table: Path) -> tuple[Rows, Columns]:
+    rows = read_rows(table)
+    try:
+        columns = find_columns(rows.header)
+    except AmbiguousColumnsError as error:
+        raise DataError(
+            f"Expected one column for the {error.role} in the first line of {table}, but found "
+            f"{', '.join(error.names)}.",
+            f"Call the right one {error.role}, or remove the others.",
+        ) from error
+    if columns is None:
+        raise DataError(
+            f"Expected a column of paths in the first line of {table}, but found: "
+            f"{','.join(rows.header)[:200] or 'nothing'}",
+            f"Call it path; other known names are {usual_names('path')}.",
+        )
+    return rows, columns
+
+
+def _found(table: Path, texts: Sequence[str]) -> Mapping[str, Path | None]:
+    """The files of written paths. The table's folder is searched only if nothing else helps."""
+    folders = {"beside the table": table.parent, "from the working folder": Path()}
+    found = find_photos(texts, folders, {})
+    if not found.count:
+        found = find_photos(texts, folders, walk(table.parent, lenient=True).photos)
+    return found.paths
 
 
 def _expanded(item: str) -> list[str]:

@@ -8,6 +8,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from io import BufferedWriter
 from pathlib import Path
@@ -22,23 +23,20 @@ _SYNC_EVERY = 256  # rows between two flushes to the disk
 
 
 class Journal:
-    """Appends rows to ``FILE.part``. Use as a context."""
+    """Appends rows to ``FILE.part``, or to nothing. Use as a context."""
 
-    def __init__(self, out: Path, *, resume: bool) -> None:
-        """Open the journal of ``out``.
-
-        Raises ``UsageError`` if ``out`` has an unknown suffix or can't be written, and
-        ``DataError`` if it is there already, or a journal is and ``resume`` is False.
-        """
-        check_suffix(out)
-        self.path = out.with_name(out.name + ".part")
-        if resume:
-            cut_torn_line(self.path)
-        else:
-            _refuse_earlier(out, self.path)
+    def __init__(self, out: Path | None, *, resume: bool) -> None:
+        """Open the journal of ``out``. The errors are those of ``check_out``."""
+        self._out, self._since_sync = out, 0
+        self._file: BufferedWriter | None = None
+        self.path = journal_of(out) if out else None
+        if out is None or self.path is None:
+            return
+        check_out(out, resume=resume)
         with written_to(out):
-            self._file: BufferedWriter = self.path.open("ab" if resume else "xb")
-        self._since_sync = 0
+            if resume:
+                cut_torn_line(self.path)
+            self._file = self.path.open("ab" if resume else "xb")
 
     def __enter__(self) -> "Journal":
         return self
@@ -49,34 +47,103 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._sync()
-        self._file.close()
+        if self._file:
+            with suppress(OSError):  # the error that ends the block says more
+                self._file.close()
+
+    @property
+    def kept(self) -> str:
+        """Where the rows are if no more follow."""
+        return f"The rows are kept in {self.path}; --resume continues." if self.path else ""
 
     def append(self, row: Row) -> None:
-        """Append a row; it survives the end of this process."""
-        self._file.write(as_line(row).encode())
-        self._file.flush()
-        self._since_sync += 1
-        if self._since_sync >= _SYNC_EVERY:
-            self._sync()
+        """Append a row; it survives the end of this process.
 
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._since_sync = 0
+        Raises ``UsageError`` if it can't be written, for example on a full disk.
+        """
+        if self._file is None or self._out is None:
+            return
+        try:
+            self._file.write(as_line(row).encode())
+            self._file.flush()
+            self._since_sync += 1
+            if self._since_sync >= _SYNC_EVERY:
+                self._sync(self._file)
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} can't be written any more: {error.strerror or error}.",
+                "Free some space on the disk, then continue with --resume.",
+            ) from error
 
     def rows(self) -> Iterator[Row]:
-        """The rows that are in the journal."""
-        if self.path.exists():
-            with self.path.open(encoding="utf-8") as file:
-                for line in file:
-                    yield json.loads(line)
+        """The rows that are in the journal. Raises ``DataError`` for a damaged line."""
+        if self.path is None or not self.path.exists():
+            return
+        with self.path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    row = json.loads(line)
+                    row["path"], row["model"], row["decision"], row["part"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise DataError(
+                        f"{self.path}, line {number}: expected a row of a prediction, but it is "
+                        "damaged.",
+                        "Delete the file, and begin again.",
+                    ) from error
+                yield row
+
+    def complete(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """Write the result with these rows, and remove the journal."""
+        if self._out is None or self._file is None:
+            return
+        self._sync(self._file)
+        write_result(self._out, rows, columns)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the journal."""
+        if self._file and self.path:
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+
+    def _sync(self, file: BufferedWriter) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        self._since_sync = 0
+
+
+def journal_of(out: Path) -> Path:
+    """The journal of a result."""
+    return out.with_name(out.name + ".part")
 
 
 def write_result(out: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Write all rows to ``out`` atomically, in the format of its suffix."""
     with written_to(out), atomic_path(out) as temporary:
         _WRITERS[out.suffix.lower()](temporary, rows, columns)
+
+
+def check_out(out: Path, *, resume: bool) -> None:
+    """Raise ``UsageError`` if ``out`` has an unknown suffix or is in no folder.
+
+    Raises ``DataError`` if ``out`` is there already, or a journal is and ``resume`` is False.
+    """
+    check_suffix(out)
+    if not out.parent.is_dir():
+        raise UsageError(
+            f"--out {out}: expected a file in a folder, but there is no folder {out.parent}.",
+            "Make the folder, or correct the path.",
+        )
+    journal = journal_of(out)
+    if journal.exists():
+        if not resume:
+            raise DataError(
+                f"{journal} has the rows of a prediction that was not finished.",
+                "Continue it with --resume, or delete the file.",
+            )
+    elif out.exists():
+        state = "is finished, so there is nothing to continue" if resume else "exists already"
+        raise DataError(f"--out {out}: this file {state}.", "Choose another name, or delete it.")
 
 
 def check_suffix(out: Path) -> None:
@@ -91,18 +158,6 @@ def check_suffix(out: Path) -> None:
         raise UsageError(
             f"--out {out}: Parquet needs pyarrow, which is not installed.",
             'Install it: python -m pip install "fastdefect[parquet]", or write a .csv file.',
-        )
-
-
-def _refuse_earlier(out: Path, journal: Path) -> None:
-    if journal.exists():
-        raise DataError(
-            f"{journal} has the rows of a prediction that was not finished.",
-            "Continue it with --resume, or delete the file.",
-        )
-    if out.exists():
-        raise DataError(
-            f"--out {out}: this file exists already.", "Choose another name, or delete it."
         )
 
 

@@ -1,36 +1,43 @@
-"""The rows of a result: one for each photo, or one for each part."""
+"""The rows of a result, one for each photo, and their counts."""
 
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastdefect.data.reading.unlabelled import Candidate
+from fastdefect.files import finite
 from fastdefect.inference.judge import Decision
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import Decided
 
 Row = dict[str, Any]
 
-UNREADABLE = "unreadable"
 # From the most to the least certain to be good; a part has the last of its photos.
 DECISIONS = ("OK", "look", "reject")
-
-PART_COLUMNS = (
-    *("part", "decision", "p_defective", "path", "photos"),
-    *("n_ok", "n_look", "n_reject", "n_unlike", "n_unreadable", "model"),
-)
+_FIRST = ("path", "decision", "p_defective", "label", "defect_class")
+_LAST = ("unlike", "likeness", "part", "true_label", "milliseconds", "error", "model")
 
 
 def photo_columns(classes: Sequence[str]) -> tuple[str, ...]:
     """The columns of a row for each photo."""
-    return (
-        *("path", "decision", "p_defective", "label", "defect_class"),
-        *(f"p_{name}" for name in classes),
-        *("unlike", "likeness", "part", "true_label", "milliseconds", "error", "model"),
-    )
+    return (*_FIRST, *class_columns(classes).values(), *_LAST)
+
+
+def class_columns(classes: Sequence[str]) -> dict[str, str]:
+    """The column with the probability of each class: ``p_NAME``, or ``p_class_NAME``.
+
+    The second form is for a class called ``defective``: ``p_defective`` is that of all defects.
+    """
+    columns: dict[str, str] = {}
+    for name in classes:
+        column = f"p_{name}"
+        while column in _FIRST or column in columns.values():
+            column = f"p_class_{column.removeprefix('p_')}"
+        columns[name] = column
+    return columns
 
 
 def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row:
@@ -42,7 +49,7 @@ def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row
         decision="look",
         part=part,
         true_label=candidate.label,
-        error=done.error or None,
+        error=candidate.problem or done.error or None,
         model=scorer.identity[:12],
     )
     if decision is not None:
@@ -51,12 +58,13 @@ def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row
 
 
 def _decided(decision: Decision) -> Row:
+    columns = class_columns(tuple(decision.probabilities))
     return {
         "decision": decision.decision,
         "p_defective": decision.probability,
         "label": decision.label,
         "defect_class": decision.defect_class,
-        **{f"p_{name}": p for name, p in decision.probabilities.items()},
+        **{columns[name]: p for name, p in decision.probabilities.items()},
         "unlike": decision.unlike if decision.likeness is not None else None,
         "likeness": decision.likeness,
         "milliseconds": round(decision.milliseconds, 3),
@@ -110,42 +118,6 @@ def _suspicion(row: Row) -> tuple[bool, int, float]:
     )
 
 
-def part_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[Row]:
-    """One row for each part, in the order of its first photo.
-
-    A part is rejected if any of its photos is, else a person looks if at any of them, else it is
-    OK. A photo without a known part is a part of its own.
-    """
-    parts: dict[str, Row] = {}
-    for row in rows:
-        name = row["part"] or row["path"]
-        part = parts.setdefault(name, _new_part(name, row))
-        _add(part, row)
-    yield from parts.values()
-
-
-def _new_part(name: str, row: Mapping[str, Any]) -> Row:
-    return {
-        **dict.fromkeys(PART_COLUMNS, 0),
-        "part": name,
-        "decision": "OK",
-        "p_defective": None,
-        "path": row["path"],
-        "model": row["model"],
-    }
-
-
-def _add(part: Row, row: Mapping[str, Any]) -> None:
-    part["photos"] += 1
-    part[f"n_{row['decision'].lower()}"] += 1
-    part["n_unlike"] += bool(row["unlike"])
-    part["n_unreadable"] += row["error"] is not None
-    part["decision"] = max(part["decision"], row["decision"], key=DECISIONS.index)
-    score = row["p_defective"]
-    if score is not None and (part["p_defective"] is None or score > part["p_defective"]):
-        part["p_defective"], part["path"] = score, row["path"]
-
-
 def as_line(row: Mapping[str, Any]) -> str:
-    """The row as a JSON line; names that are not UTF-8 are escaped."""
-    return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
+    """The row as a JSON line."""
+    return json.dumps(finite(row), ensure_ascii=False) + "\n"

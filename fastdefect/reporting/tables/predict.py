@@ -1,6 +1,7 @@
 """Tables of the decisions on photos without labels."""
 
-from collections.abc import Mapping, Sequence
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastdefect.reporting.tables.table_data import TableData
@@ -29,16 +30,12 @@ def photo_table(model: str, rows: Sequence[Row], total: int) -> TableData:
     )
 
 
-def part_table(model: str, parts: Sequence[Row]) -> TableData:
-    """The parts, or the 20 most suspicious of them."""
-    shown = sorted(
-        parts,
-        key=lambda row: (_ORDER.index(row["decision"]), row["p_defective"] or 0),
-        reverse=True,
-    )[:_MOST]
+def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
+    """The most suspicious of all ``parts``, up to 20; ``total`` is their number."""
+    shown = heapq.nlargest(_MOST, parts, key=_suspicion)
     title = f"Decisions of {model} by part"
-    if len(parts) > len(shown):
-        title += f": the {len(shown)} most suspicious of {len(parts)}"
+    if total > len(shown):
+        title += f": the {len(shown)} most suspicious of {counted(total, 'part')}"
     return TableData(
         title,
         ("part", "decision", "P(defect)", "photos", "OK", "look", "reject", "worst photo"),
@@ -58,6 +55,14 @@ def part_table(model: str, parts: Sequence[Row]) -> TableData:
     )
 
 
+def row_line(row: Row) -> str:
+    """A line for a row, as it arrives."""
+    if row["error"]:
+        return f"{row['path']}: look ({row['error']})"
+    unlike = ", unlike the training photos" if row["unlike"] else ""
+    return f"{row['path']}: {row['decision']}, P(defect) {row['p_defective']:.4f}{unlike}"
+
+
 def summary_line(counts: Mapping[str, int], per_second: float, resumed: int) -> str:
     """The ``counts`` of all photos, and how many of them an earlier run had decided."""
     decisions = ", ".join(f"{counts[name]} {name}" for name in _ORDER)
@@ -65,6 +70,10 @@ def summary_line(counts: Mapping[str, int], per_second: float, resumed: int) -> 
     others = f"Unlike the training photos: {counts['unlike']}; unreadable: {counts['unreadable']}."
     photos = counted(counts["photos"], "photo")
     return f"{photos}: {decisions}. {others} {per_second:.1f} photos/s.{before}"
+
+
+def _suspicion(row: Row) -> tuple[int, float]:
+    return _ORDER.index(row["decision"]), row["p_defective"] or 0
 
 
 def _share(row: Row) -> str:

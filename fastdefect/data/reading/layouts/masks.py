@@ -72,6 +72,19 @@ def find_masks(photos: Mapping[str, Path]) -> Masks:
     return Masks(of, frozenset(drawn), spare, frozenset(found))
 
 
+def may_have_masks(names: Iterable[str]) -> bool:
+    """Whether ``find_masks`` could find any: a name says mask, or photos differ in their suffixes.
+
+    It keeps none of the names.
+    """
+    suffixes: set[str] = set()
+    for name in names:
+        suffixes.add(name.rpartition(".")[2].casefold())
+        if len(suffixes) > 1 or _says_mask(name):
+            return True
+    return False
+
+
 def is_photo_folder(name: str) -> bool:
     """Whether a folder is named after the photos in it, such as ``images``: not a class."""
     return _plain(name) in _PHOTO_FOLDERS

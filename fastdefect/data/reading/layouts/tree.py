@@ -53,6 +53,21 @@ def walk(root: Path, *, lenient: bool = False) -> Tree:
     return tree
 
 
+def stream_photos(root: Path) -> Iterator[tuple[str, Path, str]]:
+    """(name, path, problem) of the photos that ``walk`` finds, in the same order.
+
+    Only one folder at a time is in memory. A folder below the root that cannot be listed is among
+    them with its ``problem``, so that its photos are not lost without a trace. Raises
+    ``DataError`` if the root cannot be listed.
+    """
+    yield from _stream(root, root, ())
+
+
+def is_output_folder(folder: Path) -> bool:
+    """Whether this program wrote the folder: a run, or the result of an audit."""
+    return any(all((folder / mark).exists() for mark in marks) for marks in _OUTPUT_MARKS)
+
+
 def is_system_file(name: str) -> bool:
     """Whether a file or folder is hidden or belongs to the operating system."""
     return name.startswith(".") or name.casefold() in _SYSTEM_FILES
@@ -82,15 +97,14 @@ def read_text(path: Path, most: int = 1 << 20) -> str | None:
 def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> bool:
     """Add the files below the folder; False for a folder that only has output of this program."""
     real = folder.resolve()
-    children = [] if real in above else list(_children(folder, lenient))
-    names = {child.name for child in children}
-    if above and any(marks <= names for marks in _OUTPUT_MARKS):
+    children = [] if real in above else _children_if(folder, lenient)
+    if above and _is_output(children):
         return False
     kept = not children
-    for child in children:
-        path = Path(child.path)
+    for child, is_folder in children:
+        path = folder / child
         name = name_of(tree.root, path)
-        if _is_folder(child):
+        if is_folder:
             at = len(tree.folders)
             tree.folders.append(name)
             if _walk(tree, path, (*above, real), lenient):
@@ -99,8 +113,35 @@ def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> b
                 del tree.folders[at:]
         else:  # including a broken link or one to itself, which is then reported as unreadable
             kept = True
-            (tree.photos if is_photo(child.name) else tree.others)[name] = path
+            (tree.photos if is_photo(child) else tree.others)[name] = path
     return kept
+
+
+def _stream(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, Path, str]]:
+    real = folder.resolve()
+    if real in above:
+        return
+    try:
+        children = _children(folder)
+    except OSError as error:
+        if not above:
+            raise _not_listed(folder, error) from error
+        problem = f"a folder that can't be listed ({error.strerror})"
+        yield name_of(root, folder), folder, problem
+        return
+    if above and _is_output(children):
+        return
+    for child, is_folder in children:
+        path = folder / child
+        if is_folder:
+            yield from _stream(root, path, (*above, real))
+        elif is_photo(child):
+            yield name_of(root, path), path, ""
+
+
+def _is_output(children: list[tuple[str, bool]]) -> bool:
+    names = {name for name, _ in children}
+    return any(marks <= names for marks in _OUTPUT_MARKS)
 
 
 def _is_folder(child: os.DirEntry[str]) -> bool:
@@ -110,15 +151,24 @@ def _is_folder(child: os.DirEntry[str]) -> bool:
         return False
 
 
-def _children(folder: Path, lenient: bool) -> Iterator[os.DirEntry[str]]:
+def _children_if(folder: Path, lenient: bool) -> list[tuple[str, bool]]:
     try:
-        with os.scandir(folder) as found:
-            kept = [child for child in found if not is_system_file(child.name)]
+        return _children(folder)
     except OSError as error:
         if lenient:
-            return
-        raise DataError(
-            f"Cannot list the folder {folder}: {error.strerror}.",
-            "Check its permissions.",
-        ) from error
-    yield from sorted(kept, key=lambda entry: entry.name)
+            return []
+        raise _not_listed(folder, error) from error
+
+
+def _children(folder: Path) -> list[tuple[str, bool]]:
+    """The names in the folder, sorted, and whether each is a folder."""
+    with os.scandir(folder) as found:
+        return sorted(
+            (child.name, _is_folder(child)) for child in found if not is_system_file(child.name)
+        )
+
+
+def _not_listed(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"Cannot list the folder {folder}: {error.strerror}.", "Check its permissions."
+    )

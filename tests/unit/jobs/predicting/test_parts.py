@@ -1,0 +1,57 @@
+"""One decision a part, and the part in a name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastdefect.data.reading.unlabelled import Candidate
+from fastdefect.errors import UsageError
+from fastdefect.jobs.predicting.parts import PART_COLUMNS, PartOf, Parts
+
+
+def _row(path: str, part: str | None, decision: str, p: float | None) -> dict[str, Any]:
+    error = "empty file" if p is None else None
+    facts = {"unlike": False, "error": error, "model": "m"}
+    return {"path": path, "part": part, "decision": decision, "p_defective": p, **facts}
+
+
+def test_the_worst_photo_decides_on_a_part() -> None:
+    parts = Parts()
+    for row in (
+        _row("1", "p", "OK", 0.1),
+        _row("2", "q", "OK", 0.2),
+        _row("3", "p", "reject", 0.9),
+        _row("4", "q", "look", None),
+        _row("5", None, "OK", 0.3),
+    ):
+        parts.add(row)
+    first, second, third = parts.rows()
+    assert tuple(first) == PART_COLUMNS
+    assert (first["decision"], first["p_defective"], first["path"]) == ("reject", 0.9, "3")
+    assert (first["photos"], first["n_ok"], first["n_look"], first["n_reject"]) == (2, 1, 0, 1)
+    assert (second["decision"], second["n_unreadable"], second["path"]) == ("look", 1, "2")
+    assert (third["part"], third["decision"]) == ("5", "OK")
+    assert len(parts) == 3
+    assert parts.known
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "given", "part"),
+    [
+        ("day_7_/12_a.png", "12_a.png", None, "12"),  # not 7, that of the folder
+        ("12_/a.png", "a.png", None, "12"),  # no match inside
+        ("a.png", "", None, None),
+        ("12_a.png", "", "given", "given"),
+    ],
+)
+def test_the_part_is_found_as_in_a_training(
+    name: str, inside: str, given: str | None, part: str | None
+) -> None:
+    candidate = Candidate(name, Path(name), inside, given)
+    assert PartOf(r"(\d+)_")(candidate) == part
+
+
+def test_a_pattern_that_is_no_regular_expression_is_refused() -> None:
+    with pytest.raises(UsageError, match="--part-from"):
+        PartOf("(")
