@@ -1,6 +1,7 @@
 """The card of a bundle, ``bundle.json``: all facts about a model except its tensors."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -155,7 +156,9 @@ def read_card(content: bytes, where: str) -> Card:
             f"{where}: bundle.json has {len(content):,} bytes, more than {_MAX_CARD:,}."
         )
     try:
-        found = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        found = json.loads(
+            content, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
     except RecursionError:
         raise BundleError(f"{where}: bundle.json is nested too deeply.") from None
     except ValueError as error:
@@ -186,5 +189,10 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text[:20])
+
+
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

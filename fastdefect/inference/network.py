@@ -98,6 +98,7 @@ class _Onnx:
                 providers=["CPUExecutionProvider"],
                 # It computes without the limit of memory; the exporter has folded all constants.
                 disabled_optimizers=["ConstantFolding"],
+                enable_fallback=0,  # would load it again, without these options
             )
             (self._input,) = (each.name for each in self._session.get_inputs())
         self._tried = False
