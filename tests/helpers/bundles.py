@@ -140,7 +140,8 @@ def tiny_bundle(
     """Write a bundle of the tiny network at ``path``.
 
     ``network`` replaces the ONNX file, ``files`` are more members, ``facts_of_network`` replace
-    those on the card, ``changes`` are its other fields. With a ``reference`` (``tiny_reference()``) it detects unlike photos.
+    those on the card, ``changes`` are its other fields. With a ``reference``
+    (``tiny_reference()``) it detects unlike photos.
     """
     members = {ONNX: tiny_network() if network is None else network, **(files or {})}
     if reference is not None:

@@ -140,10 +140,11 @@ def peak_megabytes() -> float:
 def test_a_trial_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SECONDS", 0.05)
     steps = [node("Expand", ["mean", "n"], ["x0"])]
-    steps += [node("MatMul", [f"x{i}", "x0"], [f"x{i + 1}"]) for i in range(2000)]
-    steps += [node("Identity", ["x2000"], ["big"])]
+    steps += [node("MatMul", [f"x{i}", "x0"], [f"x{i + 1}"]) for i in range(300)]
+    steps += [node("Identity", ["x300"], ["big"])]
     content = through(steps, {"n": np.array([400, 400])})
-    assert "terminate" in refused(tmp_path, content, facts_of_network=TWO)
+    reason = refused(tmp_path, content, facts_of_network=TWO)
+    assert "terminate flag" in reason or "canceled" in reason
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
