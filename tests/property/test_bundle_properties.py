@@ -16,7 +16,7 @@ from fastdefect.inference.inspector import Inspector
 from fastdefect.inference.onnx_check import check_onnx
 from fastdefect.inference.reference_file import read_reference, reference_bytes
 
-FEW, MANY = 60, 5_000  # examples of the default suite and of the slow one
+FEW, MANY = 40, 2_000  # examples of the default suite and of the slow one
 
 # What is done to the bytes: where as a share of the length, what, and new bytes.
 edits = st.lists(

@@ -42,7 +42,7 @@ eighths = st.lists(st.integers(0, 8), min_size=4, max_size=4).filter(any)
 shares = st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.05])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     parts=eighths,
     threshold=st.none() | shares,
