@@ -126,7 +126,11 @@ class _OpenVino:
                 'Install it: python -m pip install "fastdefect[openvino]"',
             ) from error
         core = openvino.Core()
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        # Without the second hint it computes in bfloat16 where the CPU can.
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
         with _in_words(where, "OpenVINO"):

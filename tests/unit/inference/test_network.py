@@ -66,7 +66,7 @@ def test_openvino_reads_the_same_file(tmp_path: Path) -> None:
     facts = TWO.model_copy(update={"runtime": "openvino", "features": 4})
     found = opened(tmp_path, facts_of_network=facts)(photos)
     for ours, theirs in zip(found, opened(tmp_path)(photos), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=0.02)
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_openvino_that_is_not_installed_is_a_usage_error(
