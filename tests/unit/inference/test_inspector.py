@@ -92,7 +92,7 @@ def test_unreadable_photos_say_why(inspector: Inspector, tmp_path: Path) -> None
 
 
 def test_eight_threads_give_the_results_of_one(inspector: Inspector) -> None:
-    photos = [photo_of(value) for value in range(0, 256, 4)]
+    photos = [photo_of(value) for value in range(0, 256, 16)]
     alone = [said(inspector.inspect(photo)) for photo in photos]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(inspector.inspect, photos * 4))
