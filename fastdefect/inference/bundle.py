@@ -23,19 +23,16 @@ from fastdefect.inference.card import Card, Member, read_card
 SUFFIX = ".fdb"
 CARD = "bundle.json"
 ONNX = "network.onnx"
-OPENVINO_GRAPH, OPENVINO_WEIGHTS = "network.xml", "network.bin"
 REFERENCE = "reference.safetensors"
-NETWORK_FILES: Mapping[str, tuple[str, ...]] = {
-    "onnx": (ONNX,),
-    "openvino": (OPENVINO_GRAPH, OPENVINO_WEIGHTS),
-}
 _PHOTO = re.compile(r"photos/[0-9]{1,4}\.[a-z0-9]{1,5}")
-_FIXED = {CARD, ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS, REFERENCE}
+_FIXED = {CARD, ONNX, REFERENCE}
 
 _MAX_MEMBERS = 1100
 _MAX_BYTES = 4 << 30
 _ENCRYPTED = 0x1 | 0x40
+_HEADER = 30  # bytes before the name of a member
 _END = struct.Struct("<4s4H2LH")  # the end of a zip's directory
+_LOCATOR = 20  # bytes before it, in a zip with 64-bit sizes
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of zip: the same content gives the same bytes
 
 _HINT = "Export the run again: fastdefect export RUN --out model.fdb"
@@ -87,7 +84,7 @@ def read_bundle(path: Path) -> Bundle:
             size = os.fstat(file.fileno()).st_size
             _check_end(file.read(4), _tail(file, size), size, path)
             with zipfile.ZipFile(file) as zipped:
-                return _read(zipped, size, path)
+                return _read(zipped, path)
     except OSError as error:
         raise BundleError(f"{path} can't be read: {error.strerror or error}.") from error
     except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, UnicodeError) as error:
@@ -98,8 +95,8 @@ def read_bundle(path: Path) -> Bundle:
 
 
 def _tail(file: IO[bytes], size: int) -> bytes:
-    file.seek(max(0, size - _END.size))
-    return file.read(_END.size)
+    file.seek(max(0, size - _LOCATOR - _END.size))
+    return file.read()
 
 
 def _check_end(start: bytes, tail: bytes, size: int, path: Path) -> None:
@@ -108,23 +105,24 @@ def _check_end(start: bytes, tail: bytes, size: int, path: Path) -> None:
         raise BundleError(f"{path} is not a bundle: it does not begin like a zip.", _HINT)
     if size > _MAX_BYTES:
         raise BundleError(f"{path} has {size:,} bytes, more than {_MAX_BYTES:,}.")
-    if len(tail) < _END.size or not tail.startswith(b"PK\x05\x06"):
+    if len(tail) < _END.size or tail[-_END.size :][:4] != b"PK\x05\x06":
         raise BundleError(f"{path} is truncated, or bytes follow its end.", _HINT)
-    _, disk, first_disk, here, entries, length, offset, comment = _END.unpack(tail)
+    if tail.startswith(b"PK\x06\x07"):  # zipfile would take the directory's place from there
+        raise BundleError(f"{path} is a zip with 64-bit sizes, which a bundle never has.", _HINT)
+    _, disk, first_disk, here, entries, length, offset, comment = _END.unpack(tail[-_END.size :])
     if disk or first_disk or comment or here != entries or offset + length + _END.size != size:
         raise BundleError(f"{path} is a damaged bundle: its directory is not valid.", _HINT)
     if entries > _MAX_MEMBERS:
         raise BundleError(f"{path} has {entries} members, more than {_MAX_MEMBERS}.")
 
 
-def _read(zipped: zipfile.ZipFile, size: int, path: Path) -> Bundle:
+def _read(zipped: zipfile.ZipFile, path: Path) -> Bundle:
     infos = {info.filename: info for info in zipped.infolist()}
     if len(infos) != len(zipped.infolist()):
         raise BundleError(f"{path} has two members of the same name.")
     for info in infos.values():
         _check_member(info, path)
-    if sum(info.file_size for info in infos.values()) > size:
-        raise BundleError(f"{path}: its members overlap.")
+    _check_places(list(infos.values()), zipped.start_dir, path)
     if CARD not in infos:
         raise BundleError(f"{path} is a zip without {CARD}, so it is not a bundle.", _HINT)
     content = zipped.read(CARD)
@@ -142,6 +140,19 @@ def _check_member(info: zipfile.ZipInfo, path: Path) -> None:
         raise BundleError(f"{path}: its member {name} is encrypted.")
     if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
         raise BundleError(f"{path}: its member {name} is compressed, but must be stored.")
+    if info.flag_bits or info.extra or info.comment:
+        raise BundleError(f"{path}: its member {name} has properties that no bundle has.")
+
+
+def _check_places(infos: list[zipfile.ZipInfo], end: int, path: Path) -> None:
+    """The members follow each other without gaps: none overlaps, and nothing is hidden."""
+    at = 0
+    for info in sorted(infos, key=lambda info: info.header_offset):
+        if info.header_offset != at:
+            raise BundleError(f"{path}: its members overlap, or bytes lie between them.", _HINT)
+        at += _HEADER + len(info.filename) + info.file_size
+    if at != end:
+        raise BundleError(f"{path}: its members overlap, or bytes lie after them.", _HINT)
 
 
 def _is_allowed(name: str) -> bool:
@@ -154,7 +165,7 @@ def _check_names(card: Card, infos: Mapping[str, zipfile.ZipInfo], path: Path) -
     if listed != set(infos):
         odd = sorted(listed ^ set(infos))[0]
         raise BundleError(f"{path}: {odd!r:.80} is in the card or in the zip, but not in both.")
-    needed = {*NETWORK_FILES[card.network.runtime], *(each.file for each in card.examples)}
+    needed = {ONNX, *(each.file for each in card.examples)}
     needed |= {REFERENCE} if card.unlike else set()
     if missing := sorted(needed - listed):
         raise BundleError(f"{path}: its member {missing[0]} is missing.", _HINT)

@@ -1,6 +1,7 @@
 """The card of a bundle, ``bundle.json``: all facts about a model except its tensors."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -10,14 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from fastdefect.errors import BundleError
 from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.inference.part_pattern import is_quick
 
 SCHEMA = 1
-_MAX_CARD = 4 << 20  # bytes
+_MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
 _MAX_SIDE = 4096  # pixels of the network's input
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+# No control characters: these texts are printed, and a terminal would obey them.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Facts = dict[str, JsonValue]
 
 
@@ -38,7 +42,7 @@ class PhotoSteps(_Part):
 
     image_size: Annotated[int, Field(ge=16, le=_MAX_SIDE)]
     resize: Literal["squish", "pad"]
-    white: Annotated[float, Field(gt=0)] | None
+    white: Annotated[float, Field(ge=1e-30, le=1e30)] | None
     max_megapixels: Annotated[float, Field(gt=0, le=100_000)]
     side: Annotated[int, Field(ge=1, le=8 * _MAX_SIDE)]
     mean: Annotated[tuple[float, ...], Len(3, 3)]
@@ -52,7 +56,7 @@ class Rule(_Part):
     temperature: Annotated[float, Field(gt=0, le=1000)]
     threshold: Annotated[float, Field(ge=0, lt=1.1)] | None
     high: Annotated[float, Field(ge=0, lt=1.1)] | None
-    rule: Annotated[str, Field(max_length=2000)]
+    rule: Annotated[str, Field(max_length=2000, pattern=_PRINTABLE)]
 
 
 class NetworkFacts(_Part):
@@ -84,7 +88,7 @@ class Example(_Part):
     """One of the user's photos, stored in ``file``, and its probabilities when it was exported."""
 
     file: Name
-    path: Annotated[str, Field(max_length=4096)]
+    path: Annotated[str, Field(max_length=4096, pattern=_PRINTABLE)]
     probabilities: Annotated[tuple[Share, ...], Len(1, 1000)]
 
 
@@ -124,6 +128,8 @@ class Card(_Part):
             raise ValueError("a threshold needs a good class")
         if self.rule.high is not None and self.rule.high < (self.rule.threshold or 0):
             raise ValueError("the upper end of the review band is below its lower end")
+        if self.part_from is not None and not is_quick(self.part_from):
+            raise ValueError("part_from is not valid, or can take very long")
         if any(len(each.probabilities) != len(self.classes) for each in self.examples):
             raise ValueError("an example does not have a probability for each class")
         return self
@@ -150,7 +156,9 @@ def read_card(content: bytes, where: str) -> Card:
             f"{where}: bundle.json has {len(content):,} bytes, more than {_MAX_CARD:,}."
         )
     try:
-        found = json.loads(content, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        found = json.loads(
+            content, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
     except RecursionError:
         raise BundleError(f"{where}: bundle.json is nested too deeply.") from None
     except ValueError as error:
@@ -168,7 +176,8 @@ def _check_schema(found: Any, where: str) -> None:
     number = found.get("schema_version") if isinstance(found, dict) else None
     if isinstance(number, int) and number > SCHEMA:
         raise BundleError(
-            f"{where} has schema {number}, but this version of fastdefect reads up to {SCHEMA}.",
+            f"{where} has schema {str(number)[:20]}, but this version of fastdefect reads up to "
+            f"{SCHEMA}.",
             "Update fastdefect, or export the run again with this version.",
         )
 
@@ -180,5 +189,10 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_constant(name: str) -> NoReturn:
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text[:20])
+
+
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

@@ -56,12 +56,13 @@ class DecisionRule:
         """``OK``, ``look`` (in the review band) or ``reject`` for each photo.
 
         ``calibrated`` (n, n_classes) is the result of ``calibrated``. Without a good class every
-        photo is rejected.
+        photo is rejected. A photo with NaN is never ``OK``: a person looks at it.
         """
         rejected = ~np.isin(self.decide(calibrated, good), good)
         look = np.zeros(len(calibrated), bool)
         if good and self.high is not None and self.has_band:
             look = rejected & (defect_score(calibrated, good) < self.high)
+        look |= ~np.isfinite(calibrated).all(axis=1)
         return [
             "look" if review else "reject" if bad else "OK"
             for bad, review in zip(rejected, look, strict=True)

@@ -106,7 +106,11 @@ class Judge:
 
 
 def probabilities_of(logits: NDArray[np.float32]) -> Floats:
-    """The probabilities (n, n_classes) of logits (n, views, n_classes): the mean over the views."""
+    """The probabilities (n, n_classes) of logits (n, views, n_classes): the mean over the views.
+
+    NaN for a photo with logits that are not finite.
+    """
     exact = logits.astype(np.float64)
-    raised = np.exp(exact - exact.max(axis=2, keepdims=True))
+    with np.errstate(invalid="ignore"):  # infinity becomes NaN
+        raised = np.exp(exact - exact.max(axis=2, keepdims=True))
     return np.asarray((raised / raised.sum(axis=2, keepdims=True)).mean(axis=1))

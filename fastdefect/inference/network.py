@@ -1,19 +1,27 @@
 """The network of a bundle in its runtime: from the pixels of photos to logits and features."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.errors import BundleError, UsageError
-from fastdefect.inference.bundle import ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS, Bundle
+from fastdefect.inference.bundle import ONNX, Bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.onnx_check import check_onnx
 
 Pixels = NDArray[np.uint8]
 Arrays = NDArray[np.float32]
 
-_MEMORY = 4 << 30  # bytes that ONNX Runtime may use for the values between operators
+# Bytes of weights and values between operators, of all networks of the process in ONNX Runtime. A
+# network of some hundred bytes can ask for terabytes.
+_MEMORY = 4 << 30
+_SECONDS = 60.0  # to load a network, and for its trial; checked between two operators
+_REGISTERED = threading.Lock()
+_registered = False
 
 
 class Network(Protocol):
@@ -29,47 +37,87 @@ def open_network(bundle: Bundle, where: str, *, threads: int | None = None) -> N
 
     ``threads`` that compute one photo; None is one for each core. Raises ``BundleError`` if the
     runtime refuses the network or its outputs do not have the shapes on the card, and
-    ``UsageError`` if the runtime is not installed.
+    ``UsageError`` if the runtime is not installed. The network raises ``BundleError`` for a photo
+    whose outputs have other shapes.
     """
-    card = bundle.card
+    card, content = bundle.card, bundle.files[ONNX]
+    check_onnx(content, where)
+    size = card.photos.image_size
+    grey = np.full((1, size, size, 3), 128, np.uint8)
+    network: Network = _Onnx(content, where, threads)
+    with _in_words(where, "ONNX Runtime"):
+        _check_trial(network(grey), card, where)
     if card.network.runtime == "openvino":
-        network: Network = _OpenVino(bundle, where, threads)
-    else:
-        network = _Onnx(bundle.files[ONNX], where, threads)
-    _check_outputs(network, card, where)
-    return network
+        # It has no limits of its own, so the trial in ONNX Runtime comes first.
+        network = _OpenVino(content, where, threads)
+        with _in_words(where, "OpenVINO"):
+            _check_trial(network(grey), card, where)
+    return _Checked(network, card, where)
+
+
+class _Checked:
+    """A network whose outputs have the shapes on the card, for every photo."""
+
+    def __init__(self, network: Network, card: Card, where: str) -> None:
+        self._network, self._card, self._where = network, card, where
+
+    def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
+        with _in_words(self._where, "the runtime"):
+            logits, features = self._network(pixels)
+        _check_shapes(logits, features, len(pixels), self._card, self._where)
+        return logits, features
 
 
 class _Onnx:
-    """A network in ONNX Runtime."""
+    """A network in ONNX Runtime, with limits for memory and time."""
 
     def __init__(self, content: bytes, where: str, threads: int | None) -> None:
         import onnxruntime
 
-        check_onnx(content, where)
+        self._run_options = onnxruntime.RunOptions
         onnxruntime.set_default_logger_severity(4)  # its warnings are not for users
+        _limit_memory()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.inter_op_num_threads = 1
-        # Idle threads of ONNX Runtime otherwise use a core each while photos are decoded.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
+        for name, value in {
+            # Idle threads of ONNX Runtime otherwise use a core each while photos are decoded.
+            "session.intra_op.allow_spinning": "0",
+            "session.use_env_allocators": "1",
+            # Bytes that are also a file of ORT's own format would evade the check.
+            "session.load_model_format": "ONNX",
+        }.items():
+            options.add_session_config_entry(name, value)
+        with (
+            _in_words(where, "ONNX Runtime"),
+            _deadline(lambda: options.set_load_cancellation_flag(True)),
+        ):
             self._session = onnxruntime.InferenceSession(
-                content, options, providers=["CPUExecutionProvider"]
+                content,
+                options,
+                providers=["CPUExecutionProvider"],
+                # It computes without the limit of memory; the exporter has folded all constants.
+                disabled_optimizers=["ConstantFolding"],
+                enable_fallback=0,  # would load it again, without these options
             )
             (self._input,) = (each.name for each in self._session.get_inputs())
-        except Exception as error:  # noqa: BLE001 - its exceptions have no common base
-            raise _not_loaded(where, "ONNX Runtime", error) from None
+        self._tried = False
 
     def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
-        logits, features = self._session.run(None, {self._input: pixels})
+        if self._tried:
+            logits, features = self._session.run(None, {self._input: pixels})
+            return logits, features
+        options = self._run_options()
+        with _deadline(lambda: setattr(options, "terminate", True)):
+            logits, features = self._session.run(None, {self._input: pixels}, options)
+        self._tried = True
         return logits, features
 
 
 class _OpenVino:
-    """A network in OpenVINO; a request for each thread that calls it."""
+    """A network in OpenVINO, from the same file; a request for each thread that calls it."""
 
-    def __init__(self, bundle: Bundle, where: str, threads: int | None) -> None:
+    def __init__(self, content: bytes, where: str, threads: int | None) -> None:
         try:
             import openvino
         except ImportError as error:
@@ -78,17 +126,15 @@ class _OpenVino:
                 'Install it: python -m pip install "fastdefect[openvino]"',
             ) from error
         core = openvino.Core()
-        core.set_property({"ENABLE_MMAP": False})
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+        # Without the second hint it computes in bfloat16 where the CPU can.
+        settings: dict[str, Any] = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         if threads:
             settings["INFERENCE_NUM_THREADS"] = threads
-        try:
-            graph = bundle.files[OPENVINO_GRAPH]
-            weights = np.frombuffer(bundle.files[OPENVINO_WEIGHTS], np.uint8)
-            model = core.read_model(graph, openvino.Tensor(weights))
-            self._compiled = core.compile_model(model, "CPU", settings)
-        except Exception as error:  # noqa: BLE001 - as above
-            raise _not_loaded(where, "OpenVINO", error) from None
+        with _in_words(where, "OpenVINO"):
+            self._compiled = core.compile_model(core.read_model(content), "CPU", settings)
 
     def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
         found = self._compiled.create_infer_request().infer({0: pixels})
@@ -96,30 +142,64 @@ class _OpenVino:
         return logits, features
 
 
-def _not_loaded(where: str, runtime: str, error: Exception) -> BundleError:
-    text = " ".join(str(error).split())
-    return BundleError(
-        f"{where}: {runtime} can't load its network: {text:.300}.",
-        "Export the run again, with this version of the runtime.",
-    )
+def _limit_memory() -> None:
+    """Register the allocator of all sessions; once for a process."""
+    global _registered  # noqa: PLW0603 - so is the allocator
+    import onnxruntime
+
+    with _REGISTERED:
+        if not _registered:
+            kind, use = onnxruntime.OrtAllocatorType, onnxruntime.OrtMemType
+            place = onnxruntime.OrtMemoryInfo("Cpu", kind.ORT_ARENA_ALLOCATOR, 0, use.DEFAULT)
+            # 1: as much as is asked for; the default doubles each time.
+            arena = onnxruntime.OrtArenaCfg({"max_mem": _MEMORY, "arena_extend_strategy": 1})
+            onnxruntime.create_and_register_allocator(place, arena)
+            _registered = True
 
 
-def _check_outputs(network: Network, card: Card, where: str) -> None:
-    """Raise ``BundleError`` unless a grey photo gives finite outputs of the shapes on the card."""
-    size, facts = card.photos.image_size, card.network
+@contextmanager
+def _deadline(stop: Callable[[], None]) -> Iterator[None]:
+    timer = threading.Timer(_SECONDS, stop)
+    timer.daemon = True
+    timer.start()
     try:
-        logits, features = network(np.full((1, size, size, 3), 128, np.uint8))
-    except Exception as error:  # noqa: BLE001 - as above
-        raise _not_loaded(where, "the runtime", error) from None
-    expected = ((1, facts.views, len(card.classes)), (1, facts.features))
-    found = (np.shape(logits), np.shape(features))
-    if found != expected:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def _in_words(where: str, runtime: str) -> Iterator[None]:
+    """Whatever a runtime raises becomes ``BundleError``."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except Exception as error:  # noqa: BLE001 - its exceptions have no common base
+        text = " ".join(str(error).split())
         raise BundleError(
-            f"{where}: expected outputs of shapes {expected} from its network, found {found}.",
-            "Export the run again.",
-        )
-    if not (np.isfinite(logits).all() and np.isfinite(features).all()):
+            f"{where}: {runtime} can't run its network: {text:.300}.",
+            "Export the run again, with this version of the runtime.",
+        ) from None
+
+
+def _check_trial(outputs: tuple[Arrays, Arrays], card: Card, where: str) -> None:
+    """Raise ``BundleError`` unless a photo gave finite outputs of the shapes on the card."""
+    _check_shapes(*outputs, 1, card, where)
+    if not all(np.isfinite(each).all() for each in outputs):
         raise BundleError(
             f"{where}: its network gives values that are not finite for a grey photo.",
+            "Export the run again.",
+        )
+
+
+def _check_shapes(logits: Arrays, features: Arrays, n: int, card: Card, where: str) -> None:
+    facts = card.network
+    expected = ((n, facts.views, len(card.classes)), (n, facts.features))
+    found = (np.shape(logits), np.shape(features))
+    if found != expected or not logits.dtype == features.dtype == np.float32:
+        raise BundleError(
+            f"{where}: expected outputs of shapes {expected} of float32 from its network, found "
+            f"{found} of {logits.dtype} and {features.dtype}.",
             "Export the run again.",
         )

@@ -32,6 +32,8 @@ def read_reference(content: bytes, alpha: float, where: str) -> Reference:
     """The reference in ``content``, from ``where``; raises ``BundleError`` if it is damaged."""
     try:
         found = load(content)
+        if found.keys() != _TYPES.keys():
+            raise ValueError(f"expected {', '.join(_TYPES)}, found {', '.join(found)[:200]}")
         features, blocks, scales, scores = (found[name] for name in _TYPES)
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise BundleError(f"{where}: its reference can't be read: {error}.") from error

@@ -50,7 +50,8 @@ class Reference:
 
     def score(self, features: Features) -> Floats:
         """(n,) scores of (n, d) features: the largest distance in a block, in usual distances."""
-        found = distances(normalised(features, self.blocks), self.features, self.blocks)
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity becomes NaN
+            found = distances(normalised(features, self.blocks), self.features, self.blocks)
         return np.asarray((found / np.array(self.scales)).max(axis=1))
 
     def p_values(self, scores: Floats) -> Floats:

@@ -16,7 +16,7 @@ from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed, written_to
 from fastdefect.inference.bundle import (
-    NETWORK_FILES,
+    ONNX,
     REFERENCE,
     SUFFIX,
     read_bundle,
@@ -213,7 +213,7 @@ def _check(
     # As many threads as torch uses for the run's speed.
     network = open_network(read, name, threads=torch.get_num_threads())
     speed = photos_per_second(network, card.photos.image_size)
-    size = sum(len(read.files[member]) for member in NETWORK_FILES[facts.runtime]) / 1e6
+    size = len(read.files[ONNX]) / 1e6
     return truth.compare(run, truth.judged(name, found, speed, size))
 
 

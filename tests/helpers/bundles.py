@@ -134,17 +134,21 @@ def tiny_bundle(
     network: bytes | None = None,
     reference: Reference | None = None,
     files: Mapping[str, bytes] | None = None,
+    facts_of_network: NetworkFacts | None = None,
     **changes: Any,
 ) -> Path:
     """Write a bundle of the tiny network at ``path``.
 
-    ``network`` replaces the ONNX file, ``files`` are more members, ``changes`` are fields of the
-    card. With a ``reference`` (``tiny_reference()``) it detects unlike photos.
+    ``network`` replaces the ONNX file, ``files`` are more members, ``facts_of_network`` replace
+    those on the card, ``changes`` are its other fields. With a ``reference``
+    (``tiny_reference()``) it detects unlike photos.
     """
     members = {ONNX: tiny_network() if network is None else network, **(files or {})}
     if reference is not None:
         members[REFERENCE] = reference_bytes(reference)
         parts = len(reference.scores)
         changes = {"unlike": UnlikeFacts(alpha=reference.alpha, parts=parts)} | changes
+    if facts_of_network is not None:
+        changes["network"] = facts_of_network
     write_bundle(path, tiny_card(**changes), members)
     return path

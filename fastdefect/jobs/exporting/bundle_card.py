@@ -7,11 +7,13 @@ from typing import Any
 
 from fastdefect import __version__
 from fastdefect.aliases import Floats
+from fastdefect.config import DataConfig
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import predictions_of
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.files import finite, read_csv
 from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule, UnlikeFacts
+from fastdefect.inference.part_pattern import is_quick
 from fastdefect.inference.unlike import Reference
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
@@ -41,13 +43,19 @@ def card_of(
         unlike=None
         if reference is None
         else UnlikeFacts(alpha=reference.alpha, parts=len(reference.scores)),
-        part_from=config.part_from if config.parts in ("auto", "regex") else None,
+        part_from=_part_from(config),
         facts=_facts(model),
         figures=_figures(model, photos, y_prob),
         check={},
         examples=(),
         members={},
     )
+
+
+def _part_from(config: DataConfig) -> str | None:
+    """The pattern of the training; None, and a user gives it, if a bundle may not have it."""
+    pattern = config.part_from if config.parts in ("auto", "regex") else None
+    return pattern if pattern and is_quick(pattern) else None
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.errors import UsageError
-from fastdefect.inference.bundle import ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS
+from fastdefect.inference.bundle import ONNX
 from fastdefect.training.inference_graph import InferenceGraph, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
@@ -44,13 +44,37 @@ def onnx_file(graph: InferenceGraph, size: int) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, ONNX)
         write_onnx(graph, size, path)
-        return path.read_bytes()
+        return folded(path.read_bytes())
+
+
+def folded(content: bytes) -> bytes:
+    """The network with its constants computed, and without the exporter's notes.
+
+    A bundle's reader computes no constants, because it could not limit their memory. The notes have
+    paths of this machine.
+    """
+    import onnx
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    # A higher level writes operators of ONNX Runtime itself.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, ONNX)
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        model = onnx.load(path)
+    for each in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        each.ClearField("metadata_props")
+        each.ClearField("doc_string")
+    return model.SerializeToString()
 
 
 def network_files(
     onnx: bytes, runtime: Runtime, precision: Precision, calibration: Sequence[Pixels]
 ) -> dict[str, bytes]:
-    """The members of a bundle for the network in ``onnx``.
+    """The members of a bundle for the network in ``onnx``, which OpenVINO reads as it is.
 
     ``calibration``: training photos (size, size, 3), from which int8 takes the range of each
     activation.
@@ -58,20 +82,7 @@ def network_files(
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "source.onnx")
         source.write_bytes(onnx)
-        if runtime == "openvino":
-            return _openvino(source)
         return {ONNX: _int8(source, calibration) if precision == "int8" else onnx}
-
-
-def _openvino(source: Path) -> dict[str, bytes]:
-    import openvino
-
-    path = source.with_name(OPENVINO_GRAPH)
-    openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
-    return {
-        OPENVINO_GRAPH: path.read_bytes(),
-        OPENVINO_WEIGHTS: path.with_name(OPENVINO_WEIGHTS).read_bytes(),
-    }
 
 
 class _Calibration:

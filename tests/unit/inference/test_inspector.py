@@ -1,4 +1,4 @@
-"""The Inspector: each form of a photo, many threads, and its errors."""
+"""The way in for programs: any form of a photo, from any thread."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -7,53 +7,110 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.bundles import photo_of, tiny_bundle, tiny_reference
+from helpers.bundles import p_crack, photo_of, tiny_bundle, tiny_card, tiny_reference
+from numpy.typing import NDArray
 
-from fastdefect import Decision, Inspector
-from fastdefect.data.reading.damage import UnreadablePhoto
+from fastdefect.data.reading.images import UnreadablePhoto
+from fastdefect.errors import BundleError
+from fastdefect.inference.card import Example
+from fastdefect.inference.inspector import Inspector
+from fastdefect.inference.judge import Decision
 
 
-def _timeless(decisions: list[Decision]) -> list[Decision]:
-    return [replace(each, milliseconds=0) for each in decisions]
+def png(values: NDArray[np.generic]) -> bytes:
+    return cv2.imencode(".png", values)[1].tobytes()
 
 
-def test_many_threads_decide_as_one(tmp_path: Path) -> None:
-    inspector = Inspector(tiny_bundle(tmp_path / "model.fdb", reference=tiny_reference()))
-    photos = []
-    for number in range(40):
-        photos.append(str(tmp_path / f"{number}.png"))
-        cv2.imwrite(photos[-1], photo_of(5 * number + 20, 24))
-    expected = _timeless(inspector.inspect(photos))
-    assert len({each.probability for each in expected}) == len(photos)
+def said(decision: Decision) -> Decision:
+    return replace(decision, milliseconds=0.0)
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("bundle")
+    return Inspector(tiny_bundle(folder / "x.fdb", reference=tiny_reference()), threads=1)
+
+
+def test_a_path_its_bytes_and_its_array_decide_alike(inspector: Inspector, tmp_path: Path) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
+    path, content = tmp_path / "photo.png", png(rgb[:, :, ::-1])
+    path.write_bytes(content)
+    first, *others = inspector.inspect(
+        [path, str(path), content, bytearray(content), memoryview(content), rgb]
+    )
+    assert all(said(other) == said(first) for other in others)
+    assert said(inspector.inspect(path)) == said(first)
+
+
+def test_decisions_by_brightness(inspector: Inspector) -> None:
+    bright, dark = inspector.inspect([photo_of(200), photo_of(40)])
+    assert bright.decision == "OK"
+    assert bright.probability == pytest.approx(p_crack(200), rel=1e-3)
+    assert (dark.decision, dark.unlike, dark.defect_class) == ("look", True, "crack")
+    assert inspector.classes == ("crack", "ok")
+
+
+def test_grey_alpha_and_one_channel_are_photos(inspector: Inspector) -> None:
+    grey, rgb = np.full((20, 20), 200, np.uint8), photo_of(200, 20)
+    opaque = np.dstack([rgb, np.full((20, 20), 255, np.uint8)])
+    expected = said(inspector.inspect(rgb))
+    assert all(
+        said(each) == expected for each in inspector.inspect([grey, grey[..., None], opaque])
+    )
+    half = np.dstack([photo_of(0, 20), np.full((20, 20), 55, np.uint8)])  # black over white
+    assert said(inspector.inspect(half)) == said(inspector.inspect(photo_of(200)))
+
+
+def test_deep_arrays_are_scaled_by_the_white_of_the_training(tmp_path: Path) -> None:
+    steps = tiny_card().photos.model_copy(update={"white": 1000.0})
+    inspector = Inspector(tiny_bundle(tmp_path / "x.fdb", photos=steps), threads=1)
+    deep = np.full((20, 20), 800, np.uint16)
+    assert inspector.inspect(deep).probability == pytest.approx(p_crack(204), rel=1e-3)
+    assert said(inspector.inspect(png(deep))) == said(inspector.inspect(deep))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((1, 4, 4, 3), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.array([["a"]]),
+        np.zeros((4, 4), complex),
+    ],
+)
+def test_other_arrays_are_a_value_error(inspector: Inspector, values: NDArray[np.generic]) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        inspector.inspect(values)
+
+
+def test_unreadable_photos_say_why(inspector: Inspector, tmp_path: Path) -> None:
+    for photo, reason in ((b"", "empty"), (b"text", "the photo"), (tmp_path / "no.png", "no such")):
+        with pytest.raises(UnreadablePhoto, match=reason):
+            inspector.inspect(photo)
+
+
+def test_eight_threads_give_the_results_of_one(inspector: Inspector) -> None:
+    photos = [photo_of(value) for value in range(0, 256, 16)]
+    alone = [said(inspector.inspect(photo)) for photo in photos]
     with ThreadPoolExecutor(8) as pool:
-        for _ in range(3):
-            assert _timeless(list(pool.map(inspector.inspect, photos))) == expected
+        together = list(pool.map(inspector.inspect, photos * 4))
+    assert [said(each) for each in together] == alone * 4
 
 
-def test_the_score_of_one_photo_is_that_among_many() -> None:
-    reference = tiny_reference()
-    features = np.random.default_rng(0).random((20, 4), np.float32)
-    alone = [reference.score(features[i : i + 1])[0] for i in range(20)]
-    np.testing.assert_allclose(alone, reference.score(features), rtol=1e-4)
+def test_self_test_finds_a_changed_probability(tmp_path: Path) -> None:
+    assert Inspector(tiny_bundle(tmp_path / "none.fdb"), threads=1).self_test() is None
+    expected = p_crack(90)
+    for change in (0.0, 0.125):
+        probabilities = (expected - change, 1 - expected + change)
+        example = Example(file="photos/0.png", path="a.png", probabilities=probabilities)
+        files = {"photos/0.png": png(photo_of(90))}
+        path = tiny_bundle(tmp_path / "x.fdb", files=files, examples=(example,))
+        assert Inspector(path, threads=1).self_test() == pytest.approx(change, abs=1e-5)
 
 
-def test_each_form_of_a_photo_gives_the_same_decision(tmp_path: Path) -> None:
-    inspector = Inspector(tiny_bundle(tmp_path / "model.fdb"))
-    path, pixels = tmp_path / "photo.png", photo_of(200, 24)
-    cv2.imwrite(str(path), pixels)
-    data = path.read_bytes()
-    forms = [path, str(path), data, bytearray(data), memoryview(data), pixels, pixels[:, :, 0]]
-    first, *others = _timeless(inspector.inspect(forms))
-    assert first.decision == "OK"
-    assert others == [first] * 6
-    assert inspector.inspect([]) == []
-
-
-def test_what_is_no_photo_is_an_error(tmp_path: Path) -> None:
-    inspector = Inspector(tiny_bundle(tmp_path / "model.fdb"))
-    with pytest.raises(UnreadablePhoto):
-        inspector.inspect(b"no photo")
-    with pytest.raises(UnreadablePhoto, match="no such file"):
-        inspector.inspect(tmp_path / "none.png")
-    with pytest.raises(ValueError):
-        inspector.inspect(np.zeros((4, 4, 2), np.uint8))
+def test_a_reference_of_another_width_is_refused(tmp_path: Path) -> None:
+    reference = replace(tiny_reference(), features=np.ones((2, 5), np.float32), blocks=(5,))
+    with pytest.raises(BundleError, match="gives 4 features"):
+        Inspector(tiny_bundle(tmp_path / "x.fdb", reference=reference))

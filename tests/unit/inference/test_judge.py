@@ -1,0 +1,102 @@
+"""Decisions against the rule in words, for any probabilities."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers.bundles import tiny_reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.inference.judge import Decision, Judge, probabilities_of
+
+CLASSES = ("chip", "ok", "scratch", "ok_back")
+
+
+def rule_of(
+    threshold: float | None = None, high: float | None = None, temperature: float = 1.0
+) -> DecisionRule:
+    return DecisionRule("none", temperature, threshold, high, "by hand")
+
+
+def decide(y_prob: list[float], rule: DecisionRule, good: tuple[int, ...]) -> Decision:
+    return Judge(CLASSES, good, rule, None).decide(np.array([y_prob]), None, [1.5])[0]
+
+
+def in_words(y_prob: list[float], rule: DecisionRule, good: tuple[int, ...]) -> tuple[str, str]:
+    """The decision and the label, one photo at a time."""
+    defects = [i for i in range(4) if i not in good]
+    if rule.threshold is None or not good:
+        label = y_prob.index(max(y_prob))
+        return ("OK" if label in good else "reject"), CLASSES[label]
+    score = min(max(1 - sum(y_prob[i] for i in good), 0), 1)
+    if score < rule.threshold:
+        return "OK", CLASSES[max(good, key=lambda i: y_prob[i])]
+    label = max(defects, key=lambda i: y_prob[i])
+    review = rule.high is not None and rule.high > rule.threshold and score < rule.high
+    return ("look" if review else "reject"), CLASSES[label]
+
+
+eighths = st.lists(st.integers(0, 8), min_size=4, max_size=4).filter(any)
+shares = st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.05])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    parts=eighths,
+    threshold=st.none() | shares,
+    width=st.none() | shares,
+    good=st.sampled_from([(), (1,), (1, 3)]),
+)
+def test_any_decision_follows_the_rule_in_words(
+    parts: list[int], threshold: float | None, width: float | None, good: tuple[int, ...]
+) -> None:
+    y_prob = (np.array(parts) / sum(parts)).tolist()
+    high = None if threshold is None or width is None else threshold + width
+    rule = rule_of(threshold, high)
+    found = decide(y_prob, rule, good)
+    assert (found.decision, found.label) == in_words(y_prob, rule, good)
+    assert (found.defect_class is None) == (found.decision == "OK")
+    assert found.defect_class not in {CLASSES[i] for i in good}
+
+
+@pytest.mark.parametrize("good", [(), (0,), (1,), (0, 1, 2, 3)])
+@pytest.mark.parametrize("threshold", [None, 0.0, 1.05])
+def test_a_photo_without_numbers_is_never_ok(
+    threshold: float | None, good: tuple[int, ...]
+) -> None:
+    if threshold is not None and not good:
+        threshold = None
+    for y_prob in ([np.nan] * 4, [0.9, np.nan, 0.1, 0.0]):
+        assert decide(y_prob, rule_of(threshold), good).decision == "look"
+
+
+def test_an_unlike_photo_goes_to_a_person_whatever_the_network_says() -> None:
+    judge = Judge(("crack", "ok"), (1,), rule_of(0.5), tiny_reference())
+    features = np.array([[0.8, 0.8, 0.8, 0.5], [0.0, 0.0, 0.9, 0.5]], np.float32)
+    like, unlike = judge.decide(np.array([[0.1, 0.9]] * 2), features, [1.0, 2.0])
+    assert (like.decision, like.unlike, like.likeness) == ("OK", False, 1.0)
+    assert (unlike.decision, unlike.unlike, unlike.likeness) == ("look", True, 0.1)
+    assert unlike.defect_class == "crack"
+    assert unlike.milliseconds == 2.0
+
+
+def test_a_decision_is_json() -> None:
+    found = decide([0.1, 0.6, 0.2, 0.1], rule_of(0.5, temperature=2.0), (1, 3))
+    again = json.loads(json.dumps(found.as_json()))
+    assert again["decision"] == "OK"
+    assert sum(again["probabilities"].values()) == pytest.approx(1)
+    assert list(again["probabilities"]) == list(CLASSES)
+
+
+def test_probabilities_are_the_mean_of_the_views() -> None:
+    logits = np.log(np.array([[[0.2, 0.8], [0.6, 0.4]]], np.float32)) + 7
+    np.testing.assert_allclose(probabilities_of(logits), [[0.4, 0.6]], rtol=1e-6)
+
+
+def test_extreme_logits_give_probabilities_or_nan_without_a_warning() -> None:
+    extreme = np.array([[[3e38, -3e38]], [[-np.inf, 0]], [[np.inf, 0]], [[np.nan, 0]]], np.float32)
+    found = probabilities_of(extreme)
+    np.testing.assert_array_equal(found[:2], [[1, 0], [0, 1]])
+    assert np.isnan(found[2:]).any(axis=1).all()
