@@ -25,12 +25,13 @@ CARD = "bundle.json"
 ONNX = "network.onnx"
 OPENVINO_GRAPH, OPENVINO_WEIGHTS = "network.xml", "network.bin"
 REFERENCE = "reference.safetensors"
+BASELINE = "baseline.safetensors"
 NETWORK_FILES: Mapping[str, tuple[str, ...]] = {
     "onnx": (ONNX,),
     "openvino": (OPENVINO_GRAPH, OPENVINO_WEIGHTS),
 }
 _PHOTO = re.compile(r"photos/[0-9]{1,4}\.[a-z0-9]{1,5}")
-_FIXED = {CARD, ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS, REFERENCE}
+_FIXED = {CARD, ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS, REFERENCE, BASELINE}
 
 _MAX_MEMBERS = 1100
 _MAX_BYTES = 4 << 30

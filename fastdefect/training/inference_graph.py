@@ -21,6 +21,8 @@ from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.predict import View
 from fastdefect.training.stages import Staged, find_taps, summary
 
+_MOST_BYTES = 1 << 30  # of a constant
+
 
 class InferenceGraph(nn.Module):
     """A network with its preprocessing and views, in evaluation mode."""
@@ -107,6 +109,22 @@ def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+        _fold_constants(path)
+
+
+def _fold_constants(path: Path) -> None:
+    """Compute what depends on weights alone, such as those of a convolution and its batch-norm.
+
+    The exporter leaves products of more than 8,192 weights to the runtime. Weights that are
+    computed can't be quantised as weights.
+    """
+    import onnx
+    from onnxscript import optimizer
+
+    folded = optimizer.optimize(
+        onnx.load(path), input_size_limit=_MOST_BYTES, output_size_limit=_MOST_BYTES
+    )
+    onnx.save(folded, path)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from fastdefect.inference.bundle import ONNX, OPENVINO_GRAPH, OPENVINO_WEIGHTS
 from fastdefect.training.inference_graph import InferenceGraph, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "bf16", "int8"]
 Pixels = NDArray[np.uint8]
 
 # Operators that take most of the time; the others stay in single precision.
@@ -26,17 +26,35 @@ _QUANTIZED = ("Conv", "Gemm", "MatMul")
 
 def require_runtime(runtime: Runtime, precision: Precision) -> None:
     """Raise ``UsageError`` for a format that is not installed or a combination that is not made."""
-    if runtime == "openvino":
-        if precision == "int8":
+    if runtime == "onnx":
+        if precision == "bf16":
             raise UsageError(
-                "--quantize int8 makes an ONNX network, not an OpenVINO one.",
-                "Remove --format or --quantize.",
+                "--quantize bf16 is for OpenVINO: ONNX Runtime has no fast bf16 on CPUs.",
+                "Add --format openvino.",
             )
-        if find_spec("openvino") is None:
-            raise UsageError(
-                "--format openvino: OpenVINO is not installed.",
-                'Install it: python -m pip install "fastdefect[openvino]"',
-            )
+        return
+    if precision == "int8":
+        raise UsageError(
+            "--quantize int8 makes an ONNX network, not an OpenVINO one.",
+            "Remove --format or --quantize.",
+        )
+    if find_spec("openvino") is None:
+        raise UsageError(
+            "--format openvino: OpenVINO is not installed.",
+            'Install it: python -m pip install "fastdefect[openvino]"',
+        )
+    if precision == "bf16" and not _has_bf16():
+        raise UsageError(
+            "--quantize bf16: the CPU of this machine does not compute in bf16, so it can't be "
+            "checked here.",
+            "Export on a machine like that of the line, or remove --quantize.",
+        )
+
+
+def _has_bf16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def onnx_file(graph: InferenceGraph, size: int) -> bytes:

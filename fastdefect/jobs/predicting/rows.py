@@ -29,7 +29,7 @@ def photo_columns(classes: Sequence[str]) -> tuple[str, ...]:
     return (
         *("path", "decision", "p_defective", "label", "defect_class"),
         *(f"p_{name}" for name in classes),
-        *("unlike", "likeness", "part", "true_label", "milliseconds", "error", "model"),
+        *("unlike", "likeness", "distance", "part", "true_label", "milliseconds", "error", "model"),
     )
 
 
@@ -59,6 +59,7 @@ def _decided(decision: Decision) -> Row:
         **{f"p_{name}": p for name, p in decision.probabilities.items()},
         "unlike": decision.unlike if decision.likeness is not None else None,
         "likeness": decision.likeness,
+        "distance": decision.distance,
         "milliseconds": round(decision.milliseconds, 3),
     }
 

@@ -1,0 +1,150 @@
+"""Bundles with a tiny network that is built in milliseconds and decides by brightness.
+
+Bright photos are ``ok``, dark ones are ``crack``; the features are the mean colour and a constant.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from fastdefect.inference.bundle import ONNX, REFERENCE, write_bundle
+from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule, UnlikeFacts
+from fastdefect.inference.reference_file import reference_bytes
+from fastdefect.inference.unlike import Reference, normalised
+
+SIZE = 16
+CLASSES = ("crack", "ok")
+SLOPE = 8.0
+
+
+def photo_of(brightness: int, size: int = SIZE) -> NDArray[np.uint8]:
+    """A photo (size, size, 3) of one grey value."""
+    return np.full((size, size, 3), brightness, np.uint8)
+
+
+def p_crack(brightness: float) -> float:
+    """The probability of the first of two classes that the tiny network gives a grey photo."""
+    return float(1 / (1 + np.exp(2 * SLOPE * (brightness / 255 - 0.5))))
+
+
+def tiny_network(
+    *, size: int = SIZE, classes: int = 2, views: int = 1, features: int = 4, slope: float = SLOPE
+) -> bytes:
+    """An ONNX file: (n, size, size, 3) uint8 to logits (n, views, classes) and features (n, d).
+
+    The logit of the last class grows with the brightness, that of the others falls. The features
+    repeat red, green, blue in [0, 1] and the constant 0.5.
+    """
+    signs = np.array([-1.0] * (classes - 1) + [1.0])
+    weights = np.tile(signs * slope / 3, (3, views)).astype(np.float32)
+    bias = np.tile(-signs * slope / 2, views).astype(np.float32)
+    channels = np.tile(np.eye(3, 4), (1, features))[:, :features].astype(np.float32)
+    constant = np.tile([0, 0, 0, 0.5], features)[:features].astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["photos"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["floats", "full"], ["shares"]),
+        helper.make_node("ReduceMean", ["shares", "axes"], ["colour"], keepdims=0),
+        helper.make_node("Gemm", ["colour", "weights", "bias"], ["flat"]),
+        helper.make_node("Reshape", ["flat", "shape"], ["logits"]),
+        helper.make_node("Gemm", ["colour", "channels", "constant"], ["features"]),
+    ]
+    tensors = {
+        "full": np.float32(255),
+        "axes": np.array([1, 2], np.int64),
+        "weights": weights,
+        "bias": bias,
+        "shape": np.array([-1, views, classes], np.int64),
+        "channels": channels,
+        "constant": constant,
+    }
+    outputs = {"logits": ("n", views, classes), "features": ("n", features)}
+    return network_of(nodes, tensors, outputs, size=size)
+
+
+def network_of(
+    nodes: Sequence[onnx.NodeProto],
+    tensors: Mapping[str, Any],
+    outputs: Mapping[str, Sequence[int | str]],
+    *,
+    size: int = SIZE,
+) -> bytes:
+    """An ONNX file of ``nodes`` that maps ``photos`` (n, size, size, 3) to float32 outputs."""
+    graph = helper.make_graph(
+        list(nodes),
+        "tiny",
+        [helper.make_tensor_value_info("photos", TensorProto.UINT8, ["n", size, size, 3])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
+            for name, shape in outputs.items()
+        ],
+        [numpy_helper.from_array(np.asarray(each), name) for name, each in tensors.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    return model.SerializeToString()
+
+
+def tiny_reference(alpha: float = 0.2) -> Reference:
+    """A reference of bright grey photos, 150 to 250, calibrated on nine parts."""
+    brightness = np.linspace(150, 250, 11) / 255
+    features = np.stack([brightness] * 3 + [np.full(11, 0.5)], axis=1).astype(np.float32)
+    unit = normalised(features, (4,)).astype(np.float16).astype(np.float32)
+    return Reference(unit, (4,), (0.05,), np.linspace(0.1, 0.9, 9), alpha)
+
+
+def tiny_card(**changes: Any) -> Card:
+    """The card of the tiny network, without unlike check; ``changes`` replace its fields."""
+    fields: dict[str, Any] = {
+        "schema_version": 1,
+        "created": "2026-01-01T00:00:00+00:00",
+        "versions": {"fastdefect": "0"},
+        "classes": CLASSES,
+        "good": ("ok",),
+        "photos": PhotoSteps(
+            image_size=SIZE,
+            resize="squish",
+            white=None,
+            max_megapixels=100.0,
+            side=SIZE,
+            mean=(0.5, 0.5, 0.5),
+            std=(0.25, 0.25, 0.25),
+        ),
+        "rule": Rule(views="none", temperature=1.0, threshold=0.5, high=None, rule="by hand"),
+        "network": NetworkFacts(
+            runtime="onnx", precision="fp32", arch="tiny", members=1, views=1, features=4
+        ),
+        "unlike": None,
+        "part_from": None,
+        "facts": {},
+        "figures": {},
+        "check": {},
+        "examples": (),
+        "members": {},
+    }
+    return Card(**fields | changes)
+
+
+def tiny_bundle(
+    path: Path,
+    *,
+    network: bytes | None = None,
+    reference: Reference | None = None,
+    files: Mapping[str, bytes] | None = None,
+    **changes: Any,
+) -> Path:
+    """Write a bundle of the tiny network at ``path``.
+
+    ``network`` replaces the ONNX file, ``files`` are more members, ``changes`` are fields of the
+    card. With a ``reference`` (``tiny_reference()``) it detects unlike photos.
+    """
+    members = {ONNX: tiny_network() if network is None else network, **(files or {})}
+    if reference is not None:
+        members[REFERENCE] = reference_bytes(reference)
+        parts = len(reference.scores)
+        changes = {"unlike": UnlikeFacts(alpha=reference.alpha, parts=parts)} | changes
+    write_bundle(path, tiny_card(**changes), members)
+    return path
