@@ -159,7 +159,7 @@ class Run:
         """Delete the decisions for an older model; return the names of the deleted files.
 
         These are the operating point, the temperatures, the reference features with the distances
-        to them, and the predictions by views. They are not valid for a model that is trained further.
+        to them, and the predictions by views. They do not apply to a model that is trained further.
         """
         stale = (
             self.path("operating_point.json"),

@@ -22,7 +22,8 @@ class Decision:
     ``probabilities`` those of all classes, calibrated. ``label`` is the class of the decision, and
     ``defect_class`` the most probable defect; None if the photo is OK. ``likeness`` is the p-value
     of the check for photos unlike the training photos, None without this check; ``unlike`` photos
-    are never OK. ``distance`` is that to the training photos, 1 being usual; None as above. ``milliseconds`` is the time from the bytes to the decision.
+    are never OK. ``milliseconds`` is the time from the bytes to the decision. ``distance`` is that
+    to the training photos, 1 being usual; None as ``likeness``.
     """
 
     decision: Verdict

@@ -44,7 +44,8 @@ def _days_table(report: DriftReport) -> TableData:
             )
             for day in report.days
         ),
-        caption=f"p-values are corrected for all tests of this table; drift is p <= {report.alpha}.",
+        caption="p-values are corrected for all tests of this table. "
+        f"Drift is p <= {exact_percent(report.alpha)}.",
         marks=_marks(day.drifted for day in report.days),
     )
 
