@@ -32,26 +32,37 @@ _MOST = 2000  # parts of a day; more add nothing, because the baseline has fewer
 
 @dataclass(frozen=True)
 class Quantity:
-    """A quantity of photos that can drift: of those that are ``passed``, or of the others."""
+    """A quantity of photos that can drift: of those ``passed``, of the others, or (None) of all."""
 
     name: str
     title: str
-    passed: bool
+    passed: bool | None
     value: Callable[[Sample], Floats]
     two_sided: bool
 
     def of(self, sample: Sample) -> Clustered:
         """The known values of the photos that it refers to."""
         values = self.value(sample)
-        chosen = (sample.passed == self.passed) & np.isfinite(values)
+        chosen = np.isfinite(values)
+        if self.passed is not None:
+            chosen = chosen & (sample.passed == self.passed)
         return Clustered(values[chosen], sample.parts[chosen])
 
 
-QUANTITIES: tuple[Quantity, ...] = (
+_BY_SIDE = (
     Quantity("distance_passed", "distance, passed photos", True, lambda s: s.distance, False),
     Quantity("distance_rejected", "distance, rejected photos", False, lambda s: s.distance, False),
-    Quantity("p_defect_passed", "P(defect), passed photos", True, lambda s: s.p_defect, True),
 )
+_TOGETHER = Quantity("distance", "distance, all photos", None, lambda s: s.distance, False)
+_P_DEFECT = Quantity(
+    "p_defect_passed", "P(defect), passed photos", True, lambda s: s.p_defect, True
+)
+
+
+def quantities(baseline: Sample) -> tuple[Quantity, ...]:
+    """What is compared: passed and rejected photos apart if the baseline has parts of both."""
+    apart = all(each.of(baseline).n_parts >= FEWEST for each in _BY_SIDE)
+    return (*(_BY_SIDE if apart else (_TOGETHER,)), _P_DEFECT)
 
 
 @dataclass(frozen=True)
@@ -154,10 +165,11 @@ class DriftReport:
 
 def drift(baseline: Sample, days: Sequence[Day], *, alpha: float = ALPHA) -> DriftReport:
     """Test each quantity of each day; the chance of any false alarm is at most ``alpha``."""
+    compared = quantities(baseline)
     tests = {
         (number, quantity.name): test
         for number, day in enumerate(days)
-        for quantity in QUANTITIES
+        for quantity in compared
         if (test := _tested(quantity, fewer_parts(day.sample), baseline)) is not None
     }
     corrected = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
@@ -171,7 +183,7 @@ def drift(baseline: Sample, days: Sequence[Day], *, alpha: float = ALPHA) -> Dri
                 corrected.get((number, quantity.name)),
                 (alpha, len(tests)),
             )
-            for quantity in QUANTITIES
+            for quantity in compared
         )
         reports.append(_day_report(day, findings))
     rejected = rate_of(~baseline.passed, baseline.parts)

@@ -19,8 +19,7 @@ from fastdefect.jobs.trained.run_photos import find_run_photos
 from fastdefect.jobs.trained.scorer import RunModel
 from fastdefect.run import Run
 
-# Training photos for int8. All their activations are in memory at once, 1 to 100 MB a photo.
-_CALIBRATION = 32
+_CALIBRATION = 100  # training photos for int8
 _SEED = 0
 
 

@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from fastdefect.evaluation.drift import QUANTITIES, Day, Quantity, curve
+from fastdefect.evaluation.drift import Day, Quantity, curve, quantities
 from fastdefect.inference.baseline import Sample
 from fastdefect.reporting.plots.style import INK, drawing
 
@@ -21,8 +21,9 @@ def plot_drift(path: Path, baseline: Sample, days: Sequence[Day]) -> None:
     The training is black; several days are coloured in their order. Raises OSError if ``path``
     cannot be written.
     """
-    with drawing(path, 4.2 * len(QUANTITIES), 4.0) as figure:
-        for panel, quantity in zip(figure.subplots(1, len(QUANTITIES)), QUANTITIES, strict=True):
+    compared = quantities(baseline)
+    with drawing(path, 4.2 * len(compared), 4.0) as figure:
+        for panel, quantity in zip(figure.subplots(1, len(compared)), compared, strict=True):
             _draw(panel, quantity, baseline, days)
         figure.axes[0].set_ylabel("parts up to this value (%)")
         figure.axes[0].legend(loc="lower right", fontsize=7.5)

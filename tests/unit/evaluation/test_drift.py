@@ -72,6 +72,12 @@ def test_too_few_parts_are_not_tested() -> None:
     assert day.findings[0].p_value is None
 
 
+def test_a_baseline_of_one_side_compares_all_photos_together() -> None:
+    baseline = sample(1, passed=40, rejected=2)
+    found = verdicts(baseline, sample(2, passed=40, rejected=2, further=0.5))
+    assert found == {"distance": "drift", "p_defect_passed": "not shown"}
+
+
 def test_a_part_counts_once_however_many_photos_it_has() -> None:
     day = sample(2, passed=2, rejected=0, further=9)
     twice = np.repeat([0, 1], 50)

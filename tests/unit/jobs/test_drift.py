@@ -103,7 +103,7 @@ def test_a_day_further_away_is_a_warning_and_files(tmp_path: Path, bundle: Path)
     (note,) = heard
     assert isinstance(note, Note)
     assert note.level == "warning"
-    assert "distance, passed photos" in note.text
+    assert "distance, all photos" in note.text
     assert drifted.written == (asked.out, asked.plot)
     assert json.loads((tmp_path / "drift.json").read_text())["drifted"] is True
     assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG")
