@@ -158,13 +158,14 @@ class Run:
     def forget_decisions(self) -> tuple[str, ...]:
         """Delete the decisions for an older model; return the names of the deleted files.
 
-        These are the operating point, the temperatures, the reference features and the predictions
-        by views. They are not valid for a model that is trained further.
+        These are the operating point, the temperatures, the reference features with the distances
+        to them, and the predictions by views. They do not apply to a model that is trained further.
         """
         stale = (
             self.path("operating_point.json"),
             self.path("calibration.json"),
             self.path("reference.safetensors"),
+            self.path("baseline.csv"),
             *sorted(self.folder.glob("predictions-*-*.csv")),
         )
         deleted = tuple(path for path in stale if path.exists())

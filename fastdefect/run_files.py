@@ -85,6 +85,10 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "reference.safetensors": RunFile(
             "features of training photos, for the check for unlike photos"
         ),
+        "baseline.csv": RunFile(
+            "the distance of held-out photos to the training photos, for drift",
+            ("path", "part", "distance"),
+        ),
         "tta.json": RunFile(
             "metrics with test-time augmentation, by split and views", optional=True
         ),

@@ -24,6 +24,7 @@ from fastdefect.cli import (  # noqa: F401, I001
     gate,
     predict,
     export,
+    drift,
     runs,
 )
 from fastdefect.cli.session import app

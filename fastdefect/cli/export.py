@@ -33,8 +33,11 @@ def export(
         Literal["onnx", "openvino"], typer.Option("--format", help="Runtime of the network.")
     ] = "onnx",
     quantize: Annotated[
-        Literal["none", "int8"],
-        typer.Option("--quantize", help="int8: smaller, on some CPUs faster, less exact."),
+        Literal["none", "bf16", "int8"],
+        typer.Option(
+            "--quantize",
+            help="int8 (ONNX), bf16 (OpenVINO): faster on some CPUs, less exact; int8 is smaller.",
+        ),
     ] = "none",
     max_difference: Annotated[
         float | None,
@@ -42,7 +45,7 @@ def export(
             min=0,
             max=1,
             help="Largest change of a probability that is accepted.",
-            show_default="0.001; int8: 0.2",
+            show_default="0.001; bf16: 0.05; int8: 0.2",
         ),
     ] = None,
     max_flips: Annotated[
@@ -67,13 +70,13 @@ def export(
     """Write the model with its decision rule as one file, checked against the run."""
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
-        from fastdefect.jobs.export import Export, RefusedBundleError
+        from fastdefect.jobs.export import DIFFERENCES, Export, RefusedBundleError
         from fastdefect.jobs.export import export as job
         from fastdefect.jobs.exporting.check import Limits
         from fastdefect.reporting.tables.export import check_table
 
-        precision: Literal["int8", "fp32"] = "int8" if quantize == "int8" else "fp32"
-        limit = (0.2 if precision == "int8" else 1e-3) if max_difference is None else max_difference
+        precision = "fp32" if quantize == "none" else quantize
+        limit = DIFFERENCES[precision] if max_difference is None else max_difference
         wanted = Export(out, runtime, precision, Limits(limit, max_flips), unlike, examples)
         try:
             exported = job(chosen, request, wanted, on_event=screen)

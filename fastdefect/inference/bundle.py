@@ -24,8 +24,9 @@ SUFFIX = ".fdb"
 CARD = "bundle.json"
 ONNX = "network.onnx"
 REFERENCE = "reference.safetensors"
+BASELINE = "baseline.safetensors"
 _PHOTO = re.compile(r"photos/[0-9]{1,4}\.[a-z0-9]{1,5}")
-_FIXED = {CARD, ONNX, REFERENCE}
+_FIXED = {CARD, ONNX, REFERENCE, BASELINE}
 
 _MAX_MEMBERS = 1100
 _MAX_BYTES = 4 << 30

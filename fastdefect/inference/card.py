@@ -66,7 +66,7 @@ class NetworkFacts(_Part):
     """
 
     runtime: Literal["onnx", "openvino"]
-    precision: Literal["fp32", "int8"]
+    precision: Literal["fp32", "bf16", "int8"]
     arch: Name
     members: Annotated[int, Field(ge=1, le=1000)]
     views: Annotated[int, Field(ge=1, le=64)]

@@ -22,7 +22,8 @@ class Decision:
     ``probabilities`` those of all classes, calibrated. ``label`` is the class of the decision, and
     ``defect_class`` the most probable defect; None if the photo is OK. ``likeness`` is the p-value
     of the check for photos unlike the training photos, None without this check; ``unlike`` photos
-    are never OK. ``milliseconds`` is the time from the bytes to the decision.
+    are never OK. ``milliseconds`` is the time from the bytes to the decision. ``distance`` is that
+    to the training photos, 1 being usual; None as ``likeness``.
     """
 
     decision: Verdict
@@ -33,6 +34,7 @@ class Decision:
     unlike: bool
     likeness: float | None
     milliseconds: float
+    distance: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -64,7 +66,7 @@ class Judge:
             defect_score(calibrated, self.good) if self.good else np.ones(len(y_prob)),
             calibrated,
             self.rule.decide(calibrated, self.good),
-            self._likeness(features, len(y_prob)),
+            *self._likeness(features, len(y_prob)),
             milliseconds,
             strict=True,
         )
@@ -72,10 +74,12 @@ class Judge:
 
     def _likeness(
         self, features: NDArray[np.float32] | None, n: int
-    ) -> Sequence[float] | Sequence[None]:
+    ) -> tuple[Sequence[float | None], Sequence[float | None]]:
+        """The p-value and the distance of each photo."""
         if self.reference is None or features is None:
-            return [None] * n
-        return self.reference.p_values(self.reference.score(features)).tolist()
+            return [None] * n, [None] * n
+        scores = self.reference.score(features)
+        return self.reference.p_values(scores).tolist(), scores.tolist()
 
     def _decision(  # a row of the columns above
         self,
@@ -84,6 +88,7 @@ class Judge:
         probabilities: Floats,
         label: int,
         likeness: float | None,
+        distance: float | None,
         milliseconds: float,
     ) -> Decision:
         unlike = (
@@ -102,6 +107,7 @@ class Judge:
             unlike,
             likeness,
             milliseconds,
+            distance,
         )
 
 

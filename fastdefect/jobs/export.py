@@ -10,19 +10,20 @@ import numpy as np
 import torch
 
 from fastdefect.aliases import Floats
-from fastdefect.data.reading.images import Pixels
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed, written_to
+from fastdefect.inference.baseline import baseline_bytes
 from fastdefect.inference.bundle import (
+    BASELINE,
     ONNX,
     REFERENCE,
     SUFFIX,
     read_bundle,
     write_bundle,
 )
-from fastdefect.inference.card import Card, Example
+from fastdefect.inference.card import Card, UnlikeFacts
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.network import open_network
 from fastdefect.inference.reference_file import reference_bytes
@@ -36,6 +37,12 @@ from fastdefect.jobs.exporting.check import (
     from_files,
     photos_per_second,
 )
+from fastdefect.jobs.exporting.contents import (
+    baseline_of,
+    calibration_photos,
+    example_photos,
+    learned_by,
+)
 from fastdefect.jobs.exporting.networks import (
     Precision,
     Runtime,
@@ -44,9 +51,8 @@ from fastdefect.jobs.exporting.networks import (
     require_runtime,
 )
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
-from fastdefect.jobs.trained.reference import reference_for
 from fastdefect.jobs.trained.request import Request
-from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
+from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.jobs.trained.scorer import RunModel, load_run_model
 from fastdefect.reporting.tables.export import check_table
 from fastdefect.reporting.tables.table_data import TableData
@@ -54,8 +60,8 @@ from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
 from fastdefect.training.predict import Predictor
 
-_CALIBRATION = 100  # training photos for int8
-_SEED = 0
+# The largest difference of a probability that is accepted by default.
+DIFFERENCES: Mapping[Precision, float] = {"fp32": 1e-3, "bf16": 0.05, "int8": 0.2}
 
 Rows = tuple[dict[str, Any], list[dict[str, Any]]]
 
@@ -128,29 +134,35 @@ def export(run: Run, request: Request, wanted: Export, *, on_event: OnEvent) -> 
     settle_root(run, request.data_root, ("train", "valid"), on_event)
     model = load_run_model(run, request, on_event)
     photos = load_evaluation_photos(run, request, model.spec, what="export", on_event=on_event)
-    reference = None
-    if wanted.unlike_share > 0:
-        reference = reference_for(
-            run, model.outputs, model.blocks, on_event, alpha=wanted.unlike_share
-        )
     truth = _truth(model, photos)
     judged, y_prob = _judge_run(model, photos, truth)
     on_event(Note("Writing the network as ONNX; this takes up to some minutes."))
     source = onnx_file(model.graph, model.spec.preprocessing.image_size)
-    examples, files = _examples(photos, wanted.examples, judged)
-    card = card_of(model, reference, photos, y_prob).model_copy(update={"examples": examples})
-    if reference:
-        files[REFERENCE] = reference_bytes(reference)
-    checks = []
+    card, checks = card_of(model, photos, y_prob), []
     for runtime, precision in _forms(wanted):
-        calibration = _calibration(run, on_event) if precision == "int8" else []
-        members = files | network_files(source, runtime, precision, calibration)
+        calibration = calibration_photos(run, on_event) if precision == "int8" else []
+        network = network_files(source, runtime, precision, calibration)
         formed = _in_form(card, runtime, precision)
-        checks.append(_check(formed, members, truth, judged, on_event))
+        said, check = _check(formed, network, truth, judged, on_event)
+        checks.append(check)
     _require(wanted.limits, judged, tuple(checks))
-    report = _report(wanted.limits, judged, checks)
+    examples, members = example_photos(photos, wanted.examples, judged.y_prob)
+    changes: dict[str, Any] = {
+        "check": _report(wanted.limits, judged, checks),
+        "examples": examples,
+    }
+    alpha = wanted.unlike_share
+    if alpha > 0 and (learned := learned_by(model, formed, network, alpha, on_event)):
+        baseline = baseline_of(model, photos, said.y_prob, learned, on_event)
+        members |= {
+            REFERENCE: reference_bytes(learned.reference),
+            BASELINE: baseline_bytes(baseline),
+        }
+        changes["unlike"] = UnlikeFacts(alpha=alpha, parts=len(learned.reference.scores))
     with written_to(wanted.out):
-        written = write_bundle(wanted.out, formed.model_copy(update={"check": report}), members)
+        written = write_bundle(
+            wanted.out, formed.model_copy(update=changes), {**network, **members}
+        )
     size = wanted.out.stat().st_size / 1e6
     return Exported(wanted.out, written.identity, size, judged, tuple(checks))
 
@@ -201,7 +213,7 @@ def _judge_run(model: RunModel, photos: EvaluationPhotos, truth: Truth) -> tuple
 
 def _check(
     card: Card, members: Mapping[str, bytes], truth: Truth, run: Judged, on_event: OnEvent
-) -> Check:
+) -> tuple[Judged, Check]:
     """Write the bundle to a temporary file, and run it from there on the files of the photos."""
     facts = card.network
     with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +226,8 @@ def _check(
     network = open_network(read, name, threads=torch.get_num_threads())
     speed = photos_per_second(network, card.photos.image_size)
     size = len(read.files[ONNX]) / 1e6
-    return truth.compare(run, truth.judged(name, found, speed, size))
+    said = truth.judged(name, found, speed, size)
+    return said, truth.compare(run, said)
 
 
 def _require(limits: Limits, run: Judged, checks: tuple[Check, ...]) -> None:
@@ -234,31 +247,6 @@ def _report(limits: Limits, run: Judged, checks: Sequence[Check]) -> dict[str, A
         "run": {"escapes": run.escapes, "overkills": run.overkills},
         "forms": [check.as_json() for check in checks],
     }
-
-
-def _calibration(run: Run, on_event: OnEvent) -> list[Pixels]:
-    """Training photos, as the network gets them."""
-    found = find_run_photos(run, on_event)
-    manifest, store = found.read(("train",), found.config, workers=0, on_event=lambda _: None)
-    n = len(manifest.photos)
-    rows = np.sort(np.random.default_rng(_SEED).permutation(n)[:_CALIBRATION])
-    return list(store[rows])
-
-
-def _examples(
-    photos: EvaluationPhotos, n: int, run: Judged
-) -> tuple[tuple[Example, ...], dict[str, bytes]]:
-    """``n`` validation photos, spread over them, with the probabilities of the run."""
-    total = len(photos.photos)
-    chosen = np.unique(np.linspace(0, total - 1, min(n, total)).round().astype(int))
-    examples, files = [], {}
-    for number, index in enumerate(chosen):
-        photo = photos.photos[index]
-        name = f"photos/{number:03}{photo.path.suffix.lower()}"
-        files[name] = photo.path.read_bytes()
-        y_prob = tuple(run.y_prob[index].clip(0, 1).tolist())
-        examples.append(Example(file=name, path=photo.name, probabilities=y_prob))
-    return tuple(examples), files
 
 
 def _in_form(card: Card, runtime: Runtime, precision: Precision) -> Card:

@@ -12,9 +12,8 @@ from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import predictions_of
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.files import finite, read_csv
-from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule, UnlikeFacts
+from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule
 from fastdefect.inference.part_pattern import is_quick
-from fastdefect.inference.unlike import Reference
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
 
@@ -22,10 +21,8 @@ _PACKAGES = ("torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow"
 _SEED = 0
 
 
-def card_of(
-    model: RunModel, reference: Reference | None, photos: EvaluationPhotos, y_prob: Floats
-) -> Card:
-    """The card, except for the form of the network, the examples and the check.
+def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> Card:
+    """The card, except for the form of the network, unlike photos, the examples and the check.
 
     ``y_prob`` (n, n_classes) are the run's probabilities of the validation ``photos``, not
     calibrated.
@@ -40,9 +37,7 @@ def card_of(
         photos=_photo_steps(model),
         rule=Rule(**model.rule.as_json()),
         network=_network(model),
-        unlike=None
-        if reference is None
-        else UnlikeFacts(alpha=reference.alpha, parts=len(reference.scores)),
+        unlike=None,
         part_from=_part_from(config),
         facts=_facts(model),
         figures=_figures(model, photos, y_prob),

@@ -4,8 +4,9 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,26 +18,45 @@ from fastdefect.inference.bundle import ONNX
 from fastdefect.training.inference_graph import InferenceGraph, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "bf16", "int8"]
 Pixels = NDArray[np.uint8]
 
-# Operators that take most of the time; the others stay in single precision.
-_QUANTIZED = ("Conv", "Gemm", "MatMul")
+# Operators that take most of the time, and the activations after them, so that the range of their
+# result is that of the activation; the others stay in single precision.
+_QUANTIZED = ("Conv", "MatMul", "Clip", "Relu")
 
 
 def require_runtime(runtime: Runtime, precision: Precision) -> None:
     """Raise ``UsageError`` for a format that is not installed or a combination that is not made."""
-    if runtime == "openvino":
-        if precision == "int8":
+    if runtime == "onnx":
+        if precision == "bf16":
             raise UsageError(
-                "--quantize int8 makes an ONNX network, not an OpenVINO one.",
-                "Remove --format or --quantize.",
+                "--quantize bf16 is for OpenVINO: ONNX Runtime has no fast bf16 on CPUs.",
+                "Add --format openvino.",
             )
-        if find_spec("openvino") is None:
-            raise UsageError(
-                "--format openvino: OpenVINO is not installed.",
-                'Install it: python -m pip install "fastdefect[openvino]"',
-            )
+        return
+    if precision == "int8":
+        raise UsageError(
+            "--quantize int8 makes an ONNX network, not an OpenVINO one.",
+            "Remove --format or --quantize.",
+        )
+    if find_spec("openvino") is None:
+        raise UsageError(
+            "--format openvino: OpenVINO is not installed.",
+            'Install it: python -m pip install "fastdefect[openvino]"',
+        )
+    if precision == "bf16" and not _has_bf16():
+        raise UsageError(
+            "--quantize bf16: the CPU of this machine does not compute in bf16, so it can't be "
+            "checked here.",
+            "Export on a machine like that of the line, or remove --quantize.",
+        )
+
+
+def _has_bf16() -> bool:
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def onnx_file(graph: InferenceGraph, size: int) -> bytes:
@@ -124,7 +144,7 @@ def _quiet() -> Iterator[None]:
     level = root.level
     root.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -211,7 +211,7 @@ def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Seque
 
 
 def _arrow_type(pyarrow: Any, name: str) -> Any:
-    if name.startswith("p_") or name in ("likeness", "milliseconds"):
+    if name.startswith("p_") or name in ("likeness", "distance", "milliseconds"):
         return pyarrow.float64()
     if name == "unlike":
         return pyarrow.bool_()

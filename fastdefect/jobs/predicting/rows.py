@@ -18,7 +18,10 @@ Row = dict[str, Any]
 # From the most to the least certain to be good; a part has the last of its photos.
 DECISIONS = ("OK", "look", "reject")
 _FIRST = ("path", "decision", "p_defective", "label", "defect_class")
-_LAST = ("unlike", "likeness", "part", "true_label", "milliseconds", "error", "model")
+_LAST = (
+    *("unlike", "likeness", "distance", "part", "true_label"),
+    *("milliseconds", "error", "model"),
+)
 
 
 def photo_columns(classes: Sequence[str]) -> tuple[str, ...]:
@@ -67,6 +70,7 @@ def _decided(decision: Decision) -> Row:
         **{columns[name]: p for name, p in decision.probabilities.items()},
         "unlike": decision.unlike if decision.likeness is not None else None,
         "likeness": decision.likeness,
+        "distance": decision.distance,
         "milliseconds": round(decision.milliseconds, 3),
     }
 

@@ -1,6 +1,10 @@
-"""The reference of a run for photos unlike its training photos; computed once and stored."""
+"""What a run has learned: its reference for unlike photos, and the distances of held-out photos.
 
-from collections.abc import Callable, Sequence
+Both are computed once and stored in the run.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
-from fastdefect.errors import DataError, ModelError
+from fastdefect.errors import DataError, ModelError, RunError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import write_bytes
 from fastdefect.inference.reference_file import read_reference, reference_bytes
@@ -33,7 +37,15 @@ _MOST = 1000
 _BATCH = 32
 
 
-def reference_for(
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """``reference``, and the distance to it of each held-out photo, by its name."""
+
+    reference: Reference
+    distances: Mapping[str, float]
+
+
+def learned_for(
     run: Run,
     network: Network,
     blocks: Sequence[int],
@@ -41,18 +53,17 @@ def reference_for(
     *,
     data_root: Path | None = None,
     alpha: float = ALPHA,
-) -> Reference | None:
-    """The reference of the run's model: the stored one, or a new one, which is then stored.
+) -> Learned | None:
+    """What the run's model has learned: the stored values, or new ones, which are then stored.
 
     ``network`` maps (n, size, size, 3) uint8 to logits and features (n, d); ``blocks`` are the
-    widths of the features by depth. A new one needs the run's
-    photos; without them it is None, with a warning.
+    widths of the features by depth. New values need the run's photos; without them they are None,
+    with a warning.
     """
     if (stored := _stored(run, alpha)) is not None:
         return stored
     try:
-        settle_root(run, data_root, ("train", "valid"), on_event)
-        names, store = _read(run, on_event)
+        learned = learn(run, network, blocks, on_event, data_root=data_root, alpha=alpha)
     except DataError as error:
         on_event(
             Note(
@@ -62,13 +73,33 @@ def reference_for(
             )
         )
         return None
+    write_bytes(run.path("reference.safetensors"), reference_bytes(learned.reference))
+    parts = {row["path"]: row["part"] for row in saved_rows(run.path("split.csv"))}
+    rows = [{"path": n, "part": parts[n], "distance": d} for n, d in learned.distances.items()]
+    run.write("baseline.csv", rows)
+    return learned
+
+
+def learn(
+    run: Run,
+    network: Network,
+    blocks: Sequence[int],
+    on_event: OnEvent,
+    *,
+    data_root: Path | None = None,
+    alpha: float = ALPHA,
+) -> Learned:
+    """The values of ``learned_for``, computed from the run's photos and not stored.
+
+    Raises ``DataError`` if the photos are missing.
+    """
+    settle_root(run, data_root, ("train", "valid"), on_event)
+    names, store = _read(run, on_event)
     features = _features(store, network, len(names), on_event)
-    reference = build_reference(run, names, features, blocks, alpha=alpha, on_event=on_event)
-    write_bytes(run.path("reference.safetensors"), reference_bytes(reference))
-    return reference
+    return build_learned(run, names, features, blocks, alpha=alpha, on_event=on_event)
 
 
-def build_reference(
+def build_learned(
     run: Run,
     names: Sequence[str],
     features: Features,
@@ -76,8 +107,8 @@ def build_reference(
     *,
     alpha: float,
     on_event: OnEvent,
-) -> Reference:
-    """The reference from the ``features`` (n, d) of the photos called ``names``, by ``blocks``.
+) -> Learned:
+    """The values from the ``features`` (n, d) of the photos called ``names``, by ``blocks``.
 
     Calibrated on the parts of validation. Where validation photos were trained on, or are absent,
     each training part is compared with the others instead, which makes the limit a little narrow.
@@ -90,13 +121,14 @@ def build_reference(
     train = np.flatnonzero(~valid)
     kept = np.sort(np.random.default_rng(0).permutation(train)[:_MOST])
     if valid.any():
+        measured = np.flatnonzero(valid)
         found = distances(unit[valid], unit[kept], blocks)
-        calibration = [part for part, is_valid in zip(parts, valid, strict=True) if is_valid]
     else:
-        calibration = [parts[i] for i in kept]
-        found = _to_other_parts(unit[kept], calibration, blocks)
+        measured = kept
+        found = _to_other_parts(unit[kept], [parts[i] for i in kept], blocks)
     scales = usual(found)
-    scores = part_scores((found / np.array(scales)).max(axis=1), calibration)
+    by_photo = (found / np.array(scales)).max(axis=1)
+    scores = part_scores(by_photo, [parts[i] for i in measured])
     result = Reference(unit[kept], tuple(blocks), scales, scores, alpha)
     if result.level > alpha:
         on_event(
@@ -105,7 +137,8 @@ def build_reference(
                 f"new parts (not {alpha:.1%}) are sent to people as unlike the training photos."
             )
         )
-    return result
+    by_name = zip((names[int(i)] for i in measured), by_photo.tolist(), strict=True)
+    return Learned(result, dict(by_name))
 
 
 def _to_other_parts(unit: Features, parts: Sequence[str], blocks: Sequence[int]) -> Floats:
@@ -150,6 +183,21 @@ def _features(store: PhotoStore, network: Network, n: int, on_event: OnEvent) ->
     return features
 
 
-def _stored(run: Run, alpha: float) -> Reference | None:
-    path = run.path("reference.safetensors")
-    return read_reference(path.read_bytes(), alpha, str(path)) if path.exists() else None
+def stored_distances(run: Run) -> Mapping[str, float] | None:
+    """The stored distances of held-out photos, by name; None if there are none."""
+    path = run.path("baseline.csv")
+    if not path.exists():
+        return None
+    try:
+        return {row["path"]: float(row["distance"]) for row in run.read("baseline.csv")}
+    except (KeyError, ValueError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged: {error!r}.", "Delete it: it is then written again."
+        ) from error
+
+
+def _stored(run: Run, alpha: float) -> Learned | None:
+    path, by_name = run.path("reference.safetensors"), stored_distances(run)
+    if by_name is None or not path.exists():
+        return None
+    return Learned(read_reference(path.read_bytes(), alpha, str(path)), by_name)

@@ -17,7 +17,7 @@ from fastdefect.inference.scorer import Outputs, Scorer
 from fastdefect.inference.unlike import Reference
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_network
-from fastdefect.jobs.trained.reference import reference_for
+from fastdefect.jobs.trained.reference import learned_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.training.inference_graph import InferenceGraph
@@ -51,9 +51,14 @@ class RunModel:
     @property
     def identity(self) -> str:
         """A hash of the weights and the rule."""
-        weights = hashlib.sha256(self.run.path("model.safetensors").read_bytes()).hexdigest()
-        rule = json.dumps(self.rule.as_json(), sort_keys=True)
-        return hashlib.sha256(f"{weights} {rule}".encode()).hexdigest()
+        return run_identity(self.run, self.rule)
+
+
+def run_identity(run: Run, rule: DecisionRule) -> str:
+    """A hash of the weights of a run and its rule."""
+    weights = hashlib.sha256(run.path("model.safetensors").read_bytes()).hexdigest()
+    text = json.dumps(rule.as_json(), sort_keys=True)
+    return hashlib.sha256(f"{weights} {text}".encode()).hexdigest()
 
 
 def load_run_model(run: Run, request: Request, on_event: OnEvent) -> RunModel:
@@ -67,10 +72,8 @@ def load_run_model(run: Run, request: Request, on_event: OnEvent) -> RunModel:
 def run_scorer(run: Run, request: Request, on_event: OnEvent) -> Scorer:
     """The run's model for ``predict``, with the reference of the photos it was trained on."""
     model = load_run_model(run, request, on_event)
-    reference = reference_for(
-        run, model.outputs, model.blocks, on_event, data_root=request.data_root
-    )
-    return scorer_of(model, reference)
+    learned = learned_for(run, model.outputs, model.blocks, on_event, data_root=request.data_root)
+    return scorer_of(model, learned.reference if learned else None)
 
 
 def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:

@@ -1,0 +1,263 @@
+"""Are the photos of a day like those that a model was measured on?
+
+Two quantities are compared with the baseline, the photos of validation: the distance to the
+training photos and P(defect). Passed and rejected photos are compared apart, because a line has
+another share of defects than a training set, and defects have other distances. For the same
+reason the share of rejected photos is reported and not tested.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from fastdefect.aliases import Floats
+from fastdefect.evaluation.statistics.ranks import (
+    FEWEST,
+    Clustered,
+    RankTest,
+    detectable_share,
+    rank_test,
+)
+from fastdefect.evaluation.statistics.rates import Rate, rate_of
+from fastdefect.files import finite
+from fastdefect.inference.baseline import Sample
+
+ALPHA = 0.01
+Verdict = Literal["drift", "not shown", "too few parts"]
+
+_MOST = 2000  # parts of a day; more add nothing, because the baseline has fewer
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A quantity of photos that can drift: of those ``passed``, of the others, or (None) of all."""
+
+    name: str
+    title: str
+    passed: bool | None
+    value: Callable[[Sample], Floats]
+    two_sided: bool
+
+    def of(self, sample: Sample) -> Clustered:
+        """The known values of the photos that it refers to."""
+        values = self.value(sample)
+        chosen = np.isfinite(values)
+        if self.passed is not None:
+            chosen = chosen & (sample.passed == self.passed)
+        return Clustered(values[chosen], sample.parts[chosen])
+
+
+_BY_SIDE = (
+    Quantity("distance_passed", "distance, passed photos", True, lambda s: s.distance, False),
+    Quantity("distance_rejected", "distance, rejected photos", False, lambda s: s.distance, False),
+)
+_TOGETHER = Quantity("distance", "distance, all photos", None, lambda s: s.distance, False)
+_P_DEFECT = Quantity(
+    "p_defect_passed", "P(defect), passed photos", True, lambda s: s.p_defect, True
+)
+
+
+def quantities(baseline: Sample) -> tuple[Quantity, ...]:
+    """What is compared: passed and rejected photos apart if the baseline has parts of both."""
+    apart = all(each.of(baseline).n_parts >= FEWEST for each in _BY_SIDE)
+    return (*(_BY_SIDE if apart else (_TOGETHER,)), _P_DEFECT)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A quantity of a day against the baseline.
+
+    ``known`` and ``new`` are the medians of the photos, NaN without any. ``share`` is that of
+    ``ranks.py``. ``p_value`` is corrected for all tests of the report. ``detectable``: the share
+    that would be found in 80 % of cases. These three are None with too few parts.
+    """
+
+    name: str
+    title: str
+    known: float
+    new: float
+    parts: int
+    share: float | None
+    p_value: float | None
+    detectable: float | None
+    verdict: Verdict
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return finite(asdict(self))
+
+
+@dataclass(frozen=True, eq=False)
+class Day:
+    """The photos of one file."""
+
+    name: str
+    sample: Sample
+    unreadable: int = 0
+    unlike: int = 0
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """A day against the baseline: its findings, and the share of rejected photos, not tested."""
+
+    name: str
+    photos: int
+    parts: int
+    unreadable: int
+    unlike: int
+    rejected: Rate
+    findings: tuple[Finding, ...]
+
+    @property
+    def drifted(self) -> bool:
+        """Whether a quantity drifted."""
+        return any(finding.verdict == "drift" for finding in self.findings)
+
+    @property
+    def tested(self) -> bool:
+        """Whether any quantity had enough parts."""
+        return any(finding.p_value is not None for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """All values."""
+        counts = {
+            name: getattr(self, name)
+            for name in ("name", "photos", "parts", "unreadable", "unlike", "drifted")
+        }
+        return {
+            **counts,
+            "rejected": self.rejected.as_json(),
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """All days in order, at ``alpha`` for the whole report; ``rejected`` is of the baseline."""
+
+    alpha: float
+    photos: int
+    parts: int
+    rejected: Rate
+    days: tuple[DayReport, ...]
+
+    @property
+    def drifted(self) -> bool:
+        """Whether any day drifted."""
+        return any(day.drifted for day in self.days)
+
+    def as_json(self) -> dict[str, Any]:
+        """All values."""
+        return {
+            "alpha": self.alpha,
+            "drifted": self.drifted,
+            "baseline": {
+                "photos": self.photos,
+                "parts": self.parts,
+                "rejected": self.rejected.as_json(),
+            },
+            "days": [day.as_json() for day in self.days],
+        }
+
+
+def drift(baseline: Sample, days: Sequence[Day], *, alpha: float = ALPHA) -> DriftReport:
+    """Test each quantity of each day; the chance of any false alarm is at most ``alpha``."""
+    compared = quantities(baseline)
+    tests = {
+        (number, quantity.name): test
+        for number, day in enumerate(days)
+        for quantity in compared
+        if (test := _tested(quantity, fewer_parts(day.sample), baseline)) is not None
+    }
+    corrected = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
+    reports = []
+    for number, day in enumerate(days):
+        findings = tuple(
+            _finding(
+                quantity,
+                (day.sample, baseline),
+                tests.get((number, quantity.name)),
+                corrected.get((number, quantity.name)),
+                (alpha, len(tests)),
+            )
+            for quantity in compared
+        )
+        reports.append(_day_report(day, findings))
+    rejected = rate_of(~baseline.passed, baseline.parts)
+    return DriftReport(alpha, len(baseline), baseline.n_parts, rejected, tuple(reports))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values corrected for their number (Holm 1979), in their order."""
+    order, n = np.argsort(p_values, kind="stable"), len(p_values)
+    corrected, highest = [1.0] * n, 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min(1.0, (n - rank) * p_values[index]))
+        corrected[index] = highest
+    return corrected
+
+
+def fewer_parts(sample: Sample, most: int = _MOST) -> Sample:
+    """``sample``, or the photos of ``most`` of its parts, always the same."""
+    names = np.unique(sample.parts)
+    if len(names) <= most:
+        return sample
+    kept = np.random.default_rng(0).permutation(names)[:most]
+    return sample.where(np.isin(sample.parts, kept))
+
+
+def _tested(quantity: Quantity, day: Sample, baseline: Sample) -> RankTest | None:
+    new, known = quantity.of(day), quantity.of(baseline)
+    if min(new.n_parts, known.n_parts) < FEWEST:
+        return None
+    return rank_test(new, known, two_sided=quantity.two_sided)
+
+
+def _finding(
+    quantity: Quantity,
+    samples: tuple[Sample, Sample],
+    test: RankTest | None,
+    p_value: float | None,
+    level: tuple[float, int],
+) -> Finding:
+    """``level``: alpha, and the number of tests that share it."""
+    new, known = (quantity.of(sample) for sample in samples)
+    alpha, n_tests = level
+    verdict: Verdict = "too few parts"
+    if p_value is not None:
+        verdict = "drift" if p_value <= alpha else "not shown"
+    one_sided = alpha / n_tests / (2 if quantity.two_sided else 1) if n_tests else alpha
+    return Finding(
+        quantity.name,
+        quantity.title,
+        _median(known.values),
+        _median(new.values),
+        new.n_parts,
+        test.share if test else None,
+        p_value,
+        detectable_share(new.n_parts, known.n_parts, one_sided) if test else None,
+        verdict,
+    )
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def _day_report(day: Day, findings: tuple[Finding, ...]) -> DayReport:
+    sample = day.sample
+    rejected = rate_of(~sample.passed, sample.parts)
+    return DayReport(
+        day.name, len(sample), sample.n_parts, day.unreadable, day.unlike, rejected, findings
+    )
+
+
+def curve(clustered: Clustered) -> Mapping[str, Floats]:
+    """The distribution of values with parts of equal weight: ``x`` rising, ``y`` the share."""
+    names, part = np.unique(clustered.parts, return_inverse=True)
+    weight = 1 / (np.bincount(part)[part] * len(names)) if len(names) else np.zeros(0)
+    order = np.argsort(clustered.values, kind="stable")
+    return {"x": clustered.values[order], "y": np.cumsum(weight[order])}

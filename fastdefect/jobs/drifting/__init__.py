@@ -1,0 +1,1 @@
+"""The parts of drift: results of predict as samples."""

@@ -1,0 +1,248 @@
+"""From results of predict to a report: a tiny bundle, and photos of one grey value."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.bundles import tiny_bundle, tiny_reference
+from helpers.cli import invoke
+from helpers.made_runs import made_run, split_row
+
+from fastdefect.errors import DataError, UsageError
+from fastdefect.evaluation.statistics import ranks
+from fastdefect.events import Event, Note, silent
+from fastdefect.inference.baseline import Sample, baseline_bytes
+from fastdefect.inference.bundle import BASELINE, read_bundle
+from fastdefect.jobs.drift import Asked, bundle_model, check_asked, drift, open_baseline
+from fastdefect.jobs.drifting.day_file import read_day
+from fastdefect.jobs.predicting.result_file import write_result
+from fastdefect.jobs.predicting.rows import photo_columns
+from fastdefect.jobs.trained.request import Request
+from fastdefect.run import Run
+
+COLUMNS = photo_columns(("crack", "ok"))
+SUFFIXES = (".csv", ".jsonl", ".parquet")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "PERMUTATIONS", 399)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A tiny bundle, measured on 30 good parts at distances around 1."""
+    rng = np.random.default_rng(0)
+    baseline = Sample(
+        np.arange(30), np.ones(30, bool), rng.uniform(0, 0.3, 30), rng.uniform(0.8, 1.2, 30)
+    )
+    files = {BASELINE: baseline_bytes(baseline)}
+    return tiny_bundle(tmp_path / "tiny.fdb", reference=tiny_reference(), files=files)
+
+
+def day_rows(model: str, distances: Sequence[float], **changes: Any) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(1)
+    return [
+        dict.fromkeys(COLUMNS)
+        | {
+            "path": f"{i}.jpg",
+            "decision": "OK",
+            "p_defective": float(rng.uniform(0, 0.3)),
+            "label": "ok",
+            "unlike": False,
+            "distance": distance,
+            "model": model[:12],
+        }
+        | changes
+        for i, distance in enumerate(distances)
+    ]
+
+
+def write_day(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    write_result(path, rows, COLUMNS)
+    return path
+
+
+def near(n: int = 20) -> list[float]:
+    return np.random.default_rng(2).uniform(0.8, 1.2, n).tolist()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_each_format_reads_the_same(tmp_path: Path, suffix: str) -> None:
+    rows = day_rows("0123456789ab", near(3))
+    rows[1] |= {"part": "p", "unlike": True, "label": "crack"}
+    rows.append(dict.fromkeys(COLUMNS) | {"path": "x", "error": "damaged", "model": "0123456789ab"})
+    day = read_day(write_day(tmp_path / f"day{suffix}", rows), ("ok",), "0123456789abcdef")
+    assert day.sample.parts.tolist() == ["0.jpg", "p", "2.jpg"]
+    assert day.sample.passed.tolist() == [True, False, True]
+    assert day.sample.distance.tolist() == near(3)
+    assert (day.unreadable, day.unlike) == (1, 1)
+
+
+def test_a_day_like_the_training_is_no_drift(tmp_path: Path, bundle: Path) -> None:
+    model = bundle_model(bundle)
+    day = write_day(tmp_path / "day.csv", day_rows(model.identity, near()))
+    heard: list[Event] = []
+    drifted = drift(model, Asked((day,)), on_event=heard.append)
+    assert not drifted.report.drifted
+    assert heard == []
+    assert drifted.written == ()
+
+
+def test_a_day_further_away_is_a_warning_and_files(tmp_path: Path, bundle: Path) -> None:
+    model = bundle_model(bundle)
+    day = write_day(tmp_path / "day.csv", day_rows(model.identity, [d + 0.3 for d in near()]))
+    asked = Asked((day,), out=tmp_path / "drift.json", plot=tmp_path / "drift.png")
+    heard: list[Event] = []
+    drifted = drift(model, asked, on_event=heard.append)
+    assert drifted.report.drifted
+    (note,) = heard
+    assert isinstance(note, Note)
+    assert note.level == "warning"
+    assert "distance, all photos" in note.text
+    assert drifted.written == (asked.out, asked.plot)
+    assert json.loads((tmp_path / "drift.json").read_text())["drifted"] is True
+    assert (tmp_path / "drift.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_few_photos_say_so(tmp_path: Path, bundle: Path) -> None:
+    model = bundle_model(bundle)
+    day = write_day(tmp_path / "day.csv", day_rows(model.identity, near(2)))
+    heard: list[Event] = []
+    drift(model, Asked((day,)), on_event=heard.append)
+    assert [event.text for event in heard if isinstance(event, Note)] == [
+        f"{day}: 2 parts are too few to test anything."
+    ]
+
+
+def test_command_exits_with_3_only_if_asked(tmp_path: Path, bundle: Path) -> None:
+    identity = read_bundle(bundle).identity
+    day = write_day(tmp_path / "day.csv", day_rows(identity, [d + 0.3 for d in near()]))
+    plain = invoke("drift", str(bundle), str(day))
+    assert plain.exit_code == 0, plain.output
+    assert "drift" in plain.output
+    strict = invoke("drift", str(bundle), str(day), str(day), "--fail-on", "drift", "--json")
+    assert strict.exit_code == 3
+    last = json.loads(strict.stdout.splitlines()[-1])
+    assert last["drifted"] is True
+    assert len(last["days"]) == 2
+
+
+def test_predict_and_drift_together(tmp_path: Path, bundle: Path) -> None:
+    """The bundle knows bright grey photos; red ones are far from them."""
+    from PIL import Image
+
+    for i in range(10):
+        Image.new("RGB", (16, 16), (250, 120 + i, 120)).save(tmp_path / f"{i}.png")
+    day = tmp_path / "day.csv"
+    made = invoke("predict", str(bundle), str(tmp_path / "*.png"), "--out", str(day))
+    assert made.exit_code == 0, made.output
+    result = invoke("drift", str(bundle), str(day), "--fail-on", "drift", "--quiet")
+    assert result.exit_code == 3, result.output
+
+
+def test_baseline_of_a_run_joins_its_predictions_and_distances(tmp_path: Path) -> None:
+    run = known_run(tmp_path)
+    opened = open_baseline(str(run.folder), tmp_path, Request(), silent)
+    sample = opened.baseline
+    assert sample.parts.tolist() == ["a", "a", "b"]
+    assert sample.passed.tolist() == [False, False, True]
+    assert sample.p_defect.tolist() == pytest.approx([0.9, 0.8, 0.1])
+    assert sample.distance[:2].tolist() == [1.5, 2.5]
+    assert np.isnan(sample.distance[2])
+    assert opened.good == ("good",)
+
+
+def known_run(folder: Path) -> Run:
+    rows = [
+        split_row("defect/0.jpg", "a"),
+        split_row("defect/1.jpg", "a"),
+        split_row("good/2.jpg", "b"),
+    ]
+    p = {"defect/0.jpg": 0.9, "defect/1.jpg": 0.8, "good/2.jpg": 0.1}
+    run = made_run(folder, "known", rows, p)
+    run.write(
+        "baseline.csv",
+        [{"path": f"defect/{i}.jpg", "part": "a", "distance": 1.5 + i} for i in (0, 1)],
+    )
+    return run
+
+
+def test_identity_of_a_run_depends_on_its_rule(tmp_path: Path) -> None:
+    run = known_run(tmp_path)
+    one, other = (
+        open_baseline(str(run.folder), tmp_path, replace(Request(), threshold=text), silent)
+        for text in ("0.5", "0.2")
+    )
+    assert one.identity != other.identity
+
+
+def test_damaged_baseline_of_a_run_is_an_error(tmp_path: Path) -> None:
+    run = known_run(tmp_path)
+    run.path("baseline.csv").write_text("path,part,distance\nx,y,far\n")
+    result = invoke("drift", str(run.folder), "day.csv")
+    assert result.exit_code == 1
+    assert "is damaged" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("path,decision\na.jpg,OK\n", "has no column p_defective"),
+        (",".join(COLUMNS) + "\n", "no photo that could be read"),
+    ],
+)
+def test_other_tables_are_refused(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "day.csv"
+    path.write_text(content)
+    with pytest.raises(DataError) as error:
+        read_day(path, ("ok",), "x" * 64)
+    assert said in error.value.message
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    for name in ("day.txt", "missing.csv"):
+        with pytest.raises(DataError, match="result of fastdefect predict"):
+            read_day(tmp_path / name, ("ok",), "x")
+    lines = tmp_path / "day.jsonl"
+    lines.write_text('{"path": "a"}\n[1]\n')
+    with pytest.raises(DataError, match="has no column"):
+        read_day(lines, ("ok",), "x")
+    lines.write_text("nothing")
+    with pytest.raises(DataError, match="can't be read"):
+        read_day(lines, ("ok",), "x")
+
+
+def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+    rows = day_rows("x", near(2), distance="far")
+    with pytest.raises(DataError, match="expected a number as distance, found 'far'"):
+        read_day(write_day(tmp_path / "day.csv", rows), ("ok",), "x")
+
+
+def test_another_model_is_refused(tmp_path: Path, bundle: Path) -> None:
+    day = write_day(tmp_path / "day.csv", day_rows("another", near()))
+    with pytest.raises(DataError, match="another model"):
+        drift(bundle_model(bundle), Asked((day,)), on_event=silent)
+
+
+def test_bundle_without_baseline_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no baseline"):
+        bundle_model(tiny_bundle(tmp_path / "plain.fdb"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"out": Path("x.csv")}, "--out x.csv"),
+        ({"plot": Path("x.pdf")}, "--plot x.pdf"),
+        ({"plot": Path("nowhere/x.png")}, "there is no folder nowhere"),
+    ],
+)
+def test_files_that_cannot_be_written_are_refused(changes: dict[str, Path], said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check_asked(replace(Asked(()), **changes))
+    assert said in error.value.message
