@@ -162,7 +162,7 @@ def _show_sealed(screen: "Screen", report: "FitReport") -> None:
 def _show_next(screen: "Screen") -> None:
     screen.line(
         "Next: fastdefect evaluate, to show all metrics with intervals; fastdefect threshold, to "
-        "choose the decision threshold."
+        "choose the decision threshold; fastdefect predict, to decide on new photos."
     )
 
 

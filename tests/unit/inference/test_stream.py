@@ -1,16 +1,21 @@
 """Many photos: their order, errors, memory, and one result for both ways to run a network."""
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from helpers.bundles import photo_of, tiny_bundle
+from numpy.typing import NDArray
 
+from fastdefect.inference import stream
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
-from fastdefect.inference.scorer import Scorer
+from fastdefect.inference.scorer import Outputs, Scorer
 from fastdefect.inference.stream import decide_all
 
 
@@ -84,3 +89,27 @@ def test_an_error_of_the_network_is_not_hidden(scorer: Scorer, photos: list[Path
 
 def test_no_photos_give_no_decisions(scorer: Scorer) -> None:
     assert list(decide_all(scorer, [], lambda p: p)) == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "shared", "expected"), [(8, False, 8), (8, True, 4), (2, True, 2)]
+)
+def test_as_many_threads_as_are_fastest(
+    scorer: Scorer, monkeypatch: pytest.MonkeyPatch, cores: int, shared: bool, expected: int
+) -> None:
+    running, lock = [0], threading.Lock()
+
+    def network(pixels: NDArray[np.uint8]) -> Outputs:
+        """More than four at a time disturb one another, if they share cores."""
+        with lock:
+            running[0] += 1
+            crowded = shared and running[0] > 4
+        time.sleep(0.02 if crowded else 0.002)
+        with lock:
+            running[0] -= 1
+        return np.ones((1, 2)), None
+
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    monkeypatch.setattr(stream, "_TRIAL", 0.1)
+    assert stream.fastest_workers(replace(scorer, network=network)) == expected
+    assert stream.fastest_workers(replace(scorer, network=network, concurrent=False)) == cores
