@@ -28,8 +28,8 @@ def alike(photos_of: Mapping[str, int]) -> list[tuple[str, ...]]:
         groups[spelling_key(name)].append(name)
     return [
         tuple(sorted(group, key=lambda name: (-photos_of[name], name != name.strip())))
-        for group in groups.values()
-        if len(group) > 1
+        for key, group in groups.items()
+        if key and len(group) > 1
     ]
 
 

@@ -59,3 +59,7 @@ def test_the_flag_that_is_proposed_joins_the_classes(names: list[str]) -> None:
         pairs = parse_renames([rename_flag([group]).removeprefix("--rename ").strip('"')])
         new = {pairs.get(name, name) for name in group}
         assert new == {group[0].strip()} or new == {group[0], group[0].strip()}
+
+
+def test_blank_names_are_not_joined() -> None:
+    assert alike({" ": 1, "  ": 1}) == []
