@@ -55,7 +55,8 @@ class InferenceGraph(nn.Module):
         """Map (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d).
 
         Both are float32. The features are of the first view: mean and standard deviation of each
-        channel of the maps that ``stages`` reads, or a vector of the body.
+        channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
+        body.
         """
         batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
         n = batch.shape[0]
@@ -89,7 +90,9 @@ def _reading(body: nn.Module, names: Sequence[str], read: dict[str, Tensor]) -> 
 
 
 def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
-    read[name] = summary(given)
+    # The body's own maps, the last, are the widest; their deviations tell no more than their means.
+    last = name == "" and given.ndim == 4
+    read[name] = given.float().mean(dim=(2, 3)) if last else summary(given)
 
 
 def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:

@@ -60,7 +60,7 @@ def learned_for(
     widths of the features by depth. New values need the run's photos; without them they are None,
     with a warning.
     """
-    if (stored := _stored(run, alpha)) is not None:
+    if (stored := _stored(run, blocks, alpha)) is not None:
         return stored
     try:
         learned = learn(run, network, blocks, on_event, data_root=data_root, alpha=alpha)
@@ -196,8 +196,10 @@ def stored_distances(run: Run) -> Mapping[str, float] | None:
         ) from error
 
 
-def _stored(run: Run, alpha: float) -> Learned | None:
+def _stored(run: Run, blocks: Sequence[int], alpha: float) -> Learned | None:
+    """The stored values; None if there are none, or of another version's features."""
     path, by_name = run.path("reference.safetensors"), stored_distances(run)
     if by_name is None or not path.exists():
         return None
-    return Learned(read_reference(path.read_bytes(), alpha, str(path)), by_name)
+    reference = read_reference(path.read_bytes(), alpha, str(path))
+    return Learned(reference, by_name) if reference.blocks == tuple(blocks) else None
