@@ -74,6 +74,7 @@ def export(
         from fastdefect.jobs.export import export as job
         from fastdefect.jobs.exporting.check import Limits
         from fastdefect.reporting.tables.export import check_table
+        from fastdefect.tracking.tracked import log_file
 
         precision = "fp32" if quantize == "none" else quantize
         limit = DIFFERENCES[precision] if max_difference is None else max_difference
@@ -83,6 +84,7 @@ def export(
         except RefusedBundleError as refused:
             screen.table(check_table(*refused.as_rows()))
             raise
+        log_file(chosen, exported.out, screen)
         show(
             screen,
             "export",

@@ -1,7 +1,7 @@
 """One run folder in one tracker: logs what the tracker does not have yet."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,14 +54,15 @@ class LoggedRun:
                 self._epochs = epoch
                 self._note(ended=None)
 
-    def close(self) -> None:
-        """Log the final figures and files of the run folder, and its status."""
+    def close(self, more: Sequence[Path] = ()) -> None:
+        """Log the final figures, the files of the run folder, ``more`` files, and the status."""
         run = self._run
         state = run.read_state()
         status = RunStatus(state["status"])
         figures = {"final": run.read("metrics.json"), "best_epoch": state.get("best_epoch")}
         files = tuple(path for name in _FILES if (path := run.path(name)).exists())
-        self._tracker.close(Closing(status, self._epochs, dict(_numbers(figures)), files))
+        closing = Closing(status, self._epochs, dict(_numbers(figures)), (*files, *more))
+        self._tracker.close(closing)
         self._note(ended=status)
 
     def _note(self, ended: RunStatus | None) -> None:

@@ -35,6 +35,19 @@ def tracked(
         listener.close()
 
 
+def log_file(run: Run, file: Path, on_event: OnEvent) -> None:
+    """Add ``file`` to the run in each tracker that has it; an error becomes a warning."""
+    for name in _trackers_of(run, on_event):
+        try:
+            LoggedRun(name, run, None).close((file,))
+        # Each library has its own errors, and the file is written whatever they are.
+        except Exception as error:  # noqa: BLE001
+            reason = f"{type(error).__name__}: {error}"[:_LONGEST]
+            on_event(Note(f"{TRACKERS[name].title} does not get {file}: {reason}", "warning"))
+        else:
+            on_event(Note(f"{TRACKERS[name].title}: {file} added to {run.name}."))
+
+
 def _trackers_of(run: Run, on_event: OnEvent) -> tuple[str, ...]:
     """The trackers that the run was logged to. One that is not installed here is a warning."""
     try:

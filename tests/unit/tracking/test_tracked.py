@@ -16,7 +16,7 @@ from fastdefect.errors import UsageError
 from fastdefect.events import EpochDone, Event, FitStarted, Note, OnEvent
 from fastdefect.run import Run, RunKind
 from fastdefect.tracking.logged_run import STATE
-from fastdefect.tracking.tracked import tracked
+from fastdefect.tracking.tracked import log_file, tracked
 
 
 @pytest.fixture
@@ -184,3 +184,20 @@ def test_a_damaged_state_does_not_stop_a_resumed_run(fake: FakeTracker, tmp_path
             _train(run, on_event, 1, 1)
     assert all(STATE in text for text in _warnings(events))
     assert len(_warnings(events)) == 2
+
+
+def test_a_bundle_is_added_where_its_run_is_logged(fake: FakeTracker, tmp_path: Path) -> None:
+    run, bundle, events = untrained(tmp_path), tmp_path / "model.fdb", list[Event]()
+    log_file(run, bundle, events.append)
+    assert (fake.runs, events) == ([], [])
+    with tracked(("fake",), lambda event: None, None) as on_event:
+        _train(run, on_event, 1, 2)
+    log_file(run, bundle, events.append)
+    assert fake.last.opening.id == "id-0"
+    assert fake.last.rows == []
+    assert bundle in fake.last.closings[0].files
+    fake.fails_at = "close"
+    log_file(run, bundle, events.append)
+    (warning,) = _warnings(events)
+    assert "does not get" in warning
+    assert "the server is down" in warning
