@@ -58,7 +58,9 @@ class DecisionRule:
         ``calibrated`` (n, n_classes) is the result of ``calibrated``. Without a good class every
         photo is rejected. A photo with NaN is never ``OK``: a person looks at it.
         """
-        rejected = ~np.isin(self.decide(calibrated, good), good)
+        defective = np.ones(calibrated.shape[1], bool)  # by class
+        defective[list(good)] = False
+        rejected = defective[self.decide(calibrated, good)]
         look = np.zeros(len(calibrated), bool)
         if good and self.high is not None and self.has_band:
             look = rejected & (defect_score(calibrated, good) < self.high)
