@@ -71,7 +71,8 @@ def test_int8_is_compared_in_the_same_table(trained: FitResult, tmp_path: Path) 
     loose = ("--max-difference", "1", "--max-flips", "1")
     forms: Any = exported(trained.folder, out, "--quantize", "int8", *loose)["forms"]
     assert [form["name"] for form in forms] == ["onnx fp32", "onnx int8"]
-    assert forms[1]["megabytes"] < 0.6 * forms[0]["megabytes"]
+    # The linear layers stay in single precision; they are most of this small network.
+    assert forms[1]["megabytes"] < 0.8 * forms[0]["megabytes"]
     assert read_bundle(out).card.network.precision == "int8"
 
 
