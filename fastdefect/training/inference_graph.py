@@ -98,7 +98,7 @@ def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, give
 def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:
     """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU."""
     photos = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    with _without_messages():
+    with without_messages("torch.onnx", "onnxscript", "onnx_ir"):
         torch.onnx.export(
             graph,
             (photos,),
@@ -113,9 +113,9 @@ def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:
 
 
 @contextmanager
-def _without_messages() -> Iterator[None]:
-    """Hide the progress of the exporter, and its warnings about torch's own code."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+def without_messages(*names: str) -> Iterator[None]:
+    """Hide what a library prints, its warnings, and all but errors of the loggers ``names``."""
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

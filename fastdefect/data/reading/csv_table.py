@@ -17,12 +17,10 @@ from fastdefect.data.reading.layouts.names import no_match
 from fastdefect.data.reading.layouts.sides import sides_of
 from fastdefect.data.reading.layouts.tree import Tree
 from fastdefect.data.reading.tables.columns import (
-    AmbiguousColumnsError,
     Columns,
-    find_columns,
     usual_names,
 )
-from fastdefect.data.reading.tables.rows import Rows, columns_of_head, read_rows
+from fastdefect.data.reading.tables.rows import Rows, columns_of, columns_of_head, read_rows
 from fastdefect.errors import DataError
 from fastdefect.text import counted
 
@@ -130,14 +128,7 @@ def gather_table(
 
 
 def _columns(table: Path, rows: Rows, label_from: str | None) -> Columns:
-    try:
-        columns = find_columns(rows.header)
-    except AmbiguousColumnsError as error:
-        raise DataError(
-            f"Expected one column for the {error.role} in the first line of {table}, but found "
-            f"{', '.join(error.names)}.",
-            f"Call the right one {error.role}, or remove the others.",
-        ) from error
+    columns = columns_of(table, rows)
     if columns and (columns.label or label_from is not None):
         return columns
     raise DataError(

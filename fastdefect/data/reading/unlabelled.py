@@ -13,12 +13,10 @@ from fastdefect.data.reading.layouts.finder import find_photos
 from fastdefect.data.reading.layouts.masks import find_masks, may_have_masks
 from fastdefect.data.reading.layouts.tree import stream_photos, walk
 from fastdefect.data.reading.tables.columns import (
-    AmbiguousColumnsError,
     Columns,
-    find_columns,
     usual_names,
 )
-from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES, Rows, read_rows
+from fastdefect.data.reading.tables.rows import TABLE_SUFFIXES, Rows, columns_of, read_rows
 from fastdefect.data.reading.zip_file import unpacked
 from fastdefect.errors import DataError, UsageError
 
@@ -180,14 +178,7 @@ def _surveyed(text: str) -> _Item:
 
 def _table(table: Path) -> tuple[Rows, Columns]:
     rows = read_rows(table)
-    try:
-        columns = find_columns(rows.header)
-    except AmbiguousColumnsError as error:
-        raise DataError(
-            f"Expected one column for the {error.role} in the first line of {table}, but found "
-            f"{', '.join(error.names)}.",
-            f"Call the right one {error.role}, or remove the others.",
-        ) from error
+    columns = columns_of(table, rows)
     if columns is None:
         raise DataError(
             f"Expected a column of paths in the first line of {table}, but found: "

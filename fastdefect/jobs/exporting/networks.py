@@ -1,21 +1,17 @@
 """The files of a bundle's network: ONNX, ONNX with 8-bit integers, or OpenVINO."""
 
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
-from fastdefect.training.inference_graph import InferenceGraph, write_onnx
+from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
@@ -122,7 +118,7 @@ def _int8(source: Path, calibration: Sequence[Pixels]) -> bytes:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     prepared, target = source.with_name("prepared.onnx"), source.with_name("int8.onnx")
-    with _quiet():
+    with without_messages(""):  # the root logger
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
@@ -136,16 +132,3 @@ def _int8(source: Path, calibration: Sequence[Pixels]) -> bytes:
             weight_type=quantization.QuantType.QInt8,
         )
     return target.read_bytes()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    root: Any = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        root.setLevel(level)

@@ -5,7 +5,6 @@ import io
 import json
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from fastdefect.data.reading.unlabelled import fingerprint
@@ -43,12 +42,7 @@ class LiveFile:
     def __enter__(self) -> "LiveFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._file:
             self._file.close()
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 from importlib.util import find_spec
 from io import BufferedWriter
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from fastdefect.errors import DataError, UsageError
@@ -41,12 +40,7 @@ class Journal:
     def __enter__(self) -> "Journal":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._file:
             with suppress(OSError):  # the error that ends the block says more
                 self._file.close()

@@ -36,6 +36,21 @@ def read_rows(table: Path) -> Rows:
     return Rows(tuple(header), rows, encoding)
 
 
+def columns_of(table: Path, rows: Rows) -> Columns | None:
+    """The columns of ``table`` with ``rows``; None if no column has paths.
+
+    Raises ``DataError`` if several columns could be the one for a role.
+    """
+    try:
+        return find_columns(rows.header)
+    except AmbiguousColumnsError as error:
+        raise DataError(
+            f"Expected one column for the {error.role} in the first line of {table}, but found "
+            f"{', '.join(error.names)}.",
+            f"Call the right one {error.role}, or remove the others.",
+        ) from error
+
+
 def columns_of_head(table: Path, *, labelled: bool = True) -> Columns | None:
     """The columns by the first line of a CSV; None if it does not list photos (with labels).
 
