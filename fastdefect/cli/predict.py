@@ -51,7 +51,7 @@ def predict(
         typer.Option("--watch", metavar="DIR", help="Decide on photos as they arrive in DIR."),
     ] = None,
     poll: Annotated[
-        bool, typer.Option("--poll", help="With --watch: list DIR twice a second (network shares).")
+        bool, typer.Option("--poll", help="With --watch: list DIR regularly (network shares).")
     ] = False,
     fail_on: Annotated[
         Literal["unreadable", "look", "reject", "never"],
@@ -61,7 +61,12 @@ def predict(
     ] = "unreadable",
     threads: Annotated[
         int | None,
-        typer.Option("--threads", min=1, help="Threads that read.", show_default="one a core"),
+        typer.Option(
+            "--threads",
+            min=1,
+            help="Threads that read.",
+            show_default="the fastest number, by a trial",
+        ),
     ] = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,

@@ -25,12 +25,11 @@ def read_day(path: Path, good: tuple[str, ...], identity: str) -> Day:
     ``good``: the good classes. Raises ``DataError`` for any other file, for one of another model
     than that with ``identity``, and for one without a readable photo.
     """
-    if path.suffix.lower() not in _SUFFIXES or not path.is_file():
-        raise DataError(
-            f"Expected a result of fastdefect predict at {path}, a file that ends in "
-            f"{', '.join(_SUFFIXES)}.",
-            _PREDICT,
-        )
+    expected = f"Expected a result of fastdefect predict at {path}"
+    if not path.is_file():
+        raise DataError(f"{expected}, but there is no such file.", _PREDICT)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise DataError(f"{expected}, a file that ends in {', '.join(_SUFFIXES)}.", _PREDICT)
     rows = [_row(row, line, path) for line, row in enumerate(_rows(path), start=2)]
     _check_model(rows, identity[:12], path)
     read = [row for row in rows if not row["error"]]

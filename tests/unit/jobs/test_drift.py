@@ -248,3 +248,12 @@ def test_files_that_cannot_be_written_are_refused(changes: dict[str, Path], said
     with pytest.raises(UsageError) as error:
         check_asked(replace(Asked(()), **changes))
     assert said in error.value.message
+
+
+def test_a_missing_file_and_another_kind_of_file_are_told_apart(tmp_path: Path) -> None:
+    other = tmp_path / "photo.jpg"
+    other.touch()
+    with pytest.raises(DataError, match="but there is no such file"):
+        read_day(tmp_path / "day.csv", ("ok",), "0")
+    with pytest.raises(DataError, match=r"ends in \.csv, \.jsonl, \.parquet"):
+        read_day(other, ("ok",), "0")
