@@ -95,8 +95,8 @@ def predict(
                 on_row(row)
                 meter.step()
         except KeyboardInterrupt:
-            text = f"Interrupted after {counted(tally.total, 'photo')}. {journal.kept}"
-            on_event(Note(text.rstrip()))
+            kept = f" {journal.kept}" if tally.total and journal.kept else ""
+            on_event(Note(f"Interrupted after {counted(tally.total, 'photo')}.{kept}"))
             raise
         if not tally.total:
             raise DataError(
