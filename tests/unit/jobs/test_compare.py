@@ -390,8 +390,8 @@ def test_runs_that_find_parts_differently_are_compared_on_what_both_measure(
         assert report.pairs[0].comparison.n == n
         notes = [event.text for event in events if isinstance(event, Note)]
         assert (
-            "1 photo is left out in some of the runs only, and therefore in all: "
-            f"{n} photos in all runs."
+            "1 photo is left out because some of the runs were trained on its part. "
+            f"{n} photos can be compared."
         ) in notes
 
 

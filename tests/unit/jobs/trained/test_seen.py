@@ -175,6 +175,46 @@ def test_the_photos_of_compared_runs_are_counted(run: Run, tmp_path: Path) -> No
     )
 
 
+def test_photos_of_compared_runs_alone_are_reported(run: Run, tmp_path: Path) -> None:
+    rows = read_csv(run.path("split.csv"))
+    valid, test = ([row for row in rows if row["split"] == side] for side in ("valid", "test"))
+    other = create_run(tmp_path / "runs", "other", run.read_config(), "fit")
+    other.write("split.csv", [{**row, "split": "train"} for row in test[:1]])
+    of_part = sum(row["part"] == test[0]["part"] for row in test)
+    data = copies(run, [*valid, *test], tmp_path / "both")
+    asked = {"data": data, "known_to": (run.folder, other.folder)}
+    total, n = len(valid) + len(test), len(valid)
+    left = f"The runs compared with x were trained on the parts of {of_part} photos. "
+    assert told(run, **asked).startswith(
+        f"{left}They are left out, and {total - of_part} remain; --include-trained keeps them. "
+        f"{n} of the others are validation photos"
+    )
+    assert told(run, **asked, include_trained=True).startswith(
+        f"{left}They are included: the figures are too good. {n} of the {total} photos of both are "
+        "validation photos of x"
+    )
+
+
+def test_a_compared_run_does_not_give_an_empty_note(run: Run, tmp_path: Path) -> None:
+    """Only the other run was trained on the photos; this run validated on those left out."""
+    rows = read_csv(run.path("split.csv"))
+    valid, test = ([row for row in rows if row["split"] == side] for side in ("valid", "test"))
+    other = create_run(tmp_path / "runs", "other", run.read_config(), "fit")
+    other.write("split.csv", [{**row, "split": "train"} for row in valid])
+    data = copies(run, [*valid, *test], tmp_path / "both")
+    assert told(run, data=data, known_to=(run.folder, other.folder)) == (
+        f"The runs compared with x were trained on the parts of {len(valid)} photos. They are left "
+        f"out, and {len(test)} remain; --include-trained keeps them."
+    )
+
+
+def test_the_folder_of_the_command_is_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path / "data")
+    assert " of the 24 photos of data. They are left out" in told(run, data=Path())
+
+
 def test_nothing_left_is_an_error_and_opens_nothing(run: Run, tmp_path: Path) -> None:
     known = [row for row in read_csv(run.path("split.csv")) if row["split"] == "train"]
     for row_ in known:
