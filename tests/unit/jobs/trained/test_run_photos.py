@@ -14,7 +14,6 @@ from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.splitting import found as found_module
-from fastdefect.data.splitting.found import Place, find_photos
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Event, Note, silent
