@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
@@ -13,8 +13,8 @@ from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_pattern import is_quick
 
-SCHEMA = 1
-_MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
+SCHEMA: Final = 1
+MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
 _MAX_SIDE = 4096  # pixels of the network's input
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -151,9 +151,9 @@ class Card(_Part):
 
 def read_card(content: bytes, where: str) -> Card:
     """The card in the bytes of ``bundle.json``; raises ``BundleError`` that names ``where``."""
-    if len(content) > _MAX_CARD:
+    if len(content) > MAX_CARD:
         raise BundleError(
-            f"{where}: bundle.json has {len(content):,} bytes, more than {_MAX_CARD:,}."
+            f"{where}: bundle.json has {len(content):,} bytes, more than {MAX_CARD:,}."
         )
     try:
         found = json.loads(

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastdefect.aliases import Floats
-from fastdefect.data.reading.images import Pixels
+from fastdefect.aliases import Floats, Pixels
 from fastdefect.events import OnEvent
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.bundle import Bundle

@@ -6,16 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fastdefect.aliases import Pixels
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
 from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
-Pixels = NDArray[np.uint8]
 
 # Operators that take most of the time, and the activations after them, so that the range of their
 # result is that of the activation; the others stay in single precision.

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, ModelError, RunError
@@ -19,7 +18,6 @@ from fastdefect.files import write_bytes
 from fastdefect.inference.reference_file import read_reference, reference_bytes
 from fastdefect.inference.unlike import (
     ALPHA,
-    Features,
     Reference,
     distances,
     normalised,
@@ -30,7 +28,7 @@ from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
 from fastdefect.run import Run
 from fastdefect.text import counted
 
-Network = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Network = Callable[[Pixels], tuple[Floats32, Floats32]]
 
 # The nearest of 400 training photos is about as near as that of all, and found in 0.5 ms.
 _MOST = 400
@@ -102,7 +100,7 @@ def learn(
 def build_learned(
     run: Run,
     names: Sequence[str],
-    features: Features,
+    features: Floats32,
     blocks: Sequence[int],
     *,
     alpha: float,
@@ -141,7 +139,7 @@ def build_learned(
     return Learned(result, dict(by_name))
 
 
-def _to_other_parts(unit: Features, parts: Sequence[str], blocks: Sequence[int]) -> Floats:
+def _to_other_parts(unit: Floats32, parts: Sequence[str], blocks: Sequence[int]) -> Floats:
     names = np.array(parts)
     found = np.zeros((len(names), len(blocks)))
     for part in dict.fromkeys(parts):
@@ -168,7 +166,7 @@ def _progress_only(on_event: OnEvent) -> OnEvent:
     return pass_on
 
 
-def _features(store: PhotoStore, network: Network, n: int, on_event: OnEvent) -> Features:
+def _features(store: PhotoStore, network: Network, n: int, on_event: OnEvent) -> Floats32:
     chunks = []
     for start in range(0, n, _BATCH):
         rows = np.arange(start, min(start + _BATCH, n))

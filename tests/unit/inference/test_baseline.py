@@ -37,6 +37,8 @@ def test_round_trip_without_names() -> None:
         ("distance", np.zeros((3, 1))),
         ("distance", np.zeros(3, np.float32)),
         ("parts", np.zeros(3)),
+        ("parts", np.array(3)),
+        ("distance", np.array(3.0)),
         ("passed", None),
     ],
 )
