@@ -68,6 +68,9 @@ def read_baseline(content: bytes, where: str) -> Sample:
     parts, passed, p_defect, distance = read_tensors(content, _TYPES, "baseline", where).values()
     if not len(parts) == len(passed) == len(p_defect) == len(distance):
         raise BundleError(f"{where}: the values of its baseline are not of the same photos.")
-    if not ((p_defect >= 0) & (p_defect <= 1)).all() or not (distance >= 0).all():
+    if (
+        not ((p_defect >= 0) & (p_defect <= 1)).all()
+        or not (np.isnan(distance) | (distance >= 0)).all()
+    ):
         raise BundleError(f"{where}: its baseline has values that are not valid.")
     return Sample(parts, passed > 0, p_defect, distance)

@@ -12,7 +12,7 @@ import numpy as np
 from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
-from fastdefect.errors import DataError, ModelError, RunError
+from fastdefect.errors import BundleError, DataError, ModelError, RunError
 from fastdefect.events import Event, Note, OnEvent, Progress
 from fastdefect.files import write_bytes
 from fastdefect.inference.reference_file import read_reference, reference_bytes
@@ -33,6 +33,7 @@ Network = Callable[[Pixels], tuple[Floats32, Floats32]]
 # The nearest of 400 training photos is about as near as that of all, and found in 0.5 ms.
 _MOST = 400
 _BATCH = 32
+_AGAIN = "Delete it: it is then written again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +72,24 @@ def learned_for(
             )
         )
         return None
+    try:
+        _store(run, learned)
+    except OSError as error:  # such as a run without write permission
+        on_event(
+            Note(
+                "What the run has learned of its training photos can't be stored in "
+                f"{run.folder}, so each command computes it again: {error.strerror or error}.",
+                "warning",
+            )
+        )
+    return learned
+
+
+def _store(run: Run, learned: Learned) -> None:
     write_bytes(run.path("reference.safetensors"), reference_bytes(learned.reference))
     parts = {row["path"]: row["part"] for row in saved_rows(run.path("split.csv"))}
     rows = [{"path": n, "part": parts[n], "distance": d} for n, d in learned.distances.items()]
     run.write("baseline.csv", rows)
-    return learned
 
 
 def learn(
@@ -189,9 +203,7 @@ def stored_distances(run: Run) -> Mapping[str, float] | None:
     try:
         return {row["path"]: float(row["distance"]) for row in run.read("baseline.csv")}
     except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged: {error!r}.", "Delete it: it is then written again."
-        ) from error
+        raise RunError(f"{path} is damaged: {error!r}.", _AGAIN) from error
 
 
 def _stored(run: Run, blocks: Sequence[int], alpha: float) -> Learned | None:
@@ -199,5 +211,8 @@ def _stored(run: Run, blocks: Sequence[int], alpha: float) -> Learned | None:
     path, by_name = run.path("reference.safetensors"), stored_distances(run)
     if by_name is None or not path.exists():
         return None
-    reference = read_reference(path.read_bytes(), alpha, str(path))
+    try:
+        reference = read_reference(path.read_bytes(), alpha, str(path))
+    except BundleError as error:
+        raise RunError(error.message, _AGAIN) from error
     return Learned(reference, by_name) if reference.blocks == tuple(blocks) else None
