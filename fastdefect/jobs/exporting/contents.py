@@ -35,8 +35,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
     """Some training photos, as the network gets them."""
     steps, how = model.spec.preprocessing, reading_of(model)
-    found = find_run_photos(model.run, on_event).found.photos
-    entries = [photo.entry for photo in found if photo.row["split"] == "train"]
+    found = find_run_photos(model.run, on_event)
+    found.require(("train",))
+    entries = [photo.entry for photo in found.found.photos if photo.row["split"] == "train"]
     rows = np.sort(np.random.default_rng(_SEED).permutation(len(entries))[:_CALIBRATION])
     photos = []
     for entry in (entries[row] for row in rows):

@@ -48,6 +48,13 @@ def test_an_unreadable_training_photo_is_named(
         calibration_photos(made_model(tmp_path), silent)
 
 
+def test_missing_training_photos_are_named(tmp_path: Path) -> None:
+    model = made_model(tmp_path)
+    (tmp_path / "data/defect/0.png").unlink()
+    with pytest.raises(DataError, match=r"1 missing or unreadable: defect/0.png"):
+        calibration_photos(model, silent)
+
+
 def test_a_name_with_control_characters_is_escaped(tmp_path: Path) -> None:
     name = "good/a\x1b[31m\nb\udcff.png"
     photos = validation_photos(tmp_path, [name])
