@@ -13,7 +13,6 @@ from helpers.cli import invoke
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import DataError, UsageError
-from fastdefect.evaluation.statistics import ranks
 from fastdefect.events import Event, Note, silent
 from fastdefect.inference.baseline import Sample, baseline_bytes
 from fastdefect.inference.bundle import BASELINE, read_bundle
@@ -26,11 +25,6 @@ from fastdefect.run import Run
 
 COLUMNS = photo_columns(("crack", "ok"))
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "PERMUTATIONS", 399)
 
 
 @pytest.fixture
