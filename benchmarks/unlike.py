@@ -113,15 +113,10 @@ def main() -> None:
         decisions, scores = _decide(scorer, others)
         auroc = roc_auc_score([0] * len(known) + [1] * len(scores), [*known, *scores])
         unlike = np.mean([d.unlike for d in decisions])
-        passed = [scorer.judge.good and d.probability < _threshold(scorer) for d in decisions]
+        judge = scorer.judge
+        passed = [judge.classes.index(d.label) in judge.good for d in decisions]
         ok = sum(d.decision == "OK" for d in decisions)
         print(f"{name:24}{len(scores):>5}{auroc:>8.3f}{unlike:>9.1%}{sum(passed):>12}{ok:>9}")
-
-
-def _threshold(scorer: Scorer) -> float:
-    """The probability of a defect from which a photo is rejected."""
-    threshold = scorer.judge.rule.threshold
-    return 0.5 if threshold is None else threshold
 
 
 if __name__ == "__main__":
