@@ -29,6 +29,7 @@ def made(tmp_path: Path) -> RunFolder:
 def test_the_package_exports_its_names_when_they_are_used() -> None:
     for name in fastdefect.__all__:
         assert getattr(fastdefect, name) is not None
+    assert dir(fastdefect) == sorted(fastdefect.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         fastdefect.nonsense  # noqa: B018
     assert (Path(fastdefect.__file__).parent / "py.typed").exists()

@@ -19,6 +19,13 @@ def test_the_folder_of_the_file_is_created(tmp_path: Path) -> None:
     assert ET.parse(file).find("*/testcase/failure") is not None
 
 
+def test_a_file_of_an_earlier_run_is_removed(tmp_path: Path) -> None:
+    file = tmp_path / "audit.xml"
+    file.write_text("<testsuites/>", encoding="utf-8")
+    check_junit(file)
+    assert not file.exists()
+
+
 def test_nothing_is_written_or_printed_unless_requested(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
