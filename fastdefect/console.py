@@ -21,7 +21,7 @@ from rich.text import Text
 from fastdefect import events
 from fastdefect.errors import FastdefectError
 from fastdefect.files import finite
-from fastdefect.text import counted, number_text
+from fastdefect.text import counted, number_text, without_controls
 
 if TYPE_CHECKING:
     from fastdefect.reporting.tables.fit import TableData
@@ -131,13 +131,13 @@ class PlainScreen(QuietScreen):
             self.line(table.empty or f"{table.title}: none.")
 
     def line(self, text: str) -> None:
-        """Print the line unchanged and unwrapped."""
-        self.console.print(Text(text), soft_wrap=True)
+        """Print the line unwrapped."""
+        self.console.print(_plain(text), soft_wrap=True)
 
     def _note(self, text: str, level: str) -> None:
         style = "yellow" if level == "warning" else ""
         mark = "! " if level == "warning" else ""
-        self.console.print(Text(mark + text, style=style), soft_wrap=True)
+        self.console.print(_plain(mark + text, style), soft_wrap=True)
 
     def _epoch(self, row: Mapping[str, Any], best: bool) -> None:
         if not self._header_shown:
@@ -219,7 +219,9 @@ class LiveScreen(PlainScreen):
         self._start()
         # Not with update, for which None is no change. Without a total the bar pulses.
         self._bar.tasks[0].total = None if total is None else max(total, 1)
-        self._bar.update(self._task, description=task, completed=done, detail=detail)
+        self._bar.update(
+            self._task, description=without_controls(task), completed=done, detail=detail
+        )
         self._refresh()
         if total is not None and done >= total and not self._rows:
             self.close()
@@ -305,9 +307,9 @@ def screen(mode: Mode) -> Iterator[Screen]:
 
 def show_error(error: FastdefectError) -> None:
     """Print message and hint on standard error."""
-    body = Text(error.message)
+    body = _plain(error.message)
     if error.hint:
-        body.append("\n" + error.hint, style="bold")
+        body.append(_plain("\n" + error.hint, "bold"))
     console = Console(stderr=True, highlight=False)
     if console.is_terminal:
         console.print(
@@ -327,6 +329,11 @@ def show_annotations(lines: Iterable[str]) -> None:
     sys.stderr.flush()
 
 
+def _plain(text: str, style: str = "") -> Text:
+    """``text`` as it is, neither markup nor commands to the terminal."""
+    return Text(without_controls(text), style=style)
+
+
 def draw(table: "TableData") -> Group:
     """A table of plain values for rich.
 
@@ -336,10 +343,10 @@ def draw(table: "TableData") -> Group:
     drawn = Table()
     for index, column in enumerate(table.columns):
         # Folded, not cut, so that a name can be copied.
-        drawn.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+        drawn.add_column(_plain(column), justify="left" if index == 0 else "right", overflow="fold")
     styles = {"good": "green", "bad": "red"}
     for index, row in enumerate(table.rows):
         # Text, not markup: [red] may be the name of a class.
-        drawn.add_row(*(Text(cell) for cell in row), style=styles.get(table.marks.get(index, "")))
-    caption = [Text(table.caption, style="table.caption")] if table.caption else []
-    return Group(Text(table.title, style="bold"), drawn, *caption)
+        drawn.add_row(*(_plain(cell) for cell in row), style=styles.get(table.marks.get(index, "")))
+    caption = [_plain(table.caption, "table.caption")] if table.caption else []
+    return Group(_plain(table.title, "bold"), drawn, *caption)

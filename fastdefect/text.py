@@ -3,6 +3,18 @@
 import math
 from collections.abc import Sequence
 
+# The control characters but tab and newline, and those that reverse the direction of writing.
+_CONTROLS = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F))
+_ESCAPES = {code: ascii(chr(code))[1:-1] for code in (*_CONTROLS, *range(0x2066, 0x206A))}
+
+
+def without_controls(text: str) -> str:
+    r"""``text`` with each control character as an escape, such as ``\x1b``.
+
+    In the name of a file they could command a terminal.
+    """
+    return text.translate(_ESCAPES)
+
 
 def counted(n: int, noun: str) -> str:
     """``1 photo``, ``2 photos``."""

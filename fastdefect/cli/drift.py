@@ -5,7 +5,17 @@ from typing import Annotated, Literal
 
 import typer
 
-from fastdefect.cli.session import FOUND_EXIT, USE, Json, Quiet, Runs, app, session, show, with_request
+from fastdefect.cli.session import (
+    FOUND_EXIT,
+    USE,
+    Json,
+    Quiet,
+    Runs,
+    app,
+    session,
+    show,
+    with_request,
+)
 from fastdefect.jobs.trained.request import Request
 
 

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fastdefect.cli.session import FOUND_EXIT, USE, Json, Quiet, Runs, app, session, show, with_request
+from fastdefect.cli.session import (
+    FOUND_EXIT,
+    USE,
+    Json,
+    Quiet,
+    Runs,
+    app,
+    session,
+    show,
+    with_request,
+)
+from fastdefect.errors import UsageError
 from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
@@ -27,17 +38,21 @@ def predict(
     request: Request,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Write a row for each photo: .csv, .jsonl or .parquet."),
+        typer.Option(
+            "--out",
+            help="Write the decisions: .csv, .jsonl or .parquet (--watch: .csv or .jsonl).",
+        ),
     ] = None,
     by: Annotated[
-        Literal["photo", "part"], typer.Option("--by", help="One decision a photo, or a part.")
+        Literal["photo", "part"],
+        typer.Option("--by", help="One row for each photo, or for each part."),
     ] = "photo",
     part_from: Annotated[
         str | None,
         typer.Option(
             "--part-from",
             help="Regular expression for the part in a path.",
-            show_default="that of the run",
+            show_default="that of the model",
         ),
     ] = None,
     resume: Annotated[
@@ -61,8 +76,8 @@ def predict(
         typer.Option(
             "--threads",
             min=1,
-            help="Threads that read.",
-            show_default="the fastest number, by a trial",
+            help="Photos that are read and decided at the same time.",
+            show_default="as many as are fastest",
         ),
     ] = None,
     runs: Runs = Path("runs"),
@@ -75,7 +90,7 @@ def predict(
         from fastdefect.jobs.predict import Output, check_output, failing
         from fastdefect.jobs.predict import predict as job
         from fastdefect.jobs.predicting.open_model import open_model
-        from fastdefect.jobs.watch import check_watch
+        from fastdefect.jobs.watch import Watched, check_watch
         from fastdefect.jobs.watch import watch as watch_job
         from fastdefect.reporting.tables.predict import row_line
 
@@ -86,10 +101,13 @@ def predict(
                 screen.line(row_line(row))
             screen.result("photo", row)
 
+        if poll and watch is None:
+            raise UsageError("--poll applies to --watch, but there is none.", "Add --watch DIR.")
         if watch is not None:
             check_watch(watch, output, named)
             scorer = open_model(model, runs, request, screen)
-            predicted = watch_job(scorer, watch, output, poll=poll, on_event=screen, on_row=on_row)
+            watched = Watched(watch, poll, threads)
+            predicted = watch_job(scorer, watched, output, on_event=screen, on_row=on_row)
         else:
             check_output(output)
             sources = Sources.of(named, sys.stdin.buffer)

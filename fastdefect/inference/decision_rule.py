@@ -1,7 +1,7 @@
 """From probabilities to decisions: a model's temperature, its threshold or review band."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,8 @@ from fastdefect.good import Good, p_defect
 
 Labels = NDArray[np.int64]
 Verdict = Literal["OK", "look", "reject"]
+# From the most to the least certain to be good; a part has the last of its photos.
+DECISIONS: tuple[Verdict, ...] = get_args(Verdict)
 
 # Lower probabilities are set to this value, as in the log loss, because log(0) is infinite.
 TINY = float(np.finfo(np.float64).eps)

@@ -13,7 +13,7 @@ from fastdefect.inference.stream import decide_all
 from fastdefect.jobs.predicting.meter import Meter
 from fastdefect.jobs.predicting.parts import PART_COLUMNS, PartOf, Parts
 from fastdefect.jobs.predicting.result_file import Journal, check_out
-from fastdefect.jobs.predicting.rows import Row, Tally, photo_columns, photo_row
+from fastdefect.jobs.predicting.rows import Row, Tally, model_of, photo_columns, photo_row
 from fastdefect.text import counted
 
 By = Literal["photo", "part"]
@@ -39,14 +39,14 @@ class Predicted:
     """What was decided: the counts, the parts if asked for, and the written file.
 
     ``resumed`` counts the photos that an earlier run had decided. ``per_second`` are photos a
-    second, of this run.
+    second, of this run; None for a watch, which mostly waits.
     """
 
     tally: Tally
     parts: Parts | None
     file: Path | None
     resumed: int
-    per_second: float
+    per_second: float | None
     model: str
 
     def as_json(self) -> dict[str, Any]:
@@ -81,8 +81,9 @@ def predict(
     """
     part_of = PartOf(output.part_from or scorer.part_from)
     tally, parts = Tally(), Parts() if output.by == "part" else None
-    with Journal(output.out, resume=output.resume) as journal:
-        earlier = _Earlier(journal, scorer, sources)
+    columns, identity = photo_columns(scorer.judge.classes), model_of(scorer)
+    with Journal(output.out, columns, identity, resume=output.resume) as journal:
+        earlier = _Earlier(journal, sources, part_of)
         for row in journal.rows():
             _count(row, tally, parts)
         meter = Meter(on_event, sources.total, resumed := tally.total)
@@ -94,16 +95,16 @@ def predict(
                 on_row(row)
                 meter.step()
         except KeyboardInterrupt:
-            on_event(Note(f"Interrupted after {counted(tally.total, 'photo')}. {journal.kept}"))
+            kept = f" {journal.kept}" if tally.total and journal.kept else ""
+            on_event(Note(f"Interrupted after {counted(tally.total, 'photo')}.{kept}"))
             raise
         if not tally.total:
-            journal.discard()
             raise DataError(
                 "Expected photos, but found none.", "Name other files, folders or patterns."
             )
         meter.close()
         if parts is None:
-            journal.complete(journal.rows(), photo_columns(scorer.judge.classes))
+            journal.complete(journal.rows(), columns)
         else:
             journal.complete(parts.rows(), PART_COLUMNS)
     _warn(earlier, parts, on_event)
@@ -132,17 +133,11 @@ def failing(predicted: Predicted, level: FailOn) -> bool:
 class _Earlier:
     """The photos that the journal has; their rows count, but are not computed again."""
 
-    def __init__(self, journal: Journal, scorer: Scorer, sources: Sources) -> None:
-        """Raises ``DataError`` if the journal is of another model."""
-        self._sources, self._missing = sources, set[bytes]()
-        for row in journal.rows():
-            if row["model"] != scorer.identity[:12]:
-                raise DataError(
-                    f"{journal.path} was begun with another model or another operating point "
-                    f"({row['model']}, now {scorer.identity[:12]}).",
-                    "Use the same model to continue it, or delete the file.",
-                )
-            self._missing.add(fingerprint(row["path"]))
+    def __init__(self, journal: Journal, sources: Sources, part_of: PartOf) -> None:
+        """The errors are those of ``Journal.rows``."""
+        self._path, self._sources, self._part_of = journal.path, sources, part_of
+        # A hash instead of the part: there may be a hundred thousand rows.
+        self._missing = {fingerprint(row["path"]): hash(row["part"]) for row in journal.rows()}
 
     @property
     def n_missing(self) -> int:
@@ -150,13 +145,20 @@ class _Earlier:
         return len(self._missing)
 
     def others(self) -> Iterator[Candidate]:
-        """The photos of the sources that the journal does not have."""
+        """The photos of the sources that the journal does not have.
+
+        Raises ``DataError`` if one that it has is now of another part.
+        """
         for candidate in self._sources:
             key = fingerprint(candidate.name)
-            if key in self._missing:
-                self._missing.remove(key)
-            else:
+            if key not in self._missing:
                 yield candidate
+            elif self._missing.pop(key) != hash(part := self._part_of(candidate)):
+                raise DataError(
+                    f"{self._path} was begun with other parts: {candidate.name} is now of "
+                    f"{'no part' if part is None else f'part {part}'}.",
+                    "Continue with the same --part-from and tables, or delete the file.",
+                )
 
 
 def _path_of(candidate: Candidate) -> Path:

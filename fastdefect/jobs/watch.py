@@ -1,17 +1,19 @@
 """Decide on photos as they arrive in a folder; nothing in the folder is moved or changed."""
 
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from fastdefect.data.reading.unlabelled import Candidate, fingerprint, printable
+from fastdefect.data.reading.unlabelled import Candidate, printable
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent
 from fastdefect.inference.scorer import Scorer
-from fastdefect.inference.stream import Decided, decide_all
+from fastdefect.inference.stream import Decided, decide_all, fastest_workers
 from fastdefect.jobs.predict import OnRow, Output, Predicted, no_row
 from fastdefect.jobs.predicting.arrivals import Arrivals
-from fastdefect.jobs.predicting.live_file import LiveFile, check_live
+from fastdefect.jobs.predicting.live_file import LiveFile, check_live, place_key
 from fastdefect.jobs.predicting.parts import PartOf
 from fastdefect.jobs.predicting.rows import Tally, photo_row
 from fastdefect.jobs.predicting.watched import (
@@ -22,36 +24,49 @@ from fastdefect.jobs.predicting.watched import (
     state_of,
 )
 
+_Decide = Callable[[Sequence[Candidate]], Iterator[Decided[Candidate]]]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The folder to watch; ``poll`` lists it again and again.
+
+    ``threads`` photos are read and decided at the same time; None is the fastest number.
+    """
+
+    folder: Path
+    poll: bool = False
+    threads: int | None = None
+
 
 def watch(
     scorer: Scorer,
-    folder: Path,
+    watched: Watched,
     output: Output,
     *,
-    poll: bool,
     on_event: OnEvent,
     on_row: OnRow = no_row,
 ) -> Predicted:
-    """Decide on the photos in ``folder`` and on those that arrive, until Ctrl-C.
+    """Decide on the photos in a folder and on those that arrive, until Ctrl-C.
 
     Rows are appended to the output, which a later watch continues. Raises ``UsageError`` if it
     can't be written.
     """
     tally, part_of = Tally(), PartOf(output.part_from or scorer.part_from)
-    started = time.monotonic()
     with LiveFile(output.out, scorer) as file:
-        changes = changes_of(folder, poll=poll, on_event=on_event)
-        on_event(Note(f"Watching {folder}. Ctrl-C ends."))
+        changes = changes_of(watched.folder, poll=watched.poll, on_event=on_event)
+        # Once, because the trial of the fastest number takes longer than a photo.
+        threads = watched.threads or fastest_workers(scorer)
+        on_event(Note(f"Watching {watched.folder}. Ctrl-C ends."))
         try:
-            for done in arrivals_in(folder, scorer, file.decided(), changes):
+            for done in arrivals_in(watched.folder, scorer, file.decided, changes, threads=threads):
                 row = photo_row(done, part_of(done.item), scorer)
                 file.append(row)
                 tally.add(row)
                 on_row(row)
         except KeyboardInterrupt:  # the usual end, while a photo is decided
             pass
-    rate = tally.total / max(time.monotonic() - started, 1e-9)
-    return Predicted(tally, None, output.out, 0, rate, scorer.name)
+    return Predicted(tally, None, output.out, 0, None, scorer.name)
 
 
 def check_watch(folder: Path, output: Output, photos: list[str]) -> None:
@@ -79,15 +94,18 @@ def arrivals_in(
     scorer: Scorer,
     decided: Set[bytes],
     changes: Changes,
+    *,
+    threads: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Decided[Candidate]]:
     """Decide on each photo once it is complete, until ``changes`` ends.
 
-    ``decided`` are the fingerprints of the paths that an earlier watch has decided; they count for
-    the photos that are there at the start.
+    ``decided`` are the keys (``place_key``) of the paths that an earlier watch has decided; they
+    count for the photos that are there at the start. ``threads`` decide at the same time.
     """
+    decide = partial(decide_all, scorer, path_of=_path_of, threads=threads)
     began, found = clock(), list_photos(folder)
-    old = {p: s for p, s in found.files.items() if fingerprint(printable(p)) in decided}
+    old = {p: s for p, s in found.files.items() if place_key(printable(p)) in decided}
     arrivals = Arrivals(old)
     while True:
         now = clock()
@@ -96,7 +114,7 @@ def arrivals_in(
         while now < list_at:
             for path in arrivals.waiting:
                 arrivals.seen(path, state_of(Path(path)), now)
-            yield from _decided(folder, scorer, arrivals, clock)
+            yield from _decided(folder, decide, arrivals, clock)
             if (changed := changes()) is None:
                 return
             now = clock()
@@ -106,7 +124,7 @@ def arrivals_in(
 
 
 def _decided(
-    folder: Path, scorer: Scorer, arrivals: Arrivals, clock: Callable[[], float]
+    folder: Path, decide: _Decide, arrivals: Arrivals, clock: Callable[[], float]
 ) -> Iterator[Decided[Candidate]]:
     ready = arrivals.ready(clock())
     if not ready:
@@ -115,8 +133,11 @@ def _decided(
         Candidate(printable(path), Path(path), printable(str(Path(path).relative_to(folder))))
         for path in ready
     ]
-    done = decide_all(scorer, candidates, lambda candidate: candidate.path)
-    for path, each in zip(ready, done, strict=True):
+    for path, each in zip(ready, decide(candidates), strict=True):
         readable = each.decision is not None
         if arrivals.settle(path, state_of(Path(path)), readable, clock()):
             yield each
+
+
+def _path_of(candidate: Candidate) -> Path:
+    return candidate.path

@@ -130,6 +130,19 @@ def test_plain_prints_text_unchanged(plain: tuple[PlainScreen, Callable[[], str]
     assert "\x1b" not in text()
 
 
+def test_control_characters_in_names_are_printed_as_escapes(
+    plain: tuple[PlainScreen, Callable[[], str]],
+) -> None:
+    shown, text = plain
+    name = "a\x1b[2J\x9b\u202eb.png"
+    shown.line(f"{name}: OK\nnext")
+    shown(Note(name, "warning"))
+    shown.table(TableData(name, (name,), ((name,),), name))
+    assert text().count(r"a\x1b[2J\x9b\u202eb.png") == 6
+    assert not set("\x1b\x9b\u202e") & set(text())
+    assert "OK\nnext" in text()
+
+
 def test_a_table_without_rows_is_one_sentence(
     plain: tuple[PlainScreen, Callable[[], str]],
 ) -> None:

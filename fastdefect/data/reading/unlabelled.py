@@ -115,7 +115,7 @@ class Sources:
             yield from self._in_folder(item, item.folder)
         elif item.text == STDIN:
             for line in self.lines:
-                if text := os.fsdecode(line.rstrip(b"\r\n")):
+                if text := _listed(line):
                     yield self._file(text)
         elif item.is_table:
             yield from self._in_table(Path(item.text))
@@ -130,10 +130,10 @@ class Sources:
         return label if label in self.classes else None
 
     def _in_folder(self, item: _Item, folder: Path) -> Iterator[Candidate]:
-        above = printable(item.text.rstrip("/"))
+        above, own = printable(item.text.rstrip("/")), Path(item.text).name
         for name, path, problem in stream_photos(folder):
             if name not in item.masks:
-                label = self._label_in(name)
+                label = self._label_in(f"{own}/{name}")
                 yield Candidate(f"{above}/{name}", path, name, label=label, problem=problem)
 
     def _label_in(self, name: str) -> str | None:
@@ -151,6 +151,16 @@ class Sources:
                 part = row.get(columns.part or "") or None
                 label = self._known(row.get(columns.label or ""))
                 yield Candidate(printable(str(path)), path, text, part, label)
+
+
+def _listed(line: bytes) -> str:
+    """The path in a line of a list; empty without one."""
+    if b"\0" in line:
+        raise DataError(
+            "Expected one path a line on standard input, but found a NUL character.",
+            "Leave out -print0 or -z.",
+        )
+    return os.fsdecode(line.rstrip(b"\r\n"))
 
 
 def printable(name: str) -> str:
@@ -212,5 +222,8 @@ def _expanded(item: str) -> list[str]:
         if Path(path).suffix.lower() in IMAGE_SUFFIXES
     )
     if not found:
-        raise DataError(f"No photo fits the pattern {item}.", "Correct the pattern.")
+        raise DataError(
+            f"No photo fits the pattern {item}.",
+            "It must name photos, such as 'day/*.jpg'; name zips and tables one by one.",
+        )
     return found

@@ -7,7 +7,8 @@ from typing import Any
 from fastdefect.data.parts.given import parts_from_names
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import DataError
-from fastdefect.jobs.predicting.rows import DECISIONS, Row
+from fastdefect.inference.decision_rule import DECISIONS
+from fastdefect.jobs.predicting.rows import Row
 
 PART_COLUMNS = (
     *("part", "decision", "p_defective", "path", "photos"),
@@ -56,8 +57,8 @@ class _Part:
 class Parts:
     """The parts of all rows so far.
 
-    A part is rejected if any of its photos is, else a person looks if at any of them, else it is
-    OK. A photo without a known part is a part of its own.
+    A part is rejected if one of its photos is rejected. Otherwise a person looks at it if one of
+    its photos is look. Otherwise it is OK. A photo without a known part is a part of its own.
     """
 
     def __init__(self) -> None:

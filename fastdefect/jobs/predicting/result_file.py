@@ -8,7 +8,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from io import BufferedWriter
 from pathlib import Path
@@ -16,24 +16,35 @@ from typing import Any
 
 from fastdefect.errors import DataError, UsageError
 from fastdefect.files import atomic_path, typed, written_to
-from fastdefect.jobs.predicting.rows import Row, as_line
+from fastdefect.inference.decision_rule import DECISIONS
+from fastdefect.jobs.predicting.rows import ROW_START, Row, as_line
 
 _SYNC_EVERY = 256  # rows between two flushes to the disk
 
 
 class Journal:
-    """Appends rows to ``FILE.part``, or to nothing. Use as a context."""
+    """Appends rows to ``FILE.part``, or to nothing. Use as a context.
 
-    def __init__(self, out: Path | None, *, resume: bool) -> None:
-        """Open the journal of ``out``. The errors are those of ``check_out``."""
-        self._out, self._since_sync = out, 0
+    A journal without rows is removed at the end.
+    """
+
+    def __init__(
+        self, out: Path | None, columns: Sequence[str], model: str, *, resume: bool
+    ) -> None:
+        """Open the journal of ``out``, whose rows have ``columns`` and are of ``model``.
+
+        The errors are those of ``check_out``. Raises ``DataError`` if the file that is to be
+        continued is no journal; it is then unchanged.
+        """
+        self._out, self._columns, self._model, self._since_sync = out, columns, model, 0
         self._file: BufferedWriter | None = None
         self.path = journal_of(out) if out else None
         if out is None or self.path is None:
             return
         check_out(out, resume=resume)
         with written_to(out):
-            if resume:
+            if resume and self.path.exists():
+                self._check_start(self.path)
                 cut_torn_line(self.path)
             self._file = self.path.open("ab" if resume else "xb")
 
@@ -44,6 +55,9 @@ class Journal:
         if self._file:
             with suppress(OSError):  # the error that ends the block says more
                 self._file.close()
+            with suppress(OSError):
+                if self.path and not self.path.stat().st_size:
+                    self.path.unlink()
 
     @property
     def kept(self) -> str:
@@ -57,40 +71,30 @@ class Journal:
         """
         if self._file is None or self._out is None:
             return
-        try:
+        with self._on_disk():
             self._file.write(as_line(row).encode())
             self._file.flush()
             self._since_sync += 1
             if self._since_sync >= _SYNC_EVERY:
                 self._sync(self._file)
-        except OSError as error:
-            raise UsageError(
-                f"{self.path} can't be written any more: {error.strerror or error}.",
-                "Free some space on the disk, then continue with --resume.",
-            ) from error
 
     def rows(self) -> Iterator[Row]:
-        """The rows that are in the journal. Raises ``DataError`` for a damaged line."""
+        """The rows that are in the journal.
+
+        Raises ``DataError`` for a damaged line, and for a row of another model.
+        """
         if self.path is None or not self.path.exists():
             return
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
-                try:
-                    row = json.loads(line)
-                    row["path"], row["model"], row["decision"], row["part"]
-                except (ValueError, KeyError, TypeError) as error:
-                    raise DataError(
-                        f"{self.path}, line {number}: expected a row of a prediction, but it is "
-                        "damaged.",
-                        "Delete the file, and begin again.",
-                    ) from error
-                yield row
+                yield self._row(line, number)
 
     def complete(self, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
         """Write the result with these rows, and remove the journal."""
         if self._out is None or self._file is None:
             return
-        self._sync(self._file)
+        with self._on_disk():
+            self._sync(self._file)
         write_result(self._out, rows, columns)
         self.discard()
 
@@ -99,6 +103,53 @@ class Journal:
         if self._file and self.path:
             self._file.close()
             self.path.unlink(missing_ok=True)
+
+    def _check_start(self, path: Path) -> None:
+        """Raise ``DataError`` unless the first line is a row, or the torn start of one."""
+        with path.open("rb") as file:
+            first = file.readline()
+        if first.endswith(b"\n"):
+            self._row(first, 1)
+        elif not (first.startswith(ROW_START) or ROW_START.startswith(first)):
+            raise self._damaged(1)
+
+    def _row(self, line: bytes, number: int) -> Row:
+        try:
+            row: Any = json.loads(line)
+        except ValueError as error:
+            raise self._damaged(number) from error
+        if not isinstance(row, dict) or not isinstance(row.get("model"), str):
+            raise self._damaged(number)
+        if row["model"] != self._model:
+            raise DataError(
+                f"{self.path} was begun with another model or another operating point "
+                f"({row['model']}, now {self._model}).",
+                "Use the same model to continue it, or delete the file.",
+            )
+        if (
+            not row.keys() >= set(self._columns)
+            or not isinstance(row["path"], str)
+            or row["decision"] not in DECISIONS
+            or not isinstance(row["p_defective"], int | float | None)
+        ):
+            raise self._damaged(number)
+        return row
+
+    def _damaged(self, number: int) -> DataError:
+        return DataError(
+            f"{self.path}, line {number}: expected a row of a prediction, but it is damaged.",
+            "Delete the file, and begin again.",
+        )
+
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} can't be written any more: {error.strerror or error}.",
+                "Free some space on the disk, then continue with --resume.",
+            ) from error
 
     def _sync(self, file: BufferedWriter) -> None:
         file.flush()
@@ -118,11 +169,16 @@ def write_result(out: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence
 
 
 def check_out(out: Path, *, resume: bool) -> None:
-    """Raise ``UsageError`` if ``out`` has an unknown suffix or is in no folder.
+    """Raise ``UsageError`` if ``out`` has an unknown suffix, is in no folder or has no valid name.
 
     Raises ``DataError`` if ``out`` is there already, or a journal is and ``resume`` is False.
     """
     check_suffix(out)
+    with written_to(out):  # a name can be too long to look for
+        _check_place(out, resume=resume)
+
+
+def _check_place(out: Path, *, resume: bool) -> None:
     if not out.parent.is_dir():
         raise UsageError(
             f"--out {out}: expected a file in a folder, but there is no folder {out.parent}.",
@@ -155,11 +211,12 @@ def check_suffix(out: Path) -> None:
         )
 
 
-def cut_torn_line(journal: Path) -> None:
-    """Remove what follows the last whole line: the process was killed while it wrote."""
-    if not journal.exists():
-        return
-    with journal.open("rb+") as file:
+def cut_torn_line(path: Path) -> None:
+    """Remove what follows the last whole line: the process was killed while it wrote.
+
+    The caller has checked that the file is one of this program.
+    """
+    with path.open("rb+") as file:
         content_end = file.seek(0, os.SEEK_END)
         while content_end > 0:
             start = max(0, content_end - 65536)

@@ -1,7 +1,7 @@
 """The rows of a result, one for each photo, and their counts."""
 
+import heapq
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,14 +9,16 @@ from typing import Any
 
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.files import finite
+from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.inference.judge import Decision
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import Decided
+from fastdefect.reporting.tables.predict import MOST, suspicion
 
 Row = dict[str, Any]
 
-# From the most to the least certain to be good; a part has the last of its photos.
-DECISIONS = ("OK", "look", "reject")
+# How each row begins as a JSON line.
+ROW_START = b'{"path": "'
 _FIRST = ("path", "decision", "p_defective", "label", "defect_class")
 _LAST = (
     *("unlike", "likeness", "distance", "part", "true_label"),
@@ -43,8 +45,16 @@ def class_columns(classes: Sequence[str]) -> dict[str, str]:
     return columns
 
 
+def model_of(scorer: Scorer) -> str:
+    """The ``model`` of each row, which changes with the weights and the rule."""
+    return scorer.identity[:12]
+
+
 def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row:
-    """The row of a photo. A photo that can't be read is for a person to look at."""
+    """The row of a photo. A photo that can't be read is for a person to look at.
+
+    NaN is None, so that a row is the same as when it is read from a file again.
+    """
     candidate, decision = done.item, done.decision
     row: Row = dict.fromkeys(photo_columns(scorer.judge.classes))
     row.update(
@@ -53,10 +63,10 @@ def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row
         part=part,
         true_label=candidate.label,
         error=candidate.problem or done.error or None,
-        model=scorer.identity[:12],
+        model=model_of(scorer),
     )
     if decision is not None:
-        row.update(_decided(decision))
+        row.update(finite(_decided(decision)))
     return row
 
 
@@ -83,7 +93,6 @@ class Tally:
     unlike: int = 0
     unreadable: int = 0
     worst: list[Row] = field(default_factory=list)
-    _show: int = 20
 
     @property
     def total(self) -> int:
@@ -96,12 +105,12 @@ class Tally:
         self.unlike += bool(row["unlike"])
         self.unreadable += row["error"] is not None
         self.worst.append(row)
-        if len(self.worst) > 4 * self._show:
+        if len(self.worst) > 4 * MOST:
             self.worst = self.most_suspicious()
 
     def most_suspicious(self) -> list[Row]:
         """Up to 20 rows: unreadable and rejected ones first, by falling probability of a defect."""
-        return sorted(self.worst, key=_suspicion, reverse=True)[: self._show]
+        return heapq.nlargest(MOST, self.worst, key=suspicion)
 
     def as_json(self) -> dict[str, Any]:
         """The counts."""
@@ -111,15 +120,6 @@ class Tally:
             "unlike": self.unlike,
             "unreadable": self.unreadable,
         }
-
-
-def _suspicion(row: Row) -> tuple[bool, int, float]:
-    score = row["p_defective"]
-    return (
-        row["error"] is not None,
-        DECISIONS.index(row["decision"]),
-        math.inf if score is None else score,
-    )
 
 
 def as_line(row: Mapping[str, Any]) -> str:

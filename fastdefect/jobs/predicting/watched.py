@@ -136,7 +136,7 @@ class Reported:
             return self._polling()
         try:
             found = next(self._changes, None)
-        except OSError as error:  # such as a limit on the number of watched folders
+        except (OSError, RuntimeError) as error:  # such as a limit on watched folders
             text = f"The system does not report changes ({error}), so the folder is listed instead."
             self._on_event(Note(text, "warning"))
             self._polling = Polling()

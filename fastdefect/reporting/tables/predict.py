@@ -1,16 +1,17 @@
 """Tables of the decisions on photos without labels."""
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
 Row = Mapping[str, Any]
 
-_MOST = 20
-_ORDER = ("OK", "look", "reject")
+MOST = 20  # rows in a table
 
 
 def photo_table(model: str, rows: Sequence[Row], total: int) -> TableData:
@@ -32,7 +33,7 @@ def photo_table(model: str, rows: Sequence[Row], total: int) -> TableData:
 
 def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
     """The most suspicious of all ``parts``, up to 20; ``total`` is their number."""
-    shown = heapq.nlargest(_MOST, parts, key=_suspicion)
+    shown = heapq.nlargest(MOST, parts, key=suspicion)
     title = f"Decisions of {model} by part"
     if total > len(shown):
         title += f": the {len(shown)} most suspicious of {counted(total, 'part')}"
@@ -49,7 +50,8 @@ def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
             )
             for row in shown
         ),
-        caption="A part is rejected if a photo of it is, else a person looks if at one of them.",
+        caption="A part is rejected if one of its photos is rejected. Otherwise a person looks at "
+        "it if one of its photos is look. Otherwise it is OK.",
         marks=_marks(shown),
         empty="No photos.",
     )
@@ -60,20 +62,30 @@ def row_line(row: Row) -> str:
     if row["error"]:
         return f"{row['path']}: look ({row['error']})"
     unlike = ", unlike the training photos" if row["unlike"] else ""
-    return f"{row['path']}: {row['decision']}, P(defect) {row['p_defective']:.4f}{unlike}"
+    return f"{row['path']}: {row['decision']}, P(defect) {_share(row) or 'unknown'}{unlike}"
 
 
-def summary_line(counts: Mapping[str, int], per_second: float, resumed: int) -> str:
-    """The ``counts`` of all photos, and how many of them an earlier run had decided."""
-    decisions = ", ".join(f"{counts[name]} {name}" for name in _ORDER)
+def summary_line(counts: Mapping[str, int], per_second: float | None, resumed: int) -> str:
+    """The ``counts`` of all photos, and how many of them an earlier run had decided.
+
+    ``per_second`` is the rate in photos; None leaves it out.
+    """
+    decisions = ", ".join(f"{counts[name]} {name}" for name in DECISIONS)
     before = f" {resumed} of them were decided before this run continued." if resumed else ""
     others = f"Unlike the training photos: {counts['unlike']}; unreadable: {counts['unreadable']}."
     photos = counted(counts["photos"], "photo")
-    return f"{photos}: {decisions}. {others} {per_second:.1f} photos/s.{before}"
+    rate = "" if per_second is None else f" {per_second:.1f} photos/s."
+    return f"{photos}: {decisions}. {others}{rate}{before}"
 
 
-def _suspicion(row: Row) -> tuple[int, float]:
-    return _ORDER.index(row["decision"]), row["p_defective"] or 0
+def suspicion(row: Row) -> tuple[bool, int, float]:
+    """The key that sorts rows of photos or parts: unreadable ones are the most suspicious."""
+    score = row["p_defective"]
+    return (
+        bool(row.get("error") or row.get("n_unreadable")),
+        DECISIONS.index(row["decision"]),
+        math.inf if score is None else score,
+    )
 
 
 def _share(row: Row) -> str:

@@ -72,6 +72,7 @@ def test_json_has_an_event_for_each_photo_and_part(model: str) -> None:
         (["day", "--out", "none/r.csv"], 2, "no folder none"),
         (["day", "--views", "flips"], 2, "applies to a run"),
         (["day", "--watch", "day"], 2, "do not apply"),
+        (["day", "--poll"], 2, "--poll applies to --watch"),
     ],
 )
 def test_an_error_has_its_exit_code(model: str, options: list[str], code: int, text: str) -> None:

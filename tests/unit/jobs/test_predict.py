@@ -78,7 +78,7 @@ def test_a_killed_run_goes_on_with_no_photo_lost_or_twice(
     assert _rows(Path("b.jsonl")) == _rows(Path("a.jsonl"))
 
 
-def _interrupted(scorer: Scorer, out: Path) -> list[Event]:
+def _interrupted(scorer: Scorer, out: Path | None) -> list[Event]:
     """A run of day/ that Ctrl-C ends after the first photo."""
 
     def interrupt(row: Row) -> None:
@@ -102,6 +102,17 @@ def test_another_model_does_not_continue_a_run(day: Path, scorer: Scorer, tmp_pa
             Output(Path("r.csv"), resume=True),
             on_event=silent,
         )
+
+
+def test_other_parts_do_not_continue_a_run(day: Path, scorer: Scorer) -> None:
+    _interrupted(scorer, Path("r.csv"))
+    output = Output(Path("r.csv"), resume=True, part_from=r"(\d+)_")
+    with pytest.raises(DataError, match=r"other parts: day/0_00.png is now of part 0"):
+        predict(scorer, Sources.of(["day"]), output, on_event=silent)
+
+
+def test_without_a_file_an_interruption_promises_nothing(day: Path, scorer: Scorer) -> None:
+    assert Note("Interrupted after 1 photo.") in _interrupted(scorer, None)
 
 
 def test_rows_of_photos_that_are_not_named_now_are_kept_with_a_warning(

@@ -1,23 +1,25 @@
 """Photos that arrive in a folder, in played time: each is decided once, when it is complete."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.bundles import photo_of, tiny_bundle
 from helpers.encode import encode
 
-from fastdefect.data.reading.unlabelled import fingerprint
 from fastdefect.errors import DataError, UsageError
-from fastdefect.events import silent
+from fastdefect.events import Event, Note, silent
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.predict import Output
+from fastdefect.jobs.predicting.live_file import place_key
 from fastdefect.jobs.predicting.rows import Row
-from fastdefect.jobs.predicting.watched import Polling, changes_of
-from fastdefect.jobs.watch import arrivals_in, check_watch, watch
+from fastdefect.jobs.predicting.watched import Polling, Reported, changes_of
+from fastdefect.jobs.watch import Watched, arrivals_in, check_watch, watch
 
 PHOTO = encode(photo_of(30), "PNG")
 
@@ -70,8 +72,8 @@ def _decided(
     folder: Path, scorer: Scorer, played: _Played, decided: Sequence[Path] = ()
 ) -> list[tuple[str, float, str]]:
     """(place, time, error) of each decision."""
-    known = {fingerprint(str(path)) for path in decided}
-    found = arrivals_in(folder, scorer, known, played, played.clock)
+    known = {place_key(str(path)) for path in decided}
+    found = arrivals_in(folder, scorer, known, played, threads=1, clock=played.clock)
     return [(each.item.inside, played.now, each.error) for each in found]
 
 
@@ -174,7 +176,7 @@ def test_a_second_watch_continues_the_file_of_the_first(
             raise KeyboardInterrupt
 
         monkeypatch.setattr("fastdefect.jobs.predicting.arrivals.SETTLED", 0.0)
-        watch(scorer, folder, Output(out), poll=True, on_event=silent, on_row=on_row)
+        watch(scorer, Watched(folder, poll=True), Output(out), on_event=silent, on_row=on_row)
         return [row["path"] for row in rows]
 
     _written(folder / "a.png", PHOTO, 1)
@@ -187,6 +189,68 @@ def test_a_second_watch_continues_the_file_of_the_first(
         True,
         True,
     ]
+
+
+def test_a_watch_of_the_same_folder_by_another_path_is_continued(
+    folder: Path, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parent)
+    old = _written(folder / "old.png", PHOTO, 1)
+    assert _decided(Path("line"), scorer, _Played(*[_wait] * 8), [old]) == []
+
+
+@pytest.mark.parametrize(("threads", "used", "trials"), [(None, 3, 1), (2, 2, 0)])
+def test_the_number_of_threads_is_chosen_once(
+    folder: Path,
+    scorer: Scorer,
+    monkeypatch: pytest.MonkeyPatch,
+    threads: int | None,
+    used: int,
+    trials: int,
+) -> None:
+    from fastdefect.inference.stream import decide_all
+    from fastdefect.jobs import watch as module
+
+    tried: list[Scorer] = []
+    asked: list[int | None] = []
+
+    def fastest(tested: Scorer) -> int:
+        tried.append(tested)
+        return 3
+
+    def decide(*args: Any, threads: int | None = None, **named: Any) -> object:
+        asked.append(threads)
+        return decide_all(*args, threads=1, **named)
+
+    for name, value in (("fastest_workers", fastest), ("decide_all", decide)):
+        monkeypatch.setattr(module, name, value)
+    path = _written(folder / "a.png", PHOTO, 1)
+    again = [*[_wait] * 6, lambda: _written(path, PHOTO, 2), *[_wait] * 8]
+    played = _Played(*again)
+    monkeypatch.setattr(module, "changes_of", lambda *args, **named: played)
+    monkeypatch.setattr(module, "arrivals_in", partial(arrivals_in, clock=played.clock))
+    found = watch(scorer, Watched(folder, threads=threads), Output(), on_event=silent)
+    assert (asked, len(tried)) == ([used, used], trials)
+    assert found.per_second is None  # a watch mostly waits
+
+
+def test_an_error_of_the_system_s_reports_is_a_warning_and_the_folder_is_listed(
+    folder: Path,
+) -> None:
+    pytest.importorskip("watchfiles")
+
+    def failing() -> Iterator[set[Any]]:
+        raise RuntimeError("out of watches")
+        yield set()
+
+    events: list[Event] = []
+    reported = Reported(folder, events.append)
+    reported._changes = failing()
+    assert reported() == ()
+    assert (reported.pause, reported.share) == (Polling.pause, Polling.share)
+    (warning,) = events
+    assert isinstance(warning, Note)
+    assert "out of watches" in warning.text
 
 
 def test_the_system_reports_a_new_photo(folder: Path) -> None:

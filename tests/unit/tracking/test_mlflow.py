@@ -62,7 +62,10 @@ def test_the_configuration_of_mlflow_decides(
     ],
 )
 def test_a_password_is_not_shown(
-    stores: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str,
+    stores: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
     shown: str,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)

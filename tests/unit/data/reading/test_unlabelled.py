@@ -75,6 +75,19 @@ def test_a_table_is_read_from_the_working_folder_too(here: Path) -> None:
     assert (each.name, each.inside, each.label) == ("photos/0.png", "photos/0.png", "ok")
 
 
+def test_the_named_folder_itself_may_be_that_of_a_class(here: Path) -> None:
+    for name in ("data/ok_front/a.png", "data/ok_front/crack/b.png"):
+        _photo(here / name)
+    found = Sources.of(["data/ok_front/"]).labelled(["ok_front", "crack"])
+    assert [each.label for each in found] == ["ok_front", "crack"]
+
+
+def test_a_list_with_nul_characters_is_refused(here: Path) -> None:
+    with pytest.raises(DataError, match="found a NUL character") as caught:
+        _names("-", lines=[b"a.png\0b.png\0"])
+    assert caught.value.hint == "Leave out -print0 or -z."
+
+
 def test_a_zip_gives_its_photos_below_its_name(here: Path) -> None:
     _photo(here / "a.png")
     with ZipFile(here / "day.zip", "w") as archive:

@@ -36,6 +36,14 @@ def test_the_worst_photo_decides_on_a_part() -> None:
     assert parts.known
 
 
+def test_a_photo_without_a_probability_does_not_hide_those_of_the_others() -> None:
+    parts = Parts()
+    for row in (_row("1", "p", "look", None), _row("2", "p", "OK", 0.1)):
+        parts.add(row)
+    (part,) = parts.rows()
+    assert (part["p_defective"], part["path"]) == (0.1, "2")
+
+
 @pytest.mark.parametrize(
     ("name", "inside", "given", "part"),
     [

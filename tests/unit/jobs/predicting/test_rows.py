@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from helpers.bundles import tiny_bundle
 
 from fastdefect.data.reading.unlabelled import Candidate
@@ -38,6 +39,14 @@ def test_a_photo_that_cannot_be_read_is_for_a_person(tmp_path: Path) -> None:
         "error": "empty file",
         "model": scorer.identity[:12],
     }
+
+
+def test_a_probability_that_is_no_number_is_none(tmp_path: Path) -> None:
+    scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb")), "m")
+    nan = np.full((1, 2), np.nan)
+    (decision,) = scorer.judge.decide(nan, None, [1.0])
+    row = photo_row(Decided(Candidate("a.png", Path("a.png")), decision), None, scorer)
+    assert (row["decision"], row["p_defective"], row["p_ok"]) == ("look", None, None)
 
 
 def test_a_value_that_is_no_number_is_null_in_json() -> None:

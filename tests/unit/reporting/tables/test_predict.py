@@ -40,12 +40,19 @@ def test_of_many_parts_the_most_suspicious_are_shown() -> None:
     assert table.rows[0] == ("x", "reject", "0.2000", "2", "1", "0", "1", "x.png")
 
 
+def test_a_part_with_an_unreadable_photo_is_the_most_suspicious() -> None:
+    unreadable = {**_part("y", "look", 0.1), "n_unreadable": 1}
+    table = part_table("m", [_part("x", "reject", 0.9), unreadable], 2)
+    assert [row[0] for row in table.rows] == ["y", "x"]
+
+
 def test_the_summary_counts_decisions_and_earlier_ones() -> None:
     counts = {"photos": 3, "OK": 1, "look": 1, "reject": 1, "unlike": 1, "unreadable": 0}
     assert summary_line(counts, 12.34, 0) == (
         "3 photos: 1 OK, 1 look, 1 reject. Unlike the training photos: 1; unreadable: 0. "
         "12.3 photos/s."
     )
+    assert summary_line(counts, None, 0).endswith("unreadable: 0.")
     assert summary_line(counts, 1, 2).endswith("2 of them were decided before this run continued.")
 
 
@@ -57,6 +64,7 @@ def test_the_summary_counts_decisions_and_earlier_ones() -> None:
             _photo("a", "look", 0.5, unlike=True),
             "a: look, P(defect) 0.5000, unlike the training photos",
         ),
+        (_photo("a", "look", None), "a: look, P(defect) unknown"),
         (_photo("a", "look", None, error="empty file"), "a: look (empty file)"),
     ],
 )
