@@ -73,8 +73,9 @@ class Finding:
     """A quantity of a day against the baseline.
 
     ``known`` and ``new`` are the medians of the photos, NaN without any. ``parts`` is the number
-    of parts of the day that are compared. ``share`` is that of ``ranks.py``. ``p_value`` is corrected for all tests of the report. ``detectable``: the share
-    that would be found in 80 % of cases. These three are None with too few parts.
+    of parts of the day that are compared. ``share`` is that of ``ranks.py``. ``p_value`` is
+    corrected for all tests of the report. ``detectable``: the share that would be found in 80 % of
+    cases. These three are None with too few parts.
     """
 
     name: str

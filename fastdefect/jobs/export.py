@@ -81,6 +81,16 @@ class Export:
     unlike_share: float = ALPHA
     examples: int = 0
 
+    def __post_init__(self) -> None:
+        """Raise ``UsageError`` for a share or a number that no bundle may have."""
+        for name, most in (("unlike_share", 0.5), ("examples", 1000)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise UsageError(
+                    f"Expected {name} of an export from 0 to {most:g}, got {value}.",
+                    "Choose a value in this range.",
+                )
+
 
 @dataclass(frozen=True)
 class Exported(Tabled):

@@ -56,7 +56,7 @@ def test_the_configuration_of_mlflow_decides(
     ("uri", "shown"),
     [
         ("https://me:secret@server/path", "https://server/path"),
-        ("https://me:s/cr@t@server", "https://server"),
+        ("https://me:p@ss@server", "https://server"),
         ("postgresql://me:secret@server/db", "postgresql://server/db"),
         ("databricks", "databricks"),
     ],
