@@ -69,3 +69,16 @@ OnEvent = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """Ignore the event."""
+
+
+def progress_only(on_event: OnEvent) -> OnEvent:
+    """A listener that passes only the progress on to ``on_event``.
+
+    For photos that are read again: the training reported the notes on them.
+    """
+
+    def pass_on(event: Event) -> None:
+        if isinstance(event, Progress):
+            on_event(event)
+
+    return pass_on

@@ -302,7 +302,7 @@ class Run:
             return None
         try:
             names = {str(name): str(path) for name, path in content["names"].items()}
-            data = content.get("data")
+            data = content.get("data", content["root"])  # no such entry: of an earlier version
             return DataRoot(Path(content["root"]), names, Path(data) if data else None)
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(

@@ -51,7 +51,8 @@ def fit(
         list[str] | None,
         typer.Option(
             metavar="TRACKER,...",
-            help="Also log to mlflow, tensorboard or wandb; --resume goes on with them, or none.",
+            help="Also log the training to trackers: mlflow, tensorboard or wandb. --resume "
+            "continues with the trackers of the run; --log none turns them off.",
             show_default=False,
         ),
     ] = None,

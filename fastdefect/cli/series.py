@@ -44,14 +44,15 @@ class Launch:
         ``plan`` has further arguments of ``start``, and ``limits`` of both.
         """
         from fastdefect.tracking.tracked import tracked
+        from fastdefect.training.weights import require_weights
 
+        if self.resumed is None:  # before the trackers, which would record a failed training
+            require_weights(self.settings.model.weights)
         with tracked(self.trackers, screen, self.resumed) as on_event:
             if self.resumed is not None:
                 return job.resume(self.resumed, on_event=on_event, **limits)
             from fastdefect.jobs.training.new_run import NewRun
-            from fastdefect.training.weights import require_weights
 
-            require_weights(self.settings.model.weights)
             new = NewRun(self.runs, self.name, command_line())
             return job.start(self.settings, new, on_event=on_event, **plan, **limits)
 

@@ -13,7 +13,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
-from fastdefect.jobs.trained.labels import tell_old_labels
+from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
@@ -124,8 +124,7 @@ def predict(
     predictions = load_model(run, photos, device).predict(
         parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
     )
-    for name in photos.names:
-        run.write_predictions(name, predictions.rows(), predictions.columns(), decision.views)
+    keep_predictions(run, photos.names, predictions, decision.views, on_event)
     return Answered(
         predictions,
         tuple(photos.parts),
@@ -150,9 +149,9 @@ def of_common_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[An
             "Give photos of other parts, or measure on these with --include-trained.",
         )
     if n:
-        which = "1 photo is" if n == 1 else f"{n} photos are"
-        text = f"{which} left out in some of the runs only, and therefore in all: "
-        on_event(Note(f"{text}{counted(len(common), 'photo')} in all runs."))
+        left, their = ("1 photo is", "its part") if n == 1 else (f"{n} photos are", "their parts")
+        text = f"{left} left out because some of the runs were trained on {their}. "
+        on_event(Note(f"{text}{counted(len(common), 'photo')} can be compared."))
     return [_only(each, common) for each in answered]
 
 

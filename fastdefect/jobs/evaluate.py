@@ -24,6 +24,7 @@ from fastdefect.events import OnEvent
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.jobs.trained.decision import decision_for, stored_costs
+from fastdefect.jobs.trained.labels import keep_predictions
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
@@ -108,8 +109,8 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
+    keep_predictions(run, photos.names, predictions, decision.views, on_event)
     for name in photos.names:
-        run.write_predictions(name, predictions.rows(), predictions.columns(), decision.views)
         run.write(f"evaluation-{name}.json", report.as_json())
     _draw(report, predictions, costs)
     return report

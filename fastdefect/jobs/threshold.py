@@ -97,11 +97,12 @@ def choose_threshold(
         )
     settle_root(run, request.data_root, request.sides, on_event)
     name, fixed = fixed_views(run, request.views)
-    temperature = temperature_for(run, name, device, on_event)
-    if data is None:
+    # The temperature is fitted to these labels, too, whatever the threshold is chosen on.
+    if data is None or run.predictions_path("valid", name).exists():
         judged = judge_validation(run, name, device, on_event)
         tell_old_labels(run, judged.predictions, on_event)
-    else:
+    temperature = temperature_for(run, name, device, on_event)
+    if data is not None:
         judged = _predict_others(run, request, fixed, on_event)
     report = ThresholdReport(
         run,

@@ -16,6 +16,7 @@ from fastdefect.evaluation.robustness.background_swap import BackgroundSwap
 from fastdefect.evaluation.statistics.paired import McNemar, mcnemar, mcnemar_by_part
 from fastdefect.evaluation.views import parse_views, resolve_views
 from fastdefect.events import OnEvent
+from fastdefect.jobs.trained.labels import keep_predictions
 from fastdefect.jobs.trained.model import TrainedModel, load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
@@ -121,6 +122,7 @@ def tta_eval(run: Run, request: Request, *, on_event: OnEvent) -> TtaReport:
         photos,
         _Arm("none", plain, plain_seconds, plain_swap),
         _Arm(views, averaged, seconds, swap),
+        on_event,
     )
 
 
@@ -153,7 +155,9 @@ def _random_views(run: Run, model: TrainedModel, n: int) -> Predictions:
     return model.joined(y_prob.as_subclass(torch.Tensor).double().numpy())
 
 
-def _keep(run: Run, photos: EvaluationPhotos, plain: _Arm, averaged: _Arm) -> TtaReport:
+def _keep(
+    run: Run, photos: EvaluationPhotos, plain: _Arm, averaged: _Arm, on_event: OnEvent
+) -> TtaReport:
     """Write the predictions and figures of both into the run; return the report."""
     arms = (plain, averaged)
     before, after = (arm.predictions.metrics() for arm in arms)
@@ -164,9 +168,7 @@ def _keep(run: Run, photos: EvaluationPhotos, plain: _Arm, averaged: _Arm) -> Tt
     by_part = mcnemar_by_part(was_right, is_right, photos.parts)
     files = []
     for arm in arms if averaged.views != "none" else (plain,):
-        rows, columns = arm.predictions.rows(), arm.predictions.columns()
-        for name in photos.names:
-            run.write_predictions(name, rows, columns, arm.views)
+        keep_predictions(run, photos.names, arm.predictions, arm.views, on_event)
         files.append(run.predictions_path(photos.stem, arm.views))
     more = {"seconds_per_photo": averaged.seconds, "mcnemar": by_photo.as_json()}
     for name in photos.names:

@@ -10,7 +10,7 @@ from helpers.cli import TINY_TRAINING, invoke
 from fastdefect.config_resolve import resolve
 from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
-from fastdefect.events import Event
+from fastdefect.events import Event, Note
 from fastdefect.jobs.training.views import settle_views
 from fastdefect.run import Run
 from fastdefect.run_registry import create_run
@@ -89,6 +89,14 @@ def test_ranks_come_first(
     assert found.views == run.read("model.json")["views"] == views
     expected = _said(*(flipped if views == "flips" else plain))
     assert np.array_equal(found.valid.y_prob, expected.y_prob)
+    said = {
+        "flips": "decisions average these views. To override: --views none, which is four times as "
+        "fast.",
+        "none": "decisions use the photo alone. To override: --views flips.",
+    }
+    (note,) = events
+    assert isinstance(note, Note)
+    assert note.text.endswith(said[views])
 
 
 @pytest.mark.parametrize("views", ["flips", "none"])

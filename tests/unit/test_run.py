@@ -520,3 +520,15 @@ def test_decisions_for_an_older_model_are_deleted(runs: Path) -> None:
     assert run.read("calibration.json") == {}
     assert run.predictions_path("valid").exists()
     assert run.forget_decisions() == ()
+
+
+def test_a_data_root_of_an_earlier_version_is_the_place_of_the_data(runs: Path) -> None:
+    run = _create(runs, "x")
+    run.write("data_root.json", {"root": "photos/june", "names": {}})
+    known = run.read_data_root()
+    assert known is not None
+    assert known.data == known.folder == Path("photos/june")
+    run.write("data_root.json", {"root": "photos/june", "data": None, "names": {}})
+    known = run.read_data_root()
+    assert known is not None
+    assert known.data is None

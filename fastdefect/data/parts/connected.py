@@ -10,7 +10,7 @@ def connected(n: int, pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 
     The numbers start at 0 and ascend with the first photo of each component.
     """
-    # Imported here: the small installation for a line lacks scipy, and has no pairs.
+    # Imported here: the small installation lacks scipy. It uses only the name patterns of given.py.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

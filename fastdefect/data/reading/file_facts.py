@@ -89,11 +89,11 @@ def read_facts(data: bytes, path: Path) -> FileFacts:
                 taken=taken,
             )
     except HEADER_DAMAGE:
-        return replace(facts, mode=_rare_mode(data)) if kind == "TIFF" else facts
+        return replace(facts, mode=_unsupported_tiff_mode(data)) if kind == "TIFF" else facts
 
 
-def _rare_mode(data: bytes) -> str:
-    """Of a TIFF that Pillow does not support, whether it is deep; empty if it is not or damaged."""
+def _unsupported_tiff_mode(data: bytes) -> str:
+    """``;16`` if a TIFF that Pillow does not support has more than 8 bits a channel; else empty."""
     try:
         return ";16" if tiff.is_deep(tiff.read_tags(data)) else ""
     except HEADER_DAMAGE:

@@ -73,6 +73,8 @@ def marked_pixels(
     """
     if not values.size:
         return None
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return None  # NaN is neither above nor equal to a value: no comparison holds
     if soft:
         return _soft_marks(values)
     if values.ndim == 3 and not lenient and np.ptp(values[..., :3], axis=2).any():

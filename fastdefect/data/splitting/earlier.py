@@ -120,7 +120,8 @@ def split_further(
     """Keep the earlier sides, and allocate new photos by whole parts.
 
     A new photo of an earlier part gets the side of that part: test before valid before train. Other
-    new photos keep the side that the user gave. A photo that was trained on, but whose part is
+    new photos keep the valid or test that the user gave; those in train are drawn from if a side is
+    missing. A photo that was trained on, but whose part is
     sealed, is on no side. ``shares`` are those of ``valid`` and ``test`` of the remaining new
     photos. ``unleak`` is as in ``make_split``, but for all sides. Without any validation photo,
     they are taken from train.
@@ -231,7 +232,7 @@ def _kept_text(name: str, known: Counter[str], new: int) -> str:
         return f"None of these photos is of {name}."
     keep = "keeps its side" if n == 1 else "keep their side"
     listed = ", ".join(f"{side} {known[side]}" for side in (*SPLITS, UNUSED) if known[side])
-    unused = "; unused are those whose part is also sealed" if known[UNUSED] else ""
+    unused = ". Unused: photos whose part is also in the sealed test" if known[UNUSED] else ""
     added = f"{counted(new, 'photo')} {'is' if new == 1 else 'are'} new"
     return f"{counted(n, 'photo')} of {name} {keep} ({listed}){unused}. {added}."
 
@@ -286,8 +287,8 @@ def _validate_on_train(given: _Continued, sides: list[str], share: float, seed: 
     if not known:
         return Note(text)
     text += (
-        f" {given.earlier.name} was trained on the parts of {known} of its "
-        f"{counted(len(valid), 'photo')}: its figures are too good."
+        f" {given.earlier.name} was trained on the parts of {known} of the "
+        f"{counted(len(valid), 'validation photo')}. The validation figures are too good."
     )
     return Note(text, "warning")
 

@@ -7,6 +7,7 @@ other bytes is another photo.
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -77,6 +78,19 @@ class Found:
     def relabelled(self) -> tuple[FoundPhoto, ...]:
         """The photos with another label than in the split."""
         return tuple(photo for photo in self.photos if photo.label != photo.row["label"])
+
+    def most_common_folder(self) -> Path | None:
+        """The folder in which most of the photos have their names; None if there is none.
+
+        An absolute name, of a photo outside the data folder, is in no folder.
+        """
+        named = [(photo.path, Path(photo.row["path"])) for photo in self.photos]
+        folders = Counter(
+            Path(*path.parts[: -len(name.parts)])
+            for path, name in named
+            if not name.is_absolute() and path.parts[-len(name.parts) :] == name.parts
+        )
+        return folders.most_common(1)[0][0] if folders else None
 
 
 def find_photos(rows: Sequence[Row], place: Place, on_progress: OnProgress | None = None) -> Found:

@@ -111,7 +111,7 @@ def make_split(
 
 
 def check_shares(valid: float, test: float) -> None:
-    """Raise ``UsageError`` for shares of all photos that make a side empty."""
+    """Raise ``UsageError`` for shares that leave a side empty."""
     if not (0 < valid < 1 and 0 <= test < 1 and valid + test < 1):
         raise UsageError(
             "Expected --valid > 0, --test >= 0 and a sum below 1, but got "

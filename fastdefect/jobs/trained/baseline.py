@@ -26,7 +26,7 @@ def run_baseline(run: Run, request: Request, on_event: OnEvent) -> tuple[Sample,
     rule = decision_for(run, request.threshold, request.views, request.device, on_event)
     distances = stored_distances(run)
     if distances is None:
-        model = load_run_model(run, request, on_event)
+        model = load_run_model(run, request, on_event, rule=rule)
         learned = learned_for(
             run, model.outputs, model.blocks, on_event, data_root=request.data_root
         )

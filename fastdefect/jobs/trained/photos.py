@@ -19,7 +19,7 @@ from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, RunError, UsageError
-from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.events import Note, OnEvent, Progress, progress_only
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import find_run_photos
 from fastdefect.jobs.trained.seen import choose_unseen, other_stem
@@ -143,7 +143,7 @@ def _read_side(run: Run, split: str, on_event: OnEvent) -> EvaluationPhotos:
     found.require_known_labels((split,))
     found.tell(on_event)
     manifest, store = found.read(
-        (split,), found.config, workers=0, on_event=_progress_only(on_event)
+        (split,), found.config, workers=0, on_event=progress_only(on_event)
     )
     side = tuple(range(len(manifest.photos)))
     parts = tuple(rows[photo.name]["part"] for photo in manifest.photos)
@@ -152,15 +152,6 @@ def _read_side(run: Run, split: str, on_event: OnEvent) -> EvaluationPhotos:
         fold = fold_numbers(run.path("folds.csv"))
         photos = replace(photos, fold=tuple(fold[photo.name] for photo in manifest.photos))
     return photos
-
-
-def _progress_only(on_event: OnEvent) -> OnEvent:
-    # The notes on the photos were reported by the training; an evaluation does not repeat them.
-    def pass_on(event: Event) -> None:
-        if isinstance(event, Progress):
-            on_event(event)
-
-    return pass_on
 
 
 def _sealed_among(run: Run, photos: EvaluationPhotos) -> int:

@@ -14,7 +14,7 @@ from fastdefect.aliases import Floats
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, ModelError, RunError
-from fastdefect.events import Event, Note, OnEvent, Progress
+from fastdefect.events import Note, OnEvent, Progress, progress_only
 from fastdefect.files import write_bytes
 from fastdefect.inference.reference_file import read_reference, reference_bytes
 from fastdefect.inference.unlike import (
@@ -67,8 +67,8 @@ def learned_for(
     except DataError as error:
         on_event(
             Note(
-                f"Photos unlike the training photos are not detected, because these are not found: "
-                f"{error.message} {error.hint}",
+                "Photos unlike the training photos are not detected: this needs the training "
+                f"photos. {error.message} {error.hint}",
                 "warning",
             )
         )
@@ -91,7 +91,7 @@ def learn(
 ) -> Learned:
     """The values of ``learned_for``, computed from the run's photos and not stored.
 
-    Raises ``DataError`` if the photos are missing.
+    Raises ``DataError`` if the photos are missing, or too few to measure distances.
     """
     settle_root(run, data_root, ("train", "valid"), on_event)
     names, store = _read(run, on_event)
@@ -112,6 +112,7 @@ def build_learned(
 
     Calibrated on the parts of validation. Where validation photos were trained on, or are absent,
     each training part is compared with the others instead, which makes the limit a little narrow.
+    Raises ``DataError`` if there are no others.
     """
     rows = {row["path"]: row for row in saved_rows(run.path("split.csv"))}
     held_out = not run.path("folds.csv").exists()
@@ -120,6 +121,12 @@ def build_learned(
     unit = normalised(features, blocks).astype(np.float16).astype(np.float32)  # as it is stored
     train = np.flatnonzero(~valid)
     kept = np.sort(np.random.default_rng(0).permutation(train)[:_MOST])
+    if not valid.any() and len({parts[i] for i in kept}) < 2:
+        raise DataError(
+            f"Expected validation photos, or at least two parts to compare with each other, but "
+            f"{run.name} has photos of one part.",
+            "Train on photos of more parts.",
+        )
     if valid.any():
         measured = np.flatnonzero(valid)
         found = distances(unit[valid], unit[kept], blocks)
@@ -133,8 +140,9 @@ def build_learned(
     if result.level > alpha:
         on_event(
             Note(
-                f"With {counted(len(scores), 'part')} to calibrate, up to {result.level:.1%} of "
-                f"new parts (not {alpha:.1%}) are sent to people as unlike the training photos."
+                f"Only {counted(len(scores), 'part')} to calibrate: up to {result.level:.1%} of "
+                "new parts go to people as unlike the training photos. With more parts it is "
+                f"{alpha:.1%}."
             )
         )
     by_name = zip((names[int(i)] for i in measured), by_photo.tolist(), strict=True)
@@ -155,17 +163,9 @@ def _read(run: Run, on_event: OnEvent) -> tuple[list[str], PhotoStore]:
     found = find_run_photos(run, on_event)
     found.require(("train", "valid"))
     manifest, store = found.read(
-        ("train", "valid"), found.config, workers=0, on_event=_progress_only(on_event)
+        ("train", "valid"), found.config, workers=0, on_event=progress_only(on_event)
     )
     return [photo.name for photo in manifest.photos], store
-
-
-def _progress_only(on_event: OnEvent) -> OnEvent:
-    def pass_on(event: Event) -> None:
-        if isinstance(event, Progress):
-            on_event(event)
-
-    return pass_on
 
 
 def _features(store: PhotoStore, network: Network, n: int, on_event: OnEvent) -> Features:

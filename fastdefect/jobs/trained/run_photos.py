@@ -5,7 +5,6 @@ must have the photos and labels that it began with, or it would not be the same 
 """
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -241,7 +240,7 @@ def _find(run: Run, root: Path | None, names: Mapping[str, str], on_event: OnEve
     config = replace(config, data=root or config.data)
     listing = _listing(config, classes, root is not None)
     found = search(listing)
-    inner = moved_folder(found) if listing is None else None
+    inner = found.most_common_folder() if listing is None else None
     if inner is not None and (listing := _listing(replace(config, data=inner), classes, True)):
         config, found = replace(config, data=inner), search(listing)
     unread = _unreadable_then(run)
@@ -253,20 +252,6 @@ def _find(run: Run, root: Path | None, names: Mapping[str, str], on_event: OnEve
 def _table(run: Run) -> str:
     """The file with the run's photos: a cross-validation has no single split."""
     return "folds.csv" if run.read_kind() == RunKind.CROSS_VALIDATION else "split.csv"
-
-
-def moved_folder(found: Found) -> Path | None:
-    """The folder in which most of the photos have their names; None if there is no such folder.
-
-    An absolute name, of a photo outside the data folder, is in no folder.
-    """
-    named = [(photo.path, Path(photo.row["path"])) for photo in found.photos]
-    folders = Counter(
-        Path(*path.parts[: -len(name.parts)])
-        for path, name in named
-        if not name.is_absolute() and path.parts[-len(name.parts) :] == name.parts
-    )
-    return folders.most_common(1)[0][0] if folders else None
 
 
 def _listing(config: DataConfig, classes: Sequence[str], elsewhere: bool) -> Listing | None:

@@ -48,11 +48,6 @@ class RunModel:
         """The widths of the features, by depth."""
         return self.graph.widths(self.spec.preprocessing.image_size)
 
-    @property
-    def identity(self) -> str:
-        """A hash of the weights and the rule."""
-        return run_identity(self.run, self.rule)
-
 
 def run_identity(run: Run, rule: DecisionRule) -> str:
     """A hash of the weights of a run and its rule."""
@@ -61,9 +56,15 @@ def run_identity(run: Run, rule: DecisionRule) -> str:
     return hashlib.sha256(f"{weights} {text}".encode()).hexdigest()
 
 
-def load_run_model(run: Run, request: Request, on_event: OnEvent) -> RunModel:
-    """The run's model and the rule of ``request``; raises as ``decision_for``."""
-    rule = decision_for(run, request.threshold, request.views, request.device, on_event)
+def load_run_model(
+    run: Run, request: Request, on_event: OnEvent, *, rule: DecisionRule | None = None
+) -> RunModel:
+    """The run's model with ``rule``, else with the rule of ``request``.
+
+    Raises as ``decision_for``.
+    """
+    if rule is None:
+        rule = decision_for(run, request.threshold, request.views, request.device, on_event)
     predictor, spec = load_network(run, request.device)
     graph = InferenceGraph(predictor.network, spec.preprocessing, FIXED_VIEWS[rule.views])
     return RunModel(run, spec, rule, graph.to(predictor.device).eval(), predictor.device)
@@ -86,7 +87,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
 
     return Scorer(
         model.run.name,
-        model.identity,
+        run_identity(model.run, model.rule),
         spec.preprocessing.image_size,
         spec.preprocessing.resize,
         reading_of(model),

@@ -59,9 +59,9 @@ def choose_unseen(
     )
     trained = seen.trained | of_others
     kept = tuple(i for i in range(len(photos)) if request.include_trained or i not in trained)
-    if seen.trained or seen.valid:
-        measured = _Measured(request, len(photos), kept, len(of_others - seen.trained))
-        on_event(Note(_seen_text(run, seen, measured), "warning"))
+    measured = _Measured(request, len(photos), kept, len(of_others - seen.trained))
+    if text := _seen_text(run, seen, measured):
+        on_event(Note(text, "warning"))
     if not kept:
         runs = run.name if trained == seen.trained else f"{run.name} or a run compared with it"
         raise DataError(
@@ -116,23 +116,28 @@ class _Measured:
 
 
 def _seen_text(run: Run, seen: Seen, measured: _Measured) -> str:
+    """What was seen of the photos, and what follows from it; empty if none of them was."""
     sentences = []
     if seen.trained:
         sentences.append(_trained_text(run, seen, measured))
-        if measured.others:
-            more = counted(measured.others, "other photo")
-            sentences.append(f"The runs compared with it were trained on the parts of {more}.")
-        if measured.request.include_trained:
-            sentences.append("They are included: the figures are too good.")
-        else:
-            left = len(measured.kept)
-            remain = f"{left} remain{'s' if left == 1 else ''}"
-            sentences.append(f"They are left out, and {remain}; --include-trained keeps them.")
+    if measured.others:
+        of = "other photo" if seen.trained else "photo"
+        sentences.append(
+            f"The runs compared with {run.name} were trained on the parts of "
+            f"{counted(measured.others, of)}."
+        )
+    included = measured.request.include_trained
+    if sentences and included:
+        sentences.append("They are included: the figures are too good.")
+    elif sentences:
+        left = len(measured.kept)
+        remain = f"{left} remain{'s' if left == 1 else ''}"
+        sentences.append(f"They are left out, and {remain}; --include-trained keeps them.")
     if n := len(set(seen.valid) & set(measured.kept)):
         are = "is a validation photo" if n == 1 else "are validation photos"
-        of = (
-            f"the others {are}" if seen.trained else f"{_photos_text(measured)} {are} of {run.name}"
-        )
+        # Photos that are included for another run can be among these.
+        apart = seen.trained if included else sentences
+        of = f"the others {are}" if apart else f"{_photos_text(measured)} {are} of {run.name}"
         it = "it" if n == 1 else "them"
         sentences.append(f"{n} of {of}: the epoch and the threshold were chosen on {it}.")
     return " ".join(sentences)
@@ -151,4 +156,5 @@ def _trained_text(run: Run, seen: Seen, measured: _Measured) -> str:
 
 def _photos_text(measured: _Measured) -> str:
     data = measured.request.data
-    return f"the {counted(measured.total, 'photo')} of {data.name if data is not None else ''}"
+    name = data.resolve().name if data is not None else ""
+    return f"the {counted(measured.total, 'photo')} of {name}"

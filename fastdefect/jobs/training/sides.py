@@ -5,15 +5,15 @@ keeps their rows in a file of its own (``earlier.csv``), so that they stay known
 the other run is moved or deleted.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from fastdefect.data.splitting.earlier import KnownPhoto
 from fastdefect.data.splitting.folds import fold_numbers
+from fastdefect.data.splitting.found import Row
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.errors import RunError
 from fastdefect.run import Run
-
-Row = Mapping[str, str]
 
 
 def known_photos(run: Run, *, whole: bool = False) -> tuple[KnownPhoto, ...]:
@@ -55,11 +55,14 @@ def _earlier_photos(run: Run) -> tuple[KnownPhoto, ...]:
     if continued is None:
         return ()
     if not run.path("earlier.csv").exists():
+        parent = Run(Path(continued))
+        if parent.path("split.csv").exists():  # a run of an earlier version has no earlier.csv
+            return known_photos(parent)
         raise RunError(
             f"Expected the photos of {continued}, which {run.name} continues, in "
             f"{run.path('earlier.csv')}, but there is no such file. Without it, photos that the "
             "network was trained on can't be recognised.",
-            "Restore the file from a copy, or train again with fastdefect fit --from.",
+            f"Restore the file, or the folder {continued}, from a copy.",
         )
     return tuple(
         KnownPhoto(row["sha256"], row["given_part"] or None, row["split"])

@@ -84,12 +84,14 @@ def _better(run: Run, valid: Predictions, flipped: Deciding, on_event: OnEvent) 
     # AUC first: the temperature and the operating point correct a shift of the probabilities.
     better = flipped if (auc[1], -after) > (auc[0], -before) else plain
     insist = "none, which is four times as fast" if better is flipped else _TRIED
-    decided = "decisions average flips" if better is flipped else "decisions use the photo alone"
+    decided = (
+        "decisions average these views" if better is flipped else "decisions use the photo alone"
+    )
     on_event(
         Note(
             f"Four flipped views of each photo change the AUC of validation from {auc[0]:.3f} to "
             f"{auc[1]:.3f}, the log loss from {before:.3f} to {after:.3f}: "
-            f"{decided}; override with --views {insist}."
+            f"{decided}. To override: --views {insist}."
         )
     )
     return better

@@ -11,6 +11,7 @@ from fastdefect.cli.series import Launch
 from fastdefect.config_resolve import resolve
 from fastdefect.errors import ModelError
 from fastdefect.events import FitStarted, OnEvent, silent
+from fastdefect.tracking import tracked
 
 
 def _begin(*arguments: Any, **options: Any) -> str:
@@ -23,6 +24,18 @@ def test_weights_that_are_missing_stop_before_the_photos_are_read(
 ) -> None:
     launch = Launch(resolve({"weights": missing}), tmp_path, None, resumed=None)
     with pytest.raises(ModelError, match=f"--weights {missing}: .* no such file"):
+        launch.run_job(SimpleNamespace(start=_begin), silent)  # type: ignore[arg-type]
+
+
+def test_weights_that_are_missing_stop_before_a_tracker_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*arguments: Any) -> None:
+        raise AssertionError("a tracker was opened")
+
+    monkeypatch.setattr(tracked, "tracked", opened)
+    launch = Launch(resolve({"weights": "gone.safetensors"}), tmp_path, None, None, ("fake",))
+    with pytest.raises(ModelError, match="no such file"):
         launch.run_job(SimpleNamespace(start=_begin), silent)  # type: ignore[arg-type]
 
 

@@ -360,12 +360,13 @@ def test_photos_that_a_run_was_trained_on_are_reported(
     assert report.pairs[0].comparison.n == 2
     events.clear()
     _compare(tmp_path / "out", one, other, include_trained=True, **again)
-    (warning,) = _warnings(events)
-    assert warning == (
+    assert _warnings(events) == [
         "one was trained on 3 of the 5 photos of again. They are included: the figures are too "
         "good. 2 of the others are validation photos: the epoch and the threshold were chosen on "
-        "them."
-    )
+        "them.",
+        "The runs compared with other were trained on the parts of 3 photos. They are included: "
+        "the figures are too good.",
+    ]
 
 
 def test_runs_that_find_parts_differently_are_compared_on_what_both_measure(
@@ -390,8 +391,8 @@ def test_runs_that_find_parts_differently_are_compared_on_what_both_measure(
         assert report.pairs[0].comparison.n == n
         notes = [event.text for event in events if isinstance(event, Note)]
         assert (
-            "1 photo is left out in some of the runs only, and therefore in all: "
-            f"{n} photos in all runs."
+            "1 photo is left out because some of the runs were trained on its part. "
+            f"{n} photos can be compared."
         ) in notes
 
 

@@ -98,14 +98,28 @@ def test_the_highest_f1_by_hand(run: Run) -> None:
     assert (found.promise, found.band, found.load, events) == (None, None, None, [])
 
 
-def test_labels_that_were_corrected_since_are_reported(tmp_path: Path) -> None:
-    rows = [(path, "good", f"part of {path}") for path in SCORES]
-    run = _run(
-        tmp_path, data=photo_folder(tmp_path / "data", [*rows, ("a.png", "defect", "a")], "part")
-    )
+def test_labels_that_were_corrected_since_are_reported_before_the_temperature_is_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _corrected(tmp_path)
     events: list[Event] = []
+
+    def fitted(*_: Any) -> float:
+        events.append(Note("fitted", "warning"))
+        return 1.0
+
+    monkeypatch.setattr(job, "temperature_for", fitted)
     _choose(run, events=events)
-    assert _warnings(events)[0].startswith("4 of the 8 photos have another label now.")
+    old, then = _warnings(events)
+    assert old.startswith("4 of the 8 photos have another label now.")
+    assert then == "fitted"
+
+
+def _corrected(tmp_path: Path) -> Run:
+    """A run whose four defects are labelled as good now."""
+    rows = [(path, "good", f"part of {path}") for path in SCORES]
+    data = photo_folder(tmp_path / "data", [*rows, ("a.png", "defect", "a")], "part")
+    return _run(tmp_path, data=data)
 
 
 def test_what_is_kept_is_what_decides_from_now_on(run: Run) -> None:
@@ -392,6 +406,14 @@ def test_other_photos_can_choose_and_keep_a_promise_whole(run: Run, other: Path)
     assert found.source == f"{other}: 24 photos of 12 parts"
     assert _warnings(events) == []
     assert run.read_openings() == []
+
+
+def test_old_labels_are_reported_too_as_the_temperature_is_of_them(
+    tmp_path: Path, other: Path
+) -> None:
+    events: list[Event] = []
+    _choose(_corrected(tmp_path), events=events, data=other)
+    assert _warnings(events)[0].startswith("4 of the 8 photos have another label now.")
 
 
 def test_the_folder_that_one_stands_in_has_a_name(

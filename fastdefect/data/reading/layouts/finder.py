@@ -41,6 +41,7 @@ def find_photos(
     the photos ``below``, by name. There, a photo fits if its folders are the end of those in the
     path (``C:/photos/img/0.jpg`` is ``img/0.jpg``, or ``0.jpg`` itself), or if the folders in the
     path are the end of its own. The photo ``good/0.jpg`` is never found as ``crack/0.jpg``.
+    If several photos fit, none is taken.
     A path has / between its steps. A missing suffix is added if one photo fits.
     """
     ways = [

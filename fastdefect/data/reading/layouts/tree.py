@@ -1,7 +1,7 @@
 """One walk through a data folder: its photos, other files and folders, by name."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def stream_photos(root: Path) -> Iterator[tuple[str, Path, str]]:
 
 def is_output_folder(folder: Path) -> bool:
     """Whether this program wrote the folder: a run, or the result of an audit."""
-    return any(all((folder / mark).exists() for mark in marks) for marks in _OUTPUT_MARKS)
+    return _is_output(lambda name: (folder / name).exists())
 
 
 def is_system_file(name: str) -> bool:
@@ -98,7 +98,7 @@ def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> b
     """Add the files below the folder; False for a folder that only has output of this program."""
     real = folder.resolve()
     children = [] if real in above else _children_if(folder, lenient)
-    if above and _is_output(children):
+    if above and _is_output(dict(children).__contains__):
         return False
     kept = not children
     for child, is_folder in children:
@@ -129,7 +129,7 @@ def _stream(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[tuple
         problem = f"a folder that can't be listed ({error.strerror})"
         yield name_of(root, folder), folder, problem
         return
-    if above and _is_output(children):
+    if above and _is_output(dict(children).__contains__):
         return
     for child, is_folder in children:
         path = folder / child
@@ -139,9 +139,9 @@ def _stream(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[tuple
             yield name_of(root, path), path, ""
 
 
-def _is_output(children: list[tuple[str, bool]]) -> bool:
-    names = {name for name, _ in children}
-    return any(marks <= names for marks in _OUTPUT_MARKS)
+def _is_output(has: Callable[[str], bool]) -> bool:
+    """Whether a folder that ``has`` files of some names is one that this program wrote."""
+    return any(all(has(mark) for mark in marks) for marks in _OUTPUT_MARKS)
 
 
 def _is_folder(child: os.DirEntry[str]) -> bool:

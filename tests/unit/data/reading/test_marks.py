@@ -9,7 +9,7 @@ from helpers.layouts import mask
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.data.reading.marks import marks_of, mask_pixels, read_marks
+from fastdefect.data.reading.marks import marked_pixels, marks_of, mask_pixels, read_marks
 
 MARK = np.zeros((12, 16), bool)
 MARK[2:4] = MARK[6:8] = True
@@ -120,3 +120,13 @@ def test_a_mask_with_more_than_max_megapixels_is_not_read(tmp_path: Path) -> Non
     assert mask_pixels(path) == 192
     assert read_marks(path, 191e-6) is None
     assert read_marks(path, 192e-6) is not None
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_values_that_are_not_finite_are_no_mask(odd: float) -> None:
+    values = np.where(MARK, 1.0, 0.0).astype(np.float32)
+    found = marked_pixels(values)
+    assert found is not None
+    np.testing.assert_array_equal(found, MARK)
+    values[0, 0] = odd
+    assert marked_pixels(values) is None

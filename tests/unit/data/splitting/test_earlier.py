@@ -166,7 +166,7 @@ def test_without_other_photos_validation_is_taken_from_train_with_a_warning() ->
     assert Counter(sides(photos, found).values()) == {"train": 16, "valid": 4}
     assert warnings(found) == [
         "There are no other photos to validate on: validation is taken from train. run was trained "
-        "on the parts of 4 of its 4 photos: its figures are too good."
+        "on the parts of 4 of the 4 validation photos. The validation figures are too good."
     ]
     # The run after that one has validated on them, and was trained on them all the same.
     again = further(photos, [*(row(n, s) for n, s in sides(photos, found).items()), *rows])

@@ -121,3 +121,19 @@ def test_any_renaming_is_followed(
     for photo in found.photos:
         assert hashlib.sha256(photo.path.read_bytes()).hexdigest() == photo.row["sha256"]
     shutil.rmtree(folder)
+
+
+def test_the_folder_of_moved_photos_and_none_of_absolute_names(tmp_path: Path) -> None:
+    """A CSV can list photos outside its folder."""
+    names = ("june/good/1.jpg", "june/good/2.jpg", "may/good/3.jpg")
+    for name in names:
+        put(tmp_path, name, name.encode())
+    rows = [row(name.partition("/")[2], name.encode()) for name in names]
+    assert find_photos(rows, Place(folder=tmp_path)).most_common_folder() == tmp_path / "june"
+    outside = [
+        {**each, "path": (tmp_path / name).as_posix()}
+        for each, name in zip(rows, names, strict=True)
+    ]
+    found = find_photos(outside, Place(folder=tmp_path))
+    assert len(found.photos) == 3
+    assert found.most_common_folder() is None

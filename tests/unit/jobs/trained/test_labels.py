@@ -2,8 +2,10 @@
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.made_runs import made_run, split_row
@@ -11,7 +13,7 @@ from helpers.made_runs import made_run, split_row
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.trained.decision import judge_validation
-from fastdefect.jobs.trained.labels import tell_old_labels
+from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.run import Run
 
 CASTINGS = castings_of(6, 2)
@@ -74,6 +76,24 @@ def test_a_photo_in_another_class_folder_has_another_label(run: Run, data: Path)
     run.write("split.csv", rows)
     shutil.move(data / "good" / "1-0.png", data / "defect" / "corrected.png")
     assert told(run)[0].startswith("1 of the 10 photos has another label now.")
+
+
+def test_a_temperature_of_old_labels_is_fitted_again(run: Run) -> None:
+    stored = judge_validation(run, "none", "cpu", silent).predictions
+    events: list[Event] = []
+    keep_predictions(run, ("valid",), stored, "none", events.append)
+    keep_predictions(run, ("data",), replace(stored, y_true=1 - stored.y_true), "none", silent)
+    assert (events, run.read("calibration.json")) == ([], {"none": {"value": 1.0}})
+    run.put("calibration.json", "mirror", {"value": 2.0})
+    run.path("operating_point.json").touch()
+    now = replace(stored, y_true=np.where(np.arange(10) < 1, 1 - stored.y_true, stored.y_true))
+    keep_predictions(run, ("valid",), now, "none", events.append)
+    assert run.read("calibration.json") == {"mirror": {"value": 2.0}}
+    (note,) = events
+    assert isinstance(note, Note)
+    assert "was fitted to other labels of validation" in note.text
+    assert note.text.endswith(f"fastdefect threshold {run.folder}")
+    assert judge_validation(run, "none", "cpu", silent).predictions.y_true[0] == now.y_true[0]
 
 
 def test_without_the_photos_nothing_is_reported(run: Run, data: Path) -> None:

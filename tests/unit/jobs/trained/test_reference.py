@@ -45,7 +45,12 @@ def test_validation_parts_calibrate_the_check_and_are_no_reference(tmp_path: Pat
     parts = ["part 4", "part 4", "part 5", "part 5"]
     np.testing.assert_array_equal(learned.reference.scores, part_scores(expected, parts))
     # Two parts can't show a share of one per cent.
-    assert ["With 2 parts to calibrate, up to 33.3%" in str(event) for event in events] == [True]
+    (note,) = events
+    assert isinstance(note, Note)
+    assert note.text == (
+        "Only 2 parts to calibrate: up to 33.3% of new parts go to people as unlike the training "
+        "photos. With more parts it is 1.0%."
+    )
 
 
 def test_photos_that_were_trained_on_are_compared_with_other_parts(tmp_path: Path) -> None:
@@ -56,6 +61,13 @@ def test_photos_that_were_trained_on_are_compared_with_other_parts(tmp_path: Pat
     others = np.delete(_unit(), [4, 5], axis=0)  # those of the part of photo 4
     alone = distances(_unit()[4:5], others, BLOCKS) / np.array(learned.reference.scales)
     assert learned.distances[NAMES[4]] == pytest.approx(alone.max())
+
+
+def test_one_part_has_no_other_to_be_compared_with(tmp_path: Path) -> None:
+    rows = [{**split_row(name, "part 0"), "split": "train"} for name in NAMES]
+    run = made_run(tmp_path / "runs", "x", rows, {})
+    with pytest.raises(DataError, match="x has photos of one part"):
+        _built(run)
 
 
 def test_stored_values_are_used_for_the_same_features_only(

@@ -14,7 +14,6 @@ from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.splitting import found as found_module
-from fastdefect.data.splitting.found import Place, find_photos
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Event, Note, silent
@@ -23,7 +22,6 @@ from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_pho
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import (
     ALL_SIDES,
-    moved_folder,
     read_to_resume,
     settle_root,
 )
@@ -299,17 +297,6 @@ def test_the_data_below_a_folder_far_above_is_remembered(run: Run, data: Path) -
     found = run.read_data_root()
     assert found is not None
     assert found.data is None
-
-
-def test_photos_with_absolute_names_are_in_no_moved_folder(run: Run, data: Path) -> None:
-    """A CSV can list photos outside its folder."""
-    rows = read_csv(run.path("split.csv"))
-    outside = [{**row, "path": (data / row["path"]).as_posix()} for row in rows]
-    found = find_photos(outside, Place(folder=data.parent))
-    assert len(found.photos) == 24
-    assert moved_folder(found) is None
-    inside = find_photos(rows, Place(folder=data.parent))
-    assert moved_folder(inside) == data
 
 
 def test_a_command_reads_each_file_once_to_find_it(

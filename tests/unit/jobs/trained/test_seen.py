@@ -21,7 +21,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
-from fastdefect.jobs.trained.seen import Seen, find_seen, other_stem
+from fastdefect.jobs.trained.seen import Seen, choose_unseen, find_seen, other_stem
 from fastdefect.run import Run
 from fastdefect.run_files import file_called
 from fastdefect.run_registry import create_run
@@ -160,19 +160,73 @@ def test_validation_photos_alone(run: Run, tmp_path: Path) -> None:
     )
 
 
-def test_the_photos_of_compared_runs_are_counted(run: Run, tmp_path: Path) -> None:
-    other = create_run(tmp_path / "runs", "other", run.read_config(), "fit")
-    rows = read_csv(run.path("split.csv"))
-    other.write(
-        "split.csv", [{**each, "split": "train"} for each in rows if each["split"] == "valid"]
+NAMES = [f"good/{i}.png" for i in range(6)]
+
+
+def noted(runs: Path, own: str, other: str, **request: Any) -> tuple[str, ...]:
+    """The notes on ``NAMES`` if their sides in x are ``own``, and in the run compared ``other``.
+
+    A side is t (train), v (valid) or - (not a photo of the run).
+    """
+    names = {"t": "train", "v": "valid"}
+    made = []
+    for name, sides in (("x", own), ("other", other)):
+        run = create_run(runs, name, RunConfig(), "fit")
+        rows = [split_row(f"good/only-{name}.png", f"only-{name}", "train")]
+        rows += [
+            split_row(path, path, names[side])
+            for path, side in zip(NAMES, sides, strict=True)
+            if side != "-"
+        ]
+        run.write("split.csv", rows)
+        made.append(run)
+    photos = [photo(path, "good", sha256=split_row(path, "")["sha256"]) for path in NAMES]
+    asked = Request(known_to=tuple(run.folder for run in made), **request)
+    events: list[Event] = []
+    choose_unseen(made[0], asked, photos, NAMES, events.append)
+    return tuple(event.text for event in events if isinstance(event, Note))
+
+
+def test_the_photos_of_compared_runs_are_counted(tmp_path: Path) -> None:
+    assert noted(tmp_path, "ttt---", "--tt--", data=Path("both")) == (
+        "x was trained on 3 of the 6 photos of both. The runs compared with x were trained on the "
+        "parts of 1 other photo. They are left out, and 2 remain; --include-trained keeps them.",
     )
-    n = Counter(each["split"] for each in rows)
-    text = told(run, data=tmp_path / "data", known_to=(run.folder, other.folder))
-    assert text == (
-        f"x was trained on {n['train']} of the 24 photos of data. The runs compared with it were "
-        f"trained on the parts of {n['valid']} other photos. They are left out, and {n['test']} "
-        "remain; --include-trained keeps them."
+
+
+def test_photos_of_compared_runs_alone_are_counted(tmp_path: Path) -> None:
+    assert noted(tmp_path, "vv----", "-tt---", data=Path("both")) == (
+        "The runs compared with x were trained on the parts of 2 photos. They are left out, and 4 "
+        "remain; --include-trained keeps them. 1 of the others is a validation photo: the epoch "
+        "and the threshold were chosen on it.",
     )
+
+
+def test_included_photos_of_compared_runs_can_be_validation_photos(tmp_path: Path) -> None:
+    assert noted(tmp_path, "vv----", "-tt---", data=Path("both"), include_trained=True) == (
+        "The runs compared with x were trained on the parts of 2 photos. They are included: the "
+        "figures are too good. 2 of the 6 photos of both are validation photos of x: the epoch and "
+        "the threshold were chosen on them.",
+    )
+
+
+def test_validation_photos_that_are_left_out_give_no_empty_note(tmp_path: Path) -> None:
+    assert noted(tmp_path, "v-----", "t-----", data=Path("both")) == (
+        "The runs compared with x were trained on the parts of 1 photo. They are left out, and 5 "
+        "remain; --include-trained keeps them.",
+    )
+
+
+def test_photos_that_no_run_knows_give_no_note(tmp_path: Path) -> None:
+    assert noted(tmp_path, "------", "v-----", data=Path("both")) == ()
+
+
+def test_the_folder_of_the_command_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (note,) = noted(tmp_path, "tt----", "------", data=Path())
+    assert note.startswith(f"x was trained on 2 of the 6 photos of {tmp_path.name}. They are left")
 
 
 def test_nothing_left_is_an_error_and_opens_nothing(run: Run, tmp_path: Path) -> None:

@@ -53,8 +53,25 @@ def test_a_run_knows_the_photos_of_all_that_it_continues(tmp_path: Path) -> None
 
 def test_a_run_whose_earlier_photos_are_lost_is_refused(tmp_path: Path) -> None:
     run = made_run(tmp_path, "a", ROWS, RIGHT, model=ModelConfig(from_run="gone"))
-    with pytest.raises(RunError, match="the photos of gone, which a continues, in .*earlier.csv"):
+    with pytest.raises(
+        RunError, match="the photos of gone, which a continues, in .*earlier.csv"
+    ) as caught:
         known_photos(run)
+    assert caught.value.hint == "Restore the file, or the folder gone, from a copy."
+
+
+def test_a_run_of_an_earlier_version_knows_the_photos_of_the_runs_that_still_exist(
+    tmp_path: Path,
+) -> None:
+    """It has no ``earlier.csv``."""
+    first = by_folds(tmp_path)
+    second, third = (
+        made_run(tmp_path, name, ROWS[:1], RIGHT, model=ModelConfig(from_run=str(tmp_path / of)))
+        for name, of in (("second", first.name), ("third", "second"))
+    )
+    own = KnownPhoto(ROWS[0]["sha256"], "P0", "valid")
+    assert known_photos(third) == (own, own, *known_photos(first))
+    assert known_photos(third) == (own, *known_photos(second))
 
 
 def test_parts_that_are_stored_under_one_name_keep_the_names_that_the_user_gave() -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from helpers.layouts import lay_out
 
-from fastdefect.data.reading.layouts.tree import walk
+from fastdefect.data.reading.layouts.tree import is_output_folder, stream_photos, walk
 from fastdefect.data.reading.manifest import list_photos, read_photos
 
 
@@ -55,3 +55,32 @@ def test_a_link_to_a_folder_around_it_is_followed_once(tmp_path: Path) -> None:
     lay_out(tmp_path, {"ok/1.png": 1})
     (tmp_path / "ok" / "again").symlink_to(tmp_path)
     assert list(walk(tmp_path).photos) == ["ok/1.png"]
+
+
+def test_photos_one_folder_at_a_time_are_those_of_the_walk(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    lay_out(elsewhere, {"9.png": 9})
+    lay_out(root, {"ok/1.png": 1, "a.PNG": 2, "ok/inner/2.jpg": 3, "ok/notes.txt": "x"})
+    lay_out(root, {".hidden.png": 4, ".trash/5.png": 5, "ok/Thumbs.db": "x"})
+    lay_out(root / "runs" / "one", {"run.json": "{}", "config.toml": "", "curves.png": 6})
+    lay_out(root / "audits", {"findings.json": "[]", "findings.csv": "", "sheet.png": 7})
+    (root / "linked").symlink_to(elsewhere)
+    (root / "ok" / "again").symlink_to(root)
+    (root / "ok" / "broken.png").symlink_to(root / "gone.png")
+    walked = list(walk(root).photos.items())
+    assert [(name, path) for name, path, _ in stream_photos(root)] == walked
+    assert [name for name, _ in walked] == [
+        "a.PNG",
+        "linked/9.png",
+        "ok/1.png",
+        "ok/broken.png",
+        "ok/inner/2.jpg",
+    ]
+    assert {problem for _, _, problem in stream_photos(root)} == {""}
+
+
+def test_a_folder_with_only_one_of_the_marks_is_no_output(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"run.json": "{}", "findings.csv": ""})
+    assert not is_output_folder(tmp_path)
+    lay_out(tmp_path, {"findings.json": "[]"})
+    assert is_output_folder(tmp_path)
