@@ -29,8 +29,8 @@ from fastdefect.inference.baseline import Sample
 ALPHA = 0.01
 Verdict = Literal["drift", "not shown", "too few parts"]
 
-_MOST = 2000  # parts of a day; more add nothing, because the baseline has fewer
-_SPARE = 5  # the smallest corrected p-value is alpha / _SPARE; more take time, and find no more
+_MOST = 500  # parts on each side; more take time, and find little more
+_SPARE = 2  # the smallest corrected p-value is alpha / _SPARE; more take time, and find little more
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,10 @@ def drift(baseline: Sample, days: Sequence[Day], *, alpha: float = ALPHA) -> Dri
     """Test each quantity of each day; the chance of any false alarm is at most ``alpha``."""
     compared = quantities(baseline)
     pairs = [
-        [_Pair(each, fewer_parts(each.of(day.sample)), each.of(baseline)) for each in compared]
+        [
+            _Pair(each, fewer_parts(each.of(day.sample)), fewer_parts(each.of(baseline)))
+            for each in compared
+        ]
         for day in days
     ]
     tested = [pair for of_day in pairs for pair in of_day if pair.is_testable]

@@ -25,7 +25,7 @@ PERMUTATIONS = 1999
 
 _ENOUGH = 100  # permutations with a value as high: the p-value is then known to 10 %
 _POWER = 0.8
-_CHUNK = 2_000_000  # values of all permutations in memory
+_CHUNK = 500_000  # values of all permutations in memory
 _TINY = 1e-12
 
 
@@ -86,7 +86,7 @@ def _permuted(
     """The statistics of ``most`` permutations, few at first, because few are often enough."""
     rng, left, step = np.random.default_rng(seed), most, 2 * _ENOUGH
     while left:
-        step = max(1, min(step, left, _CHUNK // pooled.n_photos))
+        step = max(1, min(step, left, _CHUNK // pooled.n_parts))
         yield pooled.shares(rng.permuted(np.tile(observed, (step, 1)), axis=1))[1]
         left, step = left - step, 2 * step
 
@@ -104,47 +104,37 @@ def detectable_share(n_new: int, n_known: int, alpha: float) -> float:
 
 
 class _Pooled:
-    """All photos by rising value, so that a permutation is a sum of weights along them."""
+    """All parts in pairs, so that a permutation is a sum of rows of a matrix."""
 
     def __init__(self, new: Clustered, known: Clustered) -> None:
         values = np.concatenate([new.values, known.values])
-        n_new = new.n_parts
         part = np.concatenate(
             [
                 np.unique(new.parts, return_inverse=True)[1],
-                np.unique(known.parts, return_inverse=True)[1] + n_new,
+                np.unique(known.parts, return_inverse=True)[1] + new.n_parts,
             ]
         )
-        order = np.argsort(values, kind="stable")
-        ranked = values[order]
-        self.n_photos = len(values)
-        self._part = part[order]
-        self._photos_of = np.bincount(part)
-        self._first = np.searchsorted(ranked, ranked, "left")
-        self._after = np.searchsorted(ranked, ranked, "right")
-        self._by_part = np.argsort(self._part, kind="stable")
-        self._starts = np.concatenate([[0], np.cumsum(self._photos_of)[:-1]])
-        self._all_below = self._below(np.ones((1, len(self._photos_of)), bool))
+        n_photos = np.bincount(part)
+        self.n_parts = len(n_photos)
+        # [j, i]: the share of pairs in which the photo of part j is below that of part i.
+        self._below = np.empty((self.n_parts, self.n_parts))
+        for one in range(self.n_parts):
+            mine = np.sort(values[part == one])
+            sides = [np.searchsorted(mine, values, side) for side in ("left", "right")]
+            below = np.add(*sides) / (2 * len(mine))
+            self._below[one] = np.bincount(part, below) / n_photos
+        self._all_below = self._below.sum(axis=0)
 
     def shares(self, is_new: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """The shares (b,) and their statistics (b,) if the parts ``is_new`` (b, parts) are new."""
         n = is_new.sum(axis=1)
         m = is_new.shape[1] - n
-        below = self._below(is_new)
+        below = is_new.astype(np.float64) @ self._below
         of_known = (self._all_below - below) / m[:, None]
         of_new = below / n[:, None]
         share = (of_known * is_new).sum(axis=1) / n
         variance = _spread(of_known, is_new) / n + _spread(of_new, ~is_new) / m
         return share, (share - 0.5) / np.sqrt(np.maximum(variance, _TINY))
-
-    def _below(self, counted: NDArray[np.bool_]) -> Floats:
-        """(b, parts): the number of the ``counted`` parts below the photos of each part."""
-        weight = (counted / self._photos_of)[:, self._part]
-        sums = np.zeros((len(counted), self.n_photos + 1))
-        np.cumsum(weight, axis=1, out=sums[:, 1:])
-        middle = (sums[:, self._first] + sums[:, self._after]) / 2
-        by_part = np.add.reduceat(middle[:, self._by_part], self._starts, axis=1)
-        return np.asarray(by_part / self._photos_of)
 
 
 def _spread(values: Floats, mine: NDArray[np.bool_]) -> Floats:

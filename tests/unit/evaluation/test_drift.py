@@ -121,8 +121,8 @@ def test_drift_is_found_among_many_tests() -> None:
 
 
 def test_rare_rejected_parts_are_kept_when_a_day_has_many_parts() -> None:
-    report = drift(sample(1), [Day("day", sample(2, passed=2500, rejected=5))])
-    assert [each.parts for each in report.days[0].findings] == [2000, 5, 2000]
+    report = drift(sample(1), [Day("day", sample(2, passed=600, rejected=5))])
+    assert [each.parts for each in report.days[0].findings] == [500, 5, 500]
 
 
 def test_curve_gives_parts_equal_weight() -> None:
