@@ -78,7 +78,7 @@ def _decide(scorer: Scorer, pixels: Pixels) -> tuple[list[Decision], NDArray[np.
 
 
 def n_passed(judge: Judge, decisions: Sequence[Decision]) -> int:
-    """How many have a good class by the decision rule, whatever the check for unlike photos says."""
+    """How many the decision rule passes, whatever the check for unlike photos says."""
     return sum(judge.classes.index(each.label) in judge.good for each in decisions)
 
 
@@ -119,9 +119,8 @@ def main() -> None:
         auroc = roc_auc_score([0] * len(known) + [1] * len(scores), [*known, *scores])
         unlike = np.mean([d.unlike for d in decisions])
         ok = sum(d.decision == "OK" for d in decisions)
-        print(
-            f"{name:24}{len(scores):>5}{auroc:>8.3f}{unlike:>9.1%}{n_passed(scorer.judge, decisions):>12}{ok:>9}"
-        )
+        passed = n_passed(scorer.judge, decisions)
+        print(f"{name:24}{len(scores):>5}{auroc:>8.3f}{unlike:>9.1%}{passed:>12}{ok:>9}")
 
 
 if __name__ == "__main__":
