@@ -70,15 +70,13 @@ def export(
     """Write the model with its decision rule as one file, checked against the run."""
     with session(quiet, as_json) as screen:
         chosen = run_with_model(run, runs)
-        from fastdefect.jobs.export import DIFFERENCES, Export, RefusedBundleError
+        from fastdefect.jobs.export import Export, RefusedBundleError
         from fastdefect.jobs.export import export as job
-        from fastdefect.jobs.exporting.check import Limits
         from fastdefect.reporting.tables.export import check_table
         from fastdefect.tracking.tracked import log_file
 
         precision = "fp32" if quantize == "none" else quantize
-        limit = DIFFERENCES[precision] if max_difference is None else max_difference
-        wanted = Export(out, runtime, precision, Limits(limit, max_flips), unlike, examples)
+        wanted = Export(out, runtime, precision, max_difference, max_flips, unlike, examples)
         try:
             exported = job(chosen, request, wanted, on_event=screen)
         except RefusedBundleError as refused:

@@ -1,21 +1,23 @@
 """What a model says of photos that it was not trained on: the baseline of ``fastdefect drift``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from fastdefect.aliases import Floats
 from fastdefect.errors import BundleError
+from fastdefect.inference.tensors import read_tensors
 
-_TYPES: dict[str, type] = {
-    "parts": np.int64,
-    "passed": np.uint8,
-    "p_defect": np.float64,
-    "distance": np.float64,
+# Of each tensor: the type of its values, and the number of axes.
+_TYPES: Mapping[str, tuple[type, int]] = {
+    "parts": (np.int64, 1),
+    "passed": (np.uint8, 1),
+    "p_defect": (np.float64, 1),
+    "distance": (np.float64, 1),
 }
 
 
@@ -63,20 +65,12 @@ def baseline_bytes(sample: Sample) -> bytes:
 
 def read_baseline(content: bytes, where: str) -> Sample:
     """The sample in ``content``, from ``where``; raises ``BundleError`` if it is damaged."""
-    try:
-        found = load(content)
-        if set(found) != set(_TYPES):
-            raise ValueError(f"expected {', '.join(_TYPES)}, found {', '.join(sorted(found))}")
-        parts, passed, p_defect, distance = (found[name] for name in _TYPES)
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise BundleError(f"{where}: its baseline can't be read: {error}.") from error
-    for name, dtype in _TYPES.items():
-        each = found[name]
-        if each.dtype != dtype or each.shape != (len(parts),) or not each.size:
-            raise BundleError(
-                f"{where}: expected {name} of its baseline as {len(parts)} values of "
-                f"{dtype.__name__}, found shape {each.shape} of {each.dtype}."
-            )
-    if not ((p_defect >= 0) & (p_defect <= 1)).all() or not (distance >= 0).all():
+    parts, passed, p_defect, distance = read_tensors(content, _TYPES, "baseline", where).values()
+    if not len(parts) == len(passed) == len(p_defect) == len(distance):
+        raise BundleError(f"{where}: the values of its baseline are not of the same photos.")
+    if (
+        not ((p_defect >= 0) & (p_defect <= 1)).all()
+        or not (np.isnan(distance) | (distance >= 0)).all()
+    ):
         raise BundleError(f"{where}: its baseline has values that are not valid.")
     return Sample(parts, passed > 0, p_defect, distance)

@@ -18,7 +18,7 @@ from typing import IO
 
 from fastdefect.errors import BundleError
 from fastdefect.files import atomic_path
-from fastdefect.inference.card import Card, Member, read_card
+from fastdefect.inference.card import MAX_CARD, Card, Member, read_card
 
 SUFFIX = ".fdb"
 CARD = "bundle.json"
@@ -29,9 +29,11 @@ _PHOTO = re.compile(r"photos/[0-9]{1,4}\.[a-z0-9]{1,5}")
 _FIXED = {CARD, ONNX, REFERENCE, BASELINE}
 
 _MAX_MEMBERS = 1100
-_MAX_BYTES = 4 << 30
+_MAX_BYTES = 2 << 30  # zip files have larger ones only with 64-bit sizes
 _ENCRYPTED = 0x1 | 0x40
 _HEADER = 30  # bytes before the name of a member
+_ENTRY = 46  # bytes before its name in the directory
+_MAX_NAME = 32  # characters
 _END = struct.Struct("<4s4H2LH")  # the end of a zip's directory
 _LOCATOR = 20  # bytes before it, in a zip with 64-bit sizes
 _EARLIEST = (1980, 1, 1, 0, 0, 0)  # of zip: the same content gives the same bytes
@@ -54,7 +56,8 @@ class Bundle:
 def write_bundle(path: Path, card: Card, files: Mapping[str, bytes]) -> Bundle:
     """Write a bundle atomically; the card gets size and sha256 of each of ``files``.
 
-    Raises ``ValueError`` for a name that no reader accepts, and ``OSError``.
+    Raises ``ValueError`` for a name that no reader accepts, ``BundleError`` for more bytes than a
+    reader accepts, and ``OSError``.
     """
     if unknown := [name for name in files if not _is_allowed(name) or name == CARD]:
         raise ValueError(f"Expected the names of members of a bundle, got {unknown}")
@@ -64,6 +67,7 @@ def write_bundle(path: Path, card: Card, files: Mapping[str, bytes]) -> Bundle:
     }
     card = card.model_copy(update={"members": members})
     content = card.as_bytes()
+    _check_size(content, files)
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w", allowZip64=False) as zipped,
@@ -71,6 +75,22 @@ def write_bundle(path: Path, card: Card, files: Mapping[str, bytes]) -> Bundle:
         for name, each in ((CARD, content), *files.items()):
             zipped.writestr(zipfile.ZipInfo(name, _EARLIEST), each)
     return Bundle(card, dict(files), hashlib.sha256(content).hexdigest())
+
+
+def _check_size(card: bytes, files: Mapping[str, bytes]) -> None:
+    size = _END.size + sum(
+        _HEADER + _ENTRY + 2 * len(name) + len(content)
+        for name, content in {CARD: card, **files}.items()
+    )
+    for what, found, most in (
+        ("bundle", size, _MAX_BYTES),
+        ("card of the bundle", len(card), MAX_CARD),
+    ):
+        if found > most:
+            raise BundleError(
+                f"The {what} would have {found:,} bytes, more than {most:,}.",
+                "Use fewer --examples.",
+            )
 
 
 def read_bundle(path: Path) -> Bundle:
@@ -115,6 +135,9 @@ def _check_end(start: bytes, tail: bytes, size: int, path: Path) -> None:
         raise BundleError(f"{path} is a damaged bundle: its directory is not valid.", _HINT)
     if entries > _MAX_MEMBERS:
         raise BundleError(f"{path} has {entries} members, more than {_MAX_MEMBERS}.")
+    # zipfile reads entries up to this length, however few are counted here.
+    if length > entries * (_ENTRY + _MAX_NAME):
+        raise BundleError(f"{path} is a damaged bundle: its directory is not valid.", _HINT)
 
 
 def _read(zipped: zipfile.ZipFile, path: Path) -> Bundle:

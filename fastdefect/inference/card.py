@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 from annotated_types import Len
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
@@ -13,8 +13,9 @@ from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_pattern import is_quick
 
-SCHEMA = 1
-_MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
+SCHEMA: Final = 1
+MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
+MAX_MEGAPIXELS = 100_000.0
 _MAX_SIDE = 4096  # pixels of the network's input
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -43,7 +44,7 @@ class PhotoSteps(_Part):
     image_size: Annotated[int, Field(ge=16, le=_MAX_SIDE)]
     resize: Literal["squish", "pad"]
     white: Annotated[float, Field(ge=1e-30, le=1e30)] | None
-    max_megapixels: Annotated[float, Field(gt=0, le=100_000)]
+    max_megapixels: Annotated[float, Field(gt=0, le=MAX_MEGAPIXELS)]
     side: Annotated[int, Field(ge=1, le=8 * _MAX_SIDE)]
     mean: Annotated[tuple[float, ...], Len(3, 3)]
     std: Annotated[tuple[float, ...], Len(3, 3)]
@@ -151,9 +152,9 @@ class Card(_Part):
 
 def read_card(content: bytes, where: str) -> Card:
     """The card in the bytes of ``bundle.json``; raises ``BundleError`` that names ``where``."""
-    if len(content) > _MAX_CARD:
+    if len(content) > MAX_CARD:
         raise BundleError(
-            f"{where}: bundle.json has {len(content):,} bytes, more than {_MAX_CARD:,}."
+            f"{where}: bundle.json has {len(content):,} bytes, more than {MAX_CARD:,}."
         )
     try:
         found = json.loads(
@@ -167,9 +168,14 @@ def read_card(content: bytes, where: str) -> Card:
     try:
         return Card.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "bundle.json"
-        raise BundleError(f"{where}: bundle.json is damaged at {place}: {first['msg']}.") from None
+        place, reason = first_problem(error)
+        raise BundleError(f"{where}: bundle.json is damaged at {place}: {reason}.") from None
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """The place of the first value that is not valid, and what is expected there."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return ".".join(map(str, first["loc"])) or "bundle.json", first["msg"]
 
 
 def _check_schema(found: Any, where: str) -> None:

@@ -1,5 +1,6 @@
 """From probabilities to decisions: a model's temperature, its threshold or review band."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,15 @@ DECISIONS: tuple[Verdict, ...] = get_args(Verdict)
 
 # Lower probabilities are set to this value, as in the log loss, because log(0) is infinite.
 TINY = float(np.finfo(np.float64).eps)
+
+
+def of_part(decisions: Iterable[Verdict]) -> Verdict:
+    """The decision on a part, from those on its photos; OK without photos.
+
+    A part is rejected if one of its photos is rejected. Otherwise a person looks at it if one of
+    its photos is look. Otherwise it is OK.
+    """
+    return DECISIONS[max((DECISIONS.index(each) for each in decisions), default=0)]
 
 
 @dataclass(frozen=True)

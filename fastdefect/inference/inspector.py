@@ -5,7 +5,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar, overload
 
-from fastdefect.data.reading.images import Pixels, Reading
+import numpy as np
+
+from fastdefect.aliases import Pixels
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import BundleError
 from fastdefect.inference.bundle import REFERENCE, Bundle, read_bundle
 from fastdefect.inference.card import Card
@@ -62,14 +65,14 @@ class Inspector:
     def self_test(self) -> float | None:
         """The largest change of a probability of the example photos since the export.
 
-        None if the bundle has no examples.
+        None if the bundle has no examples, NaN if a probability is NaN.
         """
         changes = [
             abs(self.inspect(content).probabilities[name] - expected)
             for example, content in self._examples
             for name, expected in zip(self.classes, example.probabilities, strict=True)
         ]
-        return max(changes, default=None)
+        return float(np.max(changes)) if changes else None  # NaN is the largest
 
 
 def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> Scorer:

@@ -6,9 +6,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
 from fastdefect.inference.unlike import Reference
@@ -53,7 +52,7 @@ class Judge:
     def decide(
         self,
         y_prob: Floats,
-        features: NDArray[np.float32] | None,
+        features: Floats32 | None,
         milliseconds: Sequence[float],
     ) -> list[Decision]:
         """Decide on photos by their probabilities (n, n_classes), averaged over the views.
@@ -73,7 +72,7 @@ class Judge:
         return [self._decision(*row) for row in columns]
 
     def _likeness(
-        self, features: NDArray[np.float32] | None, n: int
+        self, features: Floats32 | None, n: int
     ) -> tuple[Sequence[float | None], Sequence[float | None]]:
         """The p-value and the distance of each photo."""
         if self.reference is None or features is None:
@@ -111,7 +110,7 @@ class Judge:
         )
 
 
-def probabilities_of(logits: NDArray[np.float32]) -> Floats:
+def probabilities_of(logits: Floats32) -> Floats:
     """The probabilities (n, n_classes) of logits (n, views, n_classes): the mean over the views.
 
     NaN for a photo with logits that are not finite.

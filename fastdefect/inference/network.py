@@ -6,15 +6,12 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats32, Pixels
 from fastdefect.errors import BundleError, UsageError
 from fastdefect.inference.bundle import ONNX, Bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.onnx_check import check_onnx
-
-Pixels = NDArray[np.uint8]
-Arrays = NDArray[np.float32]
 
 # Bytes of weights and values between operators, of all networks of the process in ONNX Runtime. A
 # network of some hundred bytes can ask for terabytes.
@@ -27,7 +24,7 @@ _registered = False
 class Network(Protocol):
     """Maps (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d)."""
 
-    def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
+    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
         """Both float32. May be called from several threads."""
         ...
 
@@ -62,7 +59,7 @@ class _Checked:
     def __init__(self, network: Network, card: Card, where: str) -> None:
         self._network, self._card, self._where = network, card, where
 
-    def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
+    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
         with _in_words(self._where, "the runtime"):
             logits, features = self._network(pixels)
         _check_shapes(logits, features, len(pixels), self._card, self._where)
@@ -104,7 +101,7 @@ class _Onnx:
             (self._input,) = (each.name for each in self._session.get_inputs())
         self._tried = False
 
-    def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
+    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
         if self._tried:
             logits, features = self._session.run(None, {self._input: pixels})
             return logits, features
@@ -138,7 +135,7 @@ class _OpenVino:
         with _in_words(where, "OpenVINO"):
             self._compiled = core.compile_model(core.read_model(content), "CPU", settings)
 
-    def __call__(self, pixels: Pixels) -> tuple[Arrays, Arrays]:
+    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
         found = self._compiled.create_infer_request().infer({0: pixels})
         logits, features = (np.array(found[i]) for i in (0, 1))
         return logits, features
@@ -185,7 +182,7 @@ def _in_words(where: str, runtime: str) -> Iterator[None]:
         ) from None
 
 
-def _check_trial(outputs: tuple[Arrays, Arrays], card: Card, where: str) -> None:
+def _check_trial(outputs: tuple[Floats32, Floats32], card: Card, where: str) -> None:
     """Raise ``BundleError`` unless a photo gave finite outputs of the shapes on the card."""
     _check_shapes(*outputs, 1, card, where)
     if not all(np.isfinite(each).all() for each in outputs):
@@ -195,7 +192,7 @@ def _check_trial(outputs: tuple[Arrays, Arrays], card: Card, where: str) -> None
         )
 
 
-def _check_shapes(logits: Arrays, features: Arrays, n: int, card: Card, where: str) -> None:
+def _check_shapes(logits: Floats32, features: Floats32, n: int, card: Card, where: str) -> None:
     facts = card.network
     expected = ((n, facts.views, len(card.classes)), (n, facts.features))
     found = (np.shape(logits), np.shape(features))

@@ -75,7 +75,7 @@ class _Check:
     def __init__(self) -> None:
         self._fields_read = 0
         self._bytes_of_values = 0
-        self._axes: dict[str, int] = {}  # of each constant, by its name
+        self._axes: dict[str, int] = {}  # of each initializer, by its name
         self._weights: list[str] = []  # of the convolutions
         self._dequantized: dict[str, str] = {}  # from the result to the 8-bit values
 
@@ -95,7 +95,8 @@ class _Check:
             if number == 1:
                 self._node(_bytes(value))
             elif number == 5:  # initializer
-                self._tensor(_bytes(value))
+                name, axes = self._tensor(_bytes(value))
+                self._axes[name] = axes
         # ONNX Runtime 1.24 ends the process for weights of some other shapes.
         for name in self._weights:
             if self._axes.get(self._dequantized.get(name, name)) != 4:
@@ -133,7 +134,8 @@ class _Check:
             if number in (5, 10):  # t, tensors
                 self._tensor(_bytes(value))
 
-    def _tensor(self, tensor: memoryview) -> None:
+    def _tensor(self, tensor: memoryview) -> tuple[str, int]:
+        """Its name and the number of its axes; the name counts for an initializer only."""
         elements, values, axes, name = 1, 0, 0, ""
         for number, value in self._fields(tensor, _TENSOR):
             if number == 1:
@@ -147,9 +149,9 @@ class _Check:
             elif number in _VALUES:
                 values += len(value) if isinstance(value, memoryview) else 1
         self._bytes_of_values += values
-        self._axes[name] = axes
         if elements > values:  # each needs a byte; a negative length is a huge number here
             raise _RefusedError(f"it has a tensor of {elements} elements in {values} bytes")
+        return name, axes
 
     def _fields(
         self, message: bytes | memoryview, accepted: frozenset[int]

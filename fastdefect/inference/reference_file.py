@@ -1,14 +1,16 @@
 """A reference as safetensors, in a bundle and in the folder of a run."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from fastdefect.errors import BundleError
+from fastdefect.inference.tensors import read_tensors
 from fastdefect.inference.unlike import Reference
 
 # Of each tensor: the type of its values, and the number of axes.
-_TYPES = {
+_TYPES: Mapping[str, tuple[type, int]] = {
     "features": (np.float16, 2),
     "blocks": (np.int64, 1),
     "scales": (np.float64, 1),
@@ -30,22 +32,11 @@ def reference_bytes(reference: Reference) -> bytes:
 
 def read_reference(content: bytes, alpha: float, where: str) -> Reference:
     """The reference in ``content``, from ``where``; raises ``BundleError`` if it is damaged."""
-    try:
-        found = load(content)
-        if found.keys() != _TYPES.keys():
-            raise ValueError(f"expected {', '.join(_TYPES)}, found {', '.join(found)[:200]}")
-        features, blocks, scales, scores = (found[name] for name in _TYPES)
-    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise BundleError(f"{where}: its reference can't be read: {error}.") from error
-    for name, (dtype, ndim) in _TYPES.items():
-        each = found[name]
-        if each.dtype != dtype or each.ndim != ndim or not each.size:
-            raise BundleError(
-                f"{where}: expected {name} of its reference with {ndim} axes of {dtype.__name__}, "
-                f"found shape {each.shape} of {each.dtype}."
-            )
+    found = read_tensors(content, _TYPES, "reference", where)
+    for name, each in found.items():
         if not np.isfinite(each).all() or (name != "features" and (each < 0).any()):
             raise BundleError(f"{where}: {name} of its reference has values that are not valid.")
+    features, blocks, scales, scores = found.values()
     if len(blocks) != len(scales) or blocks.min() < 1 or scales.min() <= 0:
         raise BundleError(f"{where}: the blocks of its reference are not valid.")
     # Python's integers can't overflow.

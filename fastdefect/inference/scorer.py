@@ -10,9 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.data.reading.images import (
-    Pixels,
     Reading,
     decode_photo,
     fit_to,
@@ -24,7 +23,7 @@ from fastdefect.inference.judge import Decision, Judge
 PhotoLike = str | PathLike[str] | bytes | bytearray | memoryview | NDArray[Any]
 
 # (n, size, size, 3) uint8 to probabilities (n, n_classes) and features (n, d) or None.
-Outputs = tuple[Floats, NDArray[np.float32] | None]
+Outputs = tuple[Floats, Floats32 | None]
 
 
 @dataclass(frozen=True)
@@ -52,13 +51,15 @@ class Scorer:
         ``photo`` is as in ``Inspector.inspect``.
         """
         if isinstance(photo, np.ndarray):
-            decoded = from_array(photo, self.reading)
-        elif isinstance(photo, bytes | bytearray | memoryview):
-            decoded = decode_photo(bytes(photo), "the photo", self.reading)
-        else:
-            path = Path(photo)
-            decoded = decode_photo(read_bytes(path), str(path), self.reading)
-        return fit_to(decoded, self.image_size, self.resize)
+            return fit_to(from_array(photo, self.reading), self.image_size, self.resize)
+        if isinstance(photo, bytes | bytearray | memoryview):
+            return self.decoded(bytes(photo), "the photo")
+        path = Path(photo)
+        return self.decoded(read_bytes(path), str(path))
+
+    def decoded(self, data: bytes, name: str) -> Pixels:
+        """The input of the network for the bytes of a file; errors call it ``name``."""
+        return fit_to(decode_photo(data, name, self.reading), self.image_size, self.resize)
 
     def decide(self, pixels: Pixels, started: float) -> Decision:
         """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``."""

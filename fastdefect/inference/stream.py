@@ -12,9 +12,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from fastdefect.aliases import Pixels
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
-from fastdefect.data.reading.images import Pixels, decode_photo, fit_to, pixel_count, read_bytes
+from fastdefect.data.reading.images import pixel_count, read_bytes
 from fastdefect.inference.judge import Decision
 from fastdefect.inference.scorer import Scorer
 
@@ -121,10 +122,9 @@ class _Reader:
         return _Input(decoded, (time.perf_counter() - started) * 1000)
 
     def _decoded(self, path: Path) -> Pixels:
-        scorer, data = self._scorer, read_bytes(path)
+        data = read_bytes(path)
         with self._gate.hold(pixel_count(data)):
-            decoded = decode_photo(data, str(path), scorer.reading)
-            return fit_to(decoded, scorer.image_size, scorer.resize)
+            return self._scorer.decoded(data, str(path))
 
 
 def _settled(scorer: Scorer, done: list[tuple[T, Decision | _Input | str]]) -> Iterator[Decided[T]]:

@@ -16,11 +16,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
-
-Features = NDArray[np.float32]
+from fastdefect.aliases import Floats, Floats32
 
 NEIGHBOURS = 3
 ALPHA = 0.01
@@ -37,7 +34,7 @@ class Reference:
     for no other reason.
     """
 
-    features: Features
+    features: Floats32
     blocks: tuple[int, ...]
     scales: tuple[float, ...]
     scores: Floats
@@ -48,7 +45,7 @@ class Reference:
         """A photo with a p-value up to this is unlike; with few parts it is more than ``alpha``."""
         return max(self.alpha, 1 / (len(self.scores) + 1))
 
-    def score(self, features: Features) -> Floats:
+    def score(self, features: Floats32) -> Floats:
         """(n,) scores of (n, d) features: the largest distance in a block, in usual distances."""
         with np.errstate(invalid="ignore", over="ignore"):  # infinity becomes NaN
             found = distances(normalised(features, self.blocks), self.features, self.blocks)
@@ -62,7 +59,7 @@ class Reference:
         return np.asarray(np.where(np.isfinite(scores), p, 0.0))
 
 
-def distances(features: Features, reference: Features, blocks: Sequence[int]) -> Floats:
+def distances(features: Floats32, reference: Floats32, blocks: Sequence[int]) -> Floats:
     """(n, blocks) mean distances to the nearest rows of ``reference``, each in [0, 2].
 
     Both are ``normalised``: (n, d) and (m, d).
@@ -76,7 +73,7 @@ def distances(features: Features, reference: Features, blocks: Sequence[int]) ->
     return np.stack(found, axis=1)
 
 
-def _products(rows: Features, others: Features) -> Features:
+def _products(rows: Floats32, others: Floats32) -> Floats32:
     """(n, m) scalar products of (n, d) and (m, d) rows.
 
     Those of one row without BLAS: it would start a thread for each core, and several photos are
@@ -85,7 +82,7 @@ def _products(rows: Features, others: Features) -> Features:
     return np.einsum("nd,md->nm", rows, others) if len(rows) == 1 else rows @ others.T
 
 
-def normalised(features: Features, blocks: Sequence[int]) -> Features:
+def normalised(features: Floats32, blocks: Sequence[int]) -> Floats32:
     """(n, d) features with each block of each row scaled to length 1; zeros stay zero."""
     unit = np.array(features, np.float32)
     for here in _slices(blocks):

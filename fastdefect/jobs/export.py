@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.network import open_network
 from fastdefect.inference.reference_file import reference_bytes
 from fastdefect.inference.unlike import ALPHA
-from fastdefect.jobs.exporting.bundle_card import card_of
+from fastdefect.jobs.exporting.bundle_card import card_of, named_values
 from fastdefect.jobs.exporting.check import (
     Check,
     Judged,
@@ -40,7 +40,8 @@ from fastdefect.jobs.exporting.check import (
 from fastdefect.jobs.exporting.contents import (
     baseline_of,
     calibration_photos,
-    example_photos,
+    example_files,
+    examples_of,
     learned_by,
 )
 from fastdefect.jobs.exporting.networks import (
@@ -61,7 +62,7 @@ from fastdefect.run import Run
 from fastdefect.training.predict import Predictor
 
 # The largest difference of a probability that is accepted by default.
-DIFFERENCES: Mapping[Precision, float] = {"fp32": 1e-3, "bf16": 0.05, "int8": 0.2}
+_DIFFERENCES: Mapping[Precision, float] = {"fp32": 1e-3, "bf16": 0.05, "int8": 0.2}
 
 Rows = tuple[dict[str, Any], list[dict[str, Any]]]
 
@@ -70,6 +71,8 @@ Rows = tuple[dict[str, Any], list[dict[str, Any]]]
 class Export:
     """What to write: the form of the network, and what the bundle may differ from the run.
 
+    ``max_difference`` of a probability; None is that of the precision. ``max_flips``: the share of
+    decisions that may change.
     ``unlike_share``: the share of known parts that the check for unlike photos may send to people;
     0 leaves the check out. ``examples``: validation photos to put into the bundle.
     """
@@ -77,19 +80,28 @@ class Export:
     out: Path
     runtime: Runtime = "onnx"
     precision: Precision = "fp32"
-    limits: Limits = field(default_factory=lambda: Limits(1e-3, 0.0))
+    max_difference: float | None = None
+    max_flips: float = 0.0
     unlike_share: float = ALPHA
     examples: int = 0
 
     def __post_init__(self) -> None:
         """Raise ``UsageError`` for a share or a number that no bundle may have."""
-        for name, most in (("unlike_share", 0.5), ("examples", 1000)):
+        most_of = {"unlike_share": 0.5, "examples": 1000, "max_flips": 1, "max_difference": 1}
+        for name, most in most_of.items():
             value = getattr(self, name)
-            if not 0 <= value <= most:
+            if value is not None and not 0 <= value <= most:
                 raise UsageError(
                     f"Expected {name} of an export from 0 to {most:g}, got {value}.",
                     "Choose a value in this range.",
                 )
+
+    @property
+    def limits(self) -> Limits:
+        """What the bundle may differ from the run."""
+        usual = _DIFFERENCES[self.precision]
+        given = self.max_difference
+        return Limits(usual if given is None else given, self.max_flips)
 
 
 @dataclass(frozen=True)
@@ -133,6 +145,16 @@ class RefusedBundleError(ModelError):
         return _as_rows(self.run, self.checks)
 
 
+@dataclass(frozen=True)
+class _Form:
+    """One form of the network as a bundle, and its decisions against those of the run."""
+
+    card: Card
+    members: Mapping[str, bytes]
+    said: Judged
+    check: Check
+
+
 def export(run: Run, request: Request, wanted: Export, *, on_event: OnEvent) -> Exported:
     """Export the run's model with its decision rule.
 
@@ -146,35 +168,25 @@ def export(run: Run, request: Request, wanted: Export, *, on_event: OnEvent) -> 
     photos = load_evaluation_photos(run, request, model.spec, what="export", on_event=on_event)
     truth = _truth(model, photos)
     judged, y_prob = _judge_run(model, photos, truth)
+    # All values are checked before the export, which takes long.
+    card = card_of(model, photos, y_prob, on_event)
+    card = _changed(card, examples=examples_of(photos, wanted.examples, judged.y_prob))
+    files = example_files(photos, wanted.examples)
     on_event(Note("Writing the network as ONNX; this takes up to some minutes."))
     source = onnx_file(model.graph, model.spec.preprocessing.image_size)
-    card, checks = card_of(model, photos, y_prob), []
+    forms = []
     for runtime, precision in _forms(wanted):
-        calibration = calibration_photos(run, on_event) if precision == "int8" else []
-        network = network_files(source, runtime, precision, calibration)
-        formed = _in_form(card, runtime, precision)
-        said, check = _check(formed, network, truth, judged, on_event)
-        checks.append(check)
-    _require(wanted.limits, judged, tuple(checks))
-    examples, members = example_photos(photos, wanted.examples, judged.y_prob)
-    changes: dict[str, Any] = {
-        "check": _report(wanted.limits, judged, checks),
-        "examples": examples,
-    }
-    alpha = wanted.unlike_share
-    if alpha > 0 and (learned := learned_by(model, formed, network, alpha, on_event)):
-        baseline = baseline_of(model, photos, said.y_prob, learned, on_event)
-        members |= {
-            REFERENCE: reference_bytes(learned.reference),
-            BASELINE: baseline_bytes(baseline),
-        }
-        changes["unlike"] = UnlikeFacts(alpha=alpha, parts=len(learned.reference.scores))
+        calibration = calibration_photos(model, on_event) if precision == "int8" else []
+        members = {**network_files(source, precision, calibration), **files}
+        forms.append(_check(_in_form(card, runtime, precision), members, truth, judged, on_event))
+    checks = tuple(form.check for form in forms)
+    _require(wanted.limits, judged, checks)
+    card, members = _completed(model, photos, forms[-1], wanted, on_event)
+    card = _changed(card, check=_report(wanted.limits, judged, checks))
     with written_to(wanted.out):
-        written = write_bundle(
-            wanted.out, formed.model_copy(update=changes), {**network, **members}
-        )
+        written = write_bundle(wanted.out, card, members)
     size = wanted.out.stat().st_size / 1e6
-    return Exported(wanted.out, written.identity, size, judged, tuple(checks))
+    return Exported(wanted.out, written.identity, size, judged, checks)
 
 
 def _as_rows(run: Judged, checks: Sequence[Check]) -> Rows:
@@ -223,7 +235,7 @@ def _judge_run(model: RunModel, photos: EvaluationPhotos, truth: Truth) -> tuple
 
 def _check(
     card: Card, members: Mapping[str, bytes], truth: Truth, run: Judged, on_event: OnEvent
-) -> tuple[Judged, Check]:
+) -> _Form:
     """Write the bundle to a temporary file, and run it from there on the files of the photos."""
     facts = card.network
     with tempfile.TemporaryDirectory() as folder:
@@ -237,14 +249,31 @@ def _check(
     speed = photos_per_second(network, card.photos.image_size)
     size = len(read.files[ONNX]) / 1e6
     said = truth.judged(name, found, speed, size)
-    return said, truth.compare(run, said)
+    return _Form(card, members, said, truth.compare(run, said))
+
+
+def _completed(
+    model: RunModel, photos: EvaluationPhotos, form: _Form, wanted: Export, on_event: OnEvent
+) -> tuple[Card, dict[str, bytes]]:
+    """Card and files of ``form`` with its own probabilities, and the check for unlike photos."""
+    examples = examples_of(photos, wanted.examples, form.said.y_prob)
+    card, members = _changed(form.card, examples=examples), dict(form.members)
+    alpha = wanted.unlike_share
+    if alpha > 0 and (learned := learned_by(model, card, members, alpha, on_event)):
+        baseline = baseline_of(model, photos, form.said.y_prob, learned, on_event)
+        members |= {
+            REFERENCE: reference_bytes(learned.reference),
+            BASELINE: baseline_bytes(baseline),
+        }
+        card = _changed(card, unlike=UnlikeFacts(alpha=alpha, parts=len(learned.reference.scores)))
+    return card, members
 
 
 def _require(limits: Limits, run: Judged, checks: tuple[Check, ...]) -> None:
     if reasons := limits.exceeded(checks[-1]):
         raise RefusedBundleError(
-            f"The bundle ({checks[-1].name}) does not decide as the run on its validation photos: "
-            f"{' and '.join(reasons)}. Nothing was written.",
+            f"The bundle ({checks[-1].name}) differs too much from the run on its validation "
+            f"photos: {' and '.join(reasons)}. Nothing was written.",
             "If the difference is acceptable: --max-flips SHARE and --max-difference P allow it.",
             run,
             checks,
@@ -257,6 +286,12 @@ def _report(limits: Limits, run: Judged, checks: Sequence[Check]) -> dict[str, A
         "run": {"escapes": run.escapes, "overkills": run.overkills},
         "forms": [check.as_json() for check in checks],
     }
+
+
+def _changed(card: Card, **changes: Any) -> Card:
+    """``card`` with other fields; raises ``UsageError`` for a value that no card may have."""
+    with named_values():
+        return Card(**{**dict(card), **changes})
 
 
 def _in_form(card: Card, runtime: Runtime, precision: Precision) -> Card:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from fastdefect.aliases import Floats32
 from fastdefect.data.store import PhotoStore
 from fastdefect.files import atomic_path
 from fastdefect.training.features import FrozenBackbone
@@ -23,8 +24,6 @@ from fastdefect.training.features import FrozenBackbone
 FORMAT = "fastdefect-features-1"
 FILE_MB, FOLDER_MB = 256, 1024  # above these limits, the least recently used features go
 _MIB = 2**20
-
-Vector = NDArray[np.float32]
 
 
 class FeatureCache:
@@ -36,7 +35,7 @@ class FeatureCache:
         name = f"{network_key(backbone)}.safetensors"
         self.path = folder / name if folder is not None else None
         self._known = _read(self.path) if self.path is not None else {}
-        self._used: dict[bytes, Vector] = {}
+        self._used: dict[bytes, Floats32] = {}
         self.computed = 0
 
     def features(
@@ -45,7 +44,7 @@ class FeatureCache:
         rows: Sequence[int],
         *,
         on_batch: Callable[[int], None] | None = None,
-    ) -> NDArray[np.float32]:
+    ) -> Floats32:
         """Return ``FrozenBackbone.features`` (n, n_features); compute only those not yet cached.
 
         ``on_batch`` receives the number of photos done, cached ones included.
@@ -94,7 +93,7 @@ def _digest(photo: NDArray[np.uint8]) -> bytes:
     return hashlib.sha256(photo.tobytes()).digest()
 
 
-def _read(path: Path) -> dict[bytes, Vector]:
+def _read(path: Path) -> dict[bytes, Floats32]:
     try:
         with safe_open(path, framework="np") as file:
             header = file.metadata() or {}
@@ -106,7 +105,7 @@ def _read(path: Path) -> dict[bytes, Vector]:
     return {digest.tobytes(): vector for digest, vector in zip(digests, vectors, strict=True)}
 
 
-def _write(path: Path, known: Mapping[bytes, Vector]) -> None:
+def _write(path: Path, known: Mapping[bytes, Floats32]) -> None:
     width = len(next(iter(known.values())))
     most = max(FILE_MB * _MIB // (4 * width), 1)
     kept = list(known.items())[:most]
@@ -117,7 +116,7 @@ def _write(path: Path, known: Mapping[bytes, Vector]) -> None:
         save_file({"digests": digests, "features": vectors}, temporary, metadata=header)
 
 
-def _checksum(*arrays: NDArray[np.uint8] | Vector) -> str:
+def _checksum(*arrays: NDArray[np.uint8] | Floats32) -> str:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(array.tobytes())

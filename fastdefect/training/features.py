@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from fastdefect.aliases import Floats32
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.store import PhotoStore
 
@@ -31,7 +32,7 @@ class FrozenBackbone:
         *,
         change: Change | None = None,
         on_batch: Callable[[int], None] | None = None,
-    ) -> NDArray[np.float32]:
+    ) -> Floats32:
         """Return the features (n, n_features) of the photos in ``rows`` of ``store``.
 
         Feature maps are averaged over their positions; feature vectors are returned unchanged.
@@ -42,7 +43,7 @@ class FrozenBackbone:
         """
         was_training = self.body.training
         self.body.eval()
-        chunks: list[NDArray[np.float32]] = []
+        chunks: list[Floats32] = []
         try:
             with torch.inference_mode():
                 for start in range(0, len(rows), _BATCH):
@@ -56,11 +57,11 @@ class FrozenBackbone:
             self.body.train(was_training)
         return np.concatenate(chunks)
 
-    def _of_batch(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _of_batch(self, photos: NDArray[np.uint8]) -> Floats32:
         batch = self.preprocessing.batch(_padded(photos), self.device)
         maps = self.body(_in_fast_layout(batch))
         vectors = maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
-        features: NDArray[np.float32] = vectors[: len(photos)].float().cpu().numpy()
+        features: Floats32 = vectors[: len(photos)].float().cpu().numpy()
         return features
 
 

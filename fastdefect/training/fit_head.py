@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import EpochDone, FitEnded, FitStarted, Note, OnEvent, Progress
@@ -26,8 +26,6 @@ from fastdefect.training.feature_cache import FeatureCache
 from fastdefect.training.features import FrozenBackbone
 from fastdefect.training.fit import FitInputs, Fitted, save_model
 from fastdefect.training.probe import Probe, fit_probe
-
-Features = NDArray[np.float32]
 
 
 class _Stopped(Exception):  # noqa: N818 - it is no error
@@ -95,7 +93,7 @@ def _fit(
 
 def _features(
     inputs: FitInputs, on_event: OnEvent, stop_requested: Callable[[], bool]
-) -> tuple[Features, Features]:
+) -> tuple[Floats32, Floats32]:
     """Return the features of the training and of the validation photos, without augmentation."""
     learn, data = inputs.learn, inputs.data
     backbone = FrozenBackbone(learn.model[0], inputs.preprocessing, learn.dls.device)
@@ -143,7 +141,7 @@ def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_even
 
 def _row(
     head: nn.Module,
-    sides: dict[str, tuple[Features, NDArray[np.int64]]],
+    sides: dict[str, tuple[Floats32, NDArray[np.int64]]],
     data: TrainingData,
     seconds: float,
 ) -> dict[str, Any]:
@@ -170,7 +168,7 @@ def _row(
     }
 
 
-def _probabilities(head: nn.Module, features: Features) -> Floats:
+def _probabilities(head: nn.Module, features: Floats32) -> Floats:
     device = next(head.parameters()).device
     with torch.inference_mode():
         logits = head(torch.from_numpy(features).to(device))

@@ -38,6 +38,7 @@ class InferenceGraph(nn.Module):
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
         body = first[0]
         self.taps = _tap_names(body, preprocessing.image_size)
+        # In a tuple torch does not register it: the body is a part of ``network`` already.
         self.body = (body,) if not isinstance(body, Staged) else (body.body,)
         shape = (1, 3, 1, 1)
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(shape))

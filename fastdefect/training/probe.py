@@ -19,10 +19,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32
 
 Labels = NDArray[np.int64]
-Features = NDArray[np.float32]
 Folds = Sequence[tuple[Labels, Labels]]
 
 FOLDS = 4
@@ -52,7 +51,7 @@ class Probe:
 
 
 def fit_probe(
-    copies: Sequence[Features], labels: Labels, parts: Sequence[str], *, seed: int
+    copies: Sequence[Floats32], labels: Labels, parts: Sequence[str], *, seed: int
 ) -> Probe:
     """Fit a multinomial logistic regression, with its strength chosen by out-of-fold log loss.
 
@@ -67,12 +66,12 @@ def fit_probe(
     return Probe(weight, bias, strength, held_out)
 
 
-def best_strength(copies: Sequence[Features], labels: Labels, folds: Folds) -> float:
+def best_strength(copies: Sequence[Floats32], labels: Labels, folds: Folds) -> float:
     """Return the one of ``STRENGTHS`` with the lowest out-of-fold log loss."""
     return _sweep(copies, labels, folds)[0]
 
 
-def _sweep(copies: Sequence[Features], labels: Labels, folds: Folds) -> tuple[float, Floats]:
+def _sweep(copies: Sequence[Floats32], labels: Labels, folds: Folds) -> tuple[float, Floats]:
     """Return the best strength and its out-of-fold probabilities (n, n_classes)."""
     y_probs = {strength: np.zeros((len(labels), int(labels.max()) + 1)) for strength in STRENGTHS}
     for learned, held_out in folds:
@@ -97,11 +96,11 @@ def make_folds(labels: Labels, parts: Sequence[str], seed: int) -> Folds | None:
 
 
 def cross_predict(
-    copies: Sequence[Features],
+    copies: Sequence[Floats32],
     labels: Labels,
     folds: Folds,
     strength: float,
-    targets: Sequence[Features],
+    targets: Sequence[Floats32],
 ) -> list[Floats]:
     """Return the out-of-fold probabilities (n, n_classes) for each of ``targets``.
 
@@ -117,13 +116,13 @@ def cross_predict(
     return y_probs
 
 
-def solve(features: Features, labels: Labels, strength: float) -> tuple[Floats, Floats]:
+def solve(features: Floats32, labels: Labels, strength: float) -> tuple[Floats, Floats]:
     """Return weight (n_classes, n_features) and bias (n_classes,) for unscaled features."""
     return _solve_all(features, labels, [strength])[0]
 
 
 def _solve_all(
-    features: Features, labels: Labels, strengths: Sequence[float]
+    features: Floats32, labels: Labels, strengths: Sequence[float]
 ) -> list[tuple[Floats, Floats]]:
     """Apply ``solve`` to increasing strengths, each with a warm start from the previous one."""
     with threadpool_limits(1, user_api="blas"):  # more threads change the order of sums

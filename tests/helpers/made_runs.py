@@ -38,7 +38,7 @@ def made_run(
     rows: Sequence[Mapping[str, str]],
     p_defect: Mapping[str, float],
     *,
-    data: Path = Path("nowhere"),
+    data: Path | DataConfig = Path("nowhere"),
     classes: tuple[str, ...] = CLASSES,
     good: str | None = "good",
     **settings: Any,
@@ -47,7 +47,8 @@ def made_run(
 
     Its temperature is 1 and it has no operating point. ``settings`` are sections of the config.
     """
-    config = replace(RunConfig(data=DataConfig(data=data, image_size=SIZE)), **settings)
+    of_data = data if isinstance(data, DataConfig) else DataConfig(data=data, image_size=SIZE)
+    config = replace(RunConfig(data=of_data), **settings)
     run = create_run(runs, name, config, "fit")
     run.write("split.csv", rows)
     steps = Preprocessing(SIZE, "squish", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

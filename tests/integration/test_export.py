@@ -101,7 +101,7 @@ def test_a_changed_network_is_refused_and_nothing_is_written(
     out = tmp_path / "model.fdb"
     result = invoke("export", str(trained.folder), "--out", str(out))
     assert result.exit_code == 1
-    assert "does not decide as the run" in " ".join(result.output.split())
+    assert "differs too much from the run" in " ".join(result.output.split())
     assert list(tmp_path.iterdir()) == []
 
 

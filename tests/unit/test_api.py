@@ -175,6 +175,7 @@ def test_a_threshold_may_be_a_number(made: RunFolder, monkeypatch: pytest.Monkey
         ({"example": 3}, r"Run.export\(\) has no setting 'example'"),
         ({"precision": "int4"}, "precision: input should be .*, but got 'int4'"),
         ({"examples": -1}, "examples of an export from 0 to 1000, got -1"),
+        ({"max_flips": 2}, "max_flips of an export from 0 to 1, got 2"),
         ({"unlike_share": 0.6}, "unlike_share of an export from 0 to 0.5, got 0.6"),
     ],
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.parts.candidates import Shortlist
 from fastdefect.data.parts.keypoints import MIRROR, SIDE, Keypoints
 
@@ -28,8 +28,6 @@ _HYPOTHESES, _REFINED = 40, 3
 _ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after refinement
 _STILL = 2.5  # maximum shift of a corner, in pixels, for a possible copy of the same shot
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
-
-Floats32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

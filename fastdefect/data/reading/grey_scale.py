@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.uint8]
+from fastdefect.aliases import Pixels
 
 # The highest value of 8, 10, 12, 14 and 16 bits. Values that are aligned to the left, multiples of
 # 64, 16 or 4, use the range of 16 bits.

@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fastdefect.aliases import Pixels
 from fastdefect.data.reading import netpbm
 from fastdefect.data.reading.damage import DAMAGE, RefusedError, UnreadablePhoto
 from fastdefect.data.reading.formats import FORMATS, IMAGE_SUFFIXES, open_image, why_unread
-from fastdefect.data.reading.grey_scale import Pixels, ValueRange, range_of, to_8bit
+from fastdefect.data.reading.grey_scale import ValueRange, range_of, to_8bit
 from fastdefect.data.reading.signatures import has_sound_chunks, is_cut, kind_of
 from fastdefect.data.reading.stored import (
     USUAL,

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from fastdefect.aliases import Pixels
 from fastdefect.config import DataConfig
 from fastdefect.data.reading import netpbm, tiff
 from fastdefect.data.reading.damage import DAMAGE, RefusedError
 from fastdefect.data.reading.formats import open_image
-from fastdefect.data.reading.grey_scale import Pixels
 
 # Above so many pixels (the limit of Pillow, and of earlier versions) a photo is decoded in a
 # reduced size, and its file must have a byte for so many pixels: less is a decompression bomb.

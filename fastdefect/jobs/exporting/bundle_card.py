@@ -1,18 +1,31 @@
 """The card of a bundle from a run: facts and figures, for people who meet the file alone."""
 
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pydantic import ValidationError
+
 from fastdefect import __version__
 from fastdefect.aliases import Floats
 from fastdefect.config import DataConfig
+from fastdefect.errors import UsageError
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import predictions_of
 from fastdefect.evaluation.views import FIXED_VIEWS
+from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite, read_csv
-from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule
+from fastdefect.inference.card import (
+    MAX_MEGAPIXELS,
+    SCHEMA,
+    Card,
+    NetworkFacts,
+    PhotoSteps,
+    Rule,
+    first_problem,
+)
 from fastdefect.inference.part_pattern import is_quick
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
@@ -21,36 +34,61 @@ _PACKAGES = ("torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow"
 _SEED = 0
 
 
-def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> Card:
+def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats, on_event: OnEvent) -> Card:
     """The card, except for the form of the network, unlike photos, the examples and the check.
 
     ``y_prob`` (n, n_classes) are the run's probabilities of the validation ``photos``, not
-    calibrated.
+    calibrated. Raises ``UsageError`` for a value that no card may have.
     """
     spec, config = model.spec, model.run.read_config().data
-    return Card(
-        schema_version=1,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
-        classes=spec.classes,
-        good=spec.good,
-        photos=_photo_steps(model),
-        rule=Rule(**model.rule.as_json()),
-        network=_network(model),
-        unlike=None,
-        part_from=_part_from(config),
-        facts=_facts(model),
-        figures=_figures(model, photos, y_prob),
-        check={},
-        examples=(),
-        members={},
-    )
+    with named_values():
+        return Card(
+            schema_version=SCHEMA,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            versions=_versions(),
+            classes=spec.classes,
+            good=spec.good,
+            photos=_photo_steps(model),
+            rule=Rule(**model.rule.as_json()),
+            network=_network(model),
+            unlike=None,
+            part_from=_part_from(config, on_event),
+            facts=_facts(model),
+            figures=_figures(model, photos, y_prob),
+            check={},
+            examples=(),
+            members={},
+        )
 
 
-def _part_from(config: DataConfig) -> str | None:
-    """The pattern of the training; None, and a user gives it, if a bundle may not have it."""
+@contextmanager
+def named_values() -> Iterator[None]:
+    """Turn a value that no card may have into ``UsageError``, which names it."""
+    try:
+        yield
+    except ValidationError as error:
+        place, reason = first_problem(error)
+        found = error.errors(include_url=False)[0]["input"]
+        raise UsageError(
+            f"The run can't be exported: a bundle can't have its {place}, {found!r:.80}: {reason}.",
+            "Train again with another value; --rename OLD=NEW gives a class another name.",
+        ) from error
+
+
+def _part_from(config: DataConfig, on_event: OnEvent) -> str | None:
+    """The pattern of the training; None, with a warning, if a bundle may not have it."""
     pattern = config.part_from if config.parts in ("auto", "regex") else None
-    return pattern if pattern and is_quick(pattern) else None
+    if not pattern or is_quick(pattern):
+        return pattern or None
+    on_event(
+        Note(
+            f"The bundle does not have the pattern of the parts, {pattern!r:.200}: on some names "
+            "it could take very long. For decisions by part give it again: fastdefect predict "
+            "BUNDLE PHOTOS --part-from REGEX.",
+            "warning",
+        )
+    )
+    return None
 
 
 def _versions() -> dict[str, str]:
@@ -69,7 +107,7 @@ def _photo_steps(model: RunModel) -> PhotoSteps:
         image_size=steps.image_size,
         resize=steps.resize,
         white=how.white,
-        max_megapixels=float(how.max_megapixels),
+        max_megapixels=min(float(how.max_megapixels), MAX_MEGAPIXELS),
         side=how.side or steps.image_size,
         mean=steps.mean,
         std=steps.std,
@@ -101,13 +139,8 @@ def _facts(model: RunModel) -> dict[str, Any]:
         "started": state.get("started"),
         "photos": counts,
         "parts": len({row["part"] for row in rows}),
-        "settings": _settings(model),
+        "settings": {"training": finite(vars(run.read_config().training))},
     }
-
-
-def _settings(model: RunModel) -> dict[str, Any]:
-    config = model.run.read_config()
-    return finite({name: vars(getattr(config, name)) for name in ("training",)})
 
 
 def _figures(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> dict[str, Any]:
@@ -116,7 +149,5 @@ def _figures(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> dict[
     calibrated = rule.calibrated(y_prob)
     predictions = predictions_of(photos.photos, spec.classes, spec.good, calibrated)
     decided = rule.decide(calibrated, spec.good_indices)
-    found = evaluate(
-        replace(predictions, y_prob=calibrated), photos.parts, y_pred=decided, seed=_SEED
-    )
+    found = evaluate(predictions, photos.parts, y_pred=decided, seed=_SEED)
     return {"split": "valid", **finite(found.as_json())}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Pixels
 from fastdefect.errors import ModelError
 from fastdefect.events import OnEvent, Progress
 from fastdefect.good import Good, is_good
@@ -130,7 +130,7 @@ def from_files(scorer: Scorer, paths: Sequence[Path], on_event: OnEvent) -> Floa
     return np.array(found)
 
 
-def photos_per_second(network: Callable[[NDArray[np.uint8]], Any], size: int) -> float:
+def photos_per_second(network: Callable[[Pixels], Any], size: int) -> float:
     """The speed of a network that gets a photo at a time."""
     photo = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
     network(photo)

@@ -1,51 +1,91 @@
 """What a bundle has beside its network: example photos, the reference and the baseline."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 
-from fastdefect.aliases import Floats
-from fastdefect.data.reading.images import Pixels
-from fastdefect.events import OnEvent
+from fastdefect.aliases import Floats, Pixels
+from fastdefect.data.reading.images import (
+    IMAGE_SUFFIXES,
+    UnreadablePhoto,
+    fit_to,
+    read_photo,
+)
+from fastdefect.errors import DataError
+from fastdefect.events import OnEvent, Progress
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.bundle import Bundle
 from fastdefect.inference.card import Card, Example
 from fastdefect.inference.network import open_network
+from fastdefect.jobs.exporting.bundle_card import named_values
 from fastdefect.jobs.trained.baseline import sample_of
 from fastdefect.jobs.trained.decision import judge_validation
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.reference import Learned, learn, learned_for
 from fastdefect.jobs.trained.run_photos import find_run_photos
-from fastdefect.jobs.trained.scorer import RunModel
-from fastdefect.run import Run
+from fastdefect.jobs.trained.scorer import RunModel, reading_of
 
 _CALIBRATION = 100  # training photos for int8
 _SEED = 0
+# A card has no control characters, nor the halves of characters in names that are no UTF-8.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def calibration_photos(run: Run, on_event: OnEvent) -> list[Pixels]:
-    """Training photos, as the network gets them."""
-    found = find_run_photos(run, on_event)
-    manifest, store = found.read(("train",), found.config, workers=0, on_event=lambda _: None)
-    n = len(manifest.photos)
-    rows = np.sort(np.random.default_rng(_SEED).permutation(n)[:_CALIBRATION])
-    return list(store[rows])
+def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
+    """Some training photos, as the network gets them."""
+    steps, how = model.spec.preprocessing, reading_of(model)
+    found = find_run_photos(model.run, on_event)
+    found.require(("train",))
+    entries = [photo.entry for photo in found.found.photos if photo.row["split"] == "train"]
+    rows = np.sort(np.random.default_rng(_SEED).permutation(len(entries))[:_CALIBRATION])
+    photos = []
+    for entry in (entries[row] for row in rows):
+        try:
+            photo = read_photo(entry.path, how)
+        except UnreadablePhoto as error:
+            raise DataError(
+                f"Expected to read the training photo {entry.name}, but: {error.reason}.",
+                "Restore the photo.",
+            ) from error
+        photos.append(fit_to(photo, steps.image_size, steps.resize))
+        on_event(Progress("reading training photos for int8", len(photos), len(rows)))
+    return photos
 
 
-def example_photos(
-    photos: EvaluationPhotos, n: int, y_prob: Floats
-) -> tuple[tuple[Example, ...], dict[str, bytes]]:
-    """``n`` validation photos, spread over them, with the probabilities of the run."""
-    total = len(photos.photos)
-    chosen = np.unique(np.linspace(0, total - 1, min(n, total)).round().astype(int))
-    examples, files = [], {}
-    for number, index in enumerate(chosen):
-        photo = photos.photos[index]
-        name = f"photos/{number:03}{photo.path.suffix.lower()}"
-        files[name] = photo.path.read_bytes()
-        probabilities = tuple(y_prob[index].clip(0, 1).tolist())
-        examples.append(Example(file=name, path=photo.name, probabilities=probabilities))
-    return tuple(examples), files
+def examples_of(photos: EvaluationPhotos, n: int, y_prob: Floats) -> tuple[Example, ...]:
+    """``n`` validation photos, spread over them, with their probabilities (all, n_classes)."""
+    with named_values():
+        return tuple(
+            Example(
+                file=name,
+                path=_CONTROL.sub(_escaped, photos.photos[index].name),
+                probabilities=tuple(y_prob[index].clip(0, 1).tolist()),
+            )
+            for name, index in _chosen(photos, n).items()
+        )
+
+
+def example_files(photos: EvaluationPhotos, n: int) -> dict[str, bytes]:
+    """The files of ``examples_of`` by their names in the bundle."""
+    chosen = _chosen(photos, n).items()
+    return {name: photos.photos[index].path.read_bytes() for name, index in chosen}
+
+
+def _chosen(photos: EvaluationPhotos, n: int) -> dict[str, int]:
+    """The indices of the example photos by their names in the bundle."""
+    paths = [photo.path for photo in photos.photos]
+    spread = np.unique(np.linspace(0, len(paths) - 1, min(n, len(paths))).round().astype(int))
+    chosen = {}
+    for number, index in enumerate(spread.tolist()):
+        suffix = paths[index].suffix.lower()
+        known = suffix if suffix in IMAGE_SUFFIXES else ".photo"
+        chosen[f"photos/{number:03}{known}"] = index
+    return chosen
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return character[0].encode("unicode_escape").decode()
 
 
 def learned_by(

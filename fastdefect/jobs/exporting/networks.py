@@ -6,16 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from fastdefect.aliases import Pixels
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
 from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
-Pixels = NDArray[np.uint8]
 
 # Operators that take most of the time, and the activations after them, so that the range of their
 # result is that of the activation; the others stay in single precision.
@@ -88,17 +85,14 @@ def folded(content: bytes) -> bytes:
 
 
 def network_files(
-    onnx: bytes, runtime: Runtime, precision: Precision, calibration: Sequence[Pixels]
+    onnx: bytes, precision: Precision, calibration: Sequence[Pixels]
 ) -> dict[str, bytes]:
     """The members of a bundle for the network in ``onnx``, which OpenVINO reads as it is.
 
     ``calibration``: training photos (size, size, 3), from which int8 takes the range of each
     activation.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "source.onnx")
-        source.write_bytes(onnx)
-        return {ONNX: _int8(source, calibration) if precision == "int8" else onnx}
+    return {ONNX: _int8(onnx, calibration) if precision == "int8" else onnx}
 
 
 class _Calibration:
@@ -112,13 +106,14 @@ class _Calibration:
         return None if photo is None else {"photos": photo[None]}
 
 
-def _int8(source: Path, calibration: Sequence[Pixels]) -> bytes:
+def _int8(onnx: bytes, calibration: Sequence[Pixels]) -> bytes:
     """Static quantisation: weights and activations of the heavy operators as 8-bit integers."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    prepared, target = source.with_name("prepared.onnx"), source.with_name("int8.onnx")
-    with without_messages(""):  # the root logger
+    with tempfile.TemporaryDirectory() as folder, without_messages(""):  # the root logger
+        source, prepared, target = (Path(folder, f"{name}.onnx") for name in ("fp32", "in", "int8"))
+        source.write_bytes(onnx)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
             prepared,
@@ -131,4 +126,4 @@ def _int8(source: Path, calibration: Sequence[Pixels]) -> bytes:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )
-    return target.read_bytes()
+        return target.read_bytes()

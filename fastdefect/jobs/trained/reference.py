@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
-from fastdefect.errors import DataError, ModelError, RunError
+from fastdefect.errors import BundleError, DataError, ModelError, RunError
 from fastdefect.events import Note, OnEvent, Progress, progress_only
 from fastdefect.files import write_bytes
 from fastdefect.inference.reference_file import read_reference, reference_bytes
 from fastdefect.inference.unlike import (
     ALPHA,
-    Features,
     Reference,
     distances,
     normalised,
@@ -30,11 +28,12 @@ from fastdefect.jobs.trained.run_photos import find_run_photos, settle_root
 from fastdefect.run import Run
 from fastdefect.text import counted
 
-Network = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+Network = Callable[[Pixels], tuple[Floats32, Floats32]]
 
 # The nearest of 400 training photos is about as near as that of all, and found in 0.5 ms.
 _MOST = 400
 _BATCH = 32
+_AGAIN = "Delete it: it is then written again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +72,24 @@ def learned_for(
             )
         )
         return None
+    try:
+        _store(run, learned)
+    except OSError as error:  # such as a run without write permission
+        on_event(
+            Note(
+                "What the run has learned of its training photos can't be stored in "
+                f"{run.folder}, so each command computes it again: {error.strerror or error}.",
+                "warning",
+            )
+        )
+    return learned
+
+
+def _store(run: Run, learned: Learned) -> None:
     write_bytes(run.path("reference.safetensors"), reference_bytes(learned.reference))
     parts = {row["path"]: row["part"] for row in saved_rows(run.path("split.csv"))}
     rows = [{"path": n, "part": parts[n], "distance": d} for n, d in learned.distances.items()]
     run.write("baseline.csv", rows)
-    return learned
 
 
 def learn(
@@ -102,7 +114,7 @@ def learn(
 def build_learned(
     run: Run,
     names: Sequence[str],
-    features: Features,
+    features: Floats32,
     blocks: Sequence[int],
     *,
     alpha: float,
@@ -149,7 +161,7 @@ def build_learned(
     return Learned(result, dict(by_name))
 
 
-def _to_other_parts(unit: Features, parts: Sequence[str], blocks: Sequence[int]) -> Floats:
+def _to_other_parts(unit: Floats32, parts: Sequence[str], blocks: Sequence[int]) -> Floats:
     names = np.array(parts)
     found = np.zeros((len(names), len(blocks)))
     for part in dict.fromkeys(parts):
@@ -168,7 +180,7 @@ def _read(run: Run, on_event: OnEvent) -> tuple[list[str], PhotoStore]:
     return [photo.name for photo in manifest.photos], store
 
 
-def _features(store: PhotoStore, network: Network, n: int, on_event: OnEvent) -> Features:
+def _features(store: PhotoStore, network: Network, n: int, on_event: OnEvent) -> Floats32:
     chunks = []
     for start in range(0, n, _BATCH):
         rows = np.arange(start, min(start + _BATCH, n))
@@ -191,9 +203,7 @@ def stored_distances(run: Run) -> Mapping[str, float] | None:
     try:
         return {row["path"]: float(row["distance"]) for row in run.read("baseline.csv")}
     except (KeyError, ValueError, TypeError) as error:
-        raise RunError(
-            f"{path} is damaged: {error!r}.", "Delete it: it is then written again."
-        ) from error
+        raise RunError(f"{path} is damaged: {error!r}.", _AGAIN) from error
 
 
 def _stored(run: Run, blocks: Sequence[int], alpha: float) -> Learned | None:
@@ -201,5 +211,8 @@ def _stored(run: Run, blocks: Sequence[int], alpha: float) -> Learned | None:
     path, by_name = run.path("reference.safetensors"), stored_distances(run)
     if by_name is None or not path.exists():
         return None
-    reference = read_reference(path.read_bytes(), alpha, str(path))
+    try:
+        reference = read_reference(path.read_bytes(), alpha, str(path))
+    except BundleError as error:
+        raise RunError(error.message, _AGAIN) from error
     return Learned(reference, by_name) if reference.blocks == tuple(blocks) else None

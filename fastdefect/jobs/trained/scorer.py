@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from fastdefect.data.reading.images import Pixels, Reading
+from fastdefect.aliases import Floats32, Pixels
+from fastdefect.data.reading.images import Reading
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.events import OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
@@ -22,8 +22,6 @@ from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.training.inference_graph import InferenceGraph
 from fastdefect.training.learner import ModelSpec
-
-Floats32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

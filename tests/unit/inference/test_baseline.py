@@ -1,5 +1,7 @@
 """The baseline as a member of a bundle."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import load, save
@@ -26,17 +28,23 @@ def test_round_trip_without_names() -> None:
     assert (len(found), found.n_parts) == (3, 2)
 
 
+def test_a_distance_may_be_unknown() -> None:
+    unknown = replace(SAMPLE, distance=np.array([1.0, np.nan, 0.0]))
+    assert np.isnan(read_baseline(baseline_bytes(unknown), "x.fdb").distance[1])
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("p_defect", np.array([0.1, np.nan, 0.2])),
         ("p_defect", np.array([0.1, 1.5, 0.2])),
         ("distance", np.array([0.1, -1.0, 0.2])),
-        ("distance", np.array([0.1, np.nan, 0.2])),
         ("distance", np.zeros(2)),
         ("distance", np.zeros((3, 1))),
         ("distance", np.zeros(3, np.float32)),
         ("parts", np.zeros(3)),
+        ("parts", np.array(3)),
+        ("distance", np.array(3.0)),
         ("passed", None),
     ],
 )

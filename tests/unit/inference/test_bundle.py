@@ -12,8 +12,9 @@ import pytest
 from helpers.bundles import photo_of, tiny_bundle, tiny_card, tiny_network, tiny_reference
 
 from fastdefect.errors import BundleError
+from fastdefect.inference import bundle
 from fastdefect.inference.bundle import CARD, ONNX, REFERENCE, read_bundle, write_bundle
-from fastdefect.inference.card import Example
+from fastdefect.inference.card import MAX_CARD, Example
 
 END = 22  # bytes of the end of a directory
 
@@ -234,12 +235,42 @@ def test_sixty_five_thousand_members_are_refused_at_once(tmp_path: Path) -> None
     tracemalloc.stop()
 
 
+def test_a_directory_with_more_entries_than_it_counts_is_refused(tmp_path: Path) -> None:
+    """zipfile reads the directory by its length."""
+    bad, start, n = tmp_path / "bad.fdb", b"PK\x03\x04" + bytes(26), 100_000
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 46 * n, len(start), 0)
+    bad.write_bytes(start + (b"PK\x01\x02" + bytes(42)) * n + end)
+    tracemalloc.start()
+    assert "its directory is not valid" in refused(bad)
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
+
+
+def test_what_no_reader_accepts_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, files = tmp_path / "x.fdb", {ONNX: tiny_network()}
+    write_bundle(path, tiny_card(), files)
+    size = path.stat().st_size
+    monkeypatch.setattr(bundle, "_MAX_BYTES", size)
+    write_bundle(path, tiny_card(), files)  # the size is computed exactly
+    path.unlink()
+    monkeypatch.setattr(bundle, "_MAX_BYTES", size - 1)
+    with pytest.raises(BundleError, match=f"would have {size:,} bytes") as caught:
+        write_bundle(path, tiny_card(), files)
+    assert caught.value.hint == "Use fewer --examples."
+    monkeypatch.undo()
+    with pytest.raises(BundleError, match="card of the bundle would have"):
+        write_bundle(path, tiny_card(facts={"text": "x" * MAX_CARD}), files)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_huge_file_is_refused_by_its_size(tmp_path: Path) -> None:
     bad = tmp_path / "bad.fdb"
     with bad.open("wb") as file:
         file.write(b"PK\x03\x04")
-        file.truncate(5 << 30)  # a sparse file: it takes no space
-    assert "more than 4,294,967,296" in refused(bad)
+        file.truncate((2 << 30) + 1)  # a sparse file: it takes no space
+    assert "more than 2,147,483,648" in refused(bad)
 
 
 def test_a_member_that_claims_more_than_the_file_is_refused(good: Path, tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ def test_self_test_finds_a_changed_probability(tmp_path: Path) -> None:
         assert Inspector(path, threads=1).self_test() == pytest.approx(change, abs=1e-5)
 
 
+def test_self_test_does_not_hide_nan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = Example(file="photos/0.png", path="a.png", probabilities=(0.5, 0.5))
+    files = {"photos/0.png": png(photo_of(90))}
+    path = tiny_bundle(tmp_path / "x.fdb", files=files, examples=(example,))
+    inspector = Inspector(path, threads=1)
+    decision = inspector.inspect(photo_of(90))
+    broken = replace(decision, probabilities={"crack": 0.5, "ok": float("nan")})
+    monkeypatch.setattr(inspector, "inspect", lambda photo: broken)
+    assert np.isnan(inspector.self_test() or 0.0)
+
+
 def test_a_reference_of_another_width_is_refused(tmp_path: Path) -> None:
     reference = replace(tiny_reference(), features=np.ones((2, 5), np.float32), blocks=(5,))
     with pytest.raises(BundleError, match="gives 4 features"):

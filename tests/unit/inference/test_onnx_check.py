@@ -128,6 +128,17 @@ def test_convolutions_have_constant_weights_of_four_axes(weights: str) -> None:
     assert "convolution" in refused(changed(lambda model: model.graph.node.append(node)))
 
 
+def test_a_tensor_inside_an_attribute_is_no_weight() -> None:
+    """Its name is free, and the runtime ignores it."""
+
+    def convolve(model: onnx.ModelProto) -> None:
+        inner = numpy_helper.from_array(np.ones((1, 3, 1, 1), np.float32), "shares")
+        model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=inner))
+        model.graph.node.append(helper.make_node("Conv", ["x", "shares"], ["y"]))
+
+    assert "are not constant" in refused(changed(convolve))
+
+
 def test_a_key_of_more_than_32_bits_is_refused() -> None:
     """Other parsers drop its upper bits: this one they would read as the graph."""
     key = bytes([7 << 3 | 2 | 0x80, 0x80, 0x80, 0x80, 0x10])

@@ -8,7 +8,15 @@ from fastdefect.inference.part_pattern import is_quick
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"(\d+)_", r"part_(?P<part>\d+)", r"^([^_]+)_\d{3}", r"(?i)cast_(\w+)", "([+*]{2})", r"\)+a"],
+    [
+        r"(\d+)_",
+        r"part_(?P<part>\d+)",
+        r"^([^_]+)_\d{3}",
+        r"(?i)cast_(\w+)",
+        "([+*]{2})",
+        r"\)+a",
+        r"(\d+?)_(?:a)b",
+    ],
 )
 def test_usual_patterns_are_accepted(pattern: str) -> None:
     assert is_quick(pattern)
@@ -25,7 +33,12 @@ def test_usual_patterns_are_accepted(pattern: str) -> None:
         "(?x)(a+) +$",
         "(a+)(?#note)+$",
         r"([\]]+)+",
-        "a*a*a*a*a*b",
+        "a*a*a*a*b",
+        "(?#[)(a+)+$(?#])",
+        "a?" * 26 + "!",
+        "}?" * 26 + "!",
+        "(a|a)" * 22 + "b",
+        ".*.*.*.*!$",
         "(",
         "a{99999999999999}",
         "(" * 1000 + ")" * 1000,

@@ -2,12 +2,21 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from helpers.bundles import tiny_card, tiny_network
+from helpers.exports import even, made_model, validation_photos
 
 from fastdefect.errors import UsageError
-from fastdefect.jobs.export import DIFFERENCES, Export, RefusedBundleError, _require, check_export
+from fastdefect.events import silent
+from fastdefect.inference.bundle import ONNX, read_bundle
+from fastdefect.inference.inspector import Inspector
+from fastdefect.jobs import export as job
+from fastdefect.jobs.export import Export, RefusedBundleError, _require, check_export, export
 from fastdefect.jobs.exporting.check import Check, Judged, Limits
+from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.scorer import RunModel
 from fastdefect.reporting.tables.export import check_table
 
 CHECK = Check("onnx fp32", 89, 2.6e-6, 0, 1, 2, 60.0, 4.0, 9.3)
@@ -52,7 +61,60 @@ def test_only_the_wanted_form_has_to_be_within_the_limits() -> None:
 
 
 def test_each_precision_has_a_limit() -> None:
-    assert DIFFERENCES["fp32"] < DIFFERENCES["bf16"] < DIFFERENCES["int8"]
+    usual = [Export(Path("x.fdb"), precision=each).limits for each in ("fp32", "bf16", "int8")]
+    assert usual == [Limits(1e-3, 0), Limits(0.05, 0), Limits(0.2, 0)]
+    given = Export(Path("x.fdb"), precision="int8", max_difference=0.0, max_flips=0.5)
+    assert given.limits == Limits(0, 0.5)
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunModel:
+    """A run with two grey photos whose network is tiny, in int8 with other probabilities."""
+    model, photos = made_model(tmp_path), validation_photos(tmp_path, ["good/a.png", "good/b.png"])
+    run = Judged("the run", even(2), 0, 0, 1.0, 1.0)
+    slopes = {"fp32": 1.0, "int8": 2.0}
+    replaced: dict[str, Any] = {
+        "load_run_model": lambda *given: model,
+        "load_evaluation_photos": lambda *given, **others: photos,
+        "_judge_run": lambda *given: (run, even(2)),
+        "card_of": lambda *given: tiny_card(classes=("defect", "good"), good=("good",)),
+        "calibration_photos": lambda *given: [],
+        "onnx_file": lambda *given: b"",
+        "network_files": lambda _, form, __: {ONNX: tiny_network(slope=slopes[form])},
+        "photos_per_second": lambda *given: 1.0,
+    }
+    for name, value in replaced.items():
+        monkeypatch.setattr(job, name, value)
+    return model
+
+
+def exported(made: RunModel, out: Path, **wanted: Any) -> Path:
+    wanted = {"max_difference": 1.0, "max_flips": 1.0, "unlike_share": 0.0} | wanted
+    return export(made.run, Request(), Export(out, **wanted), on_event=silent).out
+
+
+def test_examples_have_the_probabilities_of_the_written_network(
+    made: RunModel, tmp_path: Path
+) -> None:
+    for precision in ("fp32", "int8"):
+        out = exported(made, tmp_path / f"{precision}.fdb", precision=precision, examples=2)
+        inspector = Inspector(out, threads=1)
+        assert inspector.self_test() == 0
+        (first, _) = read_bundle(out).card.examples
+        assert first.probabilities != (0.5, 0.5)
+
+
+def test_what_a_card_may_not_have_is_refused_before_the_export(
+    made: RunModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unexpected(*given: Any) -> bytes:
+        raise AssertionError("exported")
+
+    monkeypatch.setattr(job, "onnx_file", unexpected)
+    with pytest.raises(UsageError, match="a bundle can't have its examples"):
+        monkeypatch.setattr(job, "examples_of", lambda *given: [None])
+        exported(made, tmp_path / "x.fdb")
+    assert not (tmp_path / "x.fdb").exists()
 
 
 def test_table_has_the_run_and_each_form() -> None:

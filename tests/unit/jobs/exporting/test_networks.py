@@ -41,13 +41,13 @@ def test_bf16_needs_a_cpu_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_single_precision_is_the_source() -> None:
     source = tiny_network()
-    assert network_files(source, "onnx", "fp32", ()) == {ONNX: source}
+    assert network_files(source, "fp32", ()) == {ONNX: source}
 
 
 def test_int8_has_integer_weights(capsys: pytest.CaptureFixture[str]) -> None:
     source = convolution()
     photos = [photo_of(brightness) for brightness in (0, 90, 180, 255)]
-    files = network_files(source, "onnx", "int8", photos)
+    files = network_files(source, "int8", photos)
     graph = onnx.load_from_string(files[ONNX]).graph
     assert onnx.TensorProto.INT8 in {each.data_type for each in graph.initializer}
     assert capsys.readouterr().out == ""
@@ -70,8 +70,3 @@ def convolution() -> bytes:
         "axes": np.array([2, 3], np.int64),
     }
     return network_of(nodes, tensors, {"features": ("n", 8)})
-
-
-def test_openvino_reads_the_same_file() -> None:
-    source = tiny_network()
-    assert network_files(source, "openvino", "fp32", ()) == {ONNX: source}

@@ -7,7 +7,7 @@ import pytest
 from helpers.made_runs import made_run, split_row
 from numpy.typing import NDArray
 
-from fastdefect.errors import DataError
+from fastdefect.errors import DataError, RunError
 from fastdefect.events import Event, Note, silent
 from fastdefect.inference.unlike import distances, normalised, part_scores, usual
 from fastdefect.jobs.trained import reference as job
@@ -110,3 +110,36 @@ def test_without_photos_there_is_a_warning(tmp_path: Path, monkeypatch: pytest.M
     assert note.level == "warning"
     assert "are not detected" in note.text
     assert "Restore them." in note.text
+
+
+def test_values_that_cannot_be_stored_are_returned_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, events = _run(tmp_path), list[Event]()
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(job, "learn", lambda *args, **others: _built(run))
+    monkeypatch.setattr(job, "write_bytes", refuse)
+    learned = job.learned_for(run, lambda pixels: (pixels, pixels), BLOCKS, events.append)
+    assert learned is not None
+    assert learned.distances
+    (note,) = events
+    assert isinstance(note, Note)
+    assert note.level == "warning"
+    assert "can't be stored in" in note.text
+    assert "Permission denied" in note.text
+
+
+@pytest.mark.parametrize("name", ["reference.safetensors", "baseline.csv"])
+def test_a_damaged_file_of_the_run_can_be_deleted(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _run(tmp_path)
+    monkeypatch.setattr(job, "learn", lambda *args, **others: _built(run))
+    job.learned_for(run, lambda pixels: (pixels, pixels), BLOCKS, silent)
+    run.path(name).write_bytes(b"nothing\n1")
+    with pytest.raises(RunError, match=name) as caught:
+        job.learned_for(run, lambda pixels: (pixels, pixels), BLOCKS, silent)
+    assert caught.value.hint == "Delete it: it is then written again."
