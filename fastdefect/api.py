@@ -228,7 +228,7 @@ def predict(
     items = [photos] if isinstance(photos, str | PathLike) else photos
     sources = Sources.of([str(item) for item in items]).labelled(scorer.judge.classes)
     candidates = list(sources)
-    part_of, decided = PartOf(scorer.part_from), []
+    part_of, decided = PartOf.given_or_of(None, scorer), []
     for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
         decided.append(each)
         on_event(Progress("deciding", len(decided), len(candidates)))
