@@ -39,17 +39,27 @@ def serve(
     ] = 0.02,
     check_reject: Annotated[
         float,
-        typer.Option("--check-reject", min=0, max=1, help="Share of the rejects that people check."),
+        typer.Option(
+            "--check-reject", min=0, max=1, help="Share of the rejects that people check."
+        ),
     ] = 0.02,
     keep_days: Annotated[
         float | None,
-        typer.Option("--keep-days", min=0, help="Delete photos after N days, but not those for "
-                     "people.", show_default="keep all"),
+        typer.Option(
+            "--keep-days",
+            min=0,
+            help="Delete photos after N days, but not those for people.",
+            show_default="keep all",
+        ),
     ] = None,
     keep_gb: Annotated[
         float | None,
-        typer.Option("--keep-gb", min=0, help="Delete the oldest photos above N gigabytes.",
-                     show_default="keep all"),
+        typer.Option(
+            "--keep-gb",
+            min=0,
+            help="Delete the oldest photos above N gigabytes.",
+            show_default="keep all",
+        ),
     ] = None,
     max_mb: Annotated[
         float, typer.Option("--max-mb", min=0.001, help="Largest photo in MiB.")

@@ -134,7 +134,7 @@ async def inspect(
     summary="A decision, with the answers of people",
     responses=documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
 )
-def inspection(id: Id, desk: AtDesk) -> AnsweredOut:  # noqa: A002 - the name in the path
+def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
     """The same as the answer to ``POST /inspect``, and what people said since."""
     found = desk.store.get(id)
     if found is None:
@@ -152,7 +152,7 @@ def inspection(id: Id, desk: AtDesk) -> AnsweredOut:  # noqa: A002 - the name in
         *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),
     ),
 )
-def answer(id: Id, given: AnswerIn, desk: AtDesk) -> AnswerOut:  # noqa: A002 - as above
+def answer(id: Id, given: AnswerIn, desk: AtDesk) -> AnswerOut:
     """The last answer counts; the earlier ones stay. ``label`` must be a class of the model."""
     found = desk.store.get(id)
     if found is None:
@@ -327,5 +327,3 @@ def _no_inspection(id_: str) -> Problem:
         f"There is no inspection {id_}.",
         "Take the id from the answer to POST /inspect.",
     )
-
-

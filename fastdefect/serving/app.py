@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastdefect import __version__
-from fastdefect.serving import api, problems
+from fastdefect.serving import api, login, problems
 from fastdefect.serving.api import Desk
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.metrics import Metrics
@@ -61,6 +61,7 @@ def make_app(
     metrics = metrics or Metrics()
     app.state.desk = Desk(engine, store, settings, reload, Uploads(settings), metrics)
     app.include_router(api.router)
+    app.include_router(login.router)
     problems.install(app)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(_Observed, metrics=metrics, on_access=on_access)
@@ -75,7 +76,9 @@ def _describe(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         schema = described()
         components = schema.setdefault("components", {})
-        components.setdefault("schemas", {})["ProblemBody"] = problems.ProblemBody.model_json_schema()
+        components.setdefault("schemas", {})["ProblemBody"] = (
+            problems.ProblemBody.model_json_schema()
+        )
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{"token": []}, {}]
         return schema

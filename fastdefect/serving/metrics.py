@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.serving.records import Inspection, Model
@@ -27,6 +34,7 @@ class Metrics:
     """The metrics of one server, with a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second line for each of the others
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "fastdefect_requests", "Requests.", ["method", "route", "status"], registry=registry
@@ -55,7 +63,9 @@ class Metrics:
         )
         self._bytes = Gauge("fastdefect_store_bytes", "Bytes of the store.", registry=registry)
         self._bundle = Gauge(
-            "fastdefect_bundle_info", "The bundle that decides.", ["name", "identity"],
+            "fastdefect_bundle_info",
+            "The bundle that decides.",
+            ["name", "identity"],
             registry=registry,
         )
 

@@ -116,11 +116,11 @@ def problem_of(error: BaseException) -> Problem | None:
             )
         case StoppingError():
             hint = "Send the request again with the same Idempotency-Key."
-            return Problem(
-                STOPPING, "The server stops.", hint, {"Retry-After": str(_STOP_SECONDS)}
-            )
+            return Problem(STOPPING, "The server stops.", hint, {"Retry-After": str(_STOP_SECONDS)})
         case UnreadablePhoto():
-            return Problem(UNREADABLE, error.message, "Send it as JPEG, PNG or TIFF, or take it again.")
+            return Problem(
+                UNREADABLE, error.message, "Send it as JPEG, PNG or TIFF, or take it again."
+            )
         case BundleError():
             return Problem(BUNDLE_REFUSED, error.message, error.hint)
         case StoreFullError():
