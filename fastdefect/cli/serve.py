@@ -1,0 +1,127 @@
+"""``fastdefect serve``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from fastdefect.cli.session import USE, Json, Quiet, app, session
+
+if TYPE_CHECKING:
+    from fastdefect.jobs.serve import Serving
+    from fastdefect.serving.app import Access
+
+_MIB = 1024 * 1024
+
+
+@app.command(rich_help_panel=USE)
+def serve(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, from export.")],
+    store: Annotated[
+        Path, typer.Option("--store", metavar="DIR", help="Folder of decisions and photos.")
+    ] = Path("line"),
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="File with a token that every client must name."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Another name of this server."),
+    ] = None,
+    check_ok: Annotated[
+        float,
+        typer.Option("--check-ok", min=0, max=1, help="Share of the OK that people check."),
+    ] = 0.02,
+    check_reject: Annotated[
+        float,
+        typer.Option(
+            "--check-reject", min=0, max=1, help="Share of the rejects that people check."
+        ),
+    ] = 0.02,
+    keep_days: Annotated[
+        float | None,
+        typer.Option(
+            "--keep-days",
+            min=0,
+            help="Delete photos after N days, but not those for people.",
+            show_default="keep all",
+        ),
+    ] = None,
+    keep_gb: Annotated[
+        float | None,
+        typer.Option(
+            "--keep-gb",
+            min=0,
+            help="Delete the oldest photos above N gigabytes.",
+            show_default="keep all",
+        ),
+    ] = None,
+    max_mb: Annotated[
+        float, typer.Option("--max-mb", min=0.001, help="Largest photo in MiB.")
+    ] = 32,
+    queue: Annotated[
+        int,
+        typer.Option("--queue", min=12, help="Photos in work; above, requests get 503."),
+    ] = 64,
+    timeout: Annotated[
+        float,
+        typer.Option("--timeout", min=0.1, help="Seconds to receive a request, and to decide."),
+    ] = 30,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            help="Photos that are decided at the same time.",
+            show_default="as many as are fastest",
+        ),
+    ] = None,
+    language: Annotated[
+        Literal["en", "de"], typer.Option("--language", help="Of the page, until a person chooses.")
+    ] = "en",
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Decide on photos that come over HTTP, and collect the answers of people."""
+    with session(quiet, as_json) as screen:
+        from fastdefect.jobs.serve import read_token, require_packages
+        from fastdefect.jobs.serve import serve as job
+        from fastdefect.serving.settings import Settings
+
+        require_packages()
+        settings = Settings(
+            store=store,
+            host=host,
+            port=port,
+            token=None if token_file is None else read_token(token_file, screen),
+            allowed_hosts=tuple(allow_host or ()),
+            max_bytes=round(max_mb * _MIB),
+            queue=queue,
+            timeout=timeout,
+            check_ok=check_ok,
+            check_reject=check_reject,
+            keep_days=keep_days,
+            keep_gb=keep_gb,
+            language=language,
+            threads=threads,
+        )
+
+        def on_start(started: "Serving") -> None:
+            screen.line(f"{started.bundle} at {started.url}, store {started.store}. Ctrl-C ends.")
+            screen.result("serving", asdict(started))
+
+        def on_access(access: "Access") -> None:
+            screen.line(
+                f"{access.client} {access.method} {access.path} {access.status} "
+                f"{access.milliseconds:.1f} ms"
+            )
+            screen.result("request", asdict(access))
+
+        job(bundle, settings, on_event=screen, on_access=on_access, on_start=on_start)
+        screen.line("Stopped.")
+        screen.result("stopped", {})

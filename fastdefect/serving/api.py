@@ -1,0 +1,329 @@
+"""The HTTP API."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import cv2
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Path as InPath
+from fastapi.concurrency import run_in_threadpool
+
+from fastdefect.data.reading.images import decode_photo, pixel_count
+from fastdefect.data.reading.signatures import kind_of
+from fastdefect.serving import engine as engines
+from fastdefect.serving import metrics as figures
+from fastdefect.serving import problems
+from fastdefect.serving.engine import Engine
+from fastdefect.serving.photo_work import MEDIA_TYPES
+from fastdefect.serving.problems import Problem, documented
+from fastdefect.serving.records import Model
+from fastdefect.serving.schemas import (
+    AnsweredOut,
+    AnswerIn,
+    AnswerOut,
+    BundleOut,
+    InspectionOut,
+    QueueOut,
+    Status,
+    TodayOut,
+    UndoIn,
+)
+from fastdefect.serving.settings import Settings
+from fastdefect.serving.store import Store
+from fastdefect.serving.uploads import Uploads, clean_part
+
+_FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # named by its content
+_JSON_BYTES = 16 * 1024
+_BINARY = {"type": "string", "format": "binary"}
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "photo": {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": 12},
+                    "part": {"type": "string", "maxLength": 200, "examples": ["17"]},
+                },
+                "required": ["photo"],
+                "additionalProperties": False,
+            }
+        },
+        **{kind: {"schema": _BINARY} for kind in ("image/jpeg", "image/png", "image/tiff")},
+        "application/octet-stream": {"schema": _BINARY},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the routes work with. ``reload`` reads the bundle again and says which decides now."""
+
+    engine: Engine
+    store: Store
+    settings: Settings
+    reload: Callable[[], Model]
+    uploads: Uploads
+    metrics: figures.Metrics
+
+
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+Id = Annotated[str, InPath(pattern="^[0-9a-f]{32}$", description="Of an inspection.")]
+Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$", description="Of a photo's bytes.")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[!-~]{1,200}$",
+        description="Of your choice, new for each part: a request that is sent again with its key "
+        "gets the same answer and is not decided twice.",
+    ),
+]
+router = APIRouter()
+
+
+@router.post(
+    "/inspect",
+    summary="Decide on a part, from one photo or several",
+    openapi_extra={"requestBody": _BODY},
+    responses=documented(
+        *(problems.BAD_BODY, problems.SLOW, problems.KEY_USED, problems.TOO_LARGE),
+        *(problems.BAD_TYPE, problems.INVALID, problems.UNREADABLE, problems.BUSY),
+        *(problems.STOPPING, problems.STORE_FAILED, problems.LATE, problems.STORE_FULL),
+    ),
+)
+async def inspect(
+    request: Request,
+    desk: AtDesk,
+    part: Annotated[
+        str | None, Query(max_length=200, description="The part, for a photo without a form.")
+    ] = None,
+    key: Key = None,
+) -> InspectionOut:
+    """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
+
+    A part is rejected if one of its photos is; else it is look if one of them is; else OK. The
+    answer comes after the decision and the photos are on the disk.
+    """
+    async with desk.uploads.received(request) as upload:
+        named = clean_part(part if upload.part is None else upload.part)
+        wanted = engines.Request(upload.photos, named, key)
+        # Hashes the photos and looks for the key, which would hold up other requests.
+        future = await run_in_threadpool(desk.engine.submit, wanted)
+        try:
+            async with asyncio.timeout(desk.settings.timeout):
+                return InspectionOut.of(await asyncio.wrap_future(future))
+        except TimeoutError:
+            raise Problem(
+                problems.LATE,
+                f"There is no decision after {desk.settings.timeout:g} s; it is still made.",
+                "Send the request again with the same Idempotency-Key.",
+            ) from None
+
+
+@router.get(
+    "/inspections/{id}",
+    summary="A decision, with the answers of people",
+    responses=documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
+)
+def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
+    """The same as the answer to ``POST /inspect``, and what people said since."""
+    found = desk.store.get(id)
+    if found is None:
+        raise _no_inspection(id)
+    answers = [AnswerOut.of(each) for each in desk.store.answers_of(id)]
+    return AnsweredOut.of(found, answers=answers)
+
+
+@router.post(
+    "/inspections/{id}/answer",
+    summary="What a person says about the part",
+    max_body_size=_JSON_BYTES,
+    responses=documented(
+        *(problems.BAD_BODY, problems.SLOW, problems.NOT_FOUND, problems.TOO_LARGE),
+        *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),
+    ),
+)
+def answer(id: Id, given: AnswerIn, desk: AtDesk) -> AnswerOut:
+    """The last answer counts; the earlier ones stay. ``label`` must be a class of the model."""
+    found = desk.store.get(id)
+    if found is None:
+        raise _no_inspection(id)
+    _check_label(given, desk.store.model(found.model))
+    stored = desk.store.answer(id, given.answer, given.label, given.person, given.seconds)
+    return AnswerOut.of(stored)
+
+
+def _check_label(given: AnswerIn, model: Model | None) -> None:
+    if given.label is None or model is None:
+        return
+    fitting = [name for name in model.classes if (name in model.good) == (given.answer == "OK")]
+    if given.label not in fitting:
+        raise Problem(
+            problems.INVALID,
+            f"label: expected {', '.join(fitting) or 'none'} for the answer {given.answer}.",
+            "Leave the label out if the class is not known.",
+        )
+
+
+@router.post(
+    "/answers/undo",
+    summary="Take back the last answer of a person",
+    max_body_size=_JSON_BYTES,
+    responses=documented(
+        *(problems.BAD_BODY, problems.SLOW, problems.NOT_FOUND, problems.TOO_LARGE),
+        *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),
+    ),
+)
+def undo(given: UndoIn, desk: AtDesk) -> AnswerOut:
+    """Only answers of the last hour. The inspection is in the queue again."""
+    undone = desk.store.undo(given.person)
+    if undone is None:
+        raise Problem(
+            problems.NOT_FOUND,
+            "This person has no answer of the last hour that counts.",
+            "Answer again: the last answer counts.",
+        )
+    return AnswerOut.of(undone)
+
+
+@router.get(
+    "/queue",
+    summary="What waits for people",
+    responses=documented(problems.INVALID, problems.STORE_FAILED),
+)
+def queue(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> QueueOut:
+    """The decisions are left out on purpose: people must not follow the model."""
+    return QueueOut.of(desk.store.waiting(), desk.store.queue(limit))
+
+
+@router.get(
+    "/photos/{sha256}",
+    summary="The bytes of a photo as they were sent",
+    response_class=Response,
+    responses={
+        **documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
+        200: {"content": {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}},
+    },
+)
+def photo(sha256: Sha256, desk: AtDesk) -> Response:
+    """By the sha256 that an inspection names."""
+    data, kind = _kept(desk, sha256)
+    return Response(data, headers=_FOREVER, media_type=kind)
+
+
+@router.get(
+    "/photos/{sha256}/preview",
+    summary="A photo as a JPEG that every browser shows",
+    response_class=Response,
+    responses={
+        **documented(
+            *(problems.NOT_FOUND, problems.INVALID, problems.UNREADABLE, problems.STORE_FAILED)
+        ),
+        200: {"content": {"image/jpeg": {"schema": _BINARY}}},
+    },
+)
+def preview(
+    sha256: Sha256,
+    desk: AtDesk,
+    size: Annotated[int, Query(ge=16, le=2048, description="Of its longer side.")] = 512,
+) -> Response:
+    """Made by the reader of the model, also of TIFF, HEIC and photos with 16 bits."""
+    data, _ = _kept(desk, sha256)
+    with desk.engine.gate.hold(pixel_count(data)):
+        pixels = decode_photo(data, "the photo", desk.engine.loaded.scorer.reading)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, size / max(height, width))
+    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    return Response(encoded.tobytes(), headers=_FOREVER, media_type="image/jpeg")
+
+
+def _kept(desk: Desk, sha256: str) -> tuple[bytes, str]:
+    """The bytes and the media type of a photo."""
+    data = desk.store.photo(sha256)
+    kind = None if data is None else MEDIA_TYPES.get(str(kind_of(data)))
+    if data is None or kind is None:
+        raise Problem(
+            problems.NOT_FOUND,
+            "There is no photo with this sha256, or it is no longer kept.",
+            "Take the sha256 from an inspection; --keep-days and --keep-gb bound what is kept.",
+        )
+    return data, kind
+
+
+@router.get(
+    "/today",
+    summary="Counts since midnight",
+    responses=documented(problems.STORE_FAILED),
+)
+def today(desk: AtDesk) -> TodayOut:
+    """By the clock and the time zone of the server."""
+    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    return TodayOut.of(midnight, desk.store.since(midnight))
+
+
+@router.post(
+    "/reload",
+    summary="Read the bundle file again",
+    responses=documented(problems.BUNDLE_REFUSED, problems.STORE_FAILED, problems.STORE_FULL),
+)
+def reload(desk: AtDesk) -> BundleOut:
+    """Requests in work keep their bundle. A bundle with an error is refused, and the old stays."""
+    return BundleOut.of(desk.reload())
+
+
+@router.get("/healthz", summary="Whether the server answers", responses=documented())
+async def healthz() -> Status:
+    """For a program that starts the server again if it hangs. It needs no token."""
+    return Status()
+
+
+@router.get(
+    "/readyz",
+    summary="Whether the server can decide and store",
+    responses=documented(problems.STORE_FAILED),
+)
+def readyz(desk: AtDesk) -> Status:
+    """503 while the disk is full or the server stops. It needs no token."""
+    if reason := desk.engine.trouble():
+        hint = "Free space on the disk of the store, or start the server again."
+        raise Problem(problems.STORE_FAILED, reason, hint, {"Retry-After": "5"})
+    return Status()
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={
+        **documented(problems.STORE_FAILED),
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+    },
+)
+def metrics(desk: AtDesk) -> Response:
+    """In its text format."""
+    state = figures.State(
+        desk.engine.in_work,
+        desk.store.waiting(),
+        desk.store.photo_bytes(),
+        desk.engine.loaded.model,
+    )
+    return Response(desk.metrics.text(state), media_type=figures.CONTENT_TYPE)
+
+
+def _no_inspection(id_: str) -> Problem:
+    return Problem(
+        problems.NOT_FOUND,
+        f"There is no inspection {id_}.",
+        "Take the id from the answer to POST /inspect.",
+    )

@@ -1,0 +1,93 @@
+"""From the bytes of photos to decisions: on each photo, and on the part that they show."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from fastdefect.data.reading.damage import UnreadablePhoto
+from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.images import pixel_count
+from fastdefect.data.reading.signatures import kind_of
+from fastdefect.inference.decision_rule import DECISIONS, Verdict, of_part
+from fastdefect.inference.scorer import Scorer
+from fastdefect.serving.records import Photo
+
+# The media types of the kinds of files that are read here.
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "WebP": "image/webp",
+    "GIF": "image/gif",
+    "PNM": "image/x-portable-anymap",
+    "PFM": "image/x-portable-floatmap",
+    "HEIC": "image/heic",
+    "AVIF": "image/avif",
+    "JXL": "image/jxl",
+}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A photo as a client sent it; ``name`` is its file name without folders, empty if none."""
+
+    name: str
+    data: bytes
+
+
+def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float) -> Photo:
+    """Decide on one photo; ``gate`` limits the pixels that all threads decode at the same time.
+
+    Raises ``UnreadablePhoto``.
+    """
+    started = time.perf_counter()
+    name = sent.name or "the photo"
+    pixels = pixel_count(sent.data)
+    if pixels > max_megapixels * 1e6:
+        reason = f"{pixels / 1e6:.1f} megapixels, more than the {max_megapixels:g} of this server"
+        raise UnreadablePhoto(Path(name), reason)
+    with gate.hold(pixels):
+        decoded = scorer.decoded(sent.data, name)
+    decision = scorer.decide(decoded, started)
+    return Photo(
+        sha256(sent.data).hexdigest(),
+        sent.name,
+        MEDIA_TYPES[str(kind_of(sent.data))],
+        **vars(decision),
+    )
+
+
+@dataclass(frozen=True)
+class Combined:
+    """The decision on a part, from those on its photos; the fields are those of ``Inspection``."""
+
+    decision: Verdict
+    probability: float
+    defect_class: str | None
+    unlike: bool
+
+
+def combined(photos: Sequence[Photo]) -> Combined:
+    """The decision on the part that ``photos`` show: the rule is ``of_part``.
+
+    The class of the defect is that of the photo with the highest probability among those that
+    decide. A probability that is not a number is that of the part, as no other is sure.
+    """
+    decision = of_part(photo.decision for photo in photos)
+    deciding = [photo for photo in photos if photo.decision == decision]
+    probabilities = [photo.probability for photo in photos]
+    worst = math.nan if any(map(math.isnan, probabilities)) else max(probabilities)
+    return Combined(
+        decision,
+        worst,
+        None if decision == DECISIONS[0] else max(deciding, key=_suspicion).defect_class,
+        any(photo.unlike for photo in photos),
+    )
+
+
+def _suspicion(photo: Photo) -> float:
+    return 2.0 if math.isnan(photo.probability) else photo.probability

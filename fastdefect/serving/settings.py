@@ -1,0 +1,38 @@
+"""The settings of a server at the line."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``fastdefect serve`` is told, and the limits of a request.
+
+    ``token``: everyone must name it; None if only this computer is served. ``allowed_hosts``: names
+    of this server beside ``host`` and those of this computer. ``max_megapixels`` bounds a photo
+    beside the limit of the model. ``queue`` counts the photos that are accepted and not decided
+    yet, ``memory`` the bytes of all requests that are being received or decided. ``timeout``: the
+    seconds to receive a request, and to decide. ``check_ok`` and ``check_reject``: the shares of
+    these decisions that people check. ``keep_days`` and ``keep_gb`` bound the stored photos; None
+    keeps all.
+    """
+
+    store: Path = Path("line")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    max_bytes: int = 32 * MIB
+    max_megapixels: float = 100.0
+    max_photos: int = 12
+    queue: int = 64
+    memory: int = 1024 * MIB
+    timeout: float = 30.0
+    check_ok: float = 0.02
+    check_reject: float = 0.02
+    keep_days: float | None = None
+    keep_gb: float | None = None
+    language: str = "en"
+    threads: int | None = None  # that decide; None is the fastest number

@@ -1,0 +1,241 @@
+"""The bodies of requests with photos, read into memory while they arrive, within limits.
+
+The framework's own reader of forms writes large files to the folder for temporary files, where
+photos of a line do not belong.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from re import split
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import Request
+
+from fastdefect.serving.photo_work import Sent
+from fastdefect.serving.problems import (
+    BAD_BODY,
+    BAD_TYPE,
+    BUSY,
+    INVALID,
+    TOO_LARGE,
+    Problem,
+)
+from fastdefect.serving.settings import MIB, Settings
+from fastdefect.text import without_controls
+
+_MOST_HEADER = 8192  # bytes of the headers of a field
+_MOST_TEXT = 200  # characters of a part or a file name
+_HEADINGS = 64 * 1024  # bytes of a form beside its photos
+_RAW = ("image/", "application/octet-stream")
+_FORM = "multipart/form-data"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The photos of a request, and the part that the form names."""
+
+    photos: tuple[Sent, ...]
+    part: str | None
+
+
+class Uploads:
+    """Reads the bodies of requests; all of them together hold a limited number of bytes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._held = settings, 0
+
+    @asynccontextmanager
+    async def received(self, request: Request) -> AsyncIterator[Upload]:
+        """Read the body; its bytes count until the block ends. Raises ``Problem``."""
+        reader = _reader_of(request, self._settings)
+        most = self._settings.max_bytes * self._settings.max_photos + _HEADINGS
+        _check_length(request, most)
+        held = 0
+        try:
+            async for chunk in request.stream():
+                held += len(chunk)
+                self._hold(len(chunk))
+                if held > most:
+                    raise _too_large(most)
+                reader.write(chunk)
+            yield reader.finished()
+        finally:
+            self._held -= held
+
+    def _hold(self, n: int) -> None:
+        self._held += n
+        if self._held > self._settings.memory:
+            raise Problem(
+                BUSY,
+                f"The requests in work have more than {self._settings.memory // MIB} MiB.",
+                "Send the request again in 2 s.",
+                {"Retry-After": "2"},
+            )
+
+
+def clean_part(text: str | None) -> str | None:
+    """The name of a part as it is stored; None if it is empty. Raises ``Problem``."""
+    if text is None or not (stripped := text.strip()):
+        return None
+    if len(stripped) > _MOST_TEXT or without_controls(stripped) != stripped or "\n" in stripped:
+        raise Problem(
+            INVALID,
+            f"part: expected at most {_MOST_TEXT} characters in one line.",
+            "Send the number of the part, or leave it out.",
+        )
+    return stripped
+
+
+class _Raw:
+    """A body that is one photo."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._data = settings, bytearray()
+
+    def write(self, chunk: bytes) -> None:
+        self._data += chunk
+        if len(self._data) > self._settings.max_bytes:
+            raise _too_large(self._settings.max_bytes)
+
+    def finished(self) -> Upload:
+        return Upload((Sent("", bytes(self._data)),), None)
+
+
+@dataclass
+class _Field:
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    name: str = ""
+    file: str = ""
+    data: bytearray = field(default_factory=bytearray)
+
+
+class _Form:
+    """A form with the field ``photo``, once or several times, and ``part``, at most once."""
+
+    def __init__(self, boundary: bytes, settings: Settings) -> None:
+        self._settings = settings
+        self._fields: list[_Field] = []
+        self._header, self._value = bytearray(), bytearray()
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": lambda: self._fields.append(_Field()),
+                "on_header_field": self._on_header,
+                "on_header_value": self._on_value,
+                "on_header_end": self._on_header_end,
+                "on_headers_finished": self._on_headers,
+                "on_part_data": self._on_data,
+                "on_end": self._on_end,
+            },
+        )
+
+    def write(self, chunk: bytes) -> None:
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _bad_form(str(error)) from None
+
+    def finished(self) -> Upload:
+        if not self._ended:
+            raise _bad_form("it ends before its last boundary")
+        photos = tuple(
+            Sent(each.file, bytes(each.data)) for each in self._fields if each.name == "photo"
+        )
+        if not photos:
+            raise Problem(INVALID, "Expected a field photo, but found none.", _FIELDS)
+        parts = [each for each in self._fields if each.name == "part"]
+        if len(parts) > 1:
+            raise Problem(INVALID, "Expected one field part, but found several.", _FIELDS)
+        try:
+            return Upload(photos, parts[0].data.decode() if parts else None)
+        except UnicodeDecodeError:
+            raise Problem(INVALID, "part: expected text in UTF-8.", _FIELDS) from None
+
+    def _on_header(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+        self._check_header()
+
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        if len(self._header) + len(self._value) > _MOST_HEADER:
+            raise _bad_form(f"a field has more than {_MOST_HEADER} bytes of headers")
+
+    def _on_header_end(self) -> None:
+        self._fields[-1].headers[bytes(self._header).lower()] = bytes(self._value)
+        self._header, self._value = bytearray(), bytearray()
+        if len(self._fields[-1].headers) > 16:
+            raise _bad_form("a field has more than 16 headers")
+
+    def _on_headers(self) -> None:
+        found = self._fields[-1]
+        _, options = parse_options_header(found.headers.get(b"content-disposition"))
+        found.name = options.get(b"name", b"").decode("utf-8", "replace")
+        found.file = _base_name(options.get(b"filename", b"").decode("utf-8", "replace"))
+        if found.name not in ("photo", "part"):
+            shown = without_controls(found.name[:_MOST_TEXT])
+            text = f"Expected the fields photo and part, but found {shown!r}."
+            raise Problem(INVALID, text, _FIELDS)
+        n = sum(each.name == "photo" for each in self._fields)
+        if n > self._settings.max_photos or len(self._fields) > n + 1:
+            text = f"Expected at most {self._settings.max_photos} photos and one part."
+            raise Problem(TOO_LARGE, text, "Send fewer photos in a request.")
+
+    def _on_data(self, data: bytes, start: int, end: int) -> None:
+        found = self._fields[-1]
+        found.data += data[start:end]
+        most = self._settings.max_bytes if found.name == "photo" else 4 * _MOST_TEXT
+        if len(found.data) > most:
+            raise _too_large(most)
+
+    def _on_end(self) -> None:
+        self._ended = True
+
+
+_FIELDS = "curl -F photo=@a.jpg -F photo=@b.jpg -F part=17 is right."
+
+
+def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":
+    given = request.headers.get("content-type", "")
+    kind, options = parse_options_header(given)
+    media_type = kind.decode("latin-1")
+    if media_type.startswith(_RAW):
+        return _Raw(settings)
+    if media_type != _FORM:
+        raise Problem(
+            BAD_TYPE,
+            f"Expected a body of type {_FORM}, image/... or application/octet-stream, but got "
+            f"{without_controls(given[:_MOST_TEXT]) or 'none'}.",
+            "curl -F photo=@a.jpg sends a form; curl --data-binary @a.jpg -H 'Content-Type: "
+            "image/jpeg' sends a photo alone.",
+        )
+    boundary = options.get(b"boundary", b"")
+    if not 0 < len(boundary) <= 200:
+        raise _bad_form("its Content-Type has no boundary")
+    return _Form(boundary, settings)
+
+
+def _check_length(request: Request, most: int) -> None:
+    """Refuse a body that says that it is too large, before it arrives."""
+    given = request.headers.get("content-length", "0")
+    if given.isdecimal() and int(given[:20]) > most:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> Problem:
+    text = f"Expected at most {most / MIB:.3g} MiB." if most >= MIB else f"Expected {most} bytes."
+    return Problem(TOO_LARGE, text, "Send smaller or fewer photos.")
+
+
+def _bad_form(reason: str) -> Problem:
+    return Problem(BAD_BODY, f"The form can't be read: {reason}.", "Send it again, complete.")
+
+
+def _base_name(given: str) -> str:
+    """A file name without folders, of any system."""
+    return without_controls(split(r"[/\\]", given)[-1])[:_MOST_TEXT]
