@@ -13,6 +13,7 @@ from fastdefect.serving import api, login, problems
 from fastdefect.serving.api import Desk
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.metrics import Metrics
+from fastdefect.serving.pages import add_pages
 from fastdefect.serving.records import Model
 from fastdefect.serving.security import Guard
 from fastdefect.serving.settings import Settings
@@ -62,6 +63,7 @@ def make_app(
     app.state.desk = Desk(engine, store, settings, reload, Uploads(settings), metrics)
     app.include_router(api.router)
     app.include_router(login.router)
+    add_pages(app)
     problems.install(app)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(_Observed, metrics=metrics, on_access=on_access)
