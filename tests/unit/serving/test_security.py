@@ -74,8 +74,9 @@ def test_a_browser_is_led_to_the_form_and_gets_a_cookie(locked: Line) -> None:
     assert "SameSite=strict" in cookie
     assert TOKEN not in cookie
     assert locked.client.get("/today").status_code == 200
-    locked.client.cookies.set(COOKIE, "0" * 64)
-    assert locked.client.get("/today").status_code == 401
+    locked.client.cookies.clear()
+    for value in ("0" * 64, "", TOKEN, "\\"):
+        assert status(locked, Cookie=f"{COOKIE}={value}") == 401
 
 
 @pytest.mark.parametrize("place", ["//evil.example", "/\\evil.example", "https://evil.example", ""])
