@@ -36,7 +36,6 @@ from fastdefect.serving.store import Store
 from fastdefect.serving.uploads import Uploads, clean_part
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # named by its content
-_JSON_BYTES = 16 * 1024
 _BINARY = {"type": "string", "format": "binary"}
 _BODY = {
     "required": True,
@@ -146,7 +145,6 @@ def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
 @router.post(
     "/inspections/{id}/answer",
     summary="What a person says about the part",
-    max_body_size=_JSON_BYTES,
     responses=documented(
         *(problems.BAD_BODY, problems.SLOW, problems.NOT_FOUND, problems.TOO_LARGE),
         *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),
@@ -177,7 +175,6 @@ def _check_label(given: AnswerIn, model: Model | None) -> None:
 @router.post(
     "/answers/undo",
     summary="Take back the last answer of a person",
-    max_body_size=_JSON_BYTES,
     responses=documented(
         *(problems.BAD_BODY, problems.SLOW, problems.NOT_FOUND, problems.TOO_LARGE),
         *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),

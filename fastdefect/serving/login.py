@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse
 from fastdefect.serving.problems import documented
 from fastdefect.serving.security import is_token, remember
 
-_FORM_BYTES = 4096
 router = APIRouter()
 
 
@@ -17,7 +16,6 @@ router = APIRouter()
     summary="Name the token on a page",
     response_class=Response,
     status_code=303,
-    max_body_size=_FORM_BYTES,
     include_in_schema=False,
     responses=documented(),
 )

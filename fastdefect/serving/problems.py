@@ -163,7 +163,7 @@ async def _known(request: Request, error: Exception) -> Response:
 
 
 async def _of_status(request: Request, error: Exception) -> Response:
-    """What the framework raises: 404, 405, 413 and 400 for JSON that can't be read."""
+    """What the framework raises: 404, 405, and 400 for a body that can't be read."""
     assert isinstance(error, HTTPException)
     if isinstance(error.__cause__, Problem):  # while it read a body
         return error.__cause__.response()
@@ -177,7 +177,6 @@ async def _of_status(request: Request, error: Exception) -> Response:
             f"Use {headers.get('allow') or headers.get('Allow') or 'another method'}.",
             headers,
         ),
-        413: Problem(TOO_LARGE, "The body is larger than this path takes.", "Send a smaller body."),
     }
     hint = "/openapi.json describes the body."
     return known.get(error.status_code, Problem(BAD_BODY, str(error.detail), hint)).response()

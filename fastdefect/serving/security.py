@@ -11,13 +11,15 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fastdefect.serving.problems import FOREIGN, MISDIRECTED, NO_TOKEN, SLOW, Problem
+from fastdefect.serving.problems import FOREIGN, MISDIRECTED, NO_TOKEN, SLOW, TOO_LARGE, Problem
 from fastdefect.serving.settings import Settings
 
 COOKIE = "fastdefect"
 _COOKIE_SECONDS = 30 * 24 * 3600
 _OPEN = frozenset({"/healthz", "/readyz", "/login"})
 _OPEN_BELOW = "/static/"
+_PHOTOS = "/inspect"  # which has limits of its own
+_SMALL = 16 * 1024  # bytes of any other body
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -90,7 +92,8 @@ class Guard:
             await send(message)
 
         refusal = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
-        await (refusal or self._app)(scope, _in_time(receive, self._settings.timeout), send_safe)
+        bounded = _bounded(receive, scope["path"], self._settings.timeout)
+        await (refusal or self._app)(scope, bounded, send_safe)
 
     def _refusal(self, method: str, path: str, headers: Headers) -> Response | None:
         host = headers.get("host", "")
@@ -134,13 +137,13 @@ class Guard:
         return hmac.compare_digest(cookie_of(token).encode(), cookie.encode())
 
 
-def _in_time(receive: Receive, seconds: float) -> Receive:
-    """``receive`` that raises ``Problem`` if the body does not end within ``seconds``."""
+def _bounded(receive: Receive, path: str, seconds: float) -> Receive:
+    """``receive`` that raises ``Problem`` if the body is late, or too large for its path."""
     end = asyncio.get_running_loop().time() + seconds
-    more = True
+    more, got = True, 0
 
     async def received() -> Message:
-        nonlocal more
+        nonlocal more, got
         if not more:  # waits for the client to leave
             return await receive()
         try:
@@ -151,6 +154,10 @@ def _in_time(receive: Receive, seconds: float) -> Receive:
             hint = "Check the network, or send smaller photos."
             raise Problem(SLOW, text, hint) from None
         more = bool(message.get("more_body"))
+        got += len(message.get("body", b""))
+        if got > _SMALL and path != _PHOTOS:
+            text = f"{path} takes at most {_SMALL} bytes."
+            raise Problem(TOO_LARGE, text, f"Send photos to {_PHOTOS}.")
         return message
 
     return received
