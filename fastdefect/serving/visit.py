@@ -63,6 +63,7 @@ class Visit:
             path=self.request.url.path,
             version=__version__,
             when=_when,
+            clock=_clock,
             **values,
         )
         response = HTMLResponse(shown, status, {"Vary": "Accept-Language, Cookie"})
@@ -127,6 +128,11 @@ class PageRoute(APIRoute):
 def _desk(request: Request) -> Desk:
     desk: Desk = request.app.state.desk
     return desk
+
+
+def _clock(at: datetime) -> str:
+    """A time of day by the clock of the server."""
+    return f"{at.astimezone():%H:%M}"
 
 
 def _when(at: datetime) -> str:
