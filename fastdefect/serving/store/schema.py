@@ -118,7 +118,8 @@ def create(folder: Path) -> None:
 def check(connection: sqlite3.Connection, folder: Path) -> None:
     """Raise ``StoreError`` if the database is another program's, newer or damaged.
 
-    The search for damage ends after two seconds; damage that it did not reach shows when it is read.
+    The search for damage ends after two seconds. Damage that it did not reach shows when it is
+    read.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
