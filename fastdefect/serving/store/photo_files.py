@@ -28,10 +28,12 @@ class PhotoFiles:
 
     def create(self) -> None:
         """Make the folders, all at once: a new name in a folder must be synced to be safe."""
+        if self._moving.is_dir():  # the last one
+            return
         self._folder.mkdir(exist_ok=True)
-        self._moving.mkdir(exist_ok=True)
         for first in range(256):
             (self._folder / f"{first:02x}").mkdir(exist_ok=True)
+        self._moving.mkdir()
         sync_folder(self._folder)
 
     def prepare(self, contents: Iterable[tuple[str, bytes]]) -> list[str]:
