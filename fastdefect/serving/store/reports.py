@@ -34,7 +34,8 @@ def day(connection: sqlite3.Connection, since: datetime, until: datetime | None)
         "FROM inspections WHERE at >= ? AND at < ?",
         _period(since, until),
     ).fetchone()
-    return Day(*map(int, row), waiting(connection))
+    total, ok, look, reject, unlike, answered, escapes, overkills = map(int, row)
+    return Day(total, ok, look, reject, unlike, answered, escapes, overkills, waiting(connection))
 
 
 def strata(

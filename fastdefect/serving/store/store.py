@@ -128,7 +128,8 @@ class Store:
         self, n: int, before: int | None = None, decision: Verdict | None = None
     ) -> list[Inspection]:
         """The last ``n`` inspections, the newest first, of those before a number."""
-        conditions, values = ["TRUE"], []
+        conditions = ["TRUE"]
+        values: list[object] = []
         if before is not None:
             conditions, values = [*conditions, "number < ?"], [*values, before]
         if decision is not None:
