@@ -1,6 +1,7 @@
 """The HTTP server: uvicorn with the parser in Python, in one process."""
 
 import asyncio
+import logging
 import math
 import socket
 from collections.abc import Callable
@@ -23,6 +24,8 @@ def run_server(
 
     Then no connection is accepted, the requests that are here are answered, and this returns.
     """
+    # A line for each form that is damaged; the answer says it.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=_Protocol,

