@@ -179,11 +179,11 @@ def no_waiting_for_the_disk() -> Iterator[None]:
 def test_a_store_is_like_plain_lists() -> None:
     # To find a shorter example takes minutes: the slow test does that.
     phases = (Phase.explicit, Phase.reuse, Phase.generate)
-    few = settings(max_examples=8, stateful_step_count=20, deadline=None, phases=phases)
+    few = settings(max_examples=5, stateful_step_count=20, deadline=None, phases=phases)
     run_state_machine_as_test(Line, settings=few)
 
 
 @pytest.mark.slow
 def test_a_store_is_like_plain_lists_for_long() -> None:
-    many = settings(max_examples=200, stateful_step_count=50, deadline=None)
+    many = settings(max_examples=60, stateful_step_count=50, deadline=None)
     run_state_machine_as_test(Line, settings=many)

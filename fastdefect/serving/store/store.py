@@ -91,7 +91,11 @@ class Store:
             )
 
     def add(self, new: Sequence[New]) -> list[Inspection]:
-        """Keep inspections and the bytes of their photos: all of them, or none."""
+        """Keep inspections and the bytes of their photos: all of them, or none.
+
+        Raises ``sqlite3.IntegrityError`` for an id or a key that is there already, or a model that
+        was not registered.
+        """
         contents = [
             (photo.sha256, content)
             for each in new

@@ -1,4 +1,5 @@
 import math
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -93,6 +94,12 @@ def test_a_batch_is_stored_whole_or_not_at_all(store: Store, tmp_path: Path) -> 
     assert [each.number for each in store.add([new_inspection("c")])] == [2]
 
 
+def test_an_inspection_of_a_model_that_is_not_registered_is_a_mistake(store: Store) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        store.add([new_inspection("a", model="another")])
+    assert store.get("a") is None
+
+
 def test_the_same_photo_is_kept_once(store: Store) -> None:
     store.add([new_inspection("a", contents=[b"same", b"same"])])
     store.add([new_inspection("b", contents=[b"same"])])
@@ -184,6 +191,7 @@ def test_the_counts_of_a_day(store: Store) -> None:
         store.answer(name, answer, None, "Ann")  # type: ignore[arg-type]
     assert store.since(NOON) == Day(6, 2, 2, 2, 1, 4, 1, 1, 2)
     assert store.since(yesterday, NOON) == Day(2, 1, 1, 0, 0, 1, 1, 0, 2)
+    assert store.since(NOON + timedelta(days=1)) == Day(0, 0, 0, 0, 0, 0, 0, 0, 2)
 
 
 def test_a_clock_that_is_set_back_changes_no_order_and_no_day(store: Store, clock: Clock) -> None:
