@@ -45,7 +45,12 @@ _BODY = {
                 "type": "object",
                 "properties": {
                     "photo": {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": 12},
-                    "part": {"type": "string", "maxLength": 200, "pattern": PART, "examples": ["17"]},
+                    "part": {
+                        "type": "string",
+                        "maxLength": 200,
+                        "pattern": PART,
+                        "examples": ["17"],
+                    },
                 },
                 "required": ["photo"],
                 "additionalProperties": False,
@@ -104,9 +109,7 @@ async def inspect(
     desk: AtDesk,
     part: Annotated[
         str | None,
-        Query(
-            max_length=200, pattern=PART, description="The part, for a photo without a form."
-        ),
+        Query(max_length=200, pattern=PART, description="The part, for a photo without a form."),
     ] = None,
     key: Key = None,
 ) -> InspectionOut:

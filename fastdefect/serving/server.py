@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fastdefect.serving.settings import Settings
 
 _IDLE_SECONDS = 30  # that a connection stays open between requests
-_HEAD_SECONDS = 20  # for the first request of a connection to begin
+_HEAD_SECONDS = 10  # for the first request of a connection to begin
 _MOST_CONNECTIONS = 500  # the usual limit of open files is 1024
 
 
