@@ -2,7 +2,8 @@
 
     python benchmarks/serve.py BUNDLE PHOTOS [--clients 32] [--seconds 60] [--threads 2]
 
-First the bare session decides on the photos (``Inspector``, in as many threads). Then a server in a
+Before and after the server, the bare session decides on the photos (``Inspector``, in as many
+threads), as other work on the machine changes all rates. In between a server in a
 process of its own gets photos from clients, each over a connection of its own; half of the requests
 have a key, and some of these are sent twice. Each client knows the right decision on each photo and
 compares hash, part and decision of the answer. At the end each answer must be in the store, and no
@@ -188,13 +189,13 @@ def bare_rate(inspector: Inspector, photos: Sequence[Known], seconds: float, thr
     return sum(counts) / (time.perf_counter() - started)
 
 
-def report(seen: Sequence[Seen], stored: int, seconds: float, bare: float) -> str:
+def report(seen: Sequence[Seen], stored: int, seconds: float, bare: Sequence[float]) -> str:
     """The figures as lines."""
     times = sorted(each for one in seen for each in one.seconds)
     cuts = statistics.quantiles(times, n=100) if len(times) > 1 else [0.0] * 99
     busy, repeated = (sum(getattr(each, name) for each in seen) for name in ("busy", "repeated"))
     return (
-        f"bare session: {bare:.1f} photos/s\n"
+        f"bare session: {bare[0]:.1f} photos/s before, {bare[1]:.1f} after\n"
         f"server: {len(times)} answers, {len(times) / seconds:.1f} photos/s, "
         f"p50 {cuts[49] * 1000:.0f} ms, p99 {cuts[98] * 1000:.0f} ms, {stored} stored, "
         f"{repeated} sent twice, {busy} refused (503)"
@@ -213,7 +214,8 @@ def main() -> None:
     paths = sorted(each for each in options.photos.rglob("*") if each.suffix.lower() in suffixes)
     inspector = Inspector(options.bundle, threads=1)
     photos = known_photos(inspector, paths[:: max(1, len(paths) // 200)])
-    bare = bare_rate(inspector, photos, min(options.seconds, 15), options.threads)
+    short = min(options.seconds, 10)
+    bare = [bare_rate(inspector, photos, short, options.threads)]
     with tempfile.TemporaryDirectory() as temporary:
         store = Path(temporary) / "line"
         server = Server(options.bundle, store, "--threads", str(options.threads))
@@ -223,6 +225,7 @@ def main() -> None:
         seconds = time.perf_counter() - started
         code = server.stop()
         faults, stored = check_store(store, seen)
+    bare.append(bare_rate(inspector, photos, short, options.threads))
     print(report(seen, stored, seconds, bare))
     faults += [each for one in seen for each in one.faults]
     faults += [f"the server ended with {code}"] if code else []

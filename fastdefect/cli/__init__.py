@@ -26,6 +26,7 @@ from fastdefect.cli import (  # noqa: F401, I001
     export,
     drift,
     serve,
+    queue,
     runs,
 )
 from fastdefect.cli.session import app

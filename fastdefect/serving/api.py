@@ -33,7 +33,7 @@ from fastdefect.serving.schemas import (
 )
 from fastdefect.serving.settings import Settings
 from fastdefect.serving.store import Store
-from fastdefect.serving.uploads import Uploads, clean_part
+from fastdefect.serving.uploads import PART, Uploads, clean_part
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # named by its content
 _BINARY = {"type": "string", "format": "binary"}
@@ -45,7 +45,12 @@ _BODY = {
                 "type": "object",
                 "properties": {
                     "photo": {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": 12},
-                    "part": {"type": "string", "maxLength": 200, "examples": ["17"]},
+                    "part": {
+                        "type": "string",
+                        "maxLength": 200,
+                        "pattern": PART,
+                        "examples": ["17"],
+                    },
                 },
                 "required": ["photo"],
                 "additionalProperties": False,
@@ -103,7 +108,8 @@ async def inspect(
     request: Request,
     desk: AtDesk,
     part: Annotated[
-        str | None, Query(max_length=200, description="The part, for a photo without a form.")
+        str | None,
+        Query(max_length=200, pattern=PART, description="The part, for a photo without a form."),
     ] = None,
     key: Key = None,
 ) -> InspectionOut:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -115,5 +116,5 @@ class _Observed:
             method = scope["method"] if route != "other" else "any"
             self._metrics.answered(method, route, status, seconds)
             client = scope["client"][0] if scope.get("client") else ""
-            path = scope["path"]
+            path = quote(scope["path"])  # no line breaks in a log
             self._on_access(Access(client, scope["method"], path, status, seconds * 1000))

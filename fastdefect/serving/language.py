@@ -73,7 +73,7 @@ def texts_for(chosen: str | None, remembered: str | None, accepted: str, default
     ``accepted`` is the header Accept-Language of a browser.
     """
     for name in (chosen, remembered, *_by_preference(accepted), default):
-        if name in LANGUAGES:
+        if name is not None and name in LANGUAGES:
             return LANGUAGES[name]
     return LANGUAGES["en"]
 

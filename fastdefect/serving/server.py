@@ -1,6 +1,7 @@
 """The HTTP server: uvicorn with the parser in Python, in one process."""
 
 import asyncio
+import logging
 import math
 import socket
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fastdefect.serving.settings import Settings
 
 _IDLE_SECONDS = 30  # that a connection stays open between requests
-_HEAD_SECONDS = 20  # for the first request of a connection to begin
+_HEAD_SECONDS = 10  # for the first request of a connection to begin
 _MOST_CONNECTIONS = 500  # the usual limit of open files is 1024
 
 
@@ -23,6 +24,8 @@ def run_server(
 
     Then no connection is accepted, the requests that are here are answered, and this returns.
     """
+    # A line for each form that is damaged; the answer says it.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     config = uvicorn.Config(
         app,
         http=_Protocol,

@@ -7,7 +7,7 @@ photos of a line do not belong.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from re import split
+from re import fullmatch, split
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -25,6 +25,8 @@ from fastdefect.serving.problems import (
 from fastdefect.serving.settings import MIB, Settings
 from fastdefect.text import without_controls
 
+# Without control characters and those that reverse the direction of writing.
+PART = r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
 _MOST_HEADER = 8192  # bytes of the headers of a field
 _MOST_TEXT = 200  # characters of a part or a file name
 _HEADINGS = 64 * 1024  # bytes of a form beside its photos
@@ -79,13 +81,14 @@ def clean_part(text: str | None) -> str | None:
     """The name of a part as it is stored; None if it is empty. Raises ``Problem``."""
     if text is None or not (stripped := text.strip()):
         return None
-    if len(stripped) > _MOST_TEXT or without_controls(stripped) != stripped or "\n" in stripped:
-        raise Problem(
-            INVALID,
-            f"part: expected at most {_MOST_TEXT} characters in one line.",
-            "Send the number of the part, or leave it out.",
-        )
+    if len(stripped) > _MOST_TEXT or not fullmatch(PART, stripped):
+        raise _bad_part()
     return stripped
+
+
+def _bad_part() -> Problem:
+    text = f"part: expected at most {_MOST_TEXT} characters in one line."
+    return Problem(INVALID, text, "Send the number of the part, or leave it out.")
 
 
 class _Raw:
@@ -184,14 +187,16 @@ class _Form:
         n = sum(each.name == "photo" for each in self._fields)
         if n > self._settings.max_photos or len(self._fields) > n + 1:
             text = f"Expected at most {self._settings.max_photos} photos and one part."
-            raise Problem(TOO_LARGE, text, "Send fewer photos in a request.")
+            raise Problem(INVALID, text, "Send fewer photos in a request.")
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         found = self._fields[-1]
         found.data += data[start:end]
-        most = self._settings.max_bytes if found.name == "photo" else 4 * _MOST_TEXT
-        if len(found.data) > most:
-            raise _too_large(most)
+        if found.name == "photo":
+            if len(found.data) > self._settings.max_bytes:
+                raise _too_large(self._settings.max_bytes)
+        elif len(found.data) > 4 * _MOST_TEXT:  # in UTF-8
+            raise _bad_part()
 
     def _on_end(self) -> None:
         self._ended = True

@@ -25,10 +25,13 @@ def pinned(file: str) -> dict[str, str]:
     }
 
 
-def linked(folder: Path) -> Path:
-    """Links in ``folder`` to fastdefect and to the packages of ``inspector.txt``, and no others."""
+def linked(folder: Path, *files: str) -> Path:
+    """Links in ``folder`` to fastdefect and to the packages of files of pins, and no others.
+
+    Without ``files`` of ``inspector.txt``.
+    """
     (folder / "fastdefect").symlink_to(INSTALLED, target_is_directory=True)
-    for name in pinned("inspector.txt"):
+    for name in (name for file in files or ("inspector.txt",) for name in pinned(file)):
         installed = distribution(name)
         for top in {file.parts[0] for file in installed.files or () if file.parts[0] != ".."}:
             link = folder / top

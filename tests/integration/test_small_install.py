@@ -42,6 +42,31 @@ call("predict", bundle, photo, "--out", out)
 call("predict", "--help")
 call("predict", bundle, "--nonsense")
 call("fit", photo)
+call("serve", bundle)
+"""
+
+
+SERVE = """
+import json, pathlib, sys
+from fastdefect.jobs.serve import load, require_packages
+from fastdefect.serving.app import make_app
+from fastdefect.serving.engine import Engine, Request
+from fastdefect.serving.photo_work import Sent
+from fastdefect.serving.server import run_server
+from fastdefect.serving.settings import Settings
+from fastdefect.serving.store import Store
+require_packages()
+bundle, folder, photo = sys.argv[1:]
+settings = Settings(store=pathlib.Path(folder))
+scorer, model = load(pathlib.Path(bundle))
+with Store.open(settings.store) as store:
+    engine = Engine(scorer, model, store, settings)
+    app = make_app(engine, store, settings, lambda: model)
+    sent = Sent("a.png", pathlib.Path(photo).read_bytes())
+    decision = engine.submit(Request((sent,))).result(20).decision
+    engine.close()
+paths = list(app.openapi()["paths"])
+print(json.dumps({"decision": decision, "paths": paths, "modules": sorted(sys.modules)}))
 """
 
 
@@ -66,7 +91,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_its_versions_are_those_of_the_training() -> None:
-    constraints, small = pinned("constraints.txt"), pinned("inspector.txt")
+    constraints, small = pinned("constraints.txt"), pinned("inspector.txt") | pinned("serve.txt")
     assert small == {name: constraints[name] for name in small}
     for file in ("README.md", "docs/python.md"):
         text = (ROOT / file).read_text(encoding="utf-8")
@@ -86,6 +111,21 @@ def test_it_decides_as_the_full_installation(
     assert not heavy & set(told["modules"])
 
 
+def test_with_the_packages_of_serve_it_serves(
+    bundle: Path, photos: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "packages").mkdir()
+    packages = linked(tmp_path / "packages", "inspector.txt", "serve.txt")
+    done = run_there(packages, SERVE, str(bundle), str(tmp_path / "line"), photos[2])
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["decision"] == "OK"
+    assert "/inspect" in told["paths"]
+    assert not {"torch", "fastai", "pandas", "scipy", "yaml", "httpx2"} & set(told["modules"])
+    text = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
+    assert "pip install --no-deps --no-compile -r inspector.txt -r serve.txt ." in text
+
+
 def test_its_command_line_predicts_and_says_what_is_missing(
     packages: Path, bundle: Path, photos: list[str], tmp_path: Path
 ) -> None:
@@ -94,12 +134,14 @@ def test_its_command_line_predicts_and_says_what_is_missing(
     assert done.returncode == 0, done.stderr
     assert ",OK," in out.read_text(encoding="utf-8").splitlines()[1]
     assert [line for line in done.stdout.splitlines() if line.startswith("exit")] == [
-        *("exit 0", "exit 0", "exit 2", "exit 2")
+        *("exit 0", "exit 0", "exit 2", "exit 2", "exit 2")
     ]
     assert "OK, look (a person decides) or reject" in done.stdout
     assert "No such option: --nonsense" in done.stderr
     assert "which is not installed: this is the small installation" in done.stderr
     assert "python -m pip install -c constraints.txt ." in done.stderr
+    assert "serve needs the extra serve, but fastapi" in done.stderr
+    assert "-r inspector.txt -r serve.txt ." in done.stderr
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ const words = JSON.parse(form.dataset.words);
 const [camera, chooser] = form.querySelectorAll("input[type=file]");
 const part = form.elements.part;
 const collecting = form.querySelector("#collect input");
-const go = form.querySelector("#go");
 const tray = form.querySelector("#tray");
 const line = form.querySelector("#line");
 
@@ -39,13 +38,17 @@ function take(files) {
     collected.push(...photos);
     showTray();
   } else {
-    enqueue(photos);
+    begin(photos);
   }
 }
 
-function enqueue(photos) {
-  parts.push({ photos, part: part.value.trim(), key: newKey() });
+function begin(photos) {
+  enqueue({ photos, part: part.value.trim(), key: newKey() });
   part.value = "";
+}
+
+function enqueue(given) {
+  parts.push(given);
   showLine();
   if (!working) work();
 }
@@ -66,20 +69,20 @@ async function work() {
 }
 
 // The id of the inspection; nothing if there is none, and then the page says why.
-async function decide({ photos, part, key }) {
+async function decide(given) {
   const stopped = showWorking();
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await send({ photos, part, key }, stopped);
-    if (stopped.aborted) return showTrouble(words.stopped, words.stoppedMore);
+    const answer = await send(given, stopped);
+    if (stopped.aborted) return showTrouble(words.stopped, words.stoppedMore, "", { given });
     if (answer?.ok) return (await answer.json()).id;
     if (answer?.status === 401) return location.assign("/login");
-    if ((answer && !AGAIN.has(answer.status)) || attempt >= TRIES) return refuse(answer);
+    if ((answer && !AGAIN.has(answer.status)) || attempt >= TRIES) return refuse(given, answer);
     const asked = Number(answer?.headers.get("Retry-After")) || 2 ** (attempt - 1);
     const seconds = Math.min(asked, LONGEST_WAIT);
     const values = { attempt: attempt + 1, most: TRIES, seconds };
     showWorking(answer ? words.busy : words.unreachable, fill(words.retrying, values), stopped);
     await pause(seconds, stopped);
-    if (stopped.aborted) return showTrouble(words.stopped, words.stoppedMore);
+    if (stopped.aborted) return showTrouble(words.stopped, words.stoppedMore, "", { given });
   }
 }
 
@@ -103,11 +106,12 @@ async function send({ photos, part, key }, stopped) {
   }
 }
 
-async function refuse(answer) {
-  if (!answer) return showTrouble(words.unreachable);
+async function refuse(given, answer) {
+  if (!answer) return showTrouble(words.unreachable, "", "", { given });
   const problem = await answer.json().catch(() => ({}));
   const name = String(problem.type ?? "").replace("urn:fastdefect:", "");
-  showTrouble(words.failed, words.problems[name] ?? words.other, problem.detail);
+  const next = answer.status >= 500 ? { given } : {};
+  showTrouble(words.failed, words.problems[name] ?? words.other, problem.detail, next);
 }
 
 function pause(seconds, stopped) {
@@ -140,13 +144,16 @@ function showWorking(title, more, stopped) {
   return stopped;
 }
 
-function showTrouble(title, more = "", detail = "", link = "") {
+// What a person can do next: look at the decision at ``link``, or send ``given`` once more.
+function showTrouble(title, more = "", detail = "", { link, given } = {}) {
   const find = put("#trouble", "is-empty is-failed");
   find(".call").textContent = title;
   find(".more").textContent = more;
   find(".detail").textContent = detail;
   find("a").hidden = !link;
   if (link) find("a").href = link;
+  find("button").hidden = !given;
+  find("button").addEventListener("click", () => enqueue(given));
   document.title = `${title} – ${words.product}`;
 }
 
@@ -164,7 +171,7 @@ async function showDecision(id) {
     try {
       shown = await page(address);
     } catch {
-      if (attempt === 3) return showTrouble(words.notShown, "", "", address);
+      if (attempt === 3) return showTrouble(words.notShown, "", "", { link: address });
       await new Promise((done) => setTimeout(done, 1000));
     }
   }
@@ -192,7 +199,6 @@ function showLine() {
 
 function showTray() {
   tray.hidden = !collected.length;
-  go.disabled = !collected.length;
   const counted = collected.length === 1 ? words.collectedOne : words.collectedMany;
   tray.querySelector("p").textContent = fill(counted, { n: collected.length });
   for (const image of tray.querySelectorAll("img")) URL.revokeObjectURL(image.src);
@@ -218,8 +224,7 @@ function showTray() {
 }
 
 function showMode() {
-  go.hidden = !collecting.checked;
-  if (!collecting.checked && collected.length) enqueue(collected.splice(0));
+  if (!collecting.checked && collected.length) begin(collected.splice(0));
   showTray();
 }
 
@@ -232,7 +237,7 @@ for (const input of [camera, chooser]) {
 }
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (collected.length) enqueue(collected.splice(0));
+  if (collected.length) begin(collected.splice(0));
   showTray();
 });
 document.addEventListener("paste", (event) => {

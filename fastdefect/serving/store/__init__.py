@@ -1,4 +1,4 @@
-"""What a line keeps: a database and photo files in one folder, safe against kills and full disks."""
+"""What a line keeps: a database and photo files, safe against kills and full disks."""
 
 from fastdefect.serving.store.store import Store
 

@@ -19,7 +19,7 @@ def store_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise _of_file(folder, error) from error
-    except sqlite3.IntegrityError:
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
         raise  # a mistake of the caller
     except sqlite3.DatabaseError as error:
         raise _of_database(folder, error) from error

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from fastdefect.errors import StoreError
@@ -27,10 +28,12 @@ class PhotoFiles:
 
     def create(self) -> None:
         """Make the folders, all at once: a new name in a folder must be synced to be safe."""
+        if self._moving.is_dir():  # the last one
+            return
         self._folder.mkdir(exist_ok=True)
-        self._moving.mkdir(exist_ok=True)
         for first in range(256):
             (self._folder / f"{first:02x}").mkdir(exist_ok=True)
+        self._moving.mkdir()
         sync_folder(self._folder)
 
     def prepare(self, contents: Iterable[tuple[str, bytes]]) -> list[str]:
@@ -41,12 +44,12 @@ class PhotoFiles:
         new: list[str] = []
         try:
             for sha256, content in contents:
-                if sha256 in new or self._place(sha256).exists():
-                    continue
-                new.append(sha256)
-                with (self._moving / sha256).open("wb") as file:
-                    file.write(content)
-                    file.flush()
+                if sha256 not in new and self.path(sha256) is None:
+                    new.append(sha256)
+                    (self._moving / sha256).write_bytes(content)
+            # All are written before the first is synced: a disk syncs many in one go.
+            for sha256 in new:
+                with (self._moving / sha256).open("rb+") as file:
                     os.fsync(file.fileno())
             if new:
                 sync_folder(self._moving)
@@ -56,9 +59,13 @@ class PhotoFiles:
         return new
 
     def accept(self, prepared: Iterable[str]) -> None:
-        """Move photos to their places, once the database refers to them."""
+        """Move photos to their places, once the database refers to them.
+
+        One that can't be moved stays where ``read`` finds it, until the next ``settle``.
+        """
         for sha256 in prepared:
-            (self._moving / sha256).replace(self._place(sha256))
+            with suppress(OSError):
+                (self._moving / sha256).replace(self._place(sha256))
 
     def withdraw(self, leaving: Iterable[str]) -> None:
         """Move photos into ``moving/``, before the database forgets them."""

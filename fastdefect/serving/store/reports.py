@@ -27,14 +27,15 @@ def photo_bytes(connection: sqlite3.Connection) -> int:
 def day(connection: sqlite3.Connection, since: datetime, until: datetime | None) -> Day:
     """The counts of a period."""
     row = connection.execute(
-        "SELECT count(*), total(decision = 'OK'), total(decision = 'look'), "
-        "total(decision = 'reject'), total(unlike), total(answer IS NOT NULL), "
-        "total(decision = 'OK' AND answer = 'defect'), "
-        "total(decision = 'reject' AND answer = 'OK') "
+        "SELECT count(*), sum(decision = 'OK'), sum(decision = 'look'), "
+        "sum(decision = 'reject'), sum(unlike), count(answer), "
+        "sum(decision = 'OK' AND answer = 'defect'), "
+        "sum(decision = 'reject' AND answer = 'OK') "
         "FROM inspections WHERE at >= ? AND at < ?",
         _period(since, until),
     ).fetchone()
-    return Day(*map(int, row), waiting(connection))
+    total, ok, look, reject, unlike, answered, escapes, overkills = (count or 0 for count in row)
+    return Day(total, ok, look, reject, unlike, answered, escapes, overkills, waiting(connection))
 
 
 def strata(

@@ -93,9 +93,13 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
         uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA foreign_keys = ON")
-    # A commit returns when its pages are on the disk.
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA foreign_keys = ON")
+        # A commit returns when its pages are on the disk.
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -118,7 +122,8 @@ def create(folder: Path) -> None:
 def check(connection: sqlite3.Connection, folder: Path) -> None:
     """Raise ``StoreError`` if the database is another program's, newer or damaged.
 
-    The search for damage ends after two seconds; damage that it did not reach shows when it is read.
+    The search for damage ends after two seconds. Damage that it did not reach shows when it is
+    read.
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]

@@ -91,7 +91,11 @@ class Store:
             )
 
     def add(self, new: Sequence[New]) -> list[Inspection]:
-        """Keep inspections and the bytes of their photos: all of them, or none."""
+        """Keep inspections and the bytes of their photos: all of them, or none.
+
+        Raises ``sqlite3.IntegrityError`` for an id or a key that is there already, or a model that
+        was not registered.
+        """
         contents = [
             (photo.sha256, content)
             for each in new
@@ -128,7 +132,8 @@ class Store:
         self, n: int, before: int | None = None, decision: Verdict | None = None
     ) -> list[Inspection]:
         """The last ``n`` inspections, the newest first, of those before a number."""
-        conditions, values = ["TRUE"], []
+        conditions = ["TRUE"]
+        values: list[object] = []
         if before is not None:
             conditions, values = [*conditions, "number < ?"], [*values, before]
         if decision is not None:

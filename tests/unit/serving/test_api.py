@@ -248,6 +248,8 @@ def test_each_request_is_told_without_its_query(at: Line) -> None:
     access = at.accesses[-1]
     assert (access.method, access.path, access.status) == ("GET", "/queue", 200)
     assert access.milliseconds > 0
+    at.client.get("/a%0A127.0.0.1 GET")
+    assert at.accesses[-1].path == "/a%0A127.0.0.1%20GET"
 
 
 def test_the_description_has_every_path_with_examples(at: Line) -> None:

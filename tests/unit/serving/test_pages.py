@@ -132,9 +132,7 @@ def test_the_queue_is_blind(tmp_path: Path) -> None:
     def shown(decision: str, threshold: float, high: float) -> str:
         folder = tmp_path / decision
         folder.mkdir()
-        rule = Rule(
-            views="none", temperature=1.0, threshold=threshold, high=high, rule="by hand"
-        )
+        rule = Rule(views="none", temperature=1.0, threshold=threshold, high=high, rule="by hand")
         tiny_bundle(folder / "tiny.fdb", rule=rule)
         with line(folder, check_ok=1.0, check_reject=1.0) as at:
             found = at.inspect(GREY, part="17")

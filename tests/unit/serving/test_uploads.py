@@ -62,11 +62,11 @@ def test_limits(at: Line) -> None:
     raw = {"Content-Type": "image/png"}
     refused(at.client.post("/inspect", content=big, headers=raw), 413, "2000 bytes")
     many = form(*[("photo", "a", png(DARK))] * 4)
-    refused(at.client.post("/inspect", **many), 413, "at most 3 photos")
+    refused(at.client.post("/inspect", **many), 422, "at most 3 photos")
     announced = {**raw, "Content-Length": str(10**12)}
     refused(at.client.post("/inspect", content=b"x", headers=announced), 413, "Expected")
     part = form(("photo", "a", png(DARK)), ("part", None, b"7" * 801))
-    refused(at.client.post("/inspect", **part), 413, "800 bytes")
+    refused(at.client.post("/inspect", **part), 422, "at most 200 characters")
     assert at.store.latest(1) == []
 
 
@@ -75,7 +75,7 @@ def test_what_a_form_lacks_or_has_too_much_is_named(at: Line) -> None:
     cases = [
         (form(("part", None, b"7")), 422, "found none"),
         (form(photo, ("foto", "b.png", b"")), 422, "'foto'"),
-        (form(photo, ("part", None, b"7"), ("part", None, b"8")), 413, "one part"),
+        (form(photo, ("part", None, b"7"), ("part", None, b"8")), 422, "one part"),
         (form(photo, ("part", None, b"\xff")), 422, "UTF-8"),
         (form(photo, ("part", None, b"7" * 201)), 422, "at most 200 characters"),
         (form(photo, ("part", None, b"a\x00b")), 422, "in one line"),
