@@ -144,7 +144,7 @@ def test_photos_are_collected_by_keyboard(browser: Any, tmp_path: Path) -> None:
         page.keyboard.press("Space")
         for brightness in (BRIGHT, GREY, DARK):
             give(page, "paste", png(brightness))
-        assert page.locator("#tray").inner_text().startswith("3 photos collected")
+        assert "3 photos collected" in page.locator("#tray").inner_text()
         page.get_by_role("button", name="Remove photo 3").press("Enter")
         page.get_by_role("button", name="Decide").press("Enter")
         assert decision(page) == "decision is-look"
