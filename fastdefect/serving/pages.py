@@ -61,7 +61,9 @@ def inspect_page(request: Request, decided: str | None = None) -> Response:
 
 
 @router.post("/")
-async def inspect_form(request: Request, key: str | None = None) -> Response:
+async def inspect_form(
+    request: Request, key: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None
+) -> Response:
     """The form of the page without scripts: as ``POST /inspect``, and then the decision."""
     desk: api.Desk = request.app.state.desk
     found = await api.inspect(request, desk, part=None, key=key)

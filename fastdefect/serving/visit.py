@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -58,7 +58,7 @@ class Visit:
         """A template as the answer; a language that was chosen is remembered."""
         shown = _templates.get_template(template).render(
             t=self.texts,
-            languages=LANGUAGES.values(),
+            languages=[(each, self._in(each)) for each in LANGUAGES.values()],
             person=self.person,
             path=self.request.url.path,
             version=__version__,
@@ -70,6 +70,11 @@ class Visit:
         if self.request.query_params.get("lang") == self.texts.language:
             remember(response, self.request, "lang", self.texts.language)
         return response
+
+    def _in(self, texts: Texts) -> str:
+        """The address of this page in another language."""
+        kept = [each for each in self.request.query_params.multi_items() if each[0] != "lang"]
+        return "?" + urlencode([*kept, ("lang", texts.language)])
 
     def surroundings(self) -> dict[str, Any]:
         """What the head and the foot of a page show of the line."""

@@ -279,6 +279,9 @@ def test_login(tmp_path: Path) -> None:
         asked = at.client.get("/review", headers={"Accept": "text/html"})
         assert asked.headers["location"] == "/login?next=/review"
         assert 'name="next" value="/review"' in page(at, "/login?next=/review")
+        german = re.search(r'href="(\?[^"]*lang=de)"', page(at, "/login?next=/review"))
+        assert german is not None
+        assert german[1] == "?next=%2Freview&amp;lang=de"
         wrong = at.client.post("/login", data={"token": "x"})
         assert "This is not the token" in page(at, wrong.headers["location"])
         right = at.client.post("/login", data={"token": token, "next": "/review"})
