@@ -2,12 +2,14 @@
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.played import Played, play
+from helpers.plots import write_blank_plots
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import apply_recipe, override, resolve
@@ -52,6 +54,29 @@ def asked() -> list[tuple[str, str, str]]:
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, str, str]]) -> Played:
     """Trainings whose mistakes fall with every rung; views get two photos more right."""
+    return _play(monkeypatch, asked)
+
+
+@pytest.fixture(scope="module")
+def ladder(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> "Ladder":
+    """All steps of the ladder with two seeds; for tests that only read it."""
+    runs = tmp_path_factory.mktemp("ladder")
+    with pytest.MonkeyPatch.context() as patch:
+        write_blank_plots(patch)
+        played = _play(patch, [])
+        return Ladder(runs, _start(config, runs), played)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """An ablation that was played to its end."""
+
+    runs: Path
+    report: job.AblationReport
+    played: Played
+
+
+def _play(monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, str, str]]) -> Played:
     played = play(monkeypatch, wrong=_mistakes)
 
     def judge(run: Run, views: str, device: str, on_event: Any) -> Judged:
@@ -109,22 +134,17 @@ def _content(runs: Path) -> Any:
 # ---- which trainings ---------------------------------------------------------------------
 
 
-def test_all_steps_of_a_seed_come_before_those_of_the_next(
-    config: RunConfig, played: Played, tmp_path: Path
-) -> None:
-    done = _start(config, tmp_path)
+def test_all_steps_of_a_seed_come_before_those_of_the_next(ladder: Ladder) -> None:
+    done = ladder.report
     trained = [step.name for step in done.steps if step.views == "none"]
-    assert played.begun == [f"{name}-seed-{seed}" for seed in (7, 8) for name in trained]
+    assert ladder.played.begun == [f"{name}-seed-{seed}" for seed in (7, 8) for name in trained]
     assert len(trained) > 10
     assert not {"pretrained", "freeze", "tta"} & set(trained)  # no weights were asked for
     assert done.series.reason == RunStatus.FINISHED
 
 
-def test_a_seed_has_one_split_and_its_own(
-    config: RunConfig, played: Played, tmp_path: Path
-) -> None:
-    _start(config, tmp_path)
-    splits = {name: data.split for name, data in played.data.items()}
+def test_a_seed_has_one_split_and_its_own(ladder: Ladder) -> None:
+    splits = {name: data.split for name, data in ladder.played.data.items()}
     of_seven = [split for name, split in splits.items() if name.endswith("-7")]
     assert all(split == of_seven[0] for split in of_seven)
     assert splits["old-seed-8"].valid != of_seven[0].valid
@@ -132,8 +152,8 @@ def test_a_seed_has_one_split_and_its_own(
     assert splits["old-seed-8"].test == of_seven[0].test != ()
     parts = of_seven[0].parts
     assert not {parts[i] for i in of_seven[0].train} & {parts[i] for i in of_seven[0].valid}
-    kept = Run(tmp_path / "ab").path("split.csv")
-    assert read_split(kept, played.data["old-seed-7"].manifest) == of_seven[0]
+    kept = Run(ladder.runs / "ab").path("split.csv")
+    assert read_split(kept, ladder.played.data["old-seed-7"].manifest) == of_seven[0]
 
 
 def test_each_training_has_its_steps_settings_and_all_its_epochs(
@@ -380,12 +400,9 @@ def test_a_resumed_ablation_has_the_steps_of_its_own_settings(
     assert again.steps == report.steps
 
 
-def test_several_steps_together_are_reported_with_their_gain(
-    config: RunConfig, played: Played, tmp_path: Path
-) -> None:
+def test_several_steps_together_are_reported_with_their_gain(ladder: Ladder) -> None:
     """Balancing takes two or one of the three mistakes that the old network's successor makes."""
-    _start(config, tmp_path)
-    found = {each["title"]: each for each in _content(tmp_path)["together"]}
+    found = {each["title"]: each for each in _content(ladder.runs)["together"]}
     assert found["all of it"]["gains"]["accuracy"]["by_seed"] == pytest.approx([4 / 12, 4 / 12])
     (both,) = (each for title, each in found.items() if title != "all of it")
     assert both["gains"]["f1"]["by_seed"] == [0.0, 0.0]

@@ -1,6 +1,8 @@
 """A training: its files, and that an interruption changes nothing."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +84,42 @@ def test_stages_are_frozen_first_and_then_discriminative() -> None:
     ]
 
 
-def test_a_finished_fit_writes_its_files(data: TrainingData, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Whole:
+    """A fit that nothing stopped, with what it reported. A test that goes on copies its run."""
+
+    run: Run
+    fitted: Fitted
+    learn: Learner
+    events: list[Event]
+
+    def copied(self, folder: Path) -> Run:
+        """The run again, in ``folder``."""
+        return Run(shutil.copytree(self.run.folder, folder / self.run.name))
+
+
+def _whole(data: TrainingData, folder: Path, training: TrainingConfig) -> Whole:
     events: list[Event] = []
-    run = _run(tmp_path)
-    fitted, learn = _fit(data, run, on_event=events.append)
+    run = _run(folder)
+    return Whole(run, *_fit(data, run, training, on_event=events.append), events)
+
+
+@pytest.fixture(scope="module")
+def finished(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return _whole(data, tmp_path_factory.mktemp("finished"), TRAINING)
+
+
+# Nothing is learned, so nothing after the first epoch is better.
+IDLE = with_training(epochs=9, learning_rate=1e-12, patience=2)
+
+
+@pytest.fixture(scope="module")
+def stopped_early(data: TrainingData, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return _whole(data, tmp_path_factory.mktemp("idle"), IDLE)
+
+
+def test_a_finished_fit_writes_its_files(finished: Whole) -> None:
+    run, fitted, learn, events = finished.run, finished.fitted, finished.learn, finished.events
 
     assert fitted.reason == "finished"
     rows = fitted.history.rows
@@ -106,13 +140,9 @@ def test_a_finished_fit_writes_its_files(data: TrainingData, tmp_path: Path) -> 
     assert [event.row["epoch"] for event in told] == [1, 2, 3]
 
 
-def test_training_loss_is_the_mean_over_the_epochs_photos(
-    data: TrainingData, tmp_path: Path
-) -> None:
-    events: list[Event] = []
-    fitted, _ = _fit(data, _run(tmp_path), on_event=events.append)
-    losses = [event.loss for event in events if isinstance(event, BatchDone)]
-    for epoch, row in enumerate(fitted.history.rows):
+def test_training_loss_is_the_mean_over_the_epochs_photos(finished: Whole) -> None:
+    losses = [event.loss for event in finished.events if isinstance(event, BatchDone)]
+    for epoch, row in enumerate(finished.fitted.history.rows):
         of_epoch = losses[4 * epoch : 4 * epoch + 4]
         expected = np.average(of_epoch, weights=[4, 4, 4, 2])
         assert row["train_loss"] == pytest.approx(expected)
@@ -150,11 +180,8 @@ def test_the_best_model_is_the_one_on_disk(data: TrainingData, tmp_path: Path) -
     assert [epoch for epoch, is_best, _ in kept if is_best][-1] == best
 
 
-def test_patience_ends_the_fit(data: TrainingData, tmp_path: Path) -> None:
-    # Nothing is learned, so nothing after the first epoch is better.
-    training = with_training(epochs=9, learning_rate=1e-12, patience=2)
-    events: list[Event] = []
-    fitted, _ = _fit(data, _run(tmp_path), training, on_event=events.append)
+def test_patience_ends_the_fit(stopped_early: Whole) -> None:
+    fitted, events = stopped_early.fitted, stopped_early.events
     best = fitted.history.best_epoch
     assert best is not None
     assert fitted.reason == "early stopping"
@@ -325,22 +352,21 @@ def test_in_bf16_a_fit_resumes_to_the_bit(data: TrainingData, tmp_path: Path) ->
     _assert_as_unbroken(resumed, broken, expected, run)
 
 
-def test_a_finished_fit_that_is_resumed_adds_nothing(data: TrainingData, tmp_path: Path) -> None:
-    run = _run(tmp_path)
-    first, _ = _fit(data, run)
-    second, _ = _fit(data, run)
+def test_a_finished_fit_that_is_resumed_adds_nothing(
+    data: TrainingData, finished: Whole, tmp_path: Path
+) -> None:
+    second, _ = _fit(data, finished.copied(tmp_path))
     assert second.reason == "finished"
-    assert second.history.rows == first.history.rows
+    assert second.history.rows == finished.fitted.history.rows
 
 
-def test_a_fit_that_stopped_early_is_not_continued(data: TrainingData, tmp_path: Path) -> None:
+def test_a_fit_that_stopped_early_is_not_continued(
+    data: TrainingData, stopped_early: Whole, tmp_path: Path
+) -> None:
     # Killed while the closing report was written, the run still counts as running.
-    training = with_training(epochs=9, learning_rate=1e-12, patience=2)
-    run = _run(tmp_path)
-    first, _ = _fit(data, run, training)
-    second, _ = _fit(data, run, training)
+    second, _ = _fit(data, stopped_early.copied(tmp_path), IDLE)
     assert second.reason == "early stopping"
-    assert second.history.rows == first.history.rows
+    assert second.history.rows == stopped_early.fitted.history.rows
 
 
 def test_a_frozen_stage_leaves_the_convolutions_alone(data: TrainingData, tmp_path: Path) -> None:
