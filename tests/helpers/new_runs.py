@@ -4,9 +4,7 @@ from pathlib import Path
 
 from fastdefect.config_resolve import resolve
 from fastdefect.run import Run
-from fastdefect.run_registry import (
-    create_run,
-)
+from fastdefect.run_registry import create_run
 
 CONFIG = resolve({"arch": "resnet18", "epochs": 3, "data": "photos"})
 

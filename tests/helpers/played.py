@@ -80,7 +80,7 @@ class Played:
 
 
 @cache
-def _built(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
+def built_once(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
     """The network by which a member is checked; a played training does not change it."""
     return build_backbone(arch, weights, image_size)
 
@@ -89,7 +89,7 @@ def play(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Played:
     """Let every series play its trainings; two classes only."""
     played = Played(**options)
     for module in (series, ablate):
-        monkeypatch.setattr(module, "build_backbone", _built)
+        monkeypatch.setattr(module, "build_backbone", built_once)
     monkeypatch.setattr(members, "assemble", played.assemble)
     monkeypatch.setattr(members, "begin", played.begin)
     for module in (members, budget):

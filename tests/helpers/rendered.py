@@ -1,4 +1,4 @@
-"""Parts of the rendered sample with and without a defect."""
+"""The labels of a rendered sample."""
 
 import csv
 from pathlib import Path

@@ -190,14 +190,6 @@ def test_the_same_seed_gives_the_same_probes(monkeypatch: pytest.MonkeyPatch) ->
 # ---- small, large and crooked sets -------------------------------------------------------
 
 
-def pick(scene: Scene, chosen: Sequence[int]) -> Scene:
-    scene.photos = [scene.photos[i] for i in chosen]
-    scene.images = [scene.images[i] for i in chosen]
-    scene.parts = [scene.parts[i] for i in chosen]
-    scene.bad = scene.bad[list(chosen)]
-    return scene
-
-
 def test_too_few_parts_give_no_probe() -> None:
     scene = Scene(parts=8)
     assert probe_shortcuts([], [], [], scene.classes, seed=0) == []

@@ -1,6 +1,6 @@
 """The level that reaches as far as a factory's camera drifts: each end is reached, none passed.
 
-Warnings are errors here as in ``test_augment.py``.
+Warnings are errors here as in ``test_pipelines.py``.
 """
 
 import warnings

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from helpers.folders import castings_of, photo_folder
+from helpers.played import built_once
 from helpers.played_series import Played
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import resolve
 from fastdefect.jobs.series import budget as series_budget
 from fastdefect.jobs.series import members as series_members
+from fastdefect.jobs.series import series
 from fastdefect.jobs.series.photos import SeriesPhotos
 
 
@@ -21,6 +23,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[Played]:
         monkeypatch.setattr(series_members, name, getattr(fake, name))
     for module in (series_members, series_budget):
         monkeypatch.setattr(module, "monotonic", lambda: fake.now)
+    monkeypatch.setattr(series, "build_backbone", built_once)
     return fake
 
 
