@@ -43,3 +43,11 @@ class RunError(FastdefectError):
 
 class BundleError(FastdefectError):
     """A bundle that is missing, damaged, newer than this version, or not a bundle."""
+
+
+class StoreError(FastdefectError):
+    """The store of a line that is missing, damaged, in use, or can't be read or written."""
+
+
+class StoreFullError(StoreError):
+    """The disk of the store is full; what was to be stored is not stored."""

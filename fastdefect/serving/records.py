@@ -1,7 +1,7 @@
 """What the line keeps: inspections, their photos, and the answers of people."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
@@ -70,6 +70,37 @@ class Inspection:
 
 
 @dataclass(frozen=True)
+class New:
+    """An inspection that is not stored yet, with the bytes of its photos in their order.
+
+    ``key`` is that of a client that may repeat its request, or None; ``digest`` tells whether two
+    requests with one key are the same. The other fields are as in ``Inspection``.
+    """
+
+    id: str
+    at: datetime  # UTC
+    part: str | None
+    key: str | None
+    digest: str
+    decision: Verdict
+    probability: float
+    defect_class: str | None
+    unlike: bool
+    model: str
+    bundle: str
+    share: float
+    chosen: bool
+    priority: float
+    photos: tuple[Photo, ...]
+    contents: tuple[bytes, ...]
+
+    def numbered(self, number: int) -> Inspection:
+        """The inspection once it is stored."""
+        kept = {field.name: getattr(self, field.name) for field in fields(Inspection)[1:]}
+        return Inspection(number, **kept)
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a person says about the part of an inspection.
 
@@ -83,4 +114,50 @@ class Answer:
     label: str | None
     person: str
     at: datetime  # UTC
+    seconds: float | None = None
     undone: bool = False
+
+
+@dataclass(frozen=True)
+class Day:
+    """Counts of inspections in a period; ``waiting`` is the whole queue, of any day.
+
+    ``escapes`` and ``overkills`` are those that a person confirmed: defects that were passed, and
+    good parts that were rejected.
+    """
+
+    total: int
+    ok: int
+    look: int
+    reject: int
+    unlike: int
+    answered: int
+    escapes: int
+    overkills: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """What an audit needs of an inspection; the fields are as in ``Inspection``.
+
+    ``answer`` is the last that counts, None if there is none. ``said`` has the last of each person.
+    """
+
+    number: int
+    part: str | None
+    decision: Verdict
+    share: float
+    chosen: bool
+    model: str
+    answer: Answered | None
+    said: tuple[tuple[str, Answered], ...]  # (person, answer), oldest first
+
+
+@dataclass(frozen=True)
+class Retired:
+    """Photo files that were deleted; ``kept`` of them were chosen or answered."""
+
+    files: int
+    bytes: int
+    kept: int

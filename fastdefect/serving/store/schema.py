@@ -1,0 +1,148 @@
+"""The tables of a store, and connections to them."""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from fastdefect.errors import StoreError
+from fastdefect.serving.store.failures import damaged
+
+SCHEMA = 1
+DATABASE = "line.sqlite3"
+# Of the database's header: tells a store from other SQLite files. "fdln" in ASCII.
+_APPLICATION = 0x66646C6E
+_BUSY_SECONDS = 20.0
+_CHECK_SECONDS = 2.0
+
+# `answer` of an inspection is its last answer that counts, and `gone` that its photos were deleted:
+# the queue then is an index, however many inspections there are. `last` of a file is the newest
+# inspection with it, and `kept` that one of them was chosen or answered.
+_TABLES = """
+CREATE TABLE models (
+    identity TEXT PRIMARY KEY, name TEXT NOT NULL, classes TEXT NOT NULL, good TEXT NOT NULL
+) STRICT;
+CREATE TABLE inspections (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    at INTEGER NOT NULL,
+    part TEXT,
+    key TEXT,
+    digest TEXT NOT NULL,
+    decision TEXT NOT NULL CHECK (decision IN ('OK', 'look', 'reject')),
+    probability REAL,
+    defect_class TEXT,
+    unlike INTEGER NOT NULL,
+    model TEXT NOT NULL REFERENCES models (identity),
+    bundle TEXT NOT NULL,
+    share REAL NOT NULL,
+    chosen INTEGER NOT NULL,
+    priority REAL NOT NULL,
+    answer TEXT CHECK (answer IN ('OK', 'defect')),
+    gone INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE UNIQUE INDEX inspections_key ON inspections (key) WHERE key IS NOT NULL;
+CREATE INDEX inspections_part ON inspections (part, number) WHERE part IS NOT NULL;
+CREATE INDEX inspections_day ON inspections (at, decision, unlike, answer);
+CREATE INDEX inspections_decision ON inspections (decision, number);
+CREATE INDEX inspections_queue ON inspections (priority DESC, number)
+    WHERE chosen = 1 AND answer IS NULL AND gone = 0;
+CREATE TABLE photos (
+    inspection INTEGER NOT NULL REFERENCES inspections (number),
+    position INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    decision TEXT NOT NULL,
+    probability REAL,
+    probabilities TEXT NOT NULL,
+    label TEXT NOT NULL,
+    defect_class TEXT,
+    unlike INTEGER NOT NULL,
+    likeness REAL,
+    distance REAL,
+    milliseconds REAL NOT NULL,
+    PRIMARY KEY (inspection, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX photos_file ON photos (sha256);
+CREATE TABLE files (
+    sha256 TEXT PRIMARY KEY, bytes INTEGER NOT NULL, last INTEGER NOT NULL, kept INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX files_age ON files (kept, last, bytes);
+CREATE TABLE answers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    inspection INTEGER NOT NULL REFERENCES inspections (number),
+    answer TEXT NOT NULL CHECK (answer IN ('OK', 'defect')),
+    label TEXT,
+    person TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    seconds REAL,
+    undone INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX answers_inspection ON answers (inspection, number);
+CREATE INDEX answers_person ON answers (person, number) WHERE undone = 0;
+"""
+
+
+def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection to the database of the store in ``folder``.
+
+    It has no transactions of its own, and may be used by one thread after another.
+    """
+    uri = f"{(folder / DATABASE).resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    # A commit returns when its pages are on the disk.
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def create(folder: Path) -> None:
+    """Write the empty database: all of it, or nothing."""
+    partial = folder / f".{DATABASE}.new"
+    partial.unlink(missing_ok=True)
+    connection = sqlite3.connect(partial, isolation_level=None)
+    try:
+        connection.executescript(
+            f"PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; BEGIN; {_TABLES}"
+            f"PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {SCHEMA}; COMMIT;"
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+    partial.replace(folder / DATABASE)
+
+
+def check(connection: sqlite3.Connection, folder: Path) -> None:
+    """Raise ``StoreError`` if the database is another program's, newer or damaged.
+
+    The search for damage ends after two seconds. Damage that it did not reach shows when it is
+    read.
+    """
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != _APPLICATION:
+        raise StoreError(
+            f"{folder / DATABASE}: expected the database of a store but it is another program's.",
+            "Name the folder that `fastdefect serve --store` wrote, or a new one.",
+        )
+    if version != SCHEMA:
+        raise StoreError(
+            f"{folder / DATABASE}: expected a store of version {SCHEMA} but it has version "
+            f"{version}.",
+            "Install the fastdefect that wrote it, or a newer one.",
+        )
+    end = time.monotonic() + _CHECK_SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+    try:
+        found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return
+    finally:
+        connection.set_progress_handler(None, 0)
+    if found != "ok":
+        raise damaged(folder, found)
