@@ -12,7 +12,7 @@ from fastdefect.files import finite
 
 FEWEST = 20  # parts; with fewer, an interval of kappa has no use
 
-_DRAWS = 20_000
+_DRAWS = 10_000
 _TAILS = (0.025, 0.975)
 
 

@@ -125,14 +125,16 @@ class LineRates:
         return found
 
 
-def line_rates(strata: Sequence[Stratum], *, draws: int = DRAWS, seed: int = 0) -> LineRates:
-    """Estimate the rates of a line; equal inputs give equal results.
+def line_rates(
+    strata: Sequence[Stratum], *, draws: int | None = None, seed: int = 0
+) -> LineRates:
+    """Estimate the rates of a line, by default with ``DRAWS`` draws; equal inputs give equal results.
 
     Raises ``ValueError`` without parts.
     """
     if not sum(each.parts for each in strata):
         raise ValueError("Expected parts, got none")
-    bounds = _Bounds(draws, seed)
+    bounds = _Bounds(draws or DRAWS, seed)
     goods = [_mirrored(each) for each in strata]
     passed = [each for each in strata if each.decision == "OK"]
     return LineRates(
@@ -162,7 +164,9 @@ class Plan:
 
 
 def plan_checks(rates: LineRates, target: float | None = None) -> Plan | None:
-    """The checks that ``target`` needs, or half of the present limit; None without any check.
+    """The checks that ``target`` needs, or half of the present limit.
+
+    None without any check, and if nothing is unknown: all passed parts were checked and are good.
 
     It is for a period to come with as many defects among the passed parts as were found, and
     regards the checks as one sample from very many parts.
@@ -172,6 +176,8 @@ def plan_checks(rates: LineRates, target: float | None = None) -> Plan | None:
         return None
     if target is None:
         target = float(f"{rates.shipped_defects.at_most / 2:.2g}")
+    if not target:
+        return None
     # Of the shipped parts, those that a person passed are good.
     of_passed = target * rates.shipped / passed.parts
     if of_passed >= 1:

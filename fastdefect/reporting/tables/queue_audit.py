@@ -111,6 +111,8 @@ def _cells(name: str, estimate: Estimate) -> tuple[str, str]:
 
 def _at_most(share: float) -> str:
     """Of 10,000, rounded up: a limit must not become smaller by its rounding."""
+    if not share:
+        return "0"
     digits = max(0, 2 - math.floor(math.log10(10_000 * share)))
     return f"{math.ceil(10_000 * share * 10**digits) / 10**digits:g}"
 

@@ -162,6 +162,7 @@ def test_a_target_that_is_reached_needs_no_checks() -> None:
 
 def test_there_is_no_plan_without_a_check() -> None:
     assert plan_checks(rates_of(ok(10_000, 0))) is None
+    assert plan_checks(rates_of(ok(100, 100))) is None  # all is known
 
 
 # ---- coverage ---------------------------------------------------------------------------
@@ -173,13 +174,15 @@ simulated = load("line_rates")
 
 def covered(line: Any, repeats: int, *, share: float = 0.02, periods: int = 1) -> dict[str, float]:
     """How often the intervals of the rates contain those of the line."""
-    rng, known = np.random.default_rng(0), dict[tuple[Stratum, ...], LineRates]()
+    rng = np.random.default_rng(0)
+    known: dict[tuple[Stratum, ...], LineRates] = {}
     hits = dict.fromkeys(RATES, 0)
     for _ in range(repeats):
         strata = tuple(line.checked(rng, share, periods))
-        rates = known.setdefault(strata, known.get(strata) or rates_of(*strata, draws=600))
+        if strata not in known:
+            known[strata] = rates_of(*strata, draws=600)
         for name in RATES:
-            low, high = getattr(rates, name).interval
+            low, high = getattr(known[strata], name).interval
             hits[name] += low - 1e-9 <= line.truth[name] <= high + 1e-9
     return {name: count / repeats for name, count in hits.items()}
 
