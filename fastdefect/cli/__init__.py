@@ -25,6 +25,7 @@ from fastdefect.cli import (  # noqa: F401, I001
     predict,
     export,
     drift,
+    queue,
     runs,
 )
 from fastdefect.cli.session import app

@@ -1,0 +1,88 @@
+"""A folder of labelled photos: the files, and the table that ``fit`` reads."""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
+
+from fastdefect.errors import UsageError
+from fastdefect.files import typed, umask, write_csv, written_to
+
+TABLE = "photos.csv"
+_COLUMNS = ("path", "label", "part", "split", "chosen_by", "model", "inspection")
+
+
+@dataclass(frozen=True)
+class SetPhoto:
+    """A photo of the set: its file now, its path in the set, and its cells in the table.
+
+    ``split`` is empty for a photo that no training knows. ``chosen_by``, ``model`` and
+    ``inspection`` are empty for one that is not from a line.
+    """
+
+    file: Path
+    path: str
+    label: str
+    part: str
+    split: str = ""
+    chosen_by: str = ""
+    model: str = ""
+    inspection: str = ""
+
+
+def expect_new(out: Path) -> None:
+    """Raise ``UsageError`` if ``out`` exists and is not an empty folder."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            f"--out {out}: expected a new or empty folder but it has files.",
+            f"Name another one, for example --out {typed(out.with_name(out.name + '-2'))}",
+        )
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder that becomes ``out`` when the block succeeds; else nothing remains."""
+    with written_to(out, folder=True):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        try:
+            yield partial
+            partial.chmod(0o777 & ~umask())
+            if out.exists():
+                out.rmdir()
+            partial.replace(out)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_set(folder: Path, photos: Sequence[SetPhoto], *, split: bool) -> None:
+    """Write the photos and the table into ``folder``; ``split``: with the column of sides."""
+    for photo in photos:
+        target = folder / photo.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy(photo.file, target)
+    columns = [name for name in _COLUMNS if split or name != "split"]
+    rows = [{name: getattr(photo, name) for name in columns} for photo in photos]
+    write_csv(folder / TABLE, rows, columns)
+
+
+def inside(name: str, sha256: str) -> str:
+    """The path in the set of a photo that its run calls ``name``.
+
+    A name that is absolute or leads upward is replaced: the photo stays inside the set.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        path = PurePosixPath(f"{sha256[:16]}-{path.name}")
+    return f"run/{path}"
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name of the file takes no space; another disk needs a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
