@@ -189,12 +189,16 @@ def main() -> None:
     print("| defects | escapes | checks |", " | ".join(METHODS), "|")
     print("|---" * (3 + len(METHODS)) + "|")
     for line, checks in lines():
-        if not line.cells["OK"][0] and line.escapes or math.isnan(line.truth["escape"]):
+        if (not line.cells["OK"][0] and line.escapes) or math.isnan(line.truth["escape"]):
             continue  # too few parts for one escape
         found = measured(line, asked.shares, asked.repeats, asked.draws)
         cells = (f"{share:.1%}, {width:.3f}" for share, width in found.values())
-        print(f"| {line.defects:.1%} | {line.escapes:.0%} | {checks} |", " | ".join(cells), "|",
-              flush=True)
+        print(
+            f"| {line.defects:.1%} | {line.escapes:.0%} | {checks} |",
+            " | ".join(cells),
+            "|",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

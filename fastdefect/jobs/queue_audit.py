@@ -106,9 +106,7 @@ def check_asked(asked: Asked) -> None:
             "For example --out audit.json",
         )
     if asked.out is not None and not asked.out.parent.is_dir():
-        raise UsageError(
-            f"--out {asked.out}: there is no folder {asked.out.parent}.", "Create it."
-        )
+        raise UsageError(f"--out {asked.out}: there is no folder {asked.out.parent}.", "Create it.")
     if asked.since and asked.until and asked.since >= asked.until:
         raise UsageError(
             f"--since {asked.since:%Y-%m-%d %H:%M} is not before "

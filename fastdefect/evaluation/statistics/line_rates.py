@@ -125,12 +125,10 @@ class LineRates:
         return found
 
 
-def line_rates(
-    strata: Sequence[Stratum], *, draws: int | None = None, seed: int = 0
-) -> LineRates:
-    """Estimate the rates of a line, by default with ``DRAWS`` draws; equal inputs give equal results.
+def line_rates(strata: Sequence[Stratum], *, draws: int | None = None, seed: int = 0) -> LineRates:
+    """Estimate the rates of a line, by default with ``DRAWS`` draws.
 
-    Raises ``ValueError`` without parts.
+    Equal inputs give equal results. Raises ``ValueError`` without parts.
     """
     if not sum(each.parts for each in strata):
         raise ValueError("Expected parts, got none")

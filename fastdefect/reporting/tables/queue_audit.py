@@ -7,7 +7,7 @@ from fastdefect.evaluation.statistics.agreement import Agreement
 from fastdefect.evaluation.statistics.line_rates import Estimate, LineRates, Plan
 from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.reporting.tables.table_data import TableData
-from fastdefect.text import careful_percent, counted, exact_percent, number_text, percent
+from fastdefect.text import careful_percent, counted, number_text, percent
 
 _RATES = ("escape rate", "defects per 10,000 shipped", "overkill rate", "share of defects")
 
@@ -18,9 +18,7 @@ def audit_tables(rates: LineRates, by_model: Mapping[str, LineRates]) -> list[Ta
     return [*tables, _models_table(by_model)] if by_model else tables
 
 
-def audit_lines(
-    rates: LineRates, agreement: Agreement | None, plan: Plan | None
-) -> Iterable[str]:
+def audit_lines(rates: LineRates, agreement: Agreement | None, plan: Plan | None) -> Iterable[str]:
     """What the checks prove, how well persons agree, and what more checks would prove."""
     passed = rates.of("OK")
     if passed.answered:
@@ -44,10 +42,10 @@ def _plan(plan: Plan, found: int) -> str:
     goal = f"less than {_of_10_000(plan.target)} of 10,000 at 95 %"
     if not plan.checks:
         return f"The checks show {goal}."
-    after = f" after the {counted(found, 'escape')}" if found else ""
+    so_far = f" (so far {counted(found, 'escape')})" if found else ""
     return (
-        f"To show {goal}: {counted(plan.checks, 'more checked OK part')}{after}, all of them "
-        f"good. At the present share of checks, these are {plan.passed} passed parts."
+        f"To show {goal}: {counted(plan.checks, 'more check')} of passed parts without an escape"
+        f"{so_far}. At the present share of checks, these are {plan.passed} passed parts."
     )
 
 
@@ -88,8 +86,7 @@ def _models_table(by_model: Mapping[str, LineRates]) -> TableData:
     rows = []
     for name, rates in by_model.items():
         cells = [
-            f"{value} ({interval})"
-            for value, interval in map(_cells, _RATES, _estimates(rates))
+            f"{value} ({interval})" for value, interval in map(_cells, _RATES, _estimates(rates))
         ]
         rows.append((name, str(rates.parts), str(rates.of("OK").answered), *cells))
     return TableData("By model", ("model", "parts", "checked OK parts", *_RATES), tuple(rows))
@@ -103,7 +100,7 @@ def _cells(name: str, estimate: Estimate) -> tuple[str, str]:
     """The value and the interval of a rate."""
     low, high = estimate.interval
     if "10,000" in name:
-        value = number_text(10_000 * estimate.value, "{:.3g}")
+        value = "-" if math.isnan(estimate.value) else _of_10_000(estimate.value)
         return value, f"{_of_10_000(low)} to {_of_10_000(high)}"
     value = "-" if math.isnan(estimate.value) else percent(estimate.value, 2)
     return value, f"{percent(low, 2)} to {percent(high, 2)}"

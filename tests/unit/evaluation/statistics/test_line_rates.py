@@ -7,19 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.benchmarks import load
+from helpers.line_rates import ok, rates_of
 from scipy.stats import hypergeom
 
-from fastdefect.evaluation.statistics import line_rates
 from fastdefect.evaluation.statistics.line_rates import (
     LineRates,
     Stratum,
     plan_checks,
 )
 from fastdefect.evaluation.statistics.rates import upper_bound
-
-
-def ok(parts: int, checks: int, defects: int = 0, unanswered: int = 0) -> Stratum:
-    return Stratum("OK", parts, checks + unanswered, checks, defects)
 
 
 def look(parts: int, defects: int, waiting: int = 0) -> Stratum:
@@ -30,17 +26,11 @@ def reject(parts: int, checks: int, defects: int, unanswered: int = 0) -> Stratu
     return Stratum("reject", parts, checks + unanswered, checks, defects)
 
 
-def rates_of(*strata: Stratum, draws: int = 2000) -> LineRates:
-    return line_rates.line_rates(strata, draws=draws)
-
-
 # ---- one stratum ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("parts", "checks", "found"), [(1000, 20, 0), (400, 100, 3), (50, 49, 1)])
-def test_the_interval_of_passed_parts_is_the_exact_one(
-    parts: int, checks: int, found: int
-) -> None:
+def test_the_interval_of_passed_parts_is_the_exact_one(parts: int, checks: int, found: int) -> None:
     low, high = rates_of(ok(parts, checks, found), draws=20_000).shipped_defects.interval
     defects = np.arange(found, parts - checks + found + 1)
     possible_high = defects[hypergeom.cdf(found, parts, defects, checks) > 0.025]
