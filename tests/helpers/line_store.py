@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 from fastdefect.inference.decision_rule import Verdict
-from fastdefect.serving.records import Answered, Inspection, Model, New, Photo
+from fastdefect.serving.records import Answered, Inspection, Model, New
 from fastdefect.serving.store import Store
+from helpers.stores import new_inspection
 
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)
 
@@ -52,38 +52,15 @@ class Line:
 
     def _new(self, decision: Verdict, share: float, chosen: bool, part: str | None) -> New:
         self.now += timedelta(minutes=1)
-        content = b"photo"
-        photo = Photo(
-            sha256=sha256(content).hexdigest(),
-            name="photo.png",
-            kind="image/png",
-            decision=decision,
-            probability=0.5,
-            probabilities={"ok": 0.5, "scratch": 0.5},
-            label="ok",
-            defect_class=None,
-            unlike=False,
-            likeness=None,
-            distance=None,
-            milliseconds=1.0,
-        )
-        return New(
-            id=f"i{self.now.timestamp():.0f}",
+        return new_inspection(
+            f"i{self.now.timestamp():.0f}",
             at=self.now,
             part=part,
-            key=None,
-            digest="",
             decision=decision,
-            probability=0.5,
-            defect_class=None,
-            unlike=False,
             model=self.identity,
             bundle=self.name,
             share=share,
             chosen=chosen,
-            priority=0.5,
-            photos=(photo,),
-            contents=(content,),
         )
 
 

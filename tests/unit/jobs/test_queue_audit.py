@@ -46,11 +46,11 @@ def test_rates_of_a_line(folder: Path) -> None:
 
 def test_shares_are_strata(folder: Path) -> None:
     with line(folder) as made:
-        made.inspect("OK", 90)
-        made.check("OK", 10, 5)
-        made.check("OK", 100, 0, share=1.0)
+        made.inspect("OK", 18)
+        made.check("OK", 2, 1)
+        made.check("OK", 20, 0, share=1.0)
         found, _ = audit(Asked(folder))
-    assert found.rates.shipped_defects.value == pytest.approx(50 / 200)  # not 5 of 110
+    assert found.rates.shipped_defects.value == pytest.approx(10 / 40)  # not 1 of 22
 
 
 def test_models_have_rows_of_their_own_and_are_one_sample_in_total(folder: Path) -> None:
