@@ -10,7 +10,7 @@ to people as unlike, and how many photos pass as OK without the check and with i
 """
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from fastdefect.data.reading.images import IMAGE_SUFFIXES, fit_to, read_photo
-from fastdefect.inference.judge import Decision
+from fastdefect.inference.judge import Decision, Judge
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.trained.model import read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
@@ -77,6 +77,11 @@ def _decide(scorer: Scorer, pixels: Pixels) -> tuple[list[Decision], NDArray[np.
     return decisions, np.concatenate(scores)
 
 
+def n_passed(judge: Judge, decisions: Sequence[Decision]) -> int:
+    """How many the decision rule passes, whatever the check for unlike photos says."""
+    return sum(judge.classes.index(each.label) in judge.good for each in decisions)
+
+
 def _known(run: Run, request: Request) -> tuple[EvaluationPhotos, Pixels]:
     photos = load_evaluation_photos(
         run, request, read_spec(run), what="benchmark of unlike photos", on_event=lambda _: None
@@ -113,15 +118,9 @@ def main() -> None:
         decisions, scores = _decide(scorer, others)
         auroc = roc_auc_score([0] * len(known) + [1] * len(scores), [*known, *scores])
         unlike = np.mean([d.unlike for d in decisions])
-        passed = [scorer.judge.good and d.probability < _threshold(scorer) for d in decisions]
         ok = sum(d.decision == "OK" for d in decisions)
-        print(f"{name:24}{len(scores):>5}{auroc:>8.3f}{unlike:>9.1%}{sum(passed):>12}{ok:>9}")
-
-
-def _threshold(scorer: Scorer) -> float:
-    """The probability of a defect from which a photo is rejected."""
-    threshold = scorer.judge.rule.threshold
-    return 0.5 if threshold is None else threshold
+        passed = n_passed(scorer.judge, decisions)
+        print(f"{name:24}{len(scores):>5}{auroc:>8.3f}{unlike:>9.1%}{passed:>12}{ok:>9}")
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ shows them as Markdown. Errors that the user can fix are ``FastdefectError``. Ea
 packages that it needs: ``predict`` with a bundle needs no torch.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from fastdefect import run as folders
 from fastdefect.config import RunConfig, config_fields
@@ -36,6 +36,11 @@ if TYPE_CHECKING:
     from fastdefect.jobs.export import Exported
 
 AnyPath = str | PathLike[str]
+Split = Literal["valid", "test"]
+T = TypeVar("T")
+
+# Fields of a request that a call has an argument of its own for, or that no call has.
+_NOT_ASKED = ("split", "data", "command", "known_to")
 
 
 class Run(Tabled):
@@ -74,7 +79,7 @@ class Run(Tabled):
 
     def evaluate(
         self,
-        split: Literal["valid", "test"] = "valid",
+        split: Split = "valid",
         *,
         data: AnyPath | None = None,
         on_event: OnEvent = silent,
@@ -101,8 +106,10 @@ class Run(Tabled):
         from fastdefect.jobs.export import export as job
 
         self._files.require_model()
-        asked = Request(command="Run.export()")
-        return job(self._files, asked, Export(Path(out), **wanted), on_event=on_event)
+        call = "Run.export()"
+        _check_names(call, wanted, [each.name for each in fields(Export) if each.name != "out"])
+        checked = _checked(Export, call, {"out": Path(out), **wanted})
+        return job(self._files, Request(command=call), checked, on_event=on_event)
 
     def tables(self) -> list[TableData]:
         """The line of ``fastdefect runs``."""
@@ -169,24 +176,26 @@ def audit(
 
 
 def compare(
-    runs: Sequence[Run | AnyPath],
-    split: Literal["valid", "test"] = "valid",
+    models: Sequence[Run | AnyPath],
+    split: Split = "valid",
     *,
+    runs: AnyPath = "runs",
     data: AnyPath | None = None,
     out: AnyPath = "compare",
     on_event: OnEvent = silent,
     **request: Any,
 ) -> "CompareReport":
-    """Compare runs with the first of ``runs``, as ``fastdefect compare`` does.
+    """Compare runs with the first of ``models``, as ``fastdefect compare`` does.
 
-    ``out``: folder for the results. The other arguments as in ``Run.evaluate``.
+    ``models``: runs, or their folders, or their names in the folder ``runs``. ``out``: folder for
+    the results. The other arguments as in ``Run.evaluate``.
     """
-    if len(runs) < 2:
+    if len(models) < 2:
         raise UsageError(
-            f"compare needs two runs or more, but got {len(runs)}.",
+            f"compare needs two runs or more, but got {len(models)}.",
             "Give the old run first, then the new run.",
         )
-    chosen = [(run if isinstance(run, Run) else Run(run))._files for run in runs]
+    chosen = [(each if isinstance(each, Run) else Run(each, runs=runs))._files for each in models]
     for run in chosen:
         run.require_model()
     from fastdefect.jobs.compare import compare as job
@@ -207,13 +216,19 @@ def predict(
 
     ``model``: a bundle or a run. ``photos``: files, folders, patterns, zips or tables. All
     decisions are kept in memory: for more than some 100 000 photos use the command with ``--out``.
+    ``threads`` read the photos; None is the fastest number.
     """
+    if threads is not None and not (isinstance(threads, int) and threads >= 1):
+        raise UsageError(
+            f"fastdefect.predict(): expected threads as an integer of 1 or more, got {threads!r}.",
+            "Leave it out to use the fastest number.",
+        )
     named = str(model.folder if isinstance(model, Run) else model)
     scorer = open_model(named, Path(runs), Request(), on_event)
     items = [photos] if isinstance(photos, str | PathLike) else photos
     sources = Sources.of([str(item) for item in items]).labelled(scorer.judge.classes)
     candidates = list(sources)
-    part_of, decided = PartOf(scorer.part_from), []
+    part_of, decided = PartOf.given_or_of(None, scorer), []
     for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
         decided.append(each)
         on_event(Progress("deciding", len(decided), len(candidates)))
@@ -224,16 +239,47 @@ def predict(
 def _config(call: str, data: AnyPath, settings: Mapping[str, Any]) -> RunConfig:
     """The checked settings. Raises ``UsageError`` for an unknown name or a wrong value."""
     names = [leaf.name for leaf in config_fields() if leaf.name != "data"]
-    for name in settings:
-        if name not in names:
-            near = get_close_matches(name, names, 1)
-            hint = f"Did you mean {near[0]}? " if near else ""
-            raise UsageError(
-                f"{call}() has no setting {name!r}.", f"{hint}The settings are {', '.join(names)}."
-            )
+    _check_names(f"{call}()", settings, names)
     return resolve({"data": str(data), **settings}, source=f"{call}()")
 
 
 def _request(call: str, split: str, data: AnyPath | None, others: Mapping[str, Any]) -> Request:
+    """The checked request. Raises ``UsageError`` for an unknown name or a wrong value."""
+    names = [each.name for each in fields(Request) if each.name not in _NOT_ASKED]
+    _check_names(call, others, names)
+    if split not in ("valid", "test"):
+        raise UsageError(
+            f"{call}: expected valid or test as split, got {split!r}.",
+            "For other photos use data=FOLDER.",
+        )
     where = None if data is None else Path(data)
-    return Request(split=split, data=where, command=call, **others)
+    values = {**others, "split": split, "data": where, "command": call}
+    if isinstance(values.get("threshold"), int | float):
+        values["threshold"] = str(values["threshold"])
+    return _checked(Request, call, values)
+
+
+def _check_names(call: str, given: Iterable[str], names: Sequence[str]) -> None:
+    """Raise ``UsageError`` for a setting that is none of ``names``."""
+    for name in given:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"Did you mean {near[0]}? " if near else ""
+            raise UsageError(
+                f"{call} has no setting {name!r}.", f"{hint}The settings are {', '.join(names)}."
+            )
+
+
+def _checked(kind: type[T], call: str, values: Mapping[str, Any]) -> T:
+    """The dataclass with these values. Raises ``UsageError`` for one of another type."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise UsageError(
+            f"{call}: {'.'.join(map(str, first['loc']))}: {first['msg'][0].lower()}"
+            f"{first['msg'][1:]}, but got {first['input']!r:.80}.",
+            "docs/python.md describes the arguments.",
+        ) from error

@@ -70,6 +70,26 @@ def written_to(out: Path, *, folder: bool = False, option: str = "--out") -> Ite
         ) from error
 
 
+def check_output_path(path: Path, option: str, suffixes: Sequence[str]) -> None:
+    """Raise ``UsageError`` if ``option`` names no file that can be written; call before the work.
+
+    The name has to end in one of ``suffixes``, and the folder has to exist.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(
+            f"{option} {path}: expected a file that ends in {', '.join(suffixes)}.",
+            f"For example {option} {typed(path.with_suffix(suffixes[0]))}"
+            if path.name
+            else "Name a file.",
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.parent}.", "Create it first.")
+    if path.is_dir():
+        raise UsageError(
+            f"{option} {path}: expected a file, but it is a folder.", "Choose another name."
+        )
+
+
 def typed(path: Path) -> str:
     """``path`` as typed in a shell: quoted if it has spaces or special characters.
 

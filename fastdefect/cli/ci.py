@@ -27,13 +27,15 @@ Annotations = Annotated[
 def check_junit(file: Path | None) -> None:
     """Create the folder of ``file``. Raises ``UsageError`` if the file can't be written there.
 
-    Call this before the work, which can take minutes.
+    Call this before the work, which can take minutes. A file of an earlier run is removed, so that
+    a pipeline does not show its results if this run ends with an error.
     """
     if file is not None:
         with written_to(file, option="--junit"):
             file.parent.mkdir(parents=True, exist_ok=True)
             if file.is_dir():
                 raise IsADirectoryError(None, "it is a folder")
+            file.unlink(missing_ok=True)
 
 
 def publish(outcomes: "Outcomes", junit: Path | None, annotations: str | None) -> tuple[Path, ...]:

@@ -5,10 +5,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from fastdefect.cli.session import USE, Json, Quiet, Runs, app, session, show, with_request
+from fastdefect.cli.session import (
+    FOUND_EXIT,
+    USE,
+    Json,
+    Quiet,
+    Runs,
+    app,
+    session,
+    show,
+    with_request,
+)
 from fastdefect.jobs.trained.request import Request
-
-_FOUND = 3  # as in predict
 
 
 @app.command(rich_help_panel=USE)
@@ -53,4 +61,4 @@ def drift(
         tables = drift_tables(drifted.report)
         show(screen, "drift", drifted.as_json(), tables=tables, files=drifted.written)
         if fail_on == "drift" and drifted.report.drifted:
-            raise typer.Exit(_FOUND)
+            raise typer.Exit(FOUND_EXIT)

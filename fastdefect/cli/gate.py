@@ -53,8 +53,8 @@ def gate(
 ) -> None:
     """Check the metrics of a run against limits; exit with 1 if any of them fails."""
     with session(quiet, as_json) as screen:
-        chosen = run_with_model(run, runs)
         check_junit(junit)
+        chosen = run_with_model(run, runs)
         from fastdefect.evaluation.gate import Limit, parse_limit
         from fastdefect.jobs.gate import gate as job
         from fastdefect.reporting.tables.evaluate import gate_table

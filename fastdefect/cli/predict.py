@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from fastdefect.cli.session import USE, Json, Quiet, Runs, app, session, show, with_request
+from fastdefect.cli.session import (
+    FOUND_EXIT,
+    USE,
+    Json,
+    Quiet,
+    Runs,
+    app,
+    session,
+    show,
+    with_request,
+)
 from fastdefect.errors import UsageError
 from fastdefect.jobs.trained.request import Request
 
@@ -14,9 +24,6 @@ if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.predict import Predicted
     from fastdefect.jobs.predicting.rows import Row
-
-# Exit codes beside 0, 1 (an error) and 2 (wrong usage).
-_FOUND = 3
 
 
 @app.command(rich_help_panel=USE)
@@ -111,7 +118,7 @@ def predict(
             )
         _show(screen, predicted)
         if failing(predicted, fail_on):
-            raise typer.Exit(_FOUND)
+            raise typer.Exit(FOUND_EXIT)
 
 
 def _show(screen: "Screen", predicted: "Predicted") -> None:

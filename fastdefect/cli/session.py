@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastdefect.reporting.tables.table_data import TableData
     from fastdefect.run import Run
 
+FOUND_EXIT = 3  # --fail-on names what was found; beside 1 (an error) and 2 (wrong usage)
 INTERRUPTED_EXIT = 130  # the exit code that a shell reports after Ctrl-C
 
 # The small installation for a line (inspector.txt) lacks two packages that rich needs for --help.

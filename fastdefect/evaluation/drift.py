@@ -6,6 +6,7 @@ another share of defects than a training set, and defects have other distances. 
 reason the share of rejected photos is reported and not tested.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import numpy as np
 from fastdefect.aliases import Floats
 from fastdefect.evaluation.statistics.ranks import (
     FEWEST,
+    PERMUTATIONS,
     Clustered,
     RankTest,
     detectable_share,
@@ -27,7 +29,8 @@ from fastdefect.inference.baseline import Sample
 ALPHA = 0.01
 Verdict = Literal["drift", "not shown", "too few parts"]
 
-_MOST = 2000  # parts of a day; more add nothing, because the baseline has fewer
+_MOST = 500  # parts on each side; more take time, and find little more
+_SPARE = 2  # the smallest corrected p-value is alpha / _SPARE; more take time, and find little more
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ def quantities(baseline: Sample) -> tuple[Quantity, ...]:
 class Finding:
     """A quantity of a day against the baseline.
 
-    ``known`` and ``new`` are the medians of the photos, NaN without any. ``share`` is that of
-    ``ranks.py``. ``p_value`` is corrected for all tests of the report. ``detectable``: the share
-    that would be found in 80 % of cases. These three are None with too few parts.
+    ``known`` and ``new`` are the medians of the photos, NaN without any. ``parts`` is the number
+    of parts of the day that are compared. ``share`` is that of ``ranks.py``. ``p_value`` is
+    corrected for all tests of the report. ``detectable``: the share that would be found in 80 % of
+    cases. These three are None with too few parts.
     """
 
     name: str
@@ -163,31 +167,45 @@ class DriftReport:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """A quantity of a day and of the baseline."""
+
+    quantity: Quantity
+    new: Clustered
+    known: Clustered
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether both sides have enough parts."""
+        return min(self.new.n_parts, self.known.n_parts) >= FEWEST
+
+
 def drift(baseline: Sample, days: Sequence[Day], *, alpha: float = ALPHA) -> DriftReport:
     """Test each quantity of each day; the chance of any false alarm is at most ``alpha``."""
     compared = quantities(baseline)
-    tests = {
-        (number, quantity.name): test
-        for number, day in enumerate(days)
-        for quantity in compared
-        if (test := _tested(quantity, fewer_parts(day.sample), baseline)) is not None
-    }
-    corrected = dict(zip(tests, holm([test.p_value for test in tests.values()]), strict=True))
-    reports = []
-    for number, day in enumerate(days):
-        findings = tuple(
-            _finding(
-                quantity,
-                (day.sample, baseline),
-                tests.get((number, quantity.name)),
-                corrected.get((number, quantity.name)),
-                (alpha, len(tests)),
-            )
-            for quantity in compared
-        )
-        reports.append(_day_report(day, findings))
+    pairs = [
+        [
+            _Pair(each, fewer_parts(each.of(day.sample)), fewer_parts(each.of(baseline)))
+            for each in compared
+        ]
+        for day in days
+    ]
+    tested = [pair for of_day in pairs for pair in of_day if pair.is_testable]
+    most = max(PERMUTATIONS, math.ceil(_SPARE * len(tested) / alpha))
+    tests = [
+        rank_test(each.new, each.known, two_sided=each.quantity.two_sided, permutations=most)
+        for each in tested
+    ]
+    corrected = holm([test.p_value for test in tests])
+    found = dict(zip(tested, zip(tests, corrected, strict=True), strict=True))
+    level = (alpha, len(tested))
+    reports = tuple(
+        _day_report(day, tuple(_finding(pair, found.get(pair), level) for pair in of_day))
+        for day, of_day in zip(days, pairs, strict=True)
+    )
     rejected = rate_of(~baseline.passed, baseline.parts)
-    return DriftReport(alpha, len(baseline), baseline.n_parts, rejected, tuple(reports))
+    return DriftReport(alpha, len(baseline), baseline.n_parts, rejected, reports)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -200,46 +218,34 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def fewer_parts(sample: Sample, most: int = _MOST) -> Sample:
-    """``sample``, or the photos of ``most`` of its parts, always the same."""
-    names = np.unique(sample.parts)
+def fewer_parts(clustered: Clustered, most: int = _MOST) -> Clustered:
+    """``clustered``, or the photos of ``most`` of its parts, always the same."""
+    names = np.unique(clustered.parts)
     if len(names) <= most:
-        return sample
+        return clustered
     kept = np.random.default_rng(0).permutation(names)[:most]
-    return sample.where(np.isin(sample.parts, kept))
-
-
-def _tested(quantity: Quantity, day: Sample, baseline: Sample) -> RankTest | None:
-    new, known = quantity.of(day), quantity.of(baseline)
-    if min(new.n_parts, known.n_parts) < FEWEST:
-        return None
-    return rank_test(new, known, two_sided=quantity.two_sided)
+    chosen = np.isin(clustered.parts, kept)
+    return Clustered(clustered.values[chosen], clustered.parts[chosen])
 
 
 def _finding(
-    quantity: Quantity,
-    samples: tuple[Sample, Sample],
-    test: RankTest | None,
-    p_value: float | None,
-    level: tuple[float, int],
+    pair: _Pair, tested: tuple[RankTest, float] | None, level: tuple[float, int]
 ) -> Finding:
-    """``level``: alpha, and the number of tests that share it."""
-    new, known = (quantity.of(sample) for sample in samples)
-    alpha, n_tests = level
-    verdict: Verdict = "too few parts"
-    if p_value is not None:
-        verdict = "drift" if p_value <= alpha else "not shown"
-    one_sided = alpha / n_tests / (2 if quantity.two_sided else 1) if n_tests else alpha
+    """``tested``: the test and its corrected p-value; ``level``: alpha, and the number of tests."""
+    quantity, new, known = pair.quantity, pair.new, pair.known
+    medians = (_median(known.values), _median(new.values), new.n_parts)
+    if tested is None:
+        return Finding(quantity.name, quantity.title, *medians, None, None, None, "too few parts")
+    (test, p_value), (alpha, n_tests) = tested, level
+    one_sided = alpha / n_tests / (2 if quantity.two_sided else 1)
     return Finding(
         quantity.name,
         quantity.title,
-        _median(known.values),
-        _median(new.values),
-        new.n_parts,
-        test.share if test else None,
+        *medians,
+        test.share,
         p_value,
-        detectable_share(new.n_parts, known.n_parts, one_sided) if test else None,
-        verdict,
+        detectable_share(new.n_parts, known.n_parts, one_sided),
+        "drift" if p_value <= alpha else "not shown",
     )
 
 

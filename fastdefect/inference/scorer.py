@@ -1,7 +1,7 @@
 """A model that is ready to decide on photos: how they are read, its network and its rule."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -66,3 +66,11 @@ class Scorer:
         y_prob, features = self.network(pixels[None])
         elapsed = (time.perf_counter() - started) * 1000
         return self.judge.decide(y_prob, features, [elapsed])[0]
+
+
+def joined(outputs: Sequence[Outputs]) -> Outputs:
+    """The outputs of several calls of a network as those of one call."""
+    features = [each for _, each in outputs if each is not None]
+    return np.concatenate([y_prob for y_prob, _ in outputs]), (
+        np.concatenate(features) if features else None
+    )

@@ -17,7 +17,7 @@ from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count, read_bytes
 from fastdefect.inference.judge import Decision
-from fastdefect.inference.scorer import Scorer
+from fastdefect.inference.scorer import Outputs, Scorer, joined
 
 T = TypeVar("T")
 _BATCH = 16  # photos, for a network that takes batches
@@ -40,24 +40,23 @@ def decide_all(
 
     ``threads`` read and decode; None is the fastest number (``fastest_workers``). If the network
     is concurrent, each thread also runs it, so that a photo never waits for others; else this
-    thread runs it in batches.
+    thread runs it in batches. This thread decides on whole batches in both cases: it would
+    otherwise interrupt the others for each photo.
     """
     workers = threads or fastest_workers(scorer)
     read = _Reader(scorer)
-    batch = 1 if scorer.concurrent else _BATCH
-    work = read.decide if scorer.concurrent else read.pixels
     # Enough that no worker waits for a slow photo before it, few enough to hold in memory.
-    ahead = 2 * batch + 4 * workers
+    ahead = 2 * _BATCH + 4 * workers
     with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[tuple[T, Future[Decision | _Input | str]]] = deque()
+        waiting: deque[tuple[T, Future[_Read | str]]] = deque()
         source = iter(items)
         try:
             while True:
                 for item in islice(source, ahead - len(waiting)):
-                    waiting.append((item, pool.submit(work, path_of(item))))
+                    waiting.append((item, pool.submit(read, path_of(item))))
                 if not waiting:
                     return
-                front = [waiting.popleft() for _ in range(min(batch, len(waiting)))]
+                front = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
                 yield from _settled(scorer, [(item, task.result()) for item, task in front])
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -93,10 +92,10 @@ def _photos_per_second(scorer: Scorer, workers: int) -> float:
 
 
 @dataclass(frozen=True)
-class _Input:
-    """A decoded photo, and the milliseconds that it took."""
+class _Read:
+    """The decoded photo, or what a concurrent network gives for it, and the milliseconds."""
 
-    pixels: Pixels
+    found: Pixels | Outputs
     milliseconds: float
 
 
@@ -106,20 +105,15 @@ class _Reader:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer, self._gate = scorer, PixelGate()
 
-    def decide(self, path: Path) -> Decision | str:
+    def __call__(self, path: Path) -> _Read | str:
         started = time.perf_counter()
         try:
-            return self._scorer.decide(self._decoded(path), started)
+            pixels = self._decoded(path)
         except UnreadablePhoto as error:
             return error.reason
-
-    def pixels(self, path: Path) -> _Input | str:
-        started = time.perf_counter()
-        try:
-            decoded = self._decoded(path)
-        except UnreadablePhoto as error:
-            return error.reason
-        return _Input(decoded, (time.perf_counter() - started) * 1000)
+        scorer = self._scorer
+        found = scorer.network(pixels[None]) if scorer.concurrent else pixels
+        return _Read(found, (time.perf_counter() - started) * 1000)
 
     def _decoded(self, path: Path) -> Pixels:
         data = read_bytes(path)
@@ -127,21 +121,24 @@ class _Reader:
             return self._scorer.decoded(data, str(path))
 
 
-def _settled(scorer: Scorer, done: list[tuple[T, Decision | _Input | str]]) -> Iterator[Decided[T]]:
-    inputs = [found for _, found in done if isinstance(found, _Input)]
-    decisions = iter(_decided(scorer, inputs))
-    for item, found in done:
-        if isinstance(found, str):
-            yield Decided(item, None, found)
+def _settled(scorer: Scorer, done: list[tuple[T, _Read | str]]) -> Iterator[Decided[T]]:
+    decisions = iter(_decided(scorer, [read for _, read in done if not isinstance(read, str)]))
+    for item, read in done:
+        if isinstance(read, str):
+            yield Decided(item, None, read)
         else:
-            yield Decided(item, next(decisions) if isinstance(found, _Input) else found)
+            yield Decided(item, next(decisions))
 
 
-def _decided(scorer: Scorer, inputs: list[_Input]) -> list[Decision]:
-    """Decide on a batch; its time is shared equally."""
-    if not inputs:
+def _decided(scorer: Scorer, batch: list[_Read]) -> list[Decision]:
+    """Decide on a batch, all pixels or all outputs; the time of a network on pixels is shared."""
+    if not batch:
         return []
-    started = time.perf_counter()
-    y_prob, features = scorer.network(np.stack([each.pixels for each in inputs]))
-    share = (time.perf_counter() - started) * 1000 / len(inputs)
-    return scorer.judge.decide(y_prob, features, [each.milliseconds + share for each in inputs])
+    started, share = time.perf_counter(), 0.0
+    outputs = [each.found for each in batch if isinstance(each.found, tuple)]
+    pixels = [each.found for each in batch if not isinstance(each.found, tuple)]
+    if pixels:
+        outputs.append(scorer.network(np.stack(pixels)))
+        share = (time.perf_counter() - started) * 1000 / len(batch)
+    y_prob, features = joined(outputs)
+    return scorer.judge.decide(y_prob, features, [each.milliseconds + share for each in batch])

@@ -74,12 +74,12 @@ def distances(features: Floats32, reference: Floats32, blocks: Sequence[int]) ->
 
 
 def _products(rows: Floats32, others: Floats32) -> Floats32:
-    """(n, m) scalar products of (n, d) and (m, d) rows.
+    """(n, m) scalar products of (n, d) and (m, d) rows; those of a row don't depend on the others.
 
-    Those of one row without BLAS: it would start a thread for each core, and several photos are
-    computed at the same time. The speed of ``predict`` nearly halves with them.
+    Without BLAS, whose values depend on n, and which would start a thread for each core beside
+    those that run the network: the speed of ``predict`` nearly halves with them.
     """
-    return np.einsum("nd,md->nm", rows, others) if len(rows) == 1 else rows @ others.T
+    return np.einsum("nd,md->nm", rows, others)
 
 
 def normalised(features: Floats32, blocks: Sequence[int]) -> Floats32:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from fastdefect.errors import DataError, UsageError
+from fastdefect.errors import DataError
 from fastdefect.evaluation.drift import ALPHA, Day, DriftReport
 from fastdefect.evaluation.drift import drift as compare
+from fastdefect.evaluation.statistics.ranks import FEWEST
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import write_json, written_to
+from fastdefect.files import check_output_path, write_json, written_to
 from fastdefect.inference.baseline import Sample, read_baseline
-from fastdefect.inference.bundle import BASELINE, SUFFIX, read_bundle
+from fastdefect.inference.bundle import BASELINE, read_bundle
 from fastdefect.jobs.drifting.day_file import read_day
+from fastdefect.jobs.trained.bundle_path import bundle_path
 from fastdefect.jobs.trained.request import Request
 from fastdefect.text import counted
 
@@ -69,9 +71,11 @@ def drift(model: Model, asked: Asked, *, on_event: OnEvent) -> Drifted:
 
 
 def open_baseline(name: str, runs: Path, request: Request, on_event: OnEvent) -> Model:
-    """The baseline of the bundle at the path ``name``, or of the run with this name or folder."""
-    path = Path(name)
-    if path.suffix == SUFFIX or path.is_file():
+    """The baseline of the bundle at the path ``name``, or of the run with this name or folder.
+
+    Raises ``UsageError`` for options that only a run has.
+    """
+    if path := bundle_path(name, request):
         return bundle_model(path)
     from fastdefect.jobs.trained.baseline import run_baseline
     from fastdefect.jobs.trained.model import read_spec
@@ -98,15 +102,8 @@ def bundle_model(path: Path) -> Model:
 def check_asked(asked: Asked) -> None:
     """Raise ``UsageError`` for files that can't be written, before anything is read."""
     for option, path, suffix in (("--out", asked.out, ".json"), ("--plot", asked.plot, ".png")):
-        if path is None:
-            continue
-        if path.suffix.lower() != suffix:
-            raise UsageError(
-                f"{option} {path}: expected a file that ends in {suffix}.",
-                f"For example {option} drift{suffix}",
-            )
-        if not path.parent.is_dir():
-            raise UsageError(f"{option} {path}: there is no folder {path.parent}.", "Create it.")
+        if path is not None:
+            check_output_path(path, option, (suffix,))
 
 
 def warnings_of(report: DriftReport) -> list[str]:
@@ -115,14 +112,20 @@ def warnings_of(report: DriftReport) -> list[str]:
     for day in report.days:
         if moved := [each.title for each in day.findings if each.verdict == "drift"]:
             found.append(
-                f"{day.name}: the photos differ from those of the training ({'; '.join(moved)}). "
+                f"{day.name}: the photos differ from those of validation ({'; '.join(moved)}). "
                 "Look at camera, lens, light, position and part before relying on the decisions."
             )
-        elif not day.tested:
-            found.append(f"{day.name}: {counted(day.parts, 'part')} are too few to test anything.")
-    if report.days and np.isnan([f.known for d in report.days for f in d.findings]).all():
+        elif not day.tested and report.parts >= FEWEST:
+            found.append(f"{day.name}: {_too_few(day.parts)}")
+    if report.parts < FEWEST:
+        found.append(f"The baseline has {_too_few(report.parts)}")
+    elif report.days and np.isnan([f.known for d in report.days for f in d.findings]).all():
         found.append("The baseline has no values to compare with.")
     return found
+
+
+def _too_few(parts: int) -> str:
+    return f"{counted(parts, 'part')}; a test needs {FEWEST} or more."
 
 
 def _write(

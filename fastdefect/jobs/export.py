@@ -85,6 +85,17 @@ class Export:
     unlike_share: float = ALPHA
     examples: int = 0
 
+    def __post_init__(self) -> None:
+        """Raise ``UsageError`` for a share or a number that no bundle may have."""
+        most_of = {"unlike_share": 0.5, "examples": 1000, "max_flips": 1, "max_difference": 1}
+        for name, most in most_of.items():
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= most:
+                raise UsageError(
+                    f"Expected {name} of an export from 0 to {most:g}, got {value}.",
+                    "Choose a value in this range.",
+                )
+
     @property
     def limits(self) -> Limits:
         """What the bundle may differ from the run."""

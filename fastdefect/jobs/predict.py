@@ -79,7 +79,7 @@ def predict(
     ``on_row`` gets each new row. Raises ``UsageError`` if ``output`` can't be written, and
     ``DataError`` if there is no photo. After Ctrl-C the rows so far are kept for ``resume``.
     """
-    part_of = PartOf(output.part_from or scorer.part_from)
+    part_of = PartOf.given_or_of(output.part_from, scorer)
     tally, parts = Tally(), Parts() if output.by == "part" else None
     columns, identity = photo_columns(scorer.judge.classes), model_of(scorer)
     with Journal(output.out, columns, identity, resume=output.resume) as journal:

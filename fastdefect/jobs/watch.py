@@ -52,7 +52,7 @@ def watch(
     Rows are appended to the output, which a later watch continues. Raises ``UsageError`` if it
     can't be written.
     """
-    tally, part_of = Tally(), PartOf(output.part_from or scorer.part_from)
+    tally, part_of = Tally(), PartOf.given_or_of(output.part_from, scorer)
     with LiveFile(output.out, scorer) as file:
         changes = changes_of(watched.folder, poll=watched.poll, on_event=on_event)
         # Once, because the trial of the fastest number takes longer than a photo.

@@ -19,11 +19,13 @@ class Library:
     """A tracker: its title, the package that it needs, and the function that opens a run.
 
     The extra of fastdefect that installs the package has the same name as the package.
+    ``keeps_files``: whether it stores any file of a run.
     """
 
     title: str
     package: str
     open_run: "Callable[[Opening], Tracker]"
+    keeps_files: bool
 
     @property
     def is_installed(self) -> bool:
@@ -56,9 +58,9 @@ def _open_wandb(opening: "Opening") -> "Tracker":
 
 TRACKERS: Mapping[str, Library] = MappingProxyType(
     {
-        "mlflow": Library("MLflow", "mlflow", _open_mlflow),
-        "tensorboard": Library("TensorBoard", "tensorboard", _open_tensorboard),
-        "wandb": Library("Weights & Biases", "wandb", _open_wandb),
+        "mlflow": Library("MLflow", "mlflow", _open_mlflow, keeps_files=True),
+        "tensorboard": Library("TensorBoard", "tensorboard", _open_tensorboard, keeps_files=False),
+        "wandb": Library("Weights & Biases", "wandb", _open_wandb, keeps_files=True),
     }
 )
 

@@ -17,6 +17,7 @@ _DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 _LONGEST = 500  # characters of a value that every version of MLflow stores
+_LOGIN = re.compile(r"//[^/]*@")  # user:password@ in a URI
 _NOT_A_NAME = re.compile(r"[^\w\-. :/]")
 
 
@@ -31,11 +32,7 @@ class MlflowRun:
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         if not uri:
             uri = f"sqlite:///{(opening.root / 'mlflow.db').resolve().as_posix()}"
-        self.where = uri
-        if not uri.startswith("http"):
-            # The extra installs only the client of MLflow; its pages are in the whole package.
-            show = f'mlflow ui --backend-store-uri "{uri}"'
-            self.where = f"{uri}; show it, after python -m pip install mlflow, with: {show}"
+        self.where = _where(uri)
         self._client: Any = MlflowClient(tracking_uri=uri)
         self.id, self.epochs = opening.id or "", 0
         if opening.id is None:
@@ -88,3 +85,13 @@ class MlflowRun:
             Metric(_NOT_A_NAME.sub("_", name), value, now, step) for name, value in figures.items()
         ]
         self._client.log_batch(self.id, metrics=metrics)
+
+
+def _where(uri: str) -> str:
+    """The store without its password, and how to see one that is on this computer."""
+    shown = _LOGIN.sub("//", uri)
+    if not shown.startswith(("sqlite:", "file:")):
+        return shown
+    # The extra installs only the client of MLflow; its pages are in the whole package.
+    show = f'mlflow ui --backend-store-uri "{shown}"'
+    return f"{shown}; show it, after python -m pip install mlflow, with: {show}"

@@ -25,7 +25,8 @@ def tracked(
     of a tracker becomes one warning.
     """
     if names is None:
-        names = _trackers_of(resumed, on_event) if resumed else ()
+        lost = "logs nothing of the resumed run"
+        names = _trackers_of(resumed, on_event, lost) if resumed else ()
     listener = _Listener(names, on_event)
     try:
         yield listener if names else on_event
@@ -36,20 +37,30 @@ def tracked(
 
 
 def log_file(run: Run, file: Path, on_event: OnEvent) -> None:
-    """Add ``file`` to the run in each tracker that has it; an error becomes a warning."""
-    for name in _trackers_of(run, on_event):
+    """Add ``file`` to the run in each tracker that has it and keeps files.
+
+    An error of a tracker becomes a warning. Raises ``FileNotFoundError`` if there is no ``file``.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no file {file}.")
+    for name in _trackers_of(run, on_event, f"gets nothing of {run.name}"):
+        if not TRACKERS[name].keeps_files:
+            continue
         try:
             LoggedRun(name, run, None).close((file,))
         # Each library has its own errors, and the file is written whatever they are.
         except Exception as error:  # noqa: BLE001
-            reason = f"{type(error).__name__}: {error}"[:_LONGEST]
-            on_event(Note(f"{TRACKERS[name].title} does not get {file}: {reason}", "warning"))
+            text = f"{TRACKERS[name].title} does not get {file}: {_reason(error)}."
+            on_event(Note(text, "warning"))
         else:
             on_event(Note(f"{TRACKERS[name].title}: {file} added to {run.name}."))
 
 
-def _trackers_of(run: Run, on_event: OnEvent) -> tuple[str, ...]:
-    """The trackers that the run was logged to. One that is not installed here is a warning."""
+def _trackers_of(run: Run, on_event: OnEvent, lost: str) -> tuple[str, ...]:
+    """The trackers that the run was logged to.
+
+    One that is not installed here is a warning, in which ``lost`` is what it does not do.
+    """
     try:
         used = {name for each in (run, *run.members()) for name in each.read(STATE)}
     except RunError as error:
@@ -60,8 +71,7 @@ def _trackers_of(run: Run, on_event: OnEvent) -> tuple[str, ...]:
             used.remove(name)
             on_event(
                 Note(
-                    f"{library.title} is not installed, and logs nothing of the resumed run. "
-                    f"{library.how_to_install}",
+                    f"{library.title} is not installed, and {lost}. {library.how_to_install}",
                     "warning",
                 )
             )
@@ -106,13 +116,17 @@ class _Listener:
 
 
 def _failure(name: str, error: Exception, run: Run | None) -> str:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].rstrip(".")
-    message = f"{TRACKERS[name].title} failed and logs nothing more: {reason}."
+    message = f"{TRACKERS[name].title} failed and logs nothing more: {_reason(error)}."
     if run is None:
         return message
     top = run.parent or run
     command = f"fastdefect fit --resume {typed(top.folder)} --log {name}"
     return f"{message} The training is not affected. To log the rest later: {command}"
+
+
+def _reason(error: Exception) -> str:
+    """The error in one line, without a full stop."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].rstrip(".")
 
 
 class _TrackerLog:

@@ -40,6 +40,7 @@ class FakeTracker:
     """A tracker in memory. ``fails_at`` names the call that raises an error."""
 
     fails_at: str = ""
+    keeps_files: bool = True
     runs: list[FakeRun] = field(default_factory=list)
 
     def open_run(self, opening: Opening) -> FakeRun:
@@ -66,7 +67,10 @@ class FakeTracker:
 
 def use_trackers(monkeypatch: pytest.MonkeyPatch, **trackers: FakeTracker) -> None:
     """Let these be the only trackers; their package is one that is always installed."""
-    table = {name: Library(name, "json", each.open_run) for name, each in trackers.items()}
+    table = {
+        name: Library(name, "json", each.open_run, keeps_files=each.keeps_files)
+        for name, each in trackers.items()
+    }
     for module in (catalogue, logged_run, tracked):
         monkeypatch.setattr(module, "TRACKERS", table)
 

@@ -13,6 +13,7 @@ from fastdefect.config import RunConfig
 from fastdefect.errors import BundleError, DataError, RunError, UsageError
 from fastdefect.events import Event, Progress
 from fastdefect.jobs.train import training_of
+from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.run import Run as RunFolder
 from fastdefect.run import RunStatus
@@ -29,6 +30,7 @@ def made(tmp_path: Path) -> RunFolder:
 def test_the_package_exports_its_names_when_they_are_used() -> None:
     for name in fastdefect.__all__:
         assert getattr(fastdefect, name) is not None
+    assert dir(fastdefect) == sorted(fastdefect.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         fastdefect.nonsense  # noqa: B018
     assert (Path(fastdefect.__file__).parent / "py.typed").exists()
@@ -130,3 +132,67 @@ def test_predict_keeps_the_order_and_the_errors(tmp_path: Path) -> None:
     assert one.rows[0]["p_defective"] == found.rows[2]["p_defective"]
     with pytest.raises(BundleError, match="no such file"):
         fastdefect.predict(tmp_path / "none.fdb", paths)
+
+
+@pytest.mark.parametrize("threads", [0, -1, "a", 1.5])
+def test_threads_are_a_number(threads: Any) -> None:
+    with pytest.raises(UsageError, match=f"threads as an integer of 1 or more, got {threads!r}"):
+        fastdefect.predict("model.fdb", "photos", threads=threads)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"treshold": 0.5}, r"Run.evaluate\(\) has no setting 'treshold'"),
+        ({"command": "x"}, "has no setting 'command'"),
+        ({"known_to": ()}, "has no setting 'known_to'"),
+        ({"split": "train"}, "expected valid or test as split, got 'train'"),
+        ({"device": "gpu"}, "device: input should be 'auto', .*, but got 'gpu'"),
+        ({"views": 3}, "views: input should be a valid string, but got 3"),
+    ],
+)
+def test_arguments_of_a_measurement_are_checked(
+    made: RunFolder, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        fastdefect.Run(made.folder).evaluate(**arguments)
+
+
+def test_a_threshold_may_be_a_number(made: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+    monkeypatch.setattr(
+        "fastdefect.jobs.evaluate.evaluate", lambda run, request, **_: asked.append(request)
+    )
+    fastdefect.Run(made.folder).evaluate(threshold=0.3, data_root=str(made.folder))
+    (request,) = asked
+    assert (request.threshold, request.data_root) == ("0.3", made.folder)
+    assert request.command == "Run.evaluate()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"example": 3}, r"Run.export\(\) has no setting 'example'"),
+        ({"precision": "int4"}, "precision: input should be .*, but got 'int4'"),
+        ({"examples": -1}, "examples of an export from 0 to 1000, got -1"),
+        ({"max_flips": 2}, "max_flips of an export from 0 to 1, got 2"),
+        ({"unlike_share": 0.6}, "unlike_share of an export from 0 to 0.5, got 0.6"),
+    ],
+)
+def test_arguments_of_an_export_are_checked(
+    made: RunFolder, arguments: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        fastdefect.Run(made.folder).export("model.fdb", **arguments)
+    assert not Path("model.fdb").exists()
+
+
+def test_compare_finds_names_in_the_folder_of_the_runs(
+    made: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[RunFolder] = []
+    monkeypatch.setattr(
+        "fastdefect.jobs.compare.compare", lambda runs, *_, **__: compared.extend(runs)
+    )
+    fastdefect.compare(["made", made.folder], runs=made.folder.parent)
+    assert [each.name for each in compared] == ["made", "made"]

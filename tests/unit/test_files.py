@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastdefect.errors import UsageError
 from fastdefect.files import (
     atomic_path,
     cache_folder,
+    check_output_path,
     finite,
     read_csv,
     typed,
@@ -42,6 +44,21 @@ def test_a_shell_reads_a_typed_path_as_one_unchanged_word(name: str) -> None:
         ["sh", "-c", f"printf %s {typed(Path(name))}"], capture_output=True, check=True
     )
     assert done.stdout.decode("utf-8") == name
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x.csv", r"--out .*x\.csv: expected a file that ends in \.json"),
+        ("none/x.json", "there is no folder"),
+        ("folder.json", "expected a file, but it is a folder"),
+    ],
+)
+def test_an_output_path_is_checked_before_the_work(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "folder.json").mkdir()
+    check_output_path(tmp_path / "new.JSON", "--out", (".json",))
+    with pytest.raises(UsageError, match=said):
+        check_output_path(tmp_path / name, "--out", (".json",))
 
 
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
-from fastdefect.inference.bundle import SUFFIX, read_bundle
+from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
+from fastdefect.jobs.trained.bundle_path import bundle_path
 from fastdefect.jobs.trained.request import Request
 
 
@@ -16,21 +16,13 @@ def open_model(model: str, runs: Path, request: Request, on_event: OnEvent) -> S
     A bundle decides by its own rule. Raises ``UsageError`` for options that only a run has, and
     ``BundleError`` or ``RunError`` if there is no such model.
     """
-    path = Path(model)
-    if path.suffix != SUFFIX and not path.is_file():
+    path = bundle_path(model, request)
+    if path is None:
         from fastdefect.jobs.trained.scorer import run_scorer
         from fastdefect.run_registry import open_run
 
         run = open_run(model, runs)
         run.require_model()
         return run_scorer(run, request, on_event)
-    defaults = Request()
-    for name in ("views", "threshold", "device", "data_root"):
-        if getattr(request, name) != getattr(defaults, name):
-            raise UsageError(
-                f"--{name.replace('_', '-')} applies to a run, but {model} is a bundle, which has "
-                "its own.",
-                "Remove the option, or export the run again with it.",
-            )
     # One thread a photo: as many photos are computed at the same time as there are cores.
     return bundle_scorer(read_bundle(path), model, threads=1)

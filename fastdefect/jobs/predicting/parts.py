@@ -8,6 +8,8 @@ from fastdefect.data.parts.given import parts_from_names
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import DataError
 from fastdefect.inference.decision_rule import DECISIONS
+from fastdefect.inference.part_pattern import LONGEST
+from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.predicting.rows import Row
 
 PART_COLUMNS = (
@@ -19,14 +21,20 @@ PART_COLUMNS = (
 class PartOf:
     """The part of a photo: given by a table, else in its name."""
 
-    def __init__(self, pattern: str | None) -> None:
+    def __init__(self, pattern: str | None, longest: int | None = None) -> None:
         """``pattern`` applies to the place in a folder, else to the whole path, as in a training.
 
-        Raises ``UsageError`` if it is not a regular expression.
+        A name of more than ``longest`` characters has no part. Raises ``UsageError`` if
+        ``pattern`` is not a regular expression.
         """
-        self._pattern = pattern
+        self._pattern, self._longest = pattern, longest
         if pattern is not None:
             parts_from_names([], pattern)
+
+    @classmethod
+    def given_or_of(cls, given: str | None, scorer: Scorer) -> "PartOf":
+        """The pattern that the user gave, else that of the model."""
+        return cls(given) if given is not None else cls(scorer.part_from, LONGEST)
 
     def __call__(self, candidate: Candidate) -> str | None:
         """The name of the part; None if it is not known."""
@@ -35,6 +43,8 @@ class PartOf:
         return self._in(candidate.inside) or self._in(candidate.name)
 
     def _in(self, name: str) -> str | None:
+        if self._longest is not None and len(name) > self._longest:
+            return None
         try:
             return parts_from_names([name], self._pattern or "")[0]
         except DataError:  # this name does not match

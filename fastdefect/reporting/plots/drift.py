@@ -1,4 +1,4 @@
-"""The plot of drift: the distribution of each quantity, of the training and of each day."""
+"""The plot of drift: the distribution of each quantity, of validation and of each day."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ _NAMED = 6  # days in the legend
 def plot_drift(path: Path, baseline: Sample, days: Sequence[Day]) -> None:
     """Draw the share of parts up to each value, parts with equal weight.
 
-    The training is black; several days are coloured in their order. Raises OSError if ``path``
+    Validation is black; several days are coloured in their order. Raises OSError if ``path``
     cannot be written.
     """
     compared = quantities(baseline)
@@ -43,7 +43,7 @@ def _draw(panel: Axes, quantity: Quantity, baseline: Sample, days: Sequence[Day]
             label=Path(day.name).name if named else None,
         )
     known = curve(quantity.of(baseline))
-    panel.step(known["x"], 100 * known["y"], where="post", color=INK, label="the training")
+    panel.step(known["x"], 100 * known["y"], where="post", color=INK, label="validation")
     is_distance = quantity.name.startswith("distance")
     panel.set(
         title=quantity.title[0].upper() + quantity.title[1:],

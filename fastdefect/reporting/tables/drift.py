@@ -7,7 +7,7 @@ from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import careful_percent, counted, exact_percent, number_text, percent
 
-_COLUMNS = ("quantity", "training", "day", "day is higher", "p-value", "found from", "verdict")
+_COLUMNS = ("quantity", "validation", "day", "day is higher", "p-value", "found from", "verdict")
 
 
 def drift_tables(report: DriftReport) -> list[TableData]:
@@ -20,7 +20,7 @@ def drift_tables(report: DriftReport) -> list[TableData]:
 def _day_table(report: DriftReport, day: DayReport) -> TableData:
     rejected = ("rejected", _rate(report.rejected), _rate(day.rejected), "", "", "", "not tested")
     return TableData(
-        f"{day.name} against the training: {_size(day)}, {_size(report)}",
+        f"{day.name} against validation: {_size(day)}, {_size(report)}",
         _COLUMNS,
         (*(_row(finding) for finding in day.findings), rejected),
         caption=_caption(report, day),
@@ -31,7 +31,7 @@ def _day_table(report: DriftReport, day: DayReport) -> TableData:
 def _days_table(report: DriftReport) -> TableData:
     titles = [finding.title for finding in report.days[0].findings]
     return TableData(
-        f"{counted(len(report.days), 'file')} against the training: {_size(report)}",
+        f"{counted(len(report.days), 'file')} against validation: {_size(report)}",
         ("file", "parts", "rejected", "unlike", *(f"p: {title}" for title in titles), "verdict"),
         tuple(
             (

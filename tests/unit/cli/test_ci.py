@@ -4,6 +4,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from helpers.cli import invoke
 
 from fastdefect.cli.ci import check_junit, publish
 from fastdefect.errors import UsageError
@@ -17,6 +18,22 @@ def test_the_folder_of_the_file_is_created(tmp_path: Path) -> None:
     check_junit(file)
     assert publish(OUTCOMES, file, None) == (file,)
     assert ET.parse(file).find("*/testcase/failure") is not None
+
+
+def test_a_file_of_an_earlier_run_is_removed(tmp_path: Path) -> None:
+    file = tmp_path / "audit.xml"
+    file.write_text("<testsuites/>", encoding="utf-8")
+    check_junit(file)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("command", ["gate", "audit"])
+def test_an_error_leaves_no_file_of_an_earlier_run(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "old.xml"
+    file.write_text("<testsuites/>", encoding="utf-8")
+    result = invoke(command, str(tmp_path / "missing"), "--junit", str(file))
+    assert result.exit_code == 1, result.output
+    assert not file.exists()
 
 
 def test_nothing_is_written_or_printed_unless_requested(

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 
 from fastdefect.evaluation.drift import Day, curve, drift, fewer_parts, holm
-from fastdefect.evaluation.statistics import ranks
 from fastdefect.evaluation.statistics.ranks import Clustered
 from fastdefect.inference.baseline import Sample
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enough permutations for a level of 0.01 over three tests."""
-    monkeypatch.setattr(ranks, "PERMUTATIONS", 399)
 
 
 def sample(
@@ -112,13 +105,24 @@ def test_holm_by_hand() -> None:
 
 
 def test_fewer_parts_keep_whole_parts() -> None:
-    parts = np.repeat(np.arange(50), 3)
-    ones = np.ones(150)
-    many = Sample(parts, ones > 0, ones, ones)
+    many = Clustered(np.ones(150), np.repeat(np.arange(50), 3))
     few = fewer_parts(many, 10)
-    assert (few.n_parts, len(few)) == (10, 30)
+    assert (few.n_parts, len(few.values)) == (10, 30)
     assert np.array_equal(few.parts, fewer_parts(many, 10).parts)
     assert fewer_parts(many, 50) is many
+
+
+def test_drift_is_found_among_many_tests() -> None:
+    """21 tests: each p-value has to be below 0.0005."""
+    days = [Day("0", sample(2, further=2))] + [Day(f"{i}", sample(i)) for i in range(3, 9)]
+    report = drift(sample(1), days)
+    assert report.days[0].drifted
+    assert not any(day.drifted for day in report.days[1:])
+
+
+def test_rare_rejected_parts_are_kept_when_a_day_has_many_parts() -> None:
+    report = drift(sample(1), [Day("day", sample(2, passed=600, rejected=5))])
+    assert [each.parts for each in report.days[0].findings] == [500, 5, 500]
 
 
 def test_curve_gives_parts_equal_weight() -> None:

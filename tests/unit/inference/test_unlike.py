@@ -85,3 +85,19 @@ def test_a_part_has_the_score_of_its_worst_photo() -> None:
 
 def test_the_usual_distance_is_the_median_and_never_zero() -> None:
     assert usual(np.array([[1.0, 0.0], [2.0, 0.0], [9.0, 0.0]])) == (2.0, 1e-6)
+
+
+def test_the_score_of_a_photo_does_not_depend_on_the_others() -> None:
+    random = np.random.default_rng(0)
+    blocks = (16, 48, 320)
+    features = random.normal(size=(40, sum(blocks))).astype(np.float32)
+    reference = Reference(
+        normalised(random.normal(size=(120, sum(blocks))).astype(np.float32), blocks),
+        blocks,
+        (0.5, 0.7, 0.9),
+        np.arange(1.0, 30),
+        0.01,
+    )
+    together = reference.score(features)
+    alone = [reference.score(each[None])[0] for each in features]
+    assert together.tolist() == alone

@@ -13,11 +13,10 @@ from helpers.cli import invoke
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import DataError, UsageError
-from fastdefect.evaluation.statistics import ranks
 from fastdefect.events import Event, Note, silent
 from fastdefect.inference.baseline import Sample, baseline_bytes
 from fastdefect.inference.bundle import BASELINE, read_bundle
-from fastdefect.jobs.drift import Asked, bundle_model, check_asked, drift, open_baseline
+from fastdefect.jobs.drift import Asked, Model, bundle_model, check_asked, drift, open_baseline
 from fastdefect.jobs.drifting.day_file import read_day
 from fastdefect.jobs.predicting.result_file import write_result
 from fastdefect.jobs.predicting.rows import photo_columns
@@ -26,11 +25,6 @@ from fastdefect.run import Run
 
 COLUMNS = photo_columns(("crack", "ok"))
 SUFFIXES = (".csv", ".jsonl", ".parquet")
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "PERMUTATIONS", 399)
 
 
 @pytest.fixture
@@ -117,8 +111,25 @@ def test_few_photos_say_so(tmp_path: Path, bundle: Path) -> None:
     heard: list[Event] = []
     drift(model, Asked((day,)), on_event=heard.append)
     assert [event.text for event in heard if isinstance(event, Note)] == [
-        f"{day}: 2 parts are too few to test anything."
+        f"{day}: 2 parts; a test needs 3 or more."
     ]
+
+
+def test_a_small_baseline_says_so_once(tmp_path: Path) -> None:
+    two = np.zeros(2)
+    model = Model("small", Sample(np.arange(2), two == 0, two, two + 1), ("ok",), "x" * 64)
+    day = write_day(tmp_path / "day.csv", day_rows(model.identity, near()))
+    heard: list[Event] = []
+    drift(model, Asked((day, day)), on_event=heard.append)
+    assert [event.text for event in heard if isinstance(event, Note)] == [
+        "The baseline has 2 parts; a test needs 3 or more."
+    ]
+
+
+def test_options_of_a_run_are_refused_for_a_bundle(bundle: Path) -> None:
+    result = invoke("drift", str(bundle), "day.csv", "--threshold", "0.3")
+    assert result.exit_code == 2, result.output
+    assert "--threshold applies to a run" in " ".join(result.output.split())
 
 
 def test_command_exits_with_3_only_if_asked(tmp_path: Path, bundle: Path) -> None:
@@ -194,8 +205,10 @@ def test_damaged_baseline_of_a_run_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("path,decision\na.jpg,OK\n", "has no column p_defective"),
-        (",".join(COLUMNS) + "\n", "no photo that could be read"),
+        ("path,decision\na.jpg,OK\n", "has no column label"),
+        ("when,who\nnow,me\n", "has no column path"),
+        (",".join(COLUMNS) + "\n", "has no rows"),
+        ("", "has no rows"),
     ],
 )
 def test_other_tables_are_refused(tmp_path: Path, content: str, said: str) -> None:
@@ -211,17 +224,41 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="result of fastdefect predict"):
             read_day(tmp_path / name, ("ok",), "x")
     lines = tmp_path / "day.jsonl"
-    lines.write_text('{"path": "a"}\n[1]\n')
-    with pytest.raises(DataError, match="has no column"):
-        read_day(lines, ("ok",), "x")
-    lines.write_text("nothing")
-    with pytest.raises(DataError, match="can't be read"):
+    for content, said in (
+        ('{"path": "a"}\n', "line 1 has no column label"),
+        ("nothing", "line 1 can't be read as JSON"),
+        ("[" * 100_000, "line 1 can't be read as JSON"),
+        ("[1]", r"line 1: expected an object, found \[1\]"),
+        ("", "has no rows"),
+    ):
+        lines.write_text(content)
+        with pytest.raises(DataError, match=said):
+            read_day(lines, ("ok",), "x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"distance": "far"}, "expected a number of 0 or more as distance, found 'far'"),
+        ({"distance": -1}, "expected a number of 0 or more as distance"),
+        ({"distance": 10**400}, "expected a number of 0 or more as distance, found 1000"),
+        ({"p_defective": 1.5}, "expected a number from 0 to 1 as p_defective"),
+        ({"part": ["a", "b"]}, r"expected text as part, found \['a', 'b'\]"),
+    ],
+)
+def test_wrong_values_are_refused_with_their_line(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    rows = [*day_rows("x", near(1)), *day_rows("x", near(1), **changes)]
+    lines = tmp_path / "day.jsonl"
+    lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(DataError, match=f"day.jsonl, line 2: {said}"):
         read_day(lines, ("ok",), "x")
 
 
-def test_numbers_that_are_none_are_refused(tmp_path: Path) -> None:
+def test_lines_of_a_csv_are_counted_with_the_header(tmp_path: Path) -> None:
     rows = day_rows("x", near(2), distance="far")
-    with pytest.raises(DataError, match="expected a number as distance, found 'far'"):
+    with pytest.raises(DataError, match=r"day.csv, line 2: expected a number"):
         read_day(write_day(tmp_path / "day.csv", rows), ("ok",), "x")
 
 

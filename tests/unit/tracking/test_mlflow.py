@@ -52,6 +52,28 @@ def test_the_configuration_of_mlflow_decides(
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "7"
 
 
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("https://me:secret@server/path", "https://server/path"),
+        ("https://me:p@ss@server", "https://server"),
+        ("postgresql://me:secret@server/db", "postgresql://server/db"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_password_is_not_shown(
+    stores: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uri: str,
+    shown: str,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    run = MlflowRun(opening_of(tmp_path))
+    assert _only(stores)[0] == uri
+    assert run.where == shown
+
+
 def test_settings_epochs_results_and_files_are_logged(
     stores: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -188,6 +188,7 @@ def test_a_damaged_state_does_not_stop_a_resumed_run(fake: FakeTracker, tmp_path
 
 def test_a_bundle_is_added_where_its_run_is_logged(fake: FakeTracker, tmp_path: Path) -> None:
     run, bundle, events = untrained(tmp_path), tmp_path / "model.fdb", list[Event]()
+    bundle.touch()
     log_file(run, bundle, events.append)
     assert (fake.runs, events) == ([], [])
     with tracked(("fake",), lambda event: None, None) as on_event:
@@ -201,3 +202,32 @@ def test_a_bundle_is_added_where_its_run_is_logged(fake: FakeTracker, tmp_path: 
     (warning,) = _warnings(events)
     assert "does not get" in warning
     assert "the server is down" in warning
+
+
+def test_a_bundle_is_not_added_to_a_tracker_that_keeps_no_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake, events = FakeTracker(keeps_files=False), list[Event]()
+    use_trackers(monkeypatch, fake=fake)
+    run, bundle = untrained(tmp_path), tmp_path / "model.fdb"
+    run.write(STATE, {"fake": {"id": "x", "epochs": 0, "ended": None}})
+    bundle.touch()
+    log_file(run, bundle, events.append)
+    assert (fake.runs, events) == ([], [])
+
+
+def test_a_bundle_that_was_not_written_is_not_added(fake: FakeTracker, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="model.fdb"):
+        log_file(untrained(tmp_path), tmp_path / "model.fdb", lambda event: None)
+
+
+def test_a_library_that_is_missing_at_the_export_names_the_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run, bundle, events = untrained(tmp_path), tmp_path / "model.fdb", list[Event]()
+    run.write(STATE, {"mlflow": {"id": "x", "epochs": 0, "ended": None}})
+    bundle.touch()
+    monkeypatch.setattr("fastdefect.tracking.catalogue.find_spec", lambda name: None)
+    log_file(run, bundle, events.append)
+    (warning,) = _warnings(events)
+    assert f"MLflow is not installed, and gets nothing of {run.name}. " in warning

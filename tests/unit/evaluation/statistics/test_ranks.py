@@ -92,6 +92,18 @@ def test_more_parts_detect_less() -> None:
     assert 0.5 < shares[-1] < shares[0] <= 1
 
 
+def test_more_permutations_give_smaller_p_values() -> None:
+    new, known = single([float(i) for i in range(50, 70)]), single([float(i) for i in range(20)])
+    found = [rank_test(new, known, two_sided=False, permutations=n).p_value for n in (1999, 9999)]
+    assert found == [1 / 2000, 1 / 10000]
+
+
+def test_fewest_parts_detect_nothing_below_the_smallest_p_value() -> None:
+    # Three of six parts can be chosen in 20 ways: no p-value is below 0.05.
+    assert detectable_share(3, 3, 0.049) == 1
+    assert detectable_share(30, 3, 0.05) < 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("new", "known"),

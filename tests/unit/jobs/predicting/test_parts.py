@@ -1,12 +1,16 @@
 """One decision a part, and the part in a name."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.bundles import tiny_bundle
 
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import UsageError
+from fastdefect.inference.bundle import read_bundle
+from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.jobs.predicting.parts import PART_COLUMNS, PartOf, Parts
 
 
@@ -63,3 +67,13 @@ def test_the_part_is_found_as_in_a_training(
 def test_a_pattern_that_is_no_regular_expression_is_refused() -> None:
     with pytest.raises(UsageError, match="--part-from"):
         PartOf("(")
+
+
+def test_the_pattern_of_a_model_is_not_searched_in_long_names(tmp_path: Path) -> None:
+    scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb")), "m.fdb")
+    of_model = PartOf.given_or_of(None, replace(scorer, part_from="part_[0-9]+"))
+    of_user = PartOf.given_or_of("part_[0-9]+", scorer)
+    for name, part in (("part_7.png", "part_7"), ("x" * 250 + "part_7.png", None)):
+        candidate = Candidate(name, Path(name))
+        assert of_model(candidate) == part
+        assert of_user(candidate) == "part_7"

@@ -1,17 +1,10 @@
 """The tables of drift: one day with its quantities, several days with a row each."""
 
 import numpy as np
-import pytest
 
 from fastdefect.evaluation.drift import Day, DriftReport, drift
-from fastdefect.evaluation.statistics import ranks
 from fastdefect.inference.baseline import Sample
 from fastdefect.reporting.tables.drift import drift_tables
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranks, "PERMUTATIONS", 399)
 
 
 def report_of(*shifts: float) -> DriftReport:
