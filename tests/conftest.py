@@ -34,6 +34,14 @@ def commands_built_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unflushed_files() -> Iterator[None]:
+    """A test reads what it has written from memory; only a power cut needs the flush to disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="session")
 def castings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """45 rendered photos of 15 parts, 64 px, with a labels.csv."""

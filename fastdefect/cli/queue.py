@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fastdefect.cli.session import USE, Json, Quiet, Runs, app, session, show
+from fastdefect.errors import UsageError
 
 queue = typer.Typer(no_args_is_help=True, help="Use the answers of people at the line.")
 app.add_typer(queue, name="queue", rich_help_panel=USE)
@@ -55,3 +56,62 @@ def queue_export(
             lines=next_commands(exported),
             files=[out / TABLE],
         )
+
+
+@queue.command("audit")
+def queue_audit(
+    store: Store,
+    *,
+    since: Since = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until",
+            formats=_FORMATS,
+            metavar="DATE",
+            help="Only inspections before this local time.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="SHARE",
+            help="Share of defects among shipped parts to plan checks for, such as 0.5%.",
+            show_default="half of the present limit",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write all values, as a .json file.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Estimate the line's true escape rate, with its interval, from the checks of people."""
+    with session(quiet, as_json) as screen:
+        from fastdefect.jobs.queue_audit import Asked
+        from fastdefect.jobs.queue_audit import queue_audit as job
+        from fastdefect.reporting.tables.queue_audit import audit_lines, audit_tables
+
+        first, last = (None if at is None else at.astimezone() for at in (since, until))
+        asked = Asked(store, first, last, None if target is None else _share(target), out)
+        audited = job(asked, on_event=screen)
+        show(
+            screen,
+            "queue-audit",
+            audited.as_json(),
+            tables=audit_tables(audited.rates, audited.by_model),
+            lines=audit_lines(audited.rates, audited.agreement, audited.plan),
+            files=audited.written,
+        )
+
+
+def _share(text: str) -> float:
+    """``0.5%`` or ``0.005`` as a share. Raises ``UsageError``."""
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        return float(number) / (100 if percent else 1)
+    except ValueError:
+        raise UsageError(
+            f"--target {text}: expected a share.", "For example --target 0.5% or --target 0.005"
+        ) from None

@@ -144,10 +144,10 @@ def _files(
 
 def _of_line(each: Labelled, file: Path) -> SetPhoto:
     inspection = each.inspection
-    position = inspection.photos.index(each.photo) + 1
     return SetPhoto(
         file,
-        f"line/{inspection.number:08d}-{position}{_suffix(each)}",
+        # The hash tells the photos of two stores apart, in a set made of an earlier one.
+        f"line/{inspection.number:08d}-{each.photo.sha256[:12]}{_suffix(each)}",
         each.label,
         each.part,
         "",

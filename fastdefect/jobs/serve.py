@@ -65,7 +65,7 @@ def serve(
         reload = _Reload(bundle, engine.swap, on_event)
         app = make_app(engine, store, settings, reload, metrics=metrics, on_access=on_access)
         started = Serving(_url(bound), model.name, model.identity, str(settings.store))
-        with closing(engine), _retention(store.retire, settings, on_event), _signals(reload):
+        with closing(engine), _retention(store.retire, settings, on_event), _at_hangup(reload):
             run_server(app, bound, settings, lambda: on_start(started))
 
 
@@ -160,26 +160,16 @@ class _Reload:
 
 
 @contextmanager
-def _signals(reload: _Reload) -> Iterator[None]:
-    """Load at SIGHUP; and end at SIGTERM and SIGINT only after the block.
-
-    uvicorn raises them again when it has stopped, which would end the process before the store is
-    closed.
-    """
-    handlers = {
-        signal.SIGTERM: lambda *_: None,
-        signal.SIGINT: lambda *_: None,
-        **({} if _HANGUP is None else {_HANGUP: reload.on_signal}),
-    }
-    if threading.current_thread() is not threading.main_thread():
+def _at_hangup(reload: _Reload) -> Iterator[None]:
+    """Load at SIGHUP, as services do."""
+    if _HANGUP is None or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    before = signal.signal(_HANGUP, reload.on_signal)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(_HANGUP, before)
 
 
 def _bound(settings: Settings) -> socket.socket:

@@ -158,8 +158,8 @@ class Engine:
         """
         if self._closing:
             return "The server stops."
-        if (failure := self._failure) is not None and (reason := _unwritable(self._settings.store)):
-            return f"{failure.message} {reason}"
+        if self._failure is not None and (reason := _unwritable(self._settings.store)):
+            return f"The last request could not be stored. {reason}"
         self._failure = None
         return None
 

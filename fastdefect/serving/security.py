@@ -152,7 +152,7 @@ def _bounded(receive: Receive, path: str, seconds: float) -> Receive:
         except TimeoutError:
             text = f"The request did not arrive within {seconds:g} s."
             hint = "Check the network, or send smaller photos."
-            raise Problem(SLOW, text, hint) from None
+            raise Problem(SLOW, text, hint, {"Connection": "close"}) from None
         more = bool(message.get("more_body"))
         got += len(message.get("body", b""))
         if got > _SMALL and path != _PHOTOS:

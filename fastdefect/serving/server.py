@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import math
+import signal
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -43,7 +45,7 @@ def run_server(
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers."""
+    """Tells when it answers, and returns at a signal."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)
@@ -52,6 +54,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_start()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop. uvicorn would raise the signal again at its end, before the store is closed."""
+        self.force_exit = self.should_exit and sig == signal.SIGINT  # the second Ctrl-C
+        self.should_exit = True
 
 
 class _Protocol(H11Protocol):

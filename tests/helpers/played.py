@@ -5,6 +5,7 @@ Tests check which trainings begin, on which photos, and the use of their figures
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from fastdefect.config import RunConfig
 from fastdefect.data.splitting.split import split_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.predictions import predictions_of
-from fastdefect.jobs.series import budget, members
+from fastdefect.jobs import ablate
+from fastdefect.jobs.series import budget, members, series
 from fastdefect.run import Run, RunStatus
+from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone
 from fastdefect.training.learner import ModelSpec
 from helpers.photos import PREPROCESSING
 
@@ -76,9 +79,17 @@ class Played:
         return Ended(RunStatus.FINISHED)
 
 
+@cache
+def built_once(arch: str, weights: str, image_size: int) -> tuple[Backbone, LoadedWeights]:
+    """The network by which a member is checked; a played training does not change it."""
+    return build_backbone(arch, weights, image_size)
+
+
 def play(monkeypatch: pytest.MonkeyPatch, **options: Any) -> Played:
     """Let every series play its trainings; two classes only."""
     played = Played(**options)
+    for module in (series, ablate):
+        monkeypatch.setattr(module, "build_backbone", built_once)
     monkeypatch.setattr(members, "assemble", played.assemble)
     monkeypatch.setattr(members, "begin", played.begin)
     for module in (members, budget):

@@ -55,3 +55,6 @@ def test_the_answers_are_trained_on_beside_the_photos_of_the_run(
         said = Counter(answers[-1].answer for _, answers in store.answered())
     assert labels["good"] >= said["OK"] - 1
     assert labels.total() == 10
+    result = invoke("compare", trained.folder, runs / "next", "--out", tmp_path / "compared")
+    # The validation photos are the same ones, under the same names.
+    assert result.exit_code == 0, result.output + repr(result.exception)

@@ -2,13 +2,13 @@
 
 import io
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.console_events import EVENTS, NAN, show_all
 from rich.console import Console
 
 from fastdefect import console
@@ -16,69 +16,12 @@ from fastdefect.console import JsonScreen, LiveScreen, PlainScreen, QuietScreen,
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import (
     BatchDone,
-    EpochDone,
     Event,
     FitEnded,
-    FitStarted,
     Note,
     Progress,
 )
 from fastdefect.reporting.tables.fit import TableData
-
-NAN = math.nan
-
-
-def _row(epoch: int, **changes: Any) -> dict[str, Any]:
-    row = {
-        "epoch": epoch,
-        "train_loss": 0.51234,
-        "valid_loss": 0.41234,
-        "train_accuracy": 0.9,
-        "valid_accuracy": 0.95,
-        "gap": -0.05,
-        "f1": 0.91234,
-        "precision": 0.9,
-        "recall": 0.92,
-        "auc": NAN,
-        "escape_rate": NAN,
-        "overkill_rate": 0.1,
-        "learning_rate": 0.0008,
-        "seconds": 12.34,
-    }
-    return {**row, **changes}
-
-
-# Every event, in the order of a fit; a class called [red] must not be taken for markup.
-EVENTS: list[Event] = [
-    Progress("measuring valid", 1, 3),
-    Progress("reading photos", 3, 3),
-    Note("2 photos of [red] are unreadable", "warning"),
-    Note("Weights: random"),
-    FitStarted(2, 0, "runs/x"),
-    BatchDone(1, 1, 2, 33.3, 4000.0, 0.7),
-    BatchDone(1, 2, 2, 35.0, 90.0, 0.6),
-    EpochDone(_row(1), best=True),
-    BatchDone(2, 1, 2, 35.0, 45.0, NAN),
-    BatchDone(2, 2, 2, 35.0, 0.0, 0.5),
-    EpochDone(_row(2, valid_loss=NAN), best=False),
-    FitEnded("finished", 2, 1),
-    Progress("measuring valid", 3, 3),
-]
-TABLE = TableData(
-    "Best model",
-    ("metric", "valid"),
-    (("F1", "0.9123"), ("[bold]x", "-")),
-    "a caption",
-    {0: "good"},
-)
-
-
-def _show(shown: console.Screen) -> None:
-    for event in EVENTS:
-        shown(event)
-    shown.table(TABLE)
-    shown.line("Run: runs/[x]")
-    shown.result("result", {"f1": NAN})
 
 
 @pytest.fixture
@@ -91,7 +34,7 @@ def test_plain_shows_a_row_per_epoch_under_one_header(
     plain: tuple[PlainScreen, Callable[[], str]],
 ) -> None:
     shown, text = plain
-    _show(shown)
+    show_all(shown)
     lines = text().splitlines()
 
     (header,) = [line for line in lines if "train loss" in line]
@@ -123,7 +66,7 @@ def test_plain_shows_how_training_ended(plain: tuple[PlainScreen, Callable[[], s
 
 def test_plain_prints_text_unchanged(plain: tuple[PlainScreen, Callable[[], str]]) -> None:
     shown, text = plain
-    _show(shown)
+    show_all(shown)
     assert "! 2 photos of [red] are unreadable" in text()
     assert "Run: runs/[x]" in text()
     assert "[bold]x" in text()
@@ -178,7 +121,7 @@ def _events(text: str) -> list[dict[str, Any]]:
 
 
 def test_json_lines_are_strict_json(capsys: pytest.CaptureFixture[str]) -> None:
-    _show(JsonScreen())
+    show_all(JsonScreen())
     events = _events(capsys.readouterr().out)
 
     assert [line["event"] for line in events] == [
@@ -210,96 +153,9 @@ def test_every_event_has_a_json_name() -> None:
 
 
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    _show(QuietScreen())
+    show_all(QuietScreen())
     captured = capsys.readouterr()
     assert captured.out + captured.err == ""
-
-
-def _live(height: int = 30, kind: type[LiveScreen] = LiveScreen) -> tuple[LiveScreen, io.StringIO]:
-    file = io.StringIO()
-    terminal = Console(
-        file=file,
-        force_terminal=True,
-        width=160,
-        height=height,
-        highlight=False,
-        legacy_windows=False,
-    )
-    return kind(terminal), file
-
-
-class Eager(LiveScreen):
-    """Draws at every event, not eight times a second."""
-
-    def __call__(self, event: Event) -> None:
-        super().__call__(event)
-        if self._live:
-            self._live.refresh()
-
-
-def test_live_shows_all_events_and_closes() -> None:
-    shown, file = _live(kind=Eager)
-    _show(shown)
-    shown.close()
-    text = file.getvalue()
-
-    for words in ("measuring valid", "35.0 images/s", "1:30 left", "F1", "finished", "Best model"):
-        assert words in text
-    assert "[red]" in text
-    assert "runs/[x]" in text
-    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is back
-    assert shown._live is None
-    shown.close()  # twice does no harm
-
-
-def test_live_keeps_the_epochs_on_the_screen_when_it_closes() -> None:
-    shown, file = _live()
-    for event in EVENTS[4:11]:
-        shown(event)
-    before = len(file.getvalue())
-    shown.close()
-    last = file.getvalue()[before:]
-    drawn = last.rpartition("\x1b[2K")[2]  # what stands there after the last erasing
-    assert drawn.count("0.9123") == 2
-    assert drawn.count("best") == 1
-
-
-def test_live_can_be_closed_in_the_middle_of_an_epoch() -> None:
-    shown, _ = _live()
-    for event in EVENTS[4:6]:
-        shown(event)
-    shown.close()
-    assert shown._live is None
-
-
-def test_live_shows_the_newest_epochs_of_many() -> None:
-    shown, _ = _live(height=12)
-    shown(FitStarted(50, 0, "x"))
-    for epoch in range(1, 31):
-        shown(EpochDone(_row(epoch), best=epoch == 3))
-    table = shown._epoch_table()
-    assert table.row_count == 6
-    assert list(table.columns[0].cells)[-1] == "30"
-    shown.close()
-
-
-def test_a_second_fit_starts_with_an_empty_table() -> None:
-    shown, _ = _live()
-    for event in EVENTS[4:]:
-        shown(event)
-    shown(FitStarted(2, 0, "y"))
-    assert shown._rows == []
-    assert shown._best is None
-    shown.close()
-
-
-def test_notes_during_a_fit_do_not_end_the_display() -> None:
-    shown, file = _live()
-    shown(FitStarted(2, 0, "x"))
-    shown(Note("the disk is slow", "warning"))
-    assert shown._live is not None
-    assert "the disk is slow" in file.getvalue()
-    shown.close()
 
 
 @pytest.mark.parametrize(

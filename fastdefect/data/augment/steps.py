@@ -2,7 +2,7 @@
 
 This is the only module that uses Albumentations (2.0.8, its last MIT release). Strengths are for
 a photo of 224 pixels a side and scale with the side. The reason for each strength is stated
-beside it, and ``tests/unit/data/augment/test_pipelines.py`` measures the effect: it must be
+beside it, and ``tests/unit/data/augment/test_steps.py`` measures the effect: it must be
 present, and every defect must stay visible. The steps of ``steady`` (``test_steady.py``) cover
 the full range in which a decision must not change; at its ends a faint defect may vanish.
 ``augmentations.py`` defines the steps of each level.

@@ -9,7 +9,7 @@ import cv2
 from fastdefect.errors import DataError
 
 # Errors that Pillow, its plugins and OpenCV raise on truncated and corrupted files, found by
-# fuzzing (a test in test_images.py) and in their sources.
+# fuzzing (a test in test_images_damaged.py) and in their sources.
 DAMAGE = (
     OSError,
     ValueError,

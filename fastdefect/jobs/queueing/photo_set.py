@@ -70,14 +70,14 @@ def write_set(folder: Path, photos: Sequence[SetPhoto], *, split: bool) -> None:
 
 
 def inside(name: str, sha256: str) -> str:
-    """The path in the set of a photo that its run calls ``name``.
+    """The path in the set of a photo that its run calls ``name``: the same, for ``compare``.
 
     A name that is absolute or leads upward is replaced: the photo stays inside the set.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-        path = PurePosixPath(f"{sha256[:16]}-{path.name}")
-    return f"run/{path}"
+        return f"run/{sha256[:16]}-{path.name}"
+    return path.as_posix()
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

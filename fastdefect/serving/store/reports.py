@@ -41,7 +41,11 @@ def day(connection: sqlite3.Connection, since: datetime, until: datetime | None)
 def strata(
     connection: sqlite3.Connection, since: datetime | None, until: datetime | None
 ) -> Iterator[Stratum]:
-    """The last inspection of each part in a period."""
+    """The last inspection of each part in a period.
+
+    An answer ends a part's turn: if the part is inspected again afterwards, both count. Otherwise
+    an escape that a check found would vanish with the next inspection of the part.
+    """
     found = connection.execute(
         "SELECT number, part, decision, share, chosen, model, answer, "
         "(SELECT json_group_array(json_array(person, answer)) FROM (SELECT person, answer, "
@@ -49,7 +53,9 @@ def strata(
         "GROUP BY person ORDER BY latest)) AS said "
         "FROM inspections WHERE at >= ?1 AND at < ?2 AND (part IS NULL OR NOT EXISTS ("
         "SELECT 1 FROM inspections AS later WHERE later.part = inspections.part "
-        "AND later.number > inspections.number AND later.at >= ?1 AND later.at < ?2)) "
+        "AND later.number > inspections.number AND later.at >= ?1 AND later.at < ?2 "
+        "AND NOT EXISTS (SELECT 1 FROM answers WHERE answers.inspection = inspections.number "
+        "AND answers.undone = 0 AND answers.at < later.at))) "
         "ORDER BY number",
         _period(since, until),
     )

@@ -162,6 +162,7 @@ class Store:
     ) -> Iterator[Stratum]:
         """What an audit needs of the period: one row for each part, its last inspection.
 
+        A part that is inspected again after an answer counts again.
         Inspections without a part are parts of their own. In the order of their numbers.
         """
         with self._reading() as connection:

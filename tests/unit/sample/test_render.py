@@ -1,44 +1,24 @@
 """The rendered sample: same bytes for the same seed, honest boxes, and no way to cheat."""
 
-import csv
 import hashlib
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from helpers.rendered import labels
 
 from fastdefect.errors import DataError, UsageError
-from fastdefect.sample.part import OVERSAMPLING, stream
 from fastdefect.sample.render import (
     COLUMNS,
     DEFECTS,
-    DIFFICULTIES,
-    Defect,
-    Part,
     SampleSettings,
-    photograph,
-    render_part,
     render_sample,
 )
-from fastdefect.sample.scene import draw_pose
 
 BUNDLED = Path(__file__).parents[3] / "data"
-ALL_DEFECTS = [Defect(kind, difficulty) for kind in DEFECTS for difficulty in DIFFICULTIES]
-
-
-def labels(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def fingerprint(folder: Path) -> str:
@@ -48,17 +28,6 @@ def fingerprint(folder: Path) -> str:
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def twins(defect: Defect, seed: int, size: int) -> tuple[Part, Part]:
-    """The same individual with ``defect`` and without."""
-    return render_part(seed, size=size, defect=defect), render_part(seed, size=size)
-
-
-def difference(first: Part, second: Part, seed: int) -> np.ndarray:
-    """Largest difference of any channel, (size, size), between photos taken alike."""
-    a, b = photograph(first, seed).pixels, photograph(second, seed).pixels
-    return np.abs(a.astype(int) - b).max(axis=2)
 
 
 # --- the folder ------------------------------------------------------------------------------
@@ -210,203 +179,6 @@ def test_arguments_out_of_range_are_refused(
     with pytest.raises(UsageError, match=said):
         render_sample(tmp_path / "a", SampleSettings(**({"n": 12, "seed": 0} | wrong)))
     assert not (tmp_path / "a").exists()
-
-
-# --- the defects -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("defect", ALL_DEFECTS, ids=lambda d: f"{d.kind}-{d.difficulty}")
-@pytest.mark.parametrize("size", [64, 96])
-def test_box_holds_all_that_a_defect_changes(defect: Defect, size: int) -> None:
-    part, sound = twins(defect, size, size)
-    box = photograph(part, size + 50).box
-    assert box is not None
-    changed = difference(part, sound, size + 50)
-    x, y, w, h = box
-    assert changed[y : y + h, x : x + w].max() > 2, "the defect can't be seen"
-    changed[y : y + h, x : x + w] = 0
-    assert changed.max() <= 1, "something outside the box has changed"
-    assert np.count_nonzero(changed) <= 12, "the whole picture has changed"
-
-
-@pytest.mark.parametrize("kind", DEFECTS)
-def test_box_is_no_larger_than_it_must_be(kind: str) -> None:
-    part, sound = twins(Defect(kind, 1), 4, 128)
-    for seed in range(3):
-        rows, columns = np.nonzero(difference(part, sound, seed) > 4)
-        box = photograph(part, seed).box
-        assert box is not None
-        assert np.ptp(rows) + 1 >= 0.5 * box[3]
-        assert np.ptp(columns) + 1 >= 0.5 * box[2]
-
-
-@pytest.mark.parametrize("kind", DEFECTS)
-def test_higher_difficulty_shows_less(kind: str) -> None:
-    shown = [
-        np.mean([difference(*twins(Defect(kind, d), s, 80), s).sum() for s in range(3)])
-        for d in DIFFICULTIES
-    ]
-    assert shown[0] > 1.2 * shown[1] > 2 * shown[2]
-
-
-@pytest.mark.slow
-def test_even_a_faint_defect_can_be_seen() -> None:
-    for defect in ALL_DEFECTS:
-        part, sound = twins(defect, 8, 160)
-        clear = (20, 12, 6)[defect.difficulty - 1]
-        assert difference(part, sound, 3).max() >= clear, defect
-
-
-def test_a_defect_stays_at_its_place_on_the_part() -> None:
-    part = render_part(3, size=128, defect=Defect("blowhole", 1))
-    places = []
-    for seed in range(6):
-        box = photograph(part, seed).box
-        assert box is not None
-        pose = draw_pose(stream(seed, 0), OVERSAMPLING * 128)
-        middle = np.array([box[0] + box[2] / 2, box[1] + box[3] / 2]) * OVERSAMPLING
-        places.append(np.linalg.solve(pose.matrix(), middle - pose.centre))
-    assert np.ptp(places, axis=0).max() < 0.04  # in radii of the part; a pixel is 0.02
-    angles = [np.degrees(draw_pose(stream(seed, 0), 1).turn) for seed in range(6)]
-    assert np.ptp(angles) > 90
-
-
-# --- the parts and the photos ----------------------------------------------------------------
-
-
-def test_a_part_is_the_same_at_every_size() -> None:
-    for kind in DEFECTS:
-        small, large = (
-            photograph(render_part(2, size=size, defect=Defect(kind, 1)), 9) for size in (64, 192)
-        )
-        assert small.box is not None
-        assert large.box is not None
-        assert np.abs(3 * np.array(small.box) - large.box).max() <= 9
-        shrunk = cv2.resize(large.pixels, (64, 64), interpolation=cv2.INTER_AREA)
-        assert np.abs(shrunk.astype(int) - small.pixels).mean() < 8
-
-
-def turned_back(part: Part, seed: int) -> np.ndarray:
-    """The fine structure of a photo, (size, size), turned back to the part's own frame."""
-    pose = draw_pose(stream(seed, 0), OVERSAMPLING * part.size)
-    matrix = pose.matrix() / OVERSAMPLING / (part.size / 2.4)
-    shift = np.array(pose.centre) / OVERSAMPLING - matrix.dot([part.size / 2] * 2)
-    grey = cv2.cvtColor(photograph(part, seed).pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    flat = cv2.warpAffine(grey, np.column_stack([matrix, shift]), grey.shape, flags=how)
-    return flat - cv2.GaussianBlur(flat, (0, 0), 1.5)
-
-
-def likeness(first: np.ndarray, second: np.ndarray) -> float:
-    """Correlation in the pocket; the tilt moves its floor, so the best within three pixels."""
-    axis = (np.arange(len(first)) - len(first) / 2) / (len(first) / 2.4)
-    radius = np.hypot(*np.meshgrid(axis, axis))
-    pocket = (radius > 0.34) & (radius < 0.53)
-    moves = [(dy, dx) for dy in range(-3, 4) for dx in range(-3, 4)]
-    return max(
-        float(np.corrcoef(first[pocket], np.roll(second, move, (0, 1))[pocket])[0, 1])
-        for move in moves
-    )
-
-
-def test_photos_of_one_part_are_distinguished_from_those_of_another() -> None:
-    """The casting skin is the part's own: it is alike in its photos only."""
-    views = []
-    for k in range(5):
-        part = render_part(k, size=224)
-        views.append([turned_back(part, 10 * k + j) for j in (0, 1)])
-    for i, (query, _) in enumerate(views):
-        found = [likeness(query, second) for _, second in views]
-        own = found.pop(i)
-        assert own > max(found) + 0.1
-
-
-def test_a_part_is_never_mirrored() -> None:
-    for seed in range(50):
-        assert np.linalg.det(draw_pose(stream(seed, 0), 100).matrix()) > 0
-
-
-def test_all_of_a_part_is_in_the_picture() -> None:
-    for seed in range(200):
-        pose = draw_pose(stream(seed, 0), 100)
-        outermost = 1.125 * pose.radius  # with the tallest burr
-        assert outermost <= min(pose.centre) <= max(pose.centre) <= 100 - outermost
-
-
-# --- no shortcut -----------------------------------------------------------------------------
-
-
-@dataclass
-class Crowd:
-    photos: np.ndarray  # (n, 48, 48, 3) float
-    sizes: np.ndarray  # (n,) bytes
-    names: np.ndarray  # (n,) serial numbers
-    defective: np.ndarray  # (n,) bool
-
-
-@pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
-    """One photo each of 360 parts: an AUC that means nothing has a standard error of 0.03."""
-    root = tmp_path_factory.mktemp("crowd")
-    path = render_sample(root, SampleSettings(n=360, seed=11, size=48, photos_per_part=1))
-    rows = labels(path)
-    files = [path.parent / row["path"] for row in rows]
-    return Crowd(
-        photos=np.stack([cv2.imread(str(file)) for file in files]).astype(float),
-        sizes=np.array([file.stat().st_size for file in files]),
-        names=np.array([int(row["part"].removeprefix("part-")) for row in rows]),
-        defective=np.array([row["label"] == "defect" for row in rows]),
-    )
-
-
-def border(photos: np.ndarray) -> np.ndarray:
-    """The four corners and the outermost lines: background and light, no metal."""
-    ends = (slice(6), slice(-6, None))
-    corners = [photos[:, y, x] for y in ends for x in ends]
-    lines = [photos[:, 0, ::3], photos[:, -1, ::3], photos[:, ::3, 0], photos[:, ::3, -1]]
-    return np.concatenate([block.reshape(len(photos), -1) for block in corners + lines], axis=1)
-
-
-def overall(photos: np.ndarray) -> np.ndarray:
-    """Brightness, contrast and colour of the whole photo."""
-    return np.concatenate([photos.mean(axis=(1, 2)), photos.std(axis=(1, 2))], axis=1)
-
-
-def auc_on_unseen_parts(features: np.ndarray, crowd: Crowd, model: str) -> float:
-    """AUC of a small classifier, cross-validated; every photo of the crowd is another part."""
-    folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    classifier = {
-        "forest": RandomForestClassifier(60, min_samples_leaf=4, random_state=0),
-        "line": make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500)),
-    }[model]
-    scores = cross_val_predict(
-        classifier, features, crowd.defective, cv=folds, method="predict_proba"
-    )
-    return float(roc_auc_score(crowd.defective, scores[:, 1]))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", ["forest", "line"])
-def test_background_and_light_do_not_reveal_the_class(crowd: Crowd, model: str) -> None:
-    assert abs(auc_on_unseen_parts(border(crowd.photos), crowd, model) - 0.5) < 0.1
-
-
-@pytest.mark.slow
-def test_brightness_and_contrast_do_not_reveal_the_class(crowd: Crowd) -> None:
-    assert abs(auc_on_unseen_parts(overall(crowd.photos), crowd, "line") - 0.5) < 0.1
-
-
-@pytest.mark.slow
-def test_these_classifiers_find_a_shortcut_where_there_is_one(crowd: Crowd) -> None:
-    lit = crowd.photos * np.where(crowd.defective, 1.12, 1.0)[:, None, None, None]
-    assert auc_on_unseen_parts(border(lit), crowd, "forest") > 0.75
-    assert auc_on_unseen_parts(overall(lit), crowd, "line") > 0.75
-
-
-@pytest.mark.slow
-def test_files_do_not_reveal_the_class(crowd: Crowd) -> None:
-    for clue in (crowd.names, crowd.sizes, np.arange(len(crowd.names))):
-        assert abs(roc_auc_score(crowd.defective, clue) - 0.5) < 0.1
 
 
 # --- the sample that comes with the project --------------------------------------------------

@@ -169,6 +169,7 @@ def test_a_body_without_end_is_given_up(tmp_path: Path, path: str, kind: str) ->
         answer = anyio.run(ask, at.client.app)
     assert time.monotonic() - started < 5
     assert (answer.status_code, answer.json()["type"]) == (408, "urn:fastdefect:slow-request")
+    assert answer.headers["connection"] == "close"
 
 
 def test_this_computer() -> None:

@@ -11,7 +11,8 @@ from fastdefect.data.photos import Manifest
 from fastdefect.sample.render import photograph, render_part
 
 
-def _rendered() -> tuple[Survey, Manifest]:
+@pytest.fixture(scope="module")
+def rendered() -> tuple[Survey, Manifest]:
     """Six parts, two photos of each; the last file is a copy of the first."""
     survey = Survey(13, search=True)
     photos = []
@@ -27,8 +28,10 @@ def _rendered() -> tuple[Survey, Manifest]:
     return survey, manifest(photos)
 
 
-def test_parts_are_found_and_copies_belong_to_their_originals() -> None:
-    survey, photos = _rendered()
+def test_parts_are_found_and_copies_belong_to_their_originals(
+    rendered: tuple[Survey, Manifest],
+) -> None:
+    survey, photos = rendered
     done: list[tuple[int, int]] = []
     found = survey.search(photos, lambda *at: done.append(at))
     assert found.group[12] == found.group[0]
@@ -39,8 +42,8 @@ def test_parts_are_found_and_copies_belong_to_their_originals() -> None:
     assert found == survey.search(photos)
 
 
-def test_every_photo_has_a_look() -> None:
-    survey, photos = _rendered()
+def test_every_photo_has_a_look(rendered: tuple[Survey, Manifest]) -> None:
+    survey, photos = rendered
     looks = survey.looks(photos)
     assert len(looks) == 13
     assert np.array_equal(looks[0].thumbnail, looks[12].thumbnail)

@@ -1,6 +1,6 @@
 """The level that reaches as far as a factory's camera drifts: each end is reached, none passed.
 
-Warnings are errors here as in ``test_augment.py``.
+Warnings are errors here as in ``test_pipelines.py``.
 """
 
 import warnings
@@ -18,6 +18,7 @@ from fastdefect.data.augment.steps import Step
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 
 SEEDS = range(150)
+SMALL = surface(side=64)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,8 @@ def step(name: str, size: int = SIDE) -> Step:
 
 def measured(name: str, photo: Photo, read: Callable[[Photo], float]) -> tuple[float, float]:
     """The least and the most that ``read`` finds in the photos that a step makes."""
-    values = [read(force(step(name, photo.shape[0]), photo, seed)) for seed in SEEDS]
+    each = step(name, photo.shape[0])
+    values = [read(force(each, photo, seed)) for seed in SEEDS]
     return min(values), max(values)
 
 
@@ -100,9 +102,10 @@ def test_turn() -> None:
     y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     dot = np.exp(-((x - 60) ** 2 + y**2) / 18)
     photo = np.repeat((255 * dot).astype(np.uint8)[..., None], 3, axis=2)
+    turn = step("turn")
     angles, sizes = [], []
     for seed in SEEDS:
-        weights = force(step("turn"), photo, seed)[..., 0] * (np.hypot(x, y) < 75)  # no mirror
+        weights = force(turn, photo, seed)[..., 0] * (np.hypot(x, y) < 75)  # no mirror
         across, down = np.average(x, weights=weights), np.average(y, weights=weights)
         angles.append(np.degrees(np.arctan2(-down, across)))
         sizes.append(np.hypot(across, down) / 60)
@@ -129,17 +132,17 @@ def test_what_a_decision_must_stand_is_no_rarity(
     name: str, strengths: tuple[float, ...], of_step: str
 ) -> None:
     # A strength means the same here and there: test_camera.py, and above for noise and blur.
-    drawn = np.array([drawn_strength(of_step, seed) for seed in SEEDS])
+    drifting = step(of_step)
+    drawn = np.array([drawn_strength(drifting, seed) for seed in SEEDS])
     for strength in strengths:
         assert strength in DISTURBANCES[name].strengths
         assert min((drawn < strength).mean(), (drawn > strength).mean()) > 0.08
 
 
-def drawn_strength(name: str, seed: int) -> float:
-    drawn = step(name)
-    force(drawn, surface(side=64), seed)
+def drawn_strength(drawn: Step, seed: int) -> float:
+    force(drawn, SMALL, seed)
     params = drawn.transform.get_applied_params()
-    if name != "defocus":
+    if drawn.name != "defocus":
         return float(params["strength"])
     kernel = params["kernel"]
     place = np.arange(len(kernel)) - len(kernel) // 2
@@ -148,10 +151,10 @@ def drawn_strength(name: str, seed: int) -> float:
 
 def test_with_the_eight_poses_every_angle_comes_up() -> None:
     # 90 degrees and more are a pose of whole pixels and a turn of up to 45.
-    photo = surface(side=64)
-    poses = {force(step("flips and quarter turns"), photo, seed).tobytes() for seed in range(80)}
+    pose = step("flips and quarter turns")
+    poses = {force(pose, SMALL, seed).tobytes() for seed in range(80)}
     for degrees in (90, 180):
-        turned = DISTURBANCES["large turn"].apply(photo, degrees, np.random.default_rng(0))
+        turned = DISTURBANCES["large turn"].apply(SMALL, degrees, np.random.default_rng(0))
         assert turned.tobytes() in poses
 
 
@@ -220,19 +223,32 @@ DEFECTS: dict[str, tuple[Callable[[], Photo], float, float]] = {
 }
 
 
-@pytest.mark.parametrize("level", [60, 140, 235])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(60, marks=pytest.mark.slow),
+        140,
+        pytest.param(235, marks=pytest.mark.slow),
+    ],
+)
+def plain_surface(request: pytest.FixtureRequest) -> tuple[Photo, list[Photo]]:
+    """A surface of this level without a defect, and what the augmenter makes of it by seed."""
+    plain, augmenter = surface(request.param), Augmenter("steady", SIDE)
+    return plain, [augmenter(plain, seed) for seed in range(100)]
+
+
 @pytest.mark.parametrize("name", DEFECTS)
-def test_a_defect_keeps_a_third_of_its_contrast(name: str, level: int) -> None:
+def test_a_defect_keeps_a_third_of_its_contrast(
+    name: str, plain_surface: tuple[Photo, list[Photo]]
+) -> None:
     # The same seed does the same to a surface with and without the defect; the noise, being
     # the same too, is not seen here.
     augmenter = Augmenter("steady", SIDE)
     mask, depth, share = DEFECTS[name]
-    plain = surface(level)
+    plain, without = plain_surface
     marked = with_defect(plain, mask(), depth)
     before = np.array(left_of(plain, marked))
-    kept = np.array(
-        [left_of(augmenter(plain, seed), augmenter(marked, seed)) for seed in range(100)]
-    )
+    kept = np.array([left_of(clean, augmenter(marked, seed)) for seed, clean in enumerate(without)])
     assert (kept >= before / 3).mean(axis=0).min() >= share
 
 
@@ -240,7 +256,8 @@ def test_a_blob_stands_out_of_the_strongest_noise() -> None:
     plain = surface()
     marked = with_defect(plain, blob(), -50)
     spot = blob() == 255
-    noisy = np.array([force(step("sensor noise"), marked, seed)[..., 0] for seed in SEEDS])
+    noise = step("sensor noise")
+    noisy = np.array([force(noise, marked, seed)[..., 0] for seed in SEEDS])
     beside = np.roll(spot, 30, axis=1)
     depth = noisy[:, beside].mean(axis=1) - noisy[:, spot].mean(axis=1)
     assert depth.min() > 35

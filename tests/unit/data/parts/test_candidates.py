@@ -10,11 +10,10 @@ from fastdefect.sample.render import photograph, render_part
 PARTS = 12
 
 
-@pytest.fixture(scope="module")
-def shots() -> list[np.ndarray]:
+def _shots(parts: int) -> list[np.ndarray]:
     """Two photos of each part, one after the other; every second one is turned over."""
     photos = []
-    for k in range(PARTS):
+    for k in range(parts):
         part = render_part(k, size=192, defect=None)
         photos.append(photograph(part, 2 * k).pixels)
         other = photograph(part, 2 * k + 1).pixels
@@ -23,8 +22,8 @@ def shots() -> list[np.ndarray]:
 
 
 @pytest.mark.slow
-def test_mates_are_listed_in_their_hand(shots: list[np.ndarray]) -> None:
-    photos = [find_keypoints(shot) for shot in shots]
+def test_mates_are_listed_in_their_hand() -> None:
+    photos = [find_keypoints(shot) for shot in _shots(PARTS)]
     lists = shortlists(photos)
     plain = [2 * k + 1 in lists[2 * k].plain[:5] for k in range(0, PARTS, 2)]
     mirrored = [2 * k + 1 in lists[2 * k].mirrored[:5] for k in range(1, PARTS, 2)]
@@ -39,9 +38,9 @@ def test_mates_are_listed_in_their_hand(shots: list[np.ndarray]) -> None:
     assert all(np.array_equal(a.plain, b.plain) for a, b in zip(lists, again, strict=True))
 
 
-def test_photos_without_keypoints_are_on_no_list(shots: list[np.ndarray]) -> None:
+def test_photos_without_keypoints_are_on_no_list() -> None:
     blank = find_keypoints(np.zeros((64, 64, 3), np.uint8))
-    photos: list[Keypoints] = [blank, *(find_keypoints(shot) for shot in shots[:3]), blank]
+    photos: list[Keypoints] = [blank, *(find_keypoints(shot) for shot in _shots(2)[:3]), blank]
     lists = shortlists(photos)
     assert all(0 not in listed.plain and 4 not in listed.plain for listed in lists)
     assert len(lists[0].plain) == len(lists[4].mirrored) == 0

@@ -99,9 +99,9 @@ def at_most(delta: float, draws: int) -> float:
 DRAWS = 400
 CASES = [
     ("one photo", 0.05, 0.95, 100),
-    ("one photo", 0.02, 0.9, 300),
+    pytest.param("one photo", 0.02, 0.9, 300, marks=pytest.mark.slow),
     ("one photo", 0.2, 0.8, 20),
-    ("three alike", 0.05, 0.95, 120),
+    pytest.param("three alike", 0.05, 0.95, 120, marks=pytest.mark.slow),
     ("three alike", 0.2, 0.8, 30),
     ("unequal", 0.1, 0.9, 60),
 ]

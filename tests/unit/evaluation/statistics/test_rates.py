@@ -146,7 +146,13 @@ def _beta_binomial(
 
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.3])
 @pytest.mark.parametrize(
-    ("alike", "n_parts", "most"), [(0.3, 100, 19), (0.3, 30, 10), (0.7, 100, 10), (0.01, 60, 5)]
+    ("alike", "n_parts", "most"),
+    [
+        pytest.param(0.3, 100, 19, marks=pytest.mark.slow),
+        (0.3, 30, 10),
+        pytest.param(0.7, 100, 10, marks=pytest.mark.slow),
+        (0.01, 60, 5),
+    ],
 )
 def test_intervals_cover_the_truth_where_photos_are_alike(
     rate: float, alike: float, n_parts: int, most: int

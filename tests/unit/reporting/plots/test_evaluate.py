@@ -1,6 +1,6 @@
-"""The figures of an evaluation, of stress and of a learning curve: what they show, edge inputs."""
+"""The figures of an evaluation: what they show, edge inputs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,37 +9,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.figures import (
+    TWO,
+    Floats,
+    curve_of,
+    draw_two,
+    labels,
+    line_of,
+    panels,
+    predictions,
+    texts,
+)
 from helpers.predictions import predicted
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fastdefect.evaluation.decisions.calibration import reliability, reliability_of
-from fastdefect.evaluation.decisions.operating_point import CostCurve
-from fastdefect.evaluation.learning_curve import fit_power_law
-from fastdefect.evaluation.robustness.background_swap import Flips
-from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
-from fastdefect.evaluation.robustness.stress import (
-    Limits,
-    Mistakes,
-    StressLine,
-    StressPoint,
-    StressReport,
-)
+from fastdefect.evaluation.decisions.calibration import reliability
 from fastdefect.reporting.plots import evaluate as evaluation_plots
 from fastdefect.reporting.plots import learning_curve as learning_plot
 from fastdefect.reporting.plots import stress as stress_plot
 from fastdefect.reporting.plots import style as figure_module
 from fastdefect.reporting.plots.evaluate import plot_evaluation
-from fastdefect.reporting.plots.learning_curve import plot_learning_curve
-from fastdefect.reporting.plots.stress import plot_stress
-
-Floats = NDArray[np.float64]
-TWO = ("defect", "ok")
-SOME = Mistakes(50, 1, 50, 2)
 
 
 @pytest.fixture
@@ -57,55 +48,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     for module in modules:
         monkeypatch.setattr(module, "drawing", recording)
     return figures
-
-
-def predictions(n: int, n_classes: int = 2, *, seed: int = 0) -> tuple[NDArray[np.int64], Floats]:
-    rng = np.random.default_rng(seed)
-    y_true = rng.integers(0, n_classes, n)
-    logits = rng.normal(0, 1.2, (n, n_classes))
-    logits[np.arange(n), y_true] += 2.0
-    y_prob = np.exp(logits)
-    return y_true, y_prob / y_prob.sum(axis=1, keepdims=True)
-
-
-def curve_of(threshold: float = 0.5) -> CostCurve:
-    ends = np.array([0.0, threshold, 1.0])
-    return CostCurve(ends, np.array([0, 0.1, 1]), np.array([1, 0.1, 0]), np.array([5.0, 1.0, 9.0]))
-
-
-def panels(figure: Figure) -> dict[str, Axes]:
-    return {axes.get_title("left"): axes for axes in figure.axes}
-
-
-def labels(axes: Axes) -> list[str]:
-    legend = axes.get_legend()
-    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
-
-
-def line_of(axes: Axes, start: str) -> Line2D:
-    (line,) = [line for line in axes.get_lines() if str(line.get_label()).startswith(start)]
-    return line
-
-
-def texts(axes: Axes) -> str:
-    return " ".join(text.get_text() for text in axes.texts)
-
-
-# ---- evaluation
-
-
-def draw_two(path: Path, good: str | None = "ok", **changes: Any) -> None:
-    y_true, y_prob = predictions(120)
-    options: dict[str, Any] = {
-        "title": "Test: 120 photos of 40 parts",
-        "threshold": 0.4,
-        "costs": curve_of(0.4),
-        "reliability": [
-            ("before", reliability(y_true, y_prob)),
-            ("after", reliability_of(y_true == 0, y_prob[:, 0])),
-        ],
-    }
-    plot_evaluation(path, predicted(y_true, y_prob, TWO, good), **{**options, **changes})
 
 
 def test_two_classes_fill_all_panels(tmp_path: Path, drawn: list[Figure]) -> None:
@@ -262,149 +204,3 @@ def test_what_makes_no_sense_is_refused(
             tmp_path / "e.png", predicted(classes=TWO, **{**options, **change}), title=""
         )
     assert list(tmp_path.iterdir()) == []
-
-
-# ---- stress
-
-
-def point(strength: float, flips: int, escapes: int, overkills: int, **more: int) -> StressPoint:
-    counts: Any = {"to_escape": 0, "to_overkill": 0, "unchanged": 0, **more}
-    mistakes = Mistakes(50, escapes, 50, overkills)
-    return StressPoint(strength, Flips(100, flips), Flips(40, flips // 3), mistakes, **counts)
-
-
-def report_of(names: Sequence[str], undisturbed: Mistakes = SOME) -> StressReport:
-    lines = []
-    for name in names:
-        disturbance = DISTURBANCES[name]
-        points = [point(s, 2 + i, i, 2) for i, s in enumerate(disturbance.strengths)]
-        lines.append(StressLine(disturbance, tuple(points)))
-    return StressReport(100, 40, 1, undisturbed, tuple(lines))
-
-
-def rings(axes: Axes) -> list[tuple[float, float]]:
-    found = [line for line in axes.get_lines() if line.get_fillstyle() == "none"]
-    return [(float(x.get_xdata()[0]), float(x.get_ydata()[0])) for x in found]
-
-
-def test_each_disturbance_has_a_panel_and_each_first_break_a_ring(
-    tmp_path: Path, drawn: list[Figure]
-) -> None:
-    report = report_of(["brightness", "JPEG", "noise", "dust", "turn"])
-    plot_stress(tmp_path / "s.png", report, Limits(max_flips=0.035, max_escape=0.05))
-    axes = panels(drawn[-1])
-    assert set(report_names(report)) <= set(axes)
-    # Flips 2, 3, 4 % as it gets darker, then 5 % at once; escapes are 0, 2, 4, 6 % of 50.
-    assert rings(axes["brightness"]) == [(0.5, 4.0), (1.1, 5.0), (1.1, 6.0)]
-    assert rings(axes["JPEG"]) == [(50.0, 4.0)]
-    left, right = axes["JPEG"].get_xlim()
-    assert left > right  # worse to the right, as everywhere
-    top = {tuple(axes[name].get_ylim()) for name in report_names(report)}
-    assert len(top) == 1
-
-
-def report_names(report: StressReport) -> list[str]:
-    return [line.disturbance.name for line in report.lines]
-
-
-def test_undisturbed_photos_that_break_a_limit_are_ringed(
-    tmp_path: Path, drawn: list[Figure]
-) -> None:
-    plot_stress(tmp_path / "s.png", report_of(["noise"]), Limits(max_overkill=0.01))
-    assert rings(panels(drawn[-1])["noise"]) == [(0.0, 4.0)]
-
-
-def test_a_disturbance_without_effect_is_labelled(tmp_path: Path, drawn: list[Figure]) -> None:
-    report = report_of(["colour temperature"])
-    (line,) = report.lines
-    still = tuple(replace(each, unchanged=100) for each in line.points)
-    plot_stress(tmp_path / "s.png", replace(report, lines=(replace(line, points=still),)))
-    panel = panels(drawn[-1])["colour temperature"]
-    assert "no effect on" in texts(panel)
-    assert [line for line in panel.get_lines() if line.get_marker() == "o"] == []
-
-
-@pytest.mark.parametrize(
-    "names",
-    [["noise"], ["noise", "dust"], pytest.param(list(DISTURBANCES), marks=pytest.mark.slow)],
-)
-def test_stress_of_few_photos_and_without_a_good_class(tmp_path: Path, names: list[str]) -> None:
-    report = report_of(names, Mistakes(1, 0, 0, 0, has_good=False))
-    lines = tuple(
-        replace(line, points=tuple(
-            replace(each, flips=Flips(1, 1), mistakes=report.undisturbed) for each in line.points
-        ))
-        for line in report.lines
-    )  # fmt: skip
-    plot_stress(tmp_path / "s.png", replace(report, n=1, n_parts=1, lines=lines), Limits(0.1))
-    assert (tmp_path / "s.png").stat().st_size > 5_000
-
-
-def test_stress_of_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="at least one disturbance"):
-        plot_stress(tmp_path / "s.png", report_of([]))
-
-
-# ---- learning curve
-
-SIZES = np.repeat([30, 60, 120], 2)
-ERRORS = np.array([0.16, 0.14, 0.11, 0.1, 0.075, 0.07])
-
-
-def test_a_learning_curve_shows_each_training_and_twice_the_parts(
-    tmp_path: Path, drawn: list[Figure]
-) -> None:
-    law = fit_power_law(SIZES, ERRORS, photos=400, parts=100, seed=0)
-    plot_learning_curve(tmp_path / "l.png", SIZES, ERRORS, law=law, what="error, 1 - F1")
-    (axes,) = drawn[-1].axes
-    trainings = line_of(axes, "trainings")
-    assert list(trainings.get_xdata()) == SIZES.tolist()
-    assert trainings.get_ydata() == pytest.approx(100 * ERRORS)
-    twice = law.forecast(240)
-    (said,) = [label for label in labels(axes) if "240 parts" in label]
-    assert f"{100 * twice.error:.1f}%" in said
-    assert f"{100 * twice.interval[1]:.1f}%" in said
-    assert axes.get_ylim()[0] == 0
-    assert [float(tick) for tick in axes.get_xticks()] == [30, 60, 120, 240]
-
-
-def test_a_flat_curve_is_reported(tmp_path: Path, drawn: list[Figure]) -> None:
-    flat = np.array([0.1, 0.12, 0.12, 0.1, 0.11, 0.11])
-    law = fit_power_law(SIZES, flat, photos=400, parts=100, seed=0)
-    assert law.flat
-    plot_learning_curve(tmp_path / "l.png", SIZES, flat, law=law)
-    assert "not shown by these trainings" in drawn[-1].axes[0].get_title("left")
-
-
-def test_trainings_without_a_law(tmp_path: Path) -> None:
-    for n in (1, 3):
-        zeros = np.zeros(n)
-        plot_learning_curve(tmp_path / "l.png", SIZES[:n], zeros, law=None, unit="photos")
-    with pytest.raises(ValueError, match="an error for each"):
-        plot_learning_curve(tmp_path / "l.png", SIZES, ERRORS[1:], law=None)
-    with pytest.raises(ValueError, match="an error for each"):
-        plot_learning_curve(tmp_path / "l.png", SIZES[:0], ERRORS[:0], law=None)
-
-
-# ---- files
-
-
-def draw_all(folder: Path) -> list[bytes]:
-    folder.mkdir()
-    draw_two(folder / "evaluation.png")
-    limits = Limits(max_flips=0.035, max_escape=0.05)
-    plot_stress(folder / "stress.png", report_of(["noise", "turn"]), limits)
-    law = fit_power_law(SIZES, ERRORS, photos=400, parts=100, seed=0)
-    plot_learning_curve(folder / "learning.png", SIZES, ERRORS, law=law)
-    return [path.read_bytes() for path in sorted(folder.iterdir())]
-
-
-@pytest.mark.slow
-def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    first = draw_all(tmp_path / "a")
-    assert len(first) == 3
-    assert draw_all(tmp_path / "b") == first
-    for path in (tmp_path / "a").iterdir():
-        with Image.open(path) as image:
-            assert image.format == "PNG"
-            assert 600 < image.width < 1500

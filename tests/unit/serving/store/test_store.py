@@ -212,7 +212,7 @@ def test_a_clock_that_is_set_back_changes_no_order_and_no_day(store: Store, cloc
     assert undone.answer == "defect"
 
 
-def test_a_part_counts_with_its_last_inspection(store: Store) -> None:
+def test_a_part_counts_with_its_last_inspection(store: Store, clock: Clock) -> None:
     later = NOON + timedelta(hours=1)
     store.add(
         [
@@ -222,6 +222,7 @@ def test_a_part_counts_with_its_last_inspection(store: Store) -> None:
             new_inspection("d", part="7", at=later, decision="reject"),
         ]
     )
+    clock.now = later
     store.answer("a", "defect", "crack", "Ann")
     store.answer("a", "OK", None, "Bob")
     store.answer("a", "OK", None, "Ann")
@@ -235,6 +236,18 @@ def test_a_part_counts_with_its_last_inspection(store: Store) -> None:
     assert before[0].said == (("Bob", "OK"), ("Ann", "OK"))
     assert before[0].answer == "OK"
     assert list(store.strata(since=later + timedelta(seconds=1))) == []
+
+
+def test_a_part_that_is_inspected_again_after_its_answer_counts_again(
+    store: Store, clock: Clock
+) -> None:
+    store.add([new_look("a", part="7")])
+    store.answer("a", "defect", None, "Ann")
+    clock.now = NOON + timedelta(minutes=1)
+    store.add([new_inspection("b", part="7", at=clock.now)])
+    assert [s.number for s in store.strata()] == [1, 2]
+    store.undo("Ann")
+    assert [s.number for s in store.strata()] == [2]
 
 
 def test_answered_inspections_come_with_the_answers_that_count(store: Store) -> None:
