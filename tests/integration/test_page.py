@@ -145,6 +145,10 @@ def test_photos_are_collected_by_keyboard(browser: Any, tmp_path: Path) -> None:
         for brightness in (BRIGHT, GREY, DARK):
             give(page, "paste", png(brightness))
         assert "3 photos collected" in page.locator("#tray").inner_text()
+        assert page.evaluate(_FAULTS) == []
+        form = page.locator("#upload").bounding_box()
+        button = page.get_by_role("button", name="Decide").bounding_box()
+        assert form["y"] < button["y"] < form["y"] + form["height"]
         page.get_by_role("button", name="Remove photo 3").press("Enter")
         page.get_by_role("button", name="Decide").press("Enter")
         assert decision(page) == "decision is-look"

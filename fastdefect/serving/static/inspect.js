@@ -215,7 +215,7 @@ function showTray() {
       button.addEventListener("click", () => {
         collected.splice(index, 1);
         showTray();
-        (tray.querySelector("button") ?? chooser).focus();
+        (tray.querySelector("li button") ?? chooser).focus();
       });
       item.append(image, button);
       return item;
