@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from fastdefect.errors import DataError
-from fastdefect.evaluation.drift import ALPHA, Day, DriftReport
+from fastdefect.evaluation.drift import Day, DriftReport
 from fastdefect.evaluation.drift import drift as compare
+from fastdefect.evaluation.drift_findings import ALPHA
 from fastdefect.evaluation.statistics.ranks import FEWEST
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import check_output_path, write_json, written_to

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.events import Note, OnEvent
-from fastdefect.inference.bundle import read_bundle
+from fastdefect.inference.baseline import read_baseline
+from fastdefect.inference.bundle import BASELINE, read_bundle
 from fastdefect.inference.inspector import bundle_scorer
-from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.records import Model
 from fastdefect.serving.settings import Settings
 
 if TYPE_CHECKING:
     from fastdefect.serving.app import OnAccess
+    from fastdefect.serving.engine import Loaded
 
 _PACKAGES = ("fastapi", "jinja2", "multipart", "prometheus_client", "uvicorn")
 _SHORTEST_TOKEN = 20  # characters
@@ -58,10 +59,11 @@ def serve(
     from fastdefect.serving.store import Store
 
     check_settings(settings)
-    scorer, model = load(bundle)
+    loaded = load(bundle)
+    model = loaded.model
     metrics = Metrics()
     with closing(_bound(settings)) as bound, Store.open(settings.store) as store:
-        engine = Engine(scorer, model, store, settings, metrics.stored)
+        engine = Engine(loaded, store, settings, metrics.stored)
         reload = _Reload(bundle, engine.swap, on_event)
         app = make_app(engine, store, settings, reload, metrics=metrics, on_access=on_access)
         started = Serving(_url(bound), model.name, model.identity, str(settings.store))
@@ -69,12 +71,16 @@ def serve(
             run_server(app, bound, settings, lambda: on_start(started))
 
 
-def load(bundle: Path) -> tuple[Scorer, Model]:
+def load(bundle: Path) -> "Loaded":
     """The bundle at a path, ready to decide; raises ``BundleError``."""
+    from fastdefect.serving.engine import Loaded
+
     found = read_bundle(bundle)
     # One thread a photo: as many photos are computed at the same time as there are cores.
     scorer = bundle_scorer(found, str(bundle), threads=1)
-    return scorer, Model(found.identity, bundle.name, found.card.classes, found.card.good)
+    model = Model(found.identity, bundle.name, found.card.classes, found.card.good)
+    baseline = found.files.get(BASELINE)
+    return Loaded(scorer, model, None if baseline is None else read_baseline(baseline, str(bundle)))
 
 
 def require_packages() -> None:
@@ -132,9 +138,7 @@ def check_settings(settings: Settings) -> None:
 class _Reload:
     """Reads the bundle file again; one at a time."""
 
-    def __init__(
-        self, bundle: Path, swap: Callable[[Scorer, Model], None], on_event: OnEvent
-    ) -> None:
+    def __init__(self, bundle: Path, swap: "Callable[[Loaded], None]", on_event: OnEvent) -> None:
         self._bundle, self._swap, self._on_event = bundle, swap, on_event
         self._turn = threading.Lock()
 
@@ -142,11 +146,12 @@ class _Reload:
         """The model that decides from now on; raises ``BundleError``, and the old one stays."""
         with self._turn:
             try:
-                scorer, model = load(self._bundle)
+                loaded = load(self._bundle)
             except FastdefectError as error:
                 self._on_event(Note(f"The bundle was not loaded: {error.message}", "warning"))
                 raise
-            self._swap(scorer, model)
+            self._swap(loaded)
+            model = loaded.model
             self._on_event(Note(f"Loaded {model.name}, {model.identity[:12]}."))
             return model
 

@@ -16,6 +16,7 @@ from fastdefect.data.reading.signatures import kind_of
 from fastdefect.serving import engine as engines
 from fastdefect.serving import metrics as figures
 from fastdefect.serving import problems
+from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.photo_work import MEDIA_TYPES
 from fastdefect.serving.problems import Problem, documented
@@ -72,6 +73,7 @@ class Desk:
     reload: Callable[[], Model]
     uploads: Uploads
     metrics: figures.Metrics
+    drift: DayDrift
 
 
 def _desk(request: Request) -> Desk:

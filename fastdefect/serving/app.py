@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fastdefect import __version__
 from fastdefect.serving import api, login, problems
 from fastdefect.serving.api import Desk
+from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.metrics import Metrics
 from fastdefect.serving.pages import add_pages
@@ -61,7 +62,9 @@ def make_app(
         generate_unique_id_function=lambda route: route.name,
     )
     metrics = metrics or Metrics()
-    app.state.desk = Desk(engine, store, settings, reload, Uploads(settings), metrics)
+    app.state.desk = Desk(
+        engine, store, settings, reload, Uploads(settings), metrics, DayDrift(store)
+    )
     app.include_router(api.router)
     app.include_router(login.router)
     add_pages(app)

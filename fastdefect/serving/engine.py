@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.errors import StoreError
+from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
 from fastdefect.serving.photo_work import Sent, combined, decide_on
@@ -66,10 +67,14 @@ class Request:
 
 
 class Loaded(NamedTuple):
-    """A bundle that is ready to decide, and what the store keeps of it."""
+    """A bundle that is ready to decide, and what the store keeps of it.
+
+    ``baseline``: what it says of the photos of its validation, if it has that.
+    """
 
     scorer: Scorer
     model: Model
+    baseline: Sample | None = None
 
 
 @dataclass(eq=False)
@@ -114,23 +119,22 @@ class Engine:
 
     def __init__(
         self,
-        scorer: Scorer,
-        model: Model,
+        using: Loaded,
         store: Store,
         settings: Settings,
         on_stored: Callable[[Sequence[Inspection]], None] = _ignore,
     ) -> None:
         """``on_stored`` gets each batch of new inspections, before its clients do."""
         self._store, self._settings, self._on_stored = store, settings, on_stored
-        self._using = Loaded(scorer, model)
-        store.register(model)
+        self._using = using
+        store.register(using.model)
         self._gate, self._random = PixelGate(), SystemRandom()
         self._changed = Condition()  # guards the next four
         self._in_work, self._closing = 0, False
         self._by_key: dict[str, _Job] = {}
         self._seconds = 0.05  # that a photo takes, a moving average
         self._failure: StoreError | None = None  # of the last attempt to store
-        workers = settings.threads or fastest_workers(scorer)
+        workers = settings.threads or fastest_workers(using.scorer)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decide")
         self._decided: SimpleQueue[_Job | None] = SimpleQueue()
         self._writer = Thread(target=self._write, name="store", daemon=True)
@@ -163,10 +167,10 @@ class Engine:
         self._failure = None
         return None
 
-    def swap(self, scorer: Scorer, model: Model) -> None:
+    def swap(self, using: Loaded) -> None:
         """Decide on the requests from now on with another model; those in work keep theirs."""
-        self._store.register(model)
-        self._using = Loaded(scorer, model)
+        self._store.register(using.model)
+        self._using = using
 
     def submit(self, request: Request) -> "Future[Inspection]":
         """Accept ``request``; the future has the stored decision, and can't be cancelled.

@@ -4,7 +4,7 @@ A language is added by a file with the same keys.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -48,6 +48,10 @@ class Texts:
     def photo(self, n: int, total: int) -> str:
         """What a photo of a part is called."""
         return self("photo_n", n=n) if total == 1 else self("photo_n_of", n=n, total=total)
+
+    def drift(self, quantities: Iterable[str]) -> str:
+        """What drifted, in words."""
+        return "; ".join(self(f"drift_{name}") for name in quantities)
 
     @property
     def problems(self) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 
 from fastdefect.serving import api
+from fastdefect.serving.day_drift import FIRST
 from fastdefect.serving.problems import INVALID, NOT_FOUND, Problem
 from fastdefect.serving.records import Answer, Inspection, Model
 from fastdefect.serving.schemas import AnswerIn, UndoIn
@@ -50,11 +51,15 @@ def inspect_page(request: Request, decided: str | None = None) -> Response:
     visit = Visit.of(request)
     store = visit.desk.store
     midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    today, loaded = store.since(midnight), visit.desk.engine.loaded
     return visit.page(
         "inspect.html",
         shown=None if decided is None else _found(visit, decided),
         recent=store.latest(_RECENT),
-        today=store.since(midnight),
+        today=today,
+        has_baseline=loaded.baseline is not None,
+        drift=visit.desk.drift.of(loaded, midnight, today.total),
+        drift_from=FIRST,
         key=secrets.token_hex(16),
         **visit.surroundings(),
     )

@@ -155,6 +155,16 @@ class Stratum:
 
 
 @dataclass(frozen=True)
+class DecidedPhoto:
+    """What the test for drift needs of a photo; ``part`` is the inspection if none was named."""
+
+    part: str
+    label: str
+    probability: float
+    distance: float | None
+
+
+@dataclass(frozen=True)
 class Retired:
     """Photo files that were deleted; ``kept`` of them were chosen or answered."""
 

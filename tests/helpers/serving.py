@@ -64,12 +64,12 @@ def line(folder: Path, **settings: Any) -> Iterator[Line]:
     given = Settings(**{"store": folder / "line", "threads": 2, **settings})
     accesses: list[Access] = []
     metrics = Metrics()
-    scorer, model = load(bundle)
+    loaded = load(bundle)
     with Store.open(given.store) as store:
-        engine = Engine(scorer, model, store, given, metrics.stored)
+        engine = Engine(loaded, store, given, metrics.stored)
 
         def reload() -> Model:
-            engine.swap(*load(bundle))
+            engine.swap(load(bundle))
             return engine.loaded.model
 
         app = make_app(engine, store, given, reload, metrics=metrics, on_access=accesses.append)

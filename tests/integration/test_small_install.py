@@ -58,10 +58,10 @@ from fastdefect.serving.store import Store
 require_packages()
 bundle, folder, photo = sys.argv[1:]
 settings = Settings(store=pathlib.Path(folder))
-scorer, model = load(pathlib.Path(bundle))
+loaded = load(pathlib.Path(bundle))
 with Store.open(settings.store) as store:
-    engine = Engine(scorer, model, store, settings)
-    app = make_app(engine, store, settings, lambda: model)
+    engine = Engine(loaded, store, settings)
+    app = make_app(engine, store, settings, lambda: loaded.model)
     sent = Sent("a.png", pathlib.Path(photo).read_bytes())
     decision = engine.submit(Request((sent,))).result(20).decision
     engine.close()

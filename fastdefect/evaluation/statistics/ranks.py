@@ -13,10 +13,10 @@ Behrens-Fisher problem"). The draws end early if the p-value is clearly large (B
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from fastdefect.aliases import Floats
 
@@ -100,7 +100,8 @@ def detectable_share(n_new: int, n_known: int, alpha: float) -> float:
     if alpha < 1 / math.comb(n_new + n_known, n_new):
         return 1.0
     spread = math.sqrt((n_new + n_known + 1) / (12 * n_new * n_known))
-    return min(1.0, 0.5 + float(norm.ppf(1 - alpha) + norm.ppf(_POWER)) * spread)
+    normal = NormalDist()
+    return min(1.0, 0.5 + (normal.inv_cdf(1 - alpha) + normal.inv_cdf(_POWER)) * spread)
 
 
 class _Pooled:

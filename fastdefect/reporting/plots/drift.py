@@ -7,7 +7,8 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 
-from fastdefect.evaluation.drift import Day, Quantity, curve, quantities
+from fastdefect.evaluation.drift import Day
+from fastdefect.evaluation.drift_findings import Quantity, curve, quantities
 from fastdefect.inference.baseline import Sample
 from fastdefect.reporting.plots.style import INK, drawing
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from fastdefect.evaluation.drift import DayReport, DriftReport, Finding
+from fastdefect.evaluation.drift import DayReport, DriftReport
+from fastdefect.evaluation.drift_findings import Finding
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import careful_percent, counted, exact_percent, number_text, percent

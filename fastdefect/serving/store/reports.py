@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 
-from fastdefect.serving.records import Answer, Day, Inspection, Stratum
+from fastdefect.serving.records import Answer, Day, DecidedPhoto, Inspection, Stratum
 from fastdefect.serving.store import rows
 
 WAITING = "chosen = 1 AND answer IS NULL AND gone = 0"
@@ -36,6 +36,20 @@ def day(connection: sqlite3.Connection, since: datetime, until: datetime | None)
     ).fetchone()
     total, ok, look, reject, unlike, answered, escapes, overkills = (count or 0 for count in row)
     return Day(total, ok, look, reject, unlike, answered, escapes, overkills, waiting(connection))
+
+
+def decided(connection: sqlite3.Connection, model: str, since: datetime) -> list[DecidedPhoto]:
+    """The photos that a model decided in a period, by number."""
+    found = connection.execute(
+        "SELECT coalesce(part, id) AS part, photos.label, photos.probability, photos.distance "
+        "FROM inspections JOIN photos ON photos.inspection = inspections.number "
+        "WHERE at >= ? AND at < ? AND model = ? ORDER BY inspections.number, position",
+        (*_period(since, None), model),
+    )
+    return [
+        DecidedPhoto(row["part"], row["label"], rows.number(row["probability"]), row["distance"])
+        for row in found
+    ]
 
 
 def strata(

@@ -86,7 +86,7 @@ def _inspection(row: sqlite3.Row, photos: Iterable[sqlite3.Row]) -> Inspection:
     values = {name: row[name] for name in _INSPECTION}
     values |= {
         "at": time_of(row["at"]),
-        "probability": _number(row["probability"]),
+        "probability": number(row["probability"]),
         "unlike": bool(row["unlike"]),
         "chosen": bool(row["chosen"]),
     }
@@ -95,16 +95,17 @@ def _inspection(row: sqlite3.Row, photos: Iterable[sqlite3.Row]) -> Inspection:
 
 def _photo(row: sqlite3.Row) -> Photo:
     values = {name: row[name] for name in _PHOTO}
-    by_class = {name: _number(p) for name, p in json.loads(row["probabilities"]).items()}
+    by_class = {name: number(p) for name, p in json.loads(row["probabilities"]).items()}
     values |= {
-        "probability": _number(row["probability"]),
+        "probability": number(row["probability"]),
         "probabilities": MappingProxyType(by_class),
         "unlike": bool(row["unlike"]),
     }
     return Photo(**values)
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
+    """A number as the records have it; NaN is null in the database."""
     return math.nan if value is None else value
 
 

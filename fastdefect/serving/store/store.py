@@ -14,6 +14,7 @@ from fastdefect.serving.records import (
     Answer,
     Answered,
     Day,
+    DecidedPhoto,
     Inspection,
     Model,
     New,
@@ -156,6 +157,11 @@ class Store:
         """Counts of the inspections from ``at`` up to ``until``, by the clock."""
         with self._reading() as connection:
             return reports.day(connection, at, until)
+
+    def decided(self, model: str, since: datetime) -> list[DecidedPhoto]:
+        """The photos that the model with this identity decided since then, by number."""
+        with self._reading() as connection:
+            return reports.decided(connection, model, since)
 
     def strata(
         self, since: datetime | None = None, until: datetime | None = None

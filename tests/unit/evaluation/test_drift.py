@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from fastdefect.evaluation.drift import Day, curve, drift, fewer_parts, holm
+from fastdefect.evaluation.drift import Day, drift
+from fastdefect.evaluation.drift_findings import curve, fewer_parts, holm
 from fastdefect.evaluation.statistics.ranks import Clustered
 from fastdefect.inference.baseline import Sample
 

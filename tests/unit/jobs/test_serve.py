@@ -58,9 +58,9 @@ def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_model_is_named_by_its_file(tmp_path: Path) -> None:
-    scorer, model = load(banded_bundle(tmp_path / "tiny.fdb"))
+    scorer, model, baseline = load(banded_bundle(tmp_path / "tiny.fdb"))
     assert (model.name, model.good, model.classes) == ("tiny.fdb", ("ok",), ("crack", "ok"))
-    assert model.identity == scorer.identity
+    assert (model.identity, baseline) == (scorer.identity, None)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_folder_that_is_no_store_and_a_file_that_is_no_bundle(tmp_path: Path) 
 
 def test_a_reload_keeps_the_old_model_if_the_new_one_has_an_error(tmp_path: Path) -> None:
     bundle, swaps, events = banded_bundle(tmp_path / "tiny.fdb"), list[Any](), list[Event]()
-    reload = module._Reload(bundle, lambda *loaded: swaps.append(loaded), events.append)
+    reload = module._Reload(bundle, swaps.append, events.append)
     assert reload().name == "tiny.fdb"
     bundle.write_bytes(b"no")
     with pytest.raises(BundleError):

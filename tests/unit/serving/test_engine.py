@@ -37,7 +37,7 @@ def request(*brightness: int, part: str | None = None, key: str | None = None) -
 
 @pytest.fixture
 def loaded(tmp_path: Path) -> Loaded:
-    return Loaded(*load(banded_bundle(tmp_path / "tiny.fdb")))
+    return load(banded_bundle(tmp_path / "tiny.fdb"))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ class Held:
 
 def engine_of(loaded: Loaded, store: Store, tmp_path: Path, **settings: Any) -> Engine:
     given = Settings(**{"store": tmp_path / "line", "threads": 2, **settings})
-    return Engine(*loaded, store, given)
+    return Engine(loaded, store, given)
 
 
 def test_a_decision_is_stored_before_it_is_answered(
@@ -179,11 +179,11 @@ def test_close_answers_what_was_accepted_and_refuses_the_rest(
 def test_a_swap_loses_nothing_and_each_decision_names_its_bundle(
     loaded: Loaded, store: Store, tmp_path: Path
 ) -> None:
-    other = Loaded(*load(banded_bundle(tmp_path / "other.fdb", threshold=0.0001)))
+    other = load(banded_bundle(tmp_path / "other.fdb", threshold=0.0001))
     held = Held(loaded)
     with closing(engine_of(held.loaded, store, tmp_path)) as engine:
         before = engine.submit(request(BRIGHT))
-        engine.swap(*other)
+        engine.swap(other)
         after = engine.submit(request(BRIGHT))
         assert after.result(SECONDS).bundle == "other.fdb"
         held.go.set()

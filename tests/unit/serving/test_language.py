@@ -12,8 +12,8 @@ _PACKAGE = Path(language.__file__).parent
 _TEMPLATES = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted((_PACKAGE / "templates").glob("*.html"))
 )
-# These keys end in a name: of a decision, an answer, or one and many.
-_PREFIXES = ("why_", "short_", "answer_", "problem_")
+# These keys end in a name: of a decision, an answer, a quantity, or one and many.
+_PREFIXES = ("why_", "short_", "answer_", "problem_", "drift_")
 
 
 def _words(name: str) -> Mapping[str, str]:

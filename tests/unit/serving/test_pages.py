@@ -92,7 +92,7 @@ def test_counts_and_last_decisions(at: Line) -> None:
     assert "Inspected 14 OK 11 Look 1 Reject 2 Sent to people 7.1 %" in text_of(shown)
     recent = shown[shown.index('id="recent-title"') :]
     assert re.findall('<li class="is-(.*?)"', recent) == ["reject"] * 2 + ["look"] + ["ok"] * 9
-    assert "fastdefect drift" in text_of(shown)
+    assert "This bundle has no photos of validation to compare with." in text_of(shown)
 
 
 def test_escapes_and_overkills_of_the_answers(tmp_path: Path) -> None:
