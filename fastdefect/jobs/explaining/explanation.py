@@ -1,0 +1,98 @@
+"""The result of explain, and what it writes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fastdefect.aliases import Pixels
+from fastdefect.explain.checks import Removal
+from fastdefect.explain.maps import HeatMap
+from fastdefect.explain.methods import Method
+from fastdefect.explain.overlay import overlay, with_legend
+from fastdefect.files import atomic_path
+
+NOT_CONFIRMED = (
+    "not confirmed: hiding this place changes the decision no more than hiding another place"
+)
+
+
+@dataclass(frozen=True)
+class PhotoMap:
+    """A photo with its decision and its heat map.
+
+    ``label`` is the true class, None if unknown. ``probability`` is that of a defect. ``removal``
+    tells what hiding the place changes. ``shown`` is the photo in its shape.
+    """
+
+    name: str
+    label: str | None
+    decided: str
+    probability: float
+    shown: Pixels
+    map: HeatMap
+    removal: Removal
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the place counts more than other places of the photo."""
+        return self.removal.confirms
+
+    def as_json(self) -> dict[str, Any]:
+        """All facts but the pixels."""
+        place = self.map.place
+        return {
+            "path": self.name,
+            "label": self.label,
+            "decided": self.decided,
+            "p_defect": self.probability,
+            "where": str(place),
+            "x": place.x,
+            "y": place.y,
+            "area": place.area,
+            "evidence_highest": self.map.highest,
+            "log_odds_lost": self.removal.of_place,
+            "log_odds_lost_elsewhere": self.removal.elsewhere,
+            "confirmed": self.confirmed,
+        }
+
+    def overlay(self) -> Pixels:
+        """The photo with its map over it."""
+        return overlay(self.shown, self.map.values)
+
+    def picture(self, method: Method, target: str, warning: str) -> Pixels:
+        """The photo beside its overlay, with a legend; it says so if the map passes no check."""
+        truth = f"{self.label}, " if self.label is not None else ""
+        lines = [
+            self.name,
+            f"{truth}decided {self.decided}, P(defect) {self.probability:.3f}",
+            f"Evidence for {target}: {self.map.place}. {method.title}.",
+        ]
+        warnings = [warning] if warning else []
+        if not self.confirmed:
+            warnings.append(NOT_CONFIRMED)
+        return with_legend(self.shown, self.map.values, lines, "; ".join(warnings))
+
+
+def write_pictures(
+    folder: Path, photos: Sequence[PhotoMap], method: Method, target: str, warning: str
+) -> dict[str, Path]:
+    """Write a PNG for each photo into ``folder``; return the files by the name of the photo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, Path] = {}
+    taken: set[str] = set()
+    for photo in photos:
+        stem = re.sub(r"[^\w.-]+", "-", photo.name).strip("-.")[-120:] or "photo"
+        name, number = stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name.casefold())
+        files[photo.name] = folder / f"{name}.png"
+        with atomic_path(files[photo.name]) as temporary:
+            picture = Image.fromarray(photo.picture(method, target, warning))
+            picture.save(temporary, format="PNG")
+    return files
