@@ -58,7 +58,7 @@ def explain(
             "--out",
             metavar="DIR",
             help="Folder of the pictures.",
-            show_default="explain/ in the run; for PHOTOS: heat-maps/",
+            show_default="explain-SPLIT/ in the run; for PHOTOS: heat-maps/",
         ),
     ] = None,
     each: Annotated[

@@ -67,7 +67,7 @@ def stages_of(predictor: Predictor) -> tuple[Stages, ...]:
 
 
 def _stages(member: Any, size: int, device: torch.device) -> Stages:
-    first: Any = member[0]
+    first: Any = member[0][0]  # as ``learner.build_network`` nests them
     body = first.body if isinstance(first, Staged) else first
     with torch.inference_mode():
         output, taps = find_taps(body.eval(), torch.zeros(1, 3, size, size, device=device))
@@ -116,8 +116,7 @@ class NetworkMaps:
             with torch.no_grad(), reading(stages.body, stages.names) as read:
                 logits = stages.network(batch)
             return patch_scores(stages.head, self.target, logits, [read[n] for n in stages.names])
-        names = [stages.names[-depth] for depth in self.method.depths if depth <= len(stages.names)]
-        return gradient_maps(stages, self.target, self.method, batch, names or stages.names[:1])
+        return gradient_maps(stages, self.target, self.method, batch)
 
 
 def randomised(predictor: Predictor, pixels: Pixels, seed: int = 0) -> Predictor:
@@ -149,30 +148,19 @@ def _measure_statistics(network: nn.Module, batch: Tensor) -> None:
     network(batch)
 
 
-def gradient_maps(
-    stages: Stages, target: Target, method: Method, batch: Tensor, names: Sequence[str]
-) -> Tensor:
-    """The evidence (n, h, w) in a batch (n, 3, size, size), from the stages ``names``.
+def gradient_maps(stages: Stages, target: Target, method: Method, batch: Tensor) -> Tensor:
+    """The evidence (n, h, w) in a batch (n, 3, size, size), from one stage; 0 or more.
 
-    The evidence of several stages is joined by its maximum. Each is first scaled to its own
-    highest value, with tanh, so that weak evidence of a fine stage counts (Jiang et al. 2021).
+    A network with fewer stages is read at its first.
     """
     assert method.combine is not None
+    name = stages.names[max(len(stages.names) - method.depth, 0)]
     # So that there are gradients even if all layers are frozen.
     photos = batch.detach().clone().requires_grad_(True)
-    with torch.enable_grad(), reading(stages.body, names) as read:
+    with torch.enable_grad(), reading(stages.body, [name]) as read:
         score = target.of_logits(stages.network(photos).float()).sum()
-        maps = [read[name] for name in names]
-        gradients = torch.autograd.grad(score, maps)
-    found = [
-        method.combine(m.detach().float(), g.float()).clamp(min=0)
-        for m, g in zip(maps, gradients, strict=True)
-    ]
-    if len(found) == 1:
-        return found[0]
-    size = max(grid.shape[-1] for grid in found)
-    scaled = [torch.tanh(2 * _resized(grid / _highest(grid), size)) for grid in found]
-    return torch.stack(scaled).amax(dim=0)
+        (gradients,) = torch.autograd.grad(score, read[name])
+    return method.combine(read[name].detach().float(), gradients.float()).clamp(min=0)
 
 
 @contextmanager
@@ -197,7 +185,3 @@ def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, give
 def _resized(grid: Tensor, size: int) -> Tensor:
     """(n, h, w) to (n, size, size)."""
     return interpolate(grid[:, None], size=(size, size), mode="bilinear")[:, 0]
-
-
-def _highest(grid: Tensor) -> Tensor:
-    return grid.amax(dim=(1, 2), keepdim=True).clamp(min=1e-12)

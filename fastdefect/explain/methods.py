@@ -1,6 +1,6 @@
 """The methods for heat maps, each declared once. Nothing here imports torch.
 
-A method combines the maps of some stages of a network and the gradients of the target by these
+A method combines the maps of a stage of a network and the gradients of the target by these
 maps, or it reads the weights of the last layer, or it hides places of the photo.
 """
 
@@ -23,7 +23,7 @@ class Method:
 
     ``needs``: gradients inside the network, a linear layer as head, or the outputs only.
     ``combine``: for gradients, from maps and gradients (n, c, h, w) of a stage to the evidence
-    (n, h, w) at each place. ``depths``: the stages that are read, 1 is the last, 2 the one before.
+    (n, h, w) at each place. ``depth``: the stage that is read, 1 is the last, 2 the one before.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Method:
     source: str
     needs: Needs
     combine: "Callable[[Tensor, Tensor], Tensor] | None" = None
-    depths: tuple[int, ...] = (1,)
+    depth: int = 1
 
 
 def _grad_cam(maps: "Tensor", gradients: "Tensor") -> "Tensor":
@@ -55,8 +55,9 @@ _JIANG = "Jiang et al. 2021, LayerCAM"
 
 _ALL = (
     Method("grad-cam", "Grad-CAM, last stage", _SELVARAJU, "gradients", _grad_cam),
-    Method("hires-cam", "HiRes-CAM, stage before", _DRAELOS, "gradients", _hires_cam, (2,)),
-    Method("layer-cam", "LayerCAM, three stages", _JIANG, "gradients", _layer_cam, (1, 2, 3)),
+    Method("hires-cam", "HiRes-CAM, stage before the last", _DRAELOS, "gradients", _hires_cam, 2),
+    Method("hires-cam-fine", "HiRes-CAM, two stages before", _DRAELOS, "gradients", _hires_cam, 3),
+    Method("layer-cam", "LayerCAM, stage before the last", _JIANG, "gradients", _layer_cam, 2),
     Method(
         "patch-scores",
         "parts of the logit by place",
@@ -65,7 +66,7 @@ _ALL = (
     ),
     Method(
         "occlusion",
-        "occlusion by a blur",
+        "occlusion, places filled in",
         "Zeiler and Fergus 2014, Visualizing and understanding convolutional networks",
         "outputs",
     ),
@@ -73,7 +74,7 @@ _ALL = (
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 
 AUTO = "auto"
-_USUAL = "layer-cam"
+_USUAL = "hires-cam"
 # By the first letters of the architecture, where another method is better (docs/explain.md).
 _BETTER: Mapping[str, str] = MappingProxyType({})
 

@@ -1,7 +1,8 @@
 """Occlusion: how much the target falls where a place of the photo is hidden. Without torch.
 
 Zeiler and Fergus 2014, "Visualizing and understanding convolutional networks". They hide by a grey
-square. Its sharp edges are themselves like a defect, so here a square of the blurred photo hides.
+square. Its sharp edges are themselves like a defect, and so is a blurred square on turned metal.
+Here the surface around the square is continued into it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.explain.target import Target
@@ -16,13 +18,16 @@ from fastdefect.explain.target import Target
 Score = Callable[[Pixels], Floats]  # (n, size, size, 3) uint8 to the log odds of the target (n,)
 
 _ACROSS = 6  # squares along a side; they overlap by half
-_BLUR = 1 / 12  # of the side: no defect is visible any more, but the light is
+_AROUND = 3  # pixels around a hidden place from which it is filled
 _BATCH = 32
 
 
-def hidden(photo: Pixels) -> Pixels:
-    """The photo without any detail: what a hidden place shows."""
-    return np.asarray(cv2.GaussianBlur(photo, (0, 0), _BLUR * photo.shape[0]), np.uint8)
+def without(photo: Pixels, place: NDArray[np.bool_]) -> Pixels:
+    """The photo with the surface around ``place`` (size, size) continued into it.
+
+    Telea 2004, "An image inpainting technique based on the fast marching method".
+    """
+    return np.asarray(cv2.inpaint(photo, place.astype(np.uint8), _AROUND, cv2.INPAINT_TELEA))
 
 
 def occlusion_map(photo: Pixels, score: Score) -> Floats32:
@@ -31,15 +36,16 @@ def occlusion_map(photo: Pixels, score: Score) -> Floats32:
     It is the mean fall of the score over the squares that hide the place; 0 where it rises.
     """
     size = photo.shape[0]
-    blurred, squares = hidden(photo), list(_squares(size))
+    squares = list(_squares(size))
     whole = score(photo[None])[0]
     total, times = np.zeros((size, size)), np.zeros((size, size))
     for start in range(0, len(squares), _BATCH):
         some = squares[start : start + _BATCH]
-        for square, masked in zip(some, score(_masked(photo, blurred, some)), strict=True):
+        for square, masked in zip(some, score(_masked(photo, some)), strict=True):
             total[square] += whole - masked
             times[square] += 1
-    return np.maximum(total / times, 0).astype(np.float32)
+    smooth = cv2.GaussianBlur(total / times, (0, 0), size / (4 * _ACROSS))  # no edges of squares
+    return np.maximum(smooth, 0).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,13 @@ class OutputMaps:
         return self.target.of_probabilities(self.probabilities(pixels))
 
 
-def _masked(photo: Pixels, blurred: Pixels, squares: Sequence[tuple[slice, slice]]) -> Pixels:
-    copies = np.repeat(photo[None], len(squares), axis=0)
-    for copy, square in zip(copies, squares, strict=True):
-        copy[square] = blurred[square]
-    return copies
+def _masked(photo: Pixels, squares: Sequence[tuple[slice, slice]]) -> Pixels:
+    copies = []
+    for square in squares:
+        place = np.zeros(photo.shape[:2], bool)
+        place[square] = True
+        copies.append(without(photo, place))
+    return np.stack(copies)
 
 
 def _squares(size: int) -> Iterator[tuple[slice, slice]]:

@@ -12,7 +12,7 @@ _COLOURS = ("#0d0887", "#6a00a8", "#b12a90", "#e16462", "#fca636", "#f0f921")
 _MOST = 0.6  # opacity at the highest value: the texture below stays visible
 _DIM = 0.75  # of the photo, so that a yellow place stands out on bright metal
 _LARGEST = 480  # pixels of the longer side of a photo that is shown
-_EDGE = 0.5  # where the line is drawn
+_EDGE = 0.5  # of the highest value: where the line is drawn
 _BAR, _LINE, _GAP = 10, 15, 6
 _PAPER, _INK, _WARNING = "#ffffff", "#222222", "#b03000"
 
@@ -30,7 +30,8 @@ def to_show(photo: Pixels) -> Pixels:
 def overlay(photo: Pixels, values: Floats32) -> Pixels:
     """``photo`` (h, w, 3) in grey with the map over it; a line surrounds its strongest places.
 
-    ``values`` in [0, 1] are resized to the photo.
+    ``values`` in [0, 1] are resized to the photo. The line is at half of their highest, so that
+    weak evidence has a place, too.
     """
     height, width = photo.shape[:2]
     heat = np.clip(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
@@ -38,10 +39,11 @@ def overlay(photo: Pixels, values: Floats32) -> Pixels:
     opacity = (np.float32(_MOST) * heat)[..., None]
     mixed = grey[..., None] * (1 - opacity) + colours_of(heat) * opacity
     picture = np.ascontiguousarray(np.rint(mixed).astype(np.uint8))
-    if heat.max(initial=0) >= _EDGE:
+    highest = float(heat.max(initial=0))
+    if highest > 0:
         line = max(1, round(max(height, width) / 300))
         edges, _ = cv2.findContours(
-            (heat >= _EDGE).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+            (heat >= _EDGE * highest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
         cv2.drawContours(picture, edges, -1, (255, 255, 255), line, cv2.LINE_AA)
     return picture
@@ -55,10 +57,13 @@ def colours_of(values: Floats32) -> NDArray[np.float32]:
     return np.stack(channels, axis=-1).astype(np.float32)
 
 
-def with_legend(photo: Pixels, values: Floats32, lines: list[str], warning: str = "") -> Pixels:
+def with_legend(
+    photo: Pixels, values: Floats32, lines: list[str], *, full: str, warning: str = ""
+) -> Pixels:
     """The photo, beside it the overlay, below them the scale and ``lines`` of text.
 
-    ``warning`` is a line of its own in another colour and begins with a sign.
+    ``full`` says what a value of 1 is. ``warning`` is a line of its own in another colour and
+    begins with a sign.
     """
     height, width = photo.shape[:2]
     font = ImageFont.load_default(12)
@@ -70,7 +75,7 @@ def with_legend(photo: Pixels, values: Floats32, lines: list[str], warning: str 
     sheet.paste(Image.fromarray(photo), (0, 0))
     sheet.paste(Image.fromarray(overlay(photo, values)), (width + _GAP, 0))
     draw = ImageDraw.Draw(sheet)
-    _scale(sheet, draw, font, height + _GAP)
+    _scale(sheet, draw, font, height + _GAP, full)
     for number, (text, ink) in enumerate(texts):
         top = height + 2 * _GAP + _LINE + number * _LINE
         draw.text((_GAP, top), text, fill=ink, font=font)
@@ -82,8 +87,9 @@ def _scale(
     draw: ImageDraw.ImageDraw,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     top: int,
+    high: str,
 ) -> None:
-    low, high, width = "no evidence", "strongest in this photo", 110
+    low, width = "no evidence", 110
     ramp = np.repeat(np.linspace(0, 1, width, dtype=np.float32)[None], _BAR, axis=0)
     left = _GAP + round(font.getlength(low)) + _GAP
     draw.text((_GAP, top), low, fill=_INK, font=font)

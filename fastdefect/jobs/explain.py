@@ -107,7 +107,7 @@ def explain_run(run: "Run", request: "Request", asked: Asked, *, on_event: OnEve
     method, target, out = (
         found.maps.method,
         found.maps.target.name,
-        asked.out or run.path("explain"),
+        asked.out or run.folder / f"explain-{request.split}",
     )
     warning = warning_of(found.checks)
     shown = list({p.name: p for _, photos in found.groups for p in photos}.values())

@@ -25,7 +25,8 @@ class PhotoMap:
     """A photo with its decision and its heat map.
 
     ``label`` is the true class, None if unknown. ``probability`` is that of a defect. ``removal``
-    tells what hiding the place changes. ``shown`` is the photo in its shape.
+    tells what hiding the place changes. ``shown`` is the photo in its shape. ``usual`` is the
+    highest evidence of a usual photo that is rejected, in the unit of the method; None if unknown.
     """
 
     name: str
@@ -35,6 +36,7 @@ class PhotoMap:
     shown: Pixels
     map: HeatMap
     removal: Removal
+    usual: float | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -54,6 +56,7 @@ class PhotoMap:
             "y": place.y,
             "area": place.area,
             "evidence_highest": self.map.highest,
+            "evidence_usual": self.usual,
             "log_odds_lost": self.removal.of_place,
             "log_odds_lost_elsewhere": self.removal.elsewhere,
             "confirmed": self.confirmed,
@@ -61,7 +64,7 @@ class PhotoMap:
 
     def overlay(self) -> Pixels:
         """The photo with its map over it."""
-        return overlay(self.shown, self.map.values)
+        return overlay(self.shown, self.map.relative_to(self.usual).values)
 
     def picture(self, method: Method, target: str, warning: str) -> Pixels:
         """The photo beside its overlay, with a legend; it says so if the map passes no check."""
@@ -74,7 +77,9 @@ class PhotoMap:
         warnings = [warning] if warning else []
         if not self.confirmed:
             warnings.append(NOT_CONFIRMED)
-        return with_legend(self.shown, self.map.values, lines, "; ".join(warnings))
+        heat = self.map.relative_to(self.usual)
+        full = "as in a usual rejected photo" if self.usual else "the strongest in this photo"
+        return with_legend(self.shown, heat.values, lines, full=full, warning="; ".join(warnings))
 
 
 def write_pictures(

@@ -1,7 +1,7 @@
 """The photos of a run that are explained: chosen by its predictions, with maps and checks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -69,7 +69,9 @@ def explain_split(
         if one.name in names:
             shown[one.name] = _shown(one, said[one.name], maps)
         if one.name in checked:
-            photos.append(_check_photo(one, maps, parts))
+            photos.append(check_photo(one, maps, parts))
+    usual = float(np.median([photo.raw.max() for photo in photos])) if photos else None
+    shown = {name: replace(photo, usual=usual) for name, photo in shown.items()}
     groups = [
         (g.title, tuple(shown[n] for i in g.indices if (n := predictions.names[i]) in shown))
         for g in chosen
@@ -120,7 +122,8 @@ def _shown(one: Explained, said: Judgement, maps: RunMaps) -> PhotoMap:
     )
 
 
-def _check_photo(one: Explained, maps: RunMaps, parts: Mapping[str, str]) -> CheckPhoto:
+def check_photo(one: Explained, maps: RunMaps, parts: Mapping[str, str]) -> CheckPhoto:
+    """A photo for the checks, with its marked place; ``parts`` names the part of each photo."""
     steps = maps.spec.preprocessing
     mask = marked_place(
         one.entry,
