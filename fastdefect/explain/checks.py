@@ -54,18 +54,18 @@ def likeness(one: Floats32, other: Floats32) -> float:
     Adebayo et al. 2018, "Sanity checks for saliency maps": the map of a network with random weights
     must not be like that of the trained one.
     """
-    ranks = [
-        _ranks(cv2.resize(each, (_GRID, _GRID), interpolation=cv2.INTER_AREA).ravel())
+    ranks, others = (
+        _ranks(cv2.resize(each, (_GRID, _GRID), interpolation=cv2.INTER_AREA))
         for each in (one, other)
-    ]
-    if any(each.std() == 0 for each in ranks):
+    )
+    if ranks.std() == 0 or others.std() == 0:
         return 0.0
-    return float(abs(np.corrcoef(*ranks)[0, 1]))
+    return float(abs(np.corrcoef(ranks, others)[0, 1]))
 
 
-def _ranks(values: NDArray[np.floating[Any]]) -> Floats:
+def _ranks(values: NDArray[Any]) -> Floats:
     """The ranks of values; equal ones have their mean rank."""
-    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, position, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[position])
 
 

@@ -29,9 +29,10 @@ def part_of(photo: Pixels) -> NDArray[np.bool_] | None:
         labels[:, edge] = cv2.GC_BGD
     if (photo[labels == cv2.GC_BGD].std(axis=0) < 1e-6).all() and photo.std() < 1e-6:
         return None  # one colour
-    models = [np.zeros((1, 65)) for _ in range(2)]
+    background, part = np.zeros((1, 65)), np.zeros((1, 65))  # the mixtures of both colours
     cv2.setRNGSeed(0)  # the clusters of the colours begin at random
-    cv2.grabCut(photo, labels, None, *models, _CUT, cv2.GC_INIT_WITH_MASK)
+    whole = (0, 0, size, size)  # not used with a mask
+    cv2.grabCut(photo, labels, whole, background, part, _CUT, cv2.GC_INIT_WITH_MASK)
     found = _filled(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)))
     return found if _SMALLEST <= found.mean() <= _LARGEST else None
 

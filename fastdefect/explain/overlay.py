@@ -1,5 +1,7 @@
 """A heat map drawn over its photo, with a legend."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +51,7 @@ def overlay(photo: Pixels, values: Floats32) -> Pixels:
     return picture
 
 
-def colours_of(values: Floats32) -> NDArray[np.float32]:
+def colours_of(values: NDArray[Any]) -> NDArray[np.float32]:
     """The colours (..., 3), 0 to 255, of values in [0, 1]."""
     table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _COLOURS], np.float32)
     at = np.linspace(0, 1, len(table))

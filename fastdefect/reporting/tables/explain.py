@@ -1,12 +1,14 @@
 """The tables of ``explain``: the photos, and whether their maps are true."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastdefect.explain.attention import Attention
 from fastdefect.explain.checks import MOST_ALIKE, MapChecks
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import percent
+
+if TYPE_CHECKING:
+    from fastdefect.explain.attention import Attention
 
 _ROWS = 15
 
@@ -16,7 +18,7 @@ Row = Mapping[str, Any]
 def explain_tables(
     groups: Sequence[tuple[str, Sequence[Row]]],
     checks: MapChecks | None,
-    attention: Attention | None,
+    attention: "Attention | None",
     *,
     method: str,
     target: str,
@@ -51,7 +53,7 @@ def _photos(title: str, rows: Sequence[Row], target: str) -> TableData:
     )
 
 
-def checks_table(checks: MapChecks, attention: Attention | None, method: str) -> TableData:
+def checks_table(checks: MapChecks, attention: "Attention | None", method: str) -> TableData:
     """Whether the maps are true, and how much of the evidence is on the part."""
     rows: list[tuple[str, str]] = []
     marks: dict[int, str] = {}
@@ -76,7 +78,7 @@ def checks_table(checks: MapChecks, attention: Attention | None, method: str) ->
     )
 
 
-def attention_text(attention: Attention) -> str:
+def attention_text(attention: "Attention") -> str:
     """The share of the evidence on the part, with its interval."""
     within = ""
     if attention.interval:
