@@ -15,6 +15,7 @@ _MOST = 0.6  # opacity at the highest value: the texture below stays visible
 _DIM = 0.75  # of the photo, so that a yellow place stands out on bright metal
 _LARGEST = 480  # pixels of the longer side of a photo that is shown
 _EDGE = 0.5  # of the highest value: where the line is drawn
+_LEAST = 0.25  # with less, there is no line
 _BAR, _LINE, _GAP = 10, 15, 6
 _PAPER, _INK, _WARNING = "#ffffff", "#222222", "#b03000"
 
@@ -32,8 +33,8 @@ def to_show(photo: Pixels) -> Pixels:
 def overlay(photo: Pixels, values: Floats32) -> Pixels:
     """``photo`` (h, w, 3) in grey with the map over it; a line surrounds its strongest places.
 
-    ``values`` in [0, 1] are resized to the photo. The line is at half of their highest, so that
-    weak evidence has a place, too.
+    ``values`` in [0, 1] are resized to the photo. The line is at half of their highest; without
+    a value of at least a quarter there is none.
     """
     height, width = photo.shape[:2]
     heat = np.clip(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
@@ -42,7 +43,7 @@ def overlay(photo: Pixels, values: Floats32) -> Pixels:
     mixed = grey[..., None] * (1 - opacity) + colours_of(heat) * opacity
     picture = np.ascontiguousarray(np.rint(mixed).astype(np.uint8))
     highest = float(heat.max(initial=0))
-    if highest > 0:
+    if highest >= _LEAST:
         line = max(1, round(max(height, width) / 300))
         edges, _ = cv2.findContours(
             (heat >= _EDGE * highest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE

@@ -129,7 +129,7 @@ def _tile(photo: PhotoMap) -> tuple[Any, str, str, str, bool]:
     return (
         photo.overlay(),
         f"{truth}{photo.decided}, P(defect) {photo.probability:.2f}",
-        f"{photo.map.place}",
+        photo.where,
         photo.name.rpartition("/")[2],
         photo.confirmed,
     )

@@ -15,6 +15,7 @@ from fastdefect.explain.methods import Method
 from fastdefect.explain.overlay import overlay, with_legend
 from fastdefect.files import atomic_path
 
+_WEAK = 0.25  # of the usual evidence; below, there is no place to speak of
 NOT_CONFIRMED = (
     "not confirmed: hiding this place changes the decision no more than hiding another place"
 )
@@ -39,9 +40,19 @@ class PhotoMap:
     usual: float | None = None
 
     @property
+    def is_weak(self) -> bool:
+        """Whether there is hardly any evidence, as in most good photos."""
+        return self.map.highest == 0 or bool(self.usual and self.map.highest < _WEAK * self.usual)
+
+    @property
     def confirmed(self) -> bool:
-        """Whether the place counts more than other places of the photo."""
-        return self.removal.confirms
+        """Whether the place counts more than other places; also if there is no place."""
+        return self.is_weak or self.removal.confirms
+
+    @property
+    def where(self) -> str:
+        """Where the evidence is, in words."""
+        return "hardly any evidence" if self.is_weak else str(self.map.place)
 
     def as_json(self) -> dict[str, Any]:
         """All facts but the pixels."""
@@ -51,7 +62,7 @@ class PhotoMap:
             "label": self.label,
             "decided": self.decided,
             "p_defect": self.probability,
-            "where": str(place),
+            "where": self.where,
             "x": place.x,
             "y": place.y,
             "area": place.area,
@@ -59,6 +70,7 @@ class PhotoMap:
             "evidence_usual": self.usual,
             "log_odds_lost": self.removal.of_place,
             "log_odds_lost_elsewhere": self.removal.elsewhere,
+            "weak": self.is_weak,
             "confirmed": self.confirmed,
         }
 
@@ -72,7 +84,7 @@ class PhotoMap:
         lines = [
             self.name,
             f"{truth}decided {self.decided}, P(defect) {self.probability:.3f}",
-            f"Evidence for {target}: {self.map.place}. {method.title}.",
+            f"Evidence for {target}: {self.where}. {method.title}.",
         ]
         warnings = [warning] if warning else []
         if not self.confirmed:
