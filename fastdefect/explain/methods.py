@@ -74,13 +74,11 @@ _ALL = (
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 
 AUTO = "auto"
-_USUAL = "hires-cam"
-# By the first letters of the architecture, where another method is better (docs/explain.md).
-_BETTER: Mapping[str, str] = MappingProxyType({})
+_USUAL = "hires-cam"  # the best of those that were measured, for each network (docs/explain.md)
 
 
 def choose_method(name: str, arch: str, *, stages: int, linear: bool) -> Method:
-    """The method ``name``; for ``auto`` the one that measured best for ``arch``.
+    """The method ``name``; for ``auto`` the one that measured best.
 
     ``stages``: the number of stages of the network that have maps, 0 for a bundle. ``linear``:
     whether its head is one linear layer. Raises ``UsageError`` if the network can't be used with
@@ -89,8 +87,7 @@ def choose_method(name: str, arch: str, *, stages: int, linear: bool) -> Method:
     if name == AUTO:
         if not stages:
             return METHODS["occlusion"]
-        better = (method for start, method in _BETTER.items() if arch.startswith(start))
-        return METHODS[next(better, _USUAL)]
+        return METHODS[_USUAL]
     if name not in METHODS:
         raise UsageError(f"--method {name}: expected {AUTO}, {', '.join(METHODS)}.")
     method = METHODS[name]
