@@ -18,6 +18,7 @@ from fastdefect.cli import (  # noqa: F401, I001
     evaluate,
     tta_eval,
     stress,
+    explain,
     label_check,
     compare,
     threshold,

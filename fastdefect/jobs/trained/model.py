@@ -132,7 +132,7 @@ def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
 def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:
     """The run's best model with the ``photos`` to predict."""
     predictor, spec = load_network(run, device)
-    return TrainedModel(predictor, spec, photos, _judges(run, predictor, photos))
+    return TrainedModel(predictor, spec, photos, judges_of(run, predictor, photos.fold))
 
 
 def fold_name(number: int) -> str:
@@ -140,14 +140,17 @@ def fold_name(number: int) -> str:
     return f"fold-{number}"
 
 
-def _judges(run: Run, model: Predictor, photos: EvaluationPhotos) -> Sequence[Predictor]:
-    """The networks of the folds, which have the architecture of the model or of its members."""
-    if photos.fold is None:
+def judges_of(run: Run, model: Predictor, fold: Sequence[int] | None) -> Sequence[Predictor]:
+    """The networks of the folds, which have the architecture of the model or of its members.
+
+    ``fold`` numbers the fold of each photo, from 1; without folds there are none.
+    """
+    if not fold:
         return ()
     network = model.network
     one = network.networks[0] if isinstance(network, Ensemble) else network
     judges = []
-    for number in range(1, max(photos.fold) + 1):
+    for number in range(1, max(fold) + 1):
         path = run.member(fold_name(number)).path("model.safetensors")
         if not path.exists():
             raise RunError(

@@ -1,0 +1,105 @@
+"""``fastdefect explain``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fastdefect.cli.session import (
+    JUDGE,
+    Json,
+    Quiet,
+    Runs,
+    app,
+    session,
+    show,
+    with_request,
+)
+from fastdefect.jobs.trained.request import Request
+
+if TYPE_CHECKING:
+    from fastdefect.console import Screen
+    from fastdefect.jobs.explain import Asked, Explanation
+
+
+@app.command(rich_help_panel=JUDGE)
+@with_request("split", "data_root", "views", "threshold", "device")
+def explain(
+    model: Annotated[str, typer.Argument(metavar="RUN|BUNDLE", help="A run, or a bundle.")],
+    photos: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Photos to explain, as for predict.",
+            show_default="mistakes and examples of the run's split",
+        ),
+    ] = None,
+    *,
+    request: Request,
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="auto, grad-cam, hires-cam, layer-cam, patch-scores or occlusion.",
+        ),
+    ] = "auto",
+    class_name: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME",
+            help="Explain this class against all others.",
+            show_default="defect against good",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder of the pictures.",
+            show_default="explain-SPLIT/ in the run; for PHOTOS: heat-maps/",
+        ),
+    ] = None,
+    each: Annotated[
+        int,
+        typer.Option("--show", min=1, max=400, help="Photos of each group beside the mistakes."),
+    ] = 10,
+    runs: Runs = Path("runs"),
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Show where the model looks: heat maps of its mistakes and surest decisions, checked."""
+    with session(quiet, as_json) as screen:
+        from fastdefect.jobs.explain import Asked
+
+        asked = Asked(method, class_name, out, each)
+        found = _explain(model, photos or [], request, asked, runs, screen)
+        sheets = [file for file in found.files if file.name.startswith(("sheet-", "explain"))]
+        pictures = [file for file in found.files if file not in sheets]
+        show(screen, "explain", found.as_json(), tables=found.tables(), files=sheets)
+        if pictures:
+            screen.line(f"Written: {len(pictures)} pictures in {pictures[0].parent}")
+
+
+def _explain(
+    model: str, photos: list[str], request: Request, asked: "Asked", runs: Path, screen: "Screen"
+) -> "Explanation":
+    from fastdefect.data.reading.unlabelled import Sources
+    from fastdefect.jobs.explain import explain_bundle, explain_photos_of_run, explain_run
+    from fastdefect.jobs.predicting.open_model import open_model
+    from fastdefect.jobs.trained.bundle_path import bundle_path
+
+    if bundle_path(model, request) is not None:
+        sources = Sources.of(photos, sys.stdin.buffer)
+        scorer = open_model(model, runs, request, screen)
+        return explain_bundle(
+            scorer, sources.labelled(scorer.judge.classes), asked, on_event=screen
+        )
+    from fastdefect.cli.session import run_with_model
+
+    run = run_with_model(model, runs)
+    if not photos:
+        return explain_run(run, request, asked, on_event=screen)
+    sources = Sources.of(photos, sys.stdin.buffer)
+    return explain_photos_of_run(run, request, sources, asked, on_event=screen)

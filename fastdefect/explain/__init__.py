@@ -1,0 +1,1 @@
+"""Where a network looks: heat maps by several methods, and whether they are true."""

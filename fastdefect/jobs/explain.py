@@ -1,0 +1,216 @@
+"""``fastdefect explain``: where the model looks, as pictures, with checks of these pictures."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastdefect.data.reading.images import UnreadablePhoto, read_photo
+from fastdefect.data.reading.unlabelled import Sources
+from fastdefect.errors import DataError
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.explain.checks import MapChecks, remove_place
+from fastdefect.explain.maps import laid_on
+from fastdefect.explain.methods import AUTO, Method, choose_method
+from fastdefect.explain.occlusion import OutputMaps
+from fastdefect.explain.overlay import to_show
+from fastdefect.explain.target import choose_target
+from fastdefect.files import write_json, written_to
+from fastdefect.inference.scorer import Scorer
+from fastdefect.jobs.explaining.explanation import PhotoMap, write_pictures
+from fastdefect.reporting.tables.explain import explain_tables
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.reporting.tables.tabled import Tabled
+
+if TYPE_CHECKING:
+    from fastdefect.explain.attention import Attention
+    from fastdefect.jobs.trained.request import Request
+    from fastdefect.run import Run
+
+_OUT = "heat-maps"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What ``explain`` shows: ``method`` and ``class_name`` of the maps, and where it writes.
+
+    ``each``: photos of each group that is not a mistake.
+    """
+
+    method: str = AUTO
+    class_name: str | None = None
+    out: Path | None = None
+    each: int = 10
+
+
+@dataclass(frozen=True)
+class Explanation(Tabled):
+    """The result of ``explain``: ``photos`` by group; a photo can be in several.
+
+    ``checks`` and ``attention`` are None for photos without labels.
+    """
+
+    model: str
+    method: Method
+    target: str
+    groups: tuple[tuple[str, tuple[PhotoMap, ...]], ...]
+    checks: MapChecks | None
+    attention: "Attention | None"
+    files: tuple[Path, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The closing event for ``--json``, and the content of ``explain.json``."""
+        return {
+            "model": self.model,
+            "method": self.method.name,
+            "source": self.method.source,
+            "target": self.target,
+            "checks": self.checks.as_json() if self.checks else None,
+            "attention": self.attention.as_json() if self.attention else None,
+            "groups": {
+                title: [photo.as_json() for photo in photos] for title, photos in self.groups
+            },
+            "files": [str(file) for file in self.files],
+        }
+
+    def tables(self) -> list[TableData]:
+        """The photos by group, and the checks."""
+        groups = [(title, [p.as_json() for p in photos]) for title, photos in self.groups]
+        return explain_tables(
+            groups, self.checks, self.attention, method=self.method.title, target=self.target
+        )
+
+
+def warning_of(checks: MapChecks | None) -> str:
+    """The words on every map of a method that does not pass; empty if it passes."""
+    failures = checks.failures if checks else ()
+    return f"these maps do not pass their checks: {'; '.join(failures)}" if failures else ""
+
+
+def explain_run(run: "Run", request: "Request", asked: Asked, *, on_event: OnEvent) -> Explanation:
+    """Explain photos of the run's split; write pictures, contact sheets and figures.
+
+    Raises as ``explain_split``.
+    """
+    from fastdefect.jobs.explaining.of_run import explain_split
+    from fastdefect.reporting.sheets.explain import draw_explained
+
+    found = explain_split(
+        run,
+        request,
+        method=asked.method,
+        class_name=asked.class_name,
+        each=asked.each,
+        on_event=on_event,
+    )
+    method, target, out = (
+        found.maps.method,
+        found.maps.target.name,
+        asked.out or run.folder / f"explain-{request.split}",
+    )
+    warning = warning_of(found.checks)
+    shown = list({p.name: p for _, photos in found.groups for p in photos}.values())
+    title = f"{run.name}, {request.split}: evidence for {target}, {method.title}"
+    tiles = [(name, [_tile(p) for p in photos]) for name, photos in found.groups]
+    with written_to(out, folder=True):
+        pictures = write_pictures(out / "photos", shown, method, target, warning)
+        sheets = draw_explained(out, tiles, title=title, warning=warning)
+        files = (out / "explain.json", *sheets, *pictures.values())
+        explanation = Explanation(
+            run.name, method, target, found.groups, found.checks, found.attention, files
+        )
+        write_json(out / "explain.json", explanation.as_json())
+    return explanation
+
+
+def _tile(photo: PhotoMap) -> tuple[Any, str, str, str, bool]:
+    truth = f"{photo.label} → " if photo.label else ""
+    return (
+        photo.overlay(),
+        f"{truth}{photo.decided}, P(defect) {photo.probability:.2f}",
+        photo.where,
+        photo.name.rpartition("/")[2],
+        photo.confirmed,
+    )
+
+
+def explain_bundle(
+    scorer: Scorer, sources: Sources, asked: Asked, *, on_event: OnEvent
+) -> Explanation:
+    """Explain photos by the outputs of a bundle alone, without labels and without torch."""
+    target = choose_target(scorer.judge.classes, scorer.judge.good, asked.class_name)
+    method = choose_method(asked.method, scorer.name, stages=0, linear=False)
+    maps = OutputMaps(lambda pixels: scorer.network(pixels)[0], target)
+    return explain_photos(scorer, sources, asked, maps=maps, method=method, on_event=on_event)
+
+
+def explain_photos_of_run(
+    run: "Run", request: "Request", sources: Sources, asked: Asked, *, on_event: OnEvent
+) -> Explanation:
+    """Explain photos without labels by the model of a run."""
+    from fastdefect.jobs.trained.heat_maps import open_maps
+    from fastdefect.jobs.trained.scorer import run_scorer
+
+    opened = open_maps(run, request, method=asked.method, class_name=asked.class_name)
+    scorer = run_scorer(run, request, on_event)
+    return explain_photos(
+        scorer,
+        sources.labelled(scorer.judge.classes),
+        asked,
+        maps=opened.maps,
+        method=opened.method,
+        on_event=on_event,
+    )
+
+
+def explain_photos(
+    scorer: Scorer,
+    sources: Sources,
+    asked: Asked,
+    *,
+    maps: Any,
+    method: Method,
+    on_event: OnEvent,
+) -> Explanation:
+    """Explain photos without labels by ``maps``, with the decisions of ``scorer``."""
+    out = asked.out or Path(_OUT)
+    photos = tuple(_photo_maps(scorer, sources, maps, on_event))
+    if not photos:
+        raise DataError(
+            "Expected photos, but could read none.", "Name other files, folders or patterns."
+        )
+    with written_to(out, folder=True):
+        pictures = write_pictures(out, photos, method, maps.target.name, "")
+        files = (out / "explain.json", *pictures.values())
+        explanation = Explanation(
+            scorer.name, method, maps.target.name, (("Photos", photos),), None, None, files
+        )
+        write_json(out / "explain.json", explanation.as_json())
+    return explanation
+
+
+def _photo_maps(
+    scorer: Scorer, sources: Sources, maps: Any, on_event: OnEvent
+) -> Iterator[PhotoMap]:
+    total = sources.total or 0
+    for done, candidate in enumerate(sources, start=1):
+        try:
+            photo = read_photo(candidate.path, scorer.reading)
+        except UnreadablePhoto as error:
+            on_event(Note(f"{candidate.name} can't be explained: {error.reason}.", "warning"))
+            continue
+        pixels = scorer.pixels(photo)
+        decision = scorer.decide(pixels, time.perf_counter())
+        raw, shown = maps(pixels[None])[0], to_show(photo)
+        heat = laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize)
+        yield PhotoMap(
+            candidate.name,
+            candidate.label,
+            decision.decision,
+            decision.probability,
+            shown,
+            heat,
+            remove_place(pixels, raw, maps.score),
+        )
+        on_event(Progress("heat maps", done, max(total, done)))

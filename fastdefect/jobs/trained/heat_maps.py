@@ -1,0 +1,176 @@
+"""The heat maps of a run's photos, by the network that may judge each."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastdefect.aliases import Floats32, Pixels
+from fastdefect.data.photos import Entry
+from fastdefect.data.reading.images import (
+    Decoded,
+    Reading,
+    UnreadablePhoto,
+    decode,
+    fit_to,
+    read_bytes,
+)
+from fastdefect.data.splitting.folds import fold_numbers
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.explain.cam import NetworkMaps, stages_of
+from fastdefect.explain.maps import HeatMap, laid_on
+from fastdefect.explain.methods import AUTO, Method, choose_method
+from fastdefect.explain.overlay import to_show
+from fastdefect.explain.target import Target, choose_target
+from fastdefect.jobs.trained.model import judges_of, load_network
+from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
+from fastdefect.run import Run
+from fastdefect.text import first
+from fastdefect.training.learner import ModelSpec
+
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A photo with its heat map.
+
+    ``pixels`` (size, size, 3) and ``raw`` (size, size) are those of the network. ``shown`` is the
+    photo in its own shape, as large as ``map``. ``width`` and ``height`` are those of the file.
+    """
+
+    entry: Entry
+    width: int
+    height: int
+    pixels: Pixels
+    raw: Floats32
+    shown: Pixels
+    map: HeatMap
+
+    @property
+    def name(self) -> str:
+        """The name of the photo."""
+        return self.entry.name
+
+
+@dataclass(frozen=True)
+class RunMaps:
+    """The heat maps of a run's model by one method.
+
+    ``judges``: the networks trained without each fold, if its photos were held out in turn, and
+    ``fold``: the fold of each photo by name, from 1.
+    """
+
+    run: Run
+    spec: ModelSpec
+    method: Method
+    maps: NetworkMaps
+    judges: Sequence[NetworkMaps]
+    fold: Mapping[str, int]
+
+    @property
+    def target(self) -> Target:
+        """What the maps explain."""
+        return self.maps.target
+
+    @property
+    def reading(self) -> Reading:
+        """How the run reads photos."""
+        return Reading.of(self.run.read_config().data)
+
+    def judge_of(self, name: str) -> NetworkMaps:
+        """The network that did not train on the validation photo ``name``."""
+        number = self.fold.get(name)
+        return self.judges[number - 1] if number and self.judges else self.maps
+
+    def on_photo(self, raw: Floats32, width: int, height: int) -> HeatMap:
+        """The map of a photo of this size from the evidence of the network."""
+        return laid_on(raw, width, height, self.spec.preprocessing.resize)
+
+
+def open_maps(
+    run: Run, request: Request, *, method: str = AUTO, class_name: str | None = None
+) -> RunMaps:
+    """The heat maps of the run's model by ``method``, of ``class_name`` or of defect against good.
+
+    Raises ``UsageError`` for a method or class that the model does not have.
+    """
+    predictor, spec = load_network(run, request.device)
+    target = choose_target(spec.classes, spec.good_indices, class_name)
+    (one, *_) = stages_of(predictor)
+    chosen = choose_method(method, spec.arch, stages=len(one.names), linear=one.is_linear)
+    folds = run.path("folds.csv")
+    fold = fold_numbers(folds) if folds.exists() else {}
+    judges = judges_of(run, predictor, list(fold.values()))
+    maps = NetworkMaps(predictor, target, chosen)
+    return RunMaps(
+        run, spec, chosen, maps, [replace(maps, predictor=judge) for judge in judges], fold
+    )
+
+
+def heat_maps(
+    run: Run, request: Request, names: Sequence[str], on_event: OnEvent, *, method: str = AUTO
+) -> dict[str, Floats32]:
+    """The heat maps of the photos ``names`` of the run: (h, w) float32 in [0, 1], by name.
+
+    A map has the shape of its photo, at most 480 pixels wide and high. Photos that are missing or
+    unreadable have none, and are reported.
+    """
+    settle_root(run, request.data_root, (), on_event)
+    maps = open_maps(run, request, method=method)
+    return {each.name: each.map.values for each in explain_names(maps, names, on_event)}
+
+
+def explain_names(
+    maps: RunMaps, names: Sequence[str], on_event: OnEvent, *, label: str = "heat maps"
+) -> Iterator[Explained]:
+    """The photos ``names`` of the run with their maps, in their order; missing ones are left out.
+
+    The test stays sealed: no prediction is written and no label is read.
+    """
+    entries = photos_to_show(maps.run, names, on_event)
+    if gone := [name for name in names if name not in entries]:
+        text = f"{len(gone)} of {len(names)} photos to explain are missing: {first(gone)}."
+        on_event(Note(text, "warning"))
+    found = [name for name in names if name in entries]
+    done = 0
+    for judge in dict.fromkeys(maps.judge_of(name) for name in found):
+        mine = [name for name in found if maps.judge_of(name) is judge]
+        for start in range(0, len(mine), _BATCH):
+            some = mine[start : start + _BATCH]
+            yield from _explained(maps, judge, [entries[name] for name in some], on_event)
+            done += len(some)
+            on_event(Progress(label, done, len(found)))
+
+
+def _explained(
+    maps: RunMaps, judge: NetworkMaps, entries: Sequence[Entry], on_event: OnEvent
+) -> Iterator[Explained]:
+    how, steps = maps.reading, maps.spec.preprocessing
+
+    def read(entry: Entry) -> Decoded | str:
+        try:
+            return decode(read_bytes(entry.path), str(entry.path), how)
+        except UnreadablePhoto as error:
+            return error.reason
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        given = list(pool.map(read, entries))
+    readable: list[tuple[Entry, Decoded]] = []
+    for entry, photo in zip(entries, given, strict=True):
+        if isinstance(photo, str):
+            on_event(Note(f"{entry.name} can't be explained: {photo}.", "warning"))
+        else:
+            readable.append((entry, photo))
+    if not readable:
+        return
+    batch = np.stack(
+        [fit_to(photo.pixels, steps.image_size, steps.resize) for _, photo in readable]
+    )
+    for (entry, photo), pixels, raw in zip(readable, batch, judge(batch), strict=True):
+        shown = to_show(photo.pixels)
+        heat = maps.on_photo(raw, shown.shape[1], shown.shape[0])
+        yield Explained(entry, photo.width, photo.height, pixels, raw, shown, heat)
