@@ -15,8 +15,8 @@ from markupsafe import Markup, escape
 Colour = Literal["ink", "blue", "vermilion", "green", "orange", "sky"]
 
 _WIDTH, _HEIGHT = 420, 270
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 30, 44
-_STRIP = 200  # height of a strip chart
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 24, 30, 44
+_STRIP_WIDTH, _STRIP_HEIGHT = 560, 220
 LOGIT_END = 7.0  # scores beyond 0.0009 and 0.9991 are drawn at the ends
 _SCORES = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 _GOLDEN = 0.618033988749895
@@ -46,6 +46,14 @@ class Axis:
         return cls(label, first * step, last * step, ticks)
 
     @classmethod
+    def counts(cls, label: str, last: int) -> "Axis":
+        """An axis of whole numbers from 1 to ``last``."""
+        step = max(1, math.ceil(_round_step(max(last, 2) - 1)))
+        ticks = list(range(step, last + 1, step))
+        ticks = ticks if 1 in ticks else [1, *ticks]
+        return cls(label, 1.0, float(max(last, 2)), tuple((float(n), str(n)) for n in ticks))
+
+    @classmethod
     def shares(cls, label: str) -> "Axis":
         """An axis from 0 to 100 %."""
         ticks = tuple((n / 5, f"{20 * n}%") for n in range(6))
@@ -56,14 +64,16 @@ class Axis:
 class Series:
     """A named line through ``points`` (x, y); NaN is left out.
 
-    ``bars`` holds the interval of each point, or is empty. ``dots`` draws the points themselves.
+    ``bars`` holds the interval of each point, or is empty. ``marker`` draws the points themselves;
+    ``joined`` is False for points without a line.
     """
 
     name: str
     points: tuple[tuple[float, float], ...]
     colour: Colour = "ink"
     dash: str = ""
-    dots: bool = False
+    marker: Literal["", "dot", "ring"] = ""
+    joined: bool = True
     bars: tuple[tuple[float, float], ...] = ()
 
 
@@ -71,10 +81,10 @@ def line_chart(
     x: Axis, y: Axis, series: Sequence[Series], *, description: str, marks: Sequence[float] = ()
 ) -> Markup:
     """Lines in one frame, with a legend above. ``marks`` are vertical lines at values of x."""
-    frame = _Frame(x, y, _HEIGHT)
+    frame = _Frame(x, y)
     parts = [frame.axes(), *(frame.mark(at) for at in marks)]
     parts += [frame.series(each) for each in series]
-    return _svg(_HEIGHT, description, [*parts, _legend(series)])
+    return _svg((_WIDTH, _HEIGHT), description, [*parts, _legend(series)])
 
 
 def strip_chart(
@@ -86,7 +96,7 @@ def strip_chart(
     between them. The scale is linear in the logit, because most scores are close to 0 or 1.
     """
     x = Axis(label, -LOGIT_END, LOGIT_END, tuple((logit(s), f"{s:g}") for s in _SCORES))
-    frame = _Frame(x, Axis("", 0, len(bands), ()), _STRIP)
+    frame = _Frame(x, Axis("", 0, len(bands), ()), _STRIP_WIDTH, _STRIP_HEIGHT)
     parts = [frame.axes()]
     for row, (name, colour, scores) in enumerate(bands):
         top = len(bands) - row
@@ -100,7 +110,8 @@ def strip_chart(
         f'<line class="low" x1="0" x2="0" y1="{top:.1f}" y2="{bottom:.1f}"/>'
         f'<line class="high" x1="0" x2="0" y1="{top:.1f}" y2="{bottom:.1f}"/>'
     )
-    return _svg(_STRIP, description, parts, scale=f"{_LEFT},{_WIDTH - _RIGHT},{LOGIT_END:g}")
+    scale = f"{_LEFT},{_STRIP_WIDTH - _RIGHT},{LOGIT_END:g}"
+    return _svg((_STRIP_WIDTH, _STRIP_HEIGHT), description, parts, scale)
 
 
 def logit(score: float) -> float:
@@ -113,14 +124,14 @@ def logit(score: float) -> float:
 class _Frame:
     """The place of values in the picture."""
 
-    def __init__(self, x: Axis, y: Axis, height: int) -> None:
-        self.x, self.y, self.height = x, y, height
+    def __init__(self, x: Axis, y: Axis, width: int = _WIDTH, height: int = _HEIGHT) -> None:
+        self.x, self.y, self.width, self.height = x, y, width, height
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         across = (x - self.x.low) / (self.x.high - self.x.low)
         up = (y - self.y.low) / (self.y.high - self.y.low)
         return (
-            _LEFT + across * (_WIDTH - _LEFT - _RIGHT),
+            _LEFT + across * (self.width - _LEFT - _RIGHT),
             self.height - _BOTTOM - up * (self.height - _TOP - _BOTTOM),
         )
 
@@ -162,10 +173,13 @@ class _Frame:
         parts += [
             f'<polyline class="line {series.colour}" points="{" ".join(piece)}"{dash}/>'
             for piece in pieces
-            if len(piece) > 1
+            if len(piece) > 1 and series.joined
         ]
-        if series.dots or len(series.points) == 1:
-            parts += [self.dot(x, y, series.colour) for x, y in series.points if math.isfinite(y)]
+        marker = series.marker or ("dot" if len(series.points) == 1 else "")
+        if marker:
+            parts += [
+                self.dot(x, y, series.colour, marker) for x, y in series.points if math.isfinite(y)
+            ]
         return "".join(parts)
 
     def _bar(self, series: Series, number: int) -> str:
@@ -176,9 +190,9 @@ class _Frame:
             f'y1="{bottom:.1f}" y2="{top:.1f}"/>'
         )
 
-    def dot(self, x: float, y: float, colour: Colour) -> str:
+    def dot(self, x: float, y: float, colour: Colour, marker: str = "dot") -> str:
         across, down = self.place(x, y)
-        return f'<circle class="dot {colour}" cx="{across:.1f}" cy="{down:.1f}" r="3"/>'
+        return f'<circle class="{marker} {colour}" cx="{across:.1f}" cy="{down:.1f}" r="3"/>'
 
     def caption(self, text: str, y: float) -> str:
         return _text(_LEFT + 2, self.place(0, y)[1] + 4, text, "start", "label")
@@ -189,9 +203,15 @@ def _legend(series: Sequence[Series]) -> str:
     parts, x = [], float(_LEFT)
     for each in named:
         dash = f' stroke-dasharray="{each.dash}"' if each.dash else ""
-        parts.append(
-            f'<line class="line {each.colour}" x1="{x:.0f}" x2="{x + 22:.0f}" y1="13" y2="13"{dash}/>'
-        )
+        if each.joined:
+            parts.append(
+                f'<line class="line {each.colour}" x1="{x:.0f}" x2="{x + 22:.0f}" '
+                f'y1="13" y2="13"{dash}/>'
+            )
+        if each.marker:
+            parts.append(
+                f'<circle class="{each.marker} {each.colour}" cx="{x + 11:.0f}" cy="13" r="3"/>'
+            )
         parts.append(_text(x + 27, 17, each.name, "start"))
         x += 27 + 6.6 * len(each.name) + 16
     return "".join(parts)
@@ -204,11 +224,11 @@ def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick", more: 
     )
 
 
-def _svg(height: int, description: str, parts: Sequence[str], scale: str = "") -> Markup:
+def _svg(size: tuple[int, int], description: str, parts: Sequence[str], scale: str = "") -> Markup:
     """``description`` is what a screen reader says. ``scale`` is for the script."""
     data = f' data-scale="{scale}"' if scale else ""
     return Markup(
-        f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{escape(description)}"'
+        f'<svg viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{escape(description)}"'
         f"{data}>{''.join(parts)}</svg>"
     )
 

@@ -76,6 +76,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """Blocks behind a title, until it is opened."""
+
+    macro: ClassVar[str] = "fold"
+    title: str
+    blocks: tuple["Block", ...]
+
+
+@dataclass(frozen=True)
 class Terms:
     """Terms with their descriptions."""
 
@@ -150,7 +159,7 @@ class Gallery:
         return any(card.heat_map for card in self.cards)
 
 
-Block = Words | Missing | Grid | Chart | Row | Terms | Listing | Heading | Decide | Gallery
+Block = Words | Missing | Grid | Chart | Row | Fold | Terms | Listing | Heading | Decide | Gallery
 
 
 @dataclass(frozen=True)

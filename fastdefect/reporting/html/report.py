@@ -25,12 +25,17 @@ def render_report(facts: RunFacts) -> str:
     """The HTML of the report, one self-contained file."""
     subtitle = say(
         "page.subtitle",
-        what=facts.model["arch"],
-        name=", ".join(facts.classes),
+        arch=facts.model["arch"],
+        classes=" and ".join(facts.classes),
         started=str(facts.state.get("started", ""))[:10],
         version=facts.version,
+        time=facts.time[:10],
     )
     sections = tuple(
         Section(name, say(f"sections.{name}"), build(facts)) for name, build in _SECTIONS.items()
     )
-    return render_page(Page(facts.folder.name, subtitle, sections, choice.script_data(facts)))
+    return render_page(
+        Page(
+            say("page.title", name=facts.folder.name), subtitle, sections, choice.script_data(facts)
+        )
+    )

@@ -8,6 +8,7 @@ from fastdefect.reporting.html.facts import Measured, RunFacts
 from fastdefect.reporting.html.page import Block, Decide, Gallery, Missing, Words
 from fastdefect.reporting.html.sections.judgement import evaluate_first
 from fastdefect.reporting.html.texts import say
+from fastdefect.text import counted
 
 
 def decide(facts: RunFacts) -> tuple[Block, ...]:
@@ -96,10 +97,10 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
     held_out = [card.outcome for card in cards if card.split != "train"]
     count = say(
         "photos.count",
-        escapes=held_out.count("escape"),
-        overkills=held_out.count("overkill"),
-        looks=held_out.count("look"),
-        shown=len(cards),
+        escapes=counted(held_out.count("escape"), "escape"),
+        overkills=counted(held_out.count("overkill"), "overkill"),
+        looks=counted(held_out.count("look"), "photo"),
+        shown=counted(len(cards), "photo"),
     )
     notes: list[Block] = [Words(count)]
     if len(held_out) < len(cards):

@@ -192,7 +192,7 @@ def _line(
 
 
 def _epochs(history: Sequence[Mapping[str, float]]) -> Axis:
-    return Axis.of(say("training.epoch"), [row["epoch"] for row in history])
+    return Axis.counts(say("training.epoch"), round(history[-1]["epoch"]))
 
 
 def _loss(history: Sequence[Mapping[str, float]], best: Any) -> Chart:
@@ -228,7 +228,7 @@ def _gap(history: Sequence[Mapping[str, float]], best: Any) -> Chart:
     svg = line_chart(
         _epochs(history),
         Axis.of(say("training.gap_axis"), [gap for _, gap in points]),
-        (Series("", points, "ink", dots=True),),
+        (Series("", points, "ink", marker="dot"),),
         description=say("training.gap_text", gap=number_text(at_best, "{:+.1f}")),
         marks=_marks(best),
     )

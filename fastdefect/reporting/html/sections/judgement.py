@@ -3,7 +3,7 @@
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed, upper_bound
 from fastdefect.metrics import METRICS
 from fastdefect.reporting.html.facts import Measured, RunFacts
-from fastdefect.reporting.html.page import Block, Grid, Heading, Missing, Words
+from fastdefect.reporting.html.page import Block, Fold, Grid, Heading, Missing, Words
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
 from fastdefect.reporting.tables.fit import MeasuredOn, metric_text
@@ -51,7 +51,7 @@ def _leads(judged: Measured) -> tuple[str, str, str]:
         parts=evaluation.n_parts,
         hits=claim.hits,
         n=claim.parts,
-        confidence=f"{claim.confidence:.0%}",
+        confidence=f"{100 * claim.confidence:g} %",
         at_most=at_most,
     )
     aim = next((rate for rate in _CLAIMS if rate < claim.at_most), None)
@@ -140,7 +140,15 @@ def figures(facts: RunFacts) -> tuple[Block, ...]:
     """The figures of each split with their meaning, and what the escapes prove."""
     if not facts.measured:
         return (evaluate_first(facts),)
-    blocks = [block for each in reversed(facts.measured) for block in _of_split(facts, each)]
+    main, *others = reversed(facts.measured)
+    blocks = _of_split(facts, main)
+    blocks += [
+        Fold(
+            say("figures.of_split", split=say(f"splits.{each.split}")),
+            tuple(_of_split(facts, each)),
+        )
+        for each in others
+    ]
     if facts.side("test") and facts.measured_on("test") is None:
         command = f"fastdefect evaluate {facts.command} --split test"
         blocks.append(Missing(say("figures.test_missing"), command))

@@ -51,14 +51,16 @@ def _reliability(measured: Measured) -> Chart:
         Series(
             say("calibration.before"),
             tuple((each.confidence, each.share) for each in before),
-            "sky",
-            "6 3",
+            "blue",
+            marker="ring",
+            joined=False,
         ),
         Series(
             say("calibration.after"),
             tuple((each.confidence, each.share) for each in after),
             "vermilion",
-            dots=True,
+            marker="dot",
+            joined=False,
             bars=tuple(each.interval for each in after),
         ),
     )
@@ -130,7 +132,7 @@ def _stress_chart(line: Mapping[str, Any]) -> Chart:
             say("stress.flips"),
             tuple((p["strength"], p["flips"]["share"]) for p in points),
             "ink",
-            dots=True,
+            marker="dot",
         ),
         Series(say("stress.escape"), of("escape_rate"), "vermilion", "6 3"),
         Series(say("stress.overkill"), of("overkill_rate"), "blue", "2 3"),
@@ -152,7 +154,7 @@ def _inside(axis: Axis, value: float) -> tuple[float, ...]:
 
 
 def _stress_rows(line: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for point in line["points"]:
         flips, mistakes = point["flips"], point["mistakes"]
         ends = flips.get("interval")
