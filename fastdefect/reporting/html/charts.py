@@ -38,8 +38,9 @@ class Axis:
         """An axis with round ticks that holds the finite ``values``, and 0 if ``zero``."""
         known = [value for value in values if math.isfinite(value)] or [0.0, 1.0]
         low, high = min(known), max(known)
-        low = min(low, 0.0) if zero else low
-        step = _round_step((high - low) or 1.0)
+        low, high = (min(low, 0.0), max(high, 0.0)) if zero else (low, high)
+        high = high if high > low else low + 1
+        step = _round_step(high - low)
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         last = max(last, first + 1)
         ticks = tuple((n * step, form.format(n * step)) for n in range(first, last + 1))
@@ -99,10 +100,10 @@ def strip_chart(
     frame = _Frame(x, Axis("", 0, len(bands), ()), _STRIP_WIDTH, _STRIP_HEIGHT)
     parts = [frame.axes()]
     for row, (name, colour, scores) in enumerate(bands):
-        top = len(bands) - row
-        parts.append(frame.caption(name, top - 0.1))
+        upper = len(bands) - row
+        parts.append(frame.caption(name, upper - 0.1))
         for number, score in enumerate(scores, start=1):
-            height = top - 0.28 - 0.62 * (number * _GOLDEN % 1)
+            height = upper - 0.28 - 0.62 * (number * _GOLDEN % 1)
             parts.append(frame.dot(logit(score), height, colour))
     top, bottom = frame.place(0, len(bands))[1], frame.place(0, 0)[1]
     parts.append(

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from markupsafe import Markup
+
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED
-from fastdefect.reporting.html.charts import strip_chart
+from fastdefect.reporting.html.charts import Colour, strip_chart
 from fastdefect.reporting.html.facts import Measured, RunFacts
 from fastdefect.reporting.html.page import Block, Decide, Gallery, Missing, Words
 from fastdefect.reporting.html.sections.judgement import evaluate_first
@@ -60,7 +62,7 @@ def _scores(measured: Measured) -> dict[str, list[Any]]:
     }
 
 
-def _strip(measured: Measured) -> Any:
+def _strip(measured: Measured) -> Markup:
     score, defective = measured.decided.score, measured.decided.defective
     text = say(
         "decide.strip_text",
@@ -68,11 +70,11 @@ def _strip(measured: Measured) -> Any:
         n_bad=int(defective.sum()),
         n_good=int((~defective).sum()),
     )
-    bands = (
+    bands: tuple[tuple[str, Colour, list[float]], ...] = (
         (say("decide.defective"), "vermilion", score[defective].tolist()),
         (say("decide.good"), "blue", score[~defective].tolist()),
     )
-    return strip_chart(bands, label=say("decide.strip_label"), description=text)  # type: ignore[arg-type]
+    return strip_chart(bands, label=say("decide.strip_label"), description=text)
 
 
 def _kept(facts: RunFacts) -> str:

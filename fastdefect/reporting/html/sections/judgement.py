@@ -115,15 +115,15 @@ def _doubts(facts: RunFacts, judged: Measured) -> list[Block]:
     if status not in ("finished", "early stopping"):
         found.append(Words(say("verdict.unfinished", status=status), "warning"))
     if judged.split == "valid":
-        n = len(facts.side("test"))
-        found.append(Words(say("verdict.sealed" if n else "verdict.no_test", n=n), "warning"))
+        found.append(Words(_on_validation(facts), "warning"))
     elif len(facts.openings) > 1:
         found.append(Words(say("verdict.opened", n=len(facts.openings)), "warning"))
     n_bad = judged.evaluation.n_defective_parts
     if facts.good and 0 < n_bad < _FEW:
         best = metric_text("escape_rate", upper_bound(0, n_bad))
         found.append(Words(say("verdict.few", n=n_bad, best=best), "warning"))
-    if n_shortcuts := sum(each["kind"] == "shortcut" for each in facts.findings):
+    warned = [each["kind"] for each in facts.findings if each["severity"] != "info"]
+    if n_shortcuts := warned.count("shortcut"):
         found.append(Words(say("verdict.shortcut", n=n_shortcuts), "warning"))
     swap = facts.swap.get("valid") or {}
     if swap.get("interval") and swap["interval"][1] > 0.2:
@@ -134,6 +134,17 @@ def _doubts(facts: RunFacts, judged: Measured) -> list[Block]:
         found.append(Words(say("verdict.no_point"), "warning"))
         found.append(Missing(say("verdict.choose_point"), f"fastdefect threshold {facts.command}"))
     return found
+
+
+def _on_validation(facts: RunFacts) -> str:
+    n = len(facts.side("test"))
+    if not n:
+        rest = say("verdict.no_test")
+    elif facts.openings:
+        rest = say("verdict.opened_elsewhere", n=len(facts.openings))
+    else:
+        rest = say("verdict.sealed", n=n)
+    return f"{say('verdict.on_validation')} {rest}"
 
 
 def figures(facts: RunFacts) -> tuple[Block, ...]:

@@ -123,8 +123,7 @@ def _stress_chart(line: Mapping[str, Any]) -> Chart:
 
     def of(name: str) -> tuple[tuple[float, float], ...]:
         return tuple(
-            (p["strength"], nan if (value := p["mistakes"].get(name)) is None else value)
-            for p in points
+            (p["strength"], nan if (value := p.get(name)) is None else value) for p in points
         )
 
     series = (
@@ -156,7 +155,7 @@ def _inside(axis: Axis, value: float) -> tuple[float, ...]:
 def _stress_rows(line: Mapping[str, Any]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for point in line["points"]:
-        flips, mistakes = point["flips"], point["mistakes"]
+        flips = point["flips"]
         ends = flips.get("interval")
         rows.append(
             (
@@ -164,8 +163,8 @@ def _stress_rows(line: Mapping[str, Any]) -> list[tuple[str, ...]]:
                 f"{point['strength']:g} {line.get('unit') or ''}".strip(),
                 f"{flips['share']:.1%} ({flips['flips']} of {flips['n']})",
                 "-" if not ends else f"{ends[0]:.1%} to {ends[1]:.1%}",
-                metric_text("escape_rate", mistakes.get("escape_rate")),
-                metric_text("overkill_rate", mistakes.get("overkill_rate")),
+                metric_text("escape_rate", point.get("escape_rate")),
+                metric_text("overkill_rate", point.get("overkill_rate")),
             )
         )
     return rows
