@@ -48,19 +48,21 @@ def report(
     photos: Choice = "errors",
     data_root: Path | None = None,
     most: int = _MOST,
+    heat_maps: bool = True,
 ) -> ReportFile:
     """Write the report of ``run`` to ``out``, or to ``report.html`` in the run's folder.
 
-    The report uses the stored predictions and opens no sealed test: test figures are in it only
-    if ``evaluate --split test`` was run. ``photos``: every photo, the wrong and the least sure, or
-    none. ``most``: the most photos. ``data_root``: the folder where the photos are now.
+    The report uses the stored predictions, and the network only for ``heat_maps``. It opens no
+    sealed test: test figures are in it only if ``evaluate --split test`` was run. ``photos``: every
+    photo, the wrong and the least sure, or none. ``most``: the most photos. ``data_root``: the
+    folder where the photos are now.
 
     Raises ``RunError`` if the run has no model, and ``UsageError`` if ``out`` can't be written.
     """
     path = run.path(REPORT) if out is None else out
     check_output_path(path, "--out", (".html", ".htm"))
     settle_root(run, data_root, (), on_event)
-    facts = gather(run, photos, most, on_event)
+    facts = gather(run, photos, most, on_event, heat_maps=heat_maps)
     text = render_report(facts)
     with written_to(path):
         write_text(path, text)
@@ -84,7 +86,7 @@ def leave_report(run: Run, on_event: OnEvent) -> Path | None:
     if not run.path("model.safetensors").exists():
         return None
     try:
-        return report(run, on_event=silent, most=_MOST_AFTER_FIT).path
+        return report(run, on_event=silent, most=_MOST_AFTER_FIT, heat_maps=False).path
     except Exception as error:  # noqa: BLE001 - see above
         on_event(
             Note(f"No report was written: {error}. Make it with fastdefect report.", "warning")

@@ -98,14 +98,19 @@ def choose(cards: Sequence[Card], choice: Choice, doubted: Sequence[str], most: 
 
 
 def with_pictures(
-    pictures: Pictures, run: Run, entries: Mapping[str, Entry], on_event: OnEvent
+    pictures: Pictures,
+    run: Run,
+    entries: Mapping[str, Entry],
+    on_event: OnEvent,
+    *,
+    heat_maps: bool,
 ) -> Pictures:
-    """The same cards with a thumbnail and, if they can be made, a heat map."""
+    """The same cards with a thumbnail and, with ``heat_maps``, a heat map if it can be made."""
     names = [card.name for card in pictures.cards if card.name in entries]
     paths = [entries[name].path for name in names]
     made, size = thumbnails(paths, how=Reading.of(run.read_config().data))
     picture_of = {name: made.get(path, "") for name, path in zip(names, paths, strict=True)}
-    maps = _heat_maps(run, pictures.cards, on_event)
+    maps = _heat_maps(run, pictures.cards, on_event) if heat_maps else {}
     cards = tuple(
         replace(
             card,

@@ -29,8 +29,12 @@ from fastdefect.training.learner import ModelSpec
 _SEED = 0  # of the bootstrap, as in compare
 
 
-def gather(run: Run, photos: Choice, most: int, on_event: OnEvent) -> RunFacts:
+def gather(
+    run: Run, photos: Choice, most: int, on_event: OnEvent, *, heat_maps: bool = True
+) -> RunFacts:
     """Everything that the report of ``run`` shows, with at most ``most`` photos.
+
+    Without ``heat_maps`` the network is not needed.
 
     Raises ``RunError`` if the run has no model, or if one of its files is damaged.
     """
@@ -55,7 +59,10 @@ def gather(run: Run, photos: Choice, most: int, on_event: OnEvent) -> RunFacts:
         cards = [card for each in decided for card in cards_of(each, rule, kinds)]
         doubted = [name for name, _ in suspects]
         pictures = choose(cards, photos, doubted, most)
-        pictures = _illustrated(pictures, photos, run, found, on_event)
+        if photos != "none" and found.entries:
+            pictures = with_pictures(pictures, run, found.entries, on_event, heat_maps=heat_maps)
+        elif photos != "none":
+            pictures = replace(pictures, trouble=found.trouble)
     return RunFacts(
         **_files(run),
         good=spec.good,
@@ -138,16 +145,6 @@ def _kinds(columns: Mapping[str, Mapping[str, str]], column: str | None) -> dict
     if column is None:
         return {}
     return {name: of[column] for name, of in columns.items() if of.get(column)}
-
-
-def _illustrated(
-    pictures: Pictures, photos: Choice, run: Run, found: _Found, on_event: OnEvent
-) -> Pictures:
-    if photos == "none":
-        return pictures
-    if not found.entries:
-        return replace(pictures, trouble=found.trouble)
-    return with_pictures(pictures, run, found.entries, on_event)
 
 
 def _suspects(run: Run, spec: ModelSpec, part_of: Mapping[str, str]) -> list[tuple[str, Suspect]]:

@@ -13,6 +13,7 @@ from helpers.made_runs import made_run, split_row
 from fastdefect.errors import RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs.report import leave_report, report
+from fastdefect.jobs.reports import cards
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.reporting.html.facts import leaked_by_plain_split
 from fastdefect.reporting.html.sections.record import fingerprint
@@ -87,12 +88,24 @@ def test_the_figures_are_those_of_evaluate(run: Run) -> None:
 
 
 def test_the_wrong_and_the_least_sure_photos_come_first_with_pictures(run: Run) -> None:
-    cards = gather(run, "errors", 100, silent).pictures.cards
-    outcomes = [card.outcome for card in cards]
+    shown = gather(run, "errors", 100, silent).pictures.cards
+    outcomes = [card.outcome for card in shown]
     assert outcomes == ["escape", "overkill", *["right"] * 14]
-    assert all(card.picture.startswith("data:image/jpeg;base64,") for card in cards)
-    right = [card.unsure for card in cards if card.outcome == "right"]
+    assert all(card.picture.startswith("data:image/jpeg;base64,") for card in shown)
+    right = [card.unsure for card in shown if card.outcome == "right"]
     assert right == sorted(right)
+
+
+def test_heat_maps_are_optional_and_over_the_photo(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "_HEAT_MAPS", "helpers.heat_maps")
+    shown = gather(run, "errors", 100, silent).pictures.cards
+    assert [bool(card.heat_map) for card in shown] == [True, *[False] * (len(shown) - 1)]
+    assert 'class="map" src="data:image/png;base64,' in _page(run)
+    assert 'class="map"' not in _page(run, heat_maps=False)
+    monkeypatch.setattr(cards, "_HEAT_MAPS", "helpers.no_such_module")
+    assert 'class="map"' not in _page(run)
 
 
 def test_a_short_list_says_so(run: Run) -> None:
