@@ -16,6 +16,7 @@ from fastdefect.errors import RunError
 from fastdefect.files import read_csv, write_csv, write_json
 
 SPLIT_COLUMNS = ("path", "label", "part", "split", "sha256")
+REPORT = "report.html"
 _RESTORE = "Restore the file from a copy, or repeat the command that wrote it."
 
 
@@ -99,6 +100,7 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "stress-*.png": RunFile("plot of the stress test"),
         "label-check.csv": RunFile("labels to check again"),
         "label-check.png": RunFile("photos of these labels"),
+        REPORT: RunFile("the report for people, complete in itself"),
         # A cross-validation, or a model of the networks of folds
         "folds.csv": RunFile("the fold of each photo", (*SPLIT_COLUMNS, "fold")),
         # Several trainings on the same photos

@@ -23,6 +23,7 @@ from fastdefect.cli import (  # noqa: F401, I001
     compare,
     threshold,
     gate,
+    report,
     predict,
     export,
     drift,

@@ -138,6 +138,8 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
 
     _show_model(screen, report)
     screen.line(f"Run: {report.run.folder}")
+    if report.page is not None:
+        screen.line(f"Report: {report.page}")
     if report.reason == "interrupted":
         screen.line(f"Resume with: {report.run.resume_command}")
     else:

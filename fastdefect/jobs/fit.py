@@ -14,6 +14,7 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed
+from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
@@ -57,14 +58,19 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport
     job = assemble(config, log, data=data)
     run = create_run(new_run.runs, new_run.name, absolute(job.config), new_run.command)
     record_parent(run, config)
-    return begin(run, job, log)
+    return _with_page(begin(run, job, log), log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> FitReport:
     """Resume a run, however it ended; a finished one is only reported again."""
     log = Log(on_event)
     job, checkpoint = reassemble(run, log)
-    return go_on(run, job, checkpoint, log)
+    return _with_page(go_on(run, job, checkpoint, log), log)
+
+
+def _with_page(report: FitReport, log: Log) -> FitReport:
+    """The report, with the path of its page for people if one could be written."""
+    return replace(report, page=leave_report(report.run, log))
 
 
 def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> FitReport:

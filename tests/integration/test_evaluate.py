@@ -16,8 +16,10 @@ from sklearn.metrics import f1_score
 
 from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.predictions import Predictions, read_predictions
+from fastdefect.events import silent
 from fastdefect.files import read_csv
 from fastdefect.inference.decision_rule import apply_temperature
+from fastdefect.jobs.reports.gather import gather
 from fastdefect.run import Run
 
 TWO, THREE = ("defect", "good"), ("crack", "fine", "pore")
@@ -118,6 +120,25 @@ def test_evaluate_gives_programs_what_it_keeps_and_repeats(run: Run) -> None:
     path.unlink()
     assert _command("evaluate", run, "--quiet").output == ""
     assert path.read_bytes() == kept
+
+
+def test_the_report_has_the_figures_of_evaluate(run: Run) -> None:
+    _command("threshold", run, "--max-escape", "0.2", "--max-overkill", "0.1")
+    _command("evaluate", run)
+    _command("evaluate", run, "--split", "test")
+    facts = gather(run, "none", 1, silent)
+    assert [each.split for each in facts.measured] == ["valid", "test"]
+    for measured in facts.measured:
+        written = json.loads(run.path(f"evaluation-{measured.split}.json").read_text("utf-8"))
+        own = {
+            **measured.evaluation.as_json(),
+            "sent": measured.sent.as_json() if measured.sent else None,
+            "by_type": {
+                column: {value: rate.as_json() for value, rate in rates.items()}
+                for column, rates in measured.by_type.items()
+            },
+        }
+        assert {name: written[name] for name in own} == json.loads(json.dumps(own))
 
 
 def test_views_get_a_temperature_of_their_own(run: Run) -> None:

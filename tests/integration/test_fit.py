@@ -17,7 +17,7 @@ from fastdefect.run_files import file_called
 RUN_FILES = (
     "run.json config.toml split.csv findings.json findings.csv environment.json history.csv "
     "model.json model.safetensors checkpoint.safetensors metrics.json predictions-train.csv "
-    "predictions-valid.csv curves.png confusion.png log.txt"
+    "predictions-valid.csv curves.png confusion.png log.txt report.html"
 ).split()
 
 
@@ -26,6 +26,7 @@ def test_a_run_says_all_of_it_on_disk(trained: FitResult) -> None:
         assert (trained.folder / name).stat().st_size > 0, name
     assert not [path.name for path in trained.folder.iterdir() if path.name.startswith(".")]
     assert all(file_called(path.name).contents for path in trained.folder.iterdir())
+    assert f"Report: {trained.folder / 'report.html'}" in trained.output
     assert len(read_csv(trained.folder / "history.csv")) == 3
     assert trained.json("run.json")["status"] == "finished"
     model = trained.json("model.json")

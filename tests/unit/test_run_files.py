@@ -13,7 +13,7 @@ from fastdefect.run_files import FILES, file_called
 def test_every_file_has_its_contents_described() -> None:
     assert all(file.contents for file in FILES.values())
     assert {Path(name).suffix for name in FILES} == {
-        *(".json", ".csv", ".toml", ".txt", ".png", ".safetensors"),
+        *(".json", ".csv", ".toml", ".txt", ".png", ".html", ".safetensors"),
     }
 
 

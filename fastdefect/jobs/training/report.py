@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,10 @@ from fastdefect.training.predict import View
 
 @dataclass(frozen=True)
 class FitReport:
-    """The results of a finished or interrupted training, for the closing tables."""
+    """The results of a finished or interrupted training, for the closing tables.
+
+    ``page`` is its report for people, ``report.html``, if there is one.
+    """
 
     run: Run
     reason: RunStatus
@@ -41,6 +45,7 @@ class FitReport:
     verdicts: list[Verdict]
     n_test: int
     background_swap: BackgroundSwap | None
+    page: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,7 @@ def as_event_data(report: FitReport) -> dict[str, Any]:
         "run": str(report.run.folder),
         "reason": report.reason,
         "best_epoch": report.best_epoch,
+        "report": str(report.page) if report.page else None,
         "metrics": {split: metrics.as_json() for split, metrics in report.metrics.items()},
         "targets": [
             {

@@ -43,7 +43,7 @@ def test_the_resume_command_can_be_pasted_into_a_shell(
     run = create_run(tmp_path, "line 3", resolve({"data": "photos"}), "fit", kind=kind)
     values: dict[str, Any] = {"metrics": {}, "verdicts": [], "outcome": None, "n_folds": 5}
     report = SimpleNamespace(
-        run=run, reason=RunStatus.INTERRUPTED, done=2, as_json=dict, n_test=0, **values
+        run=run, page=None, reason=RunStatus.INTERRUPTED, done=2, as_json=dict, n_test=0, **values
     )
     screen = Lines()
     show(screen, report)

@@ -1,0 +1,1 @@
+"""Parts of report: the decisions, the photos and the facts that a report shows."""

@@ -1,0 +1,89 @@
+"""The decisions of a run on the photos of its splits, from its stored predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fastdefect.data.photos import DEFECT_COLUMN
+from fastdefect.evaluation.decisions.sent import sent_to_people
+from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
+from fastdefect.evaluation.evaluate import evaluate
+from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.events import silent
+from fastdefect.good import is_good
+from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.jobs.trained.decision import decision_for
+from fastdefect.reporting.html.facts import Decided, Measured
+from fastdefect.run import Run
+from fastdefect.training.learner import ModelSpec
+
+Columns = Mapping[str, Mapping[str, str]]
+
+_SEED = 0  # of the bootstrap, as in evaluate: the same photos give the same intervals
+
+
+def rule_of(run: Run, spec: ModelSpec) -> DecisionRule | None:
+    """The rule by which the run decides; None without stored predictions of validation.
+
+    Nothing is predicted, and the sealed test is not opened.
+    """
+    views = run.read("operating_point.json").get("views", spec.views)
+    if not run.predictions_path("valid", str(views)).exists():
+        return None
+    return decision_for(run, "stored", None, "cpu", silent)
+
+
+def decided_splits(
+    run: Run, spec: ModelSpec, rule: DecisionRule, part_of: Mapping[str, str]
+) -> list[Decided]:
+    """Train, valid and test, as far as there are predictions with the views of the rule.
+
+    The test is included only if ``evaluate --split test`` opened it.
+    """
+    opened = run.report_path("evaluation", "test", ".json").exists()
+    splits = ("train", "valid", "test") if opened else ("train", "valid")
+    return [
+        _decided(run, spec, rule, split, part_of)
+        for split in splits
+        if run.predictions_path(split, rule.views).exists()
+    ]
+
+
+def _decided(
+    run: Run, spec: ModelSpec, rule: DecisionRule, split: str, part_of: Mapping[str, str]
+) -> Decided:
+    raw = read_predictions(run.predictions_path(split, rule.views), spec.classes, spec.good)
+    good = raw.good_indices
+    calibrated = rule.calibrated(raw.y_prob)
+    return Decided(
+        split,
+        raw,
+        replace(raw, y_prob=calibrated),
+        tuple(part_of.get(name, name) for name in raw.names),
+        tuple(rule.verdicts(calibrated, good)),
+        rule.decide(calibrated, good),
+    )
+
+
+def measured(decided: Decided, rule: DecisionRule, columns: Columns, *, joined: bool) -> Measured:
+    """All figures of held-out photos, as ``fastdefect evaluate`` measures them.
+
+    ``columns`` holds the other columns of the data by photo. ``joined``: all defects are one class.
+    """
+    good, parts = decided.raw.good_indices, decided.parts
+    evaluation = evaluate(decided.predictions, parts, y_pred=decided.y_pred, seed=_SEED)
+    by_type, sent = {}, None
+    if good:
+        by_type = escapes_by_type(
+            is_good(decided.y_pred, good),
+            decided.defective,
+            parts,
+            columns_of([columns.get(name, {}) for name in decided.raw.names]),
+            kinds=DEFECT_COLUMN if joined else None,
+        )
+        sent = sent_to_people(rule, decided.score, decided.defective, parts)
+    return Measured(decided, evaluation, decided.raw.metrics(), by_type, sent)
+
+
+def kind_column(of: Sequence[Measured]) -> str | None:
+    """The column with the types of defect: the first one that groups the defects."""
+    return next((column for each in of for column in each.by_type), None)

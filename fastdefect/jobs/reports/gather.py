@@ -1,0 +1,208 @@
+"""Gather what a report shows from the files of a run. Nothing is predicted or opened."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastdefect import __version__
+from fastdefect.data.photos import DEFECT_COLUMN, Entry
+from fastdefect.errors import DataError, FastdefectError, UsageError
+from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
+from fastdefect.evaluation.label_check import Suspect, label_suspects
+from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.events import OnEvent
+from fastdefect.files import typed
+from fastdefect.jobs.reports.cards import Choice, cards_of, choose, with_pictures
+from fastdefect.jobs.reports.decided import decided_splits, kind_column, measured, rule_of
+from fastdefect.jobs.trained.decision import stored_costs
+from fastdefect.jobs.trained.model import read_spec
+from fastdefect.jobs.trained.run_photos import photos_to_show
+from fastdefect.reporting.html.facts import Before, Decided, Measured, Pictures, RunFacts
+from fastdefect.reporting.html.texts import say
+from fastdefect.reporting.tables.compare import changes_table, figures_table, mcnemar_table
+from fastdefect.run import Run, RunKind
+from fastdefect.training.learner import ModelSpec
+
+_SEED = 0  # of the bootstrap, as in compare
+
+
+def gather(
+    run: Run, photos: Choice, most: int, on_event: OnEvent, *, heat_maps: bool = True
+) -> RunFacts:
+    """Everything that the report of ``run`` shows, with at most ``most`` photos.
+
+    Without ``heat_maps`` the network is not needed.
+
+    Raises ``RunError`` if the run has no model, or if one of its files is damaged.
+    """
+    run.require_model()
+    spec = read_spec(run)
+    rows = _read(run, "split.csv", [])
+    part_of = {row["path"]: row["part"] for row in rows}
+    rule = rule_of(run, spec)
+    decided = decided_splits(run, spec, rule, part_of) if rule else []
+    found = _find(run, [name for each in decided for name in each.raw.names], on_event)
+    columns = {name: dict(entry.columns) for name, entry in found.entries.items()}
+    joined = run.read_config().data.join_defects
+    sides = tuple(
+        measured(each, rule, columns, joined=joined)
+        for each in decided
+        if rule and each.split != "train"
+    )
+    suspects = _suspects(run, spec, part_of)
+    pictures = Pictures(())
+    if rule and sides:
+        kinds = _kinds(columns, DEFECT_COLUMN if joined else kind_column(sides))
+        cards = [card for each in decided for card in cards_of(each, rule, kinds)]
+        doubted = [name for name, _ in suspects]
+        pictures = choose(cards, photos, doubted, most)
+        if photos != "none" and found.entries:
+            pictures = with_pictures(pictures, run, found.entries, on_event, heat_maps=heat_maps)
+        elif photos != "none":
+            pictures = replace(pictures, trouble=found.trouble)
+    return RunFacts(
+        **_files(run),
+        good=spec.good,
+        rule=rule,
+        rows=rows,
+        measured=sides,
+        suspects=tuple(suspect for _, suspect in suspects),
+        before=_before(run, spec, sides),
+        pictures=pictures,
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The photos that still exist, by name; ``trouble`` is why there are none."""
+
+    entries: Mapping[str, Entry]
+    trouble: str = ""
+
+
+def _files(run: Run) -> dict[str, Any]:
+    """The fields of ``RunFacts`` that are files of the run, as they are."""
+    config = run.read_config()
+    ensemble = run.read_kind() == RunKind.ENSEMBLE
+    return {
+        "folder": run.folder,
+        "command": typed(run.folder),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+        "state": run.read_state(),
+        "settings": {name: vars(getattr(config, name)) for name in ("data", "model", "training")},
+        "settings_text": run.path("config.toml").read_text(encoding="utf-8"),
+        "model": run.read("model.json"),
+        "model_digest": _digest(run.path("model.safetensors")),
+        "point": run.read("operating_point.json"),
+        "costs": stored_costs(run),
+        "findings": _read(run, "findings.json", []),
+        "recipe": _read(run, "recipe.json", {}),
+        "history": [] if ensemble else run.read_history(),
+        "members": tuple(member.name for member in run.members()),
+        "calibration": run.read("calibration.json"),
+        "stress": _stress(run),
+        "swap": run.read("background_swap.json"),
+        "environment": _read(run, "environment.json", {}),
+        "openings": run.read_openings(),
+    }
+
+
+def _read(run: Run, name: str, missing: Any) -> Any:
+    """The content of a file, or ``missing`` if there is no such file."""
+    return run.read(name) if run.path(name).exists() else missing
+
+
+def _digest(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stress(run: Run) -> dict[str, Any]:
+    """The stress tests of validation and of the test, by split."""
+    names = {split: run.report_path("stress", split, ".json").name for split in ("valid", "test")}
+    return {split: of for split, name in names.items() if (of := _read(run, name, {}))}
+
+
+def _find(run: Run, names: Sequence[str], on_event: OnEvent) -> _Found:
+    try:
+        entries = photos_to_show(run, names, on_event) if names else {}
+    except (DataError, UsageError) as error:
+        return _Found({}, say("photos.not_found", reason=error.message))
+    if names and not entries:
+        reason = say("photos.gone", folder=run.read_config().data.data)
+        return _Found({}, say("photos.not_found", reason=reason))
+    return _Found(entries)
+
+
+def _kinds(columns: Mapping[str, Mapping[str, str]], column: str | None) -> dict[str, str]:
+    """The type of defect of each photo that has one."""
+    if column is None:
+        return {}
+    return {name: of[column] for name, of in columns.items() if of.get(column)}
+
+
+def _suspects(run: Run, spec: ModelSpec, part_of: Mapping[str, str]) -> list[tuple[str, Suspect]]:
+    """The names of the validation photos with doubtful labels, as label-check finds them."""
+    path = run.predictions_path("valid")
+    if not path.exists():
+        return []
+    said = read_predictions(path, spec.classes, spec.good)
+    parts = [part_of.get(name, name) for name in said.names]
+    found = label_suspects(said.y_true, said.y_prob, parts)
+    return [(said.names[each.index], each) for each in found]
+
+
+def _before(run: Run, spec: ModelSpec, sides: Sequence[Measured]) -> Before | None:
+    """The comparison with the run that this one continues; None if it continues none."""
+    folder = run.read_state().get("from_run")
+    if folder is None:
+        return None
+    earlier = Run(Path(str(folder)))
+    try:
+        earlier_spec = read_spec(earlier)
+        rule = rule_of(earlier, earlier_spec)
+        parts = {row["path"]: row["part"] for row in _read(earlier, "split.csv", [])}
+        known = decided_splits(earlier, earlier_spec, rule, parts) if rule else []
+    except FastdefectError:
+        known = []
+    old = next((each for each in known if each.split == "valid"), None)
+    new = next((each.decided for each in sides if each.split == "valid"), None)
+    if old is None or new is None:
+        return Before(typed(earlier.folder), reason="gone")
+    if (earlier_spec.classes, earlier_spec.good) != (spec.classes, spec.good):
+        return Before(earlier.name, reason="other_classes")
+    return _compared(earlier.name, old, run.name, new)
+
+
+def _compared(old_name: str, old: Decided, new_name: str, new: Decided) -> Before:
+    """Both models on the photos that both runs held out for validation, with the new labels."""
+    old_row = {name: row for row, name in enumerate(old.raw.names)}
+    rows = [row for row, name in enumerate(new.raw.names) if name in old_row]
+    if not rows:
+        return Before(old_name, reason="none_shared")
+    old_rows = [old_row[new.raw.names[row]] for row in rows]
+    photos = SharedPhotos(
+        tuple(new.raw.names[row] for row in rows),
+        tuple(new.parts[row] for row in rows),
+        new.raw.y_true[rows],
+        new.raw.classes,
+        new.raw.good,
+    )
+    comparison = compare(
+        photos,
+        Answers(old.predictions.y_prob[old_rows], old.y_pred[old_rows]),
+        Answers(new.predictions.y_prob[rows], new.y_pred[rows]),
+        seed=_SEED,
+    )
+    tables = (
+        figures_table(comparison, old_name, new_name, where=say("splits.valid")),
+        mcnemar_table(comparison, old_name, new_name),
+        changes_table(comparison, old_name, new_name),
+    )
+    return Before(old_name, len(rows), tables)

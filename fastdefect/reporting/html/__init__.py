@@ -1,0 +1,1 @@
+"""One self-contained HTML file for people: pages, their blocks, charts and thumbnails."""

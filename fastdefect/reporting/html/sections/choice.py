@@ -1,0 +1,118 @@
+"""The sliders of the operating point, and the photos that were decided wrongly or hardly."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED
+from fastdefect.reporting.html.charts import Colour, strip_chart
+from fastdefect.reporting.html.facts import Measured, RunFacts
+from fastdefect.reporting.html.page import Block, Decide, Gallery, Missing, Words
+from fastdefect.reporting.html.sections.judgement import evaluate_first
+from fastdefect.reporting.html.texts import say
+from fastdefect.text import counted
+
+
+def decide(facts: RunFacts) -> tuple[Block, ...]:
+    """The effect of any threshold and review band on the measured photos."""
+    if not facts.measured or facts.rule is None:
+        return (evaluate_first(facts),)
+    if not facts.good:
+        return (Words(say("decide.no_good")),)
+    strips = tuple((each.split, _strip(each)) for each in facts.measured)
+    return (
+        Words(say("decide.intro")),
+        Words(f"{_kept(facts)} {say('decide.optimistic')}", "note"),
+        Decide(strips),
+    )
+
+
+def script_data(facts: RunFacts) -> dict[str, Any]:
+    """The scores and decisions for the sliders.
+
+    ``kept`` is the threshold of the run; None where the most probable class decides.
+    """
+    rule, costs = facts.rule, facts.costs
+    load = facts.point.get("load") or {}
+    rate = costs.defect_rate if costs else load.get("defect_rate")
+    return {
+        "splits": {each.split: _scores(each) for each in facts.measured} if facts.good else {},
+        "kept": {
+            "low": rule.threshold if rule else None,
+            "high": rule.high if rule and rule.has_band else None,
+        },
+        "none_rejected": NONE_REJECTED,
+        "costs": {
+            "escape": f"{costs.escape:g}" if costs else "",
+            "overkill": f"{costs.overkill:g}" if costs else "",
+            "defect_percent": "" if rate is None else f"{100 * rate:.6g}",
+            "parts_per_day": str(load.get("parts_per_day", "")),
+        },
+    }
+
+
+def _scores(measured: Measured) -> dict[str, list[Any]]:
+    decided = measured.decided
+    number = {part: n for n, part in enumerate(dict.fromkeys(decided.parts))}
+    return {
+        "score": decided.score.tolist(),
+        "defective": decided.defective.tolist(),
+        "part": [number[part] for part in decided.parts],
+        "verdict": list(decided.verdicts),
+    }
+
+
+def _strip(measured: Measured) -> Markup:
+    score, defective = measured.decided.score, measured.decided.defective
+    text = say(
+        "decide.strip_text",
+        split=say(f"splits.{measured.split}"),
+        n_bad=int(defective.sum()),
+        n_good=int((~defective).sum()),
+    )
+    bands: tuple[tuple[str, Colour, list[float]], ...] = (
+        (say("decide.defective"), "vermilion", score[defective].tolist()),
+        (say("decide.good"), "blue", score[~defective].tolist()),
+    )
+    return strip_chart(bands, label=say("decide.strip_label"), description=text)
+
+
+def _kept(facts: RunFacts) -> str:
+    rule = facts.rule
+    if rule is None or rule.threshold is None:
+        return say("verdict.no_point")
+    high = say("decide.kept_high", high=f"{rule.high:.6g}") if rule.has_band else ""
+    said = rule.rule
+    if source := facts.point.get("chosen_on"):
+        said += f", {say('decide.chosen_on', source=source)}"
+    return say("decide.kept", rule=said, low=f"{rule.threshold:.6g}", high=high)
+
+
+def photos(facts: RunFacts) -> tuple[Block, ...]:
+    """The escapes, the overkills and the least sure photos."""
+    if not facts.measured:
+        return (evaluate_first(facts),)
+    pictures = facts.pictures
+    cards = pictures.cards
+    if not cards:
+        return (Words(pictures.trouble or say("photos.none")),)
+    held_out = [card.outcome for card in cards if card.split != "train"]
+    count = say(
+        "photos.count",
+        escapes=counted(held_out.count("escape"), "escape"),
+        overkills=counted(held_out.count("overkill"), "overkill"),
+        looks=counted(held_out.count("look"), "photo"),
+        shown=counted(len(cards), "photo"),
+    )
+    notes: list[Block] = [Words(count)]
+    if len(held_out) < len(cards):
+        notes.append(Words(say("photos.train"), "note"))
+    if pictures.side:
+        size = facts.model["preprocessing"]["image_size"]
+        notes.append(Words(say("photos.kept", side=pictures.side, size=size), "note"))
+    else:
+        notes.append(Words(pictures.trouble or say("photos.none"), "note"))
+    if pictures.left_out:
+        text = say("photos.capped", n=len(cards), all=len(cards) + pictures.left_out)
+        notes.append(Missing(text, f"fastdefect report {facts.command} --photos all"))
+    return (*notes, Gallery(cards))

@@ -1,0 +1,116 @@
+"""The model card, and the facts that an auditor asks for."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from fastdefect.reporting.html.facts import RunFacts
+from fastdefect.reporting.html.page import Block, Grid, Listing, Terms, Words
+from fastdefect.reporting.html.texts import say
+from fastdefect.reporting.tables.table_data import TableData
+
+
+def card(facts: RunFacts) -> tuple[Block, ...]:
+    """The model card, in the headings of Mitchell et al. 2019."""
+    model = facts.model
+    train = facts.side("train")
+    per_class = ", ".join(
+        f"{name} {sum(row['label'] == name for row in train)}" for name in facts.classes
+    )
+    texts = {
+        "details": say(
+            "card.details_text",
+            arch=model["arch"],
+            classes=", ".join(facts.classes),
+            version=facts.environment.get("packages", {}).get("fastdefect", "?"),
+            started=facts.state.get("started", "?"),
+            parameters=f"{model.get('parameters', 0):,}",
+            weights=(model.get("weights") or {}).get("note") or "?",
+        ),
+        "use": say("card.use_text"),
+        "out_of_scope": say("card.out_of_scope_text"),
+        "factors": say("card.factors_text"),
+        "metrics": say("card.metrics_text"),
+        "evaluation": _evaluation_data(facts),
+        "training": say(
+            "card.training_text",
+            photos=len(train),
+            parts=len({row["part"] for row in train}),
+            classes=per_class,
+            folder=facts.settings["data"]["data"],
+        ),
+        "caveats": say("card.caveats_text"),
+    }
+    rows = tuple((say(f"card.{name}"), text) for name, text in texts.items())
+    return (Words(say("card.intro"), "note"), Terms(rows))
+
+
+def _evaluation_data(facts: RunFacts) -> str:
+    sides = [
+        say(
+            "card.side",
+            photos=each.evaluation.metrics.n,
+            split=say(f"splits.{each.split}"),
+            parts=each.evaluation.n_parts,
+        )
+        for each in facts.measured
+    ]
+    return say("card.evaluation_text", sides=" and ".join(sides)) if sides else "-"
+
+
+def record(facts: RunFacts) -> tuple[Block, ...]:
+    """Fingerprint, command, versions, settings, and the openings of the test."""
+    settings = Listing(say("record.settings"), facts.settings_text)
+    return (Terms(_facts(facts)), *_openings(facts), settings, Words(say("record.files"), "note"))
+
+
+def fingerprint(rows: Sequence[Mapping[str, str]]) -> str:
+    """sha256 over the sorted hashes of the photos: the same for the same photos in any folder."""
+    lines = "".join(f"{digest}\n" for digest in sorted(row["sha256"] for row in rows))
+    return hashlib.sha256(lines.encode("ascii")).hexdigest()
+
+
+def _facts(facts: RunFacts) -> tuple[tuple[str, str], ...]:
+    machine, state = facts.environment, facts.state
+    device = say(
+        "record.device_text",
+        device=machine.get("device", "?"),
+        name=machine.get("device_name", "?"),
+        precision=machine.get("precision", "?"),
+        cpus=machine.get("cpus", "?"),
+        threads=machine.get("torch_threads", "?"),
+    )
+    versions = machine.get("packages", {})
+    values = {
+        "fingerprint": say(
+            "record.fingerprint_text", digest=fingerprint(facts.rows), n=len(facts.rows)
+        ),
+        "model": (
+            say("record.model_text", digest=facts.model_digest)
+            if facts.model_digest
+            else say("record.no_model")
+        ),
+        "command": str(state.get("command", "?")),
+        "started": str(state.get("started", "?")),
+        "status": str(state.get("status", "?")),
+        "seeds": say("record.seeds_text", seed=facts.settings["training"]["seed"]),
+        "python": str(machine.get("python", "?")),
+        "platform": str(machine.get("platform", "?")),
+        "device": device,
+        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()) or "?",
+        "commit": str(machine.get("git_commit") or say("record.no_commit")),
+        "folder": str(facts.folder),
+        "report": say("record.report_text", time=facts.time, version=facts.version),
+    }
+    return tuple((say(f"record.{name}"), value) for name, value in values.items())
+
+
+def _openings(facts: RunFacts) -> list[Block]:
+    n_test = len(facts.side("test"))
+    if not facts.openings:
+        return [Words(say("record.sealed", n=n_test) if n_test else say("record.no_test"))]
+    rows = tuple(
+        (str(number), each.get("time", ""), each.get("command", ""), each.get("what", ""))
+        for number, each in enumerate(facts.openings, start=1)
+    )
+    columns = tuple(say("record.openings_columns").split("|"))
+    return [Grid(TableData(say("record.openings"), columns, rows))]
