@@ -326,23 +326,11 @@ def _imported_for(app: str, *lines: str) -> dict[str, set[str]]:
 
 
 COMMANDS = (
-    *(
-        "fit",
-        "quick-test",
-        "ablate",
-        "learning-curve",
-        "tune",
-        "predict",
-        "export",
-        "drift",
-        "audit",
-        "split",
-        "sample",
-        "evaluate",
-    ),
-    *("threshold", "gate", "tta-eval", "compare", "stress", "label-check", "runs", "preview"),
-    *("predict", "export"),
-    "lr-find",
+    *("fit", "quick-test", "ablate", "learning-curve", "tune", "lr-find"),
+    *("audit", "split", "sample", "preview"),
+    *("evaluate", "compare", "stress", "tta-eval", "label-check", "explain", "report"),
+    *("threshold", "gate"),
+    *("predict", "export", "serve", "drift", "runs", "queue export", "queue audit"),
 )
 
 
@@ -381,8 +369,10 @@ def test_the_list_of_runs_imports_nothing_that_takes_seconds(imported: dict[str,
 def test_every_command_is_among_those_whose_help_is_tested() -> None:
     from fastdefect.cli import app
 
+    groups = {"": app} | {f"{group.name} ": group.typer_instance for group in app.registered_groups}
     names = {
-        command.name or command.callback.__name__  # type: ignore[union-attr]
-        for command in app.registered_commands
+        start + (command.name or command.callback.__name__)  # type: ignore[union-attr]
+        for start, group in groups.items()
+        for command in group.registered_commands  # type: ignore[union-attr]
     }
     assert names == set(COMMANDS)
