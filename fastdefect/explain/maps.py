@@ -27,14 +27,14 @@ class HeatMap:
     highest: float
 
     def relative_to(self, usual: float | None) -> "HeatMap":
-        """The map with ``usual`` evidence as 1; more is cut off. None leaves the map as it is.
+        """The map with ``usual`` evidence as 1; there can be more. None leaves the map as it is.
 
         Without this, a good photo with hardly any evidence looks like a photo full of it.
         """
         if not usual:
             return self
         share = self.highest / usual
-        return HeatMap(np.asarray(np.minimum(self.values * share, 1), np.float32), usual)
+        return HeatMap(np.asarray(self.values * share, np.float32), usual)
 
     @property
     def place(self) -> "Place":

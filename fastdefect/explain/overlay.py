@@ -33,20 +33,21 @@ def to_show(photo: Pixels) -> Pixels:
 def overlay(photo: Pixels, values: Floats32) -> Pixels:
     """``photo`` (h, w, 3) in grey with the map over it; a line surrounds its strongest places.
 
-    ``values`` in [0, 1] are resized to the photo. The line is at half of their highest; without
-    a value of at least a quarter there is none.
+    ``values``, 0 or more, are resized to the photo; those above 1 have the colour of 1. The line is
+    at half of their highest; without a value of at least a quarter there is none.
     """
     height, width = photo.shape[:2]
-    heat = np.clip(cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
+    evidence = cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+    heat = np.clip(evidence, 0, 1)
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32) * np.float32(_DIM)
     opacity = (np.float32(_MOST) * heat)[..., None]
     mixed = grey[..., None] * (1 - opacity) + colours_of(heat) * opacity
     picture = np.ascontiguousarray(np.rint(mixed).astype(np.uint8))
-    highest = float(heat.max(initial=0))
+    highest = float(evidence.max(initial=0))
     if highest >= _LEAST:
         line = max(1, round(max(height, width) / 300))
         edges, _ = cv2.findContours(
-            (heat >= _EDGE * highest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+            (evidence >= _EDGE * highest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
         cv2.drawContours(picture, edges, -1, (255, 255, 255), line, cv2.LINE_AA)
     return picture

@@ -83,7 +83,8 @@ def attention_text(attention: "Attention") -> str:
     within = ""
     if attention.interval:
         within = " ({:.0%} to {:.0%})".format(*attention.interval)
+    unclear = f" ({attention.unclear} unclear)" if attention.unclear else ""
     return (
-        f"{percent(attention.share, 0)}{within}, {attention.n} photos; the part covers "
+        f"{percent(attention.share, 0)}{within}, {attention.n} photos{unclear}; the part covers "
         f"{percent(attention.area, 0)}"
     )

@@ -70,3 +70,22 @@ def test_attention_has_an_interval_over_parts() -> None:
 def test_without_an_outline_there_is_no_attention() -> None:
     blank = np.full((SIZE, SIZE, 3), 90, np.uint8)
     assert attention_on_part([blank], [np.ones((SIZE, SIZE), np.float32)], ["a"]) is None
+
+
+def test_outlines_of_another_size_are_unclear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph cut may find the hub of a part in place of the part."""
+    sizes = iter((10, 11, 10, 4))
+
+    def found(photo: object) -> np.ndarray:
+        mask = np.zeros((SIZE, SIZE), bool)
+        mask[: next(sizes)] = True
+        return mask
+
+    monkeypatch.setattr("fastdefect.explain.attention.part_of", found)
+    even = np.ones((SIZE, SIZE), np.float32)
+    attention = attention_on_part([_photo(0)] * 4, [even] * 4, ["a", "b", "c", "d"])
+    assert attention is not None
+    assert (attention.n, attention.unclear) == (3, 1)
+    assert attention.share == pytest.approx(attention.area) == pytest.approx(31 / 3 / SIZE)
+    sizes = iter((10, 2, 30, 4))
+    assert attention_on_part([_photo(0)] * 4, [even] * 4, ["a", "b", "c", "d"]) is None
