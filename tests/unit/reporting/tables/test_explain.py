@@ -40,7 +40,7 @@ def test_a_check_that_fails_is_marked_and_named() -> None:
 def test_attention_has_its_interval_and_the_area() -> None:
     attention = Attention(0.63, (0.5, 0.7), 0.45, 20, 1)
     table = checks_table(MapChecks(0.1, 12, {}, 3, 4), attention, "m")
-    assert table.rows[-1][1] == "63% (50% to 70%), 20 photos; the part covers 45%"
+    assert table.rows[-1][1] == "63% (50% to 70%), 20 photos (1 unclear); the part covers 45%"
     assert table.caption == "The maps pass their checks."
     bare = checks_table(MapChecks(None, 0, {}, 0, 0), Attention(0.6, None, 0.4, 1, 0), "m")
     assert "60%, 1 photos" in bare.rows[-1][1]
