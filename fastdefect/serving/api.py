@@ -18,6 +18,7 @@ from fastdefect.serving import metrics as figures
 from fastdefect.serving import problems
 from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
+from fastdefect.serving.heat_maps import HeatMaps
 from fastdefect.serving.photo_work import MEDIA_TYPES
 from fastdefect.serving.problems import Problem, documented
 from fastdefect.serving.records import Model
@@ -74,6 +75,7 @@ class Desk:
     uploads: Uploads
     metrics: figures.Metrics
     drift: DayDrift
+    heat_maps: HeatMaps
 
 
 def _desk(request: Request) -> Desk:
@@ -251,6 +253,25 @@ def preview(
     small = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
     _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
     return Response(encoded.tobytes(), headers=_FOREVER, media_type="image/jpeg")
+
+
+@router.get(
+    "/photos/{sha256}/heatmap",
+    summary="Where the bundle that decides now sees evidence for a defect, as a JPEG",
+    response_class=Response,
+    responses={
+        **documented(
+            *(problems.NOT_FOUND, problems.INVALID, problems.UNREADABLE, problems.BUSY),
+            problems.STORE_FAILED,
+        ),
+        200: {"content": {"image/jpeg": {"schema": _BINARY}}},
+    },
+)
+def heat_map(sha256: Sha256, desk: AtDesk) -> Response:
+    """Takes about as long as a hundred decisions; one is made at a time."""
+    data, _ = _kept(desk, sha256)
+    made = desk.heat_maps.of(desk.engine.loaded, sha256, data)
+    return Response(made, headers={"Cache-Control": "no-cache"}, media_type="image/jpeg")
 
 
 def _kept(desk: Desk, sha256: str) -> tuple[bytes, str]:

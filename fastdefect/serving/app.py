@@ -14,6 +14,7 @@ from fastdefect.serving import api, login, problems
 from fastdefect.serving.api import Desk
 from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
+from fastdefect.serving.heat_maps import HeatMaps
 from fastdefect.serving.metrics import Metrics
 from fastdefect.serving.pages import add_pages
 from fastdefect.serving.records import Model
@@ -63,7 +64,14 @@ def make_app(
     )
     metrics = metrics or Metrics()
     app.state.desk = Desk(
-        engine, store, settings, reload, Uploads(settings), metrics, DayDrift(store)
+        engine,
+        store,
+        settings,
+        reload,
+        Uploads(settings),
+        metrics,
+        DayDrift(store),
+        HeatMaps(engine.gate),
     )
     app.include_router(api.router)
     app.include_router(login.router)

@@ -86,6 +86,7 @@ def part_page(request: Request, id: str) -> Response:
         "part.html",
         part=found,
         answers=answers,
+        explained=found.model == visit.desk.engine.loaded.model.identity,
         confirmed=_confirmed(found, counting[-1] if counting else None),
         shown_as=_shown_as,
         **visit.surroundings(),

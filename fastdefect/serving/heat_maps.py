@@ -1,0 +1,82 @@
+"""Where the model sees evidence for a defect in a photo, by occlusion (``explain/occlusion.py``).
+
+A map takes as long as some hundred decisions. So one is made at a time, beside the decisions, and
+the last ones are kept.
+"""
+
+from collections import OrderedDict
+from threading import Lock
+
+import cv2
+import numpy as np
+
+from fastdefect.aliases import Pixels
+from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.images import decode_photo, fit_to, pixel_count
+from fastdefect.explain.maps import laid_on
+from fastdefect.explain.occlusion import OutputMaps
+from fastdefect.explain.overlay import overlay, to_show
+from fastdefect.explain.target import choose_target
+from fastdefect.inference.scorer import Scorer
+from fastdefect.serving.engine import Loaded
+from fastdefect.serving.problems import BUSY, NOT_FOUND, Problem
+
+_KEPT = 64
+_QUALITY = 88
+_PATIENCE = 20.0  # seconds until it is the turn of a request
+_RETRY = 5  # seconds that a client is told to wait
+
+
+class HeatMaps:
+    """Makes the maps; its methods may be called by any thread."""
+
+    def __init__(self, gate: PixelGate) -> None:
+        self._gate, self._turn = gate, Lock()
+        self._made: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+
+    def of(self, loaded: Loaded, sha256: str, data: bytes) -> bytes:
+        """A JPEG of the photo with the map over it.
+
+        Raises ``Problem`` and ``UnreadablePhoto``.
+        """
+        key = (loaded.model.identity, sha256)
+        if not self._turn.acquire(timeout=_PATIENCE):
+            raise Problem(
+                BUSY,
+                "Other heat maps are made; one is made at a time.",
+                f"Send the request again in {_RETRY} s.",
+                {"Retry-After": str(_RETRY)},
+            )
+        try:
+            if key not in self._made:
+                self._made[key] = _jpeg(picture_of(loaded.scorer, data, self._gate))
+                while len(self._made) > _KEPT:
+                    self._made.popitem(last=False)
+            return self._made[key]
+        finally:
+            self._turn.release()
+
+
+def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
+    """The photo (h, w, 3) in grey, its longer side at most 480 pixels, with the map over it."""
+    good = scorer.judge.good
+    if not good or len(good) == len(scorer.judge.classes):
+        raise Problem(
+            NOT_FOUND,
+            "A heat map shows the evidence for a defect against a good part, but the classes of "
+            "this bundle are all good, or all defects.",
+            "Use `fastdefect explain BUNDLE PHOTOS --class NAME`.",
+        )
+    target = choose_target(scorer.judge.classes, good, None)
+    with gate.hold(pixel_count(data)):
+        photo = decode_photo(data, "the photo", scorer.reading)
+        pixels, shown = fit_to(photo, scorer.image_size, scorer.resize), to_show(photo)
+    maps = OutputMaps(lambda batch: scorer.network(batch)[0], target)
+    heat = laid_on(maps(pixels[None])[0], shown.shape[1], shown.shape[0], scorer.resize)
+    return overlay(shown, heat.values)
+
+
+def _jpeg(picture: Pixels) -> bytes:
+    bgr = np.ascontiguousarray(picture[:, :, ::-1])
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return bytes(encoded)
