@@ -1,10 +1,8 @@
 """The photos of a report: which, in which order, and their pictures and heat maps."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -12,7 +10,8 @@ import numpy as np
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.photos import Entry
 from fastdefect.data.reading.images import Reading
-from fastdefect.events import OnEvent
+from fastdefect.errors import FastdefectError
+from fastdefect.events import Note, OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.html.charts import logit
@@ -25,7 +24,6 @@ Choice = Literal["all", "errors", "none"]
 
 _LEAST_SURE = 24  # photos that were decided correctly, and are shown all the same
 _ORDER: tuple[Outcome, ...] = ("escape", "overkill", "type", "look", "right")
-_HEAT_MAPS = "fastdefect.jobs.trained.heat_maps"
 
 
 def cards_of(decided: Decided, rule: DecisionRule, kinds: Mapping[str, str]) -> list[Card]:
@@ -123,12 +121,14 @@ def with_pictures(
 
 
 def _heat_maps(run: Run, cards: Sequence[Card], on_event: OnEvent) -> dict[str, Floats32]:
-    """The heat maps of the cards by name, if this version makes them."""
-    if find_spec(_HEAT_MAPS) is None:
-        return {}
-    make: Callable[..., dict[str, Floats32]] = import_module(_HEAT_MAPS).heat_maps
+    """The heat maps of the cards by name; without a network that has some, none and a warning."""
+    from fastdefect.jobs.trained import heat_maps  # with torch, which `--photos none` doesn't need
+
     found: dict[str, Floats32] = {}
-    for split in dict.fromkeys(card.split for card in cards if card.split != "train"):
-        names = [card.name for card in cards if card.split == split]
-        found |= make(run, Request(split=split), names, on_event)
+    try:
+        for split in dict.fromkeys(card.split for card in cards if card.split != "train"):
+            names = [card.name for card in cards if card.split == split]
+            found |= heat_maps.heat_maps(run, Request(split=split), names, on_event)
+    except FastdefectError as error:
+        on_event(Note(f"The report has no heat maps. {error.message}", "warning"))
     return {name: of for name, of in found.items() if of.size and math.isfinite(float(of.max()))}

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.folders import castings_of, photo_folder
+from helpers.heat_maps import heat_maps
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import RunError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs.report import leave_report, report
-from fastdefect.jobs.reports import cards
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.reporting.html.facts import leaked_by_plain_split
 from fastdefect.reporting.html.sections.record import fingerprint
@@ -99,13 +99,19 @@ def test_the_wrong_and_the_least_sure_photos_come_first_with_pictures(run: Run) 
 def test_heat_maps_are_optional_and_over_the_photo(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cards, "_HEAT_MAPS", "helpers.heat_maps")
+    monkeypatch.setattr("fastdefect.jobs.trained.heat_maps.heat_maps", heat_maps)
     shown = gather(run, "errors", 100, silent).pictures.cards
     assert [bool(card.heat_map) for card in shown] == [True, *[False] * (len(shown) - 1)]
     assert 'class="map" src="data:image/png;base64,' in _page(run)
     assert 'class="map"' not in _page(run, heat_maps=False)
-    monkeypatch.setattr(cards, "_HEAT_MAPS", "helpers.no_such_module")
-    assert 'class="map"' not in _page(run)
+
+
+def test_without_a_network_there_are_no_heat_maps_and_a_warning(run: Run) -> None:
+    events: list[Event] = []
+    shown = gather(run, "errors", 100, events.append).pictures.cards
+    assert not any(card.heat_map for card in shown)
+    (warning,) = (each for each in events if isinstance(each, Note))
+    assert warning.text.startswith("The report has no heat maps. ")
 
 
 def test_a_short_list_says_so(run: Run) -> None:
