@@ -24,6 +24,7 @@ from fastdefect.files import finite
 from fastdefect.text import counted, number_text, without_controls
 
 if TYPE_CHECKING:
+    from fastdefect.aliases import Pixels
     from fastdefect.reporting.tables.fit import TableData
 
 Mode = Literal["auto", "quiet", "json"]
@@ -47,6 +48,9 @@ _EPOCH_COLUMNS = {
 _DISPENSABLE = ("learning_rate", "precision", "recall", "train_loss", "seconds", "valid_loss")
 
 
+_PICTURE = 48  # columns of a picture
+
+
 class Screen(Protocol):
     """Listens to the events of a job and shows its results."""
 
@@ -58,6 +62,9 @@ class Screen(Protocol):
 
     def line(self, text: str) -> None:
         """Show a line."""
+
+    def picture(self, pixels: "Pixels") -> None:
+        """Show a small picture of RGB ``pixels`` (h, w, 3) uint8 where colours can be shown."""
 
     def result(self, name: str, value: Any) -> None:
         """Pass the result of a job to a program that reads the output."""
@@ -74,6 +81,9 @@ class QuietScreen:
 
     def line(self, text: str) -> None:
         """Ignore the line."""
+
+    def picture(self, pixels: "Pixels") -> None:
+        """Ignore the picture."""
 
     def result(self, name: str, value: Any) -> None:
         """Ignore the result."""
@@ -133,6 +143,11 @@ class PlainScreen(QuietScreen):
     def line(self, text: str) -> None:
         """Print the line unwrapped."""
         self.console.print(_plain(text), soft_wrap=True)
+
+    def picture(self, pixels: "Pixels") -> None:
+        """Print the picture on a terminal with colours."""
+        if self.console.is_terminal and self.console.color_system and not self.console.no_color:
+            self.console.print(half_blocks(pixels, min(_PICTURE, self.console.width)))
 
     def _note(self, text: str, level: str) -> None:
         style = "yellow" if level == "warning" else ""
@@ -350,3 +365,22 @@ def draw(table: "TableData") -> Group:
         drawn.add_row(*(_plain(cell) for cell in row), style=styles.get(table.marks.get(index, "")))
     caption = [_plain(table.caption, "table.caption")] if table.caption else []
     return Group(_plain(table.title, "bold"), drawn, *caption)
+
+
+def half_blocks(pixels: "Pixels", columns: int) -> Text:
+    """RGB ``pixels`` (h, w, 3) as text: a character is two pixels, one above the other."""
+    import cv2
+
+    height, width = pixels.shape[:2]
+    rows = max(1, round(columns * height / width / 2))
+    small = cv2.resize(pixels, (columns, 2 * rows), interpolation=cv2.INTER_AREA)
+    text = Text(no_wrap=True)
+    for upper, lower in zip(small[::2].tolist(), small[1::2].tolist(), strict=True):
+        for above, below in zip(upper, lower, strict=True):
+            text.append("▀", f"{_colour(above)} on {_colour(below)}")
+        text.append("\n")
+    return text
+
+
+def _colour(rgb: list[int]) -> str:
+    return f"rgb({rgb[0]},{rgb[1]},{rgb[2]})"

@@ -25,6 +25,7 @@ from fastdefect.cli import (  # noqa: F401, I001
     gate,
     report,
     predict,
+    show,
     export,
     drift,
     serve,

@@ -1,23 +1,17 @@
 """``fastdefect explain``: where the model looks, as pictures, with checks of these pictures."""
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastdefect.data.reading.images import UnreadablePhoto, read_photo
 from fastdefect.data.reading.unlabelled import Sources
 from fastdefect.errors import DataError
-from fastdefect.events import Note, OnEvent, Progress
-from fastdefect.explain.checks import MapChecks, remove_place
-from fastdefect.explain.maps import laid_on
-from fastdefect.explain.methods import AUTO, Method, choose_method
-from fastdefect.explain.occlusion import OutputMaps
-from fastdefect.explain.overlay import to_show
-from fastdefect.explain.target import choose_target
+from fastdefect.events import OnEvent
+from fastdefect.explain.checks import MapChecks
+from fastdefect.explain.methods import AUTO, Method
 from fastdefect.files import write_json, written_to
 from fastdefect.inference.scorer import Scorer
+from fastdefect.jobs.explaining.explainer import Explainer, bundle_explainer, run_explainer
 from fastdefect.jobs.explaining.explanation import PhotoMap, write_pictures
 from fastdefect.reporting.tables.explain import explain_tables
 from fastdefect.reporting.tables.table_data import TableData
@@ -139,78 +133,40 @@ def explain_bundle(
     scorer: Scorer, sources: Sources, asked: Asked, *, on_event: OnEvent
 ) -> Explanation:
     """Explain photos by the outputs of a bundle alone, without labels and without torch."""
-    target = choose_target(scorer.judge.classes, scorer.judge.good, asked.class_name)
-    method = choose_method(asked.method, scorer.name, stages=0, linear=False)
-    maps = OutputMaps(lambda pixels: scorer.network(pixels)[0], target)
-    return explain_photos(scorer, sources, asked, maps=maps, method=method, on_event=on_event)
+    explainer = bundle_explainer(scorer, asked.method, asked.class_name)
+    return explain_photos(explainer, sources, asked, on_event=on_event)
 
 
 def explain_photos_of_run(
     run: "Run", request: "Request", sources: Sources, asked: Asked, *, on_event: OnEvent
 ) -> Explanation:
     """Explain photos without labels by the model of a run."""
-    from fastdefect.jobs.trained.heat_maps import open_maps
-    from fastdefect.jobs.trained.scorer import run_scorer
-
-    opened = open_maps(run, request, method=asked.method, class_name=asked.class_name)
-    scorer = run_scorer(run, request, on_event)
-    return explain_photos(
-        scorer,
-        sources.labelled(scorer.judge.classes),
-        asked,
-        maps=opened.maps,
-        method=opened.method,
-        on_event=on_event,
-    )
+    explainer = run_explainer(run, request, asked.method, asked.class_name, on_event=on_event)
+    labelled = sources.labelled(explainer.scorer.judge.classes)
+    return explain_photos(explainer, labelled, asked, on_event=on_event)
 
 
 def explain_photos(
-    scorer: Scorer,
-    sources: Sources,
-    asked: Asked,
-    *,
-    maps: Any,
-    method: Method,
-    on_event: OnEvent,
+    explainer: Explainer, sources: Sources, asked: Asked, *, on_event: OnEvent
 ) -> Explanation:
-    """Explain photos without labels by ``maps``, with the decisions of ``scorer``."""
-    out = asked.out or Path(_OUT)
-    photos = tuple(_photo_maps(scorer, sources, maps, on_event))
+    """Explain photos without labels, and write their pictures and ``explain.json``."""
+    out, target = asked.out or Path(_OUT), explainer.maps.target.name
+    photos = tuple(explainer.photo_maps(sources, on_event))
     if not photos:
         raise DataError(
             "Expected photos, but could read none.", "Name other files, folders or patterns."
         )
     with written_to(out, folder=True):
-        pictures = write_pictures(out, photos, method, maps.target.name, "")
+        pictures = write_pictures(out, photos, explainer.method, target, "")
         files = (out / "explain.json", *pictures.values())
         explanation = Explanation(
-            scorer.name, method, maps.target.name, (("Photos", photos),), None, None, files
+            explainer.scorer.name,
+            explainer.method,
+            target,
+            (("Photos", photos),),
+            None,
+            None,
+            files,
         )
         write_json(out / "explain.json", explanation.as_json())
     return explanation
-
-
-def _photo_maps(
-    scorer: Scorer, sources: Sources, maps: Any, on_event: OnEvent
-) -> Iterator[PhotoMap]:
-    total = sources.total or 0
-    for done, candidate in enumerate(sources, start=1):
-        try:
-            photo = read_photo(candidate.path, scorer.reading)
-        except UnreadablePhoto as error:
-            on_event(Note(f"{candidate.name} can't be explained: {error.reason}.", "warning"))
-            continue
-        pixels = scorer.pixels(photo)
-        decision = scorer.decide(pixels, time.perf_counter())
-        raw, shown = maps(pixels[None])[0], to_show(photo)
-        heat = laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize)
-        yield PhotoMap(
-            candidate.name,
-            candidate.label,
-            decision.decision,
-            decision.probability,
-            shown,
-            heat,
-            remove_place(pixels, raw, maps.score),
-        )
-        on_event(Progress("heat maps", done, max(total, done)))

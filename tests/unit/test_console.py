@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -12,7 +12,15 @@ from helpers.console_events import EVENTS, NAN, show_all
 from rich.console import Console
 
 from fastdefect import console
-from fastdefect.console import JsonScreen, LiveScreen, PlainScreen, QuietScreen, duration, screen
+from fastdefect.console import (
+    JsonScreen,
+    LiveScreen,
+    PlainScreen,
+    QuietScreen,
+    duration,
+    half_blocks,
+    screen,
+)
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import (
     BatchDone,
@@ -270,3 +278,26 @@ def test_a_narrow_terminal_drops_columns_and_cuts_none(width: int) -> None:
     columns = _columns_within(width)
     assert {"epoch", "train_accuracy", "valid_accuracy", "gap", "f1", "auc"} <= columns.keys()
     assert sum(max(len(title), 7) + 2 for title, _ in columns.values()) + 5 <= width
+
+
+def test_a_picture_is_two_pixels_a_character_with_their_colours() -> None:
+    pixels = np.zeros((4, 2, 3), np.uint8)
+    pixels[0, 0], pixels[3, 1] = (255, 0, 0), (0, 0, 255)
+    text = half_blocks(pixels, 2)
+    assert text.plain == "▀▀\n▀▀\n"
+    assert [str(span.style) for span in text.spans] == [
+        "rgb(255,0,0) on rgb(0,0,0)",
+        "rgb(0,0,0) on rgb(0,0,0)",
+        "rgb(0,0,0) on rgb(0,0,0)",
+        "rgb(0,0,0) on rgb(0,0,255)",
+    ]
+
+
+@pytest.mark.parametrize(("colours", "rows"), [("truecolor", 24), (None, 0)])
+def test_a_picture_needs_a_terminal_with_colours(
+    colours: Literal["truecolor"] | None, rows: int
+) -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system=colours, width=60, _environ={})
+    PlainScreen(console).picture(np.zeros((50, 50, 3), np.uint8))
+    assert file.getvalue().count("\n") - (rows > 0) == rows

@@ -330,7 +330,7 @@ COMMANDS = (
     *("audit", "split", "sample", "preview"),
     *("evaluate", "compare", "stress", "tta-eval", "label-check", "explain", "report"),
     *("threshold", "gate"),
-    *("predict", "export", "serve", "drift", "runs", "queue export", "queue audit"),
+    *("predict", "show", "export", "serve", "drift", "runs", "queue export", "queue audit"),
 )
 
 

@@ -1,0 +1,76 @@
+"""A model that is ready to explain photos without labels: a bundle, or a run."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fastdefect.data.reading.images import UnreadablePhoto, read_photo
+from fastdefect.data.reading.unlabelled import Sources
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.explain.checks import remove_place
+from fastdefect.explain.maps import laid_on
+from fastdefect.explain.methods import Method, choose_method
+from fastdefect.explain.occlusion import OutputMaps
+from fastdefect.explain.overlay import to_show
+from fastdefect.explain.target import choose_target
+from fastdefect.inference.scorer import Scorer
+from fastdefect.jobs.explaining.explanation import PhotoMap
+
+if TYPE_CHECKING:
+    from fastdefect.jobs.trained.request import Request
+    from fastdefect.run import Run
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """The decisions of ``scorer``, and ``maps`` by ``method``.
+
+    ``maps`` is an ``OutputMaps`` or, with torch, a ``NetworkMaps``.
+    """
+
+    scorer: Scorer
+    maps: Any
+    method: Method
+
+    def photo_maps(self, sources: Sources, on_event: OnEvent) -> Iterator[PhotoMap]:
+        """The heat map of each photo; one that can't be read is a warning."""
+        scorer, total = self.scorer, sources.total or 0
+        for done, candidate in enumerate(sources, start=1):
+            try:
+                photo = read_photo(candidate.path, scorer.reading)
+            except UnreadablePhoto as error:
+                text = f"{candidate.name} can't be explained: {error.reason}."
+                on_event(Note(text, "warning"))
+                continue
+            pixels = scorer.pixels(photo)
+            decision = scorer.decide(pixels, time.perf_counter())
+            raw, shown = self.maps(pixels[None])[0], to_show(photo)
+            yield PhotoMap(
+                candidate.name,
+                candidate.label,
+                decision.decision,
+                decision.probability,
+                shown,
+                laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize),
+                remove_place(pixels, raw, self.maps.score),
+            )
+            on_event(Progress("heat maps", done, max(total, done)))
+
+
+def bundle_explainer(scorer: Scorer, method: str, class_name: str | None) -> Explainer:
+    """Explain by the outputs of a bundle alone, without torch."""
+    target = choose_target(scorer.judge.classes, scorer.judge.good, class_name)
+    chosen = choose_method(method, scorer.name, stages=0, linear=False)
+    return Explainer(scorer, OutputMaps(lambda pixels: scorer.network(pixels)[0], target), chosen)
+
+
+def run_explainer(
+    run: "Run", request: "Request", method: str, class_name: str | None, *, on_event: OnEvent
+) -> Explainer:
+    """Explain by the network of a run."""
+    from fastdefect.jobs.trained.heat_maps import open_maps
+    from fastdefect.jobs.trained.scorer import run_scorer
+
+    opened = open_maps(run, request, method=method, class_name=class_name)
+    return Explainer(run_scorer(run, request, on_event), opened.maps, opened.method)
