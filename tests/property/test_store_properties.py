@@ -57,6 +57,7 @@ class Line(RuleBasedStateMachine):
         self.expected: list[Expected] = []
         self.said: list[tuple[int, str, int]] = []  # (order, person, inspection)
         self.times: dict[int, float] = {}
+        self.seen: dict[int, int] = {}  # by order, the last inspection when it was given
         self.minutes = 0.0
         self.open()
 
@@ -99,6 +100,7 @@ class Line(RuleBasedStateMachine):
             self.expected[pick].answers.append((order, person, answer))
             self.said.append((order, person, pick))
             self.times[order] = self.minutes
+            self.seen[order] = self.expected[-1].number
 
     @rule(person=PEOPLE)
     def undoes(self, person: str) -> None:
@@ -148,12 +150,25 @@ class Line(RuleBasedStateMachine):
         assert day.escapes == pairs.count(("OK", "defect"))
         assert day.overkills == pairs.count(("reject", "OK"))
 
+    def is_replaced(self, one: Expected) -> bool:
+        """Whether its part was inspected again before any answer that counts."""
+        later = [
+            each.number
+            for each in self.expected
+            if each.number > one.number
+            and one.new.part is not None
+            and each.new.part == one.new.part
+        ]
+        return any(
+            all(self.seen[order] >= number for order, _, _ in one.answers) for number in later
+        )
+
     @invariant()
-    def each_part_has_its_last_inspection(self) -> None:
-        last = {each.new.part or each.new.id: each for each in self.expected}
+    def each_part_has_its_last_inspection_and_those_answered_before_the_next(self) -> None:
+        counting = [each for each in self.expected if not self.is_replaced(each)]
         found = {stratum.number: stratum for stratum in self.store.strata()}
-        assert found.keys() == {each.number for each in last.values()}
-        for each in last.values():
+        assert found.keys() == {each.number for each in counting}
+        for each in counting:
             assert found[each.number].answer == each.answer
             said = {person: (order, answer) for order, person, answer in each.answers}
             by_order = sorted(said.items(), key=lambda pair: pair[1][0])

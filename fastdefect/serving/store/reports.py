@@ -69,7 +69,7 @@ def strata(
         "SELECT 1 FROM inspections AS later WHERE later.part = inspections.part "
         "AND later.number > inspections.number AND later.at >= ?1 AND later.at < ?2 "
         "AND NOT EXISTS (SELECT 1 FROM answers WHERE answers.inspection = inspections.number "
-        "AND answers.undone = 0 AND answers.at < later.at))) "
+        "AND answers.undone = 0 AND answers.seen < later.number))) "
         "ORDER BY number",
         _period(since, until),
     )

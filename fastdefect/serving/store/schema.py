@@ -76,6 +76,8 @@ CREATE TABLE answers (
     person TEXT NOT NULL,
     at INTEGER NOT NULL,
     seconds REAL,
+    -- The last inspection when it was given: times don't tell the order if the clock is set back.
+    seen INTEGER NOT NULL,
     undone INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX answers_inspection ON answers (inspection, number);

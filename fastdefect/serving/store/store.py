@@ -206,8 +206,8 @@ class Store:
             number = _number(connection, inspection)
             at = rows.microseconds(self._clock())
             row = connection.execute(
-                "INSERT INTO answers (inspection, answer, label, person, at, seconds) "
-                "VALUES (?, ?, ?, ?, ?, ?) RETURNING number",
+                "INSERT INTO answers (inspection, answer, label, person, at, seconds, seen) VALUES "
+                "(?, ?, ?, ?, ?, ?, (SELECT max(number) FROM inspections)) RETURNING number",
                 (number, answer, label, person, at, seconds),
             ).fetchone()
             _refresh(connection, number)
