@@ -48,7 +48,7 @@ def show(
     with session(quiet, as_json) as screen:
         from fastdefect.jobs.show import show as job
 
-        shown = job(_explainer(model, request, method, runs, screen), photo, on_event=screen)
+        shown = job(_explainer(model, request, method, runs, screen), photo)
         screen.picture(shown.photo.overlay())
         for line in shown.lines():
             screen.line(line)

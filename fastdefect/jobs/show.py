@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastdefect.data.reading.unlabelled import Sources
+from fastdefect.data.reading.images import UnreadablePhoto
 from fastdefect.errors import DataError
-from fastdefect.events import OnEvent
+from fastdefect.files import typed
 from fastdefect.jobs.explaining.explainer import Explainer
 from fastdefect.jobs.explaining.explanation import NOT_CONFIRMED, PhotoMap
 
@@ -35,16 +35,22 @@ class Shown:
         ]
 
 
-def show(explainer: Explainer, photo: Path, *, on_event: OnEvent) -> Shown:
+def show(explainer: Explainer, photo: Path) -> Shown:
     """Decide on a photo and explain the decision; nothing is written.
 
     Raises ``DataError`` if it is no photo that can be read.
     """
-    found = list(explainer.photo_maps(Sources.of([str(photo)]), on_event))
-    if len(found) != 1:
+    if photo.is_dir():
         raise DataError(
-            f"Expected one photo that can be read at {photo}, but found {len(found)}.",
-            "Name one file. For several photos: fastdefect explain MODEL PHOTOS",
+            f"Expected a photo at {photo}, but it is a folder.",
+            f"Name one file. For several photos: fastdefect explain MODEL {typed(photo)}",
         )
+    try:
+        found = explainer.photo_map(photo, str(photo))
+    except UnreadablePhoto as error:
+        raise DataError(
+            f"Expected a photo at {photo}, but it can't be read: {error.reason}.",
+            "Name another file.",
+        ) from error
     maps = explainer.maps
-    return Shown(explainer.scorer.name, explainer.method.title, maps.target.name, found[0])
+    return Shown(explainer.scorer.name, explainer.method.title, maps.target.name, found)

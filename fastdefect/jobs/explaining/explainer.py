@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastdefect.data.reading.images import UnreadablePhoto, read_photo
@@ -35,27 +36,31 @@ class Explainer:
 
     def photo_maps(self, sources: Sources, on_event: OnEvent) -> Iterator[PhotoMap]:
         """The heat map of each photo; one that can't be read is a warning."""
-        scorer, total = self.scorer, sources.total or 0
+        total = sources.total or 0
         for done, candidate in enumerate(sources, start=1):
             try:
-                photo = read_photo(candidate.path, scorer.reading)
+                yield self.photo_map(candidate.path, candidate.name, candidate.label)
             except UnreadablePhoto as error:
                 text = f"{candidate.name} can't be explained: {error.reason}."
                 on_event(Note(text, "warning"))
-                continue
-            pixels = scorer.pixels(photo)
-            decision = scorer.decide(pixels, time.perf_counter())
-            raw, shown = self.maps(pixels[None])[0], to_show(photo)
-            yield PhotoMap(
-                candidate.name,
-                candidate.label,
-                decision.decision,
-                decision.probability,
-                shown,
-                laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize),
-                remove_place(pixels, raw, self.maps.score),
-            )
             on_event(Progress("heat maps", done, max(total, done)))
+
+    def photo_map(self, path: Path, name: str, label: str | None = None) -> PhotoMap:
+        """The decision on the photo at ``path``, and its heat map; raises ``UnreadablePhoto``."""
+        scorer = self.scorer
+        photo = read_photo(path, scorer.reading)
+        pixels, shown = scorer.pixels(photo), to_show(photo)
+        decision = scorer.decide(pixels, time.perf_counter())
+        raw = self.maps(pixels[None])[0]
+        return PhotoMap(
+            name,
+            label,
+            decision.decision,
+            decision.probability,
+            shown,
+            laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize),
+            remove_place(pixels, raw, self.maps.score),
+        )
 
 
 def bundle_explainer(scorer: Scorer, method: str, class_name: str | None) -> Explainer:

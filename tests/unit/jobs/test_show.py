@@ -10,7 +10,6 @@ from helpers.bundles import photo_of, tiny_bundle
 from helpers.cli import invoke
 
 from fastdefect.errors import DataError
-from fastdefect.events import silent
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.jobs.explaining.explainer import Explainer, bundle_explainer
@@ -38,7 +37,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_the_decision_and_the_place_are_said(explainer: Explainer, photo: Path) -> None:
-    shown = show(explainer, photo, on_event=silent)
+    shown = show(explainer, photo)
     decision, place = shown.lines()
     assert decision.startswith(f"{photo}: ")
     assert decision.endswith(", by m.fdb")
@@ -51,8 +50,11 @@ def test_the_decision_and_the_place_are_said(explainer: Explainer, photo: Path) 
 
 def test_no_photo_is_an_error(explainer: Explainer, tmp_path: Path) -> None:
     (tmp_path / "b.png").write_bytes(b"no photo")
-    with pytest.raises(DataError, match="but found 0"):
-        show(explainer, tmp_path / "b.png", on_event=silent)
+    for name, reason in (("b.png", "not an image"), ("c.png", "no such file")):
+        with pytest.raises(DataError, match=f"it can't be read: {reason}"):
+            show(explainer, tmp_path / name)
+    with pytest.raises(DataError, match="but it is a folder"):
+        show(explainer, tmp_path)
 
 
 def test_the_command_prints_lines_in_a_pipe_and_json(bundle: Path, photo: Path) -> None:
