@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from fastdefect.errors import StoreError
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.serving.records import (
     Answer,
@@ -21,9 +20,9 @@ from fastdefect.serving.records import (
     Retired,
     Stratum,
 )
-from fastdefect.serving.store import reports, retention, rows, schema
+from fastdefect.serving.store import reports, retention, rows, schema, writes
 from fastdefect.serving.store.failures import store_errors
-from fastdefect.serving.store.lock import locked
+from fastdefect.serving.store.folder import expect_store, locked_folder
 from fastdefect.serving.store.photo_files import PhotoFiles
 
 UNDO = timedelta(hours=1)
@@ -61,9 +60,9 @@ class Store:
         ``read_only`` is for commands beside a running server: it creates nothing.
         """
         with store_errors(folder):
-            lock = None if read_only else _locked(folder)
+            lock = None if read_only else locked_folder(folder)
             try:
-                _expect_store(folder, create=not read_only)
+                expect_store(folder, create=not read_only)
                 store = cls(folder, lock, clock)
             except BaseException:
                 if lock is not None:
@@ -106,7 +105,7 @@ class Store:
             prepared = self._files.prepare(contents)
             try:
                 with self._writing() as connection:
-                    added = [_insert(connection, each) for each in new]
+                    added = [writes.insert(connection, each) for each in new]
             except BaseException:
                 self._files.discard(prepared)
                 raise
@@ -203,14 +202,14 @@ class Store:
         The last answer counts; the earlier ones stay.
         """
         with self._writing() as connection:
-            number = _number(connection, inspection)
+            number = writes.number_of(connection, inspection)
             at = rows.microseconds(self._clock())
             row = connection.execute(
                 "INSERT INTO answers (inspection, answer, label, person, at, seconds, seen) VALUES "
                 "(?, ?, ?, ?, ?, ?, (SELECT max(number) FROM inspections)) RETURNING number",
                 (number, answer, label, person, at, seconds),
             ).fetchone()
-            _refresh(connection, number)
+            writes.refresh(connection, number)
         return Answer(row[0], inspection, answer, label, person, rows.time_of(at), seconds)
 
     def undo(self, person: str) -> Answer | None:
@@ -226,7 +225,7 @@ class Store:
             if row is None or self._clock() - rows.time_of(row["at"]) > UNDO:
                 return None
             connection.execute("UPDATE answers SET undone = 1 WHERE number = ?", (row["number"],))
-            _refresh(connection, row["inspection"])
+            writes.refresh(connection, row["inspection"])
             row = connection.execute(
                 f"{rows.ANSWERS} WHERE answers.number = ?", (row["number"],)
             ).fetchone()
@@ -331,80 +330,3 @@ class Store:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
-
-
-def _locked(folder: Path) -> BinaryIO:
-    """The lock of the folder, which is created. ``StoreError`` if it holds something else."""
-    if folder.is_dir() and not _is_store(folder):
-        foreign = sorted(each.name for each in folder.iterdir() if each.name not in _ALLOWED)
-        if foreign:
-            raise StoreError(
-                f"{folder}: expected a store or an empty folder but it contains {foreign[0]}.",
-                "Name another folder for the store.",
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = locked(folder / "lock")
-    if lock is None:
-        raise StoreError(
-            f"{folder}: another process uses this store.",
-            "Stop the other server, or name another folder with --store.",
-        )
-    return lock
-
-
-# What may be in a folder that becomes a store: of the file system, or of a start that was killed.
-_ALLOWED = {"lock", "lost+found", f".{schema.DATABASE}.new"}
-
-
-def _is_store(folder: Path) -> bool:
-    return (folder / schema.DATABASE).is_file()
-
-
-def _expect_store(folder: Path, *, create: bool) -> None:
-    if _is_store(folder):
-        return
-    if not create:
-        raise StoreError(
-            f"{folder}: expected a store, a folder with {schema.DATABASE}, but there is none.",
-            "Name the folder that `fastdefect serve --store` wrote.",
-        )
-    schema.create(folder)
-
-
-def _insert(connection: sqlite3.Connection, new: New) -> Inspection:
-    number = connection.execute(rows.INSERT_INSPECTION, rows.inspection_row(new)).lastrowid
-    if number is None:  # never: the row is there
-        raise RuntimeError("SQLite gave no number")
-    connection.executemany(rows.INSERT_PHOTO, rows.photo_rows(number, new.photos))
-    connection.executemany(
-        "INSERT INTO files VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-        "last = excluded.last, kept = max(kept, excluded.kept)",
-        [
-            (photo.sha256, len(content), number, int(new.chosen))
-            for photo, content in zip(new.photos, new.contents, strict=True)
-        ],
-    )
-    return new.numbered(number)
-
-
-def _number(connection: sqlite3.Connection, inspection: str) -> int:
-    row = connection.execute(
-        "SELECT number FROM inspections WHERE id = ?", (inspection,)
-    ).fetchone()
-    if row is None:
-        raise KeyError(inspection)
-    return int(row[0])
-
-
-def _refresh(connection: sqlite3.Connection, number: int) -> None:
-    """Set the answer of an inspection to the last that counts; its photos are kept from now on."""
-    connection.execute(
-        "UPDATE inspections SET answer = (SELECT answer FROM answers WHERE inspection = ?1 "
-        "AND undone = 0 ORDER BY number DESC LIMIT 1) WHERE number = ?1",
-        (number,),
-    )
-    connection.execute(
-        "UPDATE files SET kept = 1 WHERE sha256 IN "
-        "(SELECT sha256 FROM photos WHERE inspection = ?)",
-        (number,),
-    )
