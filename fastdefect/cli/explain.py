@@ -12,6 +12,7 @@ from fastdefect.cli.session import (
     Quiet,
     Runs,
     app,
+    run_with_model,
     session,
     show,
     with_request,
@@ -40,7 +41,7 @@ def explain(
         str,
         typer.Option(
             "--method",
-            help="auto, grad-cam, hires-cam, layer-cam, patch-scores or occlusion.",
+            help="auto, grad-cam, hires-cam, hires-cam-fine, layer-cam, patch-scores or occlusion.",
         ),
     ] = "auto",
     class_name: Annotated[
@@ -75,8 +76,9 @@ def explain(
 
         asked = Asked(method, class_name, out, each)
         found = _explain(model, photos or [], request, asked, runs, screen)
-        sheets = [file for file in found.files if file.name.startswith(("sheet-", "explain"))]
-        pictures = [file for file in found.files if file not in sheets]
+        pictures = [file for file in found.files if file.parent.name == "photos" or photos]
+        pictures = [file for file in pictures if file.name != "explain.json"]
+        sheets = [file for file in found.files if file not in pictures]
         show(screen, "explain", found.as_json(), tables=found.tables(), files=sheets)
         if pictures:
             screen.line(f"Written: {len(pictures)} pictures in {pictures[0].parent}")
@@ -96,8 +98,6 @@ def _explain(
         return explain_bundle(
             scorer, sources.labelled(scorer.judge.classes), asked, on_event=screen
         )
-    from fastdefect.cli.session import run_with_model
-
     run = run_with_model(model, runs)
     if not photos:
         return explain_run(run, request, asked, on_event=screen)

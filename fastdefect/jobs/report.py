@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.events import Note, OnEvent, silent
-from fastdefect.files import check_output_path, write_text, written_to
+from fastdefect.files import check_output_path, typed, write_text, written_to
 from fastdefect.jobs.reports.cards import Choice
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.jobs.trained.run_photos import settle_root
@@ -89,6 +89,10 @@ def leave_report(run: Run, on_event: OnEvent) -> Path | None:
         return report(run, on_event=silent, most=_MOST_AFTER_FIT, heat_maps=False).path
     except Exception as error:  # noqa: BLE001 - see above
         on_event(
-            Note(f"No report was written: {error}. Make it with fastdefect report.", "warning")
+            Note(
+                f"No report was written: {str(error).rstrip('.')}. To write it: fastdefect report "
+                f"{typed(run.folder)}",
+                "warning",
+            )
         )
         return None

@@ -11,7 +11,6 @@ from fastdefect.events import OnEvent
 from fastdefect.explain.attention import Attention
 from fastdefect.explain.checks import MapChecks, Removal, remove_place
 from fastdefect.files import read_csv
-from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.explaining.checked import CheckPhoto, attention_of, check_maps
 from fastdefect.jobs.explaining.choice import Judgement, choose_groups, judgements
@@ -106,8 +105,6 @@ def _to_check(predictions: Predictions, rule: DecisionRule, maps: RunMaps) -> se
     decided = rule.decide(rule.calibrated(predictions.y_prob), good)
     target = list(maps.target.of)
     found = np.isin(decided, target) & np.isin(predictions.y_true, target)
-    if good:
-        found &= ~is_good(predictions.y_true, good) | np.isin(predictions.y_true, target)
     (indices,) = np.nonzero(found)
     most = _CHECKED_BY_OUTPUTS if maps.method.needs == "outputs" else _CHECKED
     if len(indices) > most:  # spread over the list, whose neighbours are often of one part

@@ -1,6 +1,7 @@
 """The photos of a report: which, in which order, and their pictures and heat maps."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -12,6 +13,7 @@ from fastdefect.data.photos import Entry
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import FastdefectError
 from fastdefect.events import Note, OnEvent
+from fastdefect.explain.maps import HeatMap
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.html.charts import logit
@@ -92,7 +94,9 @@ def choose(cards: Sequence[Card], choice: Choice, doubted: Sequence[str], most: 
         near = {card.name for card in sorted(held_out, key=lambda card: card.unsure)[:_LEAST_SURE]}
         near |= set(doubted)
         ordered = [card for card in ordered if card.outcome != "right" or card.name in near]
-    return Pictures(tuple(ordered[:most]), left_out=max(0, len(ordered) - most))
+    counts = Counter[str](card.outcome for card in cards if card.split != "train")
+    left_out = max(0, len(ordered) - most)
+    return Pictures(tuple(ordered[:most]), left_out=left_out, counts=counts)
 
 
 def with_pictures(
@@ -121,14 +125,27 @@ def with_pictures(
 
 
 def _heat_maps(run: Run, cards: Sequence[Card], on_event: OnEvent) -> dict[str, Floats32]:
-    """The heat maps of the cards by name; without a network that has some, none and a warning."""
+    """The heat maps (h, w) in [0, 1] of the held-out cards by name; a warning if some fail.
+
+    1 is the evidence in a usual rejected photo: a good photo has hardly any.
+    """
     from fastdefect.jobs.trained import heat_maps  # with torch, which `--photos none` doesn't need
 
-    found: dict[str, Floats32] = {}
+    found: dict[str, HeatMap] = {}
     try:
         for split in dict.fromkeys(card.split for card in cards if card.split != "train"):
             names = [card.name for card in cards if card.split == split]
             found |= heat_maps.heat_maps(run, Request(split=split), names, on_event)
     except FastdefectError as error:
-        on_event(Note(f"The report has no heat maps. {error.message}", "warning"))
-    return {name: of for name, of in found.items() if of.size and math.isfinite(float(of.max()))}
+        on_event(Note(f"Some photos of the report have no heat map. {error.message}", "warning"))
+    strong = [
+        found[card.name].highest
+        for card in cards
+        if card.name in found and card.decision.startswith("reject")
+    ]
+    usual = float(np.median(strong)) if strong else None
+    return {
+        name: np.clip(each.relative_to(usual).values, 0, 1)
+        for name, each in found.items()
+        if each.values.size and math.isfinite(each.highest)
+    }

@@ -113,15 +113,15 @@ def open_maps(
 
 def heat_maps(
     run: Run, request: Request, names: Sequence[str], on_event: OnEvent, *, method: str = AUTO
-) -> dict[str, Floats32]:
-    """The heat maps of the photos ``names`` of the run: (h, w) float32 in [0, 1], by name.
+) -> dict[str, HeatMap]:
+    """The heat maps of the photos ``names`` of the run, by name.
 
     A map has the shape of its photo, at most 480 pixels wide and high. Photos that are missing or
     unreadable have none, and are reported.
     """
     settle_root(run, request.data_root, (), on_event)
     maps = open_maps(run, request, method=method)
-    return {each.name: each.map.values for each in explain_names(maps, names, on_event)}
+    return {each.name: each.map for each in explain_names(maps, names, on_event)}
 
 
 def explain_names(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 from pathlib import Path
 from typing import Any
@@ -84,13 +84,15 @@ class Pictures:
     """The photos of the report: ``cards``, and what is to say about them.
 
     ``side`` is that of the pictures in pixels, 0 without any. ``trouble`` is why there are none.
-    ``left_out`` counts the photos that a shorter list leaves out.
+    ``left_out`` counts the photos that a shorter list leaves out, and ``counts`` all held-out
+    photos by outcome.
     """
 
     cards: tuple[Card, ...]
     side: int = 0
     trouble: str = ""
     left_out: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

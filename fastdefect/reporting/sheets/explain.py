@@ -26,7 +26,8 @@ def draw_explained(
     rows = list(_rows(groups))
     pages = [rows[at : at + _ROWS] for at in range(0, len(rows), _ROWS)]
     for old in folder.glob("sheet-*.png"):
-        old.unlink()
+        if old.stem.removeprefix("sheet-").isdecimal():  # others are the user's
+            old.unlink()
     files = []
     for number, page in enumerate(pages, start=1):
         headings = {i: heading for i, (heading, _) in enumerate(page) if heading is not None}

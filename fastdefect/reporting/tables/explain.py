@@ -72,7 +72,11 @@ def checks_table(checks: MapChecks, attention: "Attention | None", method: str) 
     if attention is not None:
         rows.append(("evidence on the part", attention_text(attention)))
     failures = "; ".join(checks.failures)
-    caption = f"The maps do not pass: {failures}." if failures else "The maps pass their checks."
+    caption = "The maps pass their checks."
+    if failures:
+        caption = f"The maps do not pass: {failures}."
+    elif checks.likeness is None and not checks.pointing:
+        caption = "The maps are not checked: this needs a defect that the model finds."
     return TableData(
         f"Are the maps true? {method}", ("check", "result"), tuple(rows), caption, marks
     )

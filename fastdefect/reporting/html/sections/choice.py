@@ -99,9 +99,9 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
     held_out = [card.outcome for card in cards if card.split != "train"]
     count = say(
         "photos.count",
-        escapes=counted(held_out.count("escape"), "escape"),
-        overkills=counted(held_out.count("overkill"), "overkill"),
-        looks=counted(held_out.count("look"), "photo"),
+        escapes=counted(pictures.counts.get("escape", 0), "escape"),
+        overkills=counted(pictures.counts.get("overkill", 0), "overkill"),
+        looks=counted(pictures.counts.get("look", 0), "photo"),
         shown=counted(len(cards), "photo"),
     )
     notes: list[Block] = [Words(count)]

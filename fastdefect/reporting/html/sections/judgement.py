@@ -42,7 +42,7 @@ def _leads(judged: Measured) -> tuple[str, str, str]:
     evaluation = judged.evaluation
     claim = evaluation.escape_claim
     if claim is None:
-        return (say("verdict.nothing"), _cost(judged), say("verdict.no_good_limit"))
+        return (say("verdict.no_escape"), _cost(judged), say("verdict.no_good_limit"))
     at_most = metric_text("escape_rate", claim.at_most)
     promise = say(
         "verdict.promise",

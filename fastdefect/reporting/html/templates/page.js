@@ -33,6 +33,7 @@
 
     function reset() {
       moved = false;
+      $("band").checked = kept.high !== null;
       low.value = stepAt(kept.low ?? 0.5);
       high.value = stepAt(kept.high ?? kept.low ?? 0.5);
       show();
@@ -82,6 +83,8 @@
         $("out-claim").textContent = fill(words.claim, {
           hits: bound.hits, parts: bound.parts, at_most: Rates.percent(bound.atMost),
         });
+      } else {
+        $("out-claim").textContent = "-";
       }
       showMoney(rates);
       showSliders();
@@ -159,13 +162,9 @@
       show();
     });
     for (const field of Object.values(fields)) field.addEventListener("input", show);
-    $("reset").addEventListener("click", () => {
-      $("band").checked = kept.high !== null;
-      reset();
-    });
+    $("reset").addEventListener("click", reset);
     const select = $("decide-split");
     select.addEventListener("change", () => choose(select.value));
-    $("band").checked = kept.high !== null;
     choose(select.value);
   }
 

@@ -111,7 +111,7 @@ def test_without_a_network_there_are_no_heat_maps_and_a_warning(run: Run) -> Non
     shown = gather(run, "errors", 100, events.append).pictures.cards
     assert not any(card.heat_map for card in shown)
     (warning,) = (each for each in events if isinstance(each, Note))
-    assert warning.text.startswith("The report has no heat maps. ")
+    assert warning.text.startswith("Some photos of the report have no heat map. ")
 
 
 def test_a_short_list_says_so(run: Run) -> None:
