@@ -95,7 +95,7 @@ def require_packages() -> None:
 
 
 def read_token(path: Path, on_event: OnEvent) -> str:
-    """The token in the first line of a file. Raises ``UsageError``."""
+    """The token, the only line of a file. Raises ``UsageError``."""
     try:
         text = path.read_text(encoding="utf-8").strip()
         mode = path.stat().st_mode
@@ -147,10 +147,10 @@ class _Reload:
         with self._turn:
             try:
                 loaded = load(self._bundle)
+                self._swap(loaded)
             except FastdefectError as error:
                 self._on_event(Note(f"The bundle was not loaded: {error.message}", "warning"))
                 raise
-            self._swap(loaded)
             model = loaded.model
             self._on_event(Note(f"Loaded {model.name}, {model.identity[:12]}."))
             return model

@@ -268,7 +268,7 @@ def preview(
     },
 )
 def heat_map(sha256: Sha256, desk: AtDesk) -> Response:
-    """Takes about as long as a hundred decisions; one is made at a time."""
+    """It takes as long as about 100 decisions; one is made at a time."""
     data, _ = _kept(desk, sha256)
     made = desk.heat_maps.of(desk.engine.loaded, sha256, data)
     return Response(made, headers={"Cache-Control": "no-cache"}, media_type="image/jpeg")

@@ -101,7 +101,7 @@ def _describe(app: FastAPI) -> None:
 
 
 class _Observed:
-    """Counts each request and tells of it once it is answered."""
+    """Counts each request and reports it after its answer."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, on_access: OnAccess) -> None:
         self._app, self._metrics, self._on_access = app, metrics, on_access
@@ -124,7 +124,7 @@ class _Observed:
             seconds = time.perf_counter() - started
             # Paths that nobody declared would be as many metrics as an attacker likes.
             route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if route != "other" else "any"
+            method = "any" if route == "other" or status == 405 else scope["method"]
             self._metrics.answered(method, route, status, seconds)
             client = scope["client"][0] if scope.get("client") else ""
             path = quote(scope["path"])  # no line breaks in a log

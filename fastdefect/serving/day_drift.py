@@ -44,18 +44,21 @@ class DayDrift:
         self._look = -1
         self._tested: DayFinding | None = None
 
-    def of(self, loaded: Loaded, since: datetime, total: int) -> DayFinding | None:
-        """The last test of the day from ``since``, which has ``total`` inspections so far.
+    def of(self, loaded: Loaded, since: datetime) -> DayFinding | None:
+        """The last test of the photos that this model decided since then.
 
         None before the first. It is tested here if it is time; while another thread does it, the
         result is that of the test before.
         """
-        if loaded.baseline is None or not self._turn.acquire(blocking=False):
-            return self._tested
+        day = (loaded.model.identity, since)
+        if loaded.baseline is None:
+            return None
+        if not self._turn.acquire(blocking=False):
+            return self._tested if self._day == day else None
         try:
-            day = (loaded.model.identity, since)
             if day != self._day:
                 self._day, self._look, self._tested = day, -1, None
+            total = self._store.parts(loaded.model.identity, since)
             look = math.floor(math.log2(total / FIRST)) if total >= FIRST else -1
             if look > self._look:
                 photos = self._store.decided(loaded.model.identity, since)

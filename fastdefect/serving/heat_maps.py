@@ -1,11 +1,11 @@
 """Where the model sees evidence for a defect in a photo, by occlusion (``explain/occlusion.py``).
 
-A map takes as long as some hundred decisions. So one is made at a time, beside the decisions, and
+A map takes as long as about 100 decisions. So one is made at a time, beside the decisions, and
 the last ones are kept.
 """
 
 from collections import OrderedDict
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 import cv2
 import numpy as np
@@ -22,9 +22,10 @@ from fastdefect.serving.engine import Loaded
 from fastdefect.serving.problems import BUSY, NOT_FOUND, Problem
 
 _KEPT = 64
+_MOST_WAITING = 4  # requests
 _QUALITY = 88
 _PATIENCE = 20.0  # seconds until it is the turn of a request
-_RETRY = 5  # seconds that a client is told to wait
+_RETRY = 5  # seconds, the Retry-After
 
 
 class HeatMaps:
@@ -32,6 +33,8 @@ class HeatMaps:
 
     def __init__(self, gate: PixelGate) -> None:
         self._gate, self._turn = gate, Lock()
+        # Others would hold the threads that inspections need.
+        self._waiting = BoundedSemaphore(_MOST_WAITING)
         self._made: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     def of(self, loaded: Loaded, sha256: str, data: bytes) -> bytes:
@@ -40,13 +43,16 @@ class HeatMaps:
         Raises ``Problem`` and ``UnreadablePhoto``.
         """
         key = (loaded.model.identity, sha256)
+        if not self._waiting.acquire(blocking=False):
+            raise _busy()
+        try:
+            return self._made_in_turn(key, loaded, data)
+        finally:
+            self._waiting.release()
+
+    def _made_in_turn(self, key: tuple[str, str], loaded: Loaded, data: bytes) -> bytes:
         if not self._turn.acquire(timeout=_PATIENCE):
-            raise Problem(
-                BUSY,
-                "Other heat maps are made; one is made at a time.",
-                f"Send the request again in {_RETRY} s.",
-                {"Retry-After": str(_RETRY)},
-            )
+            raise _busy()
         try:
             if key not in self._made:
                 self._made[key] = _jpeg(picture_of(loaded.scorer, data, self._gate))
@@ -55,6 +61,15 @@ class HeatMaps:
             return self._made[key]
         finally:
             self._turn.release()
+
+
+def _busy() -> Problem:
+    return Problem(
+        BUSY,
+        "Other heat maps are made; one is made at a time.",
+        f"Send the request again in {_RETRY} s.",
+        {"Retry-After": str(_RETRY)},
+    )
 
 
 def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:

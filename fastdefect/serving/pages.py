@@ -58,7 +58,7 @@ def inspect_page(request: Request, decided: str | None = None) -> Response:
         recent=store.latest(_RECENT),
         today=today,
         has_baseline=loaded.baseline is not None,
-        drift=visit.desk.drift.of(loaded, midnight, today.total),
+        drift=visit.desk.drift.of(loaded, midnight),
         drift_from=FIRST,
         key=secrets.token_hex(16),
         **visit.surroundings(),
@@ -162,9 +162,9 @@ def _answered(visit: Visit, id_: str) -> tuple[Inspection, Answer] | None:
 def answer_form(
     request: Request,
     id: Annotated[str, Form()],
-    shown_at: Annotated[int, Form()] = 0,
+    shown_at: Annotated[int, Form(ge=0, le=2**40)] = 0,
     answer: Annotated[str | None, Form()] = None,
-    label: Annotated[str | None, Form()] = None,
+    label: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
     skipped: SkippedField = (),
 ) -> Response:
     """Store an answer: OK, defect, or a class of defects; then the next part."""

@@ -83,6 +83,6 @@ def inside(name: str, sha256: str) -> str:
 def _link_or_copy(source: Path, target: Path) -> None:
     """A second name of the file takes no space; another disk needs a copy."""
     try:
-        os.link(source, target)
+        os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)

@@ -49,6 +49,10 @@ function begin(photos) {
 
 function enqueue(given) {
   parts.push(given);
+  resume();
+}
+
+function resume() {
   showLine();
   if (!working) work();
 }
@@ -60,9 +64,11 @@ async function work() {
     showLine();
     try {
       const decided = await decide(next);
-      if (decided) await showDecision(decided);
+      if (!decided) break; // the failure stays in sight until a person continues
+      await showDecision(decided);
     } catch (error) {
-      showTrouble(words.failed, words.other, String(error));
+      showTrouble(words.failed, words.other, String(error), { given: next });
+      break;
     }
   }
   working = false;
@@ -144,7 +150,8 @@ function showWorking(title, more, stopped) {
   return stopped;
 }
 
-// What a person can do next: look at the decision at ``link``, or send ``given`` once more.
+// What a person can do next: look at the decision at ``link``, send ``given`` once more, or go on
+// with the parts that wait.
 function showTrouble(title, more = "", detail = "", { link, given } = {}) {
   const find = put("#trouble", "is-empty is-failed");
   find(".call").textContent = title;
@@ -152,8 +159,13 @@ function showTrouble(title, more = "", detail = "", { link, given } = {}) {
   find(".detail").textContent = detail;
   find("a").hidden = !link;
   if (link) find("a").href = link;
-  find("button").hidden = !given;
-  find("button").addEventListener("click", () => enqueue(given));
+  find(".again").hidden = !given;
+  find(".again").addEventListener("click", () => {
+    parts.unshift(given);
+    resume();
+  });
+  find(".go-on").hidden = !parts.length;
+  find(".go-on").addEventListener("click", resume);
   document.title = `${title} – ${words.product}`;
 }
 

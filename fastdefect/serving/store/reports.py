@@ -38,6 +38,15 @@ def day(connection: sqlite3.Connection, since: datetime, until: datetime | None)
     return Day(total, ok, look, reject, unlike, answered, escapes, overkills, waiting(connection))
 
 
+def parts(connection: sqlite3.Connection, model: str, since: datetime) -> int:
+    """The number of parts that a model decided in a period."""
+    query = (
+        "SELECT count(DISTINCT coalesce(part, id)) FROM inspections "
+        "WHERE at >= ? AND at < ? AND model = ?"
+    )
+    return int(connection.execute(query, (*_period(since, None), model)).fetchone()[0])
+
+
 def decided(connection: sqlite3.Connection, model: str, since: datetime) -> list[DecidedPhoto]:
     """The photos that a model decided in a period, by number."""
     found = connection.execute(

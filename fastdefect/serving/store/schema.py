@@ -99,6 +99,9 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         # A commit returns when its pages are on the disk.
         connection.execute("PRAGMA synchronous = FULL")
+        if not read_only:
+            # A backup by VACUUM INTO has another mode, in which readers block the writer.
+            connection.execute("PRAGMA journal_mode = WAL")
     except BaseException:
         connection.close()
         raise

@@ -157,6 +157,11 @@ class Store:
         with self._reading() as connection:
             return reports.day(connection, at, until)
 
+    def parts(self, model: str, since: datetime) -> int:
+        """The number of parts that the model with this identity decided since then."""
+        with self._reading() as connection:
+            return reports.parts(connection, model, since)
+
     def decided(self, model: str, since: datetime) -> list[DecidedPhoto]:
         """The photos that the model with this identity decided since then, by number."""
         with self._reading() as connection:

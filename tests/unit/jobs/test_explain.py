@@ -128,7 +128,7 @@ def test_heat_maps_by_name_and_missing_photos(run: Run) -> None:
     names = ["good/e.png", "defect/b.png"]
     found = heat_maps(run, Request(device="cpu"), names, heard.append)
     assert [*found] == ["defect/b.png"]
-    values = found["defect/b.png"]
+    values = found["defect/b.png"].values
     assert (values.shape, values.dtype, values.max()) == ((SIZE, SIZE), np.float32, 1)
     assert any(isinstance(each, Note) and "good/e.png" in each.text for each in heard)
 

@@ -38,7 +38,10 @@ class Decided:
     """A store that has these photos, and counts how often it is asked for them."""
 
     def __init__(self, found: list[DecidedPhoto]) -> None:
-        self.found, self.asked = found, 0
+        self.found, self.asked, self.total = found, 0, 0
+
+    def parts(self, model: str, since: datetime) -> int:
+        return self.total
 
     def decided(self, model: str, since: datetime) -> list[DecidedPhoto]:
         self.asked += 1
@@ -48,15 +51,22 @@ class Decided:
 def test_a_day_is_tested_when_its_parts_have_doubled(loaded: Loaded) -> None:
     store = Decided(photos(40))
     drift = DayDrift(store)  # type: ignore[arg-type]
-    assert drift.of(loaded, NOW, FIRST - 1) is None
+    store.total = FIRST - 1
+    assert drift.of(loaded, NOW) is None
     asked = []
     for total in (25, 26, 49, 50, 51, 99, 100):
-        found = drift.of(loaded, NOW, total)
+        store.total = total
+        found = drift.of(loaded, NOW)
         asked.append(store.asked)
         assert found is not None
         assert (found.parts, found.drifted) == (40, ())
     assert asked == [1, 1, 1, 2, 2, 2, 3]
-    assert drift.of(loaded, NOW + timedelta(days=1), 3) is None  # a new day
+    assert drift.of(loaded._replace(baseline=None), NOW) is None  # of another bundle
+    with drift._turn:
+        assert drift.of(loaded, NOW) is found
+        assert drift.of(loaded, NOW + timedelta(days=1)) is None
+    store.total = 3
+    assert drift.of(loaded, NOW + timedelta(days=1)) is None  # a new day
 
 
 def test_other_photos_are_found_and_stay_found(loaded: Loaded) -> None:

@@ -2,6 +2,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -306,3 +307,16 @@ def test_many_answers_are_read_in_batches(store: Store, monkeypatch: pytest.Monk
         store.answer(f"{i}", "OK", None, "Ann")
     assert [i.number for i, _ in store.answered()] == [1, 2, 3, 4, 5]
     assert [s.number for s in store.strata()] == [4, 5, 6]
+
+
+def test_a_backup_that_is_restored_has_a_log_again(tmp_path: Path) -> None:
+    """``VACUUM INTO`` writes another journal mode, in which a reader blocks the writer."""
+    with Store.open(tmp_path / "line"):
+        pass
+    restored = tmp_path / "restored"
+    restored.mkdir()
+    with closing(sqlite3.connect(tmp_path / "line/line.sqlite3")) as database:
+        database.execute("VACUUM INTO ?", (str(restored / "line.sqlite3"),))
+    (tmp_path / "line/photos").rename(restored / "photos")
+    with Store.open(restored), closing(sqlite3.connect(restored / "line.sqlite3")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
