@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -214,6 +215,27 @@ def test_a_photo_that_can_not_be_read(browser: Any, tmp_path: Path) -> None:
         assert decision(page) == "decision is-ok"
 
 
+def test_a_part_that_failed_stays_in_sight_until_a_person_continues(
+    browser: Any, tmp_path: Path
+) -> None:
+    with station(browser, tmp_path, noise=_EXPECTED_NOISE) as (at, watched):
+        page = watched.open()
+
+        def slowly(route: Any) -> None:
+            time.sleep(0.7)  # so that the next part waits in line
+            route.continue_()
+
+        page.route("**/inspect", slowly)
+        give(page, "drop", b"no photo")
+        give(page, "drop", png(BRIGHT))
+        page.wait_for_selector("text=The photo can't be read.")
+        page.wait_for_timeout(1500)
+        assert page.locator("text=The photo can't be read.").is_visible()
+        assert at.store.latest(5) == []
+        page.get_by_role("button", name="Continue with the next part").click()
+        assert decision(page) == "decision is-ok"
+
+
 def test_three_parts_reviewed_by_keyboard(browser: Any, tmp_path: Path) -> None:
     network = tiny_network(classes=3)
     banded_bundle(tmp_path / "tiny.fdb", 0.05, network=network, classes=("burr", "crack", "ok"))
@@ -221,6 +243,7 @@ def test_three_parts_reviewed_by_keyboard(browser: Any, tmp_path: Path) -> None:
         for part, brightness in (("1", BRIGHT), ("2", GREY), ("3", DARK)):
             at.inspect(brightness, part=part)
         page = watched.open("/review")
+        page.wait_for_selector("#person:focus")
         page.keyboard.type("Ines")
         page.keyboard.press("Enter")
 
