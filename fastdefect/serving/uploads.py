@@ -62,7 +62,9 @@ class Uploads:
                 if held > most:
                     raise _too_large(most)
                 reader.write(chunk)
-            yield reader.finished()
+            upload = reader.finished()
+            del reader  # its buffers are copies of the photos
+            yield upload
         finally:
             self._held -= held
 
