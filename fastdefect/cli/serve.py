@@ -27,20 +27,20 @@ def serve(
     ] = 8000,
     token_file: Annotated[
         Path | None,
-        typer.Option("--token-file", help="File with a token that every client must name."),
+        typer.Option("--token-file", help="File with the token that each request must contain."),
     ] = None,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="Another name of this server."),
+        typer.Option("--allow-host", metavar="NAME", help="Additional host name of this server."),
     ] = None,
     check_ok: Annotated[
         float,
-        typer.Option("--check-ok", min=0, max=1, help="Share of the OK that people check."),
+        typer.Option("--check-ok", min=0, max=1, help="Share of OK decisions that people check."),
     ] = 0.02,
     check_reject: Annotated[
         float,
         typer.Option(
-            "--check-reject", min=0, max=1, help="Share of the rejects that people check."
+            "--check-reject", min=0, max=1, help="Share of reject decisions that people check."
         ),
     ] = 0.02,
     keep_days: Annotated[
@@ -66,7 +66,7 @@ def serve(
     ] = 32,
     queue: Annotated[
         int,
-        typer.Option("--queue", min=12, help="Photos in work; above, requests get 503."),
+        typer.Option("--queue", min=12, help="Most photos in work; then requests get 503."),
     ] = 64,
     timeout: Annotated[
         float,
@@ -82,7 +82,7 @@ def serve(
         ),
     ] = None,
     language: Annotated[
-        Literal["en", "de"], typer.Option("--language", help="Of the page, until a person chooses.")
+        Literal["en", "de"], typer.Option("--language", help="Default language of the pages.")
     ] = "en",
     quiet: Quiet = False,
     as_json: Json = False,

@@ -19,7 +19,7 @@ from fastdefect.evaluation.statistics.line_rates import (
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, written_to
 from fastdefect.inference.decision_rule import DECISIONS
-from fastdefect.serving.records import Stratum as Row
+from fastdefect.serving.records import AuditRow
 from fastdefect.serving.store import Store
 from fastdefect.text import counted, exact_percent, percent
 
@@ -77,7 +77,7 @@ def queue_audit(asked: Asked, *, on_event: OnEvent) -> QueueAudited:
     """
     check_asked(asked)
     with Store.open(asked.store, read_only=True) as store:
-        rows = list(store.strata(asked.since, asked.until))
+        rows = list(store.audit_rows(asked.since, asked.until))
         names = {key: _name(store, key) for key in sorted({row.model for row in rows})}
     _expect_answers(rows, asked)
     rates = line_rates(_strata(rows))
@@ -169,7 +169,7 @@ def _unanswered(rates: LineRates) -> list[str]:
     ]
 
 
-def _strata(rows: Iterable[Row]) -> list[Stratum]:
+def _strata(rows: Iterable[AuditRow]) -> list[Stratum]:
     """The parts by decision and share.
 
     Which parts are checked does not depend on the model, so that models with one share need no
@@ -186,7 +186,7 @@ def _strata(rows: Iterable[Row]) -> list[Stratum]:
     return strata
 
 
-def _by_model(rows: Sequence[Row], names: Mapping[str, str]) -> dict[str, LineRates]:
+def _by_model(rows: Sequence[AuditRow], names: Mapping[str, str]) -> dict[str, LineRates]:
     """The rates of each model, in the order of their first parts; empty if there is only one."""
     groups = _grouped(rows, lambda row: row.model)
     if len(groups) == 1:
@@ -194,14 +194,14 @@ def _by_model(rows: Sequence[Row], names: Mapping[str, str]) -> dict[str, LineRa
     return {names[model]: line_rates(_strata(members)) for model, members in groups.items()}
 
 
-def _grouped(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, list[Row]]:
-    groups: dict[K, list[Row]] = defaultdict(list)
+def _grouped(rows: Iterable[AuditRow], key: Callable[[AuditRow], K]) -> dict[K, list[AuditRow]]:
+    groups: dict[K, list[AuditRow]] = defaultdict(list)
     for row in rows:
         groups[key(row)].append(row)
     return groups
 
 
-def _pairs(rows: Iterable[Row]) -> list[tuple[bool, bool]]:
+def _pairs(rows: Iterable[AuditRow]) -> list[tuple[bool, bool]]:
     """The first two persons' answers of each part with two or more."""
     pairs = []
     for row in rows:
@@ -217,7 +217,7 @@ def _name(store: Store, identity: str) -> str:
     return identity[:8] if model is None else f"{model.name} ({identity[:8]})"
 
 
-def _expect_answers(rows: Sequence[Row], asked: Asked) -> None:
+def _expect_answers(rows: Sequence[AuditRow], asked: Asked) -> None:
     if not rows:
         period = " in the period of --since and --until" if asked.since or asked.until else ""
         raise DataError(

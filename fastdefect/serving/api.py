@@ -287,6 +287,11 @@ def _kept(desk: Desk, sha256: str) -> tuple[bytes, str]:
     return data, kind
 
 
+def midnight() -> datetime:
+    """The last one, by the clock and the time zone of the server."""
+    return datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 @router.get(
     "/today",
     summary="Counts since midnight",
@@ -294,8 +299,8 @@ def _kept(desk: Desk, sha256: str) -> tuple[bytes, str]:
 )
 def today(desk: AtDesk) -> TodayOut:
     """By the clock and the time zone of the server."""
-    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    return TodayOut.of(midnight, desk.store.since(midnight))
+    since = midnight()
+    return TodayOut.of(since, desk.store.since(since))
 
 
 @router.post(

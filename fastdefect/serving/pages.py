@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -50,15 +49,14 @@ def inspect_page(request: Request, decided: str | None = None) -> Response:
     """Drop a photo; ``decided`` is the inspection whose decision is shown large."""
     visit = Visit.of(request)
     store = visit.desk.store
-    midnight = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    today, loaded = store.since(midnight), visit.desk.engine.loaded
+    since, loaded = api.midnight(), visit.desk.engine.loaded
     return visit.page(
         "inspect.html",
         shown=None if decided is None else _found(visit, decided),
         recent=store.latest(_RECENT),
-        today=today,
+        today=store.since(since),
         has_baseline=loaded.baseline is not None,
-        drift=visit.desk.drift.of(loaded, midnight),
+        drift=visit.desk.drift.of(loaded, since),
         drift_from=FIRST,
         key=secrets.token_hex(16),
         **visit.surroundings(),

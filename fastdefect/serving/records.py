@@ -138,7 +138,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Stratum:
+class AuditRow:
     """What an audit needs of an inspection; the fields are as in ``Inspection``.
 
     ``answer`` is the last that counts, None if there is none. ``said`` has the last of each person.

@@ -166,7 +166,7 @@ class Line(RuleBasedStateMachine):
     @invariant()
     def each_part_has_its_last_inspection_and_those_answered_before_the_next(self) -> None:
         counting = [each for each in self.expected if not self.is_replaced(each)]
-        found = {stratum.number: stratum for stratum in self.store.strata()}
+        found = {stratum.number: stratum for stratum in self.store.audit_rows()}
         assert found.keys() == {each.number for each in counting}
         for each in counting:
             assert found[each.number].answer == each.answer

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 
-from fastdefect.serving.records import Answer, Day, DecidedPhoto, Inspection, Stratum
+from fastdefect.serving.records import Answer, AuditRow, Day, DecidedPhoto, Inspection
 from fastdefect.serving.store import rows
 
 WAITING = "chosen = 1 AND answer IS NULL AND gone = 0"
@@ -61,9 +61,9 @@ def decided(connection: sqlite3.Connection, model: str, since: datetime) -> list
     ]
 
 
-def strata(
+def audit_rows(
     connection: sqlite3.Connection, since: datetime | None, until: datetime | None
-) -> Iterator[Stratum]:
+) -> Iterator[AuditRow]:
     """The last inspection of each part in a period.
 
     An answer ends a part's turn: if the part is inspected again afterwards, both count. Otherwise
@@ -83,7 +83,7 @@ def strata(
         _period(since, until),
     )
     for row in found:
-        yield Stratum(
+        yield AuditRow(
             row["number"],
             row["part"],
             row["decision"],

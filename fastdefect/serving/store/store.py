@@ -12,13 +12,13 @@ from fastdefect.inference.decision_rule import Verdict
 from fastdefect.serving.records import (
     Answer,
     Answered,
+    AuditRow,
     Day,
     DecidedPhoto,
     Inspection,
     Model,
     New,
     Retired,
-    Stratum,
 )
 from fastdefect.serving.store import reports, retention, rows, schema, writes
 from fastdefect.serving.store.failures import store_errors
@@ -167,16 +167,16 @@ class Store:
         with self._reading() as connection:
             return reports.decided(connection, model, since)
 
-    def strata(
+    def audit_rows(
         self, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[Stratum]:
+    ) -> Iterator[AuditRow]:
         """What an audit needs of the period: one row for each part, its last inspection.
 
         A part that is inspected again after an answer counts again.
         Inspections without a part are parts of their own. In the order of their numbers.
         """
         with self._reading() as connection:
-            yield from reports.strata(connection, since, until)
+            yield from reports.audit_rows(connection, since, until)
 
     def answered(self, since: datetime | None = None) -> Iterator[tuple[Inspection, list[Answer]]]:
         """The inspections from ``since`` with an answer that counts, and those answers.

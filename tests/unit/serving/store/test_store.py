@@ -141,12 +141,12 @@ def test_the_last_answer_counts_and_undo_brings_the_one_before(store: Store, clo
     clock.moves(minutes=1)
     store.answer("a", "defect", "crack", "Bob")
     assert (first.at, first.seconds) == (NOON, 2.5)
-    assert next(store.strata()).answer == "defect"
+    assert next(store.audit_rows()).answer == "defect"
     undone = store.undo("Bob")
     assert undone is not None
     assert undone.undone
     assert undone.person == "Bob"
-    assert next(store.strata()).answer == "OK"
+    assert next(store.audit_rows()).answer == "OK"
     assert ids(store) == ["b"]
     assert store.undo("Bob") is None
     assert store.undo("Ann") is not None
@@ -207,7 +207,7 @@ def test_a_clock_that_is_set_back_changes_no_order_and_no_day(store: Store, cloc
     store.answer("a", "OK", None, "Ann")
     clock.now = NOON
     store.answer("a", "defect", None, "Ann")
-    assert next(store.strata()).answer == "defect"
+    assert next(store.audit_rows()).answer == "defect"
     undone = store.undo("Ann")
     assert undone is not None
     assert undone.answer == "defect"
@@ -227,16 +227,16 @@ def test_a_part_counts_with_its_last_inspection(store: Store, clock: Clock) -> N
     store.answer("a", "defect", "crack", "Ann")
     store.answer("a", "OK", None, "Bob")
     store.answer("a", "OK", None, "Ann")
-    assert [(s.number, s.part, s.decision) for s in store.strata()] == [
+    assert [(s.number, s.part, s.decision) for s in store.audit_rows()] == [
         (2, None, "OK"),
         (3, None, "OK"),
         (4, "7", "reject"),
     ]
-    before = list(store.strata(until=later))
+    before = list(store.audit_rows(until=later))
     assert [s.number for s in before] == [1, 2, 3]
     assert before[0].said == (("Bob", "OK"), ("Ann", "OK"))
     assert before[0].answer == "OK"
-    assert list(store.strata(since=later + timedelta(seconds=1))) == []
+    assert list(store.audit_rows(since=later + timedelta(seconds=1))) == []
 
 
 def test_a_part_that_is_inspected_again_after_its_answer_counts_again(
@@ -246,9 +246,9 @@ def test_a_part_that_is_inspected_again_after_its_answer_counts_again(
     store.answer("a", "defect", None, "Ann")
     clock.now = NOON + timedelta(minutes=1)
     store.add([new_inspection("b", part="7", at=clock.now)])
-    assert [s.number for s in store.strata()] == [1, 2]
+    assert [s.number for s in store.audit_rows()] == [1, 2]
     store.undo("Ann")
-    assert [s.number for s in store.strata()] == [2]
+    assert [s.number for s in store.audit_rows()] == [2]
 
 
 def test_answered_inspections_come_with_the_answers_that_count(store: Store) -> None:
@@ -295,7 +295,7 @@ def test_a_reader_beside_the_server_sees_what_was_stored(store: Store, tmp_path:
 
 def test_a_list_that_is_not_read_to_its_end_locks_nothing(store: Store) -> None:
     store.add([new_look("a"), new_look("b")])
-    assert next(store.strata()).number == 1
+    assert next(store.audit_rows()).number == 1
     store.add([new_look("c")])
     assert store.waiting() == 3
 
@@ -306,7 +306,7 @@ def test_many_answers_are_read_in_batches(store: Store, monkeypatch: pytest.Monk
     for i in range(5):
         store.answer(f"{i}", "OK", None, "Ann")
     assert [i.number for i, _ in store.answered()] == [1, 2, 3, 4, 5]
-    assert [s.number for s in store.strata()] == [4, 5, 6]
+    assert [s.number for s in store.audit_rows()] == [4, 5, 6]
 
 
 def test_a_backup_that_is_restored_has_a_log_again(tmp_path: Path) -> None:
