@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 
 from fastdefect.aliases import Floats
 from fastdefect.errors import BundleError
-from fastdefect.inference.tensors import read_tensors
+from fastdefect.inference.tensors import read_tensors, tensor_bytes
 
 # Of each tensor: the type of its values, and the number of axes.
 _TYPES: Mapping[str, tuple[type, int]] = {
@@ -53,7 +52,7 @@ class Sample:
 def baseline_bytes(sample: Sample) -> bytes:
     """``sample`` as safetensors; parts become numbers, so that no name leaves the training."""
     numbered = np.unique(sample.parts, return_inverse=True)[1]
-    return save(
+    return tensor_bytes(
         {
             "parts": numbered.astype(np.int64),
             "passed": sample.passed.astype(np.uint8),

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from safetensors.numpy import save
 
 from fastdefect.errors import BundleError
-from fastdefect.inference.tensors import read_tensors
+from fastdefect.inference.tensors import read_tensors, tensor_bytes
 from fastdefect.inference.unlike import Reference
 
 # Of each tensor: the type of its values, and the number of axes.
@@ -20,7 +19,7 @@ _TYPES: Mapping[str, tuple[type, int]] = {
 
 def reference_bytes(reference: Reference) -> bytes:
     """The fields of ``reference`` but alpha; the features as float16, which halves the file."""
-    return save(
+    return tensor_bytes(
         {
             "features": reference.features.astype(np.float16),
             "blocks": np.array(reference.blocks, np.int64),

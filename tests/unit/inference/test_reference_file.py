@@ -35,12 +35,12 @@ def test_a_reference_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("features", np.zeros((2, 4), np.float32), "with 2 axes of float16"),
+        ("features", np.zeros((2, 4), np.float32), "damaged at features.dtype"),
         ("features", np.zeros((2, 2, 2), np.float16), "with 2 axes"),
         ("features", np.zeros((0, 4), np.float16), "found shape"),
         ("features", np.full((2, 4), np.nan, np.float16), "not valid"),
         ("features", np.zeros((2, 5), np.float16), "do not add up"),
-        ("blocks", np.array([4], np.int32), "of int64"),
+        ("blocks", np.array([4], np.int32), "damaged at blocks.dtype"),
         ("blocks", np.array([2, 2], np.int64), "blocks"),
         ("blocks", np.array([-4], np.int64), "not valid"),
         ("blocks", np.array([0], np.int64), "not valid"),
