@@ -15,6 +15,7 @@ import pytest
 import typer.main
 import typer.testing
 from helpers.cli import FitResult, run_fit
+from helpers.plots import drawn_plots
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,4 +57,5 @@ def castings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(castings: Path, tmp_path_factory: pytest.TempPathFactory) -> FitResult:
     """A finished run of three epochs on ``castings``."""
     runs = tmp_path_factory.mktemp("runs")
-    return run_fit(castings, runs, "--name", "three")
+    with drawn_plots():
+        return run_fit(castings, runs, "--name", "three")

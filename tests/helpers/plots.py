@@ -1,16 +1,31 @@
 """Plots that are files, without the drawing."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
+_draw = FigureCanvasAgg.print_png
 
-def write_blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+
+def _blank(canvas: FigureCanvasAgg, file: IO[bytes], **options: Any) -> None:
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+
+
+@contextmanager
+def blank_plots() -> Iterator[None]:
     """Drawing takes half the time of a small run, or more; tests/unit/reporting checks it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FigureCanvasAgg, "print_png", _blank)
+        yield
 
-    def print_png(canvas: FigureCanvasAgg, file: IO[bytes], **options: Any) -> None:
-        Image.new("RGB", (8, 8)).save(file, "PNG")
 
-    monkeypatch.setattr(FigureCanvasAgg, "print_png", print_png)
+@contextmanager
+def drawn_plots() -> Iterator[None]:
+    """Inside ``blank_plots``: plots are drawn all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FigureCanvasAgg, "print_png", _draw)
+        yield

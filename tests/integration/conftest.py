@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers.plots import write_blank_plots
+from helpers.plots import blank_plots, drawn_plots
 from helpers.probes import shortcuts_probed_once
 
 
@@ -13,14 +13,24 @@ def known_probes() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def plots_left_blank() -> Iterator[None]:
+    """Those of a module's own trainings, too; the session's run is drawn."""
+    with blank_plots():
+        yield
+
+
 @pytest.fixture
-def drawn_plots() -> None:
+def drawn() -> Iterator[None]:
     """A test with this fixture gets its plots drawn."""
+    with drawn_plots():
+        yield
 
 
 @pytest.fixture(autouse=True)
-def blank_plots(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plots of fixtures that tests share are drawn, and those of slow tests."""
-    slow = request.node.get_closest_marker("slow")
-    if slow is None and "drawn_plots" not in request.fixturenames:
-        write_blank_plots(monkeypatch)
+def slow_tests_draw(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("slow") is None:
+        yield
+        return
+    with drawn_plots():
+        yield

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers.plots import write_blank_plots
+from helpers.plots import blank_plots
 from helpers.probes import shortcuts_probed_once
 
 
@@ -13,6 +13,7 @@ def known_probes() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def blank_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    write_blank_plots(monkeypatch)
+@pytest.fixture(autouse=True, scope="package")
+def plots_left_blank() -> Iterator[None]:
+    with blank_plots():
+        yield

@@ -15,7 +15,6 @@ from helpers.played_ablation import (
     play_ablation,
     start_ablation,
 )
-from helpers.plots import write_blank_plots
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import apply_recipe, override
@@ -32,7 +31,6 @@ def ladder(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> "Ladd
     """All steps of the ladder with two seeds; for tests that only read it."""
     runs = tmp_path_factory.mktemp("ladder")
     with pytest.MonkeyPatch.context() as patch:
-        write_blank_plots(patch)
         played = play_ablation(patch, [])
         return Ladder(runs, start_ablation(config, runs), played)
 

@@ -95,6 +95,7 @@ def test_a_single_seed_and_seeds_that_agree_are_grey_without_a_line(
         assert len([line for line in panel.lines if line.get_linestyle() == "-"]) == 1
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 @pytest.mark.parametrize("count", [0, 1, 15])
 def test_every_number_of_steps_makes_a_picture_that_is_as_high_as_it_needs(
     tmp_path: Path, count: int
@@ -115,6 +116,7 @@ def test_a_figure_that_is_not_defined_draws_nothing(drawn: list[Figure], tmp_pat
     assert len(drawn[0].axes[1].patches) == 0
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_the_same_gains_give_the_same_bytes(tmp_path: Path) -> None:
     _plot(tmp_path / "a.png", ACCURACY)
     _plot(tmp_path / "b.png", ACCURACY)

@@ -50,6 +50,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     return figures
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_two_classes_fill_all_panels(tmp_path: Path, drawn: list[Figure]) -> None:
     draw_two(tmp_path / "e.png")
     axes = panels(drawn[-1])
@@ -166,9 +167,16 @@ def edge(name: str) -> tuple[NDArray[np.int64], Floats, tuple[str, ...]]:
         ("one class", 0.5),
     ],
 )
+@pytest.mark.usefixtures("drawn_for_real")
 def test_edge_inputs_are_drawn_without_warnings(
-    tmp_path: Path, drawn: list[Figure], name: str, threshold: float | None
+    tmp_path: Path,
+    drawn: list[Figure],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    threshold: float | None,
 ) -> None:
+    # The layout takes more than half of the time, and does not depend on the values.
+    monkeypatch.setattr(figure_module, "Figure", lambda figsize, layout: Figure(figsize))
     y_true, y_prob, classes = edge(name)
     path = tmp_path / "e.png"
     plot_evaluation(

@@ -127,6 +127,7 @@ def test_a_failure_leaves_the_old_figure_and_nothing_else(tmp_path: Path) -> Non
     assert dict(matplotlib.rcParams) == settings
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_pyplot_and_its_global_figures_are_never_loaded(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from fastdefect.reporting.plots.fit import *\n"
@@ -180,6 +181,7 @@ def test_one_colour_means_one_thing(tmp_path: Path, drawn: list[Figure]) -> None
     assert axes["Accuracy"].get_title("left") == "Accuracy"
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 @pytest.mark.parametrize("hole", [None, math.nan, math.inf])
 def test_holes_in_the_history_are_holes_in_the_curves(
     hole: float | None, tmp_path: Path, drawn: list[Figure]
@@ -197,6 +199,7 @@ def test_holes_in_the_history_are_holes_in_the_curves(
     assert axes["Accuracy"].get_title("left") == "Accuracy"  # no gap to tell of
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_one_epoch_is_enough(tmp_path: Path, drawn: list[Figure]) -> None:
     plot_curves(history(1), tmp_path / "curves.png", best_epoch=1)
     axes = panels(drawn[-1])
@@ -384,6 +387,7 @@ def test_losses_that_blew_up_are_left_out(tmp_path: Path, drawn: list[Figure]) -
     assert list(drawn[-1].axes[0].get_lines()[0].get_ydata()) == [1.0, 0.8, 0.5]
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_a_search_of_one_step_can_be_drawn(tmp_path: Path) -> None:
     plot_lr_find([1e-3], [0.7], 1e-3, tmp_path / "lr.png")
     plot_lr_find([1e-3, 1e-2], [0.0, 0.0], 1e-3, tmp_path / "lr.png")

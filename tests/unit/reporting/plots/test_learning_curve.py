@@ -65,6 +65,7 @@ def test_a_flat_curve_is_reported(tmp_path: Path, drawn: list[Figure]) -> None:
     assert "not shown by these trainings" in drawn[-1].axes[0].get_title("left")
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_trainings_without_a_law(tmp_path: Path) -> None:
     for n in (1, 3):
         zeros = np.zeros(n)

@@ -160,6 +160,7 @@ def test_the_title_has_the_verdict(
     assert drawn[0].get_suptitle() == title
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 @pytest.mark.parametrize("count", [2, 3, 6, 9])
 def test_no_texts_overlap(tmp_path: Path, drawn: list[Figure], count: int) -> None:
     classes = [f"class_{i}_of_a_long_name" for i in range(count)]
@@ -182,6 +183,7 @@ def test_no_texts_overlap(tmp_path: Path, drawn: list[Figure], count: int) -> No
             assert apart, (one, other)
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_of_many_classes_the_largest(tmp_path: Path, drawn: list[Figure]) -> None:
     labels = np.repeat(np.arange(8), [5, 9, 1, 7, 3, 8, 6, 4])
     draw_shortcut(probes(), looks_of(labels), labels, list("abcdefgh"), tmp_path / "a.png")
@@ -190,6 +192,7 @@ def test_of_many_classes_the_largest(tmp_path: Path, drawn: list[Figure]) -> Non
     assert any("6 of 8 classes" in text.get_text() for text in texts(drawn[0]))
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 def test_odd_names(tmp_path: Path) -> None:
     names = ("$5_{x", "line\nbreak \udcff")
     draw_shortcut(probes(), looks_of(LABELS), LABELS, names, tmp_path / "a.png")

@@ -84,6 +84,7 @@ def test_a_disturbance_without_effect_is_labelled(tmp_path: Path, drawn: list[Fi
     assert [line for line in panel.get_lines() if line.get_marker() == "o"] == []
 
 
+@pytest.mark.usefixtures("drawn_for_real")
 @pytest.mark.parametrize(
     "names",
     [["noise"], ["noise", "dust"], pytest.param(list(DISTURBANCES), marks=pytest.mark.slow)],
