@@ -15,7 +15,17 @@ import pytest
 import typer.main
 import typer.testing
 from helpers.cli import FitResult, run_fit
+from helpers.examples import load_profiles
 from helpers.plots import drawn_plots
+
+load_profiles()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the properties, which CI tries with more examples than the default suite."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("property")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,9 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from helpers.examples import examples
 from helpers.manifests import photo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.audit.appearance import Appearance
@@ -52,7 +53,7 @@ def made(draws: list[Drawn]) -> Iterator[Photo]:
         yield replace(one, width=width, height=height, facts=replace(one.facts, **facts))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(PHOTOS, LOOKS), max_size=60), st.randoms(use_true_random=False))
 def test_findings_are_sound_and_do_not_depend_on_the_order(
     drawn: list[tuple[Drawn, Appearance]], random: Random

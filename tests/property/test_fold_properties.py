@@ -2,6 +2,7 @@ from collections import Counter
 from random import Random
 
 import pytest
+from helpers.examples import examples
 from helpers.manifests import manifest, photo
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,7 +48,7 @@ def folds_or_none(photos: Manifest, k: int, test: float, seed: int) -> Folds | N
         return None
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
 def test_every_part_and_every_photo_is_in_one_fold_or_sealed(
     photos: Manifest, k: int, test: float, seed: int
@@ -74,7 +75,7 @@ def test_every_part_and_every_photo_is_in_one_fold_or_sealed(
         assert {photos.photos[i].label for i in fold} == set(photos.classes)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
 def test_in_each_fold_no_part_is_on_two_sides_nor_held_out_and_used(
     photos: Manifest, k: int, test: float, seed: int
@@ -97,7 +98,7 @@ def test_in_each_fold_no_part_is_on_two_sides_nor_held_out_and_used(
             assert {photos.photos[i].label for i in split.of(name)} == set(photos.classes)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(manifests(mixed=False), FOLDS, TESTS, SEEDS)
 def test_folds_of_a_class_differ_by_no_more_than_its_largest_part(
     photos: Manifest, k: int, test: float, seed: int
@@ -115,7 +116,7 @@ def test_folds_of_a_class_differ_by_no_more_than_its_largest_part(
         assert max(found) - min(found) <= largest
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS, st.randoms())
 def test_the_order_of_the_photos_does_not_matter(
     photos: Manifest, k: int, test: float, seed: int, random: Random
@@ -135,17 +136,17 @@ def test_the_order_of_the_photos_does_not_matter(
 def test_the_properties_above_are_not_empty(k: int) -> None:
     found = 0
 
-    @settings(max_examples=60, deadline=None, database=None, derandomize=True)
+    @settings(max_examples=30, deadline=None, database=None, derandomize=True)
     @given(manifests(mixed=True))
     def count(photos: Manifest) -> None:
         nonlocal found
         found += folds_or_none(photos, k, 0.1, 0) is not None
 
     count()
-    assert found > 30
+    assert found > 15
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(manifests(mixed=True), FOLDS, TESTS, SEEDS)
 def test_folds_of_train_hold_no_photo_of_valid_or_test(
     photos: Manifest, k: int, test: float, seed: int

@@ -5,7 +5,8 @@ import math
 from random import Random
 
 import numpy as np
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -32,7 +33,7 @@ def predictions(draw: st.DrawFn, *, min_classes: int = 2, max_classes: int = 4) 
     return np.array(y_true), y_prob, classes, tuple(sorted(good))
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions(max_classes=2))
 def test_the_escape_rate_is_what_recall_leaves(drawn: Predictions) -> None:
     metrics = score(*drawn)
@@ -42,7 +43,7 @@ def test_the_escape_rate_is_what_recall_leaves(drawn: Predictions) -> None:
         assert math.isnan(metrics.escape_rate)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions())
 def test_counts_add_up(drawn: Predictions) -> None:
     y_true, y_prob, classes, good = drawn
@@ -56,7 +57,7 @@ def test_counts_add_up(drawn: Predictions) -> None:
     assert math.isclose(metrics.accuracy, np.trace(confusion) / metrics.n)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions(), st.randoms(use_true_random=False))
 def test_the_order_of_the_classes_does_not_matter(drawn: Predictions, random: Random) -> None:
     y_true, y_prob, classes, good = drawn
@@ -84,7 +85,7 @@ def _assert_alike(before: Metrics, after: Metrics) -> None:
         assert math.isclose(old, new, abs_tol=1e-12) or (math.isnan(old) and math.isnan(new)), name
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions(), st.booleans())
 def test_metrics_json_is_strict_json(drawn: Predictions, has_good: bool) -> None:
     y_true, y_prob, classes, good = drawn
@@ -93,7 +94,7 @@ def test_metrics_json_is_strict_json(drawn: Predictions, has_good: bool) -> None
     assert json.loads(text) == content
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions())
 def test_every_figure_lies_within_its_bounds(drawn: Predictions) -> None:
     metrics = score(*drawn)
@@ -103,7 +104,7 @@ def test_every_figure_lies_within_its_bounds(drawn: Predictions) -> None:
         assert math.isnan(value) or low - 1e-12 <= value <= high + 1e-12, name
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions(), st.lists(st.integers(0, 3), min_size=12, max_size=12), st.booleans())
 def test_a_photo_of_weight_two_is_two_photos(
     drawn: Predictions, counts: list[int], has_good: bool
@@ -122,7 +123,7 @@ def test_a_photo_of_weight_two_is_two_photos(
         np.testing.assert_allclose(weighed[name], repeated[name], atol=1e-12, err_msg=name)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(predictions(max_classes=2))
 def test_an_error_and_its_opposite_make_one(drawn: Predictions) -> None:
     metrics = score(*drawn)

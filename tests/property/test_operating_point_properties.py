@@ -4,7 +4,8 @@ import json
 from random import Random
 
 import numpy as np
-from hypothesis import assume, given, settings
+from helpers.examples import examples
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fastdefect.evaluation.decisions.guarantees import (
@@ -55,7 +56,7 @@ def points(photos: ScoredPhotos, limit: float, confidence: float) -> list[Operat
     ]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), OPEN, OPEN)
 def test_decisions_at_the_threshold_give_the_rates_that_are_stated(
     photos: ScoredPhotos, limit: float, confidence: float
@@ -67,7 +68,7 @@ def test_decisions_at_the_threshold_give_the_rates_that_are_stated(
         json.dumps(point.as_json(), allow_nan=False)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored())
 def test_a_sweep_holds_each_decision_once_and_is_monotone(photos: ScoredPhotos) -> None:
     sweep = photos.sweep
@@ -80,7 +81,7 @@ def test_a_sweep_holds_each_decision_once_and_is_monotone(photos: ScoredPhotos) 
     assert len(sweep.thresholds) == len(np.unique(photos.score)) + 1
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), COSTS)
 def test_no_threshold_is_cheaper(photos: ScoredPhotos, costs: Costs) -> None:
     def cost(threshold: float) -> float:
@@ -92,7 +93,7 @@ def test_no_threshold_is_cheaper(photos: ScoredPhotos, costs: Costs) -> None:
         assert best <= cost(threshold) * (1 + 1e-9) + 1e-15
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), SHARES, SHARES)
 def test_a_looser_limit_never_costs_more(photos: ScoredPhotos, one: float, other: float) -> None:
     tight, loose = sorted((one, other))
@@ -106,7 +107,7 @@ def test_a_looser_limit_never_costs_more(photos: ScoredPhotos, one: float, other
     assert choose_by_max_overkill(photos, tight).tally.overkill_rate <= tight
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), OPEN, OPEN, OPEN)
 def test_more_confidence_never_costs_less(
     photos: ScoredPhotos, limit: float, one: float, other: float
@@ -123,7 +124,7 @@ def test_more_confidence_never_costs_less(
             assert getattr(bolder.point.tally, price) <= getattr(surer.point.tally, price)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), OPEN)
 def test_p_values_rise_with_the_mistakes(photos: ScoredPhotos, limit: float) -> None:
     for mistake, sign in (("escape", 1), ("overkill", -1)):
@@ -133,7 +134,7 @@ def test_p_values_rise_with_the_mistakes(photos: ScoredPhotos, limit: float) -> 
         assert ((found.p_value >= 0) & (found.p_value <= 1 + 1e-12)).all()
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.integers(1, 500), OPEN, st.data())
 def test_hoeffding_bentkus_is_never_below_the_exact_test(
     n: int, limit: float, data: st.DataObject
@@ -143,7 +144,7 @@ def test_hoeffding_bentkus_is_never_below_the_exact_test(
     assert (p_values(total, n, limit, "hoeffding-bentkus") >= exact * (1 - 1e-9)).all()
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), SHARES, SHARES, st.none() | OPEN)
 def test_a_band_is_in_order_and_holds_both_limits(
     photos: ScoredPhotos, max_escape: float, max_overkill: float, confidence: float | None
@@ -167,7 +168,7 @@ def test_a_band_is_in_order_and_holds_both_limits(
         assert suffices == (band.low == band.high)
 
 
-@settings(deadline=None)
+@examples(100)
 @given(scored(), OPEN, OPEN, st.randoms(use_true_random=False))
 def test_the_order_of_the_photos_does_not_matter(
     photos: ScoredPhotos, limit: float, confidence: float, random: Random

@@ -6,8 +6,9 @@ from random import Random
 
 import numpy as np
 import pytest
+from helpers.examples import examples
 from helpers.shots import mirrored, moved, relit, shots
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
@@ -38,7 +39,7 @@ def partition(group: Iterable[int]) -> set[frozenset[int]]:
     return {frozenset(one) for one in members.values()}
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(evidences())
 def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case: Evidences) -> None:
     n, links, capacity = case
@@ -51,7 +52,7 @@ def test_photos_of_one_group_are_joined_by_links_that_speak_for_it(case: Evidenc
         assert reached == group
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(evidences())
 def test_a_photo_that_no_link_speaks_for_stays_alone(case: Evidences) -> None:
     n, links, capacity = case
@@ -60,7 +61,7 @@ def test_a_photo_that_no_link_speaks_for_stays_alone(case: Evidences) -> None:
     assert {frozenset({i}) for i in set(range(n)) - liked} <= groups
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(evidences(), st.randoms(use_true_random=False))
 def test_the_photos_order_doesnt_matter(case: Evidences, random: Random) -> None:
     n, links, capacity = case
@@ -75,7 +76,7 @@ def test_the_photos_order_doesnt_matter(case: Evidences, random: Random) -> None
     assert after == {frozenset(place[i] for i in group) for group in groups}
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(evidences(), st.integers(1, 3))
 def test_groups_that_are_given_are_never_split(case: Evidences, apart: int) -> None:
     n, links, capacity = case

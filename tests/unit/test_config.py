@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import annotated_types
 import pytest
+from helpers.examples import examples
 from helpers.settings import other_value, other_values
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.config import ConfigField, RunConfig, config_fields
@@ -188,7 +189,7 @@ def _strategy(leaf: ConfigField) -> st.SearchStrategy[Any]:
     return by_type[leaf.type]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(values=st.fixed_dictionaries({leaf.name: _strategy(leaf) for leaf in LEAVES}))
 def test_toml_gives_the_same_config_back(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.errors import UsageError
@@ -138,7 +139,7 @@ def test_json_has_null_for_nan_and_infinities(tmp_path: Path) -> None:
     }
 
 
-@settings(deadline=None)
+@examples(100)
 @given(
     st.recursive(
         st.floats() | st.integers() | st.text() | st.none() | st.booleans(),
@@ -156,7 +157,7 @@ def test_csv_gives_floats_back_exactly(tmp_path: Path) -> None:
     assert [float(row["v"]) for row in read_csv(tmp_path / "x.csv")] == values
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_csv_gives_any_float_back_exactly(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]

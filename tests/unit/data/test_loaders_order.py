@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from helpers.batches import batches_of
+from helpers.examples import examples
 from helpers.photos import SIZE, made_loaders, made_manifest, made_store
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.loaders import RepeatableDL
@@ -44,7 +45,7 @@ def photos_of(loader: RepeatableDL) -> list[int]:
     return [code % loader.n for code in loader.get_idxs()]
 
 
-@settings(deadline=None)
+@examples(100)
 @given(st.integers(1, 60), st.integers(0, 2**32 - 1), st.integers(0, 100))
 def test_equal_weights_show_every_photo_once(n: int, seed: int, epoch: int) -> None:
     assert sorted(photos_of(loader_of(n, seed=seed, epoch=epoch))) == list(range(n))
@@ -62,7 +63,7 @@ def _balanced(counts: list[int], **kwargs: Any) -> tuple[RepeatableDL, np.ndarra
     return loader_of(len(labels), wgts=weights, groups=labels, **kwargs), labels
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=5), st.integers(0, 2**32 - 1))
 def test_balance_shows_classes_and_photos_as_often_as_it_should(
     counts: list[int], seed: int

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.examples import examples
 from helpers.predictions import certain, random_predictions
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.errors import DataError
@@ -260,7 +261,7 @@ def test_metrics_of_few_parts_have_no_verdict() -> None:
     assert found["accuracy"].verdict == "better"
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(seed=st.integers(0, 10_000))
 def test_the_other_way_round_everything_is_the_other_way_round(seed: int) -> None:
     y_true, one = random_predictions(60, 3, seed=seed)

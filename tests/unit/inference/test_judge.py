@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from helpers.bundles import tiny_reference
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.inference.decision_rule import DecisionRule
@@ -42,7 +43,7 @@ eighths = st.lists(st.integers(0, 8), min_size=4, max_size=4).filter(any)
 shares = st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.05])
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     parts=eighths,
     threshold=st.none() | shares,

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def test_what_is_written_is_read_by_the_library() -> None:
     assert all(np.array_equal(found[name], each) for name, each in TENSORS.items())
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(st.data())
 def test_damaged_bytes_are_refused_or_read_as_the_library_reads_them(data: st.DataObject) -> None:
     content = bytearray(save(TENSORS))

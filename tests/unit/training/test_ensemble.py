@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from helpers.examples import examples
 from helpers.learners import made_data, made_learner, made_spec, with_training
 from helpers.nets import tiny_backbone
 from helpers.photos import PREPROCESSING, made_loaders
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ def test_the_mean_of_probabilities_by_hand() -> None:
     assert said.softmax(dim=1)[0].tolist() == pytest.approx(said.exp()[0].tolist())
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     arrays(
         np.float32,

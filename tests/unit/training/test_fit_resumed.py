@@ -43,7 +43,10 @@ def _timeless(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # Interruptions. An epoch is four batches of training and one of validation.
 
 
-@pytest.fixture(scope="module", params=[("adamw", 0.98), ("sgd", 0.0)], ids=["adamw", "sgd"])
+ADAMW = pytest.mark.parametrize("unbroken", [("adamw", 0.98)], indirect=True)
+
+
+@pytest.fixture(scope="module")
 def unbroken(
     request: pytest.FixtureRequest, data: TrainingData, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[TrainingConfig, Fitted, Run]:
@@ -64,7 +67,15 @@ def _assert_as_unbroken(found: Fitted, run: Run, expected: Fitted, expected_run:
         assert all(torch.equal(old[name], new[name]) for name in old), file
 
 
-@pytest.mark.parametrize("batches", [1, 3, 4, 5, 6, 9, 10, 11, 14])
+# Optimizers differ in their state, which every checkpoint has from the first epoch on.
+@pytest.mark.parametrize(
+    ("unbroken", "batches"),
+    [
+        *((("adamw", 0.98), batches) for batches in (1, 3, 4, 5, 6, 9, 10, 11, 14)),
+        *((("sgd", 0.0), batches) for batches in (1, 6, 11)),
+    ],
+    indirect=["unbroken"],
+)
 def test_an_interrupted_fit_resumes_to_the_bit(
     batches: int,
     data: TrainingData,
@@ -83,6 +94,7 @@ def test_an_interrupted_fit_resumes_to_the_bit(
     _assert_as_unbroken(resumed, run, expected, expected_run)
 
 
+@ADAMW
 def test_many_interruptions_change_nothing(
     data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
 ) -> None:
@@ -95,6 +107,7 @@ def test_many_interruptions_change_nothing(
     _assert_as_unbroken(fitted, run, expected, expected_run)
 
 
+@ADAMW
 @pytest.mark.slow
 def test_worker_processes_change_nothing_and_can_be_interrupted(
     data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
@@ -110,6 +123,7 @@ class Killed(BaseException):
     """An exception that nothing catches, like kill -9."""
 
 
+@ADAMW
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("which", ["first", "last"])
 def test_a_fit_killed_around_the_saving_of_its_best_resumes_to_the_bit(
@@ -141,6 +155,7 @@ def test_a_fit_killed_around_the_saving_of_its_best_resumes_to_the_bit(
     _assert_as_unbroken(resumed, run, expected, expected_run)
 
 
+@ADAMW
 def test_a_fit_killed_in_its_first_batch_can_be_resumed(
     data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path
 ) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -164,7 +165,7 @@ def test_the_model_is_as_good_as_a_forest() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     sizes=st.lists(st.integers(1, 30), min_size=10, max_size=16),
     classes=st.integers(2, 3),

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -150,7 +151,7 @@ def test_a_black_background_is_lifted_without_blowing_up_its_noise(level: int) -
     assert found[:10].std() <= 4 * 1.05
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.floats(1, 255), st.floats(0, 0.5), st.floats(0.3, 3),
     st.floats(1, 255), st.floats(0, 0.5), st.floats(0.3, 3),

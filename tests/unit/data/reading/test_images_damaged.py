@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.encode import encode, oriented, tiff
+from helpers.examples import examples
 from helpers.photo_files import (
     DEEP_COLOUR,
     DEEP_COLOUR_FILES,
@@ -21,7 +22,7 @@ from helpers.photo_files import (
     PICTURE,
     opencv_file,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -197,7 +198,7 @@ FUZZED = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(
     data=st.sampled_from(FUZZED),
     flips=st.lists(

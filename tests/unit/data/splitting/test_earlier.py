@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from helpers.examples import examples
 from helpers.manifests import manifest, photo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.photos import Manifest, Photo
@@ -206,7 +207,7 @@ def test_shares_that_leave_a_side_empty() -> None:
         split_further(photos, group_parts(photos), earlier, shares=shares, seed=1)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.lists(st.sampled_from(["train", "valid", "test", "unused"]), min_size=12, max_size=24),
     st.lists(st.integers(0, 11), min_size=12, max_size=24),

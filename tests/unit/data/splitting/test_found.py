@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.photos import Entry
@@ -104,7 +105,7 @@ def test_copies_are_matched_by_name_first_and_shared_if_some_were_deleted(tmp_pa
     assert found.missing == ()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_any_renaming_is_followed(
     tmp_path_factory: pytest.TempPathFactory, contents: list[int], random: object

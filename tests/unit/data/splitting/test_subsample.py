@@ -4,8 +4,9 @@ from collections import Counter
 from random import Random
 
 import pytest
+from helpers.examples import examples
 from helpers.manifests import manifest, photo, plain
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.data.photos import Manifest
@@ -49,7 +50,7 @@ def _only_train_lost(before: Split, after: Split) -> bool:
 # ---- so many photos of each class --------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(divided(mixed=True), st.integers(1, 40), SEEDS)
 def test_each_class_keeps_as_many_as_requested_or_all(
     data: tuple[Manifest, Split], per_class: int, seed: int
@@ -62,7 +63,7 @@ def test_each_class_keeps_as_many_as_requested_or_all(
     assert set(kept.unused) == set(split.unused) | (set(split.train) - set(kept.train))
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(divided(mixed=False), st.integers(1, 40), SEEDS)
 def test_at_most_one_part_of_a_class_is_cut(
     data: tuple[Manifest, Split], per_class: int, seed: int
@@ -76,7 +77,7 @@ def test_at_most_one_part_of_a_class_is_cut(
     assert all(n <= 1 for n in cut.values())
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(divided(mixed=True), st.integers(1, 20), st.integers(0, 20), SEEDS)
 def test_a_smaller_number_is_within_a_larger(
     data: tuple[Manifest, Split], per_class: int, more: int, seed: int
@@ -90,7 +91,7 @@ def test_a_smaller_number_is_within_a_larger(
 # ---- a share of the parts ----------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(divided(mixed=True), SHARES, SHARES, SEEDS)
 def test_shares_are_of_whole_parts_and_nested(
     data: tuple[Manifest, Split], one: float, other: float, seed: int
@@ -105,7 +106,7 @@ def test_shares_are_of_whole_parts_and_nested(
     assert share_of_parts(split, photos, 1.0, seed) == split
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(divided(mixed=False), SHARES, SEEDS)
 def test_each_class_keeps_its_share_of_parts_to_half_a_part(
     data: tuple[Manifest, Split], share: float, seed: int
@@ -123,7 +124,7 @@ def test_each_class_keeps_its_share_of_parts_to_half_a_part(
         assert has[label] == 1 or abs(has[label] - share * n) <= 0.5 + 1e-9
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(divided(mixed=True), SHARES, SEEDS)
 def test_classes_that_share_parts_keep_no_less_than_their_share(
     data: tuple[Manifest, Split], share: float, seed: int
@@ -140,7 +141,7 @@ def test_classes_that_share_parts_keep_no_less_than_their_share(
 # ---- both --------------------------------------------------------------------------------
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(divided(mixed=True), SEEDS, st.randoms())
 def test_the_order_of_the_photos_does_not_matter(
     data: tuple[Manifest, Split], seed: int, random: Random

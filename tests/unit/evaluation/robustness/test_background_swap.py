@@ -6,7 +6,8 @@ from math import nan, sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -134,7 +135,7 @@ def test_photos_of_one_class_have_no_other_background() -> None:
 # Donors
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
 def test_donors_are_of_other_classes_all_alike_often(labels: list[int], seed: int) -> None:
     y_true = np.array(labels)

@@ -1,6 +1,7 @@
 """Annotations for GitHub Actions, and the codes of the characters that have a meaning there."""
 
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.reporting.ci.annotations import annotation_lines
@@ -29,7 +30,7 @@ def test_special_characters_have_codes() -> None:
     )
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_any_text_is_one_line_that_decodes_to_itself(name: str, text: str) -> None:
     (line,) = _lines(Outcome(name, "failed", text))

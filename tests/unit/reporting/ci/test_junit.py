@@ -3,7 +3,8 @@
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect import __version__
@@ -45,7 +46,7 @@ def test_the_properties_have_the_run_and_the_version() -> None:
     }
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_any_characters_give_a_document_that_can_be_read(name: str, text: str) -> None:
     check = Outcome(name, "failed", text, {text: name})

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from hypothesis import given, settings
+from helpers.examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.reporting.tables.html import as_html
@@ -61,7 +62,7 @@ def test_a_notebook_shows_title_cells_and_caption() -> None:
     assert rows == ["", "color: #2a9d4a", ""]
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1))
 def test_names_are_never_markup(name: str) -> None:
     reader = _read(as_html(TableData(name, ("a",), ((name,),))))
