@@ -14,7 +14,7 @@ from helpers.folders import castings_of, photo_folder
 
 from fastdefect.sample.render import SampleSettings, render_sample
 
-N_PARTS, PER_PART = 9, 3
+N_PARTS, PER_PART = 6, 3
 
 
 @pytest.fixture(scope="module")

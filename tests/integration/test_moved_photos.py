@@ -12,6 +12,7 @@ from helpers.interrupts import interrupted_after, interrupted_in_the_second_fit
 from fastdefect.files import read_csv
 
 
+@pytest.mark.slow
 def test_a_resume_after_a_move_is_the_same_to_the_bit(
     castings: Path, trained: FitResult, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_no_seed_no_mean() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize("photos", [30, 300])
 def test_without_a_gain_few_tables_show_one(seeds: int, photos: int) -> None:

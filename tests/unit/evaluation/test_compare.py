@@ -204,6 +204,7 @@ def test_the_same_probabilities_differ_in_nothing_of_however_few_parts() -> None
     assert {found[name].verdict for name in _OF_PROBABILITIES} == {"no difference shown"}
 
 
+@pytest.mark.slow
 def test_chance_with_few_parts_is_no_better_brier_score() -> None:
     """Without a guard 19 % of such pairs were told apart with 6 parts, 13 % with 12."""
     rng = np.random.default_rng(3)

@@ -82,6 +82,7 @@ def test_an_error_can_not_fall_faster_than_any_law_seen() -> None:
     assert law.forecast(80).error == pytest.approx(law.forecast(40).error / 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.05, 0.4])
 def test_flat_curves_are_called_flat_as_often_as_promised(noise: float) -> None:
     rng = np.random.default_rng(2)
@@ -119,6 +120,7 @@ def _trainings(
     return n, np.array(errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.8])
 @pytest.mark.parametrize(
     ("sizes", "repeats"), [((50, 100, 200), 1), ((50, 100, 200), 3), ((25, 50, 100, 200), 2)]
@@ -150,6 +152,7 @@ def test_the_validation_parts_that_all_trainings_share_count() -> None:
     assert without / 150 < 0.9
 
 
+@pytest.mark.slow
 def test_a_floor_is_not_seen_but_at_twice_the_data_still_within_the_interval() -> None:
     rng = np.random.default_rng(5)
     near, far, covered = [], [], 0

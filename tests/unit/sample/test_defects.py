@@ -32,7 +32,7 @@ def difference(first: Part, second: Part, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("defect", ALL_DEFECTS, ids=lambda d: f"{d.kind}-{d.difficulty}")
-@pytest.mark.parametrize("size", [64, 96])
+@pytest.mark.parametrize("size", [64, pytest.param(96, marks=pytest.mark.slow)])
 def test_box_holds_all_that_a_defect_changes(defect: Defect, size: int) -> None:
     part, sound = twins(defect, size, size)
     box = photograph(part, size + 50).box
@@ -56,6 +56,7 @@ def test_box_is_no_larger_than_it_must_be(kind: str) -> None:
         assert np.ptp(columns) + 1 >= 0.5 * box[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DEFECTS)
 def test_higher_difficulty_shows_less(kind: str) -> None:
     shown = [

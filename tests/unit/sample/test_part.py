@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 
 from fastdefect.sample.part import OVERSAMPLING, stream
 from fastdefect.sample.render import (
@@ -51,6 +52,7 @@ def likeness(first: np.ndarray, second: np.ndarray) -> float:
     )
 
 
+@pytest.mark.slow
 def test_photos_of_one_part_are_distinguished_from_those_of_another() -> None:
     """The casting skin is the part's own: it is alike in its photos only."""
     views = []

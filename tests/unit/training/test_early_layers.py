@@ -39,7 +39,7 @@ def test_early_layers_of_a_mobilenet_are_its_first_blocks() -> None:
     assert "features.4.conv.1.0.weight" not in _names("mobilenet_v2")  # the one with the stride
 
 
-@pytest.mark.parametrize("arch", ["vit_b_32", "alexnet"])
+@pytest.mark.parametrize("arch", [pytest.param("vit_b_32", marks=pytest.mark.slow), "alexnet"])
 def test_networks_with_small_first_maps_have_no_early_layers(arch: str) -> None:
     assert _names(arch, 224) == set()
 

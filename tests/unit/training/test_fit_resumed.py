@@ -123,6 +123,7 @@ class Killed(BaseException):
     """An exception that nothing catches, like kill -9."""
 
 
+@pytest.mark.slow
 @ADAMW
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("which", ["first", "last"])

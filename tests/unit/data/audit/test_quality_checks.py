@@ -28,9 +28,9 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """80 rendered photos of 128 px in two class folders."""
+    """48 rendered photos of 128 px in two class folders."""
     sample, root = (tmp_path_factory.mktemp(name) for name in ("sample", "clean"))
-    with render_sample(sample, SampleSettings(n=80, seed=11, size=128)).open(
+    with render_sample(sample, SampleSettings(n=48, seed=11, size=128)).open(
         encoding="utf-8", newline=""
     ) as file:
         for row in csv.DictReader(file):

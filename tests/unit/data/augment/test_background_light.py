@@ -34,6 +34,7 @@ def levels(light: BorrowedLight, image: Photo, n: int) -> NDArray[np.float64]:
     return np.array([measure_border(light(image, seed)).level[0] for seed in range(n)])
 
 
+@pytest.mark.slow
 def test_the_border_no_longer_reveals_the_class() -> None:
     # The castings' trap: one class on white paper, the other on a grey background.
     images = [photo(225, seed) for seed in range(60)] + [photo(150, seed) for seed in range(90)]
@@ -52,6 +53,7 @@ def test_the_border_no_longer_reveals_the_class() -> None:
     assert spread > 25  # both backgrounds are still there
 
 
+@pytest.mark.slow
 def test_donors_come_from_every_class_alike_often() -> None:
     light = BorrowedLight(((flat(200.0),), (flat(60.0),) * 99))
     share = (levels(light, photo(120), 300) > 125).mean()

@@ -242,6 +242,7 @@ def plain_surface(request: pytest.FixtureRequest) -> tuple[Photo, list[Photo]]:
     return plain, [augmenter(plain, seed) for seed in range(100)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_defect_survives_the_whole_pipeline(
     name: str, plain_surface: tuple[Photo, list[Photo]]

@@ -112,6 +112,7 @@ def test_an_uninformative_model_does_not_change() -> None:
     assert found.nll_after == found.nll_before == pytest.approx(np.log(3))
 
 
+@pytest.mark.slow
 def test_few_photos_are_calibrated_better_than_by_the_likelihood_alone() -> None:
     """The reason for the photo more: the loss on photos that the fit didn't see."""
     _, fresh = _drawn(3000, 2, seed=99, scale=6.0)

@@ -107,6 +107,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "limit", "confidence", "n"), CASES)
 def test_the_escape_promise_is_kept_and_a_plain_choice_is_not(
     line: str, limit: float, confidence: float, n: int
@@ -125,6 +126,7 @@ def test_the_escape_promise_is_kept_and_a_plain_choice_is_not(
     assert np.mean(overkill) < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "limit", "confidence", "n"), CASES[:1] + CASES[3:4])
 def test_the_overkill_promise_is_kept_and_a_plain_choice_is_not(
     line: str, limit: float, confidence: float, n: int
@@ -144,6 +146,7 @@ def test_the_overkill_promise_is_kept_and_a_plain_choice_is_not(
     assert plain_broken / DRAWS > 0.3
 
 
+@pytest.mark.slow
 def test_the_exact_test_gives_little_away() -> None:
     broken = 0
     # So many good photos that a threshold lies close below every defect.
@@ -154,6 +157,7 @@ def test_the_exact_test_gives_little_away() -> None:
     assert 0.1 < broken / DRAWS <= at_most(0.2, DRAWS)
 
 
+@pytest.mark.slow
 def test_photos_taken_for_parts_would_break_the_promise() -> None:
     line = alike(1.2, 6, 0.95)
     broken = 0

@@ -83,6 +83,7 @@ def test_tally_of_other_photos() -> None:
     assert band.tally_of(OVERLAP) == band.tally
 
 
+@pytest.mark.slow
 def test_both_promises_are_kept_together() -> None:
     draws, n, confidence = 300, 80, 0.8
     max_escape, max_overkill = 0.1, 0.15

@@ -167,6 +167,7 @@ def test_who_is_asked_by_hand() -> None:
     assert (sent.escape.count, sent.overkill.count) == (1, 1)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), limits=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)))
 def test_the_band_sends_whom_it_was_chosen_to_send(seed: int, limits: tuple[float, float]) -> None:
     rng = np.random.default_rng(seed)

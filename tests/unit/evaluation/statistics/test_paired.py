@@ -76,6 +76,7 @@ def test_a_part_counts_once_by_the_sign_of_its_change() -> None:
     assert mcnemar(before, after).became_right == 4
 
 
+@pytest.mark.slow
 def test_alike_photos_of_parts_fool_the_test_over_photos_and_not_that_over_parts() -> None:
     rng = np.random.default_rng(0)
     parts = [f"p{i // 5}" for i in range(300)]
@@ -144,6 +145,7 @@ def test_draws_do_not_hang_on_chunks_or_order(monkeypatch: pytest.MonkeyPatch) -
     assert other["accuracy"].interval != whole["accuracy"].interval
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", [0.0, 0.1])
 def test_intervals_cover_the_true_difference(gain: float) -> None:
     rng = np.random.default_rng(4)

@@ -144,6 +144,7 @@ def _beta_binomial(
     return rng.random(len(parts)) < of_part[parts], parts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.3])
 @pytest.mark.parametrize(
     ("alike", "n_parts", "most"),
@@ -224,6 +225,7 @@ def test_a_claim_counts_the_parts_that_are_hit_once() -> None:
     assert found.at_most == upper_bound(2, 4, 0.9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alike", [0.05, 0.9])
 def test_claims_are_true_as_often_as_they_say(alike: float) -> None:
     rng = np.random.default_rng(1)
