@@ -128,7 +128,7 @@ def test_balance_is_told(castings: Path, tmp_path: Path, balance: str) -> None:
 
 
 def test_unreadable_photos_are_counted_listed_and_left_out(castings: Path, tmp_path: Path) -> None:
-    data = _class_folders(castings, tmp_path / "data")
+    data = _class_folders(castings, tmp_path / "data", 24)
     (data / "good" / "empty.jpg").write_bytes(b"")
     (data / "good" / "text.jpg").write_text("no photo", encoding="utf-8")
     whole = next((data / "good").glob("part-*.jpg"))
@@ -241,7 +241,7 @@ def test_random_views_are_fastais_and_repeat(trained: FitResult, tmp_path: Path)
 
 def test_tta_eval_of_other_photos(castings: Path, trained: FitResult, tmp_path: Path) -> None:
     run = _copy_of(trained, tmp_path)
-    others = _class_folders(castings, tmp_path / "others")
+    others = _class_folders(castings, tmp_path / "others", 24)
     shutil.rmtree(others / "defect")  # a shift that made no scrap
     every = ["--data", str(others), "--device", "cpu", "--include-trained"]
     result = invoke("tta-eval", str(run), *every)
@@ -317,8 +317,8 @@ def test_mistakes_are_told(
     assert list(tmp_path.iterdir()) == []
 
 
-def _class_folders(castings: Path, folder: Path) -> Path:
-    for row in read_csv(castings / "labels.csv"):
+def _class_folders(castings: Path, folder: Path, n: int = 45) -> Path:
+    for row in read_csv(castings / "labels.csv")[:n]:
         (folder / row["label"]).mkdir(parents=True, exist_ok=True)
         shutil.copy(castings / row["path"], folder / row["label"])
     return folder
