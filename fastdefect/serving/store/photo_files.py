@@ -102,19 +102,21 @@ class PhotoFiles:
 
     def path(self, sha256: str) -> Path | None:
         """The file of a photo; None if it is not there."""
-        places = (self._place(sha256), self._moving / sha256) if _SHA256.fullmatch(sha256) else ()
-        return next((path for path in places if path.is_file()), None)
+        return next((path for path in self._places(sha256) if path.is_file()), None)
 
     def _bytes(self, sha256: str) -> bytes | None:
-        if not _SHA256.fullmatch(sha256):  # it may come from a client: never a path
-            return None
-        # The photo may move between two looks, but only once.
-        for path in (self._place(sha256), self._moving / sha256, self._place(sha256)):
+        for path in self._places(sha256):
             try:
                 return path.read_bytes()
             except FileNotFoundError:
                 continue
         return None
+
+    def _places(self, sha256: str) -> tuple[Path, ...]:
+        """Where the photo may be. It may move between two looks, but only once."""
+        if not _SHA256.fullmatch(sha256):  # it may come from a client: never a path
+            return ()
+        return self._place(sha256), self._moving / sha256, self._place(sha256)
 
     def _place(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
