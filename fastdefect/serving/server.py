@@ -7,7 +7,9 @@ import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -15,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from fastdefect.serving.settings import Settings
 
 _IDLE_SECONDS = 30  # that a connection stays open between requests
-_HEAD_SECONDS = 10  # for the first request of a connection to begin
+_HEAD_SECONDS = 10  # from the begin of a connection, or of a head, to the end of the head
 _MOST_CONNECTIONS = 500  # the usual limit of open files is 1024
 
 
@@ -28,9 +30,15 @@ def run_server(
     """
     # A line for each form that is damaged; the answer says it.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
-    config = uvicorn.Config(
+    _Server(config_of(app, settings), on_start).run(sockets=[bound])
+
+
+def config_of(app: ASGIApp, settings: Settings) -> "ServerConfig":
+    """How uvicorn serves ``app``."""
+    return ServerConfig(
         app,
-        http=_Protocol,
+        settings.timeout,
+        http=Protocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -41,7 +49,14 @@ def run_server(
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=math.ceil(2 * settings.timeout) + 1,
     )
-    _Server(config, on_start).run(sockets=[bound])
+
+
+class ServerConfig(uvicorn.Config):
+    """``body_seconds``: the most for the rest of a body after its answer."""
+
+    def __init__(self, app: ASGIApp, body_seconds: float, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.body_seconds = body_seconds
 
 
 class _Server(uvicorn.Server):
@@ -61,13 +76,50 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-class _Protocol(H11Protocol):
-    """Closes a connection on which no request begins, or whose head does not end."""
+class Protocol(H11Protocol):
+    """Closes a connection whose bytes belong to no request in work, and don't become one in time.
+
+    uvicorn limits only the time without any byte between two requests.
+    """
+
+    config: ServerConfig
+    _deadline: asyncio.TimerHandle | None = None
+    _awaited = ""  # what the deadline is for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_HEAD_SECONDS, self._expect_request)
+        self._expect("head")
 
-    def _expect_request(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect("")
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect(self._unfinished())
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect(self._unfinished())
+
+    def _unfinished(self) -> str:
+        """What the client has begun to send, beside a request in work."""
+        if self.cycle is None:
+            return "head"
+        if not self.cycle.response_complete:
+            return ""
+        if self.conn.their_state is h11.SEND_BODY:
+            return "body"
+        return "head" if self.conn.trailing_data[0] else ""
+
+    def _expect(self, what: str) -> None:
+        """Begin a deadline; the one that runs stays if it is for the same."""
+        if what == self._awaited:
+            return
+        self._awaited = what
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if what:
+            seconds = self.config.body_seconds if what == "body" else _HEAD_SECONDS
+            self._deadline = self.loop.call_later(seconds, self.transport.close)
