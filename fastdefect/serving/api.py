@@ -124,12 +124,13 @@ async def inspect(
     """
     async with desk.uploads.received(request) as upload:
         named = clean_part(part if upload.part is None else upload.part)
-        wanted = engines.Request(upload.photos, named, key)
-        # Hashes the photos and looks for the key, which would hold up other requests.
-        future = await run_in_threadpool(desk.engine.submit, wanted)
+        # In a thread: it hashes the photos and looks for the key.
+        upload.work = await run_in_threadpool(
+            desk.engine.submit, engines.Request(upload.photos, named, key)
+        )
         try:
             async with asyncio.timeout(desk.settings.timeout):
-                return InspectionOut.of(await asyncio.wrap_future(future))
+                return InspectionOut.of(await asyncio.wrap_future(upload.work))
         except TimeoutError:
             raise Problem(
                 problems.LATE,

@@ -19,7 +19,7 @@ from threading import Condition, Thread
 from typing import NamedTuple
 
 from fastdefect.data.reading.gate import PixelGate
-from fastdefect.errors import StoreError
+from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
@@ -92,6 +92,19 @@ class _Job:
     def __post_init__(self) -> None:
         # A client that leaves can't cancel a request that others may wait for.
         self.future.set_running_or_notify_cancel()
+
+
+def _without_photos(error: Exception) -> Exception:
+    """A caught error; without a traceback if it is an expected one, whose traceback nobody sees.
+
+    The frames of a traceback refer to the request, and the request to its error: the photos would
+    stay in memory until Python searches for such circles.
+    """
+    found: BaseException | None = error
+    while found is not None and isinstance(error, FastdefectError):
+        found.__traceback__ = None
+        found = found.__context__
+    return error
 
 
 def _unwritable(folder: Path) -> str:
@@ -192,7 +205,7 @@ class Engine:
             self._admit(job)
         except Exception as error:  # noqa: BLE001 - each is the answer to this request
             self._leave(job)
-            job.future.set_exception(error)
+            job.future.set_exception(_without_photos(error))
             return job.future
         self._start(job)
         return job.future
@@ -256,11 +269,15 @@ class Engine:
     def _write(self) -> None:
         """Store what is decided; in a thread of its own."""
         while (first := self._decided.get()) is not None:
-            batch = [first]
-            with suppress(Empty):
-                while len(batch) < _MOST_AT_ONCE and (job := self._decided.get_nowait()):
-                    batch.append(job)
-            self._keep(batch)
+            self._keep(self._batch(first))
+            del first  # with its photos, while nothing more is decided
+
+    def _batch(self, first: _Job) -> list[_Job]:
+        batch = [first]
+        with suppress(Empty):
+            while len(batch) < _MOST_AT_ONCE and (job := self._decided.get_nowait()):
+                batch.append(job)
+        return batch
 
     def _keep(self, batch: list[_Job]) -> None:
         news: list[tuple[_Job, New]] = []
@@ -316,9 +333,10 @@ class Engine:
 
     def _fail(self, job: _Job, error: Exception) -> None:
         self._finish(job)
-        job.future.set_exception(error)
+        job.future.set_exception(_without_photos(error))
 
     def _finish(self, job: _Job) -> None:
+        job.photos.clear()  # they refer to the job
         with self._changed:
             self._in_work -= len(job.request.photos)
             self._changed.notify_all()

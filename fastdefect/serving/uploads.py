@@ -5,9 +5,12 @@ photos of a line do not belong.
 """
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from re import fullmatch, split
+from threading import Lock
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -34,12 +37,16 @@ _RAW = ("image/", "application/octet-stream")
 _FORM = "multipart/form-data"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upload:
-    """The photos of a request, and the part that the form names."""
+    """The photos of a request, and the part that the form names.
+
+    ``work`` holds the photos in memory until it is done, if it is set.
+    """
 
     photos: tuple[Sent, ...]
     part: str | None
+    work: "Future[Any] | None" = None
 
 
 class Uploads:
@@ -47,14 +54,18 @@ class Uploads:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._held = settings, 0
+        self._turn = Lock()  # work ends in other threads
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Upload]:
-        """Read the body; its bytes count until the block ends. Raises ``Problem``."""
+        """Read the body. Raises ``Problem``.
+
+        Its bytes count until the block ends, and until the work that the block set is done.
+        """
         reader = _reader_of(request, self._settings)
         most = self._settings.max_bytes * self._settings.max_photos + _HEADINGS
         _check_length(request, most)
-        held = 0
+        held, work = 0, None
         try:
             async for chunk in request.stream():
                 held += len(chunk)
@@ -64,13 +75,26 @@ class Uploads:
                 reader.write(chunk)
             upload = reader.finished()
             del reader  # its buffers are copies of the photos
-            yield upload
+            try:
+                yield upload
+            finally:
+                work, upload.work = upload.work, None
+                upload.photos = ()  # an error that leaves the block refers to its frames
         finally:
-            self._held -= held
+            if work is None:
+                self._free(held)
+            else:
+                work.add_done_callback(lambda _: self._free(held))
+
+    def _free(self, n: int) -> None:
+        with self._turn:
+            self._held -= n
 
     def _hold(self, n: int) -> None:
-        self._held += n
-        if self._held > self._settings.memory:
+        with self._turn:
+            self._held += n
+            too_many = self._held > self._settings.memory
+        if too_many:
             raise Problem(
                 BUSY,
                 f"The requests in work have more than {self._settings.memory // MIB} MiB.",

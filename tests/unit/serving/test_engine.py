@@ -1,5 +1,7 @@
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -266,3 +268,22 @@ def test_one_that_can_not_be_stored_does_not_fail_the_others(
             asked[2].result(SECONDS)
         assert [asked[i].result(SECONDS).part for i in (0, 1, 3)] == [None, "1", "2"]
     assert sorted(each.part or "" for each in store.latest(9)) == ["", "1", "2"]
+
+
+@pytest.mark.parametrize("content", [png(DARK), b"no photo"])
+def test_the_photos_are_freed_when_they_are_answered(
+    loaded: Loaded, store: Store, tmp_path: Path, content: bytes
+) -> None:
+    gc.disable()  # which would hide references in circles
+    try:
+        with closing(engine_of(loaded, store, tmp_path)) as engine:
+            sent = Sent("", content)
+            freed = weakref.ref(sent)
+            engine.submit(Request((sent,))).exception(SECONDS)
+            del sent
+            deadline = time.monotonic() + SECONDS
+            while freed() is not None and time.monotonic() < deadline:
+                time.sleep(0.001)
+            assert freed() is None
+    finally:
+        gc.enable()
