@@ -4,7 +4,6 @@ Photos that arrive together are decided at the same time, one in each thread, an
 together is stored in one transaction. A decision is answered only after it is stored.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import SystemRandom
 from threading import Condition, Thread
@@ -31,7 +29,6 @@ from fastdefect.serving.store import Store
 
 _MOST_AT_ONCE = 64  # inspections of a transaction
 _LONGEST_WAIT = 30  # seconds that a client is told to wait
-_PROBE = 1 << 20  # bytes
 
 
 class QueueFullError(Exception):
@@ -107,22 +104,6 @@ def _without_photos(error: Exception) -> Exception:
     return error
 
 
-def _unwritable(folder: Path) -> str:
-    """Why the folder of the store can't be written; empty if it can."""
-    probe = folder / ".probe"
-    try:
-        with probe.open("wb") as file:
-            file.write(bytes(_PROBE))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return f"It still can't be written: {error.strerror or error}."
-    finally:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
-    return ""
-
-
 def _ignore(stored: Sequence[Inspection]) -> None:
     pass
 
@@ -171,13 +152,18 @@ class Engine:
     def trouble(self) -> str | None:
         """Why this engine can't do its work now; None if it can.
 
-        After a write that failed, a small one tells whether the next may succeed.
+        After a write that failed, a small one shows whether the next may succeed.
         """
         if self._closing:
             return "The server stops."
-        if self._failure is not None and (reason := _unwritable(self._settings.store)):
-            return f"The last request could not be stored. {reason}"
-        self._failure = None
+        if (failure := self._failure) is None:
+            return None
+        try:
+            self._store.probe()
+        except StoreError as error:
+            return f"Requests can't be stored. {error.message}"
+        if self._failure is failure:  # no other write failed meanwhile
+            self._failure = None
         return None
 
     def swap(self, using: Loaded) -> None:

@@ -119,9 +119,8 @@ def review_page(
     visit = Visit.of(request)
     if visit.person is None or "change" in request.query_params:
         return visit.page("person.html", **visit.surroundings())
-    queue = visit.desk.store.queue(_MOST_SKIPPED + 2)
+    queue = visit.desk.store.queue(_MOST_SKIPPED + 2, first)
     open_ = [each for each in queue if each.id not in skipped]
-    open_.sort(key=lambda each: each.id != first)
     part = open_[0] if open_ else None
     return visit.page(
         "review.html",

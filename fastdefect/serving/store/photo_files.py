@@ -10,6 +10,7 @@ from pathlib import Path
 from fastdefect.errors import StoreError
 from fastdefect.serving.store.lock import sync_folder
 
+_PROBE = 1 << 20  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -77,6 +78,17 @@ class PhotoFiles:
         """Delete photos in ``moving/``, as the database does not refer to them."""
         for sha256 in moving:
             (self._moving / sha256).unlink(missing_ok=True)
+
+    def probe(self) -> None:
+        """Write a file as large as a photo, and delete it; raises ``OSError`` if this fails."""
+        path = self._moving / "probe"
+        try:
+            with path.open("wb") as file:
+                file.write(bytes(_PROBE))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            path.unlink(missing_ok=True)
 
     def settle(self, refers: Callable[[str], bool]) -> None:
         """Complete the moves that a kill interrupted; ``refers`` asks the database."""

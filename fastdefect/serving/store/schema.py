@@ -11,7 +11,7 @@ SCHEMA = 1
 DATABASE = "line.sqlite3"
 # Of the database's header: tells a store from other SQLite files. "fdln" in ASCII.
 _APPLICATION = 0x66646C6E
-_BUSY_SECONDS = 20.0
+PATIENCE = 20.0  # seconds to wait for another program that writes
 _CHECK_SECONDS = 2.0
 
 # `answer` of an inspection is its last answer that counts, and `gone` that its photos were deleted:
@@ -92,7 +92,7 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
     """
     uri = f"{(folder / DATABASE).resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
     connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
     try:
@@ -106,6 +106,30 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def wait_for_others(connection: sqlite3.Connection, seconds: float) -> None:
+    """Wait at most so long for another program that keeps the database locked."""
+    connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+
+
+def file_of(folder: Path) -> tuple[int, int]:
+    """Which file the database is, however it is named."""
+    found = (folder / DATABASE).stat()
+    return found.st_dev, found.st_ino
+
+
+def expect_same(folder: Path, opened: tuple[int, int]) -> None:
+    """Raise ``StoreError`` if the database is no longer the file that was ``opened``.
+
+    What is written into a deleted file is lost, without an error.
+    """
+    if file_of(folder) != opened:
+        raise StoreError(
+            f"{folder / DATABASE}: expected the database that the server opened but it is another "
+            "file.",
+            "Stop the server before a backup is put in its place, and start it again.",
+        )
 
 
 def create(folder: Path) -> None:

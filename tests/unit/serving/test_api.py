@@ -197,15 +197,13 @@ def test_a_fault_has_no_stack_trace(at: Line, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_full_disk_is_507_and_not_ready(at: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastdefect.serving import engine
-
-    def full(new: object) -> None:
+    def full(*_: object) -> None:
         raise StoreFullError("line: the disk is full.", "Free space.")
 
     files = {"photo": ("a.png", png(DARK))}
     with monkeypatch.context() as patch:
         patch.setattr(at.store, "add", full)
-        patch.setattr(engine, "_unwritable", lambda folder: "It still can't be written.")
+        patch.setattr(at.store, "probe", full)
         answer = at.client.post("/inspect", files=files)
         assert answer.headers["retry-after"] == "60"
         problem(answer, 507, "disk-full")
