@@ -19,7 +19,7 @@ from fastdefect.serving import problems
 from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.heat_maps import HeatMaps
-from fastdefect.serving.photo_work import MEDIA_TYPES
+from fastdefect.serving.photo_work import MEDIA_TYPES, jpeg
 from fastdefect.serving.problems import Problem, documented
 from fastdefect.serving.records import Model
 from fastdefect.serving.schemas import (
@@ -33,7 +33,7 @@ from fastdefect.serving.schemas import (
     TodayOut,
     UndoIn,
 )
-from fastdefect.serving.settings import Settings
+from fastdefect.serving.settings import MOST_PHOTOS, MOST_TEXT, Settings
 from fastdefect.serving.store import Store
 from fastdefect.serving.uploads import PART, Uploads, clean_part
 
@@ -46,10 +46,15 @@ _BODY = {
             "schema": {
                 "type": "object",
                 "properties": {
-                    "photo": {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": 12},
+                    "photo": {
+                        "type": "array",
+                        "items": _BINARY,
+                        "minItems": 1,
+                        "maxItems": MOST_PHOTOS,
+                    },
                     "part": {
                         "type": "string",
-                        "maxLength": 200,
+                        "maxLength": MOST_TEXT,
                         "pattern": PART,
                         "examples": ["17"],
                     },
@@ -78,19 +83,20 @@ class Desk:
     heat_maps: HeatMaps
 
 
-def _desk(request: Request) -> Desk:
+def desk_of(request: Request) -> Desk:
+    """The desk of the app that answers ``request``."""
     desk: Desk = request.app.state.desk
     return desk
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]
+AtDesk = Annotated[Desk, Depends(desk_of)]
 Id = Annotated[str, InPath(pattern="^[0-9a-f]{32}$", description="Of an inspection.")]
 Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$", description="Of a photo's bytes.")]
 Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern="^[!-~]{1,200}$",
+        pattern=f"^[!-~]{{1,{MOST_TEXT}}}$",
         description="Of your choice, new for each part: a request that is sent again with its key "
         "gets the same answer and is not decided twice.",
     ),
@@ -113,7 +119,9 @@ async def inspect(
     desk: AtDesk,
     part: Annotated[
         str | None,
-        Query(max_length=200, pattern=PART, description="The part, for a photo without a form."),
+        Query(
+            max_length=MOST_TEXT, pattern=PART, description="The part, for a photo without a form."
+        ),
     ] = None,
     key: Key = None,
 ) -> InspectionOut:
@@ -252,8 +260,7 @@ def preview(
     scale = min(1.0, size / max(height, width))
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-    _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return Response(encoded.tobytes(), headers=_FOREVER, media_type="image/jpeg")
+    return Response(jpeg(small), headers=_FOREVER, media_type="image/jpeg")
 
 
 @router.get(
@@ -329,7 +336,7 @@ def readyz(desk: AtDesk) -> Status:
     """503 while the disk is full or the server stops. It needs no token."""
     if reason := desk.engine.trouble():
         hint = "Free space on the disk of the store, or start the server again."
-        raise Problem(problems.STORE_FAILED, reason, hint, {"Retry-After": "5"})
+        raise problems.not_ready(reason, hint)
     return Status()
 
 

@@ -32,11 +32,12 @@ _LONGEST_WAIT = 30  # seconds that a client is told to wait
 
 
 class QueueFullError(Exception):
-    """There are as many photos in work as the settings allow."""
+    """``waiting`` photos are in work; ``more`` would be above ``most``, the limit."""
 
-    def __init__(self, waiting: int, retry_after: int) -> None:
+    def __init__(self, waiting: int, more: int, most: int, retry_after: int) -> None:
         super().__init__(f"{waiting} photos are in work")
-        self.waiting, self.retry_after = waiting, retry_after
+        self.waiting, self.more, self.most = waiting, more, most
+        self.retry_after = retry_after  # seconds
 
 
 class KeyUsedError(Exception):
@@ -231,7 +232,7 @@ class Engine:
                 raise StoppingError
             if self._in_work + n > self._settings.queue:
                 wait = min(_LONGEST_WAIT, max(1, round(self._in_work * self._seconds)))
-                raise QueueFullError(self._in_work, wait)
+                raise QueueFullError(self._in_work, n, self._settings.queue, wait)
             self._in_work += n
 
     def _start(self, job: _Job) -> None:

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.serving.records import Answer, Answered, Day, Inspection, Model, Photo
+from fastdefect.serving.settings import MOST_NAME, MOST_TEXT
 
-Person = Annotated[str, StringConstraints(max_length=100, pattern=r"^\S(.*\S)?$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Person = Annotated[str, StringConstraints(max_length=MOST_NAME, pattern=r"^\S(.*\S)?$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=MOST_TEXT)]
 
 _PHOTO: dict[str, Any] = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",

@@ -12,14 +12,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastdefect.serving.problems import FOREIGN, MISDIRECTED, NO_TOKEN, SLOW, TOO_LARGE, Problem
-from fastdefect.serving.settings import Settings
+from fastdefect.serving.settings import SMALL_BODY, Settings
 
 COOKIE = "fastdefect"
 _COOKIE_SECONDS = 30 * 24 * 3600
 _OPEN = frozenset({"/healthz", "/readyz", "/login"})
 _OPEN_BELOW = "/static/"
 _PHOTOS = "/inspect"  # which has limits of its own
-_SMALL = 16 * 1024  # bytes of any other body
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -155,8 +154,8 @@ def _bounded(receive: Receive, path: str, seconds: float) -> Receive:
             raise Problem(SLOW, text, hint, {"Connection": "close"}) from None
         more = bool(message.get("more_body"))
         got += len(message.get("body", b""))
-        if got > _SMALL and path != _PHOTOS:
-            text = f"{path} takes at most {_SMALL} bytes."
+        if got > SMALL_BODY and path != _PHOTOS:
+            text = f"{path} takes at most {SMALL_BODY} bytes."
             raise Problem(TOO_LARGE, text, f"Send photos to {_PHOTOS}.")
         return message
 

@@ -87,18 +87,22 @@ class Protocol(H11Protocol):
     _awaited = ""  # what the deadline is for
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first head."""
         super().connection_made(transport)
         self._expect("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """End the deadline."""
         self._expect("")
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Read, and watch what does not end."""
         super().data_received(data)
         self._expect(self._unfinished())
 
     def on_response_complete(self) -> None:
+        """Watch what has begun already."""
         super().on_response_complete()
         self._expect(self._unfinished())
 

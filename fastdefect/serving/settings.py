@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1024 * 1024
+MOST_PHOTOS = 12  # of a part
+MOST_TEXT = 200  # characters of a part, a file name, a label or a key
+MOST_NAME = 100  # characters of a person
+SMALL_BODY = 16 * 1024  # bytes of a body without photos
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     max_bytes: int = 32 * MIB
     max_megapixels: float = 100.0
-    max_photos: int = 12
+    max_photos: int = MOST_PHOTOS
     queue: int = 64
     memory: int = 1024 * MIB
     timeout: float = 30.0

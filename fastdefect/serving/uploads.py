@@ -20,20 +20,22 @@ from fastdefect.serving.photo_work import Sent
 from fastdefect.serving.problems import (
     BAD_BODY,
     BAD_TYPE,
-    BUSY,
     INVALID,
     TOO_LARGE,
     Problem,
+    busy,
 )
-from fastdefect.serving.settings import MIB, Settings
+from fastdefect.serving.settings import MIB, MOST_TEXT, Settings
 from fastdefect.text import without_controls
 
 # Without control characters and those that reverse the direction of writing.
 PART = r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
+_MOST_BOUNDARY = 200  # bytes
+_MOST_HEADERS = 16  # of a field
 _MOST_HEADER = 8192  # bytes of the headers of a field
-_MOST_TEXT = 200  # characters of a part or a file name
 _HEADINGS = 64 * 1024  # bytes of a form beside its photos
 _RAW = ("image/", "application/octet-stream")
+_RETRY = 2  # seconds
 _FORM = "multipart/form-data"
 
 
@@ -95,25 +97,21 @@ class Uploads:
             self._held += n
             too_many = self._held > self._settings.memory
         if too_many:
-            raise Problem(
-                BUSY,
-                f"The requests in work have more than {self._settings.memory // MIB} MiB.",
-                "Send the request again in 2 s.",
-                {"Retry-After": "2"},
-            )
+            most = self._settings.memory / MIB
+            raise busy(f"Expected requests in work of at most {most:.3g} MiB together.", _RETRY)
 
 
 def clean_part(text: str | None) -> str | None:
     """The name of a part as it is stored; None if it is empty. Raises ``Problem``."""
     if text is None or not (stripped := text.strip()):
         return None
-    if len(stripped) > _MOST_TEXT or not fullmatch(PART, stripped):
+    if len(stripped) > MOST_TEXT or not fullmatch(PART, stripped):
         raise _bad_part()
     return stripped
 
 
 def _bad_part() -> Problem:
-    text = f"part: expected at most {_MOST_TEXT} characters in one line."
+    text = f"part: expected at most {MOST_TEXT} characters in one line."
     return Problem(INVALID, text, "Send the number of the part, or leave it out.")
 
 
@@ -198,8 +196,8 @@ class _Form:
     def _on_header_end(self) -> None:
         self._fields[-1].headers[bytes(self._header).lower()] = bytes(self._value)
         self._header, self._value = bytearray(), bytearray()
-        if len(self._fields[-1].headers) > 16:
-            raise _bad_form("a field has more than 16 headers")
+        if len(self._fields[-1].headers) > _MOST_HEADERS:
+            raise _bad_form(f"a field has more than {_MOST_HEADERS} headers")
 
     def _on_headers(self) -> None:
         found = self._fields[-1]
@@ -207,7 +205,7 @@ class _Form:
         found.name = options.get(b"name", b"").decode("utf-8", "replace")
         found.file = _base_name(options.get(b"filename", b"").decode("utf-8", "replace"))
         if found.name not in ("photo", "part"):
-            shown = without_controls(found.name[:_MOST_TEXT])
+            shown = without_controls(found.name[:MOST_TEXT])
             text = f"Expected the fields photo and part, but found {shown!r}."
             raise Problem(INVALID, text, _FIELDS)
         n = sum(each.name == "photo" for each in self._fields)
@@ -221,7 +219,7 @@ class _Form:
         if found.name == "photo":
             if len(found.data) > self._settings.max_bytes:
                 raise _too_large(self._settings.max_bytes)
-        elif len(found.data) > 4 * _MOST_TEXT:  # in UTF-8
+        elif len(found.data) > 4 * MOST_TEXT:  # in UTF-8
             raise _bad_part()
 
     def _on_end(self) -> None:
@@ -241,13 +239,13 @@ def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":
         raise Problem(
             BAD_TYPE,
             f"Expected a body of type {_FORM}, image/... or application/octet-stream, but got "
-            f"{without_controls(given[:_MOST_TEXT]) or 'none'}.",
+            f"{without_controls(given[:MOST_TEXT]) or 'none'}.",
             "curl -F photo=@a.jpg sends a form; curl --data-binary @a.jpg -H 'Content-Type: "
             "image/jpeg' sends a photo alone.",
         )
     boundary = options.get(b"boundary", b"")
-    if not 0 < len(boundary) <= 200:
-        raise _bad_form("its Content-Type has no boundary")
+    if not 0 < len(boundary) <= _MOST_BOUNDARY:
+        raise _bad_form(f"its Content-Type has no boundary of 1 to {_MOST_BOUNDARY} bytes")
     return _Form(boundary, settings)
 
 
@@ -259,7 +257,11 @@ def _check_length(request: Request, most: int) -> None:
 
 
 def _too_large(most: int) -> Problem:
-    text = f"Expected at most {most / MIB:.3g} MiB." if most >= MIB else f"Expected {most} bytes."
+    text = (
+        f"Expected at most {most / MIB:.3g} MiB."
+        if most >= MIB
+        else f"Expected at most {most} bytes."
+    )
     return Problem(TOO_LARGE, text, "Send smaller or fewer photos.")
 
 
@@ -269,4 +271,4 @@ def _bad_form(reason: str) -> Problem:
 
 def _base_name(given: str) -> str:
     """A file name without folders, of any system."""
-    return without_controls(split(r"[/\\]", given)[-1])[:_MOST_TEXT]
+    return without_controls(split(r"[/\\]", given)[-1])[:MOST_TEXT]

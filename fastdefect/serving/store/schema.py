@@ -14,10 +14,12 @@ _APPLICATION = 0x66646C6E
 PATIENCE = 20.0  # seconds to wait for another program that writes
 _CHECK_SECONDS = 2.0
 
+# An inspection in the queue. The index and the queries must have the same condition.
+WAITING = "chosen = 1 AND answer IS NULL AND gone = 0"
 # `answer` of an inspection is its last answer that counts, and `gone` that its photos were deleted:
 # the queue then is an index, however many inspections there are. `last` of a file is the newest
 # inspection with it, and `kept` that one of them was chosen or answered.
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE models (
     identity TEXT PRIMARY KEY, name TEXT NOT NULL, classes TEXT NOT NULL, good TEXT NOT NULL
 ) STRICT;
@@ -45,7 +47,7 @@ CREATE INDEX inspections_part ON inspections (part, number) WHERE part IS NOT NU
 CREATE INDEX inspections_day ON inspections (at, decision, unlike, answer);
 CREATE INDEX inspections_decision ON inspections (decision, number);
 CREATE INDEX inspections_queue ON inspections (priority DESC, number)
-    WHERE chosen = 1 AND answer IS NULL AND gone = 0;
+    WHERE {WAITING};
 CREATE TABLE photos (
     inspection INTEGER NOT NULL REFERENCES inspections (number),
     position INTEGER NOT NULL,

@@ -149,9 +149,9 @@ class Store:
 
         The inspection with the id ``first`` comes before them, if it waits.
         """
-        found = self._inspections(f"WHERE {reports.WAITING} AND id = ?", first) if first else []
+        found = self._inspections(f"WHERE {schema.WAITING} AND id = ?", first) if first else []
         others = self._inspections(
-            f"WHERE {reports.WAITING} ORDER BY priority DESC, number LIMIT ?", limit
+            f"WHERE {schema.WAITING} ORDER BY priority DESC, number LIMIT ?", limit
         )
         return [*found, *(each for each in others if each.id != first)][:limit]
 

@@ -237,7 +237,8 @@ def test_a_full_queue_is_503_with_the_time_to_wait(tmp_path: Path) -> None:
     with line(tmp_path, queue=2) as at:
         files = [("photo", (f"{i}.png", png(DARK))) for i in range(3)]
         answer = at.client.post("/inspect", files=files)
-    problem(answer, 503, "queue-full")
+    detail = problem(answer, 503, "queue-full")["detail"]
+    assert "at most 2 photos in work, but got 3" in detail
     assert int(answer.headers["retry-after"]) >= 1
 
 

@@ -1,4 +1,4 @@
-"""What a connection may do, with raw bytes: the time for a head, for the rest of a body, and idle."""
+"""The limits of a connection, with raw bytes: for a head, for the rest of a body, and idle."""
 
 import asyncio
 import time
