@@ -9,9 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.serving.records import Answer, Answered, Day, Inspection, Model, Photo
-from fastdefect.serving.settings import MOST_NAME, MOST_TEXT
+from fastdefect.serving.settings import MOST_NAME, MOST_TEXT, UNPRINTED
 
-Person = Annotated[str, StringConstraints(max_length=MOST_NAME, pattern=r"^\S(.*\S)?$")]
+_PERSON = rf"^[^\s{UNPRINTED}]([^{UNPRINTED}]*[^\s{UNPRINTED}])?$"
+Person = Annotated[str, StringConstraints(max_length=MOST_NAME, pattern=_PERSON)]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=MOST_TEXT)]
 
 _PHOTO: dict[str, Any] = {

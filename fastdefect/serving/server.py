@@ -18,7 +18,10 @@ from fastdefect.serving.settings import Settings
 
 _IDLE_SECONDS = 30  # that a connection stays open between requests
 _HEAD_SECONDS = 10  # from the begin of a connection, or of a head, to the end of the head
+_READ_SECONDS = 10  # in which a client reads at least _LEAST_READ of an answer
+_LEAST_READ = 64 * 1024  # bytes
 _MOST_CONNECTIONS = 500  # the usual limit of open files is 1024
+_MOST_REFUSED = 100  # more connections that are answered with 503; others are closed at once
 
 
 def run_server(
@@ -28,8 +31,9 @@ def run_server(
 
     Then no connection is accepted, the requests that are here are answered, and this returns.
     """
-    # A line for each form that is damaged; the answer says it.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
+    # A line for each form or head that is damaged; the answer says it.
+    for name in ("python_multipart", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     _Server(config_of(app, settings), on_start).run(sockets=[bound])
 
 
@@ -79,21 +83,27 @@ class _Server(uvicorn.Server):
 class Protocol(H11Protocol):
     """Closes a connection whose bytes belong to no request in work, and don't become one in time.
 
-    uvicorn limits only the time without any byte between two requests.
+    And one whose client does not read its answer. uvicorn limits only the time without any byte
+    between two requests.
     """
 
     config: ServerConfig
     _deadline: asyncio.TimerHandle | None = None
     _awaited = ""  # what the deadline is for
+    _reading: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
         super().connection_made(transport)
+        if len(self.connections) > _MOST_CONNECTIONS + _MOST_REFUSED:
+            transport.abort()
+            return
         self._expect("head")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the deadline."""
+        """End the deadlines."""
         self._expect("")
+        self._expect_reader(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -105,6 +115,31 @@ class Protocol(H11Protocol):
         """Watch what has begun already."""
         super().on_response_complete()
         self._expect(self._unfinished())
+
+    def pause_writing(self) -> None:
+        """Watch a client that is slower than its answer."""
+        super().pause_writing()
+        self._expect_reader(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """End that."""
+        super().resume_writing()
+        self._expect_reader(None)
+
+    def _expect_reader(self, unread: int | None) -> None:
+        """Abort if in some time less is read of so many bytes than the least; None ends this."""
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        if unread is not None:
+            self._reading = self.loop.call_later(_READ_SECONDS, self._check_reader, unread)
+
+    def _check_reader(self, unread: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if left > unread - _LEAST_READ:
+            self.transport.abort()
+        else:
+            self._expect_reader(left)
 
     def _unfinished(self) -> str:
         """What the client has begun to send, beside a request in work."""

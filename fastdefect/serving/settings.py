@@ -7,6 +7,9 @@ MIB = 1024 * 1024
 MOST_PHOTOS = 12  # of a part
 MOST_TEXT = 200  # characters of a part, a file name, a label or a key
 MOST_NAME = 100  # characters of a person
+# In a class of a regular expression: what a text of one line has not, that is control characters,
+# line separators, and characters that reverse the direction of writing.
+UNPRINTED = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 SMALL_BODY = 16 * 1024  # bytes of a body without photos
 
 

@@ -25,11 +25,10 @@ from fastdefect.serving.problems import (
     Problem,
     busy,
 )
-from fastdefect.serving.settings import MIB, MOST_TEXT, Settings
+from fastdefect.serving.settings import MIB, MOST_TEXT, UNPRINTED, Settings
 from fastdefect.text import without_controls
 
-# Without control characters and those that reverse the direction of writing.
-PART = r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
+PART = rf"^[^{UNPRINTED}]*$"
 _MOST_BOUNDARY = 200  # bytes
 _MOST_HEADERS = 16  # of a field
 _MOST_HEADER = 8192  # bytes of the headers of a field

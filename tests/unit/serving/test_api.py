@@ -84,7 +84,7 @@ def test_an_answer_names_a_class_that_fits(at: Line) -> None:
     for given in ({"answer": "OK", "label": "crack"}, {"answer": "defect", "label": "ok"}):
         found = at.client.post(path, json={**given, "person": "Ines"})
         assert "label: expected" in problem(found, 422, "invalid-request")["detail"]
-    for person in ("", " ", " Ines", "x" * 101, 7):
+    for person in ("", " ", " Ines", "x" * 101, 7, "I\x00s", "I\x1b[31m", "I\u202es", "I\u2028s"):
         given = {"answer": "OK", "person": person}
         problem(at.client.post(path, json=given), 422, "invalid-request")
     nobody = f"/inspections/{'0' * 32}/answer"

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -18,11 +19,16 @@ HEAD, BODY, IDLE = 0.1, 0.3, 0.6  # the limits in these tests, in seconds
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HUGE = b"POST /early HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n"
 
+LARGE = 20_000_000  # bytes, more than the system holds for a client that does not read
+
 Client = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers ``/early`` before its body, other paths after it."""
+    """Answers ``/early`` before its body, ``/large`` with many bytes, and others with a few."""
+    if scope["path"] == "/large":
+        await Response(bytes(LARGE))(scope, receive, send)
+        return
     if scope["path"] != "/early":
         await Request(scope, receive).body()
     status = 413 if scope["path"] == "/early" else 200
@@ -33,6 +39,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_HEAD_SECONDS", HEAD)
     monkeypatch.setattr(server, "_IDLE_SECONDS", IDLE)
+    monkeypatch.setattr(server, "_READ_SECONDS", HEAD)
 
 
 def talk(client: Client) -> None:
@@ -137,5 +144,37 @@ def test_after_the_rest_of_a_body_the_connection_goes_on() -> None:
         await asyncio.sleep(BODY + 0.1)
         writer.write(GET)
         await answered(reader)
+
+    talk(client)
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await asyncio.sleep(3 * HEAD)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(LARGE)
+
+    talk(client)
+
+
+def test_a_client_that_reads_slowly_gets_its_answer() -> None:
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(20):
+            await reader.readexactly(LARGE // 20)
+            await asyncio.sleep(HEAD / 4)
+
+    talk(client)
+
+
+def test_connections_above_the_limit_are_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_MOST_CONNECTIONS", 0)
+    monkeypatch.setattr(server, "_MOST_REFUSED", 0)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            assert await reader.read(1) == b""
 
     talk(client)
