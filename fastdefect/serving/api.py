@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 import cv2
+import numpy as np
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
@@ -133,12 +134,13 @@ async def inspect(
     async with desk.uploads.received(request) as upload:
         named = clean_part(part if upload.part is None else upload.part)
         # In a thread: it hashes the photos and looks for the key.
-        upload.work = await run_in_threadpool(
+        future = await run_in_threadpool(
             desk.engine.submit, engines.Request(upload.photos, named, key)
         )
+        upload.work = future
         try:
             async with asyncio.timeout(desk.settings.timeout):
-                return InspectionOut.of(await asyncio.wrap_future(upload.work))
+                return InspectionOut.of(await asyncio.wrap_future(future))
         except TimeoutError:
             raise Problem(
                 problems.LATE,
@@ -260,7 +262,9 @@ def preview(
     scale = min(1.0, size / max(height, width))
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-    return Response(jpeg(small), headers=_FOREVER, media_type="image/jpeg")
+    return Response(
+        jpeg(small.astype(np.uint8, copy=False)), headers=_FOREVER, media_type="image/jpeg"
+    )
 
 
 @router.get(

@@ -50,6 +50,7 @@ def config_of(app: ASGIApp, settings: Settings) -> "ServerConfig":
         access_log=False,
         server_header=False,
         limit_concurrency=_MOST_CONNECTIONS,
+        backlog=_MOST_REFUSED,  # also the most that are accepted before one can be closed
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=math.ceil(2 * settings.timeout) + 1,
     )
@@ -104,6 +105,8 @@ class Protocol(H11Protocol):
         """End the deadlines."""
         self._expect("")
         self._expect_reader(None)
+        # uvicorn keeps the one between requests, and with it the answer, if the client broke off.
+        self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -1,7 +1,9 @@
 """The limits of a connection, with raw bytes: for a head, for the rest of a body, and idle."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -42,14 +44,20 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_READ_SECONDS", HEAD)
 
 
-def talk(client: Client) -> None:
-    """Let ``client`` speak to a server of these tests."""
+def talk(client: Client, made: list[weakref.ref[Protocol]] | None = None) -> None:
+    """Let ``client`` speak to a server of these tests, which adds its connections to ``made``."""
 
     async def both() -> None:
         config, state = config_of(app, Settings(timeout=BODY)), ServerState()
         config.load()
-        loop = asyncio.get_running_loop()
-        serving = await loop.create_server(lambda: Protocol(config, state, {}), "127.0.0.1", 0)
+
+        def protocol() -> Protocol:
+            new = Protocol(config, state, {})
+            if made is not None:
+                made.append(weakref.ref(new))
+            return new
+
+        serving = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
         async with serving:
             port = serving.sockets[0].getsockname()[1]
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -167,6 +175,20 @@ def test_a_client_that_reads_slowly_gets_its_answer() -> None:
             await asyncio.sleep(HEAD / 4)
 
     talk(client)
+
+
+def test_nothing_is_kept_of_a_client_that_breaks_off() -> None:
+    made: list[weakref.ref[Protocol]] = []
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readexactly(1000)
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        gc.collect()
+        assert [each() for each in made] == [None]
+
+    talk(client, made)
 
 
 def test_connections_above_the_limit_are_closed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
