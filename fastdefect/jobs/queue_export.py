@@ -152,7 +152,7 @@ def _of_line(each: Labelled, file: Path) -> SetPhoto:
     inspection = each.inspection
     return SetPhoto(
         file,
-        # The hash tells the photos of two stores apart, in a set made of an earlier one.
+        # With the hash, photos of two stores differ, in a set made of an earlier one.
         f"line/{inspection.number:08d}-{each.photo.sha256[:12]}{_suffix(each)}",
         each.label,
         each.part,

@@ -72,7 +72,7 @@ _BODY = {
 
 @dataclass(frozen=True)
 class Desk:
-    """What the routes work with. ``reload`` reads the bundle again and says which decides now."""
+    """What the routes work with. ``reload`` reads the bundle again and returns its model."""
 
     engine: Engine
     store: Store
@@ -98,8 +98,8 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=f"^[!-~]{{1,{MOST_TEXT}}}$",
-        description="Of your choice, new for each part: a request that is sent again with its key "
-        "gets the same answer and is not decided twice.",
+        description="A text of your choice, new for each part. A request that is sent again with "
+        "its key gets the same answer. It is not decided twice.",
     ),
 ]
 router = APIRouter()
@@ -128,8 +128,8 @@ async def inspect(
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
 
-    A part is rejected if one of its photos is; else it is look if one of them is; else OK. The
-    answer comes after the decision and the photos are on the disk.
+    A part is rejected if one of its photos is. Otherwise it is look if one of them is, and else OK.
+    The answer comes when the decision and the photos are on the disk.
     """
     async with desk.uploads.received(request) as upload:
         named = clean_part(part if upload.part is None else upload.part)
@@ -144,7 +144,7 @@ async def inspect(
         except TimeoutError:
             raise Problem(
                 problems.LATE,
-                f"There is no decision after {desk.settings.timeout:g} s; it is still made.",
+                f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
 
@@ -155,7 +155,7 @@ async def inspect(
     responses=documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
 )
 def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
-    """The same as the answer to ``POST /inspect``, and what people said since."""
+    """The same as the answer to ``POST /inspect``, and the answers of people since."""
     found = desk.store.get(id)
     if found is None:
         raise _no_inspection(id)
@@ -165,14 +165,14 @@ def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
 
 @router.post(
     "/inspections/{id}/answer",
-    summary="What a person says about the part",
+    summary="Store the answer of a person",
     responses=documented(
         *(problems.BAD_BODY, problems.SLOW, problems.NOT_FOUND, problems.TOO_LARGE),
         *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),
     ),
 )
 def answer(id: Id, given: AnswerIn, desk: AtDesk) -> AnswerOut:
-    """The last answer counts; the earlier ones stay. ``label`` must be a class of the model."""
+    """The last answer counts. The earlier ones stay. ``label`` must be a class of the model."""
     found = desk.store.get(id)
     if found is None:
         raise _no_inspection(id)
@@ -207,7 +207,7 @@ def undo(given: UndoIn, desk: AtDesk) -> AnswerOut:
     if undone is None:
         raise Problem(
             problems.NOT_FOUND,
-            "This person has no answer of the last hour that counts.",
+            "Expected an answer of this person from the last hour, but found none that counts.",
             "Answer again: the last answer counts.",
         )
     return AnswerOut.of(undone)
@@ -219,7 +219,7 @@ def undo(given: UndoIn, desk: AtDesk) -> AnswerOut:
     responses=documented(problems.INVALID, problems.STORE_FAILED),
 )
 def queue(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> QueueOut:
-    """The decisions are left out on purpose: people must not follow the model."""
+    """Without the decisions: an answer that follows the model can't correct it."""
     return QueueOut.of(desk.store.waiting(), desk.store.queue(limit))
 
 
@@ -280,7 +280,7 @@ def preview(
     },
 )
 def heat_map(sha256: Sha256, desk: AtDesk) -> Response:
-    """It takes as long as about 100 decisions; one is made at a time."""
+    """It takes as long as about 100 decisions. One is made at a time."""
     data, _ = _kept(desk, sha256)
     made = desk.heat_maps.of(desk.engine.loaded, sha256, data)
     return Response(made, headers={"Cache-Control": "no-cache"}, media_type="image/jpeg")
@@ -321,7 +321,7 @@ def today(desk: AtDesk) -> TodayOut:
     responses=documented(problems.BUNDLE_REFUSED, problems.STORE_FAILED, problems.STORE_FULL),
 )
 def reload(desk: AtDesk) -> BundleOut:
-    """Requests in work keep their bundle. A bundle with an error is refused, and the old stays."""
+    """Requests in work keep their bundle. A bundle with an error is refused. The old one stays."""
     return BundleOut.of(desk.reload())
 
 

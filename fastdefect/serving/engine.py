@@ -28,7 +28,7 @@ from fastdefect.serving.settings import Settings
 from fastdefect.serving.store import Store
 
 _MOST_AT_ONCE = 64  # inspections of a transaction
-_LONGEST_WAIT = 30  # seconds that a client is told to wait
+_LONGEST_WAIT = 30  # seconds, of Retry-After
 
 
 class QueueFullError(Exception):
@@ -67,7 +67,7 @@ class Request:
 class Loaded(NamedTuple):
     """A bundle that is ready to decide, and what the store keeps of it.
 
-    ``baseline``: what it says of the photos of its validation, if it has that.
+    ``baseline``: the photos of its validation, if the bundle has them.
     """
 
     scorer: Scorer
@@ -93,7 +93,7 @@ class _Job:
 
 
 def _without_photos(error: Exception) -> Exception:
-    """A caught error; without a traceback if it is an expected one, whose traceback nobody sees.
+    """A caught error; without a traceback if it is an expected one, which no log shows.
 
     The frames of a traceback refer to the request, and the request to its error: the photos would
     stay in memory until Python searches for such circles.

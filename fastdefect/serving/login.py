@@ -1,4 +1,4 @@
-"""A browser names the token once, on a page, and gets a cookie."""
+"""A browser sends the token once, from a page, and gets a cookie."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.post(
     "/login",
-    summary="Name the token on a page",
+    summary="Send the token from a page",
     response_class=Response,
     status_code=303,
     include_in_schema=False,

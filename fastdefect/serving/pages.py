@@ -35,7 +35,7 @@ def add_pages(app: FastAPI) -> None:
 
 
 class _Static(StaticFiles):
-    """Files that a browser keeps, and asks each time whether they changed."""
+    """Files that a browser keeps, and checks each time for changes."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         """Of the framework."""
@@ -91,7 +91,7 @@ def part_page(request: Request, id: str) -> Response:
 
 
 def _confirmed(found: Inspection, answer: Answer | None) -> str | None:
-    """The key of what the answer says of the decision, if it contradicts it."""
+    """The key of the words for an answer that contradicts the decision."""
     if answer is None:
         return None
     pairs = {("OK", "defect"): "escape", ("reject", "OK"): "overkill"}

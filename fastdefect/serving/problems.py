@@ -37,12 +37,12 @@ SLOW = Kind(408, "slow-request", "The request did not arrive in time")
 KEY_USED = Kind(409, "key-used", "The key belongs to another request")
 BUNDLE_REFUSED = Kind(409, "bundle-refused", "The bundle was not loaded")
 TOO_LARGE = Kind(413, "too-large", "The request is too large")
-BAD_TYPE = Kind(415, "media-type", "The kind of body is not known")
+BAD_TYPE = Kind(415, "media-type", "The kind of body is not supported")
 MISDIRECTED = Kind(421, "unknown-host", "This server has another name")
 INVALID = Kind(422, "invalid-request", "The request is not valid")
 UNREADABLE = Kind(422, "unreadable-photo", "A photo can't be read")
-INTERNAL = Kind(500, "internal-error", "The server has a fault")
-BUSY = Kind(503, "queue-full", "Too many photos are in work")
+INTERNAL = Kind(500, "internal-error", "The request failed in the server")
+BUSY = Kind(503, "queue-full", "Too much work")
 STOPPING = Kind(503, "stopping", "The server stops")
 STORE_FAILED = Kind(503, "store-failed", "The store can't be used")
 LATE = Kind(504, "late", "The decision takes too long")
@@ -97,7 +97,7 @@ class Problem(Exception):  # noqa: N818 - the name of the RFC
 
 
 def busy(detail: str, seconds: int) -> Problem:
-    """The server has too much work; a client waits for ``seconds``."""
+    """There is too much work now. The client should wait for ``seconds``."""
     hint = f"Send the request again in {seconds} s."
     return Problem(BUSY, detail, hint, _wait(seconds))
 
@@ -206,4 +206,4 @@ async def _left(request: Request, error: Exception) -> Response:
 async def _internal(request: Request, error: Exception) -> Response:
     """The traceback goes to the log of the server, never to a client."""
     hint = "Send the request again with the same Idempotency-Key, and report the server's log."
-    return Problem(INTERNAL, "The server failed on this request.", hint).response()
+    return Problem(INTERNAL, "The request failed in the server.", hint).response()

@@ -69,7 +69,7 @@ class PhotoOut(BaseModel):
     name: str = Field(description="The file name that was sent; empty if there was none.")
     media_type: str
     decision: Verdict
-    probability: float | None = Field(description="Of a defect; null if it is no number.")
+    probability: float | None = Field(description="Of a defect; null if it is not a number.")
     probabilities: dict[str, float | None] = Field(description="Of each class.")
     label: str = Field(description="The class of the decision.")
     defect_class: str | None = Field(description="The most probable defect; null if OK.")
@@ -92,7 +92,7 @@ class PhotoOut(BaseModel):
 
 
 class InspectionOut(BaseModel):
-    """The decision on a part. It does not tell whether people will check it."""
+    """The decision on a part. It does not contain whether people will check it."""
 
     model_config = _examples(_INSPECTION)
     id: str
@@ -123,11 +123,11 @@ class InspectionOut(BaseModel):
 
 
 class AnswerIn(BaseModel):
-    """What a person says about a part."""
+    """The answer of a person about a part."""
 
     model_config = _examples({"answer": "defect", "label": "crack", "person": "Ines"})
     answer: Answered
-    label: Label | None = Field(None, description="A class of the model; null if not known.")
+    label: Label | None = Field(None, description="A class of the model; null without one.")
     person: Person
     seconds: float | None = Field(None, ge=0, le=1e6, description="How long the person looked.")
 
@@ -242,8 +242,8 @@ class TodayOut(BaseModel):
     reject: int
     unlike: int
     answered: int
-    escapes: int = Field(description="Decided OK, but a defect as people say.")
-    overkills: int = Field(description="Rejected, but OK as people say.")
+    escapes: int = Field(description="Decided OK, but people answered defect.")
+    overkills: int = Field(description="Rejected, but people answered OK.")
     waiting: int = Field(description="In the queue now, of any day.")
 
     @classmethod

@@ -31,7 +31,7 @@ def run_server(
 
     Then no connection is accepted, the requests that are here are answered, and this returns.
     """
-    # A line for each form or head that is damaged; the answer says it.
+    # A line for each form or head that is damaged; the answer has the reason.
     for name in ("python_multipart", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.ERROR)
     _Server(config_of(app, settings), on_start).run(sockets=[bound])
@@ -65,7 +65,7 @@ class ServerConfig(uvicorn.Config):
 
 
 class _Server(uvicorn.Server):
-    """Tells when it answers, and returns at a signal."""
+    """Calls ``on_start`` when it answers, and returns at a signal."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
         super().__init__(config)

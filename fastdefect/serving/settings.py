@@ -15,9 +15,9 @@ SMALL_BODY = 16 * 1024  # bytes of a body without photos
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``fastdefect serve`` is told, and the limits of a request.
+    """The options of ``fastdefect serve``, and the limits of a request.
 
-    ``token``: everyone must name it; None if only this computer is served. ``allowed_hosts``: names
+    ``token``: each request must have it; None serves this computer only. ``allowed_hosts``: names
     of this server beside ``host`` and those of this computer. ``max_megapixels`` bounds a photo
     beside the limit of the model. ``queue`` counts the photos that are accepted and not decided
     yet, ``memory`` the bytes of all requests that are being received or decided. ``timeout``: the

@@ -225,7 +225,7 @@ class _Form:
         self._ended = True
 
 
-_FIELDS = "curl -F photo=@a.jpg -F photo=@b.jpg -F part=17 is right."
+_FIELDS = "For example: curl -F photo=@a.jpg -F photo=@b.jpg -F part=17."
 
 
 def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":
@@ -249,7 +249,7 @@ def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":
 
 
 def _check_length(request: Request, most: int) -> None:
-    """Refuse a body that says that it is too large, before it arrives."""
+    """Refuse a body whose length is declared as too large, before it arrives."""
     given = request.headers.get("content-length", "0")
     if given.isdecimal() and int(given[:20]) > most:
         raise _too_large(most)
@@ -265,7 +265,7 @@ def _too_large(most: int) -> Problem:
 
 
 def _bad_form(reason: str) -> Problem:
-    return Problem(BAD_BODY, f"The form can't be read: {reason}.", "Send it again, complete.")
+    return Problem(BAD_BODY, f"The form can't be read: {reason}.", "Send the complete form again.")
 
 
 def _base_name(given: str) -> str:

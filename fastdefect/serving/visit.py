@@ -55,7 +55,7 @@ class Visit:
         return desk_of(self.request)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
-        """A template as the answer; a language that was chosen is remembered."""
+        """A template as the answer; a language that was chosen is kept in a cookie."""
         shown = _templates.get_template(template).render(
             t=self.texts,
             languages=[(each, self._in(each)) for each in LANGUAGES.values()],

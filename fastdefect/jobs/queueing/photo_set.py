@@ -37,7 +37,7 @@ def expect_new(out: Path) -> None:
     """Raise ``UsageError`` if ``out`` exists and is not an empty folder."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(
-            f"--out {out}: expected a new or empty folder but it has files.",
+            f"--out {out}: expected a new or empty folder, but it has files.",
             f"Name another one, for example --out {typed(out.with_name(out.name + '-2'))}",
         )
 

@@ -69,7 +69,7 @@ class PhotoFiles:
                 (self._moving / sha256).replace(self._place(sha256))
 
     def withdraw(self, leaving: Iterable[str]) -> None:
-        """Move photos into ``moving/``, before the database forgets them."""
+        """Move photos into ``moving/``, before their rows are deleted."""
         for sha256 in leaving:
             if self._place(sha256).exists():
                 self._place(sha256).replace(self._moving / sha256)
@@ -91,7 +91,7 @@ class PhotoFiles:
             path.unlink(missing_ok=True)
 
     def settle(self, refers: Callable[[str], bool]) -> None:
-        """Complete the moves that a kill interrupted; ``refers`` asks the database."""
+        """Complete the moves that a kill interrupted; ``refers``: it has a row."""
         for path in list(self._moving.iterdir()):
             if refers(path.name):
                 path.replace(self._place(path.name))
@@ -106,7 +106,7 @@ class PhotoFiles:
         content = self._bytes(sha256)
         if content is not None and hashlib.sha256(content).hexdigest() != sha256:
             raise StoreError(
-                f"{self._place(sha256)}: expected the photo with this sha256 but the file has "
+                f"{self._place(sha256)}: expected the photo with this sha256, but the file has "
                 "other bytes: the disk or a program changed it.",
                 "Put the file of a backup in its place, or delete it.",
             )

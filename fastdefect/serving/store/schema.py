@@ -9,7 +9,7 @@ from fastdefect.serving.store.failures import damaged
 
 SCHEMA = 1
 DATABASE = "line.sqlite3"
-# Of the database's header: tells a store from other SQLite files. "fdln" in ASCII.
+# In the header of the database of a store, not of other SQLite files. "fdln" in ASCII.
 _APPLICATION = 0x66646C6E
 PATIENCE = 20.0  # seconds to wait for another program that writes
 _CHECK_SECONDS = 2.0
@@ -78,7 +78,7 @@ CREATE TABLE answers (
     person TEXT NOT NULL,
     at INTEGER NOT NULL,
     seconds REAL,
-    -- The last inspection when it was given: times don't tell the order if the clock is set back.
+    -- The last inspection when it was given: times are not in order if the clock is set back.
     seen INTEGER NOT NULL,
     undone INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -128,7 +128,7 @@ def expect_same(folder: Path, opened: tuple[int, int]) -> None:
     """
     if file_of(folder) != opened:
         raise StoreError(
-            f"{folder / DATABASE}: expected the database that the server opened but it is another "
+            f"{folder / DATABASE}: expected the database that the server opened, but it is another "
             "file.",
             "Stop the server before a backup is put in its place, and start it again.",
         )
@@ -160,12 +160,12 @@ def check(connection: sqlite3.Connection, folder: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION:
         raise StoreError(
-            f"{folder / DATABASE}: expected the database of a store but it is another program's.",
+            f"{folder / DATABASE}: expected the database of a store, but it is another program's.",
             "Name the folder that `fastdefect serve --store` wrote, or a new one.",
         )
     if version != SCHEMA:
         raise StoreError(
-            f"{folder / DATABASE}: expected a store of version {SCHEMA} but it has version "
+            f"{folder / DATABASE}: expected a store of version {SCHEMA}, but it has version "
             f"{version}.",
             "Install the fastdefect that wrote it, or a newer one.",
         )

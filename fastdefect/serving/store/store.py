@@ -210,7 +210,7 @@ class Store:
         person: str,
         seconds: float | None = None,
     ) -> Answer:
-        """Keep what a person says. ``KeyError`` if no inspection has this id.
+        """Keep the answer of a person. ``KeyError`` if no inspection has this id.
 
         The last answer counts; the earlier ones stay.
         """

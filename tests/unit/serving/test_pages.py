@@ -79,7 +79,7 @@ def test_unlike_is_said_in_plain_words(tmp_path: Path) -> None:
         found = at.inspect(GREY)
         assert found["unlike"]
         shown = text_of(page(at, f"/?decided={found['id']}"))
-    assert "This photo is unlike the photos that the model learned from. A person decides." in shown
+    assert "This photo is unlike the photos of the training. A person decides." in shown
 
 
 def test_counts_and_last_decisions(at: Line) -> None:
