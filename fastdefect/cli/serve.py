@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from fastdefect.jobs.serve import Serving
     from fastdefect.serving.app import Access
 
+_CENTURY = 36525  # days
+
 
 @app.command(rich_help_panel=USE)
 def serve(
@@ -47,6 +49,7 @@ def serve(
         typer.Option(
             "--keep-days",
             min=0,
+            max=_CENTURY,
             help="Delete photos after N days, but not those for people.",
             show_default="keep all",
         ),
@@ -56,28 +59,35 @@ def serve(
         typer.Option(
             "--keep-gb",
             min=0,
+            max=1_000_000,
             help="Delete the oldest photos above N gigabytes.",
             show_default="keep all",
         ),
     ] = None,
     max_mb: Annotated[
-        float, typer.Option("--max-mb", min=0.001, help="Largest photo in MiB.")
+        float, typer.Option("--max-mb", min=0.001, max=1024, help="Largest photo in MiB.")
     ] = Settings.max_bytes / MIB,
     queue: Annotated[
         int,
         typer.Option(
-            "--queue", min=MOST_PHOTOS, help="Most photos in work; then requests get 503."
+            "--queue",
+            min=MOST_PHOTOS,
+            max=10_000,
+            help="Most photos in work; then requests get 503.",
         ),
     ] = Settings.queue,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", min=0.1, help="Seconds to receive a request, and to decide."),
+        typer.Option(
+            "--timeout", min=0.1, max=3600, help="Seconds to receive a request, and to decide."
+        ),
     ] = Settings.timeout,
     threads: Annotated[
         int | None,
         typer.Option(
             "--threads",
             min=1,
+            max=256,
             help="Photos that are decided at the same time.",
             show_default="as many as are fastest",
         ),

@@ -299,9 +299,10 @@ def _kept(desk: Desk, sha256: str) -> tuple[bytes, str]:
     return data, kind
 
 
-def midnight() -> datetime:
-    """The last one, by the clock and the time zone of the server."""
-    return datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+def midnight(now: datetime | None = None) -> datetime:
+    """The one before ``now``, a time without a zone, by the clock and the zone of the server."""
+    day = (now or datetime.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.astimezone()  # its own offset: on a day that changes it, the present one is another
 
 
 @router.get(

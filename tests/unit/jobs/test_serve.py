@@ -38,6 +38,14 @@ def test_a_language_is_one_of_the_pages(tmp_path: Path) -> None:
     assert ", ".join(LANGUAGES) in result.stderr
 
 
+@pytest.mark.parametrize(
+    "option", ["--timeout", "--max-mb", "--keep-days", "--keep-gb", "--check-ok", "--check-reject"]
+)
+def test_a_number_is_finite(option: str) -> None:
+    for value in ("inf", "nan"):
+        assert invoke("serve", "no.fdb", option, value).exit_code == 2
+
+
 @pytest.mark.parametrize("text", ["", "short", "with spaces in it, but long", "ü" * 30])
 def test_a_token_is_long_and_plain(tmp_path: Path, text: str) -> None:
     file = tmp_path / "token"

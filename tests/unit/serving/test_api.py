@@ -1,6 +1,8 @@
 import io
+import sys
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from helpers.serving import BRIGHT, DARK, GREY, Line, banded_bundle, line, png
 from PIL import Image
 
 from fastdefect.errors import StoreFullError
+from fastdefect.serving.api import midnight
 
 
 @pytest.fixture
@@ -135,6 +138,20 @@ def test_today_counts(at: Line) -> None:
     counts = {name: found[name] for name in ("total", "ok", "look", "reject", "overkills")}
     assert counts == {"total": 4, "ok": 2, "look": 1, "reject": 1, "overkills": 1}
     assert datetime.fromisoformat(found["since"]) <= datetime.now(UTC)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no tzset")
+def test_midnight_is_right_on_a_day_that_changes_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+            time.tzset()
+            found = [midnight(datetime(2026, 10, day, 12)) for day in (24, 25, 26)]
+    finally:
+        time.tzset()
+    assert [each.utcoffset() for each in found] == [timedelta(hours=h) for h in (2, 2, 1)]
 
 
 def test_a_reload_takes_the_file_as_it_is_now_and_refuses_a_damaged_one(at: Line) -> None:
