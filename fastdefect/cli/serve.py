@@ -2,17 +2,18 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastdefect.cli.session import USE, Json, Quiet, app, session
+from fastdefect.serving.settings import MIB, MOST_PHOTOS, Settings
 
 if TYPE_CHECKING:
     from fastdefect.jobs.serve import Serving
     from fastdefect.serving.app import Access
 
-_MIB = 1024 * 1024
+_CENTURY = 36525  # days
 
 
 @app.command(rich_help_panel=USE)
@@ -20,11 +21,11 @@ def serve(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, from export.")],
     store: Annotated[
         Path, typer.Option("--store", metavar="DIR", help="Folder of decisions and photos.")
-    ] = Path("line"),
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    ] = Settings.store,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = Settings.host,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
-    ] = 8000,
+    ] = Settings.port,
     token_file: Annotated[
         Path | None,
         typer.Option("--token-file", help="File with the token that each request must contain."),
@@ -36,18 +37,19 @@ def serve(
     check_ok: Annotated[
         float,
         typer.Option("--check-ok", min=0, max=1, help="Share of OK decisions that people check."),
-    ] = 0.02,
+    ] = Settings.check_ok,
     check_reject: Annotated[
         float,
         typer.Option(
             "--check-reject", min=0, max=1, help="Share of reject decisions that people check."
         ),
-    ] = 0.02,
+    ] = Settings.check_reject,
     keep_days: Annotated[
         float | None,
         typer.Option(
             "--keep-days",
             min=0,
+            max=_CENTURY,
             help="Delete photos after N days, but not those for people.",
             show_default="keep all",
         ),
@@ -57,33 +59,42 @@ def serve(
         typer.Option(
             "--keep-gb",
             min=0,
+            max=1_000_000,
             help="Delete the oldest photos above N gigabytes.",
             show_default="keep all",
         ),
     ] = None,
     max_mb: Annotated[
-        float, typer.Option("--max-mb", min=0.001, help="Largest photo in MiB.")
-    ] = 32,
+        float, typer.Option("--max-mb", min=0.001, max=1024, help="Largest photo in MiB.")
+    ] = Settings.max_bytes / MIB,
     queue: Annotated[
         int,
-        typer.Option("--queue", min=12, help="Most photos in work; then requests get 503."),
-    ] = 64,
+        typer.Option(
+            "--queue",
+            min=MOST_PHOTOS,
+            max=10_000,
+            help="Most photos in work; then requests get 503.",
+        ),
+    ] = Settings.queue,
     timeout: Annotated[
         float,
-        typer.Option("--timeout", min=0.1, help="Seconds to receive a request, and to decide."),
-    ] = 30,
+        typer.Option(
+            "--timeout", min=0.1, max=3600, help="Seconds to receive a request, and to decide."
+        ),
+    ] = Settings.timeout,
     threads: Annotated[
         int | None,
         typer.Option(
             "--threads",
             min=1,
+            max=256,
             help="Photos that are decided at the same time.",
             show_default="as many as are fastest",
         ),
     ] = None,
     language: Annotated[
-        Literal["en", "de"], typer.Option("--language", help="Default language of the pages.")
-    ] = "en",
+        str, typer.Option("--language", help="Default language of the pages, such as de.")
+    ] = Settings.language,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -91,7 +102,6 @@ def serve(
     with session(quiet, as_json) as screen:
         from fastdefect.jobs.serve import read_token, require_packages
         from fastdefect.jobs.serve import serve as job
-        from fastdefect.serving.settings import Settings
 
         require_packages()
         settings = Settings(
@@ -100,7 +110,7 @@ def serve(
             port=port,
             token=None if token_file is None else read_token(token_file, screen),
             allowed_hosts=tuple(allow_host or ()),
-            max_bytes=round(max_mb * _MIB),
+            max_bytes=round(max_mb * MIB),
             queue=queue,
             timeout=timeout,
             check_ok=check_ok,

@@ -22,10 +22,11 @@ from fastdefect.jobs.queueing.labelled import (
 from fastdefect.jobs.queueing.photo_set import (
     TABLE,
     SetPhoto,
+    add_photo,
     expect_new,
     inside,
     new_folder,
-    write_set,
+    write_table,
 )
 from fastdefect.run import Run
 from fastdefect.serving.store import Store
@@ -85,19 +86,22 @@ def queue_export(asked: Asked, *, on_event: OnEvent) -> Exported:
     """
     expect_new(asked.out)
     earlier = () if asked.run is None else _photos_of(asked.run, on_event)
-    with Store.open(asked.store, read_only=True) as store:
+    with Store.open(asked.store, read_only=True) as store, new_folder(asked.out) as folder:
         kept, left_out = _labelled(store, asked.since)
         kept, of_run = _without(kept, {sha256 for sha256, _ in earlier})
-        kept, files, lost = _files(store, kept)
-        left_out = [*left_out, *of_run, *lost]
+        left_out += of_run
+        photos = [photo for _, photo in earlier]
+        for photo in photos:
+            add_photo(folder, photo)
+        line = [_taken(store, each, folder) for each in kept]
+        photos += [taken for taken in line if isinstance(taken, SetPhoto)]
+        left_out += [lost for lost in line if isinstance(lost, LeftOut)]
+        kept = [each for each, got in zip(kept, line, strict=True) if isinstance(got, SetPhoto)]
         if not kept:
             raise _nothing(asked, left_out)
         exported = Exported(asked, tuple(kept), tuple(left_out), len(earlier))
-        line = [_of_line(each, file) for each, file in zip(kept, files, strict=True)]
-        photos = [*(photo for _, photo in earlier), *line]
-        with new_folder(asked.out) as folder:
-            write_set(folder, photos, split=asked.run is not None)
-            write_json(folder / REPORT, exported.as_json())
+        write_table(folder, photos, split=asked.run is not None)
+        write_json(folder / REPORT, exported.as_json())
     for reason, n in exported.reasons.items():
         text = f"{counted(n, 'photo')} left out: {reason}. They are listed in {REPORT}."
         on_event(Note(text, "info" if reason == Reason.OF_RUN else "warning"))
@@ -122,31 +126,33 @@ def _without(photos: Sequence[Labelled], known: set[str]) -> tuple[list[Labelled
     return [each for each in photos if each.photo.sha256 not in known], left_out
 
 
-def _files(
-    store: Store, photos: Sequence[Labelled]
-) -> tuple[list[Labelled], list[Path], list[LeftOut]]:
-    """The photos whose files are there and whole, their files, and the other photos."""
-    kept, files, lost = [], [], []
-    for each in photos:
+def _taken(store: Store, each: Labelled, folder: Path) -> SetPhoto | LeftOut:
+    """The photo, which is in the set now, or why it can't be in it.
+
+    A running server may move or delete the file at any moment (retention).
+    """
+    sha256 = each.photo.sha256
+    try:
+        there = store.photo(sha256) is not None
+    except StoreError:
+        return LeftOut(each.inspection, each.photo, Reason.DAMAGED)
+    while there and (path := store.photo_path(sha256)) is not None:
+        photo = _of_line(each, path)
         try:
-            there = store.photo(each.photo.sha256) is not None
-            reason = Reason.GONE
-        except StoreError:
-            there, reason = False, Reason.DAMAGED
-        path = store.photo_path(each.photo.sha256) if there else None
-        if path is None:
-            lost.append(LeftOut(each.inspection, each.photo, reason))
-        else:
-            kept.append(each)
-            files.append(path)
-    return kept, files, lost
+            add_photo(folder, photo)
+        except FileNotFoundError:
+            if path.exists():  # it is the folder of the set that is gone
+                raise
+            continue
+        return photo
+    return LeftOut(each.inspection, each.photo, Reason.GONE)
 
 
 def _of_line(each: Labelled, file: Path) -> SetPhoto:
     inspection = each.inspection
     return SetPhoto(
         file,
-        # The hash tells the photos of two stores apart, in a set made of an earlier one.
+        # With the hash, photos of two stores differ, in a set made of an earlier one.
         f"line/{inspection.number:08d}-{each.photo.sha256[:12]}{_suffix(each)}",
         each.label,
         each.part,

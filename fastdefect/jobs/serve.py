@@ -124,9 +124,17 @@ def _make_token(path: Path) -> str:
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise ``UsageError`` for a server that others could use without a token."""
+    """Raise ``UsageError`` for a server that others could use without a token, or for a language
+    that the pages don't have.
+    """
+    from fastdefect.serving.language import LANGUAGES
     from fastdefect.serving.security import is_this_computer
 
+    if settings.language not in LANGUAGES:
+        raise UsageError(
+            f"--language {settings.language}: expected a language of the pages.",
+            f"They are in {', '.join(LANGUAGES)}.",
+        )
     if settings.token is None and not is_this_computer(settings.host):
         raise UsageError(
             f"--host {settings.host}: other computers can reach this address, but there is no "

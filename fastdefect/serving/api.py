@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 import cv2
+import numpy as np
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi import Path as InPath
 from fastapi.concurrency import run_in_threadpool
@@ -19,7 +20,7 @@ from fastdefect.serving import problems
 from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.heat_maps import HeatMaps
-from fastdefect.serving.photo_work import MEDIA_TYPES
+from fastdefect.serving.photo_work import MEDIA_TYPES, jpeg
 from fastdefect.serving.problems import Problem, documented
 from fastdefect.serving.records import Model
 from fastdefect.serving.schemas import (
@@ -33,7 +34,7 @@ from fastdefect.serving.schemas import (
     TodayOut,
     UndoIn,
 )
-from fastdefect.serving.settings import Settings
+from fastdefect.serving.settings import MOST_PHOTOS, MOST_TEXT, Settings
 from fastdefect.serving.store import Store
 from fastdefect.serving.uploads import PART, Uploads, clean_part
 
@@ -46,10 +47,15 @@ _BODY = {
             "schema": {
                 "type": "object",
                 "properties": {
-                    "photo": {"type": "array", "items": _BINARY, "minItems": 1, "maxItems": 12},
+                    "photo": {
+                        "type": "array",
+                        "items": _BINARY,
+                        "minItems": 1,
+                        "maxItems": MOST_PHOTOS,
+                    },
                     "part": {
                         "type": "string",
-                        "maxLength": 200,
+                        "maxLength": MOST_TEXT,
                         "pattern": PART,
                         "examples": ["17"],
                     },
@@ -66,7 +72,7 @@ _BODY = {
 
 @dataclass(frozen=True)
 class Desk:
-    """What the routes work with. ``reload`` reads the bundle again and says which decides now."""
+    """What the routes work with. ``reload`` reads the bundle again and returns its model."""
 
     engine: Engine
     store: Store
@@ -78,21 +84,22 @@ class Desk:
     heat_maps: HeatMaps
 
 
-def _desk(request: Request) -> Desk:
+def desk_of(request: Request) -> Desk:
+    """The desk of the app that answers ``request``."""
     desk: Desk = request.app.state.desk
     return desk
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]
+AtDesk = Annotated[Desk, Depends(desk_of)]
 Id = Annotated[str, InPath(pattern="^[0-9a-f]{32}$", description="Of an inspection.")]
 Sha256 = Annotated[str, InPath(pattern="^[0-9a-f]{64}$", description="Of a photo's bytes.")]
 Key = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
-        pattern="^[!-~]{1,200}$",
-        description="Of your choice, new for each part: a request that is sent again with its key "
-        "gets the same answer and is not decided twice.",
+        pattern=f"^[!-~]{{1,{MOST_TEXT}}}$",
+        description="A text of your choice, new for each part. A request that is sent again with "
+        "its key gets the same answer. It is not decided twice.",
     ),
 ]
 router = APIRouter()
@@ -113,27 +120,31 @@ async def inspect(
     desk: AtDesk,
     part: Annotated[
         str | None,
-        Query(max_length=200, pattern=PART, description="The part, for a photo without a form."),
+        Query(
+            max_length=MOST_TEXT, pattern=PART, description="The part, for a photo without a form."
+        ),
     ] = None,
     key: Key = None,
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
 
-    A part is rejected if one of its photos is; else it is look if one of them is; else OK. The
-    answer comes after the decision and the photos are on the disk.
+    A part is rejected if one of its photos is. Otherwise it is look if one of them is, and else OK.
+    The answer comes when the decision and the photos are on the disk.
     """
     async with desk.uploads.received(request) as upload:
         named = clean_part(part if upload.part is None else upload.part)
-        wanted = engines.Request(upload.photos, named, key)
-        # Hashes the photos and looks for the key, which would hold up other requests.
-        future = await run_in_threadpool(desk.engine.submit, wanted)
+        # In a thread: it hashes the photos and looks for the key.
+        future = await run_in_threadpool(
+            desk.engine.submit, engines.Request(upload.photos, named, key)
+        )
+        upload.work = future
         try:
             async with asyncio.timeout(desk.settings.timeout):
                 return InspectionOut.of(await asyncio.wrap_future(future))
         except TimeoutError:
             raise Problem(
                 problems.LATE,
-                f"There is no decision after {desk.settings.timeout:g} s; it is still made.",
+                f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
 
@@ -144,7 +155,7 @@ async def inspect(
     responses=documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
 )
 def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
-    """The same as the answer to ``POST /inspect``, and what people said since."""
+    """The same as the answer to ``POST /inspect``, and the answers of people since."""
     found = desk.store.get(id)
     if found is None:
         raise _no_inspection(id)
@@ -154,14 +165,14 @@ def inspection(id: Id, desk: AtDesk) -> AnsweredOut:
 
 @router.post(
     "/inspections/{id}/answer",
-    summary="What a person says about the part",
+    summary="Store the answer of a person",
     responses=documented(
         *(problems.BAD_BODY, problems.SLOW, problems.NOT_FOUND, problems.TOO_LARGE),
         *(problems.INVALID, problems.STORE_FAILED, problems.STORE_FULL),
     ),
 )
 def answer(id: Id, given: AnswerIn, desk: AtDesk) -> AnswerOut:
-    """The last answer counts; the earlier ones stay. ``label`` must be a class of the model."""
+    """The last answer counts. The earlier ones stay. ``label`` must be a class of the model."""
     found = desk.store.get(id)
     if found is None:
         raise _no_inspection(id)
@@ -196,7 +207,7 @@ def undo(given: UndoIn, desk: AtDesk) -> AnswerOut:
     if undone is None:
         raise Problem(
             problems.NOT_FOUND,
-            "This person has no answer of the last hour that counts.",
+            "Expected an answer of this person from the last hour, but found none that counts.",
             "Answer again: the last answer counts.",
         )
     return AnswerOut.of(undone)
@@ -208,7 +219,7 @@ def undo(given: UndoIn, desk: AtDesk) -> AnswerOut:
     responses=documented(problems.INVALID, problems.STORE_FAILED),
 )
 def queue(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> QueueOut:
-    """The decisions are left out on purpose: people must not follow the model."""
+    """Without the decisions: an answer that follows the model can't correct it."""
     return QueueOut.of(desk.store.waiting(), desk.store.queue(limit))
 
 
@@ -251,8 +262,9 @@ def preview(
     scale = min(1.0, size / max(height, width))
     shape = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
-    _, encoded = cv2.imencode(".jpg", small[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    return Response(encoded.tobytes(), headers=_FOREVER, media_type="image/jpeg")
+    return Response(
+        jpeg(small.astype(np.uint8, copy=False)), headers=_FOREVER, media_type="image/jpeg"
+    )
 
 
 @router.get(
@@ -268,7 +280,7 @@ def preview(
     },
 )
 def heat_map(sha256: Sha256, desk: AtDesk) -> Response:
-    """It takes as long as about 100 decisions; one is made at a time."""
+    """It takes as long as about 100 decisions. One is made at a time."""
     data, _ = _kept(desk, sha256)
     made = desk.heat_maps.of(desk.engine.loaded, sha256, data)
     return Response(made, headers={"Cache-Control": "no-cache"}, media_type="image/jpeg")
@@ -287,9 +299,10 @@ def _kept(desk: Desk, sha256: str) -> tuple[bytes, str]:
     return data, kind
 
 
-def midnight() -> datetime:
-    """The last one, by the clock and the time zone of the server."""
-    return datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+def midnight(now: datetime | None = None) -> datetime:
+    """The one before ``now``, a time without a zone, by the clock and the zone of the server."""
+    day = (now or datetime.now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    return day.astimezone()  # its own offset: on a day that changes it, the present one is another
 
 
 @router.get(
@@ -309,7 +322,7 @@ def today(desk: AtDesk) -> TodayOut:
     responses=documented(problems.BUNDLE_REFUSED, problems.STORE_FAILED, problems.STORE_FULL),
 )
 def reload(desk: AtDesk) -> BundleOut:
-    """Requests in work keep their bundle. A bundle with an error is refused, and the old stays."""
+    """Requests in work keep their bundle. A bundle with an error is refused. The old one stays."""
     return BundleOut.of(desk.reload())
 
 
@@ -328,7 +341,7 @@ def readyz(desk: AtDesk) -> Status:
     """503 while the disk is full or the server stops. It needs no token."""
     if reason := desk.engine.trouble():
         hint = "Free space on the disk of the store, or start the server again."
-        raise Problem(problems.STORE_FAILED, reason, hint, {"Retry-After": "5"})
+        raise problems.not_ready(reason, hint)
     return Status()
 
 

@@ -26,7 +26,7 @@ from fastdefect.serving.uploads import Uploads
 
 @dataclass(frozen=True)
 class Access:
-    """A request and its answer; ``path`` has no query, which may name parts."""
+    """A request and its answer. ``path`` has no query: it may contain the name of a part."""
 
     client: str
     method: str
@@ -35,6 +35,7 @@ class Access:
     milliseconds: float
 
 
+_MOST_CLIENT = 64  # characters, more than an address has
 OnAccess = Callable[[Access], None]
 
 
@@ -84,7 +85,7 @@ def make_app(
 
 
 def _describe(app: FastAPI) -> None:
-    """Add to the OpenAPI description what the framework does not know."""
+    """Add to the OpenAPI description what the routes don't declare."""
     described = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -122,10 +123,11 @@ class _Observed:
             await self._app(scope, receive, observed)
         finally:
             seconds = time.perf_counter() - started
-            # Paths that nobody declared would be as many metrics as an attacker likes.
+            # Paths that are not declared could be any number of metrics.
             route = getattr(scope.get("route"), "path", "other")
             method = "any" if route == "other" or status == 405 else scope["method"]
             self._metrics.answered(method, route, status, seconds)
-            client = scope["client"][0] if scope.get("client") else ""
-            path = quote(scope["path"])  # no line breaks in a log
+            # Both come from the client or a proxy: no line breaks and no spaces in a log.
+            client = quote(scope["client"][0], safe=":")[:_MOST_CLIENT] if scope["client"] else ""
+            path = quote(scope["path"])
             self._on_access(Access(client, scope["method"], path, status, seconds * 1000))

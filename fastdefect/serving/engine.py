@@ -4,7 +4,6 @@ Photos that arrive together are decided at the same time, one in each thread, an
 together is stored in one transaction. A decision is answered only after it is stored.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import SystemRandom
 from threading import Condition, Thread
 from typing import NamedTuple
 
 from fastdefect.data.reading.gate import PixelGate
-from fastdefect.errors import StoreError
+from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
@@ -30,16 +28,16 @@ from fastdefect.serving.settings import Settings
 from fastdefect.serving.store import Store
 
 _MOST_AT_ONCE = 64  # inspections of a transaction
-_LONGEST_WAIT = 30  # seconds that a client is told to wait
-_PROBE = 1 << 20  # bytes
+_LONGEST_WAIT = 30  # seconds, of Retry-After
 
 
 class QueueFullError(Exception):
-    """There are as many photos in work as the settings allow."""
+    """``waiting`` photos are in work; ``more`` would be above ``most``, the limit."""
 
-    def __init__(self, waiting: int, retry_after: int) -> None:
+    def __init__(self, waiting: int, more: int, most: int, retry_after: int) -> None:
         super().__init__(f"{waiting} photos are in work")
-        self.waiting, self.retry_after = waiting, retry_after
+        self.waiting, self.more, self.most = waiting, more, most
+        self.retry_after = retry_after  # seconds
 
 
 class KeyUsedError(Exception):
@@ -69,7 +67,7 @@ class Request:
 class Loaded(NamedTuple):
     """A bundle that is ready to decide, and what the store keeps of it.
 
-    ``baseline``: what it says of the photos of its validation, if it has that.
+    ``baseline``: the photos of its validation, if the bundle has them.
     """
 
     scorer: Scorer
@@ -94,20 +92,17 @@ class _Job:
         self.future.set_running_or_notify_cancel()
 
 
-def _unwritable(folder: Path) -> str:
-    """Why the folder of the store can't be written; empty if it can."""
-    probe = folder / ".probe"
-    try:
-        with probe.open("wb") as file:
-            file.write(bytes(_PROBE))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        return f"It still can't be written: {error.strerror or error}."
-    finally:
-        with suppress(OSError):
-            probe.unlink(missing_ok=True)
-    return ""
+def _without_photos(error: Exception) -> Exception:
+    """A caught error; without a traceback if it is an expected one, which no log shows.
+
+    The frames of a traceback refer to the request, and the request to its error: the photos would
+    stay in memory until Python searches for such circles.
+    """
+    found: BaseException | None = error
+    while found is not None and isinstance(error, FastdefectError):
+        found.__traceback__ = None
+        found = found.__context__
+    return error
 
 
 def _ignore(stored: Sequence[Inspection]) -> None:
@@ -158,13 +153,18 @@ class Engine:
     def trouble(self) -> str | None:
         """Why this engine can't do its work now; None if it can.
 
-        After a write that failed, a small one tells whether the next may succeed.
+        After a write that failed, a small one shows whether the next may succeed.
         """
         if self._closing:
             return "The server stops."
-        if self._failure is not None and (reason := _unwritable(self._settings.store)):
-            return f"The last request could not be stored. {reason}"
-        self._failure = None
+        if (failure := self._failure) is None:
+            return None
+        try:
+            self._store.probe()
+        except StoreError as error:
+            return f"Requests can't be stored. {error.message}"
+        if self._failure is failure:  # no other write failed meanwhile
+            self._failure = None
         return None
 
     def swap(self, using: Loaded) -> None:
@@ -192,7 +192,7 @@ class Engine:
             self._admit(job)
         except Exception as error:  # noqa: BLE001 - each is the answer to this request
             self._leave(job)
-            job.future.set_exception(error)
+            job.future.set_exception(_without_photos(error))
             return job.future
         self._start(job)
         return job.future
@@ -232,7 +232,7 @@ class Engine:
                 raise StoppingError
             if self._in_work + n > self._settings.queue:
                 wait = min(_LONGEST_WAIT, max(1, round(self._in_work * self._seconds)))
-                raise QueueFullError(self._in_work, wait)
+                raise QueueFullError(self._in_work, n, self._settings.queue, wait)
             self._in_work += n
 
     def _start(self, job: _Job) -> None:
@@ -256,11 +256,15 @@ class Engine:
     def _write(self) -> None:
         """Store what is decided; in a thread of its own."""
         while (first := self._decided.get()) is not None:
-            batch = [first]
-            with suppress(Empty):
-                while len(batch) < _MOST_AT_ONCE and (job := self._decided.get_nowait()):
-                    batch.append(job)
-            self._keep(batch)
+            self._keep(self._batch(first))
+            del first  # with its photos, while nothing more is decided
+
+    def _batch(self, first: _Job) -> list[_Job]:
+        batch = [first]
+        with suppress(Empty):
+            while len(batch) < _MOST_AT_ONCE and (job := self._decided.get_nowait()):
+                batch.append(job)
+        return batch
 
     def _keep(self, batch: list[_Job]) -> None:
         news: list[tuple[_Job, New]] = []
@@ -316,9 +320,10 @@ class Engine:
 
     def _fail(self, job: _Job, error: Exception) -> None:
         self._finish(job)
-        job.future.set_exception(error)
+        job.future.set_exception(_without_photos(error))
 
     def _finish(self, job: _Job) -> None:
+        job.photos.clear()  # they refer to the job
         with self._changed:
             self._in_work -= len(job.request.photos)
             self._changed.notify_all()

@@ -7,9 +7,6 @@ the last ones are kept.
 from collections import OrderedDict
 from threading import BoundedSemaphore, Lock
 
-import cv2
-import numpy as np
-
 from fastdefect.aliases import Pixels
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import decode_photo, fit_to, pixel_count
@@ -19,11 +16,11 @@ from fastdefect.explain.overlay import overlay, to_show
 from fastdefect.explain.target import choose_target
 from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.engine import Loaded
-from fastdefect.serving.problems import BUSY, NOT_FOUND, Problem
+from fastdefect.serving.photo_work import jpeg
+from fastdefect.serving.problems import NOT_FOUND, Problem, busy
 
 _KEPT = 64
 _MOST_WAITING = 4  # requests
-_QUALITY = 88
 _PATIENCE = 20.0  # seconds until it is the turn of a request
 _RETRY = 5  # seconds, the Retry-After
 
@@ -55,7 +52,7 @@ class HeatMaps:
             raise _busy()
         try:
             if key not in self._made:
-                self._made[key] = _jpeg(picture_of(loaded.scorer, data, self._gate))
+                self._made[key] = jpeg(picture_of(loaded.scorer, data, self._gate))
                 while len(self._made) > _KEPT:
                     self._made.popitem(last=False)
             return self._made[key]
@@ -64,12 +61,7 @@ class HeatMaps:
 
 
 def _busy() -> Problem:
-    return Problem(
-        BUSY,
-        "Other heat maps are made; one is made at a time.",
-        f"Send the request again in {_RETRY} s.",
-        {"Retry-After": str(_RETRY)},
-    )
+    return busy("Other heat maps are made; one is made at a time.", _RETRY)
 
 
 def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
@@ -89,9 +81,3 @@ def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
     maps = OutputMaps(lambda batch: scorer.network(batch)[0], target)
     heat = laid_on(maps(pixels[None])[0], shown.shape[1], shown.shape[0], scorer.resize)
     return overlay(shown, heat.values)
-
-
-def _jpeg(picture: Pixels) -> bytes:
-    bgr = np.ascontiguousarray(picture[:, :, ::-1])
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return bytes(encoded)

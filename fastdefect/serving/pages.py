@@ -15,11 +15,11 @@ from fastdefect.serving.day_drift import FIRST
 from fastdefect.serving.problems import INVALID, NOT_FOUND, Problem
 from fastdefect.serving.records import Answer, Inspection, Model
 from fastdefect.serving.schemas import AnswerIn, UndoIn
+from fastdefect.serving.settings import MOST_TEXT, SMALL_BODY
 from fastdefect.serving.visit import PageRoute, Visit, clean_person, remember
 
 _RECENT = 12
 _MOST_SKIPPED = 40
-_FORM_BYTES = 16 * 1024
 # Browsers show these; of the others they get a JPEG.
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/bmp"})
 
@@ -35,7 +35,7 @@ def add_pages(app: FastAPI) -> None:
 
 
 class _Static(StaticFiles):
-    """Files that a browser keeps, and asks each time whether they changed."""
+    """Files that a browser keeps, and checks each time for changes."""
 
     def file_response(self, *args: object, **kwargs: object) -> Response:
         """Of the framework."""
@@ -68,8 +68,7 @@ async def inspect_form(
     request: Request, key: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None
 ) -> Response:
     """The form of the page without scripts: as ``POST /inspect``, and then the decision."""
-    desk: api.Desk = request.app.state.desk
-    found = await api.inspect(request, desk, part=None, key=key)
+    found = await api.inspect(request, api.desk_of(request), part=None, key=key)
     return RedirectResponse(f"/?decided={found.id}", 303)
 
 
@@ -92,7 +91,7 @@ def part_page(request: Request, id: str) -> Response:
 
 
 def _confirmed(found: Inspection, answer: Answer | None) -> str | None:
-    """The key of what the answer says of the decision, if it contradicts it."""
+    """The key of the words for an answer that contradicts the decision."""
     if answer is None:
         return None
     pairs = {("OK", "defect"): "escape", ("reject", "OK"): "overkill"}
@@ -119,9 +118,8 @@ def review_page(
     visit = Visit.of(request)
     if visit.person is None or "change" in request.query_params:
         return visit.page("person.html", **visit.surroundings())
-    queue = visit.desk.store.queue(_MOST_SKIPPED + 2)
+    queue = visit.desk.store.queue(_MOST_SKIPPED + 2, first)
     open_ = [each for each in queue if each.id not in skipped]
-    open_.sort(key=lambda each: each.id != first)
     part = open_[0] if open_ else None
     return visit.page(
         "review.html",
@@ -156,13 +154,13 @@ def _answered(visit: Visit, id_: str) -> tuple[Inspection, Answer] | None:
     return (found, own[-1]) if own else None
 
 
-@router.post("/review", max_body_size=_FORM_BYTES)
+@router.post("/review", max_body_size=SMALL_BODY)
 def answer_form(
     request: Request,
     id: Annotated[str, Form()],
     shown_at: Annotated[int, Form(ge=0, le=2**40)] = 0,
     answer: Annotated[str | None, Form()] = None,
-    label: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+    label: Annotated[str | None, Form(min_length=1, max_length=MOST_TEXT)] = None,
     skipped: SkippedField = (),
 ) -> Response:
     """Store an answer: OK, defect, or a class of defects; then the next part."""
@@ -184,13 +182,13 @@ def answer_form(
     return _to_review(skipped, after=id)
 
 
-@router.post("/review/skip", max_body_size=_FORM_BYTES)
+@router.post("/review/skip", max_body_size=SMALL_BODY)
 def skip_form(id: Annotated[str, Form()], skipped: SkippedField = ()) -> Response:
     """Show another part first; the part stays in the queue."""
     return _to_review((*skipped, id)[-_MOST_SKIPPED:])
 
 
-@router.post("/review/undo", max_body_size=_FORM_BYTES)
+@router.post("/review/undo", max_body_size=SMALL_BODY)
 def undo_form(request: Request, skipped: SkippedField = ()) -> Response:
     """Take back the person's last answer and show its part again."""
     visit = Visit.of(request)
@@ -206,7 +204,7 @@ def undo_form(request: Request, skipped: SkippedField = ()) -> Response:
     return _to_review(rest, first=undone.inspection, note="undone")
 
 
-@router.post("/review/person", max_body_size=_FORM_BYTES)
+@router.post("/review/person", max_body_size=SMALL_BODY)
 def person_form(request: Request, person: Annotated[str, Form(max_length=1000)]) -> Response:
     """Remember who reviews on this device."""
     name = clean_person(person)

@@ -1,4 +1,7 @@
-"""From the bytes of photos to decisions: on each photo, and on the part that they show."""
+"""From the bytes of photos to decisions: on each photo, and on the part that they show.
+
+And back to bytes, for pictures that are shown.
+"""
 
 import math
 import time
@@ -7,6 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from fastdefect.aliases import Pixels
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count
@@ -29,6 +36,7 @@ MEDIA_TYPES = {
     "AVIF": "image/avif",
     "JXL": "image/jxl",
 }
+_QUALITY = 88  # of a JPEG
 
 
 @dataclass(frozen=True)
@@ -91,3 +99,10 @@ def combined(photos: Sequence[Photo]) -> Combined:
 
 def _suspicion(photo: Photo) -> float:
     return 2.0 if math.isnan(photo.probability) else photo.probability
+
+
+def jpeg(picture: Pixels) -> bytes:
+    """A picture (h, w, 3) in RGB as a JPEG."""
+    bgr = np.ascontiguousarray(picture[:, :, ::-1])
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return bytes(encoded)

@@ -37,12 +37,12 @@ SLOW = Kind(408, "slow-request", "The request did not arrive in time")
 KEY_USED = Kind(409, "key-used", "The key belongs to another request")
 BUNDLE_REFUSED = Kind(409, "bundle-refused", "The bundle was not loaded")
 TOO_LARGE = Kind(413, "too-large", "The request is too large")
-BAD_TYPE = Kind(415, "media-type", "The kind of body is not known")
+BAD_TYPE = Kind(415, "media-type", "The kind of body is not supported")
 MISDIRECTED = Kind(421, "unknown-host", "This server has another name")
 INVALID = Kind(422, "invalid-request", "The request is not valid")
 UNREADABLE = Kind(422, "unreadable-photo", "A photo can't be read")
-INTERNAL = Kind(500, "internal-error", "The server has a fault")
-BUSY = Kind(503, "queue-full", "Too many photos are in work")
+INTERNAL = Kind(500, "internal-error", "The request failed in the server")
+BUSY = Kind(503, "queue-full", "Too much work")
 STOPPING = Kind(503, "stopping", "The server stops")
 STORE_FAILED = Kind(503, "store-failed", "The store can't be used")
 LATE = Kind(504, "late", "The decision takes too long")
@@ -96,18 +96,30 @@ class Problem(Exception):  # noqa: N818 - the name of the RFC
         )
 
 
+def busy(detail: str, seconds: int) -> Problem:
+    """There is too much work now. The client should wait for ``seconds``."""
+    hint = f"Send the request again in {seconds} s."
+    return Problem(BUSY, detail, hint, _wait(seconds))
+
+
+def not_ready(detail: str, hint: str) -> Problem:
+    """The store can't be used at the moment."""
+    return Problem(STORE_FAILED, detail, hint, _wait(_STOP_SECONDS))
+
+
+def _wait(seconds: int) -> dict[str, str]:
+    return {"Retry-After": str(seconds)}
+
+
 def problem_of(error: BaseException) -> Problem | None:
     """The answer to what the engine or the store raised; None if it is a fault of the server."""
     match error:
         case Problem():
             return error
         case QueueFullError():
-            return Problem(
-                BUSY,
-                f"{error.waiting} photos are in work, as many as this server takes.",
-                f"Send the request again in {error.retry_after} s.",
-                {"Retry-After": str(error.retry_after)},
-            )
+            asked = error.waiting + error.more
+            detail = f"Expected at most {error.most} photos in work, but got {asked}."
+            return busy(detail, error.retry_after)
         case KeyUsedError():
             return Problem(
                 KEY_USED,
@@ -116,7 +128,7 @@ def problem_of(error: BaseException) -> Problem | None:
             )
         case StoppingError():
             hint = "Send the request again with the same Idempotency-Key."
-            return Problem(STOPPING, "The server stops.", hint, {"Retry-After": str(_STOP_SECONDS)})
+            return Problem(STOPPING, "The server stops.", hint, _wait(_STOP_SECONDS))
         case UnreadablePhoto():
             return Problem(
                 UNREADABLE, error.message, "Send it as JPEG, PNG or TIFF, or take it again."
@@ -124,11 +136,9 @@ def problem_of(error: BaseException) -> Problem | None:
         case BundleError():
             return Problem(BUNDLE_REFUSED, error.message, error.hint)
         case StoreFullError():
-            retry = {"Retry-After": str(_FULL_SECONDS)}
-            return Problem(STORE_FULL, error.message, error.hint, retry)
+            return Problem(STORE_FULL, error.message, error.hint, _wait(_FULL_SECONDS))
         case StoreError():
-            retry = {"Retry-After": str(_STOP_SECONDS)}
-            return Problem(STORE_FAILED, error.message, error.hint, retry)
+            return not_ready(error.message, error.hint)
         case FastdefectError():
             return Problem(INVALID, error.message, error.hint)
     return None
@@ -196,4 +206,4 @@ async def _left(request: Request, error: Exception) -> Response:
 async def _internal(request: Request, error: Exception) -> Response:
     """The traceback goes to the log of the server, never to a client."""
     hint = "Send the request again with the same Idempotency-Key, and report the server's log."
-    return Problem(INTERNAL, "The server failed on this request.", hint).response()
+    return Problem(INTERNAL, "The request failed in the server.", hint).response()

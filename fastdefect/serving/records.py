@@ -73,8 +73,8 @@ class Inspection:
 class New:
     """An inspection that is not stored yet, with the bytes of its photos in their order.
 
-    ``key`` is that of a client that may repeat its request, or None; ``digest`` tells whether two
-    requests with one key are the same. The other fields are as in ``Inspection``.
+    ``key`` is that of a client that may repeat its request, or None; ``digest`` is the same for
+    the same request. The other fields are as in ``Inspection``.
     """
 
     id: str
@@ -102,10 +102,10 @@ class New:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person says about the part of an inspection.
+    """The answer of a person about the part of an inspection.
 
-    ``label`` is the class, None if the person named none. ``seconds`` is the time that the person
-    looked, None if it is not known. An answer that was undone counts no longer.
+    ``label`` is the class, None if none was given. ``seconds`` is the time that the person
+    looked, None if it was not measured. An answer that was undone counts no longer.
     """
 
     number: int

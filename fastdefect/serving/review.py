@@ -29,7 +29,7 @@ def choose(
 
     Each ``look`` goes to people, the most uncertain first, after those that are unlike the training
     photos. Of the others, the random shares for OK and for reject, at random places among them:
-    the place does not tell which is a check. ``random`` must not be predictable (``SystemRandom``).
+    the place does not show which is a check. ``random`` must not be predictable (``SystemRandom``).
     """
     if decision != "look":
         share = shares[0] if decision == "OK" else shares[1]

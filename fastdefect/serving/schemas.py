@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.serving.records import Answer, Answered, Day, Inspection, Model, Photo
+from fastdefect.serving.settings import MOST_NAME, MOST_TEXT, UNPRINTED
 
-Person = Annotated[str, StringConstraints(max_length=100, pattern=r"^\S(.*\S)?$")]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_PERSON = rf"^[^\s{UNPRINTED}]([^{UNPRINTED}]*[^\s{UNPRINTED}])?$"
+Person = Annotated[str, StringConstraints(max_length=MOST_NAME, pattern=_PERSON)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=MOST_TEXT)]
 
 _PHOTO: dict[str, Any] = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -67,7 +69,7 @@ class PhotoOut(BaseModel):
     name: str = Field(description="The file name that was sent; empty if there was none.")
     media_type: str
     decision: Verdict
-    probability: float | None = Field(description="Of a defect; null if it is no number.")
+    probability: float | None = Field(description="Of a defect; null if it is not a number.")
     probabilities: dict[str, float | None] = Field(description="Of each class.")
     label: str = Field(description="The class of the decision.")
     defect_class: str | None = Field(description="The most probable defect; null if OK.")
@@ -90,7 +92,7 @@ class PhotoOut(BaseModel):
 
 
 class InspectionOut(BaseModel):
-    """The decision on a part. It does not tell whether people will check it."""
+    """The decision on a part. It does not contain whether people will check it."""
 
     model_config = _examples(_INSPECTION)
     id: str
@@ -121,11 +123,11 @@ class InspectionOut(BaseModel):
 
 
 class AnswerIn(BaseModel):
-    """What a person says about a part."""
+    """The answer of a person about a part."""
 
     model_config = _examples({"answer": "defect", "label": "crack", "person": "Ines"})
     answer: Answered
-    label: Label | None = Field(None, description="A class of the model; null if not known.")
+    label: Label | None = Field(None, description="A class of the model; null without one.")
     person: Person
     seconds: float | None = Field(None, ge=0, le=1e6, description="How long the person looked.")
 
@@ -240,8 +242,8 @@ class TodayOut(BaseModel):
     reject: int
     unlike: int
     answered: int
-    escapes: int = Field(description="Decided OK, but a defect as people say.")
-    overkills: int = Field(description="Rejected, but OK as people say.")
+    escapes: int = Field(description="Decided OK, but people answered defect.")
+    overkills: int = Field(description="Rejected, but people answered OK.")
     waiting: int = Field(description="In the queue now, of any day.")
 
     @classmethod

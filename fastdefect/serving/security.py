@@ -1,4 +1,4 @@
-"""Who may ask: the token, the names of this server, and the pages from which a request comes."""
+"""Which requests are answered: by the token, the name of this server, and the page of origin."""
 
 import asyncio
 import hmac
@@ -12,14 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastdefect.serving.problems import FOREIGN, MISDIRECTED, NO_TOKEN, SLOW, TOO_LARGE, Problem
-from fastdefect.serving.settings import Settings
+from fastdefect.serving.settings import MOST_NAME, SMALL_BODY, Settings
+from fastdefect.text import without_controls
 
 COOKIE = "fastdefect"
 _COOKIE_SECONDS = 30 * 24 * 3600
 _OPEN = frozenset({"/healthz", "/readyz", "/login"})
 _OPEN_BELOW = "/static/"
 _PHOTOS = "/inspect"  # which has limits of its own
-_SMALL = 16 * 1024  # bytes of any other body
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _THIS_COMPUTER = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -48,7 +48,7 @@ def is_this_computer(host: str) -> bool:
 
 
 def cookie_of(token: str) -> str:
-    """The value of the cookie of those who named the token; the token can't be had from it."""
+    """The value of the cookie after the token was sent. The token can't be computed from it."""
     return hmac.new(token.encode(), b"fastdefect page", "sha256").hexdigest()
 
 
@@ -58,7 +58,7 @@ def is_token(settings: Settings, given: str) -> bool:
 
 
 def remember(response: Response, token: str, *, secure: bool) -> None:
-    """Set the cookie with which a browser need not name the token again."""
+    """Set the cookie with which a browser need not send the token again."""
     response.set_cookie(
         COOKIE,
         cookie_of(token),
@@ -100,14 +100,15 @@ class Guard:
         if not self._is_ours(_name_of(host)):
             return Problem(
                 MISDIRECTED,
-                "The Host header has a name that is not one of this server.",
+                f"Expected a name of this server in the Host header, but got "
+                f"{without_controls(host[:MOST_NAME])!r}.",
                 "Start the server with --allow-host NAME.",
             ).response()
         if method not in _SAFE and _is_foreign(headers, host):
             return Problem(
                 FOREIGN,
-                "A page of another site sent this request.",
-                "Send it from a page of this server, or from a program without Origin header.",
+                "Expected a page of this server, but a page of another site sent the request.",
+                "Send it from a page of this server, or from a program without the header Origin.",
             ).response()
         if path in _OPEN or path.startswith(_OPEN_BELOW) or self._has_token(headers):
             return None
@@ -115,7 +116,7 @@ class Guard:
             return RedirectResponse(f"/login?next={quote(path)}", 303)
         return Problem(
             NO_TOKEN,
-            "The request does not name the token of this server.",
+            "Expected the token of this server, but the request has none, or a wrong one.",
             "Send the header Authorization: Bearer TOKEN.",
             {"WWW-Authenticate": "Bearer"},
         ).response()
@@ -150,13 +151,13 @@ def _bounded(receive: Receive, path: str, seconds: float) -> Receive:
             async with asyncio.timeout_at(end):
                 message = await receive()
         except TimeoutError:
-            text = f"The request did not arrive within {seconds:g} s."
+            text = f"Expected the whole request within {seconds:g} s."
             hint = "Check the network, or send smaller photos."
             raise Problem(SLOW, text, hint, {"Connection": "close"}) from None
         more = bool(message.get("more_body"))
         got += len(message.get("body", b""))
-        if got > _SMALL and path != _PHOTOS:
-            text = f"{path} takes at most {_SMALL} bytes."
+        if got > SMALL_BODY and path != _PHOTOS:
+            text = f"{path}: expected at most {SMALL_BODY} bytes."
             raise Problem(TOO_LARGE, text, f"Send photos to {_PHOTOS}.")
         return message
 

@@ -4,13 +4,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1024 * 1024
+MOST_PHOTOS = 12  # of a part
+MOST_TEXT = 200  # characters of a part, a file name, a label or a key
+MOST_NAME = 100  # characters of a person
+# In a class of a regular expression: what a text of one line has not, that is control characters,
+# line separators, and characters that reverse the direction of writing.
+UNPRINTED = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+SMALL_BODY = 16 * 1024  # bytes of a body without photos
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What ``fastdefect serve`` is told, and the limits of a request.
+    """The options of ``fastdefect serve``, and the limits of a request.
 
-    ``token``: everyone must name it; None if only this computer is served. ``allowed_hosts``: names
+    ``token``: each request must have it; None serves this computer only. ``allowed_hosts``: names
     of this server beside ``host`` and those of this computer. ``max_megapixels`` bounds a photo
     beside the limit of the model. ``queue`` counts the photos that are accepted and not decided
     yet, ``memory`` the bytes of all requests that are being received or decided. ``timeout``: the
@@ -26,7 +33,7 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     max_bytes: int = 32 * MIB
     max_megapixels: float = 100.0
-    max_photos: int = 12
+    max_photos: int = MOST_PHOTOS
     queue: int = 64
     memory: int = 1024 * MIB
     timeout: float = 30.0

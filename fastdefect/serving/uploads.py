@@ -5,9 +5,12 @@ photos of a line do not belong.
 """
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from re import fullmatch, split
+from threading import Lock
+from typing import Any
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -17,29 +20,34 @@ from fastdefect.serving.photo_work import Sent
 from fastdefect.serving.problems import (
     BAD_BODY,
     BAD_TYPE,
-    BUSY,
     INVALID,
     TOO_LARGE,
     Problem,
+    busy,
 )
-from fastdefect.serving.settings import MIB, Settings
+from fastdefect.serving.settings import MIB, MOST_TEXT, UNPRINTED, Settings
 from fastdefect.text import without_controls
 
-# Without control characters and those that reverse the direction of writing.
-PART = r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$"
+PART = rf"^[^{UNPRINTED}]*$"
+_MOST_BOUNDARY = 200  # bytes
+_MOST_HEADERS = 16  # of a field
 _MOST_HEADER = 8192  # bytes of the headers of a field
-_MOST_TEXT = 200  # characters of a part or a file name
 _HEADINGS = 64 * 1024  # bytes of a form beside its photos
 _RAW = ("image/", "application/octet-stream")
+_RETRY = 2  # seconds
 _FORM = "multipart/form-data"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Upload:
-    """The photos of a request, and the part that the form names."""
+    """The photos of a request, and the part that the form names.
+
+    ``work`` holds the photos in memory until it is done, if it is set.
+    """
 
     photos: tuple[Sent, ...]
     part: str | None
+    work: "Future[Any] | None" = None
 
 
 class Uploads:
@@ -47,14 +55,18 @@ class Uploads:
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._held = settings, 0
+        self._turn = Lock()  # work ends in other threads
 
     @asynccontextmanager
     async def received(self, request: Request) -> AsyncIterator[Upload]:
-        """Read the body; its bytes count until the block ends. Raises ``Problem``."""
+        """Read the body. Raises ``Problem``.
+
+        Its bytes count until the block ends, and until the work that the block set is done.
+        """
         reader = _reader_of(request, self._settings)
         most = self._settings.max_bytes * self._settings.max_photos + _HEADINGS
         _check_length(request, most)
-        held = 0
+        held, work = 0, None
         try:
             async for chunk in request.stream():
                 held += len(chunk)
@@ -64,32 +76,41 @@ class Uploads:
                 reader.write(chunk)
             upload = reader.finished()
             del reader  # its buffers are copies of the photos
-            yield upload
+            try:
+                yield upload
+            finally:
+                work, upload.work = upload.work, None
+                upload.photos = ()  # an error that leaves the block refers to its frames
         finally:
-            self._held -= held
+            if work is None:
+                self._free(held)
+            else:
+                work.add_done_callback(lambda _: self._free(held))
+
+    def _free(self, n: int) -> None:
+        with self._turn:
+            self._held -= n
 
     def _hold(self, n: int) -> None:
-        self._held += n
-        if self._held > self._settings.memory:
-            raise Problem(
-                BUSY,
-                f"The requests in work have more than {self._settings.memory // MIB} MiB.",
-                "Send the request again in 2 s.",
-                {"Retry-After": "2"},
-            )
+        with self._turn:
+            self._held += n
+            too_many = self._held > self._settings.memory
+        if too_many:
+            most = self._settings.memory / MIB
+            raise busy(f"Expected requests in work of at most {most:.3g} MiB together.", _RETRY)
 
 
 def clean_part(text: str | None) -> str | None:
     """The name of a part as it is stored; None if it is empty. Raises ``Problem``."""
     if text is None or not (stripped := text.strip()):
         return None
-    if len(stripped) > _MOST_TEXT or not fullmatch(PART, stripped):
+    if len(stripped) > MOST_TEXT or not fullmatch(PART, stripped):
         raise _bad_part()
     return stripped
 
 
 def _bad_part() -> Problem:
-    text = f"part: expected at most {_MOST_TEXT} characters in one line."
+    text = f"part: expected at most {MOST_TEXT} characters in one line."
     return Problem(INVALID, text, "Send the number of the part, or leave it out.")
 
 
@@ -174,8 +195,8 @@ class _Form:
     def _on_header_end(self) -> None:
         self._fields[-1].headers[bytes(self._header).lower()] = bytes(self._value)
         self._header, self._value = bytearray(), bytearray()
-        if len(self._fields[-1].headers) > 16:
-            raise _bad_form("a field has more than 16 headers")
+        if len(self._fields[-1].headers) > _MOST_HEADERS:
+            raise _bad_form(f"a field has more than {_MOST_HEADERS} headers")
 
     def _on_headers(self) -> None:
         found = self._fields[-1]
@@ -183,7 +204,7 @@ class _Form:
         found.name = options.get(b"name", b"").decode("utf-8", "replace")
         found.file = _base_name(options.get(b"filename", b"").decode("utf-8", "replace"))
         if found.name not in ("photo", "part"):
-            shown = without_controls(found.name[:_MOST_TEXT])
+            shown = without_controls(found.name[:MOST_TEXT])
             text = f"Expected the fields photo and part, but found {shown!r}."
             raise Problem(INVALID, text, _FIELDS)
         n = sum(each.name == "photo" for each in self._fields)
@@ -197,14 +218,14 @@ class _Form:
         if found.name == "photo":
             if len(found.data) > self._settings.max_bytes:
                 raise _too_large(self._settings.max_bytes)
-        elif len(found.data) > 4 * _MOST_TEXT:  # in UTF-8
+        elif len(found.data) > 4 * MOST_TEXT:  # in UTF-8
             raise _bad_part()
 
     def _on_end(self) -> None:
         self._ended = True
 
 
-_FIELDS = "curl -F photo=@a.jpg -F photo=@b.jpg -F part=17 is right."
+_FIELDS = "For example: curl -F photo=@a.jpg -F photo=@b.jpg -F part=17."
 
 
 def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":
@@ -217,32 +238,36 @@ def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":
         raise Problem(
             BAD_TYPE,
             f"Expected a body of type {_FORM}, image/... or application/octet-stream, but got "
-            f"{without_controls(given[:_MOST_TEXT]) or 'none'}.",
+            f"{without_controls(given[:MOST_TEXT]) or 'none'}.",
             "curl -F photo=@a.jpg sends a form; curl --data-binary @a.jpg -H 'Content-Type: "
             "image/jpeg' sends a photo alone.",
         )
     boundary = options.get(b"boundary", b"")
-    if not 0 < len(boundary) <= 200:
-        raise _bad_form("its Content-Type has no boundary")
+    if not 0 < len(boundary) <= _MOST_BOUNDARY:
+        raise _bad_form(f"its Content-Type has no boundary of 1 to {_MOST_BOUNDARY} bytes")
     return _Form(boundary, settings)
 
 
 def _check_length(request: Request, most: int) -> None:
-    """Refuse a body that says that it is too large, before it arrives."""
+    """Refuse a body whose length is declared as too large, before it arrives."""
     given = request.headers.get("content-length", "0")
     if given.isdecimal() and int(given[:20]) > most:
         raise _too_large(most)
 
 
 def _too_large(most: int) -> Problem:
-    text = f"Expected at most {most / MIB:.3g} MiB." if most >= MIB else f"Expected {most} bytes."
+    text = (
+        f"Expected at most {most / MIB:.3g} MiB."
+        if most >= MIB
+        else f"Expected at most {most} bytes."
+    )
     return Problem(TOO_LARGE, text, "Send smaller or fewer photos.")
 
 
 def _bad_form(reason: str) -> Problem:
-    return Problem(BAD_BODY, f"The form can't be read: {reason}.", "Send it again, complete.")
+    return Problem(BAD_BODY, f"The form can't be read: {reason}.", "Send the complete form again.")
 
 
 def _base_name(given: str) -> str:
     """A file name without folders, of any system."""
-    return without_controls(split(r"[/\\]", given)[-1])[:_MOST_TEXT]
+    return without_controls(split(r"[/\\]", given)[-1])[:MOST_TEXT]

@@ -13,13 +13,13 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fastdefect import __version__
-from fastdefect.serving.api import Desk
+from fastdefect.serving.api import Desk, desk_of
 from fastdefect.serving.language import LANGUAGES, Texts, texts_for
 from fastdefect.serving.problems import INVALID, Problem, problem_of
+from fastdefect.serving.settings import MOST_NAME, MOST_TEXT
 from fastdefect.text import without_controls
 
 _YEAR = 365 * 24 * 3600
-_MOST_NAME = 100  # characters of a person
 
 _templates = Environment(
     loader=PackageLoader("fastdefect.serving"),
@@ -45,23 +45,25 @@ class Visit:
             request.query_params.get("lang"),
             request.cookies.get("lang"),
             request.headers.get("accept-language", ""),
-            _desk(request).settings.language,
+            desk_of(request).settings.language,
         )
         return cls(request, texts, clean_person(unquote(request.cookies.get("person", ""))))
 
     @property
     def desk(self) -> Desk:
         """The engine, the store and the settings."""
-        return _desk(self.request)
+        return desk_of(self.request)
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
-        """A template as the answer; a language that was chosen is remembered."""
+        """A template as the answer; a language that was chosen is kept in a cookie."""
         shown = _templates.get_template(template).render(
             t=self.texts,
             languages=[(each, self._in(each)) for each in LANGUAGES.values()],
             person=self.person,
             path=self.request.url.path,
             version=__version__,
+            most_text=MOST_TEXT,
+            most_name=MOST_NAME,
             when=_when,
             clock=_clock,
             **values,
@@ -89,7 +91,7 @@ class Visit:
 def clean_person(name: str) -> str | None:
     """A name as it is stored; None if it is empty or can't be a name."""
     stripped = " ".join(name.split())
-    if not stripped or len(stripped) > _MOST_NAME or without_controls(stripped) != stripped:
+    if not stripped or len(stripped) > MOST_NAME or without_controls(stripped) != stripped:
         return None
     return stripped
 
@@ -128,11 +130,6 @@ class PageRoute(APIRoute):
             )
 
         return shown
-
-
-def _desk(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
 
 
 def _clock(at: datetime) -> str:

@@ -14,7 +14,9 @@ class Reason(StrEnum):
     CLASS_CONTRADICTS = "the class contradicts the answer"
     NO_DEFECT_CLASS = "a defect without its class, and the model has several"
     NO_GOOD_CLASS = "a good part without its class, and the model has several"
-    WHICH_PHOTO = "a defective part with several photos: the answer does not say on which it shows"
+    WHICH_PHOTO = (
+        "a defective part with several photos: the answer does not name the photo that shows it"
+    )
     SAME_PHOTO = "the same photo has different labels"
     GONE = "the photo was deleted (retention)"
     DAMAGED = "the file of the photo is damaged"
@@ -36,7 +38,7 @@ class Labelled:
 
     @property
     def chosen_by(self) -> str:
-        """``look``: by the model. ``check``: at random. ``person``: somebody answered unasked."""
+        """``look``: by the model. ``check``: at random. ``person``: an answer outside the queue."""
         if not self.inspection.chosen:
             return "person"
         return "look" if self.inspection.decision == "look" else "check"
@@ -67,7 +69,7 @@ def labelled(
 
 
 def label_of(answers: Sequence[Answer], model: Model) -> str | Reason:
-    """The class of a part by what people said. The last answer of each person counts."""
+    """The class of a part by the answers of people. The last answer of each person counts."""
     last = {answer.person: answer for answer in answers}.values()
     said = {answer.answer for answer in last}
     named = {answer.label for answer in last if answer.label is not None}

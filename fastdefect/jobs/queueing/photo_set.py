@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
@@ -37,7 +37,7 @@ def expect_new(out: Path) -> None:
     """Raise ``UsageError`` if ``out`` exists and is not an empty folder."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(
-            f"--out {out}: expected a new or empty folder but it has files.",
+            f"--out {out}: expected a new or empty folder, but it has files.",
             f"Name another one, for example --out {typed(out.with_name(out.name + '-2'))}",
         )
 
@@ -46,6 +46,7 @@ def expect_new(out: Path) -> None:
 def new_folder(out: Path) -> Iterator[Path]:
     """A folder that becomes ``out`` when the block succeeds; else nothing remains."""
     with written_to(out, folder=True):
+        made = [each for each in out.parents if not each.exists()]
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         try:
@@ -56,14 +57,20 @@ def new_folder(out: Path) -> Iterator[Path]:
             partial.replace(out)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            for parent in made:
+                with suppress(OSError):  # not empty: the set is in it
+                    parent.rmdir()
 
 
-def write_set(folder: Path, photos: Sequence[SetPhoto], *, split: bool) -> None:
-    """Write the photos and the table into ``folder``; ``split``: with the column of sides."""
-    for photo in photos:
-        target = folder / photo.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _link_or_copy(photo.file, target)
+def add_photo(folder: Path, photo: SetPhoto) -> None:
+    """Put a photo into ``folder``. ``FileNotFoundError`` if its file is gone."""
+    target = folder / photo.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _link_or_copy(photo.file, target)
+
+
+def write_table(folder: Path, photos: Sequence[SetPhoto], *, split: bool) -> None:
+    """Write the table of the photos in ``folder``; ``split``: with the column of sides."""
     columns = [name for name in _COLUMNS if split or name != "split"]
     rows = [{name: getattr(photo, name) for name in columns} for photo in photos]
     write_csv(folder / TABLE, rows, columns)
@@ -84,5 +91,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
     """A second name of the file takes no space; another disk needs a copy."""
     try:
         os.link(source.resolve(), target)
+    except FileExistsError:
+        raise  # a copy would change the bytes of the other photo of this name
     except OSError:
         shutil.copyfile(source, target)

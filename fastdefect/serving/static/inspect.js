@@ -74,7 +74,7 @@ async function work() {
   working = false;
 }
 
-// The id of the inspection; nothing if there is none, and then the page says why.
+// The id of the inspection; nothing if there is none, and then the page shows the reason.
 async function decide(given) {
   const stopped = showWorking();
   for (let attempt = 1; ; attempt += 1) {
@@ -133,7 +133,7 @@ function put(template, kind) {
   return (selector) => stage.querySelector(selector);
 }
 
-// Shows that the server decides, or why not yet; the signal is that the person wants no more.
+// Shows that the server decides, or why not yet; the signal is that the person stopped it.
 function showWorking(title, more, stopped) {
   const find = put("#working", "is-empty");
   document.title = `${title ?? words.sending} – ${words.product}`;

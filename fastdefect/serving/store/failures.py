@@ -1,4 +1,4 @@
-"""From errors of the system and of SQLite to errors that say what to do."""
+"""From errors of the system and of SQLite to errors with a hint."""
 
 import errno
 import sqlite3

@@ -17,7 +17,7 @@ def locked_folder(folder: Path) -> BinaryIO:
         foreign = sorted(each.name for each in folder.iterdir() if each.name not in _ALLOWED)
         if foreign:
             raise StoreError(
-                f"{folder}: expected a store or an empty folder but it contains {foreign[0]}.",
+                f"{folder}: expected a store or an empty folder, but it contains {foreign[0]}.",
                 "Name another folder for the store.",
             )
     folder.mkdir(parents=True, exist_ok=True)

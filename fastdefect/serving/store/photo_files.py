@@ -10,6 +10,7 @@ from pathlib import Path
 from fastdefect.errors import StoreError
 from fastdefect.serving.store.lock import sync_folder
 
+_PROBE = 1 << 20  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -68,7 +69,7 @@ class PhotoFiles:
                 (self._moving / sha256).replace(self._place(sha256))
 
     def withdraw(self, leaving: Iterable[str]) -> None:
-        """Move photos into ``moving/``, before the database forgets them."""
+        """Move photos into ``moving/``, before their rows are deleted."""
         for sha256 in leaving:
             if self._place(sha256).exists():
                 self._place(sha256).replace(self._moving / sha256)
@@ -78,8 +79,19 @@ class PhotoFiles:
         for sha256 in moving:
             (self._moving / sha256).unlink(missing_ok=True)
 
+    def probe(self) -> None:
+        """Write a file as large as a photo, and delete it; raises ``OSError`` if this fails."""
+        path = self._moving / "probe"
+        try:
+            with path.open("wb") as file:
+                file.write(bytes(_PROBE))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            path.unlink(missing_ok=True)
+
     def settle(self, refers: Callable[[str], bool]) -> None:
-        """Complete the moves that a kill interrupted; ``refers`` asks the database."""
+        """Complete the moves that a kill interrupted; ``refers``: it has a row."""
         for path in list(self._moving.iterdir()):
             if refers(path.name):
                 path.replace(self._place(path.name))
@@ -94,7 +106,7 @@ class PhotoFiles:
         content = self._bytes(sha256)
         if content is not None and hashlib.sha256(content).hexdigest() != sha256:
             raise StoreError(
-                f"{self._place(sha256)}: expected the photo with this sha256 but the file has "
+                f"{self._place(sha256)}: expected the photo with this sha256, but the file has "
                 "other bytes: the disk or a program changed it.",
                 "Put the file of a backup in its place, or delete it.",
             )
@@ -102,19 +114,21 @@ class PhotoFiles:
 
     def path(self, sha256: str) -> Path | None:
         """The file of a photo; None if it is not there."""
-        places = (self._place(sha256), self._moving / sha256) if _SHA256.fullmatch(sha256) else ()
-        return next((path for path in places if path.is_file()), None)
+        return next((path for path in self._places(sha256) if path.is_file()), None)
 
     def _bytes(self, sha256: str) -> bytes | None:
-        if not _SHA256.fullmatch(sha256):  # it may come from a client: never a path
-            return None
-        # The photo may move between two looks, but only once.
-        for path in (self._place(sha256), self._moving / sha256, self._place(sha256)):
+        for path in self._places(sha256):
             try:
                 return path.read_bytes()
             except FileNotFoundError:
                 continue
         return None
+
+    def _places(self, sha256: str) -> tuple[Path, ...]:
+        """Where the photo may be. It may move between two looks, but only once."""
+        if not _SHA256.fullmatch(sha256):  # it may come from a client: never a path
+            return ()
+        return self._place(sha256), self._moving / sha256, self._place(sha256)
 
     def _place(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from fastdefect.serving.records import Answer, AuditRow, Day, DecidedPhoto, Inspection
-from fastdefect.serving.store import rows
+from fastdefect.serving.store import rows, schema
 
-WAITING = "chosen = 1 AND answer IS NULL AND gone = 0"
 _ALWAYS = (-(2**63), 2**63 - 1)
 _BATCH = 500
 
 
 def waiting(connection: sqlite3.Connection) -> int:
     """The number of inspections in the queue."""
-    query = f"SELECT count(*) FROM inspections WHERE {WAITING}"
+    query = f"SELECT count(*) FROM inspections WHERE {schema.WAITING}"
     return int(connection.execute(query).fetchone()[0])
 
 

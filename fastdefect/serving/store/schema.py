@@ -9,15 +9,17 @@ from fastdefect.serving.store.failures import damaged
 
 SCHEMA = 1
 DATABASE = "line.sqlite3"
-# Of the database's header: tells a store from other SQLite files. "fdln" in ASCII.
+# In the header of the database of a store, not of other SQLite files. "fdln" in ASCII.
 _APPLICATION = 0x66646C6E
-_BUSY_SECONDS = 20.0
+PATIENCE = 20.0  # seconds to wait for another program that writes
 _CHECK_SECONDS = 2.0
 
+# An inspection in the queue. The index and the queries must have the same condition.
+WAITING = "chosen = 1 AND answer IS NULL AND gone = 0"
 # `answer` of an inspection is its last answer that counts, and `gone` that its photos were deleted:
 # the queue then is an index, however many inspections there are. `last` of a file is the newest
 # inspection with it, and `kept` that one of them was chosen or answered.
-_TABLES = """
+_TABLES = f"""
 CREATE TABLE models (
     identity TEXT PRIMARY KEY, name TEXT NOT NULL, classes TEXT NOT NULL, good TEXT NOT NULL
 ) STRICT;
@@ -45,7 +47,7 @@ CREATE INDEX inspections_part ON inspections (part, number) WHERE part IS NOT NU
 CREATE INDEX inspections_day ON inspections (at, decision, unlike, answer);
 CREATE INDEX inspections_decision ON inspections (decision, number);
 CREATE INDEX inspections_queue ON inspections (priority DESC, number)
-    WHERE chosen = 1 AND answer IS NULL AND gone = 0;
+    WHERE {WAITING};
 CREATE TABLE photos (
     inspection INTEGER NOT NULL REFERENCES inspections (number),
     position INTEGER NOT NULL,
@@ -76,7 +78,7 @@ CREATE TABLE answers (
     person TEXT NOT NULL,
     at INTEGER NOT NULL,
     seconds REAL,
-    -- The last inspection when it was given: times don't tell the order if the clock is set back.
+    -- The last inspection when it was given: times are not in order if the clock is set back.
     seen INTEGER NOT NULL,
     undone INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -92,7 +94,7 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
     """
     uri = f"{(folder / DATABASE).resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
     connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
     )
     connection.row_factory = sqlite3.Row
     try:
@@ -106,6 +108,30 @@ def connect(folder: Path, *, read_only: bool) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def wait_for_others(connection: sqlite3.Connection, seconds: float) -> None:
+    """Wait at most so long for another program that keeps the database locked."""
+    connection.execute(f"PRAGMA busy_timeout = {round(1000 * seconds)}")
+
+
+def file_of(folder: Path) -> tuple[int, int]:
+    """Which file the database is, however it is named."""
+    found = (folder / DATABASE).stat()
+    return found.st_dev, found.st_ino
+
+
+def expect_same(folder: Path, opened: tuple[int, int]) -> None:
+    """Raise ``StoreError`` if the database is no longer the file that was ``opened``.
+
+    What is written into a deleted file is lost, without an error.
+    """
+    if file_of(folder) != opened:
+        raise StoreError(
+            f"{folder / DATABASE}: expected the database that the server opened, but it is another "
+            "file.",
+            "Stop the server before a backup is put in its place, and start it again.",
+        )
 
 
 def create(folder: Path) -> None:
@@ -134,12 +160,12 @@ def check(connection: sqlite3.Connection, folder: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != _APPLICATION:
         raise StoreError(
-            f"{folder / DATABASE}: expected the database of a store but it is another program's.",
+            f"{folder / DATABASE}: expected the database of a store, but it is another program's.",
             "Name the folder that `fastdefect serve --store` wrote, or a new one.",
         )
     if version != SCHEMA:
         raise StoreError(
-            f"{folder / DATABASE}: expected a store of version {SCHEMA} but it has version "
+            f"{folder / DATABASE}: expected a store of version {SCHEMA}, but it has version "
             f"{version}.",
             "Install the fastdefect that wrote it, or a newer one.",
         )

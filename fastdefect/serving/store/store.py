@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from fastdefect.errors import StoreError
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.serving.records import (
     Answer,
@@ -26,6 +27,7 @@ from fastdefect.serving.store.folder import expect_store, locked_folder
 from fastdefect.serving.store.photo_files import PhotoFiles
 
 UNDO = timedelta(hours=1)
+_PATIENCE = 1.0  # seconds of a probe
 
 
 def _now() -> datetime:
@@ -49,6 +51,7 @@ class Store:
         self._files = PhotoFiles(folder / "photos")
         self._turn = threading.RLock()
         self._writer = None if lock is None else schema.connect(folder, read_only=False)
+        self._database = schema.file_of(folder)
         self._idle: list[sqlite3.Connection] = []
 
     @classmethod
@@ -141,11 +144,16 @@ class Store:
         where = " AND ".join(conditions)
         return self._inspections(f"WHERE {where} ORDER BY number DESC LIMIT ?", *values, n)
 
-    def queue(self, limit: int) -> list[Inspection]:
-        """The inspections that wait for an answer, the most urgent first."""
-        return self._inspections(
-            f"WHERE {reports.WAITING} ORDER BY priority DESC, number LIMIT ?", limit
+    def queue(self, limit: int, first: str | None = None) -> list[Inspection]:
+        """The inspections that wait for an answer, the most urgent first.
+
+        The inspection with the id ``first`` comes before them, if it waits.
+        """
+        found = self._inspections(f"WHERE {schema.WAITING} AND id = ?", first) if first else []
+        others = self._inspections(
+            f"WHERE {schema.WAITING} ORDER BY priority DESC, number LIMIT ?", limit
         )
+        return [*found, *(each for each in others if each.id != first)][:limit]
 
     def waiting(self) -> int:
         """The number of inspections that wait for an answer."""
@@ -202,7 +210,7 @@ class Store:
         person: str,
         seconds: float | None = None,
     ) -> Answer:
-        """Keep what a person says. ``KeyError`` if no inspection has this id.
+        """Keep the answer of a person. ``KeyError`` if no inspection has this id.
 
         The last answer counts; the earlier ones stay.
         """
@@ -280,6 +288,21 @@ class Store:
                 self._files.discard(file.sha256 for file in leaving)
             total = retention.counted(total, leaving)
 
+    def probe(self) -> None:
+        """Write a photo and rows, and take them back; raises what ``add`` raises if it can't.
+
+        It does not wait for another program that keeps the database locked.
+        """
+        if not self._turn.acquire(timeout=_PATIENCE):
+            raise StoreError(f"{self._folder}: a write takes long.", "Look at the disk.")
+        try:
+            with store_errors(self._folder):
+                self._files.probe()
+            with self._writing(_PATIENCE) as connection:
+                writes.probe(connection)
+        finally:
+            self._turn.release()
+
     def close(self) -> None:
         """Close the database and free the lock. No other method may run or follow."""
         while self._idle:
@@ -322,11 +345,13 @@ class Store:
             self._idle.append(connection)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, patience: float = schema.PATIENCE) -> Iterator[sqlite3.Connection]:
         """A transaction: it is on the disk after the block, or the database is unchanged."""
         if self._writer is None:
             raise ValueError("The store was opened to read")
         with self._turn, store_errors(self._folder):
+            schema.expect_same(self._folder, self._database)
+            schema.wait_for_others(self._writer, patience)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer

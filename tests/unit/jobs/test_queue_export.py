@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from fastdefect.errors import DataError, StoreError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.queue_export import Asked, queue_export
+from fastdefect.jobs.queueing.labelled import Reason
 from fastdefect.run import Run
 from fastdefect.serving.store import Store
 
@@ -189,6 +190,55 @@ def test_a_set_that_cannot_be_written_leaves_nothing(
     answered(store, "good 1")
     with pytest.raises(UsageError, match="No space left"):
         queue_export(asked(tmp_path), on_event=silent)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line"]
+
+
+def in_moving(store: Store, name: str) -> None:
+    """Move the photo of an inspection, as the retention of a server does before it deletes it."""
+    path = store.photo_path(sha256_of(f"photo of {name}".encode()))
+    assert path is not None
+    path.rename(path.parents[1] / "moving" / path.name)
+
+
+def gone(store: Store, name: str) -> None:
+    path = store.photo_path(sha256_of(f"photo of {name}".encode()))
+    assert path is not None
+    path.unlink()
+
+
+@pytest.mark.parametrize(("change", "kept"), [(in_moving, 2), (gone, 1)])
+def test_a_photo_that_a_server_moves_or_deletes_meanwhile_fails_nothing(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Store, str], None],
+    kept: int,
+) -> None:
+    answered(store, "good 1", "bad 1")
+    find = Store.photo_path
+
+    def then_changed(self: Store, sha256: str) -> Path | None:
+        found = find(self, sha256)
+        if sha256 == sha256_of(b"photo of good 1"):
+            monkeypatch.undo()
+            change(store, "good 1")
+        return found
+
+    monkeypatch.setattr(Store, "photo_path", then_changed)
+    exported = queue_export(asked(tmp_path), on_event=silent)
+    rows = read_csv(tmp_path / "set" / "photos.csv")
+    assert len(rows) == len(exported.photos) == kept
+    assert all((tmp_path / "set" / row["path"]).is_file() for row in rows)
+    reasons = [each["reason"] for each in exported.as_json()["left_out"]]
+    assert reasons == [Reason.GONE] * (2 - kept)
+
+
+def test_a_failed_export_leaves_no_folder(store: Store, tmp_path: Path) -> None:
+    answered(store, "good 1")
+    gone(store, "good 1")
+    out = tmp_path / "sets" / "of today"
+    with pytest.raises(DataError, match="1 photo left out: the photo was deleted"):
+        queue_export(Asked(tmp_path / "line", out), on_event=silent)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["line"]
 
 

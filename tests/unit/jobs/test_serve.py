@@ -15,6 +15,7 @@ from fastdefect.errors import BundleError, StoreError, UsageError
 from fastdefect.events import Event, Note, silent
 from fastdefect.jobs import serve as module
 from fastdefect.jobs.serve import check_settings, load, read_token, require_packages
+from fastdefect.serving.language import LANGUAGES
 from fastdefect.serving.settings import Settings
 
 
@@ -25,6 +26,24 @@ def test_others_reach_no_server_without_a_token() -> None:
         check_settings(Settings(host="0.0.0.0"))
     assert "secrets.token_urlsafe" in refused.value.hint
     check_settings(Settings(host="0.0.0.0", token="x" * 20))
+
+
+def test_a_language_is_one_of_the_pages(tmp_path: Path) -> None:
+    for language in LANGUAGES:
+        check_settings(Settings(language=language))
+    bundle = banded_bundle(tmp_path / "tiny.fdb")
+    result = invoke("serve", bundle, "--store", tmp_path / "line", "--language", "xx")
+    assert result.exit_code == 2
+    assert "--language xx: expected a language of the pages" in result.stderr
+    assert ", ".join(LANGUAGES) in result.stderr
+
+
+@pytest.mark.parametrize(
+    "option", ["--timeout", "--max-mb", "--keep-days", "--keep-gb", "--check-ok", "--check-reject"]
+)
+def test_a_number_is_finite(option: str) -> None:
+    for value in ("inf", "nan"):
+        assert invoke("serve", "no.fdb", option, value).exit_code == 2
 
 
 @pytest.mark.parametrize("text", ["", "short", "with spaces in it, but long", "ü" * 30])

@@ -1,6 +1,8 @@
 import io
+import sys
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from helpers.serving import BRIGHT, DARK, GREY, Line, banded_bundle, line, png
 from PIL import Image
 
 from fastdefect.errors import StoreFullError
+from fastdefect.serving.api import midnight
 
 
 @pytest.fixture
@@ -84,7 +87,7 @@ def test_an_answer_names_a_class_that_fits(at: Line) -> None:
     for given in ({"answer": "OK", "label": "crack"}, {"answer": "defect", "label": "ok"}):
         found = at.client.post(path, json={**given, "person": "Ines"})
         assert "label: expected" in problem(found, 422, "invalid-request")["detail"]
-    for person in ("", " ", " Ines", "x" * 101, 7):
+    for person in ("", " ", " Ines", "x" * 101, 7, "I\x00s", "I\x1b[31m", "I\u202es", "I\u2028s"):
         given = {"answer": "OK", "person": person}
         problem(at.client.post(path, json=given), 422, "invalid-request")
     nobody = f"/inspections/{'0' * 32}/answer"
@@ -135,6 +138,20 @@ def test_today_counts(at: Line) -> None:
     counts = {name: found[name] for name in ("total", "ok", "look", "reject", "overkills")}
     assert counts == {"total": 4, "ok": 2, "look": 1, "reject": 1, "overkills": 1}
     assert datetime.fromisoformat(found["since"]) <= datetime.now(UTC)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no tzset")
+def test_midnight_is_right_on_a_day_that_changes_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
+            time.tzset()
+            found = [midnight(datetime(2026, 10, day, 12)) for day in (24, 25, 26)]
+    finally:
+        time.tzset()
+    assert [each.utcoffset() for each in found] == [timedelta(hours=h) for h in (2, 2, 1)]
 
 
 def test_a_reload_takes_the_file_as_it_is_now_and_refuses_a_damaged_one(at: Line) -> None:
@@ -197,15 +214,13 @@ def test_a_fault_has_no_stack_trace(at: Line, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_full_disk_is_507_and_not_ready(at: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastdefect.serving import engine
-
-    def full(new: object) -> None:
+    def full(*_: object) -> None:
         raise StoreFullError("line: the disk is full.", "Free space.")
 
     files = {"photo": ("a.png", png(DARK))}
     with monkeypatch.context() as patch:
         patch.setattr(at.store, "add", full)
-        patch.setattr(engine, "_unwritable", lambda folder: "It still can't be written.")
+        patch.setattr(at.store, "probe", full)
         answer = at.client.post("/inspect", files=files)
         assert answer.headers["retry-after"] == "60"
         problem(answer, 507, "disk-full")
@@ -239,7 +254,8 @@ def test_a_full_queue_is_503_with_the_time_to_wait(tmp_path: Path) -> None:
     with line(tmp_path, queue=2) as at:
         files = [("photo", (f"{i}.png", png(DARK))) for i in range(3)]
         answer = at.client.post("/inspect", files=files)
-    problem(answer, 503, "queue-full")
+    detail = problem(answer, 503, "queue-full")["detail"]
+    assert "at most 2 photos in work, but got 3" in detail
     assert int(answer.headers["retry-after"]) >= 1
 
 

@@ -116,7 +116,7 @@ def test_the_page_tells_it(tmp_path: Path) -> None:
     banded_bundle(tmp_path / "tiny.fdb", files=files)
     with line(tmp_path) as at:
         at.inspect(BRIGHT)
-        assert "Tested when 25 parts were inspected today." in at.client.get("/").text
+        assert "Tested from 25 inspected parts a day." in at.client.get("/").text
         for part in range(24):
             at.inspect(BRIGHT, part=str(part))
         assert "The photos differ from those of validation" in at.client.get("/").text

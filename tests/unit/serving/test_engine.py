@@ -1,5 +1,7 @@
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -203,6 +205,11 @@ class Disk:
         if not held:
             self.go.set()
 
+    def probe(self) -> None:
+        if self.full:
+            raise StoreFullError("line: the disk is full.", "Free space.")
+        self.store.probe()
+
     def add(self, new: Sequence[New]) -> list[Inspection]:
         self.began.set()
         assert self.go.wait(SECONDS)
@@ -227,22 +234,18 @@ def asked_at_once(engine: Engine, disk: Disk, parts: Sequence[str]) -> list[Futu
 
 
 def test_a_full_disk_fails_the_requests_and_the_engine_is_ready_again_after_it(
-    loaded: Loaded, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    loaded: Loaded, store: Store, tmp_path: Path
 ) -> None:
-    from fastdefect.serving import engine as module
-
     disk: Any = Disk(store, full=True)
     with closing(engine_of(loaded, disk, tmp_path)) as engine:
         with pytest.raises(StoreFullError):
             engine.submit(request(DARK, key="a")).result(SECONDS)
-        monkeypatch.setattr(module, "_unwritable", lambda folder: "It still can't be written.")
-        assert "still can't be written" in str(engine.trouble())
-        monkeypatch.undo()
-        assert engine.trouble() is None  # a small write works
+        assert "the disk is full" in str(engine.trouble())
         disk.full = False
+        assert engine.trouble() is None  # a small write works
         assert engine.submit(request(DARK, key="a")).result(SECONDS).decision == "reject"
         assert engine.trouble() is None
-    assert not (tmp_path / "line" / ".probe").exists()
+    assert not list((tmp_path / "line" / "photos" / "moving").iterdir())
 
 
 def test_what_is_decided_together_is_stored_together(
@@ -266,3 +269,37 @@ def test_one_that_can_not_be_stored_does_not_fail_the_others(
             asked[2].result(SECONDS)
         assert [asked[i].result(SECONDS).part for i in (0, 1, 3)] == [None, "1", "2"]
     assert sorted(each.part or "" for each in store.latest(9)) == ["", "1", "2"]
+
+
+@pytest.mark.parametrize("content", [png(DARK), b"no photo"])
+def test_the_photos_are_freed_when_they_are_answered(
+    loaded: Loaded, store: Store, tmp_path: Path, content: bytes
+) -> None:
+    gc.disable()  # which would hide references in circles
+    try:
+        with closing(engine_of(loaded, store, tmp_path)) as engine:
+            sent = Sent("", content)
+            freed = weakref.ref(sent)
+            engine.submit(Request((sent,))).exception(SECONDS)
+            del sent
+            deadline = time.monotonic() + SECONDS
+            while freed() is not None and time.monotonic() < deadline:
+                time.sleep(0.001)
+            assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_it_is_ready_again_when_rows_can_be_written_again(
+    loaded: Loaded, store: Store, tmp_path: Path
+) -> None:
+    """A database without a free page: files can be written, but rows can't."""
+    writer: Any = store._writer
+    with closing(engine_of(loaded, store, tmp_path)) as engine:
+        writer.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(StoreFullError):
+            engine.submit(request(DARK, part="part" * 5000)).result(SECONDS)
+        assert "the disk is full" in str(engine.trouble())
+        writer.execute("PRAGMA max_page_count = 100000")
+        assert engine.trouble() is None
+        assert engine.submit(request(DARK)).result(SECONDS).decision == "reject"

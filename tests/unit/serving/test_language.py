@@ -29,6 +29,21 @@ def test_each_language_has_the_same_keys_and_braces(name: str) -> None:
         assert other[key].strip(), key
 
 
+# Right for any number: a name of a photo, a number after its noun, or the number of a constant.
+_NEUTRAL = {"photo_n", "photo_n_of", "remove_photo", "in_line", "drift_not_shown", "drift_later"}
+
+
+@pytest.mark.parametrize("name", sorted(LANGUAGES))
+def test_a_count_has_words_for_one_and_for_several(name: str) -> None:
+    words = _words(name)
+    counting = {key for key, text in words.items() if "{n}" in text}
+    plain = {key for key in counting if not key.endswith(("_one", "_many"))}
+    assert plain == _NEUTRAL
+    for key in counting - plain:
+        stem = key.rpartition("_")[0]
+        assert words[f"{stem}_one"] != words[f"{stem}_many"]
+
+
 def test_the_page_is_in_two_languages() -> None:
     assert set(LANGUAGES) >= {"en", "de"}
     assert _words("en")["skip"] != _words("de")["skip"]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from helpers.bundles import tiny_bundle, tiny_network, tiny_reference
 from helpers.serving import BRIGHT, DARK, GREY, Line, banded_bundle, line, png
+from helpers.stores import new_look
 
 from fastdefect.inference.card import Rule
 
@@ -78,7 +79,7 @@ def test_unlike_is_said_in_plain_words(tmp_path: Path) -> None:
         found = at.inspect(GREY)
         assert found["unlike"]
         shown = text_of(page(at, f"/?decided={found['id']}"))
-    assert "This photo is unlike the photos that the model learned from. A person decides." in shown
+    assert "This photo is unlike the photos of the training. A person decides." in shown
 
 
 def test_counts_and_last_decisions(at: Line) -> None:
@@ -185,6 +186,17 @@ def test_undo_shows_the_part_again(at: Line) -> None:
     assert "Your last answer is taken back." in text_of(back)
     assert "Model:" not in back
     assert "no answer of yours" in follow(at, "/review/undo")
+
+
+def test_undo_shows_the_part_wherever_it_is_in_the_queue(at: Line) -> None:
+    answered = at.inspect(GREY, part="last")["id"]
+    at.store.answer(answered, "OK", None, "Ines")
+    urgent = {"priority": 1.0, "model": at.engine.loaded.model.identity}
+    at.store.add([new_look(f"id{n}", **urgent) for n in range(50)])
+    as_person(at)
+    back = follow(at, "/review/undo")
+    assert waiting_id(back) == answered
+    assert "51 parts wait" in back
 
 
 def test_skipped_parts_come_later(at: Line) -> None:

@@ -1,5 +1,7 @@
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.serving import DARK, Line, line, png
 
+from fastdefect.serving.records import Inspection, New
 from fastdefect.serving.settings import MIB
 
 
@@ -119,6 +122,27 @@ def test_the_bytes_of_all_requests_together_are_bounded(tmp_path: Path) -> None:
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
         small = at.client.post("/inspect", content=b"x", headers={"Content-Type": "image/png"})
         assert small.status_code == 422  # the bytes before are free again
+
+
+def test_the_bytes_of_a_late_request_count_until_its_work_is_done(tmp_path: Path) -> None:
+    with line(tmp_path, memory=2000, timeout=0.1) as at:
+        go, add, files = threading.Event(), at.store.add, {"photo": ("a.png", png(DARK))}
+
+        def slow(new: Sequence[New]) -> list[Inspection]:
+            assert go.wait(20)
+            return add(new)
+
+        at.store.add = slow  # type: ignore[method-assign]
+        uploads = at.client.app.state.desk.uploads  # type: ignore[attr-defined]
+        assert at.client.post("/inspect", files=files).status_code == 504
+        assert uploads._held > len(png(DARK))
+        big = at.client.post("/inspect", files={"photo": bytes(1800)})
+        assert (big.status_code, big.json()["type"]) == (503, "urn:fastdefect:queue-full")
+        go.set()
+        deadline = time.monotonic() + 20
+        while uploads._held and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert uploads._held == 0
 
 
 def test_nothing_is_written_outside_the_store(

@@ -9,7 +9,8 @@ import pytest
 from helpers.stores import MODEL, new_inspection, new_look, sha256_of
 
 from fastdefect.errors import StoreError, StoreFullError
-from fastdefect.serving.store import Store
+from fastdefect.serving.store import Store, schema
+from fastdefect.serving.store import store as module
 
 
 @pytest.fixture
@@ -82,7 +83,10 @@ def test_a_disk_that_is_full_for_the_database(store: Store, tmp_path: Path) -> N
     assert store.waiting() == 0
 
 
-def test_a_database_that_is_locked_is_an_error(store: Store, tmp_path: Path) -> None:
+def test_a_database_that_is_locked_is_an_error(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "wait_for_others", lambda *_: None)
     writer: Any = store._writer
     writer.execute("PRAGMA busy_timeout = 10")
     other = sqlite3.connect(tmp_path / "line" / "line.sqlite3", isolation_level=None)
@@ -91,3 +95,37 @@ def test_a_database_that_is_locked_is_an_error(store: Store, tmp_path: Path) -> 
         store.answer("a", "OK", None, "Ann")
     other.close()
     store.answer("a", "OK", None, "Ann")
+
+
+def test_a_probe_fails_as_long_as_a_write_would(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (store.photo_bytes(), store.latest(9))
+    store.probe()
+    limit(store, 1)
+    with pytest.raises(StoreFullError, match="the disk is full"):
+        store.probe()
+    limit(store, 100_000)
+    other = sqlite3.connect(tmp_path / "line" / "line.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(module, "_PATIENCE", 0.01)
+    with pytest.raises(StoreError, match="locked"):
+        store.probe()
+    other.close()
+    store.probe()
+    assert (store.photo_bytes(), store.latest(9)) == before
+    assert nothing_is_left_of(store, tmp_path)
+
+
+def test_a_database_that_is_deleted_or_replaced_takes_no_rows(store: Store, tmp_path: Path) -> None:
+    """The open file could still be written, but nobody would find the rows again."""
+    database = tmp_path / "line" / "line.sqlite3"
+    content = database.read_bytes()
+    database.unlink()
+    with pytest.raises(StoreError, match="No such file"):
+        store.add([new_inspection("b")])
+    database.write_bytes(content)
+    for write in (lambda: store.add([new_inspection("b")]), store.probe):
+        with pytest.raises(StoreError, match="it is another file"):
+            write()
+    assert nothing_is_left_of(store, tmp_path, "b")

@@ -72,7 +72,7 @@ def changed(folder: Path, statement: str) -> None:
 def test_a_newer_store_is_refused(folder: Path) -> None:
     changed(folder, "PRAGMA user_version = 2")
     error = refused(folder)
-    assert "version 1 but it has version 2" in error.message
+    assert "version 1, but it has version 2" in error.message
     assert "newer" in error.hint
 
 
