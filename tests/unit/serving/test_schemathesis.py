@@ -5,18 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
 from helpers.serving import BRIGHT, DARK, GREY, line
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 EXAMPLES = 15  # of each route and mode
 
 
 @pytest.mark.slow
 def test_each_answer_is_as_described(tmp_path: Path) -> None:
+    import schemathesis  # not at each start of the suite: it takes a while
+    from schemathesis.generation import GenerationMode
+
     tried = []
     with line(tmp_path, timeout=10, allowed_hosts=("testserver",)) as at:
         for brightness in (BRIGHT, GREY, DARK):
@@ -30,7 +30,9 @@ def test_each_answer_is_as_described(tmp_path: Path) -> None:
     assert len(tried) == 13, tried
 
 
-def try_route(operation: Any, mode: GenerationMode) -> None:
+def try_route(operation: Any, mode: Any) -> None:
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
     @given(case=operation.as_strategy(generation_mode=mode))
     @settings(
         max_examples=EXAMPLES,
