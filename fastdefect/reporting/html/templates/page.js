@@ -2,7 +2,9 @@
 (() => {
   const data = JSON.parse(document.getElementById("page-data").textContent);
   const words = data.texts;
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  // As say() in texts/__init__.py: {n:photo|photos} agrees with n.
+  const fill = (text, values) => text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g,
+    (_, name, one, many) => one === undefined ? String(values[name]) : String(values[name]) === "1" ? one : many);
   const $ = (id) => document.getElementById(id);
 
   // ---- Operating point -----------------------------------------------------------------

@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 import fastdefect
-from fastdefect.reporting.html.texts import texts
+from fastdefect.reporting.html.texts import say, texts
 
 _FOLDERS = ("reporting/html", "jobs/reports")
 # The names that the code composes: say(f"splits.{name}").
@@ -33,3 +35,25 @@ def test_each_used_text_exists() -> None:
     known = {f"{section}.{name}" for section, of in texts().items() for name in of}
     said = set(re.findall(r"say\(\s*[\"'](\w+\.\w+)[\"']", _sources()))
     assert said <= known
+
+
+def test_words_agree_with_their_number() -> None:
+    assert say("verdict.sealed", n=1) == "1 test photo is still sealed."
+    assert say("verdict.sealed", n=2) == "2 test photos are still sealed."
+    assert say("data.duplicates", n=1).startswith("1 photo is a byte-identical copy of another.")
+    with pytest.raises(KeyError):
+        say("verdict.sealed")
+
+
+def test_no_number_is_before_a_plural_that_never_changes() -> None:
+    """``{n} photos`` would be ``1 photos``."""
+    bare = re.compile(r"\{\w+\} (?:\w+ )?(?:photos|parts|decisions|findings|epochs|threads)\b")
+    # These numbers are always above 1.
+    fixed = {"verdict.limit", "figures.example", "photos.capped", "calibration.temperature"}
+    found = {
+        f"{section}.{name}": match[0]
+        for section, of in texts().items()
+        for name, text in of.items()
+        if (match := bare.search(text))
+    }
+    assert found.keys() <= fixed, found
