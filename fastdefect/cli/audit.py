@@ -1,23 +1,19 @@
 """``fastdefect audit``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from fastdefect.cli.ci import Annotations, Junit, check_junit, publish
-from fastdefect.cli.session import DATA, Json, Quiet, app, session, show
+from fastdefect.cli.session import DATA, Json, Quiet, app, command_line, session, show
+from fastdefect.config import AUDIT_SETTINGS
 from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 
 @app.command(rich_help_panel=DATA)
-@with_config_options(
-    only=(
-        *("data", "good", "rename", "join_defects", "part_from", "label_from", "resplit"),
-        *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
-    )
-)
+@with_config_options(only=AUDIT_SETTINGS)
 def audit(
     flags: dict[str, Any],
     *,
@@ -26,6 +22,14 @@ def audit(
         str | None,
         typer.Option(metavar="KIND,...", help="Exit with 1 if there are findings of these kinds."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write one HTML file for people."),
+    ] = None,
+    photos: Annotated[
+        Literal["all", "errors", "none"],
+        typer.Option("--photos", help="Photos in it: all, the most important, or none."),
+    ] = "errors",
     junit: Junit = None,
     annotations: Annotations = None,
     quiet: Quiet = False,
@@ -37,16 +41,19 @@ def audit(
         check_junit(junit)
         from fastdefect.jobs.audit import audit as job
         from fastdefect.jobs.audit import parse_kinds
+        from fastdefect.jobs.reports.of_audit import WantedPage
 
-        report = job(
+        made = job(
             settings.data,
             seed=settings.training.seed,
             out=out,
             fail_on=parse_kinds(fail_on),
             on_event=screen,
+            page=WantedPage(report, photos, command_line()) if report else None,
         )
-        files = [*report.files, *publish(report.outcomes(), junit, annotations)]
-        show(screen, "audit", report.as_json(), tables=report.tables(), files=files)
-        if report.failed:
-            screen.line(f"Failed on: {', '.join(report.failed)}")
+        files = [*made.files, *publish(made.outcomes(), junit, annotations)]
+        files += [made.page] if made.page else []
+        show(screen, "audit", made.as_json(), tables=made.tables(), files=files)
+        if made.failed:
+            screen.line(f"Failed on: {', '.join(made.failed)}")
             raise typer.Exit(1)

@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fastdefect.files import finite
+from fastdefect.reporting.html.exhibits import Exhibits, Picture
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import without_controls
@@ -159,7 +160,10 @@ class Gallery:
         return any(card.heat_map for card in self.cards)
 
 
-Block = Words | Missing | Grid | Chart | Row | Fold | Terms | Listing | Heading | Decide | Gallery
+Block = (
+    Words | Missing | Grid | Chart | Row | Fold | Terms | Listing | Heading | Decide | Gallery
+    | Exhibits | Picture
+)
 
 
 @dataclass(frozen=True)
@@ -183,14 +187,14 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The HTML of a page, complete in itself."""
-    script = _asset("rates.js") + _asset("page.js")
+    script = _asset("rates.js") + _asset("exhibits.js") + _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         _environment()
         .get_template("page.html")
         .render(
             page=page,
-            style=Markup(_asset("style.css")),
+            style=Markup(_asset("style.css") + _asset("exhibits.css")),
             script=Markup(script),
             script_hash=f"sha256-{digest}",
             data=as_script_data({**page.data, "texts": _script_texts()}),

@@ -36,7 +36,7 @@ def data(facts: RunFacts) -> tuple[Block, ...]:
     shortcuts = [each for each in facts.findings if each["kind"] == "shortcut"]
     warned = [Words(str(each["message"]), "warning") for each in shortcuts]
     return (
-        Grid(_counts(facts.rows, facts.classes)),
+        Grid(counts_table(facts.rows, facts.classes)),
         *_leaks(facts.rows),
         Heading(say("data.findings")),
         *([Grid(_findings(others))] if others else [Words(say("data.no_findings"))]),
@@ -50,7 +50,8 @@ def data(facts: RunFacts) -> tuple[Block, ...]:
     )
 
 
-def _counts(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> TableData:
+def counts_table(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> TableData:
+    """Photos and parts of each class in each split."""
     splits = [name for name in _SPLITS if any(row["split"] == name for row in rows)]
     names = classes or sorted({row["label"] for row in rows})
 

@@ -251,5 +251,6 @@
   if (decide) startDecide(decide);
   const gallery = $("gallery-panel");
   if (gallery) startGallery(gallery);
+  for (const panel of document.querySelectorAll(".exhibits")) startExhibits(panel, words, fill);
   document.documentElement.classList.add("ready");
 })();

@@ -10,7 +10,10 @@ from fastdefect.reporting.html.texts import say, texts
 
 _FOLDERS = ("reporting/html", "jobs/reports")
 # The names that the code composes: say(f"splits.{name}").
-_COMPOSED = ("splits", "sections", "outcomes", "meaning", "card", "record", "before", "script")
+_COMPOSED = (
+    *("splits", "sections", "outcomes", "meaning", "card", "record", "before", "script"),
+    *("audit_sections", "audit_severities", "audit_files", "exhibits"),
+)
 
 
 def _sources() -> str:

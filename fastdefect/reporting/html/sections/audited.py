@@ -1,0 +1,204 @@
+"""The sections of the page of an audit, one function each: from the facts to blocks."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from fastdefect.data.audit.audit import Audit
+from fastdefect.data.audit.registry import CHECKS
+from fastdefect.data.audit.shortcuts import Probe
+from fastdefect.data.audit.size_checks import describe_reduction
+from fastdefect.data.findings import SEVERITIES, Finding
+from fastdefect.evaluation.statistics.rates import upper_bound
+from fastdefect.files import typed
+from fastdefect.reporting.html.audit_facts import AuditFacts, Shown
+from fastdefect.reporting.html.exhibits import Exhibits, Picture, in_words
+from fastdefect.reporting.html.page import (
+    Block,
+    Grid,
+    Heading,
+    Listing,
+    Missing,
+    Row,
+    Terms,
+    Words,
+)
+from fastdefect.reporting.html.sections.evidence import counts_table
+from fastdefect.reporting.html.sections.record import fingerprint
+from fastdefect.reporting.html.texts import say
+from fastdefect.reporting.tables.audit import figure_text, photos_text
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import exact_percent, first
+
+_MOST_KINDS = 8  # rows of a table of sizes or formats
+
+
+def verdict(facts: AuditFacts) -> tuple[Block, ...]:
+    """Whether the photos may be used, what comes first, and what they can't show."""
+    found = facts.audit.findings
+    grave = [each for each in found if each.severity != "info"]
+    look_first = say("audit.nothing_first")
+    if grave:
+        top = grave[0]
+        look_first = say("audit.first", kind=in_words(top.kind), meaning=CHECKS[top.kind].meaning)
+    leads = (_use(facts, grave), look_first, _limit(facts.audit))
+    notes: list[Block] = [Words(say("audit.blind"), "note")]
+    if any(each.kind == "leak" for each in grave):
+        command = f"fastdefect fit {typed(facts.config.data)} --unleak"
+        notes.append(Missing(say("audit.unleak"), command))
+    return (*(Words(text, "lead") for text in leads), *notes)
+
+
+def _use(facts: AuditFacts, grave: list[Finding]) -> str:
+    """The first sentence: what the photos may be used for."""
+    numbers = {"photos": len(facts.audit.manifest.photos), "parts": facts.n_parts}
+    errors = [each for each in grave if each.severity == "error"]
+    if not errors:
+        return say("audit.may", warnings=len(grave), **numbers)
+    if all(each.kind == "leak" for each in errors):
+        return say("audit.may_train", figure=figure_text(errors[0]), **numbers)
+    kinds = dict.fromkeys(in_words(each.kind) for each in errors)
+    return say("audit.may_not", errors=len(errors), kinds=first(list(kinds)), **numbers)
+
+
+def _limit(audit: Audit) -> str:
+    """The third sentence: what even the best model can't prove on these parts."""
+    good, photos = set(audit.manifest.good), audit.manifest.photos
+    if not good:
+        return say("audit.limit_no_good")
+    bad = {p for p, photo in zip(audit.parts, photos, strict=True) if photo.label not in good}
+    return say("audit.limit", n=len(bad), best=f"{upper_bound(0, len(bad)):.2%}")
+
+
+def findings(facts: AuditFacts) -> tuple[Block, ...]:
+    """A table for each severity, the most severe first."""
+    found = facts.audit.findings
+    if not found:
+        return (Words(say("audit.no_findings")),)
+    tables = (_findings([each for each in found if each.severity == of], of) for of in SEVERITIES)
+    return (Words(say("audit.findings_intro"), "note"), *(Grid(each) for each in tables if each))
+
+
+def _findings(found: list[Finding], severity: str) -> TableData | None:
+    rows = tuple(
+        (in_words(each.kind), photos_text(each), figure_text(each), each.message) for each in found
+    )
+    columns = tuple(say("audit.findings_columns").split("|"))
+    title = say(f"audit_severities.{severity}", n=len(found))
+    return TableData(title, columns, rows) if found else None
+
+
+def pairs(facts: AuditFacts) -> tuple[Block, ...]:
+    """Leaks and look-alikes, two photos side by side."""
+    if not facts.pairs.exhibits:
+        return (Words(say("audit.no_pairs")),)
+    intro = (Words(say("audit.pairs_intro")), Words(say("audit.pairs_means"), "note"))
+    return (*intro, *_shown(facts, facts.pairs, "pairs"))
+
+
+def groups(facts: AuditFacts) -> tuple[Block, ...]:
+    """The photos of each part with several."""
+    if not facts.groups.exhibits:
+        return (Words(say("audit.no_groups")),)
+    return (Words(say("audit.groups_intro")), *_shown(facts, facts.groups, "groups"))
+
+
+def photos(facts: AuditFacts) -> tuple[Block, ...]:
+    """Photos that a finding names one by one: unreadable, blank, blurred, unusual."""
+    if not facts.photos.exhibits:
+        return (Words(say("audit.no_photos")),)
+    return (Words(say("audit.photos_intro")), *_shown(facts, facts.photos, "photos"))
+
+
+def _shown(facts: AuditFacts, shown: Shown, unit: str) -> list[Block]:
+    blocks: list[Block] = []
+    if len(shown.exhibits) < shown.total:
+        text = say("audit.capped", n=len(shown.exhibits), all=shown.total)
+        command = f"fastdefect audit {typed(facts.config.data)} --report audit.html --photos all"
+        blocks.append(Missing(text, command))
+    if not facts.side:
+        blocks.append(Words(say("audit.no_pictures"), "note"))
+    return [*blocks, Exhibits(unit, unit, shown.exhibits)]
+
+
+def shortcuts(facts: AuditFacts) -> tuple[Block, ...]:
+    """What predicts the class without the part."""
+    probes = facts.audit.probes
+    if not probes:
+        return (Words(say("audit.no_probes")),)
+    telling = [each for each in facts.audit.findings if each.kind == "shortcut"]
+    warned = [Words(each.message, "note" if each.severity == "info" else "warning") for each in telling]
+    columns = tuple(say("audit.probe_columns").split("|"))
+    marks = {row: "bad" for row, each in enumerate(probes) if each.tells and each.limit != "info"}
+    table = TableData(say("audit.probes"), columns, tuple(map(_probe, probes)), marks=marks)
+    sheet = Picture(say("audit.sheet"), facts.sheet, say("audit.sheet_text"))
+    return (
+        Words(say("audit.probes_intro")),
+        *(warned or [Words(say("audit.no_shortcut"))]),
+        Grid(table),
+        *([sheet] if facts.sheet else []),
+    )
+
+
+def _probe(probe: Probe) -> tuple[str, ...]:
+    if probe.constant:
+        return (probe.name, "-", "-", "-", say("audit.constant"), probe.what)
+    shuffled = f"{probe.shuffled:.2f} [{_interval(probe.shuffled_interval)}]"
+    predicts = say("audit.predicts" if probe.tells else "audit.predicts_not")
+    return (
+        *(probe.name, f"{probe.auc:.2f}", _interval(probe.interval)),
+        *(shuffled, predicts, probe.what),
+    )
+
+
+def _interval(ends: tuple[float, float]) -> str:
+    return f"{ends[0]:.2f} to {ends[1]:.2f}"
+
+
+def files(facts: AuditFacts) -> tuple[Block, ...]:
+    """Classes by split, sizes and formats."""
+    manifest = facts.audit.manifest
+    of = manifest.photos
+    tables = (
+        _counted("size", (f"{each.width} x {each.height}" for each in of)),
+        _counted("kind", (each.facts.kind for each in of)),
+        _counted("mode", (each.facts.mode for each in of)),
+        _counted("camera", (each.facts.camera or say("audit.no_camera") for each in of)),
+    )
+    given = [] if any(each.split for each in of) else [Words(say("audit.no_split"), "note")]
+    return (
+        *([Words(manifest.seen)] if manifest.seen else []),
+        Grid(counts_table(facts.rows, manifest.classes)),
+        *given,
+        Heading(say("audit.formats")),
+        Words(describe_reduction(of, facts.config)),
+        Row(tuple(Grid(each) for each in tables)),
+    )
+
+
+def _counted(what: str, values: Iterable[str]) -> TableData:
+    counts = Counter(values)
+    total, usual = counts.total(), counts.most_common(_MOST_KINDS)
+    rest = total - sum(n for _, n in usual)
+    if rest:
+        usual.append((say("audit.others", n=len(counts) - len(usual)), rest))
+    rows = tuple((value, f"{n:,}", exact_percent(round(n / total, 4))) for value, n in usual)
+    title = say(f"audit_files.{what}")
+    return TableData(title, (title.lower(), *say("audit.files_columns").split("|")), rows)
+
+
+def record(facts: AuditFacts) -> tuple[Block, ...]:
+    """Fingerprint, command, versions and settings."""
+    rows = facts.rows
+    digest = say("audit.fingerprint_text", digest=fingerprint(rows), n=len(rows))
+    values = (
+        (say("record.fingerprint"), digest),
+        (say("record.command"), facts.command),
+        (say("audit.folder"), str(facts.audit.manifest.root)),
+        (say("record.versions"), ", ".join(f"{name} {v}" for name, v in facts.versions.items())),
+        (say("record.report"), say("record.report_text", time=facts.time, version=facts.version)),
+    )
+    return (
+        Terms(values),
+        Listing(say("audit.settings"), facts.settings),
+        Words(say("audit.files"), "note"),
+    )
