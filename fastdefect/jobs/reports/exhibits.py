@@ -42,7 +42,7 @@ def pairs_of(audit: Audit) -> list[Exhibit]:
     found = {(tie.one, tie.other): _pair(audit, tie) for tie in ties}
     shown = [each for each in found.values() if each is not None]
     shown += _leaks_without_tie(audit, ties)
-    return _by_severity(shown)
+    return _one_of_each_leak(_by_severity(shown))
 
 
 def groups_of(audit: Audit) -> list[Exhibit]:
@@ -138,6 +138,19 @@ def _pair(audit: Audit, tie: _Tie) -> Exhibit | None:
     return _exhibit(audit, tie, kinds, held_out if leaks else None)
 
 
+def _one_of_each_leak(pairs: Sequence[Exhibit]) -> list[Exhibit]:
+    """Of pairs that only leak, the most similar one for each held-out photo."""
+    known: set[str] = set()
+    kept = []
+    for each in pairs:
+        held_out = each.shots[0].name
+        if each.kinds != ("leak",) or held_out not in known:
+            kept.append(each)
+        if "leak" in each.kinds:
+            known.add(held_out)
+    return kept
+
+
 def _leaks_without_tie(audit: Audit, ties: Sequence[_Tie]) -> Iterator[Exhibit]:
     """Held-out photos whose part is in training, but without a pair: beside a photo of the part."""
     photos = audit.manifest.photos
@@ -226,9 +239,8 @@ def _single(audit: Audit, i: int | None, name: str, kinds: Iterable[str]) -> Sho
 
 def _shot(audit: Audit, i: int, *, marked: bool = False) -> Shot:
     photo = audit.manifest.photos[i]
-    part = photo.part or (audit.parts[i] if audit.parts[i] != photo.name else "")
     about = [photo.label, *([say(f"splits.{photo.split}")] if photo.split else [])]
-    lines = [", ".join(about), *([say("audit.line_part", part=part)] if part else [])]
+    lines = [", ".join(about), *([say("audit.line_part", part=photo.part)] if photo.part else [])]
     return Shot(photo.name, tuple(lines), marked)
 
 

@@ -2,11 +2,11 @@
 
 import base64
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from itertools import accumulate
 from pathlib import Path
 
 import tomli_w
@@ -23,7 +23,7 @@ from fastdefect.reporting.html.audit_page import render_audit
 from fastdefect.reporting.html.exhibits import Exhibit
 
 _MOST_SHOTS = 2500  # of a section; a browser lists more only slowly
-_MOST = {"pairs": 60, "groups": 24, "photos": 60}  # unless all are asked for
+_MOST = {"pairs": 30, "groups": 15, "photos": 12}  # of a finding, unless all are asked for
 _PACKAGES = "numpy opencv-python-headless pillow scikit-learn scipy".split()
 
 
@@ -75,9 +75,17 @@ def audit_facts(
 
 
 def _chosen(exhibits: Sequence[Exhibit], most: int | None) -> list[Exhibit]:
-    """The first exhibits, at most ``most``, with at most ``_MOST_SHOTS`` photos."""
-    shots = accumulate(len(each.shots) for each in exhibits)
-    return [each for each, n in zip(exhibits, shots, strict=True) if n <= _MOST_SHOTS][:most]
+    """The first exhibits: at most ``most`` of each finding, and ``_MOST_SHOTS`` photos."""
+    seen: Counter[str] = Counter()
+    kept, shots = [], 0
+    for each in exhibits:
+        seen[each.kinds[0]] += 1
+        shots += len(each.shots)
+        if shots <= _MOST_SHOTS and (most is None or seen[each.kinds[0]] <= most):
+            kept.append(each)
+        else:
+            shots -= len(each.shots)
+    return kept
 
 
 def _url(picture: Path) -> str:

@@ -1,10 +1,28 @@
-"""Photos that show a finding together: pairs, groups and single ones, as blocks of a page."""
+"""Findings, and the photos that show them as pairs, groups or single ones: blocks of a page."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from fastdefect.data.findings import Severity
 from fastdefect.reporting.html.texts import say
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A finding: its name, its figures in a few words, and what was found with what to do."""
+
+    severity: Severity
+    name: str
+    figures: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Notices:
+    """Findings one below the other."""
+
+    macro: ClassVar[str] = "notices"
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True)

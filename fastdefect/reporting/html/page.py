@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fastdefect.files import finite
-from fastdefect.reporting.html.exhibits import Exhibits, Picture
+from fastdefect.reporting.html.exhibits import Exhibits, Notices, Picture
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import without_controls
@@ -161,8 +161,20 @@ class Gallery:
 
 
 Block = (
-    Words | Missing | Grid | Chart | Row | Fold | Terms | Listing | Heading | Decide | Gallery
-    | Exhibits | Picture
+    Words
+    | Missing
+    | Grid
+    | Chart
+    | Row
+    | Fold
+    | Terms
+    | Listing
+    | Heading
+    | Decide
+    | Gallery
+    | Exhibits
+    | Picture
+    | Notices
 )
 
 

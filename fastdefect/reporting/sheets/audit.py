@@ -135,7 +135,9 @@ def _singles(audit: Audit, finding: Finding, picture: Singles) -> _Section:
             cells.append(_Cell(audit.manifest.root / name, caption))
         else:
             i = of_name[name]
-            cells.append(_Cell(photos[i].path, _caption(photos[i], single_notes(audit, picture, i))))
+            cells.append(
+                _Cell(photos[i].path, _caption(photos[i], single_notes(audit, picture, i)))
+            )
     rows = (tuple(cells[at : at + _COLUMNS]) for at in range(0, len(cells), _COLUMNS))
     return _Section(finding, tuple(map(_Row, rows)), "photo", len(finding.paths))
 

@@ -11,7 +11,7 @@ from fastdefect.data.findings import SEVERITIES, Finding
 from fastdefect.evaluation.statistics.rates import upper_bound
 from fastdefect.files import typed
 from fastdefect.reporting.html.audit_facts import AuditFacts, Shown
-from fastdefect.reporting.html.exhibits import Exhibits, Picture, in_words
+from fastdefect.reporting.html.exhibits import Exhibits, Notice, Notices, Picture, in_words
 from fastdefect.reporting.html.page import (
     Block,
     Grid,
@@ -39,7 +39,12 @@ def verdict(facts: AuditFacts) -> tuple[Block, ...]:
     look_first = say("audit.nothing_first")
     if grave:
         top = grave[0]
-        look_first = say("audit.first", kind=in_words(top.kind), meaning=CHECKS[top.kind].meaning)
+        figure = " ".join(_notice(top).figures[-1:])
+        look_first = say(
+            "audit.first",
+            kind=f"{in_words(top.kind)} ({figure})" if figure else in_words(top.kind),
+            meaning=CHECKS[top.kind].meaning,
+        )
     leads = (_use(facts, grave), look_first, _limit(facts.audit))
     notes: list[Block] = [Words(say("audit.blind"), "note")]
     if any(each.kind == "leak" for each in grave):
@@ -70,21 +75,25 @@ def _limit(audit: Audit) -> str:
 
 
 def findings(facts: AuditFacts) -> tuple[Block, ...]:
-    """A table for each severity, the most severe first."""
+    """Each finding with its figures, the most severe first."""
     found = facts.audit.findings
     if not found:
         return (Words(say("audit.no_findings")),)
-    tables = (_findings([each for each in found if each.severity == of], of) for of in SEVERITIES)
-    return (Words(say("audit.findings_intro"), "note"), *(Grid(each) for each in tables if each))
+    blocks: list[Block] = [Words(say("audit.findings_intro"), "note")]
+    for severity in SEVERITIES:
+        those = tuple(_notice(each) for each in found if each.severity == severity)
+        if those:
+            title = say(f"audit_severities.{severity}", n=len(those))
+            blocks += [Heading(title), Notices(those)]
+    return tuple(blocks)
 
 
-def _findings(found: list[Finding], severity: str) -> TableData | None:
-    rows = tuple(
-        (in_words(each.kind), photos_text(each), figure_text(each), each.message) for each in found
-    )
-    columns = tuple(say("audit.findings_columns").split("|"))
-    title = say(f"audit_severities.{severity}", n=len(found))
-    return TableData(title, columns, rows) if found else None
+def _notice(finding: Finding) -> Notice:
+    photos, figure = photos_text(finding), figure_text(finding).replace("\n", " ")
+    figures = [] if photos == "-" else [say("audit.n_photos", n=photos)]
+    # Without a form the value is a count, which the message has with its unit.
+    figures += [figure] if figure != "-" and CHECKS[finding.kind].form else []
+    return Notice(finding.severity, in_words(finding.kind), tuple(figures), finding.message)
 
 
 def pairs(facts: AuditFacts) -> tuple[Block, ...]:
@@ -125,15 +134,19 @@ def shortcuts(facts: AuditFacts) -> tuple[Block, ...]:
     probes = facts.audit.probes
     if not probes:
         return (Words(say("audit.no_probes")),)
-    telling = [each for each in facts.audit.findings if each.kind == "shortcut"]
-    warned = [Words(each.message, "note" if each.severity == "info" else "warning") for each in telling]
+    telling = [each.name for each in probes if each.tells and each.limit != "info"]
+    known = (
+        Words(say("audit.shortcut", n=len(telling), names=first(telling, len(telling))), "warning")
+        if telling
+        else Words(say("audit.no_shortcut"))
+    )
     columns = tuple(say("audit.probe_columns").split("|"))
     marks = {row: "bad" for row, each in enumerate(probes) if each.tells and each.limit != "info"}
     table = TableData(say("audit.probes"), columns, tuple(map(_probe, probes)), marks=marks)
     sheet = Picture(say("audit.sheet"), facts.sheet, say("audit.sheet_text"))
     return (
         Words(say("audit.probes_intro")),
-        *(warned or [Words(say("audit.no_shortcut"))]),
+        known,
         Grid(table),
         *([sheet] if facts.sheet else []),
     )
@@ -141,12 +154,11 @@ def shortcuts(facts: AuditFacts) -> tuple[Block, ...]:
 
 def _probe(probe: Probe) -> tuple[str, ...]:
     if probe.constant:
-        return (probe.name, "-", "-", "-", say("audit.constant"), probe.what)
-    shuffled = f"{probe.shuffled:.2f} [{_interval(probe.shuffled_interval)}]"
+        return (probe.name, say("audit.constant"), "-", "-", "-", probe.what)
     predicts = say("audit.predicts" if probe.tells else "audit.predicts_not")
     return (
-        *(probe.name, f"{probe.auc:.2f}", _interval(probe.interval)),
-        *(shuffled, predicts, probe.what),
+        *(probe.name, predicts, f"{probe.auc:.2f}", _interval(probe.interval)),
+        *(f"{probe.shuffled:.2f} [{_interval(probe.shuffled_interval)}]", probe.what),
     )
 
 
