@@ -71,6 +71,8 @@ def _limit(audit: Audit) -> str:
     if not good:
         return say("audit.limit_no_good")
     bad = {p for p, photo in zip(audit.parts, photos, strict=True) if photo.label not in good}
+    if not bad:
+        return say("audit.limit_no_defect")
     return say("audit.limit", n=len(bad), best=f"{upper_bound(0, len(bad)):.2%}")
 
 
