@@ -9,13 +9,14 @@ from typing import Any
 
 from fastdefect import __version__
 from fastdefect.data.photos import DEFECT_COLUMN, Entry
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
-from fastdefect.jobs.reports.cards import Choice, cards_of, choose, with_pictures
+from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
 from fastdefect.jobs.reports.decided import decided_splits, kind_column, measured, rule_of
 from fastdefect.jobs.trained.decision import stored_costs
 from fastdefect.jobs.trained.model import read_spec
@@ -59,10 +60,13 @@ def gather(
         cards = [card for each in decided for card in cards_of(each, rule, kinds)]
         doubted = [name for name, _ in suspects]
         pictures = choose(cards, photos, doubted, most)
-        if photos != "none" and found.entries:
-            pictures = with_pictures(pictures, run, found.entries, on_event, heat_maps=heat_maps)
-        elif photos != "none":
-            pictures = replace(pictures, trouble=found.trouble)
+        if photos == "none" or not found.entries:
+            trouble = say("photos.none") if photos == "none" else found.trouble
+            pictures = replace(pictures, trouble=trouble)
+        else:
+            maps = [heat_maps_of(run, pictures.cards, on_event)] if heat_maps else []
+            files = {name: entry.path for name, entry in found.entries.items()}
+            pictures = with_pictures(pictures, files, Reading.of(run.read_config().data), maps)
     return RunFacts(
         **_files(run),
         good=spec.good,

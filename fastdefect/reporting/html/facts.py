@@ -23,6 +23,10 @@ from fastdefect.metrics import Metrics
 from fastdefect.reporting.html.page import Card
 from fastdefect.reporting.tables.table_data import TableData
 
+# What a decision on a photo is, the most important first.
+OUTCOMES = ("escape", "overkill", "type", "look", "right")
+MOST_LISTED = 5000  # photos; a browser lists more only slowly
+
 
 @dataclass(frozen=True)
 class Decided:
