@@ -57,6 +57,8 @@ def test_the_page_has_every_section_and_the_verdict(run: Run) -> None:
     assert "passed 1 of 4 defective parts as good" in page
     assert page.count('<p class="lead">') == 3
     assert "3 test photos are still sealed." in page
+    assert '<th scope="col">validation</th>' in page
+    assert '<th scope="col">valid</th>' not in page
 
 
 def test_the_scores_and_decisions_of_the_sliders_are_those_of_the_run(run: Run) -> None:
