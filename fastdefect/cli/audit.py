@@ -1,12 +1,22 @@
 """``fastdefect audit``."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
 from fastdefect.cli.ci import Annotations, Junit, check_junit, publish
-from fastdefect.cli.session import DATA, Json, Quiet, app, command_line, session, show
+from fastdefect.cli.session import (
+    DATA,
+    Json,
+    PageFile,
+    PagePhotos,
+    Quiet,
+    app,
+    command_line,
+    session,
+    show,
+)
 from fastdefect.config import AUDIT_SETTINGS
 from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
@@ -22,14 +32,8 @@ def audit(
         str | None,
         typer.Option(metavar="KIND,...", help="Exit with 1 if there are findings of these kinds."),
     ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option("--report", metavar="FILE", help="Also write one HTML file for people."),
-    ] = None,
-    photos: Annotated[
-        Literal["all", "errors", "none"],
-        typer.Option("--photos", help="Photos in it: all, the most important, or none."),
-    ] = "errors",
+    report: PageFile = None,
+    photos: PagePhotos = "errors",
     junit: Junit = None,
     annotations: Annotations = None,
     quiet: Quiet = False,

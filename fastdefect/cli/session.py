@@ -68,6 +68,18 @@ DataRoot = Annotated[
         help="Folder where the photos of the run are now; found by their bytes, and remembered.",
     ),
 ]
+PageFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Also write one HTML file to read, print and file."
+    ),
+]
+PagePhotos = Annotated[
+    Literal["all", "errors", "none"],
+    typer.Option(
+        "--photos", help="Photos of --report: all, those decided wrongly or otherwise, or none."
+    ),
+]
 RunName = Annotated[
     str | None, typer.Argument(help="Folder or name of a run.", show_default="the latest")
 ]
@@ -132,6 +144,14 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
         return wrapper
 
     return decorate
+
+
+def check_page(path: Path | None) -> None:
+    """Raise ``UsageError`` if ``--report`` names no file that can be written; before the work."""
+    from fastdefect.files import check_output_path
+
+    if path is not None:
+        check_output_path(path, "--report", (".html", ".htm"))
 
 
 def run_with_model(name: str | None, runs: Path) -> "Run":

@@ -9,11 +9,11 @@ from fastdefect.files import check_output_path, typed, write_text, written_to
 from fastdefect.jobs.reports.cards import Choice
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.jobs.trained.run_photos import settle_root
+from fastdefect.reporting.html.facts import MOST_LISTED
 from fastdefect.reporting.html.report import render_report
 from fastdefect.run import Run
 from fastdefect.run_files import REPORT
 
-_MOST = 5000  # photos; a browser lists more only slowly
 _MOST_AFTER_FIT = 200  # photos; they are read again, which must be quick
 
 
@@ -47,7 +47,7 @@ def report(
     out: Path | None = None,
     photos: Choice = "errors",
     data_root: Path | None = None,
-    most: int = _MOST,
+    most: int = MOST_LISTED,
     heat_maps: bool = True,
 ) -> ReportFile:
     """Write the report of ``run`` to ``out``, or to ``report.html`` in the run's folder.

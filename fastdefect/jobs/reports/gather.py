@@ -1,6 +1,5 @@
 """Gather what a report shows from the files of a run. Nothing is predicted or opened."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,14 +8,16 @@ from typing import Any
 
 from fastdefect import __version__
 from fastdefect.data.photos import DEFECT_COLUMN, Entry
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
-from fastdefect.jobs.reports.cards import Choice, cards_of, choose, with_pictures
+from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
 from fastdefect.jobs.reports.decided import decided_splits, kind_column, measured, rule_of
+from fastdefect.jobs.reports.run_record import read_or, run_record
 from fastdefect.jobs.trained.decision import stored_costs
 from fastdefect.jobs.trained.model import read_spec
 from fastdefect.jobs.trained.run_photos import photos_to_show
@@ -40,8 +41,7 @@ def gather(
     """
     run.require_model()
     spec = read_spec(run)
-    rows = _read(run, "split.csv", [])
-    part_of = {row["path"]: row["part"] for row in rows}
+    part_of = {row["path"]: row["part"] for row in read_or(run, "split.csv", [])}
     rule = rule_of(run, spec)
     decided = decided_splits(run, spec, rule, part_of) if rule else []
     found = _find(run, [name for each in decided for name in each.raw.names], on_event)
@@ -59,15 +59,17 @@ def gather(
         cards = [card for each in decided for card in cards_of(each, rule, kinds)]
         doubted = [name for name, _ in suspects]
         pictures = choose(cards, photos, doubted, most)
-        if photos != "none" and found.entries:
-            pictures = with_pictures(pictures, run, found.entries, on_event, heat_maps=heat_maps)
-        elif photos != "none":
-            pictures = replace(pictures, trouble=found.trouble)
+        if photos == "none" or not found.entries:
+            trouble = say("photos.none") if photos == "none" else found.trouble
+            pictures = replace(pictures, trouble=trouble)
+        else:
+            maps = [heat_maps_of(run, pictures.cards, on_event)] if heat_maps else []
+            files = {name: entry.path for name, entry in found.entries.items()}
+            pictures = with_pictures(pictures, files, Reading.of(run.read_config().data), maps)
     return RunFacts(
         **_files(run),
         good=spec.good,
         rule=rule,
-        rows=rows,
         measured=sides,
         suspects=tuple(suspect for _, suspect in suspects),
         before=_before(run, spec, sides),
@@ -85,48 +87,27 @@ class _Found:
 
 def _files(run: Run) -> dict[str, Any]:
     """The fields of ``RunFacts`` that are files of the run, as they are."""
-    config = run.read_config()
     ensemble = run.read_kind() == RunKind.ENSEMBLE
     return {
-        "folder": run.folder,
+        **vars(run_record(run)),
         "command": typed(run.folder),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
-        "state": run.read_state(),
-        "settings": {name: vars(getattr(config, name)) for name in ("data", "model", "training")},
-        "settings_text": run.path("config.toml").read_text(encoding="utf-8"),
-        "model": run.read("model.json"),
-        "model_digest": _digest(run.path("model.safetensors")),
-        "point": run.read("operating_point.json"),
         "costs": stored_costs(run),
-        "findings": _read(run, "findings.json", []),
-        "recipe": _read(run, "recipe.json", {}),
+        "findings": read_or(run, "findings.json", []),
+        "recipe": read_or(run, "recipe.json", {}),
         "history": [] if ensemble else run.read_history(),
         "members": tuple(member.name for member in run.members()),
         "calibration": run.read("calibration.json"),
         "stress": _stress(run),
         "swap": run.read("background_swap.json"),
-        "environment": _read(run, "environment.json", {}),
-        "openings": run.read_openings(),
     }
-
-
-def _read(run: Run, name: str, missing: Any) -> Any:
-    """The content of a file, or ``missing`` if there is no such file."""
-    return run.read(name) if run.path(name).exists() else missing
-
-
-def _digest(path: Path) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _stress(run: Run) -> dict[str, Any]:
     """The stress tests of validation and of the test, by split."""
     names = {split: run.report_path("stress", split, ".json").name for split in ("valid", "test")}
-    return {split: of for split, name in names.items() if (of := _read(run, name, {}))}
+    return {split: of for split, name in names.items() if (of := read_or(run, name, {}))}
 
 
 def _find(run: Run, names: Sequence[str], on_event: OnEvent) -> _Found:
@@ -167,7 +148,7 @@ def _before(run: Run, spec: ModelSpec, sides: Sequence[Measured]) -> Before | No
     try:
         earlier_spec = read_spec(earlier)
         rule = rule_of(earlier, earlier_spec)
-        parts = {row["path"]: row["part"] for row in _read(earlier, "split.csv", [])}
+        parts = {row["path"]: row["part"] for row in read_or(earlier, "split.csv", [])}
         known = decided_splits(earlier, earlier_spec, rule, parts) if rule else []
     except FastdefectError:
         known = []

@@ -23,6 +23,10 @@ from fastdefect.metrics import Metrics
 from fastdefect.reporting.html.page import Card
 from fastdefect.reporting.tables.table_data import TableData
 
+# What a decision on a photo is, the most important first.
+OUTCOMES = ("escape", "overkill", "type", "look", "right")
+MOST_LISTED = 5000  # photos; a browser lists more only slowly
+
 
 @dataclass(frozen=True)
 class Decided:
@@ -95,29 +99,44 @@ class Pictures:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """Everything that the report of a run shows. A file that the run lacks is empty.
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """The files of a run that an auditor asks for, as values. A file that the run lacks is empty.
 
     ``settings`` are the sections of config.toml, ``settings_text`` the file. ``rows`` are those of
-    split.csv. ``measured`` has validation, and the test if it was opened by ``evaluate``.
-    ``stress`` is by split. ``command`` names the run in commands.
+    split.csv.
     """
 
     folder: Path
-    command: str
-    time: str
-    version: str
     state: Mapping[str, Any]
     settings: Mapping[str, Any]
     settings_text: str
     model: Mapping[str, Any]
     model_digest: str
+    point: Mapping[str, Any]
+    rows: Sequence[Mapping[str, str]]
+    environment: Mapping[str, Any]
+    openings: Sequence[Mapping[str, str]]
+
+    def side(self, split: str) -> list[Mapping[str, str]]:
+        """The rows of a split."""
+        return [row for row in self.rows if row["split"] == split]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts(RunRecord):
+    """Everything that the report of a run shows. A file that the run lacks is empty.
+
+    ``measured`` has validation, and the test if it was opened by ``evaluate``. ``stress`` is by
+    split. ``command`` names the run in commands. ``time`` and ``version`` are those of the report.
+    """
+
+    command: str
+    time: str
+    version: str
     good: tuple[str, ...]
     rule: DecisionRule | None
-    point: Mapping[str, Any]
     costs: Costs | None
-    rows: Sequence[Mapping[str, str]]
     findings: Sequence[Mapping[str, Any]]
     recipe: Mapping[str, Any]
     history: Sequence[Mapping[str, float]]
@@ -127,8 +146,6 @@ class RunFacts:
     stress: Mapping[str, Mapping[str, Any]]
     suspects: tuple[Suspect, ...]
     swap: Mapping[str, Any]
-    environment: Mapping[str, Any]
-    openings: Sequence[Mapping[str, str]]
     before: Before | None
     pictures: Pictures
 
@@ -141,10 +158,6 @@ class RunFacts:
     def classes(self) -> tuple[str, ...]:
         """The classes of the model."""
         return tuple(self.model.get("classes", ()))
-
-    def side(self, split: str) -> list[Mapping[str, str]]:
-        """The rows of a split."""
-        return [row for row in self.rows if row["split"] == split]
 
     def measured_on(self, split: str) -> Measured | None:
         """The figures of a split, if there are any."""

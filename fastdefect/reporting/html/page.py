@@ -23,8 +23,6 @@ from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import without_controls
 
-Outcome = Literal["escape", "overkill", "type", "look", "right"]
-
 _TEMPLATES = "fastdefect.reporting.html"
 # "<" could end the element, "&" is safe but confuses readers of the source; the last two are line
 # ends for JavaScript, though not for JSON.
@@ -122,11 +120,24 @@ class Decide:
 
 
 @dataclass(frozen=True)
-class Card:
-    """A photo with its decision; ``picture`` and ``heat_map`` are data URLs, or empty.
+class Answer:
+    """What a model says about a photo; ``score`` is P(defect), ``heat_map`` a data URL or empty.
 
-    ``kind`` is the type of defect, or the label. ``score`` is P(defect). ``unsure`` is the distance
-    from another decision: the least sure photo has the lowest value.
+    ``model`` names the model on a page about several ones.
+    """
+
+    decision: str
+    score: float | None
+    heat_map: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A photo with the answers of one or more models; ``picture`` is a data URL, or empty.
+
+    ``kind`` is the type of defect, or the label. ``outcome`` is a name of the texts "outcomes".
+    ``unsure`` is the distance from another decision: the least sure photo has the lowest value.
     """
 
     name: str
@@ -134,20 +145,40 @@ class Card:
     kind: str
     part: str
     split: str
-    decision: str
-    outcome: Outcome
-    score: float | None
+    outcome: str
+    answers: tuple[Answer, ...]
     unsure: float
     picture: str = ""
-    heat_map: str = ""
+
+    @property
+    def decision(self) -> str:
+        """The decision of the last model."""
+        return self.answers[-1].decision
+
+    @property
+    def score(self) -> float | None:
+        """P(defect) of the last model."""
+        return self.answers[-1].score
+
+    @property
+    def has_heat_maps(self) -> bool:
+        """Whether any model has a heat map of the photo."""
+        return any(answer.heat_map for answer in self.answers)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Photos to filter, sort and enlarge."""
+    """Photos to filter, sort and enlarge.
+
+    ``outcomes`` are those of the cards, the most important first; ``wrong`` are those that
+    ``wrong_title`` means together.
+    """
 
     macro: ClassVar[str] = "gallery"
     cards: tuple[Card, ...]
+    outcomes: tuple[str, ...]
+    wrong: tuple[str, ...]
+    wrong_title: str
 
     def options(self, field: str) -> list[tuple[str, str]]:
         """The different values of a field of the cards, sorted, each with its text."""
@@ -157,7 +188,7 @@ class Gallery:
     @property
     def has_heat_maps(self) -> bool:
         """Whether any photo has a heat map."""
-        return any(card.heat_map for card in self.cards)
+        return any(card.has_heat_maps for card in self.cards)
 
 
 Block = (

@@ -69,7 +69,7 @@ def counts_table(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> T
     ]
     return TableData(
         say("data.counts"),
-        ("class", *splits, "all"),
+        ("class", *(say(f"splits.{name}") for name in splits), "all"),
         tuple(table),
         "Photos, and parts in parentheses. A part with photos of two classes counts in both.",
     )
@@ -255,6 +255,8 @@ def _marks(best: Any) -> tuple[float, ...]:
 def _history_table(history: Sequence[Mapping[str, float]]) -> TableData:
     columns = [(name, form) for name, form in _HISTORY if name in history[0]]
     rows = tuple(tuple(number_text(row[name], form) for name, form in columns) for row in history)
-    return TableData(
-        say("training.table"), tuple(name.replace("_", " ") for name, _ in columns), rows
-    )
+    return TableData(say("training.table"), tuple(_column_title(name) for name, _ in columns), rows)
+
+
+def _column_title(name: str) -> str:
+    return name.replace("valid_", "validation_").replace("_", " ")
