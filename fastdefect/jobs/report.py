@@ -57,7 +57,8 @@ def report(
     photo, the wrong and the least sure, or none. ``most``: the most photos. ``data_root``: the
     folder where the photos are now.
 
-    Raises ``RunError`` if the run has no model, and ``UsageError`` if ``out`` can't be written.
+    Raises ``RunError`` if the run has neither a model nor networks of folds, and ``UsageError`` if
+    ``out`` can't be written.
     """
     path = run.path(REPORT) if out is None else out
     check_output_path(path, "--out", (".html", ".htm"))
@@ -83,7 +84,7 @@ def leave_report(run: Run, on_event: OnEvent) -> Path | None:
     A report that can't be made must not spoil a finished training: it is a warning, and the result
     is None.
     """
-    if not run.path("model.safetensors").exists():
+    if not any(run.path(name).exists() for name in ("model.safetensors", "predictions-oof.csv")):
         return None
     try:
         return report(run, on_event=silent, most=_MOST_AFTER_FIT, heat_maps=False).path

@@ -16,15 +16,24 @@ from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
 from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
-from fastdefect.jobs.reports.decided import decided_splits, kind_column, measured, rule_of
+from fastdefect.jobs.reports.decided import (
+    decided_splits,
+    kind_column,
+    making_of,
+    measured,
+    rows_of,
+    rule_of,
+    spec_of,
+)
 from fastdefect.jobs.reports.run_record import read_or, run_record
+from fastdefect.jobs.reports.trainings import compared, trainings_of
 from fastdefect.jobs.trained.decision import stored_costs
 from fastdefect.jobs.trained.model import read_spec
 from fastdefect.jobs.trained.run_photos import photos_to_show
 from fastdefect.reporting.html.facts import Before, Decided, Measured, Pictures, RunFacts
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.compare import changes_table, figures_table, mcnemar_table
-from fastdefect.run import Run, RunKind
+from fastdefect.run import Run
 from fastdefect.training.learner import ModelSpec
 
 _SEED = 0  # of the bootstrap, as in compare
@@ -39,9 +48,8 @@ def gather(
 
     Raises ``RunError`` if the run has no model, or if one of its files is damaged.
     """
-    run.require_model()
-    spec = read_spec(run)
-    part_of = {row["path"]: row["part"] for row in read_or(run, "split.csv", [])}
+    spec, rows = spec_of(run), rows_of(run)
+    part_of = {row["path"]: row["part"] for row in rows}
     rule = rule_of(run, spec)
     decided = decided_splits(run, spec, rule, part_of) if rule else []
     found = _find(run, [name for each in decided for name in each.raw.names], on_event)
@@ -63,11 +71,14 @@ def gather(
             trouble = say("photos.none") if photos == "none" else found.trouble
             pictures = replace(pictures, trouble=trouble)
         else:
-            maps = [heat_maps_of(run, pictures.cards, on_event)] if heat_maps else []
+            drawn = heat_maps and making_of(run) != "folds"  # which has no model
+            maps = [heat_maps_of(run, pictures.cards, on_event)] if drawn else []
             files = {name: entry.path for name, entry in found.entries.items()}
             pictures = with_pictures(pictures, files, Reading.of(run.read_config().data), maps)
+    held_out = sides[0].decided if sides else None
     return RunFacts(
-        **_files(run),
+        **{**_files(run), "rows": rows},
+        compared=compared(run, making_of(run), held_out, rows),
         good=spec.good,
         rule=rule,
         measured=sides,
@@ -87,17 +98,21 @@ class _Found:
 
 def _files(run: Run) -> dict[str, Any]:
     """The fields of ``RunFacts`` that are files of the run, as they are."""
-    ensemble = run.read_kind() == RunKind.ENSEMBLE
+    making = making_of(run)
+    record = run_record(run)
+    if making == "folds":
+        record = replace(record, model=run.fold(1).read("model.json"))
     return {
-        **vars(run_record(run)),
+        **vars(record),
         "command": typed(run.folder),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
         "costs": stored_costs(run),
         "findings": read_or(run, "findings.json", []),
         "recipe": read_or(run, "recipe.json", {}),
-        "history": [] if ensemble else run.read_history(),
-        "members": tuple(member.name for member in run.members()),
+        "history": run.read_history() if making == "one" else [],
+        "making": making,
+        "trainings": trainings_of(run) if making != "one" else (),
         "calibration": run.read("calibration.json"),
         "stress": _stress(run),
         "swap": run.read("background_swap.json"),
@@ -130,7 +145,7 @@ def _kinds(columns: Mapping[str, Mapping[str, str]], column: str | None) -> dict
 
 def _suspects(run: Run, spec: ModelSpec, part_of: Mapping[str, str]) -> list[tuple[str, Suspect]]:
     """The names of the validation photos with doubtful labels, as label-check finds them."""
-    path = run.predictions_path("valid")
+    path = run.predictions_path("oof" if making_of(run) == "folds" else "valid")
     if not path.exists():
         return []
     said = read_predictions(path, spec.classes, spec.good)

@@ -58,12 +58,14 @@ def audit_facts(
     if wanted.photos != "none":
         paths = {photo.name: photo.path for photo in found.manifest.photos}
         pictured, side = with_pictures(chosen, paths, Reading.of(config))
-    shown = [Shown(of, len(all_)) for of, all_ in zip(pictured, every.values(), strict=True)]
+    shown = {name: Shown(of, len(every[name])) for name, of in zip(every, pictured, strict=True)}
     python = {"Python": platform.python_version(), "fastdefect": __version__}
     return AuditFacts(
         found,
         config,
-        *shown,
+        pairs=shown["pairs"],
+        groups=shown["groups"],
+        photos=shown["photos"],
         side=side,
         sheet=_url(sheet) if sheet and wanted.photos != "none" else "",
         command=wanted.command,

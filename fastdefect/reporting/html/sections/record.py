@@ -12,7 +12,7 @@ from fastdefect.reporting.tables.table_data import TableData
 def card(facts: RunFacts) -> tuple[Block, ...]:
     """The model card, in the headings of Mitchell et al. 2019."""
     model = facts.model
-    train = facts.side("train")
+    train = facts.trained_on
     per_class = ", ".join(
         f"{name} {sum(row['label'] == name for row in train)}" for name in facts.classes
     )
@@ -26,7 +26,7 @@ def card(facts: RunFacts) -> tuple[Block, ...]:
             parameters=f"{model.get('parameters', 0):,}",
             weights=(model.get("weights") or {}).get("note") or "?",
         ),
-        "use": say("card.use_text"),
+        "use": say("card.use_text" if facts.has_model else "series.no_use"),
         "out_of_scope": say("card.out_of_scope_text"),
         "factors": say("card.factors_text"),
         "metrics": say("card.metrics_text"),
@@ -54,7 +54,10 @@ def _evaluation_data(facts: RunFacts) -> str:
         )
         for each in facts.measured
     ]
-    return say("card.evaluation_text", sides=" and ".join(sides)) if sides else "-"
+    if not sides:
+        return "-"
+    told = "series.evaluation_text" if facts.is_out_of_fold else "card.evaluation_text"
+    return say(told, sides=" and ".join(sides))
 
 
 def record(facts: RunFacts) -> tuple[Block, ...]:
