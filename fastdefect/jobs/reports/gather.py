@@ -75,10 +75,9 @@ def gather(
             maps = [heat_maps_of(run, pictures.cards, on_event)] if drawn else []
             files = {name: entry.path for name, entry in found.entries.items()}
             pictures = with_pictures(pictures, files, Reading.of(run.read_config().data), maps)
-    held_out = sides[0].decided if sides else None
     return RunFacts(
         **{**_files(run), "rows": rows},
-        compared=compared(run, making_of(run), held_out, rows),
+        compared=compared(run, making_of(run), spec, rows),
         good=spec.good,
         rule=rule,
         measured=sides,

@@ -4,14 +4,15 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.evaluation.statistics.intervals import spread_over_folds
 from fastdefect.metrics import HEADLINE, Metrics
-from fastdefect.reporting.html.facts import Decided, Making, Trained
+from fastdefect.reporting.html.facts import Making, Trained
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.fit import metric_text, metric_title
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.run import Run
+from fastdefect.training.learner import ModelSpec
 
 
 def trainings_of(run: Run) -> tuple[Trained, ...]:
@@ -29,18 +30,19 @@ def trainings_of(run: Run) -> tuple[Trained, ...]:
 
 
 def compared(
-    run: Run, making: Making, decided: Decided | None, rows: Sequence[Mapping[str, str]]
+    run: Run, making: Making, spec: ModelSpec, rows: Sequence[Mapping[str, str]]
 ) -> TableData | None:
     """The figures of each training on held-out photos, as ``fit`` measures them.
 
     Networks of folds are measured on their own fold, by the most probable class; others on the same
     validation photos.
     """
-    if decided is None or making == "one":
+    path = run.predictions_path("oof" if making == "folds" else "valid")
+    if making == "one" or not path.exists():
         return None
     if making == "members":
         return _members(run)
-    return _folds(decided.raw, rows)
+    return _folds(read_predictions(path, spec.classes, spec.good), rows)
 
 
 def _members(run: Run) -> TableData | None:
@@ -75,14 +77,9 @@ def _folds(raw: Predictions, rows: Sequence[Mapping[str, str]]) -> TableData:
         texts = (metric_text(name, getattr(measured[fold], name)) for name in HEADLINE)
         lines.append((say("series.fold", fold=fold), f"{len(at):,} ({parts:,})", *texts))
     spread = spread_over_folds(list(measured.values()))
-    lines += [
-        (
-            say(f"series.{each}"),
-            "-",
-            *(metric_text(name, getattr(spread[name], each)) for name in HEADLINE),
-        )
-        for each in ("mean", "sd")
-    ]
+    for title, of in ((say("series.mean"), "mean"), (say("series.sd"), "sd")):
+        texts = (metric_text(name, getattr(spread[name], of)) for name in HEADLINE)
+        lines.append((title, "-", *texts))
     n_parts = len({of_name[name]["part"] for name in raw.names})
     whole = raw.metrics()
     texts = (metric_text(name, getattr(whole, name)) for name in HEADLINE)

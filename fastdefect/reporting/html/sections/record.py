@@ -28,7 +28,7 @@ def card(facts: RunFacts) -> tuple[Block, ...]:
         ),
         "use": say("card.use_text" if facts.has_model else "series.no_use"),
         "out_of_scope": say("card.out_of_scope_text"),
-        "factors": say("card.factors_text"),
+        "factors": say("card.factors_text" if facts.has_model else "series.factors"),
         "metrics": say("card.metrics_text"),
         "evaluation": _evaluation_data(facts),
         "training": say(
