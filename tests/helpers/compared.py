@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.events import Event, Note, OnEvent, silent
-from fastdefect.jobs.compare import CompareReport, compare
+from fastdefect.jobs.compare import compare
+from fastdefect.jobs.compare_report import CompareReport
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from helpers.folders import castings_of
