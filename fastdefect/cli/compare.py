@@ -61,7 +61,7 @@ def compare(
         check_page(report)
         chosen = [run_with_model(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
-        from fastdefect.jobs.reports.comparison import ComparePage
+        from fastdefect.jobs.compare_page import ComparePage
 
         page = None if report is None else ComparePage(report, photos)
         on_event = _warn if markdown else screen

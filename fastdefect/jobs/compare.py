@@ -17,6 +17,7 @@ from fastdefect.evaluation.compare import compare as compare_answers
 from fastdefect.evaluation.compared import Pair
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
+from fastdefect.jobs.compare_page import ComparePage, page_of
 from fastdefect.jobs.compare_report import CompareReport
 from fastdefect.jobs.compare_runs import (
     Answered,
@@ -25,7 +26,6 @@ from fastdefect.jobs.compare_runs import (
     of_common_photos,
     predict,
 )
-from fastdefect.jobs.reports.comparison import ComparePage, page_of
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet

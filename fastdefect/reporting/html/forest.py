@@ -6,7 +6,7 @@ reads without colour. Each name is above its line, so that the plot also fits a 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -17,6 +17,7 @@ _WIDTH, _LEFT, _RIGHT = 460, 14, 14
 _ROW, _TOP, _BOTTOM = 38, 8, 44
 _NAME, _LINE = 13, 26  # below the top of a row
 _LONGEST = 42  # letters of a name
+_ROOM = 0.04  # of the values' span, beyond them
 _BEYOND = 3.0  # an interval this much wider than the others ends in an arrow
 
 
@@ -36,7 +37,7 @@ class Effect:
 
 def forest_chart(effects: Sequence[Effect], *, label: str, description: str) -> Markup:
     """The ``effects`` from top to bottom; ``label`` names the axis with its unit."""
-    axis = Axis.of(label, _ends(effects), form="{:+g}")
+    axis = _tight(Axis.of(label, ends := _ends(effects), form="{:+g}"), ends)
     height = _TOP + _ROW * len(effects) + _BOTTOM
     parts = [_axis(axis, height)]
     parts += [_row(effect, axis, _TOP + _ROW * number) for number, effect in enumerate(effects)]
@@ -51,6 +52,15 @@ def _ends(effects: Sequence[Effect]) -> list[float]:
     most = _BEYOND * max(usual, *map(abs, values))
     ends = [end for each in effects for end in each.interval or ()]
     return [*values, *(max(-most, min(most, end)) for end in ends)]
+
+
+def _tight(axis: Axis, ends: Sequence[float]) -> Axis:
+    """The axis without the space beyond the values, which its round ends may leave."""
+    low, high = min(*ends, 0.0), max(*ends, 0.0)
+    room = _ROOM * (high - low) or 1.0
+    low, high = max(axis.low, low - room), min(axis.high, high + room)
+    ticks = tuple(tick for tick in axis.ticks if low <= tick[0] <= high)
+    return replace(axis, low=low, high=high, ticks=ticks)
 
 
 def _place(value: float, axis: Axis) -> float:

@@ -56,11 +56,13 @@ def _leads(pair: Pair) -> tuple[str, str, str]:
         accuracy = figures["accuracy"]
         key = {"better": "better_class", "worse": "worse_class"}.get(accuracy.verdict, "same_class")
         first = say(f"compared.{key}", accuracy=numbers("accuracy", accuracy), **names)
-        return first, _changed(pair, "compared.changed_class"), _limit(pair, "accuracy")
+        return first, _changed(pair, "balanced_accuracy"), _limit(pair, "accuracy")
     escape, overkill = figures["escape_rate"], figures["overkill_rate"]
-    one, other = escape.verdict, overkill.verdict
-    decided = other if other in ("better", "worse") else "-"
-    keys = ((one, decided), (one, "-"), ("-", decided))
+    keys = (
+        (escape.verdict, overkill.verdict),
+        (escape.verdict, "-"),
+        ("-", overkill.verdict),
+    )
     key = next((_SHIP[each] for each in keys if each in _SHIP), "same")
     first = say(
         f"compared.{key}",
@@ -68,7 +70,8 @@ def _leads(pair: Pair) -> tuple[str, str, str]:
         overkill=numbers("overkill_rate", overkill),
         **names,
     )
-    return first, _changed(pair, "compared.changed"), _limit(pair, "escape_rate")
+    other = "escape_rate" if key in ("cheaper", "dearer") else "overkill_rate"
+    return first, _changed(pair, other), _limit(pair, "escape_rate")
 
 
 def numbers(name: str, change: FigureChange) -> str:
@@ -89,13 +92,20 @@ def numbers(name: str, change: FigureChange) -> str:
     )
 
 
-def _changed(pair: Pair, key: str) -> str:
+def _changed(pair: Pair, figure: str) -> str:
+    """A figure that the first sentence does not name, and the number of changes of each kind."""
     found = {
         name: sum(len(change.photos) for change in pair.comparison.of_kind(kind))
         for kind, name in {**NEW, **MENDED}.items()
     }
-    photos = counted(pair.comparison.n, "photo")
-    return say(key, photos=photos, parts=counted(pair.comparison.n_parts, "part"), **found)
+    return say(
+        "compared.changed" if pair.photos.good else "compared.changed_class",
+        metric=METRICS[figure].title.capitalize(),
+        numbers=numbers(figure, pair.comparison.figures[figure]),
+        photos=counted(pair.comparison.n, "photo"),
+        parts=counted(pair.comparison.n_parts, "part"),
+        **found,
+    )
 
 
 def _limit(pair: Pair, name: str) -> str:
@@ -181,8 +191,9 @@ def changes(facts: ComparisonFacts) -> tuple[Block, ...]:
     notes: list[Block] = [Words(count)]
     if len(facts.models) > 2:
         notes.append(Words(say("compared.several"), "note"))
-    size = facts.models[0].record.model["preprocessing"]["image_size"]
-    notes += picture_notes(pictures, size, facts.command)
+    sides = {model.record.model["preprocessing"]["image_size"] for model in facts.models}
+    seen = " or ".join(map(str, sorted(sides)))
+    notes += picture_notes(pictures, seen, facts.command)
     return (*notes, Gallery(pictures.cards, CHANGES, tuple(NEW.values()), say("compared.worse")))
 
 
