@@ -58,12 +58,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Chart:
-    """An SVG of ``charts``, with its title and what it means."""
+    """An SVG of ``charts`` or ``forest``, with its title and what it means."""
 
     macro: ClassVar[str] = "chart"
     title: str
     svg: Markup
     caption: str = ""
+    kind: Literal["", "forest"] = ""
 
 
 @dataclass(frozen=True)

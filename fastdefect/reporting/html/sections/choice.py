@@ -112,7 +112,7 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
     return (*notes, Gallery(cards, OUTCOMES, ("escape", "overkill"), say("photos.wrong")))
 
 
-def picture_notes(pictures: Pictures, model_side: int, command: str) -> list[Block]:
+def picture_notes(pictures: Pictures, model_side: object, command: str) -> list[Block]:
     """What is to say about the pictures: their size, or why some are missing or not listed.
 
     ``model_side`` is that of the photos that the model sees, and ``command`` lists more photos.

@@ -96,6 +96,7 @@ def test_the_wrong_and_the_least_sure_photos_come_first_with_pictures(run: Run) 
     assert all(card.picture.startswith("data:image/jpeg;base64,") for card in shown)
     right = [card.unsure for card in shown if card.outcome == "right"]
     assert right == sorted(right)
+    assert _page(run, heat_maps=False).count('<img src="data:image/jpeg') == 16
 
 
 def test_heat_maps_are_optional_and_over_the_photo(
