@@ -79,18 +79,22 @@ def singles_of(audit: Audit) -> list[Exhibit]:
 
 
 def with_pictures(
-    sections: Sequence[Sequence[Exhibit]], paths: Mapping[str, Path], how: Reading
+    sections: Sequence[Sequence[Exhibit]],
+    paths: Mapping[str, Path],
+    how: Reading,
+    *,
+    limit: int = LIMIT,
 ) -> tuple[list[tuple[Exhibit, ...]], int]:
     """The exhibits of each section with thumbnails, and the side of these in pixels.
 
-    A photo that is shown several times counts as often, so that the page keeps its limit.
+    The page needs at most ``limit`` bytes: a photo that is shown several times counts as often.
     """
     uses = Counter(shot.name for of in sections for each in of for shot in each.shots)
     known = [name for name in uses if name in paths]
     if not known:
         return [tuple(of) for of in sections], 0
     total = uses.total()
-    limit = int((LIMIT - _MARKUP * total) * len(known) / total)
+    limit = int((limit - _MARKUP * total) * len(known) / total)
     made, size = thumbnails([paths[name] for name in known], limit=limit, how=how)
     urls = {name: made.get(paths[name], "") for name in known}
     pictured = [

@@ -21,6 +21,7 @@ from fastdefect.jobs.reports.exhibits import groups_of, pairs_of, singles_of, wi
 from fastdefect.reporting.html.audit_facts import AuditFacts, Shown
 from fastdefect.reporting.html.audit_page import render_audit
 from fastdefect.reporting.html.exhibits import Exhibit
+from fastdefect.reporting.html.thumbnails import LIMIT
 
 _MOST_SHOTS = 2500  # of a section; a browser lists more only slowly
 _MOST = {"pairs": 30, "groups": 15, "photos": 12}  # of a finding, unless all are asked for
@@ -57,7 +58,9 @@ def audit_facts(
     pictured, side = [tuple(of) for of in chosen], 0
     if wanted.photos != "none":
         paths = {photo.name: photo.path for photo in found.manifest.photos}
-        pictured, side = with_pictures(chosen, paths, Reading.of(config))
+        # The usual page is sent by mail.
+        limit = LIMIT if wanted.photos == "all" else LIMIT // 3
+        pictured, side = with_pictures(chosen, paths, Reading.of(config), limit=limit)
     shown = {name: Shown(of, len(every[name])) for name, of in zip(every, pictured, strict=True)}
     python = {"Python": platform.python_version(), "fastdefect": __version__}
     return AuditFacts(

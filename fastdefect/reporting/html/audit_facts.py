@@ -11,10 +11,14 @@ from fastdefect.reporting.html.exhibits import Exhibit
 
 @dataclass(frozen=True)
 class Shown:
-    """The photos of a section: the ``exhibits``, the most important of ``total``."""
+    """The photos of a section: the ``exhibits``, the most important of ``total``.
+
+    ``full``: a page can't list more.
+    """
 
     exhibits: tuple[Exhibit, ...]
     total: int
+    full: bool = False
 
 
 @dataclass(frozen=True)

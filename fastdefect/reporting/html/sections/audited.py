@@ -1,7 +1,7 @@
 """The sections of the page of an audit, one function each: from the facts to blocks."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fastdefect.data.audit.audit import Audit
 from fastdefect.data.audit.registry import CHECKS
@@ -12,8 +12,10 @@ from fastdefect.evaluation.statistics.rates import upper_bound
 from fastdefect.files import typed
 from fastdefect.reporting.html.audit_facts import AuditFacts, Shown
 from fastdefect.reporting.html.exhibits import Exhibits, Notice, Notices, Picture, in_words
+from fastdefect.reporting.html.forest import Effect, forest_chart
 from fastdefect.reporting.html.page import (
     Block,
+    Chart,
     Grid,
     Heading,
     Listing,
@@ -60,7 +62,11 @@ def _use(facts: AuditFacts, grave: list[Finding]) -> str:
     if not errors:
         return say("audit.may", warnings=len(grave), **numbers)
     if all(each.kind == "leak" for each in errors):
-        return say("audit.may_train", figure=figure_text(errors[0]), **numbers)
+        only_valid = errors[0].value is None
+        figure = "" if only_valid else figure_text(errors[0])
+        return say(
+            "audit.may_train_valid" if only_valid else "audit.may_train", figure=figure, **numbers
+        )
     kinds = dict.fromkeys(in_words(each.kind) for each in errors)
     return say("audit.may_not", errors=len(errors), kinds=first(list(kinds)), **numbers)
 
@@ -122,7 +128,10 @@ def photos(facts: AuditFacts) -> tuple[Block, ...]:
 
 def _shown(facts: AuditFacts, shown: Shown, unit: str) -> list[Block]:
     blocks: list[Block] = []
-    if len(shown.exhibits) < shown.total:
+    if len(shown.exhibits) < shown.total and shown.full:
+        text = say("audit.full", n=len(shown.exhibits), all=shown.total)
+        blocks.append(Words(text, "note"))
+    elif len(shown.exhibits) < shown.total:
         text = say("audit.capped", n=len(shown.exhibits), all=shown.total)
         command = f"fastdefect audit {typed(facts.config.data)} --report audit.html --photos all"
         blocks.append(Missing(text, command))
@@ -149,9 +158,31 @@ def shortcuts(facts: AuditFacts) -> tuple[Block, ...]:
     return (
         Words(say("audit.probes_intro")),
         known,
+        *_forest(probes),
         Grid(table),
         *([sheet] if facts.sheet else []),
     )
+
+
+def _forest(probes: Sequence[Probe]) -> list[Block]:
+    """The AUC of each property with its interval, as points above chance."""
+    effects = [
+        Effect(
+            each.name,
+            100 * (each.auc - 0.5),
+            (100 * (each.interval[0] - 0.5), 100 * (each.interval[1] - 0.5)),
+            each.tells,
+            f"AUC {each.auc:.2f}, {_interval(each.interval)}",
+        )
+        for each in probes
+        if not each.constant
+    ]
+    if not effects:
+        return []
+    shown = "; ".join(f"{each.name}: {each.text}" for each in effects)
+    text = say("audit.forest_text", shown=shown)
+    svg = forest_chart(effects, label=say("audit.forest_axis"), description=text)
+    return [Chart(say("audit.forest"), svg, say("audit.forest_means"))]
 
 
 def _probe(probe: Probe) -> tuple[str, ...]:
