@@ -53,7 +53,7 @@ def made_facts(audit: Audit, **changes: object) -> AuditFacts:
         nothing,
         nothing,
         nothing,
-        side=0,
+        has_pictures=False,
         sheet="",
         command="fastdefect audit data",
         settings='data = "data"',

@@ -84,20 +84,20 @@ def with_pictures(
     how: Reading,
     *,
     limit: int = LIMIT,
-) -> tuple[list[tuple[Exhibit, ...]], int]:
-    """The exhibits of each section with thumbnails, and the side of these in pixels.
+) -> list[tuple[Exhibit, ...]]:
+    """The exhibits of each section with thumbnails.
 
     The page needs at most ``limit`` bytes: a photo that is shown several times counts as often.
     """
     uses = Counter(shot.name for of in sections for each in of for shot in each.shots)
     known = [name for name in uses if name in paths]
     if not known:
-        return [tuple(of) for of in sections], 0
+        return [tuple(of) for of in sections]
     total = uses.total()
     limit = int((limit - _MARKUP * total) * len(known) / total)
-    made, size = thumbnails([paths[name] for name in known], limit=limit, how=how)
+    made, _ = thumbnails([paths[name] for name in known], limit=limit, how=how)
     urls = {name: made.get(paths[name], "") for name in known}
-    pictured = [
+    return [
         tuple(
             replace(
                 each,
@@ -107,7 +107,6 @@ def with_pictures(
         )
         for of in sections
     ]
-    return pictured, size.side
 
 
 # ---- pairs

@@ -55,13 +55,16 @@ def audit_facts(
     """Everything that the page shows."""
     every = {"pairs": pairs_of(found), "groups": groups_of(found), "photos": singles_of(found)}
     chosen = [_chosen(of, None if wanted.photos == "all" else _MOST[n]) for n, of in every.items()]
-    pictured, side = [tuple(of) for of in chosen], 0
+    pictured = [tuple(of) for of in chosen]
     if wanted.photos != "none":
         paths = {photo.name: photo.path for photo in found.manifest.photos}
         # The usual page is sent by mail.
         limit = LIMIT if wanted.photos == "all" else LIMIT // 3
-        pictured, side = with_pictures(chosen, paths, Reading.of(config), limit=limit)
-    shown = {name: Shown(of, len(every[name])) for name, of in zip(every, pictured, strict=True)}
+        pictured = with_pictures(chosen, paths, Reading.of(config), limit=limit)
+    shown = {
+        name: Shown(of, len(every[name]), wanted.photos == "all")
+        for name, of in zip(every, pictured, strict=True)
+    }
     python = {"Python": platform.python_version(), "fastdefect": __version__}
     return AuditFacts(
         found,
@@ -69,7 +72,7 @@ def audit_facts(
         pairs=shown["pairs"],
         groups=shown["groups"],
         photos=shown["photos"],
-        side=side,
+        has_pictures=wanted.photos != "none",
         sheet=_url(sheet) if sheet and wanted.photos != "none" else "",
         command=wanted.command,
         settings=_settings(config, seed),

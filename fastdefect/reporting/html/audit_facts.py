@@ -25,8 +25,8 @@ class Shown:
 class AuditFacts:
     """Everything that the page of an audit shows.
 
-    ``pairs``, ``groups`` and ``photos`` are its exhibits. ``side`` is that of the pictures in
-    pixels, 0 without any. ``sheet`` is the plot of the shortcuts as a data URL, or empty.
+    ``pairs``, ``groups`` and ``photos`` are its exhibits. ``has_pictures`` is False for data
+    that may not leave. ``sheet`` is the plot of the shortcuts as a data URL, or empty.
     ``settings`` are the lines of the settings, ``versions`` those of Python and the packages.
     """
 
@@ -35,7 +35,7 @@ class AuditFacts:
     pairs: Shown
     groups: Shown
     photos: Shown
-    side: int
+    has_pictures: bool
     sheet: str
     command: str
     settings: str

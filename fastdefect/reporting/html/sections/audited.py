@@ -135,7 +135,7 @@ def _shown(facts: AuditFacts, shown: Shown, unit: str) -> list[Block]:
         text = say("audit.capped", n=len(shown.exhibits), all=shown.total)
         command = f"fastdefect audit {typed(facts.config.data)} --report audit.html --photos all"
         blocks.append(Missing(text, command))
-    if not facts.side:
+    if not facts.has_pictures:
         blocks.append(Words(say("audit.no_pictures"), "note"))
     return [*blocks, Exhibits(unit, unit, shown.exhibits)]
 
