@@ -75,11 +75,11 @@ def test_the_sentences_tell_what_helps_and_what_the_seeds_cannot_tell(made: Made
         return render_ablation(facts)
 
     better = said(arch=(0.2, 0.21), tta=(0.1, -0.1))
-    assert "better with new +20.5 (+14.1 to +26.9) pts" in better
-    assert "no difference is shown for 1 of 2 differences" in better
+    assert "better: new +20.5 (+14.1 to +26.9) pts" in better
+    assert "no difference shown: 1 of 2 differences" in better
     worse = said(arch=(-0.2, -0.21), tta=(-0.1, -0.1))
-    assert "worse with new -20.5" in worse
-    assert "no difference is shown for 1 of 2 differences" in worse
+    assert "worse: new -20.5" in worse
+    assert "no difference shown: 1 of 2 differences" in worse
     assert "With 2 seeds, a gain of less than about 6.4 points can&#39;t be told" in worse
     assert "no difference has an interval" in said(arch=(0.1,), tta=(0.1,))
 
@@ -91,7 +91,7 @@ def test_the_gap_decides_where_the_claim_is_about_it(made: Made) -> None:
         for name, of in made.report.gains.items()
     }
     page = render_ablation(ablation_facts(replace(made.report, steps=steps, gains=gains), COMMAND))
-    assert "better with new -20.5" in page
+    assert "better: new -20.5" in page
 
 
 def test_each_training_has_its_time_and_each_step_its_settings(made: Made) -> None:
