@@ -89,8 +89,8 @@ def _row(effect: Effect, axis: Axis, top: int) -> str:
     y = top + _LINE
     colour = "vermilion" if effect.shown else "ink"
     parts = [
-        draw_text(_LEFT, top + _NAME, name, "start", "label"),
-        draw_text(_WIDTH - _RIGHT, top + _NAME, effect.text, "end", "label"),
+        draw_text(_LEFT, top + _NAME, name, "start", "label halo"),
+        draw_text(_WIDTH - _RIGHT, top + _NAME, effect.text, "end", "label halo"),
     ]
     if effect.interval is not None:
         low, high = (_place(end, axis) for end in effect.interval)

@@ -23,6 +23,12 @@ BEFORE = {DEFECTS[0]: 0.2, GOOD[0]: 0.8, GOOD[1]: 0.8}  # an escape, and an over
 AFTER = {DEFECTS[0]: 0.3, DEFECTS[5]: 0.4, GOOD[0]: 0.9}  # one more escapes, one is mended
 
 
+@pytest.fixture(autouse=True)
+def no_heat_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks of these runs can't be read, and only heat maps need them."""
+    monkeypatch.setattr("fastdefect.jobs.trained.heat_maps.heat_maps", lambda *asked: {})
+
+
 def _runs(folder: Path, *said: Mapping[str, float], photos: bool = True) -> list[Run]:
     data = folder / "data"
     if photos and not data.exists():

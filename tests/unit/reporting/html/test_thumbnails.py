@@ -43,14 +43,14 @@ def test_the_urls_keep_the_limit(tmp_path: Path, limit: int) -> None:
 
 def test_heat_maps_count_for_the_limit(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    maps = [rng.random((60, 60)).astype(np.float32) for _ in range(6)]
-    paths = _photos(tmp_path, 6)
-    drawn = overlays(maps, limit=60_000)
+    maps = [rng.random((60, 60)).astype(np.float32) for _ in range(3)]
+    paths = _photos(tmp_path, 3, size=96)
+    drawn = overlays(maps, limit=20_000)
     used = sum(map(len, drawn))
-    assert 0 < used <= 0.3 * 60_000
-    made, size = thumbnails(paths, limit=60_000, used=used)
-    assert used + sum(map(len, made.values())) < 0.86 * 60_000
-    assert size.side < thumbnails(paths, limit=60_000)[1].side
+    assert 0 < used <= 0.3 * 20_000
+    made, size = thumbnails(paths, limit=20_000, used=used)
+    assert used + sum(map(len, made.values())) < 0.86 * 20_000
+    assert size.side < thumbnails(paths, limit=20_000)[1].side
     assert overlays([]) == []
 
 
