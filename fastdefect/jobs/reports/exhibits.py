@@ -200,7 +200,7 @@ def _relation(audit: Audit, tie: _Tie) -> str:
 def _group(audit: Audit, group: Sequence[int]) -> Exhibit:
     photos = [audit.manifest.photos[i] for i in group]
     labels = Counter(photo.label for photo in photos)
-    sides = Counter(photo.split for photo in photos if photo.split)
+    sides = Counter(say(f"splits.{photo.split}") for photo in photos if photo.split)
     kinds = ["same_part"]
     if len(labels) > 1 and not set(labels) <= set(audit.manifest.good):
         kinds.insert(0, "label_conflict")
