@@ -41,7 +41,7 @@ def compare(
         Path, typer.Option(help="Folder for compare.json and the list of changed decisions.")
     ] = Path("compare"),
     report: PageFile = None,
-    photos: PagePhotos = "errors",
+    photos: PagePhotos = None,
     runs: Runs = Path("runs"),
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the tables as Markdown, for GitHub.")
@@ -58,12 +58,12 @@ def compare(
                 f"compare needs two runs or more, but got only {names[0]}.",
                 "Give the old run first, then the new run: fastdefect compare RUN RUN",
             )
-        check_page(report)
+        check_page(report, photos)
         chosen = [run_with_model(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
         from fastdefect.jobs.compare_page import ComparePage
 
-        page = None if report is None else ComparePage(report, photos)
+        page = None if report is None else ComparePage(report, photos or "errors")
         on_event = _warn if markdown else screen
         found = job(chosen, request, out=out, on_event=on_event, page=page)
         tables = found.tables()

@@ -75,9 +75,11 @@ PageFile = Annotated[
     ),
 ]
 PagePhotos = Annotated[
-    Literal["all", "errors", "none"],
+    Literal["all", "errors", "none"] | None,
     typer.Option(
-        "--photos", help="Photos of --report: all, those decided wrongly or otherwise, or none."
+        "--photos",
+        help="Photos of --report: all, those decided wrongly or otherwise, or none.",
+        show_default="errors",
     ),
 ]
 RunName = Annotated[
@@ -146,12 +148,20 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
     return decorate
 
 
-def check_page(path: Path | None) -> None:
-    """Raise ``UsageError`` if ``--report`` names no file that can be written; before the work."""
+def check_page(path: Path | None, photos: str | None = None) -> None:
+    """Raise ``UsageError`` if ``--report`` names no file that can be written; before the work.
+
+    So does ``photos``, the value of ``--photos``, without ``--report``.
+    """
     from fastdefect.files import check_output_path
 
     if path is not None:
         check_output_path(path, "--report", (".html", ".htm"))
+    elif photos is not None:
+        raise UsageError(
+            f"--photos {photos} selects the photos of --report, but there is no --report.",
+            "Add --report FILE, or remove --photos.",
+        )
 
 
 def run_with_model(name: str | None, runs: Path) -> "Run":

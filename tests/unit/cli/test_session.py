@@ -50,3 +50,6 @@ def test_a_page_is_an_html_file_in_a_folder(tmp_path: Path) -> None:
     for wrong in ("page.pdf", "gone/page.html"):
         with pytest.raises(UsageError, match=f"--report .*{wrong}"):
             check_page(tmp_path / wrong)
+    check_page(tmp_path / "page.html", "none")
+    with pytest.raises(UsageError, match="--photos none selects the photos of --report"):
+        check_page(None, "none")
