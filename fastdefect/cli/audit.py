@@ -13,6 +13,7 @@ from fastdefect.cli.session import (
     PagePhotos,
     Quiet,
     app,
+    check_page,
     command_line,
     session,
     show,
@@ -33,7 +34,7 @@ def audit(
         typer.Option(metavar="KIND,...", help="Exit with 1 if there are findings of these kinds."),
     ] = None,
     report: PageFile = None,
-    photos: PagePhotos = "errors",
+    photos: PagePhotos = None,
     junit: Junit = None,
     annotations: Annotations = None,
     quiet: Quiet = False,
@@ -43,6 +44,7 @@ def audit(
     with session(quiet, as_json) as screen:
         settings = resolve(flags)
         check_junit(junit)
+        check_page(report, photos)
         from fastdefect.jobs.audit import audit as job
         from fastdefect.jobs.audit import parse_kinds
         from fastdefect.jobs.reports.of_audit import WantedPage
@@ -53,7 +55,7 @@ def audit(
             out=out,
             fail_on=parse_kinds(fail_on),
             on_event=screen,
-            page=WantedPage(report, photos, command_line()) if report else None,
+            page=WantedPage(report, photos or "errors", command_line()) if report else None,
         )
         files = [*made.files, *publish(made.outcomes(), junit, annotations)]
         files += [made.page] if made.page else []
