@@ -47,6 +47,13 @@ class Flag:
     former: Former | None = None
 
 
+# The settings of an audit: what is read, and how.
+AUDIT_SETTINGS = (
+    *("data", "good", "rename", "join_defects", "part_from", "label_from", "resplit"),
+    *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
+)
+
+
 @dataclass(frozen=True)
 class DataConfig:
     """The photos, and how they are read, split, augmented and balanced."""

@@ -271,6 +271,16 @@ class Run:
                 f"Resume it with: {self.resume_command}",
             )
 
+    def require_trained(self) -> None:
+        """Raise ``RunError`` if the run has neither a model nor the networks of folds."""
+        if self.read_kind() != RunKind.CROSS_VALIDATION:
+            self.require_model()
+        elif not self.fold(1).path("model.safetensors").exists():
+            raise RunError(
+                f"{self.name} has no network yet: no fold is finished.",
+                f"Resume it with: {self.resume_command}",
+            )
+
     # The sealed test
 
     def note_opening(self, command: str, what: str) -> int:

@@ -13,11 +13,14 @@ from fastdefect.cli.session import (
     DataRoot,
     Json,
     NewName,
+    PageFile,
     Quiet,
     Resume,
     Runs,
     app,
     budget_minutes,
+    check_page,
+    command_line,
     refuse_with_resume,
     run_to_resume,
     session,
@@ -53,25 +56,26 @@ def ablate(
     name: NewName = None,
     resume: Resume = None,
     data_root: DataRoot = None,
+    report: PageFile = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Measure the gain of each step from the old pipeline to the improved one."""
     with session(quiet, as_json) as screen:
         own = {"config": config, "name": name, "steps": steps, "seeds": seeds}
-        refuse_with_resume(resume, {**flags, **own}, "Remove them; only --budget can be changed.")
+        hint = "Remove them; only --budget and --report can be given."
+        refuse_with_resume(resume, {**flags, **own}, hint)
+        check_page(report)
         settings, minutes = resolve(flags, config), budget_minutes(budget)
         launch = Launch(
             settings, runs, name, resumed=run_to_resume(resume, runs, data_root, screen)
         )
         from fastdefect.jobs import ablate as job
-        from fastdefect.reporting.tables.ablate import ablation_table
+        from fastdefect.jobs.ablate_page import table_of, with_page
 
         plan = {"plan": steps or "ladder", "seeds": seeds or 3}
-        report: AblationReport = launch.run_job(job, screen, plan, budget_minutes=minutes)
-        tables = []
-        if report.figures:
-            n_seeds = max(len(by_seed) for by_seed in report.figures.values())
-            title = f"Ablation, {n_seeds} seed{'s' if n_seeds > 1 else ''}, validation"
-            tables = [ablation_table(report.steps, report.figures, report.gains, title=title)]
-        show_series(screen, "ablate", report, tables=tables)
+        found: AblationReport = launch.run_job(job, screen, plan, budget_minutes=minutes)
+        if report is not None:
+            found = with_page(found, report, command_line())
+        table = table_of(found)
+        show_series(screen, "ablate", found, tables=[table] if table else [])

@@ -6,18 +6,25 @@ from typing import Annotated, Any
 import typer
 
 from fastdefect.cli.ci import Annotations, Junit, check_junit, publish
-from fastdefect.cli.session import DATA, Json, Quiet, app, session, show
+from fastdefect.cli.session import (
+    DATA,
+    Json,
+    PageFile,
+    PagePhotos,
+    Quiet,
+    app,
+    check_page,
+    command_line,
+    session,
+    show,
+)
+from fastdefect.config import AUDIT_SETTINGS
 from fastdefect.config_resolve import resolve
 from fastdefect.options import with_config_options
 
 
 @app.command(rich_help_panel=DATA)
-@with_config_options(
-    only=(
-        *("data", "good", "rename", "join_defects", "part_from", "label_from", "resplit"),
-        *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
-    )
-)
+@with_config_options(only=AUDIT_SETTINGS)
 def audit(
     flags: dict[str, Any],
     *,
@@ -26,6 +33,8 @@ def audit(
         str | None,
         typer.Option(metavar="KIND,...", help="Exit with 1 if there are findings of these kinds."),
     ] = None,
+    report: PageFile = None,
+    photos: PagePhotos = None,
     junit: Junit = None,
     annotations: Annotations = None,
     quiet: Quiet = False,
@@ -35,18 +44,22 @@ def audit(
     with session(quiet, as_json) as screen:
         settings = resolve(flags)
         check_junit(junit)
+        check_page(report, photos)
         from fastdefect.jobs.audit import audit as job
         from fastdefect.jobs.audit import parse_kinds
+        from fastdefect.jobs.reports.of_audit import WantedPage
 
-        report = job(
+        made = job(
             settings.data,
             seed=settings.training.seed,
             out=out,
             fail_on=parse_kinds(fail_on),
             on_event=screen,
+            page=WantedPage(report, photos or "errors", command_line()) if report else None,
         )
-        files = [*report.files, *publish(report.outcomes(), junit, annotations)]
-        show(screen, "audit", report.as_json(), tables=report.tables(), files=files)
-        if report.failed:
-            screen.line(f"Failed on: {', '.join(report.failed)}")
+        files = [*made.files, *publish(made.outcomes(), junit, annotations)]
+        files += [made.page] if made.page else []
+        show(screen, "audit", made.as_json(), tables=made.tables(), files=files)
+        if made.failed:
+            screen.line(f"Failed on: {', '.join(made.failed)}")
             raise typer.Exit(1)

@@ -8,9 +8,12 @@ import typer
 from fastdefect.cli.session import (
     JUDGE,
     Json,
+    PageFile,
+    PagePhotos,
     Quiet,
     Runs,
     app,
+    check_page,
     run_with_model,
     session,
     show,
@@ -37,6 +40,8 @@ def compare(
     out: Annotated[
         Path, typer.Option(help="Folder for compare.json and the list of changed decisions.")
     ] = Path("compare"),
+    report: PageFile = None,
+    photos: PagePhotos = None,
     runs: Runs = Path("runs"),
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the tables as Markdown, for GitHub.")
@@ -53,17 +58,21 @@ def compare(
                 f"compare needs two runs or more, but got only {names[0]}.",
                 "Give the old run first, then the new run: fastdefect compare RUN RUN",
             )
+        check_page(report, photos)
         chosen = [run_with_model(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
+        from fastdefect.jobs.compare_page import ComparePage
 
-        report = job(chosen, request, out=out, on_event=_warn if markdown else screen)
-        tables = report.tables()
+        page = None if report is None else ComparePage(report, photos or "errors")
+        on_event = _warn if markdown else screen
+        found = job(chosen, request, out=out, on_event=on_event, page=page)
+        tables = found.tables()
         if markdown:
             from fastdefect.reporting.tables.markdown import as_markdown
 
             typer.echo("\n".join(map(as_markdown, tables)), nl=False)
             return
-        show(screen, "compare", report.as_json(), tables=tables, files=report.files)
+        show(screen, "compare", found.as_json(), tables=tables, files=found.files)
 
 
 def _warn(event: "Event") -> None:

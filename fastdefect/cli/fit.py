@@ -138,14 +138,18 @@ def _show_fit(screen: "Screen", report: "FitReport") -> None:
 
     _show_model(screen, report)
     screen.line(f"Run: {report.run.folder}")
-    if report.page is not None:
-        screen.line(f"Report: {report.page}")
+    _show_page(screen, report.page)
     if report.reason == "interrupted":
         screen.line(f"Resume with: {report.run.resume_command}")
     else:
         _show_sealed(screen, report)
         _show_next(screen)
     screen.result("fit", as_event_data(report))
+
+
+def _show_page(screen: "Screen", page: Path | None) -> None:
+    if page is not None:
+        screen.line(f"Report: {page}")
 
 
 def _show_model(screen: "Screen", report: "FitReport") -> None:
@@ -179,6 +183,7 @@ def _show_ensemble(screen: "Screen", report: "EnsembleReport") -> None:
     for line in series_lines(series):
         screen.line(line)
     if average is not None:
+        _show_page(screen, average.page)
         _show_sealed(screen, average)
         _show_next(screen)
     screen.result("fit", report.as_json())
@@ -202,6 +207,7 @@ def _show_final(screen: "Screen", report: "FinalReport") -> None:
     for line in series_lines(series):
         screen.line(line)
     if model is not None:
+        _show_page(screen, model.page)
         _show_sealed(screen, model)
         _show_next(screen)
     screen.result("fit", report.as_json())
@@ -224,6 +230,7 @@ def _show_folds(screen: "Screen", report: "CrossReport") -> None:
         if outcome.verdicts:
             screen.table(targets_table(outcome.verdicts))
     screen.line(f"Run: {report.run.folder}")
+    _show_page(screen, report.page)
     if report.reason == "interrupted":
         screen.line(
             f"{report.done} of {report.n_folds} folds are done. "

@@ -12,12 +12,12 @@ from fastdefect.cli.session import (
     RunName,
     Runs,
     app,
-    run_with_model,
     session,
     show,
     with_request,
 )
 from fastdefect.jobs.trained.request import Request
+from fastdefect.run_registry import open_run
 
 
 @app.command(rich_help_panel=JUDGE)
@@ -43,7 +43,8 @@ def report(
     The file needs no network and no other file. The sealed test stays sealed.
     """
     with session(quiet, as_json) as screen:
-        chosen = run_with_model(run, runs)
+        chosen = open_run(run, runs)
+        chosen.require_trained()
         from fastdefect.jobs.report import report as job
 
         made = job(chosen, on_event=screen, out=out, photos=photos, data_root=request.data_root)

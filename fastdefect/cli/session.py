@@ -68,6 +68,20 @@ DataRoot = Annotated[
         help="Folder where the photos of the run are now; found by their bytes, and remembered.",
     ),
 ]
+PageFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="FILE", help="Also write one HTML file to read, print and file."
+    ),
+]
+PagePhotos = Annotated[
+    Literal["all", "errors", "none"] | None,
+    typer.Option(
+        "--photos",
+        help="Photos of --report: all, those decided wrongly or otherwise, or none.",
+        show_default="errors",
+    ),
+]
 RunName = Annotated[
     str | None, typer.Argument(help="Folder or name of a run.", show_default="the latest")
 ]
@@ -132,6 +146,22 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
         return wrapper
 
     return decorate
+
+
+def check_page(path: Path | None, photos: str | None = None) -> None:
+    """Raise ``UsageError`` if ``--report`` names no file that can be written; before the work.
+
+    So does ``photos``, the value of ``--photos``, without ``--report``.
+    """
+    from fastdefect.files import check_output_path
+
+    if path is not None:
+        check_output_path(path, "--report", (".html", ".htm"))
+    elif photos is not None:
+        raise UsageError(
+            f"--photos {photos} selects the photos of --report, but there is no --report.",
+            "Add --report FILE, or remove --photos.",
+        )
 
 
 def run_with_model(name: str | None, runs: Path) -> "Run":

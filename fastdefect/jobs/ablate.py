@@ -55,18 +55,23 @@ Figures = dict[str, dict[int, dict[str, float]]]
 
 @dataclass(frozen=True)
 class AblationReport:
-    """The result of an ablation: figures by step and seed, gains by step and figure."""
+    """The result of an ablation: figures by step and seed, gains by step and figure.
+
+    ``page`` is the file to read, if it was made.
+    """
 
     series: SeriesReport
     steps: tuple[Step, ...]
     figures: Figures
     gains: dict[str, dict[str, Gain]]
     files: tuple[Path, ...]
+    page: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``; without ``run``, the content of ablation.json."""
         return {
             "run": str(self.series.run.folder),
+            **({"report": str(self.page)} if self.page else {}),
             "reason": self.series.reason,
             "diverged": [member.name for member in self.series.diverged],
             "left": [member.name for member in self.series.left],

@@ -1,7 +1,7 @@
 """``fastdefect audit``: check photos without training on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from fastdefect.data.load import audit_survey, list_data, read_listing, settle_w
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
-from fastdefect.files import written_to
+from fastdefect.files import check_output_path, written_to
+from fastdefect.jobs.reports.of_audit import WantedPage, write_page
 from fastdefect.reporting.ci.audit import audit_outcomes
 from fastdefect.reporting.ci.outcomes import Outcomes
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
@@ -30,12 +31,16 @@ from fastdefect.run_files import write_findings
 
 @dataclass(frozen=True)
 class AuditReport(Tabled):
-    """The findings, the files written to ``out``, and the kinds found among those to fail on."""
+    """The findings, the files written to ``out``, and the kinds found among those to fail on.
+
+    ``page`` is the report for people, if one was asked for.
+    """
 
     audit: Audit
     out: Path
     files: tuple[Path, ...]
     failed: tuple[str, ...]
+    page: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``."""
@@ -45,6 +50,7 @@ class AuditReport(Tabled):
             "findings": findings_as_json(self.audit.findings),
             "failed": list(self.failed),
             "files": [str(file) for file in self.files],
+            "report": str(self.page) if self.page else None,
         }
 
     def tables(self) -> list[TableData]:
@@ -73,12 +79,21 @@ def parse_kinds(fail_on: str | None) -> tuple[str, ...]:
 
 
 def audit(
-    config: DataConfig, *, seed: int, out: Path, fail_on: Sequence[str], on_event: OnEvent
+    config: DataConfig,
+    *,
+    seed: int,
+    out: Path,
+    fail_on: Sequence[str],
+    on_event: OnEvent,
+    page: WantedPage | None = None,
 ) -> AuditReport:
     """Read every photo once, run all checks and write the findings to the folder ``out``.
 
-    Raises ``UsageError`` if ``out`` can't be written, and the errors of reading the photos.
+    Raises ``UsageError`` if ``out`` or ``page`` can't be written, and the errors of reading the
+    photos.
     """
+    if page is not None:
+        check_output_path(page.path, "--report", (".html", ".htm"))
     listing = list_data(config, new=True)
     config = settle_white(listing, config, on_event)
     # Search even if every photo has a given part: the audit also checks the given parts.
@@ -88,7 +103,12 @@ def audit(
     tell([*describe_photos(manifest), *describe_pixels(manifest, config)], on_event)
     files = _write(found, out, Reading.of(config))
     kinds = {finding.kind for finding in found.findings}
-    return AuditReport(found, out, files, tuple(kind for kind in fail_on if kind in kinds))
+    report = AuditReport(found, out, files, tuple(kind for kind in fail_on if kind in kinds))
+    if page is None:
+        return report
+    sheet = next((file for file in files if file.name == "shortcuts.png"), None)
+    write_page(found, config, seed, page, sheet)
+    return replace(report, page=page.path)
 
 
 def _write(found: Audit, out: Path, how: Reading) -> tuple[Path, ...]:

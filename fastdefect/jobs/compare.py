@@ -1,7 +1,7 @@
 """``fastdefect compare``: compare two or more runs with the first, on the same photos."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,16 @@ import numpy as np
 
 from fastdefect.config import RunConfig, config_fields
 from fastdefect.data.parts.given import join_parts
+from fastdefect.data.photos import Entry
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError
-from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos
+from fastdefect.evaluation.compare import Answers, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
+from fastdefect.evaluation.compared import Pair
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import write_json, written_to
+from fastdefect.files import write_json, write_text, written_to
+from fastdefect.jobs.compare_page import ComparePage, page_of
+from fastdefect.jobs.compare_report import CompareReport
 from fastdefect.jobs.compare_runs import (
     Answered,
     Entrant,
@@ -25,103 +29,19 @@ from fastdefect.jobs.compare_runs import (
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet
-from fastdefect.reporting.tables.compare import (
-    changes_table,
-    costs_table,
-    figures_table,
-    mcnemar_table,
-    settings_table,
-)
-from fastdefect.reporting.tables.table_data import TableData
-from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
 from fastdefect.text import counted
 
 _SEED = 0  # of the bootstrap: the same photos give the same intervals
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The comparison of the first run, ``before``, with another one, ``after``, by name.
-
-    ``opening``: the number of openings of the sealed test so far, the larger one of the two runs.
-    """
-
-    before: str
-    after: str
-    opening: int | None
-    comparison: Comparison
-
-
-@dataclass(frozen=True)
-class CompareReport(Tabled):
-    """The result of ``compare``: each of ``entrants`` except the first is paired with the first.
-
-    ``split`` is valid, test or data, and ``where`` its description. ``settings`` are those that
-    differ, by flag, with the value of each entrant.
-    """
-
-    split: str
-    where: str
-    entrants: tuple[Entrant, ...]
-    settings: tuple[tuple[str, tuple[Any, ...]], ...]
-    pairs: tuple[Pair, ...]
-    files: tuple[Path, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and ``compare.json``."""
-        runs = [
-            {
-                "run": str(entrant.run.folder),
-                **entrant.costs(),
-                "decision": entrant.decision.as_json(),
-            }
-            for entrant in self.entrants
-        ]
-        return {
-            "split": self.split,
-            "where": self.where,
-            "runs": runs,
-            "settings": [
-                {"setting": name, "values": [_plain(value) for value in values]}
-                for name, values in self.settings
-            ],
-            "comparisons": [
-                {
-                    "before": pair.before,
-                    "after": pair.after,
-                    "opening": pair.opening,
-                    **pair.comparison.as_json(),
-                }
-                for pair in self.pairs
-            ],
-            "files": [str(file) for file in self.files],
-        }
-
-    def tables(self) -> list[TableData]:
-        """Three tables for each pair, then the settings that differ, and the costs."""
-        names = [entrant.name for entrant in self.entrants]
-        return [
-            *(table for pair in self.pairs for table in self._tables_of(pair)),
-            settings_table(self.settings, names),
-            costs_table([entrant.costs() for entrant in self.entrants]),
-        ]
-
-    def _tables_of(self, pair: Pair) -> list[TableData]:
-        comparison, before, after = pair.comparison, pair.before, pair.after
-        tuned = "Each run was tuned on these photos: its metrics are slightly optimistic."
-        note = tuned if self.split == "valid" else ""
-        return [
-            figures_table(
-                comparison, before, after, where=self.where, opening=pair.opening, note=note
-            ),
-            mcnemar_table(comparison, before, after),
-            changes_table(comparison, before, after),
-        ]
-
-
 def compare(
-    runs: Sequence[Run], request: Request, *, out: Path, on_event: OnEvent
+    runs: Sequence[Run],
+    request: Request,
+    *,
+    out: Path,
+    on_event: OnEvent,
+    page: ComparePage | None = None,
 ) -> CompareReport:
     """Compare two or more runs, each with the first, on the photos of ``request``.
 
@@ -130,7 +50,7 @@ def compare(
     in all runs, by path, content and label, and so must the classes. For ``data`` it is enough that
     all runs have the same good class. If the sealed test of a run is among the photos, the command
     is noted in that run before any prediction, once for runs that share a test. Writes
-    ``compare.json`` and, if decisions differ, ``changes.png`` to the folder ``out``.
+    ``compare.json`` and, if decisions differ, ``changes.png`` to the folder ``out``, and ``page``.
 
     Raises ``UsageError`` if ``out`` can't be written, ``DataError`` if the photos or the classes
     differ, and ``RunError`` for a run without a model or without such photos.
@@ -160,7 +80,13 @@ def compare(
         ),
         (),
     )
-    return _write(report, answered[0].paths or _find_photos(entrants[0], report, on_event), out)
+    photos = answered[0].photos or _find_photos(report, on_event, all_of_them=page is not None)
+    if page is not None:
+        text = page_of(report, request, page, photos, on_event)
+        with written_to(page.path, option="--report"):
+            write_text(page.path, text)
+        report = replace(report, page=page.path)
+    return _write(report, {name: photo.path for name, photo in photos.items()}, out)
 
 
 # ---- comparison --------------------------------------------------------------------------
@@ -184,15 +110,23 @@ def _compare_two(
                 "all."
             )
         )
-    comparison = compare_answers(
-        # The classes of ``before`` come first, so that its indices stay valid.
-        SharedPhotos(names, parts, answered_before.predictions.y_true, classes, before.spec.good),
+    # The classes of ``before`` come first, so that its indices stay valid.
+    photos = SharedPhotos(
+        names, parts, answered_before.predictions.y_true, classes, before.spec.good
+    )
+    answers = (
         _answers(before, answered_before, classes, range(len(names))),
         _answers(after, answered_after, classes, order),
-        seed=_SEED,
     )
     openings = [of.opening for of in (answered_before, answered_after) if of.opening is not None]
-    return Pair(before.name, after.name, max(openings, default=None), comparison)
+    return Pair(
+        before.name,
+        after.name,
+        max(openings, default=None),
+        compare_answers(photos, *answers, seed=_SEED),
+        photos,
+        answers,
+    )
 
 
 def _common_parts(
@@ -227,28 +161,25 @@ def _settings(configs: Sequence[RunConfig]) -> tuple[tuple[str, tuple[Any, ...]]
     return tuple(found)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        return value.as_posix()
-    return list(value) if isinstance(value, tuple) else value
-
-
 # ---- files -------------------------------------------------------------------------------
 
 
-def _find_photos(entrant: Entrant, report: CompareReport, on_event: OnEvent) -> Mapping[str, Path]:
-    """The paths of the reference's photos; empty, with a warning, if they are missing."""
-    if not any(pair.comparison.changes for pair in report.pairs):
+def _find_photos(
+    report: CompareReport, on_event: OnEvent, *, all_of_them: bool
+) -> Mapping[str, Entry]:
+    """The photos of the reference with changed decisions, or all; empty if they are missing."""
+    wanted = {
+        photo.path
+        for pair in report.pairs
+        for change in pair.comparison.changes
+        for photo in change.photos
+    }
+    if all_of_them:
+        wanted = set(report.pairs[0].photos.names)
+    if not wanted:
         return {}
     try:
-        changed = {
-            photo.path
-            for pair in report.pairs
-            for change in pair.comparison.changes
-            for photo in change.photos
-        }
-        found = photos_to_show(entrant.run, sorted(changed), on_event)
-        return {name: entry.path for name, entry in found.items()}
+        return photos_to_show(report.entrants[0].run, sorted(wanted), on_event)
     except DataError as error:
         on_event(Note(f"No contact sheet: {error.message}", "warning"))
         return {}
@@ -264,6 +195,7 @@ def _write(report: CompareReport, photos: Mapping[str, Path], out: Path) -> Comp
         )
         if not drawn:
             sheet.unlink(missing_ok=True)  # a sheet of an earlier comparison would be misleading
-        written = replace(report, files=(table, sheet) if drawn else (table,))
+        pages = () if report.page is None else (report.page,)
+        written = replace(report, files=(table, *((sheet,) if drawn else ()), *pages))
         write_json(table, written.as_json())
     return written

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig
+from fastdefect.data.photos import Photo
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
@@ -54,14 +54,14 @@ class Entrant:
 class Answered:
     """A run's predictions of n photos, and their ``parts`` (n,).
 
-    ``paths``, by name, is empty if no photo was read for the predictions.
+    ``photos``, by name, is empty if no photo was read for the predictions.
     ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
     not opened.
     """
 
     predictions: Predictions
     parts: tuple[str, ...]
-    paths: Mapping[str, Path]
+    photos: Mapping[str, Photo]
     opening: int | None
 
 
@@ -128,7 +128,7 @@ def predict(
     return Answered(
         predictions,
         tuple(photos.parts),
-        {photo.name: photo.path for photo in photos.photos},
+        {photo.name: photo for photo in photos.photos},
         photos.opening,
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
+from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
@@ -66,7 +68,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CrossReport:
-    """The result of a cross-validation; ``outcome`` is None while folds are left."""
+    """The result of a cross-validation; ``outcome`` is None while folds are left.
+
+    ``page`` is its report for people, ``report.html``, if there is one.
+    """
 
     run: Run
     reason: RunStatus
@@ -74,6 +79,7 @@ class CrossReport:
     n_folds: int
     n_test: int
     outcome: Outcome | None
+    page: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``."""
@@ -83,6 +89,7 @@ class CrossReport:
             "folds_done": self.done,
             "folds": self.n_folds,
             "metrics": self.run.read("metrics.json") if self.outcome else {},
+            "report": str(self.page) if self.page else None,
         }
 
 
@@ -147,7 +154,7 @@ def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
     log.to(run.path("log.txt"))
     if _done(run, k) == k:
         log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-        return _close(run, config, k, RunStatus.FINISHED)
+        return _close(run, config, k, RunStatus.FINISHED, log)
     run.update_state(status=RunStatus.RUNNING)
     machine = choose_machine(config.training)
     manifest, store = read_to_resume(run, config.data, workers=machine.workers, on_event=log)
@@ -177,7 +184,7 @@ def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -
     except FastdefectError as error:
         run.update_state(status=RunStatus.FAILED, error=error.message)
         raise
-    return _close(run, config, k, reason)
+    return _close(run, config, k, reason, log)
 
 
 def _train_fold(
@@ -239,14 +246,15 @@ def _done(run: Run, k: int) -> int:
     return sum(_is_done(run.fold(fold)) for fold in range(1, k + 1))
 
 
-def _close(run: Run, config: RunConfig, k: int, reason: RunStatus) -> CrossReport:
+def _close(run: Run, config: RunConfig, k: int, reason: RunStatus, log: Log) -> CrossReport:
     """Combine the folds once all are finished; the result depends on the files alone."""
     rows = {row["path"]: row for row in run.read("folds.csv")}
     n_test = sum(row["split"] == "test" for row in rows.values())
     done = _done(run, k)
     outcome = _outcome(run, config, k, rows) if done == k else None
     run.update_state(status=reason)
-    return CrossReport(run, reason, done, k, n_test, outcome)
+    page = leave_report(run, log) if outcome else None
+    return CrossReport(run, reason, done, k, n_test, outcome, page)
 
 
 def _outcome(run: Run, config: RunConfig, k: int, rows: Mapping[str, Mapping[str, str]]) -> Outcome:

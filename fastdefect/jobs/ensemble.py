@@ -15,6 +15,7 @@ from fastdefect.data.load import with_scale
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import atomic_path
+from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.members import Finished, read_finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
@@ -138,7 +139,10 @@ def _train(series: Series) -> EnsembleReport:
         shipped=lambda finished: finished,
         measure=lambda ended: _measure(series, ended),
     )
-    return EnsembleReport(*train_to_model(series, plan))
+    ended, average = train_to_model(series, plan)
+    if average is not None:
+        average = replace(average, page=leave_report(series.parent, series.log))
+    return EnsembleReport(ended, average)
 
 
 def train_to_model(

@@ -28,6 +28,7 @@ from fastdefect.evaluation.predictions import Predictions, pooled, read_predicti
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.cross_validate import Outcome, outcome_of
 from fastdefect.jobs.ensemble import ModelPlan, train_to_model
+from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import (
@@ -239,7 +240,9 @@ def _train(series: Series, config: RunConfig, folds: Folds) -> FinalReport:
     ended, measured = train_to_model(series, plan)
     if measured is None:
         return FinalReport(ended, folds.k, None, None)
-    return FinalReport(ended, folds.k, *measured)
+    outcome, model = measured
+    model = replace(model, page=leave_report(series.parent, series.log))
+    return FinalReport(ended, folds.k, outcome, model)
 
 
 def _measure(

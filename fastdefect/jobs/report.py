@@ -9,11 +9,11 @@ from fastdefect.files import check_output_path, typed, write_text, written_to
 from fastdefect.jobs.reports.cards import Choice
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.jobs.trained.run_photos import settle_root
+from fastdefect.reporting.html.facts import MOST_LISTED
 from fastdefect.reporting.html.report import render_report
 from fastdefect.run import Run
 from fastdefect.run_files import REPORT
 
-_MOST = 5000  # photos; a browser lists more only slowly
 _MOST_AFTER_FIT = 200  # photos; they are read again, which must be quick
 
 
@@ -47,7 +47,7 @@ def report(
     out: Path | None = None,
     photos: Choice = "errors",
     data_root: Path | None = None,
-    most: int = _MOST,
+    most: int = MOST_LISTED,
     heat_maps: bool = True,
 ) -> ReportFile:
     """Write the report of ``run`` to ``out``, or to ``report.html`` in the run's folder.
@@ -57,7 +57,8 @@ def report(
     photo, the wrong and the least sure, or none. ``most``: the most photos. ``data_root``: the
     folder where the photos are now.
 
-    Raises ``RunError`` if the run has no model, and ``UsageError`` if ``out`` can't be written.
+    Raises ``RunError`` if the run has neither a model nor networks of folds, and ``UsageError`` if
+    ``out`` can't be written.
     """
     path = run.path(REPORT) if out is None else out
     check_output_path(path, "--out", (".html", ".htm"))
@@ -83,7 +84,7 @@ def leave_report(run: Run, on_event: OnEvent) -> Path | None:
     A report that can't be made must not spoil a finished training: it is a warning, and the result
     is None.
     """
-    if not run.path("model.safetensors").exists():
+    if not any(run.path(name).exists() for name in ("model.safetensors", "predictions-oof.csv")):
         return None
     try:
         return report(run, on_event=silent, most=_MOST_AFTER_FIT, heat_maps=False).path

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.events import Event, Note, OnEvent, silent
-from fastdefect.jobs.compare import CompareReport, compare
+from fastdefect.jobs.compare import compare
+from fastdefect.jobs.compare_page import ComparePage
+from fastdefect.jobs.compare_report import CompareReport
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from helpers.folders import castings_of
@@ -24,9 +26,15 @@ ROWS = [split_row(path, part) for path, _, part in CASTINGS] + [
 RIGHT = {row["path"]: 0.9 if row["label"] == "defect" else 0.1 for row in ROWS}
 
 
-def compare_in(out: Path, *runs: Run, on_event: OnEvent = silent, **request: Any) -> CompareReport:
+def compare_in(
+    out: Path,
+    *runs: Run,
+    on_event: OnEvent = silent,
+    page: ComparePage | None = None,
+    **request: Any,
+) -> CompareReport:
     asked = replace(Request(device="cpu", command="fastdefect compare"), **request)
-    return compare(runs, asked, out=out, on_event=on_event)
+    return compare(runs, asked, out=out, on_event=on_event, page=page)
 
 
 def warnings_of(events: list[Event]) -> list[str]:

@@ -78,6 +78,23 @@ def test_each_step_is_trained_measured_and_told(ablation: FitResult) -> None:
 
 
 @pytest.mark.slow
+def test_the_page_of_a_finished_ablation_needs_no_training(
+    ablation: FitResult, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    runs = str(ablation.folder.parent)
+    result = invoke("ablate", "--resume", "ab", "--runs", runs, "--report", str(page), "--json")
+    assert result.exit_code == 0, result.output
+    assert "nothing to train, reporting again" in result.output
+    event = json.loads(result.stdout.splitlines()[-1])
+    assert event["report"] == str(page)
+    text = page.read_text(encoding="utf-8")
+    for step in event["steps"]:
+        for of in step["figures"].values():
+            assert f"<td>{of['accuracy']:.2%}</td>" in text
+
+
+@pytest.mark.slow
 def test_a_finished_ablation_only_reports_again(ablation: FitResult) -> None:
     content = ablation.json("ablation.json")
     before = {path: path.stat().st_mtime_ns for path in ablation.folder.glob("*/*")}

@@ -1,7 +1,9 @@
 """``fastdefect audit`` and the parts of a split, end to end on photos with planted trouble."""
 
 import csv
+import html
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,9 +45,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Audited:
-    """The folder that ``audit`` wrote, and how it ended."""
+    """The folder and the page that ``audit`` wrote, and how it ended."""
 
     out: Path
+    page: Path
     result: Result
 
 
@@ -53,8 +56,9 @@ class Audited:
 def audited(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Audited:
     """The search for parts takes seconds; the folder is audited once."""
     out = tmp_path_factory.mktemp("audited") / "audit"
+    page = out.parent / "audit.html"
     arguments = ("audit", str(folder), "--out", str(out), "--fail-on", "unreadable,leak")
-    return Audited(out, invoke(*arguments))
+    return Audited(out, page, invoke(*arguments, "--report", str(page)))
 
 
 def test_planted_troubles_are_found_and_written(audited: Audited) -> None:
@@ -74,6 +78,19 @@ def test_planted_troubles_are_found_and_written(audited: Audited) -> None:
     assert {"findings.json", "findings.csv", "worst.png"} <= {p.name for p in out.iterdir()}
 
 
+def test_the_page_has_the_findings_and_their_photos_side_by_side(audited: Audited) -> None:
+    page = audited.page.read_text(encoding="utf-8")
+    assert f"Written: {audited.page}" in audited.result.output.replace("\n", "")
+    text = html.unescape(page)
+    findings = json.loads((audited.out / "findings.json").read_text(encoding="utf-8"))
+    assert all(finding["message"] in text for finding in findings)
+    pairs = re.findall(r'(?s)<li data-kinds="([^"]*)".*?</li>', page)
+    assert "label_conflict near_duplicate" in pairs
+    assert "unreadable" in pairs
+    assert page.count("data:image/jpeg;base64,") > len(pairs)
+    assert page.count("data:image/png;base64,") == (audited.out / "shortcuts.png").exists()
+
+
 def test_fail_on_makes_the_exit_code(audited: Audited, tmp_path: Path) -> None:
     assert audited.result.exit_code == 1
     assert "Failed on: unreadable" in audited.result.output
@@ -86,7 +103,9 @@ def test_fail_on_makes_the_exit_code(audited: Audited, tmp_path: Path) -> None:
     result = invoke(
         *("audit", str(data), "--out", out, "--fail-on", "unreadable,leak"),
         *("--junit", str(junit), "--annotations", "github"),
+        *("--report", str(tmp_path / "page.html"), "--photos", "none"),
     )
+    assert "<img" not in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert result.exit_code == 1
     assert "Failed on: unreadable" in result.output
     assert "::error title=fastdefect audit%3A unreadable::" in result.stderr

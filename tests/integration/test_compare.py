@@ -75,6 +75,26 @@ def test_markdown_is_nothing_but_markdown(runs: Path) -> None:
     assert ESCAPED in shown
 
 
+def test_the_page_is_named_by_the_command(runs: Path) -> None:
+    page = runs.parent / "page.html"
+    given = ("before", "after", "--report", str(page), "--photos", "none", "--json")
+    result = invoke(*_arguments(runs, *given))
+    assert result.exit_code == 0, result.output
+    event = json.loads(result.stdout.splitlines()[-1])
+    assert event["report"] == str(page)
+    text = page.read_text(encoding="utf-8")
+    assert "after may ship by its escape rate, which is lower than that of before" in text
+    assert "80.00% → 5.00%, difference -75.00 pts" in text
+    assert "With 10 defective parts" in text
+
+
+def test_a_page_of_another_kind_is_refused_before_the_work(runs: Path) -> None:
+    result = invoke(*_arguments(runs, "before", "after", "--report", "page.pdf"))
+    assert result.exit_code == 2
+    assert "--report page.pdf: expected a file that ends in .html, .htm." in result.output
+    assert not (runs.parent / "out").exists()
+
+
 def test_a_run_with_constant_prediction_is_called_that(runs: Path) -> None:
     """Passing everything gives F1 0, rejecting everything 0.67: better, if it were a figure."""
     data = runs.parent / "photos"

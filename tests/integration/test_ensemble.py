@@ -285,3 +285,11 @@ def test_all_that_diverge_are_an_error(castings: Path, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "member-1, member-2 diverged" in done.stderr
     assert not (tmp_path / "two" / "model.safetensors").exists()
+
+
+def test_its_report_has_each_network_and_their_average(averaged: FitResult) -> None:
+    page = (averaged.folder / "report.html").read_text(encoding="utf-8")
+    for folder in (averaged.folder / "member-1", averaged.folder / "member-2", averaged.folder):
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        assert f"<td>{metrics['valid']['f1']:.4f}</td>" in page
+    assert "Report: " in averaged.output

@@ -222,3 +222,9 @@ def test_ctrl_c_in_the_second_fold_then_resume(
     again = invoke("fit", "--resume", str(run))
     assert again.exit_code == 0, again.output
     assert "nothing to train, reporting again" in again.output
+
+
+def test_its_report_is_of_the_photos_that_no_network_knew(mean: FitResult) -> None:
+    page = (mean.folder / "report.html").read_text(encoding="utf-8")
+    assert "decided by the network that never trained on its part" in page
+    assert "Report: " in mean.output

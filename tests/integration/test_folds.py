@@ -197,3 +197,13 @@ def test_what_ends_a_fold_is_noted_in_the_whole(
     state = json.loads((tmp_path / "cv" / "run.json").read_text(encoding="utf-8"))
     assert state["status"] == status
     assert ("0 of 2 folds are done" in result.output) == (code == 130)
+
+
+def test_its_report_has_the_figures_of_the_command(crossed: FitResult) -> None:
+    page = (crossed.folder / "report.html").read_text(encoding="utf-8")
+    assert f"Report: {crossed.folder / 'report.html'}" in crossed.output.replace("\n", "")
+    metrics = crossed.json("metrics.json")
+    for of in ("fold-1", "fold-2", "oof"):
+        assert f"<td>{metrics[of]['accuracy']:.2%}</td>" in page
+    assert f"On {metrics['oof']['n']} out-of-fold photos" in page
+    assert not list(crossed.folder.rglob("openings.json"))

@@ -3,7 +3,6 @@
 Chromium of the system and the driver of playwright are needed; without them the tests are skipped.
 """
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,16 @@ import numpy as np
 import pytest
 from helpers.folders import castings_of, photo_folder
 from helpers.made_runs import made_run, split_row
+from helpers.page_files import (
+    AXE,
+    CHROMIUM,
+    assert_accessible,
+    assert_fits,
+    assert_prints,
+    cards,
+    headless,
+    opened,
+)
 
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs, Tally
 from fastdefect.evaluation.decisions.review_band import Band, BandTally, load
@@ -22,14 +31,12 @@ from fastdefect.jobs.reports.gather import gather
 from fastdefect.reporting.html.facts import Decided
 from fastdefect.run import Run
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(_CHROMIUM is None, reason="there is no Chromium on this system"),
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this system"),
 ]
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _COSTS = Costs(80.0, 3.0, 0.04)
 _LOW, _HIGH = 0.31, 0.74
 
@@ -60,10 +67,8 @@ def decided(run: Run) -> Decided:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as running:
-        started = running.chromium.launch(executable_path=_CHROMIUM, args=_ARGUMENTS)
+    with headless() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +78,9 @@ def path(run: Run) -> Path:
 
 @pytest.fixture
 def page(browser: Any, path: Path) -> Iterator[Any]:
-    """The open report; at the end there was no message of the console and no request."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("request", lambda request: trouble.append(request.url))
-    opened.goto(path.as_uri())
-    opened.wait_for_selector("html.ready")
-    yield opened
-    assert [each for each in trouble if not each.startswith((path.as_uri(), "data:"))] == []
-    context.close()
+    """The open report."""
+    with opened(browser, path) as report_page:
+        yield report_page
 
 
 def _rate(hits: np.ndarray, parts: np.ndarray) -> str:
@@ -182,31 +178,25 @@ def test_a_wrong_number_is_marked(page: Any) -> None:
     assert page.inner_text("#out-cost").startswith("give both costs")
 
 
-def _cards(page: Any) -> list[dict[str, str]]:
-    return page.eval_on_selector_all(
-        "#cards > li:not([hidden])", "cards => cards.map(card => ({...card.dataset}))"
-    )
-
-
 def test_photos_are_filtered_and_sorted(page: Any, decided: Decided) -> None:
-    assert len(_cards(page)) == len(decided.parts)
+    assert len(cards(page)) == len(decided.parts)
     page.select_option("#by-outcome", "wrong")
-    wrong = _cards(page)
+    wrong = cards(page)
     assert {card["outcome"] for card in wrong} == {"escape", "overkill"}
     assert page.inner_text("#shown") == f"{len(wrong)} of {len(decided.parts)} photos"
     page.select_option("#by-outcome", "")
     page.select_option("#sort", "high")
-    scores = [float(card["score"]) for card in _cards(page)]
+    scores = [float(card["score"]) for card in cards(page)]
     assert scores == sorted(decided.score.tolist(), reverse=True)
     page.select_option("#by-kind", "good")
-    assert {card["kind"] for card in _cards(page)} == {"good"}
+    assert {card["kind"] for card in cards(page)} == {"good"}
     page.select_option("#by-kind", "")
     page.fill("#part-filter", decided.parts[0])
-    assert all(decided.parts[0] in card["part"] + card["name"] for card in _cards(page))
+    assert all(decided.parts[0] in card["part"] + card["name"] for card in cards(page))
 
 
 def test_a_photo_is_enlarged_by_keyboard_and_the_focus_returns(page: Any) -> None:
-    names = [card["name"] for card in _cards(page)]
+    names = [card["name"] for card in cards(page)]
     page.focus("#cards li:first-child button")
     page.keyboard.press("Enter")
     assert page.is_visible("#enlarged")
@@ -223,14 +213,15 @@ def test_a_photo_is_enlarged_by_keyboard_and_the_focus_returns(page: Any) -> Non
 
 
 def test_no_width_needs_a_horizontal_scroll(page: Any) -> None:
-    for width in (360, 768, 1280):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(page)
 
 
-def test_it_prints_without_controls(page: Any, tmp_path: Path) -> None:
-    page.emulate_media(media="print", color_scheme="dark")
+def test_it_prints_without_controls(page: Any) -> None:
+    assert_prints(page)
     assert not page.is_visible("#low")
-    assert not page.is_visible("nav")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.skipif(AXE is None, reason="AXE_CORE names no axe.min.js")
+def test_it_is_accessible(page: Any) -> None:
+    assert AXE is not None
+    assert_accessible(page, AXE)

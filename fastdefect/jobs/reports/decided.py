@@ -12,8 +12,9 @@ from fastdefect.events import silent
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.decision import decision_for
-from fastdefect.reporting.html.facts import Decided, Measured
-from fastdefect.run import Run
+from fastdefect.jobs.trained.model import read_spec
+from fastdefect.reporting.html.facts import Decided, Making, Measured
+from fastdefect.run import Run, RunKind
 from fastdefect.training.learner import ModelSpec
 
 Columns = Mapping[str, Mapping[str, str]]
@@ -21,11 +22,43 @@ Columns = Mapping[str, Mapping[str, str]]
 _SEED = 0  # of the bootstrap, as in evaluate: the same photos give the same intervals
 
 
+def making_of(run: Run) -> Making:
+    """How the networks of a run were trained."""
+    kind = run.read_kind()
+    if kind == RunKind.CROSS_VALIDATION:
+        return "folds"
+    if kind != RunKind.ENSEMBLE:
+        return "one"
+    return "members" if run.read_config().training.final in ("none", "auto") else "final"
+
+
+def spec_of(run: Run) -> ModelSpec:
+    """The description of the run's model, or of the networks of a cross-validation."""
+    if making_of(run) != "folds":
+        return read_spec(run)
+    run.require_trained()
+    return ModelSpec.from_json(run.fold(1).read("model.json"))
+
+
+def rows_of(run: Run) -> list[dict[str, str]]:
+    """The rows of split.csv, with the ``fold`` of photos that were held out in turn."""
+    if not run.path("folds.csv").exists():
+        return run.read("split.csv") if run.path("split.csv").exists() else []
+    folds = run.read("folds.csv")
+    if not run.path("split.csv").exists():
+        return folds
+    fold_of = {row["path"]: row["fold"] for row in folds}
+    return [{**row, "fold": fold_of.get(row["path"], "")} for row in run.read("split.csv")]
+
+
 def rule_of(run: Run, spec: ModelSpec) -> DecisionRule | None:
     """The rule by which the run decides; None without stored predictions of validation.
 
     Nothing is predicted, and the sealed test is not opened.
     """
+    if making_of(run) == "folds":
+        known = run.predictions_path("oof").exists()
+        return DecisionRule("none", 1.0, None, None, "the most probable class") if known else None
     views = run.read("operating_point.json").get("views", spec.views)
     if not run.predictions_path("valid", str(views)).exists():
         return None
@@ -37,10 +70,11 @@ def decided_splits(
 ) -> list[Decided]:
     """Train, valid and test, as far as there are predictions with the views of the rule.
 
-    The test is included only if ``evaluate --split test`` opened it.
+    The test is included only if ``evaluate --split test`` opened it. A cross-validation has ``oof``
+    instead: all photos in folds, each predicted by the network that was trained without it.
     """
     opened = run.report_path("evaluation", "test", ".json").exists()
-    splits = ("train", "valid", "test") if opened else ("train", "valid")
+    splits = ("train", "valid", "test", "oof") if opened else ("train", "valid", "oof")
     return [
         _decided(run, spec, rule, split, part_of)
         for split in splits

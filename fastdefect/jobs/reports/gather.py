@@ -1,6 +1,5 @@
 """Gather what a report shows from the files of a run. Nothing is predicted or opened."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,21 +8,32 @@ from typing import Any
 
 from fastdefect import __version__
 from fastdefect.data.photos import DEFECT_COLUMN, Entry
+from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
-from fastdefect.jobs.reports.cards import Choice, cards_of, choose, with_pictures
-from fastdefect.jobs.reports.decided import decided_splits, kind_column, measured, rule_of
+from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
+from fastdefect.jobs.reports.decided import (
+    decided_splits,
+    kind_column,
+    making_of,
+    measured,
+    rows_of,
+    rule_of,
+    spec_of,
+)
+from fastdefect.jobs.reports.run_record import read_or, run_record
+from fastdefect.jobs.reports.trainings import compared, trainings_of
 from fastdefect.jobs.trained.decision import stored_costs
 from fastdefect.jobs.trained.model import read_spec
 from fastdefect.jobs.trained.run_photos import photos_to_show
 from fastdefect.reporting.html.facts import Before, Decided, Measured, Pictures, RunFacts
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.compare import changes_table, figures_table, mcnemar_table
-from fastdefect.run import Run, RunKind
+from fastdefect.run import Run
 from fastdefect.training.learner import ModelSpec
 
 _SEED = 0  # of the bootstrap, as in compare
@@ -38,9 +48,7 @@ def gather(
 
     Raises ``RunError`` if the run has no model, or if one of its files is damaged.
     """
-    run.require_model()
-    spec = read_spec(run)
-    rows = _read(run, "split.csv", [])
+    spec, rows = spec_of(run), rows_of(run)
     part_of = {row["path"]: row["part"] for row in rows}
     rule = rule_of(run, spec)
     decided = decided_splits(run, spec, rule, part_of) if rule else []
@@ -59,15 +67,19 @@ def gather(
         cards = [card for each in decided for card in cards_of(each, rule, kinds)]
         doubted = [name for name, _ in suspects]
         pictures = choose(cards, photos, doubted, most)
-        if photos != "none" and found.entries:
-            pictures = with_pictures(pictures, run, found.entries, on_event, heat_maps=heat_maps)
-        elif photos != "none":
-            pictures = replace(pictures, trouble=found.trouble)
+        if photos == "none" or not found.entries:
+            trouble = say("photos.none") if photos == "none" else found.trouble
+            pictures = replace(pictures, trouble=trouble)
+        else:
+            drawn = heat_maps and making_of(run) != "folds"  # which has no model
+            maps = [heat_maps_of(run, pictures.cards, on_event)] if drawn else []
+            files = {name: entry.path for name, entry in found.entries.items()}
+            pictures = with_pictures(pictures, files, Reading.of(run.read_config().data), maps)
     return RunFacts(
-        **_files(run),
+        **{**_files(run), "rows": rows},
+        compared=compared(run, making_of(run), spec, rows),
         good=spec.good,
         rule=rule,
-        rows=rows,
         measured=sides,
         suspects=tuple(suspect for _, suspect in suspects),
         before=_before(run, spec, sides),
@@ -85,48 +97,31 @@ class _Found:
 
 def _files(run: Run) -> dict[str, Any]:
     """The fields of ``RunFacts`` that are files of the run, as they are."""
-    config = run.read_config()
-    ensemble = run.read_kind() == RunKind.ENSEMBLE
+    making = making_of(run)
+    record = run_record(run)
+    if making == "folds":
+        record = replace(record, model=run.fold(1).read("model.json"))
     return {
-        "folder": run.folder,
+        **vars(record),
         "command": typed(run.folder),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": __version__,
-        "state": run.read_state(),
-        "settings": {name: vars(getattr(config, name)) for name in ("data", "model", "training")},
-        "settings_text": run.path("config.toml").read_text(encoding="utf-8"),
-        "model": run.read("model.json"),
-        "model_digest": _digest(run.path("model.safetensors")),
-        "point": run.read("operating_point.json"),
         "costs": stored_costs(run),
-        "findings": _read(run, "findings.json", []),
-        "recipe": _read(run, "recipe.json", {}),
-        "history": [] if ensemble else run.read_history(),
-        "members": tuple(member.name for member in run.members()),
+        "findings": read_or(run, "findings.json", []),
+        "recipe": read_or(run, "recipe.json", {}),
+        "history": run.read_history() if making == "one" else [],
+        "making": making,
+        "trainings": trainings_of(run) if making != "one" else (),
         "calibration": run.read("calibration.json"),
         "stress": _stress(run),
         "swap": run.read("background_swap.json"),
-        "environment": _read(run, "environment.json", {}),
-        "openings": run.read_openings(),
     }
-
-
-def _read(run: Run, name: str, missing: Any) -> Any:
-    """The content of a file, or ``missing`` if there is no such file."""
-    return run.read(name) if run.path(name).exists() else missing
-
-
-def _digest(path: Path) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _stress(run: Run) -> dict[str, Any]:
     """The stress tests of validation and of the test, by split."""
     names = {split: run.report_path("stress", split, ".json").name for split in ("valid", "test")}
-    return {split: of for split, name in names.items() if (of := _read(run, name, {}))}
+    return {split: of for split, name in names.items() if (of := read_or(run, name, {}))}
 
 
 def _find(run: Run, names: Sequence[str], on_event: OnEvent) -> _Found:
@@ -149,7 +144,7 @@ def _kinds(columns: Mapping[str, Mapping[str, str]], column: str | None) -> dict
 
 def _suspects(run: Run, spec: ModelSpec, part_of: Mapping[str, str]) -> list[tuple[str, Suspect]]:
     """The names of the validation photos with doubtful labels, as label-check finds them."""
-    path = run.predictions_path("valid")
+    path = run.predictions_path("oof" if making_of(run) == "folds" else "valid")
     if not path.exists():
         return []
     said = read_predictions(path, spec.classes, spec.good)
@@ -167,7 +162,7 @@ def _before(run: Run, spec: ModelSpec, sides: Sequence[Measured]) -> Before | No
     try:
         earlier_spec = read_spec(earlier)
         rule = rule_of(earlier, earlier_spec)
-        parts = {row["path"]: row["part"] for row in _read(earlier, "split.csv", [])}
+        parts = {row["path"]: row["part"] for row in read_or(earlier, "split.csv", [])}
         known = decided_splits(earlier, earlier_spec, rule, parts) if rule else []
     except FastdefectError:
         known = []

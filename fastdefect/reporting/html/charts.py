@@ -85,7 +85,7 @@ def line_chart(
     frame = _Frame(x, y)
     parts = [frame.axes(), *(frame.mark(at) for at in marks)]
     parts += [frame.series(each) for each in series]
-    return _svg((_WIDTH, _HEIGHT), description, [*parts, _legend(series)])
+    return draw_svg((_WIDTH, _HEIGHT), description, [*parts, _legend(series)])
 
 
 def strip_chart(
@@ -112,7 +112,7 @@ def strip_chart(
         f'<line class="high" x1="0" x2="0" y1="{top:.1f}" y2="{bottom:.1f}"/>'
     )
     scale = f"{_LEFT},{_STRIP_WIDTH - _RIGHT},{LOGIT_END:g}"
-    return _svg((_STRIP_WIDTH, _STRIP_HEIGHT), description, parts, scale)
+    return draw_svg((_STRIP_WIDTH, _STRIP_HEIGHT), description, parts, scale)
 
 
 def logit(score: float) -> float:
@@ -143,19 +143,21 @@ class _Frame:
         for value, text in self.y.ticks:
             y = self.place(0, value)[1]
             parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
-            parts.append(_text(left - 6, y + 4, text, "end"))
+            parts.append(draw_text(left - 6, y + 4, text, "end"))
         for value, text in self.x.ticks:
             x = self.place(value, 0)[0]
             parts.append(
                 f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}"/>'
             )
-            parts.append(_text(x, bottom + 17, text, "middle"))
+            parts.append(draw_text(x, bottom + 17, text, "middle"))
         parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
-        parts.append(_text((left + right) / 2, self.height - 8, self.x.label, "middle", "label"))
+        parts.append(
+            draw_text((left + right) / 2, self.height - 8, self.x.label, "middle", "label")
+        )
         if self.y.label:
             middle = (top + bottom) / 2
             turn = f' transform="rotate(-90 12 {middle:.1f})"'
-            parts.append(_text(12, middle, self.y.label, "middle", "label", turn))
+            parts.append(draw_text(12, middle, self.y.label, "middle", "label", turn))
         return "".join(parts)
 
     def mark(self, at: float) -> str:
@@ -196,7 +198,7 @@ class _Frame:
         return f'<circle class="{marker} {colour}" cx="{across:.1f}" cy="{down:.1f}" r="3"/>'
 
     def caption(self, text: str, y: float) -> str:
-        return _text(_LEFT + 2, self.place(0, y)[1] + 4, text, "start", "label")
+        return draw_text(_LEFT + 2, self.place(0, y)[1] + 4, text, "start", "label")
 
 
 def _legend(series: Sequence[Series]) -> str:
@@ -213,20 +215,25 @@ def _legend(series: Sequence[Series]) -> str:
             parts.append(
                 f'<circle class="{each.marker} {each.colour}" cx="{x + 11:.0f}" cy="13" r="3"/>'
             )
-        parts.append(_text(x + 27, 17, each.name, "start"))
+        parts.append(draw_text(x + 27, 17, each.name, "start"))
         x += 27 + 6.6 * len(each.name) + 16
     return "".join(parts)
 
 
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick", more: str = "") -> str:
+def draw_text(
+    x: float, y: float, text: str, anchor: str, kind: str = "tick", more: str = ""
+) -> str:
+    """A text of a chart; ``kind`` is its class of the style sheet."""
     return (
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>'
         f"{escape(text)}</text>"
     )
 
 
-def _svg(size: tuple[int, int], description: str, parts: Sequence[str], scale: str = "") -> Markup:
-    """``description`` is what a screen reader says. ``scale`` is for the script."""
+def draw_svg(
+    size: tuple[int, int], description: str, parts: Sequence[str], scale: str = ""
+) -> Markup:
+    """A chart; ``description`` is what a screen reader says, and ``scale`` is for the script."""
     data = f' data-scale="{scale}"' if scale else ""
     return Markup(
         f'<svg viewBox="0 0 {size[0]} {size[1]}" role="img" aria-label="{escape(description)}"'

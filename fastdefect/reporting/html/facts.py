@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import comb
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,13 @@ from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_sco
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.html.page import Card
 from fastdefect.reporting.tables.table_data import TableData
+
+# What a decision on a photo is, the most important first.
+OUTCOMES = ("escape", "overkill", "type", "look", "right")
+# How the networks of a run were trained: one; several seeds, averaged; without each fold in turn,
+# to make a model (``--final``) or only to measure (``--folds``).
+Making = Literal["one", "members", "final", "folds"]
+MOST_LISTED = 5000  # photos; a browser lists more only slowly
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,17 @@ class Before:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """One of several trainings of a run: its name, seed, epochs and, if it is in a fold, that."""
+
+    name: str
+    seed: int
+    status: str
+    best_epoch: int | None
+    history: Sequence[Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The photos of the report: ``cards``, and what is to say about them.
 
@@ -95,40 +113,57 @@ class Pictures:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class RunFacts:
-    """Everything that the report of a run shows. A file that the run lacks is empty.
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """The files of a run that an auditor asks for, as values. A file that the run lacks is empty.
 
     ``settings`` are the sections of config.toml, ``settings_text`` the file. ``rows`` are those of
-    split.csv. ``measured`` has validation, and the test if it was opened by ``evaluate``.
-    ``stress`` is by split. ``command`` names the run in commands.
+    split.csv.
     """
 
     folder: Path
-    command: str
-    time: str
-    version: str
     state: Mapping[str, Any]
     settings: Mapping[str, Any]
     settings_text: str
     model: Mapping[str, Any]
     model_digest: str
+    point: Mapping[str, Any]
+    rows: Sequence[Mapping[str, str]]
+    environment: Mapping[str, Any]
+    openings: Sequence[Mapping[str, str]]
+
+    def side(self, split: str) -> list[Mapping[str, str]]:
+        """The rows of a split."""
+        return [row for row in self.rows if row["split"] == split]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFacts(RunRecord):
+    """Everything that the report of a run shows. A file that the run lacks is empty.
+
+    ``measured`` has validation, and the test if it was opened by ``evaluate``. ``stress`` is by
+    split. ``command`` names the run in commands. ``time`` and ``version`` are those of the report.
+    ``trainings`` are those of a run with several networks, and ``compared`` is the table of them.
+    Each row of a photo that was held out in turn has its ``fold``.
+    """
+
+    command: str
+    time: str
+    version: str
     good: tuple[str, ...]
     rule: DecisionRule | None
-    point: Mapping[str, Any]
     costs: Costs | None
-    rows: Sequence[Mapping[str, str]]
     findings: Sequence[Mapping[str, Any]]
     recipe: Mapping[str, Any]
     history: Sequence[Mapping[str, float]]
-    members: tuple[str, ...]
+    making: Making
+    trainings: tuple[Trained, ...]
+    compared: TableData | None
     measured: tuple[Measured, ...]
     calibration: Mapping[str, Any]
     stress: Mapping[str, Mapping[str, Any]]
     suspects: tuple[Suspect, ...]
     swap: Mapping[str, Any]
-    environment: Mapping[str, Any]
-    openings: Sequence[Mapping[str, str]]
     before: Before | None
     pictures: Pictures
 
@@ -138,34 +173,55 @@ class RunFacts:
         return self.measured[-1] if self.measured else None
 
     @property
+    def has_model(self) -> bool:
+        """Whether the run has a model; a cross-validation has only the networks of its folds."""
+        return self.making != "folds"
+
+    @property
+    def is_out_of_fold(self) -> bool:
+        """Whether each photo was decided by the network that never trained on its part."""
+        return self.making in ("final", "folds")
+
+    @property
+    def trained_on(self) -> list[Mapping[str, str]]:
+        """The photos that a network was trained on."""
+        return [row for row in self.rows if row.get("fold") or row["split"] == "train"]
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The classes of the model."""
         return tuple(self.model.get("classes", ()))
-
-    def side(self, split: str) -> list[Mapping[str, str]]:
-        """The rows of a split."""
-        return [row for row in self.rows if row["split"] == split]
 
     def measured_on(self, split: str) -> Measured | None:
         """The figures of a split, if there are any."""
         return next((each for each in self.measured if each.split == split), None)
 
 
+def place_of(row: Mapping[str, str]) -> str:
+    """Where a photo was held out: ``fold 2``, else the name of its split."""
+    return f"fold {row['fold']}" if row.get("fold") else row["split"]
+
+
 def leaked_by_plain_split(rows: Sequence[Mapping[str, str]]) -> float:
-    """The expected number of held-out photos with a photo of their part in train.
+    """The expected number of held-out photos with a photo of their part in the training.
 
     That is for a random split by photos with the same sizes, in which the parts are ignored.
     """
     used = [row for row in rows if row["split"] in ("train", "valid", "test")]
-    n_train = sum(row["split"] == "train" for row in used)
     others = len(used) - 1
     if others < 1:
         return 0.0
-    held = len(used) - n_train
     sizes = Counter(row["part"] for row in used)
-    # That none of the other k - 1 photos of the part is among the n_train drawn for train.
-    alone = {
-        k: comb(others - (k - 1), n_train) / comb(others, n_train) for k in set(sizes.values())
-    }
-    share = sum(1 - alone[sizes[row["part"]]] for row in used) / len(used)
-    return held * share
+    held_out = Counter(place_of(row) for row in used)
+    n_train = held_out.pop("train", 0)
+    pool = sum(n for place, n in held_out.items() if place.startswith("fold "))
+    leaked = 0.0
+    for place, n in held_out.items():
+        # The networks learn from train, or from all folds but the one that is held out.
+        learned = pool - n if place.startswith("fold ") else pool or n_train
+        # That none of the other k - 1 photos of the part is among those drawn to learn from.
+        alone = {
+            k: comb(others - (k - 1), learned) / comb(others, learned) for k in set(sizes.values())
+        }
+        leaked += n * sum(1 - alone[sizes[row["part"]]] for row in used) / len(used)
+    return leaked

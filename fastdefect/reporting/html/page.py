@@ -18,11 +18,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from fastdefect.files import finite
+from fastdefect.reporting.html.exhibits import Exhibits, Notices, Picture
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import without_controls
-
-Outcome = Literal["escape", "overkill", "type", "look", "right"]
 
 _TEMPLATES = "fastdefect.reporting.html"
 # "<" could end the element, "&" is safe but confuses readers of the source; the last two are line
@@ -59,12 +58,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Chart:
-    """An SVG of ``charts``, with its title and what it means."""
+    """An SVG of ``charts`` or ``forest``, with its title and what it means."""
 
     macro: ClassVar[str] = "chart"
     title: str
     svg: Markup
     caption: str = ""
+    kind: Literal["", "forest"] = ""
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,24 @@ class Decide:
 
 
 @dataclass(frozen=True)
-class Card:
-    """A photo with its decision; ``picture`` and ``heat_map`` are data URLs, or empty.
+class Answer:
+    """What a model says about a photo; ``score`` is P(defect), ``heat_map`` a data URL or empty.
 
-    ``kind`` is the type of defect, or the label. ``score`` is P(defect). ``unsure`` is the distance
-    from another decision: the least sure photo has the lowest value.
+    ``model`` names the model on a page about several ones.
+    """
+
+    decision: str
+    score: float | None
+    heat_map: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A photo with the answers of one or more models; ``picture`` is a data URL, or empty.
+
+    ``kind`` is the type of defect, or the label. ``outcome`` is a name of the texts "outcomes".
+    ``unsure`` is the distance from another decision: the least sure photo has the lowest value.
     """
 
     name: str
@@ -133,20 +146,40 @@ class Card:
     kind: str
     part: str
     split: str
-    decision: str
-    outcome: Outcome
-    score: float | None
+    outcome: str
+    answers: tuple[Answer, ...]
     unsure: float
     picture: str = ""
-    heat_map: str = ""
+
+    @property
+    def decision(self) -> str:
+        """The decision of the last model."""
+        return self.answers[-1].decision
+
+    @property
+    def score(self) -> float | None:
+        """P(defect) of the last model."""
+        return self.answers[-1].score
+
+    @property
+    def has_heat_maps(self) -> bool:
+        """Whether any model has a heat map of the photo."""
+        return any(answer.heat_map for answer in self.answers)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Photos to filter, sort and enlarge."""
+    """Photos to filter, sort and enlarge.
+
+    ``outcomes`` are those of the cards, the most important first; ``wrong`` are those that
+    ``wrong_title`` means together.
+    """
 
     macro: ClassVar[str] = "gallery"
     cards: tuple[Card, ...]
+    outcomes: tuple[str, ...]
+    wrong: tuple[str, ...]
+    wrong_title: str
 
     def options(self, field: str) -> list[tuple[str, str]]:
         """The different values of a field of the cards, sorted, each with its text."""
@@ -156,10 +189,25 @@ class Gallery:
     @property
     def has_heat_maps(self) -> bool:
         """Whether any photo has a heat map."""
-        return any(card.heat_map for card in self.cards)
+        return any(card.has_heat_maps for card in self.cards)
 
 
-Block = Words | Missing | Grid | Chart | Row | Fold | Terms | Listing | Heading | Decide | Gallery
+Block = (
+    Words
+    | Missing
+    | Grid
+    | Chart
+    | Row
+    | Fold
+    | Terms
+    | Listing
+    | Heading
+    | Decide
+    | Gallery
+    | Exhibits
+    | Picture
+    | Notices
+)
 
 
 @dataclass(frozen=True)
@@ -183,14 +231,14 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The HTML of a page, complete in itself."""
-    script = _asset("rates.js") + _asset("page.js")
+    script = _asset("rates.js") + _asset("exhibits.js") + _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         _environment()
         .get_template("page.html")
         .render(
             page=page,
-            style=Markup(_asset("style.css")),
+            style=Markup(_asset("style.css") + _asset("exhibits.css")),
             script=Markup(script),
             script_hash=f"sha256-{digest}",
             data=as_script_data({**page.data, "texts": _script_texts()}),

@@ -19,6 +19,7 @@ _SECTIONS = {
     "card": record.card,
     "record": record.record,
 }
+_OF_A_MODEL = ("stress", "before")  # which a cross-validation lacks
 
 
 def render_report(facts: RunFacts) -> str:
@@ -32,7 +33,9 @@ def render_report(facts: RunFacts) -> str:
         time=facts.time[:10],
     )
     sections = tuple(
-        Section(name, say(f"sections.{name}"), build(facts)) for name, build in _SECTIONS.items()
+        Section(name, say(f"sections.{name}"), build(facts))
+        for name, build in _SECTIONS.items()
+        if facts.has_model or name not in _OF_A_MODEL
     )
     return render_page(
         Page(

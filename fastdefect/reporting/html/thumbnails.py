@@ -16,7 +16,9 @@ from fastdefect.aliases import Floats32
 from fastdefect.data.reading.images import USUAL, Reading, UnreadablePhoto, read_photo
 
 LIMIT = 15_000_000  # bytes of the whole file
-_FOR_PHOTOS = 0.85  # of the limit; the rest is for heat maps, figures and scores
+_FOR_PHOTOS = 0.85  # of the limit, with their heat maps; the rest is for figures and scores
+_FOR_MAPS = 0.3  # of the limit, at most: a photo says more than its heat map
+_MAP_SIDES = (56, 40, 28, 20, 14, 10)
 _BASE64 = 4 / 3
 _SAMPLE = 24  # photos that are tried to choose a size
 _THREADS = 2  # decoding is fast; more threads need more memory for large photos
@@ -41,15 +43,15 @@ SIZES = tuple(
 
 
 def thumbnails(
-    paths: Sequence[Path], *, limit: int = LIMIT, how: Reading = USUAL
+    paths: Sequence[Path], *, limit: int = LIMIT, used: int = 0, how: Reading = USUAL
 ) -> tuple[dict[Path, str], Size]:
     """A data URL for each readable photo, and the size that was used.
 
     All photos get the same size: the largest with which the URLs together need at most
-    ``limit`` bytes, less the share of the limit for the rest of the page. A photo that cannot be
-    read has no entry.
+    ``limit`` bytes, less the ``used`` ones and the share of the limit for the rest of the page. A
+    photo that cannot be read has no entry.
     """
-    most = limit * _FOR_PHOTOS / _BASE64
+    most = (limit * _FOR_PHOTOS - used) / _BASE64
     sample = paths[:: max(1, len(paths) // _SAMPLE)]
     start = 0
     if sample:
@@ -64,7 +66,16 @@ def thumbnails(
     return {path: _url("jpeg", content) for path, content in made.items()}, size
 
 
-def overlay(heat: Floats32, side: int = 56) -> str:
+def overlays(maps: Sequence[Floats32], *, limit: int = LIMIT) -> list[str]:
+    """The data URL of each heat map, as large as the share of the limit for all of them allows."""
+    for side in _MAP_SIDES:
+        made = [overlay(heat, side) for heat in maps]
+        if sum(map(len, made)) <= limit * _FOR_MAPS:
+            break
+    return made
+
+
+def overlay(heat: Floats32, side: int = _MAP_SIDES[0]) -> str:
     """A data URL of a heat map (h, w) in [0, 1]: one colour, more opaque where it is higher.
 
     It is drawn over the photo, stretched to its size.

@@ -135,12 +135,15 @@ def _singles(audit: Audit, finding: Finding, picture: Singles) -> _Section:
             cells.append(_Cell(audit.manifest.root / name, caption))
         else:
             i = of_name[name]
-            cells.append(_Cell(photos[i].path, _caption(photos[i], _notes(audit, picture, i))))
+            cells.append(
+                _Cell(photos[i].path, _caption(photos[i], single_notes(audit, picture, i)))
+            )
     rows = (tuple(cells[at : at + _COLUMNS]) for at in range(0, len(cells), _COLUMNS))
     return _Section(finding, tuple(map(_Row, rows)), "photo", len(finding.paths))
 
 
-def _notes(audit: Audit, picture: Singles, i: int) -> list[str]:
+def single_notes(audit: Audit, picture: Singles, i: int) -> list[str]:
+    """What a photo of a finding is measured by, and the usual value of its class."""
     photos, form = audit.manifest.photos, picture.form
     notes = [picture.note.format(photo=photos[i])] if picture.note else []
     if picture.measure:

@@ -30,7 +30,7 @@ def findings_table(findings: Sequence[Finding]) -> TableData:
     last = len(ranked) - 1
     rows = tuple(
         # An empty line separates one finding from the next.
-        (_text(finding) + ("\n" if row < last else ""), _photos_text(finding), _figure(finding))
+        (_text(finding) + ("\n" if row < last else ""), photos_text(finding), figure_text(finding))
         for row, finding in enumerate(ranked)
     )
     counts = Counter(finding.severity for finding in ranked)
@@ -47,12 +47,13 @@ def _text(finding: Finding) -> str:
     return f"{_SIGNS[finding.severity]}: {finding.kind}\n{clean(finding.message)}"
 
 
-def _photos_text(finding: Finding) -> str:
+def photos_text(finding: Finding) -> str:
+    """The number of its photos, or ``-`` if it names none."""
     shown = finding.paths and CHECKS[finding.kind].of_photos
     return f"{len(finding.paths):,}" if shown else "-"
 
 
-def _figure(finding: Finding) -> str:
+def figure_text(finding: Finding) -> str:
     """The value in the form of its kind, with its interval, if any, below it."""
     value, check = finding.value, CHECKS[finding.kind]
     if value is None or not math.isfinite(value):

@@ -1,8 +1,10 @@
 """Shared parts of the commands: settings that --resume refuses, and budgets."""
 
+from pathlib import Path
+
 import pytest
 
-from fastdefect.cli.session import budget_minutes, refuse_with_resume
+from fastdefect.cli.session import budget_minutes, check_page, refuse_with_resume
 from fastdefect.errors import UsageError
 
 
@@ -40,3 +42,14 @@ def test_invalid_budgets(text: str) -> None:
     ) as caught:
         budget_minutes(text)
     assert caught.value.message.startswith(f"--budget {text}:")
+
+
+def test_a_page_is_an_html_file_in_a_folder(tmp_path: Path) -> None:
+    check_page(None)
+    check_page(tmp_path / "page.htm")
+    for wrong in ("page.pdf", "gone/page.html"):
+        with pytest.raises(UsageError, match=f"--report .*{wrong}"):
+            check_page(tmp_path / wrong)
+    check_page(tmp_path / "page.html", "none")
+    with pytest.raises(UsageError, match="--photos none selects the photos of --report"):
+        check_page(None, "none")

@@ -12,6 +12,7 @@ from fastdefect.data.load import list_data, load_training_data, read_data
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import silent
 from fastdefect.jobs.audit import audit, parse_kinds
+from fastdefect.jobs.reports.of_audit import WantedPage
 
 
 def test_kinds_to_fail_on() -> None:
@@ -52,3 +53,10 @@ def test_the_labels_of_new_photos_are_checked_before_a_training(tmp_path: Path) 
     assert "crack|burr" in read_data(config, workers=0, on_event=silent)[0].classes
     with pytest.raises(UsageError, match="found rust"):
         list_data(replace(config, rename=("rust=crack",)), new=True)
+
+
+def test_the_page_is_refused_before_a_photo_is_read(tmp_path: Path) -> None:
+    wanted = WantedPage(tmp_path / "audit.txt", "errors", "fastdefect audit")
+    config = DataConfig(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match=r"--report .*audit\.txt: expected a file that ends in"):
+        audit(config, seed=1, out=tmp_path, fail_on=(), on_event=silent, page=wanted)

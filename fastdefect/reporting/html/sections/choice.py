@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED
 from fastdefect.reporting.html.charts import Colour, strip_chart
-from fastdefect.reporting.html.facts import Measured, RunFacts
+from fastdefect.reporting.html.facts import MOST_LISTED, OUTCOMES, Measured, Pictures, RunFacts
 from fastdefect.reporting.html.page import Block, Decide, Gallery, Missing, Words
 from fastdefect.reporting.html.sections.judgement import evaluate_first
 from fastdefect.reporting.html.texts import say
@@ -95,7 +95,7 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
     pictures = facts.pictures
     cards = pictures.cards
     if not cards:
-        return (Words(pictures.trouble or say("photos.none")),)
+        return (Words(pictures.trouble or say("photos.nothing")),)
     held_out = [card.outcome for card in cards if card.split != "train"]
     count = say(
         "photos.count",
@@ -107,12 +107,28 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
     notes: list[Block] = [Words(count)]
     if len(held_out) < len(cards):
         notes.append(Words(say("photos.train"), "note"))
+    size = facts.model["preprocessing"]["image_size"]
+    notes += picture_notes(pictures, size, f"fastdefect report {facts.command}")
+    return (*notes, Gallery(cards, OUTCOMES, ("escape", "overkill"), say("photos.wrong")))
+
+
+def picture_notes(pictures: Pictures, model_side: object, command: str) -> list[Block]:
+    """What is to say about the pictures: their size, or why some are missing or not listed.
+
+    ``model_side`` is that of the photos that the model sees, and ``command`` lists more photos.
+    """
+    cards, notes = pictures.cards, list[Block]()
     if pictures.side:
-        size = facts.model["preprocessing"]["image_size"]
-        notes.append(Words(say("photos.kept", side=pictures.side, size=size), "note"))
-    else:
-        notes.append(Words(pictures.trouble or say("photos.none"), "note"))
+        notes.append(Words(say("photos.kept", side=pictures.side, size=model_side), "note"))
+        if without := sum(not card.picture for card in cards):
+            n = counted(without, "photo")
+            notes.append(Words(say("photos.some_missing", n=n), "note"))
+    elif pictures.trouble:
+        notes.append(Words(pictures.trouble, "note"))
     if pictures.left_out:
-        text = say("photos.capped", n=len(cards), all=len(cards) + pictures.left_out)
-        notes.append(Missing(text, f"fastdefect report {facts.command} --photos all"))
-    return (*notes, Gallery(cards))
+        values = {"n": f"{len(cards):,}", "all": f"{len(cards) + pictures.left_out:,}"}
+        if len(cards) < MOST_LISTED:
+            notes.append(Missing(say("photos.capped", **values), command))
+        else:
+            notes.append(Words(say("photos.full", **values), "note"))
+    return notes

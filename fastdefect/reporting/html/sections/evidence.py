@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastdefect.reporting.html.charts import Axis, Series, line_chart
-from fastdefect.reporting.html.facts import RunFacts, leaked_by_plain_split
+from fastdefect.reporting.html.charts import Axis, Colour, Series, line_chart
+from fastdefect.reporting.html.facts import RunFacts, Trained, leaked_by_plain_split, place_of
 from fastdefect.reporting.html.page import (
     Block,
     Chart,
+    Fold,
     Grid,
     Heading,
     Missing,
@@ -22,6 +23,9 @@ from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import number_text
 
 _SPLITS = ("train", "valid", "test", "unused")
+_TOGETHER = 7  # trainings whose lines one legend can name
+_COLOURS: tuple[Colour, ...] = ("blue", "vermilion", "green", "orange", "sky", "ink")
+_DASHES = ("", "6 3", "2 3")
 _HISTORY = (
     *(("epoch", "{:.0f}"), ("train_loss", "{:.4f}"), ("valid_loss", "{:.4f}")),
     *(("train_accuracy", "{:.2%}"), ("valid_accuracy", "{:.2%}"), ("gap", "{:+.2%}")),
@@ -36,7 +40,7 @@ def data(facts: RunFacts) -> tuple[Block, ...]:
     shortcuts = [each for each in facts.findings if each["kind"] == "shortcut"]
     warned = [Words(str(each["message"]), "warning") for each in shortcuts]
     return (
-        Grid(_counts(facts.rows, facts.classes)),
+        Grid(counts_table(facts.rows, facts.classes)),
         *_leaks(facts.rows),
         Heading(say("data.findings")),
         *([Grid(_findings(others))] if others else [Words(say("data.no_findings"))]),
@@ -50,25 +54,28 @@ def data(facts: RunFacts) -> tuple[Block, ...]:
     )
 
 
-def _counts(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> TableData:
-    splits = [name for name in _SPLITS if any(row["split"] == name for row in rows)]
+def counts_table(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> TableData:
+    """Photos and parts of each class in each split."""
+    found = Counter(place_of(row) for row in rows)
+    folds = sorted((p for p in found if p.startswith("fold ")), key=lambda p: int(p[5:]))
+    splits = [name for name in _SPLITS if name in found]
     names = classes or sorted({row["label"] for row in rows})
 
     def cell(label: str | None, split: str | None) -> str:
         chosen = [
             row["part"]
             for row in rows
-            if label in (None, row["label"]) and split in (None, row["split"])
+            if label in (None, row["label"]) and split in (None, place_of(row))
         ]
         return f"{len(chosen):,} ({len(set(chosen)):,})"
 
     table = [
-        (label or "all", *(cell(label, split) for split in splits), cell(label, None))
+        (label or "all", *(cell(label, split) for split in (*folds, *splits)), cell(label, None))
         for label in (*names, None)
     ]
     return TableData(
         say("data.counts"),
-        ("class", *splits, "all"),
+        ("class", *folds, *(say(f"splits.{name}") for name in splits), "all"),
         tuple(table),
         "Photos, and parts in parentheses. A part with photos of two classes counts in both.",
     )
@@ -77,12 +84,12 @@ def _counts(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> TableD
 def _leaks(rows: Sequence[Mapping[str, str]]) -> list[Block]:
     photos_of = Counter(row["part"] for row in rows)
     shared = sum(n for n in photos_of.values() if n > 1)
-    held = sum(row["split"] in ("valid", "test") for row in rows)
+    held = sum(bool(row.get("fold")) or row["split"] in ("valid", "test") for row in rows)
     leaked = leaked_by_plain_split(rows)
     sides: dict[str, set[str]] = {}
     for row in rows:
         if row["split"] != "unused":
-            sides.setdefault(row["part"], set()).add(row["split"])
+            sides.setdefault(row["part"], set()).add(place_of(row))
     broken = sum(len(of) > 1 for of in sides.values())
     copies = len(rows) - len({row["sha256"] for row in rows})
     whole = say("data.whole", leaked=round(leaked), held=held) if shared else say("data.whole_none")
@@ -139,7 +146,7 @@ def training(facts: RunFacts) -> tuple[Block, ...]:
         Words(setup),
         Words(say("training.weights", note=weights), "note"),
         *_recipe(facts),
-        *_curves(facts),
+        *(_together(facts.trainings) if facts.trainings else _own_curves(facts)),
     )
 
 
@@ -163,13 +170,57 @@ def _plain(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _curves(facts: RunFacts) -> list[Block]:
-    history = facts.history
-    if not history or "valid_loss" not in history[0]:
-        if facts.members:
-            return [Words(say("training.none", members=", ".join(facts.members)))]
+def _own_curves(facts: RunFacts) -> list[Block]:
+    if not _has_curves(facts.history):
         return [Words(say("training.no_history"))]
-    best = facts.state.get("best_epoch")
+    return _curves(facts.history, facts.state.get("best_epoch"))
+
+
+def _has_curves(history: Sequence[Mapping[str, float]]) -> bool:
+    return bool(history) and "valid_loss" in history[0]
+
+
+def _together(trainings: Sequence[Trained]) -> list[Block]:
+    """The curves of all trainings in one frame, and those of each one behind its name."""
+    known = [each for each in trainings if _has_curves(each.history)]
+    if not known:
+        return [Words(say("training.no_history"))]
+    overview = Row(
+        (
+            _overlaid(known, "valid_loss", say("series.loss"), say("training.loss_axis")),
+            _overlaid(known, "gap", say("series.gap"), say("training.gap_axis"), scale=100),
+        )
+    )
+    each_one = (
+        Fold(
+            say("series.one", name=each.name, seed=each.seed, status=each.status),
+            tuple(_curves(each.history, each.best_epoch)),
+        )
+        for each in known
+    )
+    return [Words(say("series.curves", n=len(known))), overview, *each_one]
+
+
+def _overlaid(
+    trainings: Sequence[Trained], column: str, title: str, axis: str, scale: float = 1
+) -> Chart:
+    named = len(trainings) <= _TOGETHER
+    lines = tuple(
+        Series(
+            each.name.rpartition("-")[2] if named else "",
+            _line(each.history, column, scale),
+            _COLOURS[number % len(_COLOURS)],
+            _DASHES[number % len(_DASHES)],
+        )
+        for number, each in enumerate(trainings)
+    )
+    longest = max((each.history for each in trainings), key=len)
+    y = Axis.of(axis, [value for line in lines for _, value in line.points])
+    text = say("series.chart_text", title=title, n=len(trainings))
+    return Chart(title, line_chart(_epochs(longest), y, lines, description=text))
+
+
+def _curves(history: Sequence[Mapping[str, float]], best: Any) -> list[Block]:
     blocks: list[Block] = [
         Row(
             (
@@ -254,6 +305,8 @@ def _marks(best: Any) -> tuple[float, ...]:
 def _history_table(history: Sequence[Mapping[str, float]]) -> TableData:
     columns = [(name, form) for name, form in _HISTORY if name in history[0]]
     rows = tuple(tuple(number_text(row[name], form) for name, form in columns) for row in history)
-    return TableData(
-        say("training.table"), tuple(name.replace("_", " ") for name, _ in columns), rows
-    )
+    return TableData(say("training.table"), tuple(_column_title(name) for name, _ in columns), rows)
+
+
+def _column_title(name: str) -> str:
+    return name.replace("valid_", "validation_").replace("_", " ")

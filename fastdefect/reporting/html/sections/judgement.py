@@ -35,6 +35,8 @@ def judged_rule(facts: RunFacts) -> str:
 
 def evaluate_first(facts: RunFacts) -> Missing:
     """The line for a run without predictions."""
+    if not facts.has_model:
+        return Missing(say("series.unfinished"), f"fastdefect fit --resume {facts.command}")
     return Missing(say("figures.missing"), f"fastdefect evaluate {facts.command}")
 
 
@@ -114,8 +116,9 @@ def _doubts(facts: RunFacts, judged: Measured) -> list[Block]:
     status = str(facts.state.get("status", ""))
     if status not in ("finished", "early stopping"):
         found.append(Words(say("verdict.unfinished", status=status), "warning"))
-    if judged.split == "valid":
-        found.append(Words(_on_validation(facts), "warning"))
+    if judged.split != "test":
+        said = _on_validation(facts)
+        found.append(Words(said, "note") if facts.is_out_of_fold else Words(said, "warning"))
     elif len(facts.openings) > 1:
         found.append(Words(say("verdict.opened", n=len(facts.openings)), "warning"))
     n_bad = judged.evaluation.n_defective_parts
@@ -130,21 +133,23 @@ def _doubts(facts: RunFacts, judged: Measured) -> list[Block]:
         low, high = (metric_text("escape_rate", end) for end in swap["interval"])
         text = say("verdict.swap", flips=swap["flips"], n=swap["n"], low=low, high=high)
         found.append(Words(text, "warning"))
-    if facts.good and not facts.point:
+    if facts.good and not facts.point and facts.has_model:
         found.append(Words(say("verdict.no_point"), "warning"))
         found.append(Missing(say("verdict.choose_point"), f"fastdefect threshold {facts.command}"))
     return found
 
 
 def _on_validation(facts: RunFacts) -> str:
-    n = len(facts.side("test"))
+    n, told = len(facts.side("test")), "verdict.on_validation"
+    if facts.is_out_of_fold:
+        told = "series.final" if facts.has_model else "series.crossed"
     if not n:
         rest = say("verdict.no_test")
     elif facts.openings:
         rest = say("verdict.opened_elsewhere", n=len(facts.openings))
     else:
         rest = say("verdict.sealed", n=n)
-    return f"{say('verdict.on_validation')} {rest}"
+    return f"{say(told)} {rest}"
 
 
 def figures(facts: RunFacts) -> tuple[Block, ...]:
@@ -153,6 +158,7 @@ def figures(facts: RunFacts) -> tuple[Block, ...]:
         return (evaluate_first(facts),)
     main, *others = reversed(facts.measured)
     blocks = _of_split(facts, main)
+    blocks += [Grid(facts.compared)] if facts.compared else []
     blocks += [
         Fold(
             say("figures.of_split", split=say(f"splits.{each.split}")),
@@ -160,7 +166,7 @@ def figures(facts: RunFacts) -> tuple[Block, ...]:
         )
         for each in others
     ]
-    if facts.side("test") and facts.measured_on("test") is None:
+    if facts.has_model and facts.side("test") and facts.measured_on("test") is None:
         command = f"fastdefect evaluate {facts.command} --split test"
         blocks.append(Missing(say("figures.test_missing"), command))
     return tuple(blocks)

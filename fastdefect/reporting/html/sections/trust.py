@@ -172,7 +172,9 @@ def _stress_rows(line: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def labels(facts: RunFacts) -> tuple[Block, ...]:
     """The labels that are probably wrong."""
-    valid = facts.measured_on("valid")
+    valid = facts.measured_on("valid") or facts.measured_on("oof")
+    if valid is None and not facts.has_model:
+        return (evaluate_first(facts),)
     if valid is None:
         text = say("labels.missing")
         return (Missing(text, f"fastdefect label-check {facts.command}"),)
@@ -191,11 +193,11 @@ def labels(facts: RunFacts) -> tuple[Block, ...]:
         for each in facts.suspects[:_MOST_LABELS]
     )
     intro = say("labels.intro", n=len(facts.suspects), all=len(names))
-    if facts.members:
+    if facts.is_out_of_fold:
         intro += f" {say('labels.oof')}"
     table = TableData(say("labels.table"), tuple(say("labels.columns").split("|")), rows)
     more = Missing(say("labels.more"), f"fastdefect label-check {facts.command}")
-    return (Words(intro), Grid(table), more)
+    return (Words(intro), Grid(table), *([more] if facts.has_model else []))
 
 
 def before(facts: RunFacts) -> tuple[Block, ...]:

@@ -2,7 +2,9 @@
 (() => {
   const data = JSON.parse(document.getElementById("page-data").textContent);
   const words = data.texts;
-  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  // As say() in texts/__init__.py: {n:photo|photos} agrees with n.
+  const fill = (text, values) => text.replace(/\{(\w+)(?::([^|}]*)\|([^}]*))?\}/g,
+    (_, name, one, many) => one === undefined ? String(values[name]) : String(values[name]) === "1" ? one : many);
   const $ = (id) => document.getElementById(id);
 
   // ---- Operating point -----------------------------------------------------------------
@@ -175,11 +177,11 @@
     const cards = [...list.children];
     const filters = [...panel.querySelectorAll("select[data-field]")];
     const sort = $("sort"), part = $("part-filter"), dialog = $("enlarged");
+    const outcomes = [...$("by-outcome").options].map((option) => option.value);
     let shown = cards, at = 0;
 
     const orders = {
-      outcome: (card) => [["escape", "overkill", "type", "look", "right"].indexOf(card.dataset.outcome),
-        Number(card.dataset.unsure)],
+      outcome: (card) => [outcomes.indexOf(card.dataset.outcome), Number(card.dataset.unsure)],
       unsure: (card) => [Number(card.dataset.unsure), 0],
       high: (card) => [-Number(card.dataset.score || -1), 0],
       low: (card) => [Number(card.dataset.score || 2), 0],
@@ -189,10 +191,10 @@
     function fits(card) {
       const wanted = part.value.trim().toLowerCase();
       const text = `${card.dataset.part} ${card.dataset.name}`.toLowerCase();
-      return text.includes(wanted) && filters.every(({ value, dataset: { field } }) =>
+      return text.includes(wanted) && filters.every(({ value, selectedOptions, dataset: { field } }) =>
         value === "" || value === card.dataset[field] ||
         (value === "held out" && card.dataset[field] !== "train") ||
-        (value === "wrong" && ["escape", "overkill"].includes(card.dataset[field])));
+        (selectedOptions[0].dataset.any || "").split(" ").includes(card.dataset[field]));
     }
 
     function show() {
@@ -239,8 +241,17 @@
       const button = shown[at] && shown[at].querySelector("button");
       if (button) button.focus();
     });
+    function showMaps() {
+      for (const twin of list.querySelectorAll(".twin")) {
+        if (!twin.querySelector("img:not(.map)")) {
+          twin.prepend(twin.parentElement.querySelector("img").cloneNode());
+        }
+      }
+      document.body.classList.toggle("with-maps", maps.checked);
+    }
+
     const maps = $("maps");
-    if (maps) maps.addEventListener("change", () => document.body.classList.toggle("with-maps", maps.checked));
+    if (maps) maps.addEventListener("change", showMaps);
     for (const control of [...filters, sort, part]) control.addEventListener("input", show);
     show();
   }
@@ -249,5 +260,6 @@
   if (decide) startDecide(decide);
   const gallery = $("gallery-panel");
   if (gallery) startGallery(gallery);
+  for (const panel of document.querySelectorAll(".exhibits")) startExhibits(panel, words, fill);
   document.documentElement.classList.add("ready");
 })();

@@ -57,6 +57,8 @@ def test_the_page_has_every_section_and_the_verdict(run: Run) -> None:
     assert "passed 1 of 4 defective parts as good" in page
     assert page.count('<p class="lead">') == 3
     assert "3 test photos are still sealed." in page
+    assert '<th scope="col">validation</th>' in page
+    assert '<th scope="col">valid</th>' not in page
 
 
 def test_the_scores_and_decisions_of_the_sliders_are_those_of_the_run(run: Run) -> None:
@@ -94,6 +96,7 @@ def test_the_wrong_and_the_least_sure_photos_come_first_with_pictures(run: Run) 
     assert all(card.picture.startswith("data:image/jpeg;base64,") for card in shown)
     right = [card.unsure for card in shown if card.outcome == "right"]
     assert right == sorted(right)
+    assert _page(run, heat_maps=False).count('<img src="data:image/jpeg') == 16
 
 
 def test_heat_maps_are_optional_and_over_the_photo(
@@ -101,7 +104,7 @@ def test_heat_maps_are_optional_and_over_the_photo(
 ) -> None:
     monkeypatch.setattr("fastdefect.jobs.trained.heat_maps.heat_maps", heat_maps)
     shown = gather(run, "errors", 100, silent).pictures.cards
-    assert [bool(card.heat_map) for card in shown] == [True, *[False] * (len(shown) - 1)]
+    assert [card.has_heat_maps for card in shown] == [True, *[False] * (len(shown) - 1)]
     assert 'class="map" src="data:image/png;base64,' in _page(run)
     assert 'class="map"' not in _page(run, heat_maps=False)
 
@@ -109,7 +112,7 @@ def test_heat_maps_are_optional_and_over_the_photo(
 def test_without_a_network_there_are_no_heat_maps_and_a_warning(run: Run) -> None:
     events: list[Event] = []
     shown = gather(run, "errors", 100, events.append).pictures.cards
-    assert not any(card.heat_map for card in shown)
+    assert not any(card.has_heat_maps for card in shown)
     (warning,) = (each for each in events if isinstance(each, Note))
     assert warning.text.startswith("Some photos of the report have no heat map. ")
 
@@ -117,7 +120,9 @@ def test_without_a_network_there_are_no_heat_maps_and_a_warning(run: Run) -> Non
 def test_a_short_list_says_so(run: Run) -> None:
     made = report(run, on_event=silent, most=2)
     assert (made.photos, made.pictures) == (2, 2)
-    assert "Only the 2 most important of 16 photos are listed." in made.path.read_text()
+    page = made.path.read_text()
+    assert "Only the 2 most important of 16 photos are listed. This command lists more:" in page
+    assert f"<code>fastdefect report {run.folder}</code>" in page
 
 
 def test_photos_none_leaves_every_picture_out(run: Run) -> None:
@@ -127,6 +132,17 @@ def test_photos_none_leaves_every_picture_out(run: Run) -> None:
     assert made.photos > 0
     assert "<img" not in page
     assert "(--photos none)" in page
+
+
+def test_photos_that_cannot_be_read_are_not_photos_that_were_left_out(run: Run) -> None:
+    paths = sorted(run.read_config().data.data.rglob("*.png"))
+    paths[0].write_bytes(b"no photo")
+    assert "1 photo without a picture: not found, or not readable." in _page(run)
+    for path in paths[1:]:
+        path.write_bytes(b"no photo")
+    page = _page(run)
+    assert "The photos can&#39;t be read." in page
+    assert "(--photos none)" not in page
 
 
 def test_photos_that_are_gone_leave_a_line_and_the_list(run: Run) -> None:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from fastdefect.reporting.html.page import (
+    Answer,
     Card,
     Gallery,
     Grid,
@@ -38,6 +39,12 @@ class _Elements(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+def _gallery() -> Gallery:
+    answers = tuple(Answer(HOSTILE, 0.1, model=HOSTILE) for _ in range(2))
+    card = Card(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "valid", "escape", answers, 0.2)
+    return Gallery((card,), ("escape",), ("escape",), HOSTILE)
+
+
 def _page(*blocks: object) -> str:
     section = Section("one", HOSTILE, blocks)  # type: ignore[arg-type]
     return render_page(Page(HOSTILE, HOSTILE, (section,), {"name": HOSTILE, "nan": math.nan}))
@@ -49,7 +56,7 @@ def _hostile_page() -> str:
         Missing(HOSTILE, HOSTILE),
         Terms(((HOSTILE, HOSTILE),)),
         Grid(TableData(HOSTILE, (HOSTILE,), ((HOSTILE,),), HOSTILE)),
-        Gallery((Card(HOSTILE, HOSTILE, HOSTILE, HOSTILE, "valid", HOSTILE, "escape", 0.1, 0.2),)),
+        _gallery(),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from helpers.encode import encode
 from PIL import Image
 
-from fastdefect.reporting.html.thumbnails import LIMIT, SIZES, overlay, thumbnails
+from fastdefect.reporting.html.thumbnails import LIMIT, SIZES, overlay, overlays, thumbnails
 
 
 def _photos(folder: Path, n: int, size: int = 160) -> list[Path]:
@@ -39,6 +39,19 @@ def test_the_urls_keep_the_limit(tmp_path: Path, limit: int) -> None:
     assert len(made) == 6
     assert size != SIZES[0]
     assert sum(map(len, made.values())) < limit
+
+
+def test_heat_maps_count_for_the_limit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    maps = [rng.random((60, 60)).astype(np.float32) for _ in range(3)]
+    paths = _photos(tmp_path, 3, size=96)
+    drawn = overlays(maps, limit=20_000)
+    used = sum(map(len, drawn))
+    assert 0 < used <= 0.3 * 20_000
+    made, size = thumbnails(paths, limit=20_000, used=used)
+    assert used + sum(map(len, made.values())) < 0.86 * 20_000
+    assert size.side < thumbnails(paths, limit=20_000)[1].side
+    assert overlays([]) == []
 
 
 def test_an_unreadable_photo_has_no_picture(tmp_path: Path) -> None:
