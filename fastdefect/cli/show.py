@@ -15,6 +15,7 @@ from fastdefect.cli.session import (
     session,
     with_request,
 )
+from fastdefect.explain.methods import AUTO
 from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def show(
     request: Request,
     method: Annotated[
         str, typer.Option("--method", help="Of the heat map, as for explain.")
-    ] = "auto",
+    ] = AUTO,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
