@@ -20,7 +20,6 @@ _TOLERANCE = 0.03  # of the side; Zhang et al. allow 15 pixels of some 500
 _MARGIN = 0.02  # of the side, around a place that is hidden
 _STEPS = 10  # of the deletion and insertion curves
 _HALF = 0.5  # of the photo: more can't be filled from its surroundings
-_BLUR = 1 / 12  # of the side: no defect is visible any more, but the light is
 _GRID = 20  # points a side at which maps are ranked
 # Adebayo et al. name no limit. Above this one, two maps share more than a quarter of the variance
 # of their ranks.
@@ -77,14 +76,14 @@ def deletion(photo: Pixels, values: Floats32, probability: Score) -> float:
     return _mean(probability(np.stack(hidden)))
 
 
-def insertion(photo: Pixels, values: Floats32, probability: Score) -> float:
-    """The mean probability while the strongest half is shown step by step; high is good.
+def insertion(photo: Pixels, values: Floats32, probability: Score, start: Pixels) -> float:
+    """The mean probability while the strongest half is put into ``start`` by steps; high is good.
 
-    The rest is blurred. It tells nothing of a network that takes a blurred photo for a defect.
+    ``start`` is the same part without the defect. Petsiuk et al. start with a blurred photo, which
+    a network that knows sharp surfaces takes for a defect: then every map has the same value.
     """
-    blurred = cv2.GaussianBlur(photo, (0, 0), _BLUR * photo.shape[0])
-    shown = [np.where(place[..., None], photo, blurred) for place in _strongest(values)]
-    return _mean(probability(np.stack([blurred, *shown]).astype(np.uint8)))
+    shown = [np.where(place[..., None], photo, start) for place in _strongest(values)]
+    return _mean(probability(np.stack([start, *shown])))
 
 
 def _strongest(values: Floats32) -> list[Mask]:
