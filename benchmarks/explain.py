@@ -1,4 +1,4 @@
-"""Are the heat maps true? The checks of every method, beside maps that know nothing of the network.
+"""Are the heat maps true? The checks of every method, beside maps without the network.
 
     python benchmarks/explain.py RUN [--photos 60] [--seed 0] [--of rendered|valid]
 

@@ -45,7 +45,7 @@ def show(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Decide on one photo and show where the model sees evidence for a defect."""
+    """Decide on one photo and show where the evidence for a defect is."""
     with session(quiet, as_json) as screen:
         from fastdefect.jobs.show import show as job
 

@@ -80,7 +80,7 @@ def insertion(photo: Pixels, values: Floats32, probability: Score, start: Pixels
     """The mean probability while the strongest half is put into ``start`` by steps; high is good.
 
     ``start`` is the same part without the defect. Petsiuk et al. start with a blurred photo, which
-    a network that knows sharp surfaces takes for a defect: then every map has the same value.
+    a network can take for a defect: then every map has the same value.
     """
     shown = [np.where(place[..., None], photo, start) for place in _strongest(values)]
     return _mean(probability(np.stack([start, *shown])))
@@ -135,7 +135,7 @@ def remove_place(photo: Pixels, values: Floats32, score: Score, area: Area = WHO
     return Removal(float(falls[0]), float(falls[1:].max()))
 
 
-# ---- maps that know nothing of the network -------------------------------------------------
+# ---- maps that do not depend on the network ------------------------------------------------
 
 
 def random_map(photo: Pixels, seed: int = 0) -> Floats32:

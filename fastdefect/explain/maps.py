@@ -31,7 +31,7 @@ class HeatMap:
     def relative_to(self, usual: float | None) -> "HeatMap":
         """The map with ``usual`` evidence as 1; there can be more. None leaves the map as it is.
 
-        Without this, a good photo with hardly any evidence looks like a photo full of it.
+        Without this, the strongest place of a good photo would be as yellow as a defect.
         """
         if not usual:
             return self

@@ -24,7 +24,7 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class CheckPhoto:
-    """A photo for the checks, as the network sees it, with its map.
+    """A photo for the checks, as the network's input, with its map.
 
     ``area`` is where it shows the photo, without padding; ``raw`` is 0 elsewhere. ``mask`` is where
     the defect is, None if unknown. ``part`` is the part that it shows.
@@ -64,7 +64,7 @@ def _likeness(photos: Sequence[CheckPhoto], maps: NetworkMaps) -> float:
 
 
 def pointing_of(photos: Sequence[CheckPhoto]) -> dict[str, Pointing]:
-    """The pointing game of the maps and of those that know nothing; empty without masks."""
+    """The pointing game of the maps and of those of ``BASELINES``; empty without masks."""
     marked = [photo for photo in photos if photo.mask is not None]
     masks = [photo.mask for photo in marked if photo.mask is not None]
     if not marked:

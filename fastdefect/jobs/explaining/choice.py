@@ -39,7 +39,7 @@ class Judgement:
 
 
 def judgements(predictions: Predictions, rule: DecisionRule) -> list[Judgement]:
-    """What the run says of each photo."""
+    """The decision of the run on each photo."""
     good, classes = predictions.good_indices, predictions.classes
     calibrated = rule.calibrated(predictions.y_prob)
     decided = rule.decide(calibrated, good)

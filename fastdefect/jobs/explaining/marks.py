@@ -1,4 +1,4 @@
-"""The marked defect of a photo, as the network sees the photo."""
+"""The marked defect of a photo, in the network's input."""
 
 import cv2
 import numpy as np

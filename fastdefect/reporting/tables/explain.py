@@ -132,5 +132,5 @@ def _verdict(interval: "Interval | None", area: float) -> tuple[str, str]:
     if interval[0] > area:
         return "More of the evidence is on the part than without preference.", "good"
     if interval[1] < area:
-        return "The evidence prefers the background: look for a shortcut.", "bad"
+        return "Less of it is on the part than without preference: a sign of a shortcut.", "bad"
     return "The interval contains this share: no preference for the part is proved.", ""

@@ -49,7 +49,7 @@ def test_evidence_beside_the_part_is_a_shortcut(
     assert report.on_part is not None
     assert report.on_part.attention.share is not None
     assert report.on_part.attention.share < 0.2
-    assert "look for a shortcut" in report.tables()[-1].caption
+    assert "a sign of a shortcut" in report.tables()[-1].caption
 
 
 @pytest.mark.parametrize("spot", [ON_PART, BESIDE])

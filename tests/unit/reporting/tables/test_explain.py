@@ -64,7 +64,7 @@ def test_attention_that_can_not_be_told_says_why() -> None:
     ("interval", "mark", "words"),
     [
         ((0.5, 0.7), {0: "good"}, "More of the evidence is on the part"),
-        ((0.2, 0.44), {0: "bad"}, "look for a shortcut"),
+        ((0.2, 0.44), {0: "bad"}, "a sign of a shortcut"),
         ((0.4, 0.7), {}, "no preference for the part is proved"),
         (None, {}, "Too few parts"),
     ],
