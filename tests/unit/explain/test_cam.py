@@ -229,5 +229,17 @@ def test_every_family_is_explained(arch: str, kind: str) -> None:
         assert np.isfinite(other).all()
 
 
+@pytest.mark.parametrize(
+    ("arch", "name"),
+    [
+        *(("resnet18", "hires-cam-fine"), ("resnet50", "hires-cam-fine")),
+        *(("mobilenet_v2", "hires-cam"), ("efficientnet-lite0", "hires-cam")),
+        ("convnext_tiny", "hires-cam"),
+    ],
+)
+def test_the_default_is_what_measured_best_of_the_family(arch: str, name: str) -> None:
+    assert choose_method("auto", arch, stages=3, linear=False).name == name
+
+
 def test_a_network_without_maps_is_explained_by_its_outputs() -> None:
     assert choose_method("auto", "vit_b_16", stages=0, linear=False).name == "occlusion"
