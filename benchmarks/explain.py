@@ -1,4 +1,4 @@
-"""Are the heat maps true? The checks of every method, beside maps that know nothing of the network.
+"""Are the heat maps true? The checks of every method, beside maps without the network.
 
     python benchmarks/explain.py RUN [--photos 60] [--seed 0] [--of rendered|valid]
 
@@ -6,9 +6,10 @@
 difference of the two photos is the mask of the defect. RUN must be trained on such photos. Only
 photos that the network rejects count. ``valid``: the validation photos that the run rejects; marked
 places are used if the set has them. Prints for each method: hits of the pointing game, the share of
-the evidence inside the mask, the mean P(defect) under deletion (low is good) and insertion (high is
-good), the rank correlation with the maps of random weights (low is good), places that count more
-than others, and seconds for a photo.
+the evidence inside the mask, the mean P(defect) under deletion (low is good) and under insertion
+into the photo without the defect (high is good), places that count more than others, the evidence
+on the part, seconds for a photo, and the rank correlation with the maps of random weights (low is
+good).
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fastdefect.aliases import Floats, Floats32, Pixels
+from fastdefect.aliases import Floats, Floats32, Mask, Pixels
 from fastdefect.data.reading.images import fit_to
 from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.events import silent
@@ -28,7 +29,6 @@ from fastdefect.explain.attention import attention_on_part
 from fastdefect.explain.cam import NetworkMaps, randomised, stages_of
 from fastdefect.explain.checks import (
     BASELINES,
-    Mask,
     deletion,
     insertion,
     likeness,
@@ -36,6 +36,7 @@ from fastdefect.explain.checks import (
     remove_place,
 )
 from fastdefect.explain.methods import METHODS, Method
+from fastdefect.explain.occlusion import without
 from fastdefect.jobs.explaining.of_run import check_photo
 from fastdefect.jobs.trained.heat_maps import RunMaps, explain_names, open_maps
 from fastdefect.jobs.trained.request import Request
@@ -48,10 +49,14 @@ _SHOWN_SIZE = 224  # of the bundled sample
 
 @dataclass(frozen=True)
 class Photos:
-    """Photos that the network rejects, with the masks of their defects where these are known."""
+    """Photos that the network rejects.
+
+    Where these are known: ``masks`` of their defects, and the same photos without the defect.
+    """
 
     pixels: list[Pixels]
     masks: list[Mask] | None
+    without: list[Pixels] | None
     parts: list[str]
     seen: int
 
@@ -59,7 +64,7 @@ class Photos:
 def rendered(maps: RunMaps, n: int, seed: int) -> Photos:
     """New parts with an obvious or plain defect; those that the network rejects."""
     size = maps.spec.preprocessing.image_size
-    pixels, masks = [], []
+    pixels, masks, twins = [], [], []
     for k in range(n):
         defect = Defect(DEFECTS[k % len(DEFECTS)], 1 + k // len(DEFECTS) % 2)
         keys = [np.random.SeedSequence(seed, spawn_key=(9, k, j)) for j in range(4)]
@@ -73,8 +78,11 @@ def rendered(maps: RunMaps, n: int, seed: int) -> Photos:
         if small.any():
             pixels.append(fit_to(with_it.pixels, size, "squish"))
             masks.append(small)
+            twins.append(fit_to(twin.pixels, size, "squish"))
     kept = [i for i, s in enumerate(maps.maps.score(np.stack(pixels))) if s > 0]
-    return Photos([pixels[i] for i in kept], [masks[i] for i in kept], [str(i) for i in kept], n)
+    return Photos(
+        *([each[i] for i in kept] for each in (pixels, masks, twins)), [*map(str, kept)], n
+    )
 
 
 def validation(maps: RunMaps, n: int) -> Photos:
@@ -87,9 +95,13 @@ def validation(maps: RunMaps, n: int) -> Photos:
     parts = {row["path"]: row["part"] for row in run.read("split.csv")}
     found = [check_photo(one, maps, parts) for one in explain_names(maps, names, silent)]
     masks = [photo.mask for photo in found if photo.mask is not None]
+    known = len(masks) == len(found)
     return Photos(
         [photo.pixels for photo in found],
-        masks if len(masks) == len(found) else None,
+        masks if known else None,
+        [without(photo.pixels, mask) for photo, mask in zip(found, masks, strict=True)]
+        if known
+        else None,
         [photo.part for photo in found],
         len(said.names),
     )
@@ -111,15 +123,23 @@ def row_of(
         game = pointing(found, photos.masks)
         cells = [f"{game.rate:.0%}", f"{game.mass:.1%}"]
     pairs = list(zip(photos.pixels, found, strict=True))
+    inserted = "-"
+    if photos.without is not None:
+        triples = zip(photos.pixels, found, photos.without, strict=True)
+        curves = [insertion(photo, own, probability, start) for photo, own, start in triples]
+        inserted = f"{np.mean(curves):.3f}"
     confirmed = [remove_place(photo, values, maps.score).confirms for photo, values in pairs]
     attention = attention_on_part(photos.pixels, found, photos.parts)
+    on_part = "-"
+    if attention.share is not None and attention.area is not None:
+        on_part = f"{attention.share:.0%} of {attention.area:.0%}"
     return [
         name,
         *cells,
         f"{np.mean([deletion(*pair, probability) for pair in pairs]):.3f}",
-        f"{np.mean([insertion(*pair, probability) for pair in pairs]):.3f}",
+        inserted,
         f"{np.mean(confirmed):.0%}",
-        f"{attention.share:.0%} of {attention.area:.0%}" if attention else "-",
+        on_part,
         f"{seconds:.2f}",
     ]
 
@@ -155,6 +175,9 @@ def main() -> None:
     )
     area = f"{np.mean([m.mean() for m in photos.masks]):.1%}" if photos.masks else "unknown"
     print(f"{maps.spec.arch}, {len(photos.pixels)} rejected of {photos.seen}, defect {area}")
+    if photos.without is not None:
+        odds = maps.maps.score(np.stack(photos.without))
+        print(f"mean P(defect) without the defect: {np.mean(1 / (1 + np.exp(-odds))):.3f}")
     print("| map | hits | mass inside | deletion | insertion | confirmed | on part | s | random |")
     print("|---|---|---|---|---|---|---|---|---|", flush=True)
     for method in methods_for(maps, given.methods):

@@ -1,6 +1,9 @@
 """``fastdefect evaluate``."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from fastdefect.cli.session import (
     JUDGE,
@@ -23,6 +26,13 @@ def evaluate(
     run: RunName = None,
     *,
     request: Request,
+    attention: Annotated[
+        bool,
+        typer.Option(
+            "--attention",
+            help="Also measure how much of the evidence for a defect is on the part.",
+        ),
+    ] = False,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -33,7 +43,7 @@ def evaluate(
         from fastdefect.jobs.evaluate import evaluate as job
         from fastdefect.reporting.tables.evaluate import claim_lines
 
-        report = job(chosen, request, on_event=screen)
+        report = job(chosen, request, attention=attention, on_event=screen)
         show(
             screen,
             "evaluate",

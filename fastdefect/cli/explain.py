@@ -17,7 +17,10 @@ from fastdefect.cli.session import (
     show,
     with_request,
 )
+from fastdefect.errors import UsageError
+from fastdefect.explain.methods import AUTO, METHODS
 from fastdefect.jobs.trained.request import Request
+from fastdefect.text import counted, first
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
@@ -36,14 +39,15 @@ def explain(
         ),
     ] = None,
     *,
+    context: typer.Context,
     request: Request,
     method: Annotated[
         str,
         typer.Option(
             "--method",
-            help="auto, grad-cam, hires-cam, hires-cam-fine, layer-cam, patch-scores or occlusion.",
+            help=f"{', '.join([AUTO, *METHODS][:-1])} or {[*METHODS][-1]}.",
         ),
-    ] = "auto",
+    ] = AUTO,
     class_name: Annotated[
         str | None,
         typer.Option(
@@ -74,14 +78,39 @@ def explain(
     with session(quiet, as_json) as screen:
         from fastdefect.jobs.explain import Asked
 
+        _refuse_split(model, photos, request, given=_is_given(context, "split"))
         asked = Asked(method, class_name, out, each)
         found = _explain(model, photos or [], request, asked, runs, screen)
-        pictures = [file for file in found.files if file.parent.name == "photos" or photos]
-        pictures = [file for file in pictures if file.name != "explain.json"]
-        sheets = [file for file in found.files if file not in pictures]
-        show(screen, "explain", found.as_json(), tables=found.tables(), files=sheets)
-        if pictures:
-            screen.line(f"Written: {len(pictures)} pictures in {pictures[0].parent}")
+        few = (found.figures, *found.sheets)
+        show(screen, "explain", found.as_json(), tables=found.tables(), files=few)
+        if found.pictures:
+            written = counted(len(found.pictures), "picture")
+            screen.line(f"Written: {written} in {found.pictures[0].parent}")
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    """Whether the command line has the option, also with the value that it has without."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _refuse_split(model: str, photos: list[str] | None, request: Request, *, given: bool) -> None:
+    """Raise ``UsageError`` for a split where the photos are not those of a run."""
+    if not given:
+        return
+    option = f"--split {request.split} chooses photos of a run"
+    if photos:
+        raise UsageError(
+            f"{option}, but the command names the photos: {first(photos)}.",
+            "Remove --split, or the photos.",
+        )
+    from fastdefect.jobs.trained.bundle_path import bundle_path
+
+    if bundle_path(model, request) is not None:
+        raise UsageError(
+            f"{option}, but {model} is a bundle, which contains no photos.",
+            "Remove --split and name photos, or name the run that the bundle is of.",
+        )
 
 
 def _explain(

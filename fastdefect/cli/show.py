@@ -15,6 +15,7 @@ from fastdefect.cli.session import (
     session,
     with_request,
 )
+from fastdefect.explain.methods import AUTO
 from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
@@ -39,12 +40,12 @@ def show(
     request: Request,
     method: Annotated[
         str, typer.Option("--method", help="Of the heat map, as for explain.")
-    ] = "auto",
+    ] = AUTO,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Decide on one photo and show where the model sees evidence for a defect."""
+    """Decide on one photo and show where the evidence for a defect is."""
     with session(quiet, as_json) as screen:
         from fastdefect.jobs.show import show as job
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats32, Interval, Pixels
+from fastdefect.aliases import Floats32, Interval, Mask, Pixels
 from fastdefect.evaluation.statistics.intervals import draw_weights, percentile_interval
 from fastdefect.explain.outline import part_of, share_on
-
-Mask = NDArray[np.bool_]
+from fastdefect.text import counted
 
 _DRAWS, _SEED = 2000, 0
 _SPREAD = 0.25  # of the usual area of a part
@@ -19,18 +17,30 @@ _SPREAD = 0.25  # of the usual area of a part
 
 @dataclass(frozen=True)
 class Attention:
-    """The mean share of the evidence on the part, of ``n`` photos.
+    """The mean share of the evidence on the part, of ``n`` photos of ``parts`` parts.
 
     ``area`` is the mean share of the photo that shows the part: the share of a map without any
-    preference. ``interval`` is over parts; None if it tells nothing. ``unclear`` photos have no
-    outline, one of another size than most, or no evidence, and do not count.
+    preference. ``interval`` is over parts; None with too few. ``unclear`` photos have no outline,
+    one of another size than most, or no evidence, and do not count. ``share`` and ``area`` are None
+    if at least half are unclear.
     """
 
-    share: float
+    share: float | None
     interval: Interval | None
-    area: float
+    area: float | None
     n: int
+    parts: int
     unclear: int
+
+    @property
+    def reason(self) -> str:
+        """Why there is no share, in words; empty if there is one."""
+        if self.share is not None:
+            return ""
+        if not self.unclear:
+            return "the model finds no photo of a defect"
+        of = counted(self.n + self.unclear, "photo")
+        return f"the outline of the part is unclear in {self.unclear} of {of}"
 
     def as_json(self) -> dict[str, Any]:
         """All figures."""
@@ -39,14 +49,16 @@ class Attention:
             "interval": self.interval,
             "area_of_part": self.area,
             "photos": self.n,
+            "parts": self.parts,
             "unclear": self.unclear,
+            "reason": self.reason,
         }
 
 
 def attention_on_part(
     pixels: Sequence[Pixels], maps: Sequence[Floats32], parts: Sequence[str]
-) -> Attention | None:
-    """The attention in photos (size, size, 3) by their maps; None if half are unclear, or more.
+) -> Attention:
+    """The attention in photos (h, w, 3) by their maps (h, w).
 
     ``parts`` names the part of each photo.
     """
@@ -58,20 +70,16 @@ def attention_on_part(
             shares.append(share)
             areas.append(float(mask.mean()))
             counted.append(part)
-    if not shares or 2 * sum(mask is None for mask in masks) >= len(masks):
-        return None
+    n, n_parts, unclear = len(shares), len(set(counted)), len(pixels) - len(shares)
+    if unclear >= n:
+        return Attention(None, None, None, n, n_parts, unclear)
     values = np.array(shares)
     drawn = [
         weights @ values / weights.sum(axis=1)
         for weights in draw_weights(counted, draws=_DRAWS, seed=_SEED)
     ]
-    return Attention(
-        float(values.mean()),
-        percentile_interval(np.concatenate(drawn)),
-        float(np.mean(areas)),
-        len(shares),
-        len(pixels) - len(shares),
-    )
+    interval = percentile_interval(np.concatenate(drawn))
+    return Attention(float(values.mean()), interval, float(np.mean(areas)), n, n_parts, unclear)
 
 
 def _alike(masks: Sequence[Mask | None]) -> list[Mask | None]:

@@ -12,17 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats, Floats32, Pixels
-from fastdefect.explain.maps import hot_place
+from fastdefect.aliases import Floats, Floats32, Mask, Pixels
+from fastdefect.explain.maps import WHOLE, Area, hot_place, within
 from fastdefect.explain.occlusion import Score, without
-
-Mask = NDArray[np.bool_]
 
 _TOLERANCE = 0.03  # of the side; Zhang et al. allow 15 pixels of some 500
 _MARGIN = 0.02  # of the side, around a place that is hidden
 _STEPS = 10  # of the deletion and insertion curves
 _HALF = 0.5  # of the photo: more can't be filled from its surroundings
-_BLUR = 1 / 12  # of the side: no defect is visible any more, but the light is
 _GRID = 20  # points a side at which maps are ranked
 # Adebayo et al. name no limit. Above this one, two maps share more than a quarter of the variance
 # of their ranks.
@@ -79,14 +76,14 @@ def deletion(photo: Pixels, values: Floats32, probability: Score) -> float:
     return _mean(probability(np.stack(hidden)))
 
 
-def insertion(photo: Pixels, values: Floats32, probability: Score) -> float:
-    """The mean probability while the strongest half is shown step by step; high is good.
+def insertion(photo: Pixels, values: Floats32, probability: Score, start: Pixels) -> float:
+    """The mean probability while the strongest half is put into ``start`` by steps; high is good.
 
-    The rest is blurred. It tells nothing of a network that takes a blurred photo for a defect.
+    ``start`` is the same part without the defect. Petsiuk et al. start with a blurred photo, which
+    a network can take for a defect: then every map has the same value.
     """
-    blurred = cv2.GaussianBlur(photo, (0, 0), _BLUR * photo.shape[0])
-    shown = [np.where(place[..., None], photo, blurred) for place in _strongest(values)]
-    return _mean(probability(np.stack([blurred, *shown]).astype(np.uint8)))
+    shown = [np.where(place[..., None], photo, start) for place in _strongest(values)]
+    return _mean(probability(np.stack([start, *shown])))
 
 
 def _strongest(values: Floats32) -> list[Mask]:
@@ -121,18 +118,24 @@ class Removal:
         return self.of_place > max(self.elsewhere, 0)
 
 
-def remove_place(photo: Pixels, values: Floats32, score: Score) -> Removal:
-    """Hide the strongest place of a map, and the same shape half a photo away."""
-    half, reach = photo.shape[0] // 2, max(1, round(_MARGIN * photo.shape[0]))
+def remove_place(photo: Pixels, values: Floats32, score: Score, area: Area = WHOLE) -> Removal:
+    """Hide the strongest place of a map, and the same shape half a photo away.
+
+    All places are in the ``area`` that shows the photo: hidden padding would change nothing.
+    """
+    reach = max(1, round(_MARGIN * photo.shape[0]))
     around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
-    place = cv2.dilate(hot_place(values).astype(np.uint8), around) > 0
-    moved = [np.roll(place, by, axis=(0, 1)) for by in ((half, 0), (0, half), (half, half))]
+    place = within(cv2.dilate(hot_place(values).astype(np.uint8), around) > 0, area)
+    down, across = (side // 2 for side in place[area].shape)
+    moved = [np.zeros_like(place) for _ in range(3)]
+    for other, by in zip(moved, ((down, 0), (0, across), (down, across)), strict=True):
+        other[area] = np.roll(place[area], by, axis=(0, 1))
     scores = score(np.stack([photo, *(without(photo, each) for each in (place, *moved))]))
     falls = scores[0] - scores[1:]
     return Removal(float(falls[0]), float(falls[1:].max()))
 
 
-# ---- maps that know nothing of the network -------------------------------------------------
+# ---- maps that do not depend on the network ------------------------------------------------
 
 
 def random_map(photo: Pixels, seed: int = 0) -> Floats32:
@@ -157,7 +160,7 @@ def edge_map(photo: Pixels) -> Floats32:
 
 
 BASELINES: Mapping[str, Callable[[Pixels], Floats32]] = MappingProxyType(
-    {"random": random_map, "centre": centre_map, "edges (Sobel)": edge_map}
+    {"random noise": random_map, "the middle": centre_map, "edges (Sobel)": edge_map}
 )
 
 

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats32
-from fastdefect.data.reading.images import Resize
+from fastdefect.aliases import Floats32, Mask
+from fastdefect.data.reading.images import Resize, shown_in
 
-_HOT = 0.5  # of the highest value: the place where the network looked
-_LARGEST = 480  # pixels of the longer side of a map; it has no finer detail
+_HOT = 0.5  # of the highest value: where the hot place ends
+_LARGEST = 480  # pixels of the longer side of a photo and its map, which has no finer detail
+Area = tuple[slice, slice]  # the rows and columns that show the photo, as ``shown_in`` has them
+WHOLE: Area = (slice(None), slice(None))
 _ROWS, _COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 
 
@@ -29,7 +31,7 @@ class HeatMap:
     def relative_to(self, usual: float | None) -> "HeatMap":
         """The map with ``usual`` evidence as 1; there can be more. None leaves the map as it is.
 
-        Without this, a good photo with hardly any evidence looks like a photo full of it.
+        Without this, the strongest place of a good photo would be as yellow as a defect.
         """
         if not usual:
             return self
@@ -70,17 +72,23 @@ def laid_on(raw: Floats32, width: int, height: int, resize: Resize) -> HeatMap:
 
     ``resize`` is how the photo became square, as in ``fit_to``; padding is cut off.
     """
-    size = raw.shape[0]
-    inside = raw
-    if resize == "pad":
-        scale = size / max(height, width)
-        w, h = max(1, round(width * scale)), max(1, round(height * scale))
-        top, left = (size - h) // 2, (size - w) // 2
-        inside = raw[top : top + h, left : left + w]
-    scale = min(1.0, _LARGEST / max(height, width))
-    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+    inside = raw[shown_in(raw.shape[0], width, height, resize)]
+    shape = shown_size(width, height)
     values = np.maximum(cv2.resize(inside, shape, interpolation=cv2.INTER_LINEAR), 0)
     return HeatMap(scaled(np.asarray(values, np.float32)), float(values.max()))
+
+
+def shown_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height at which a photo is shown: in its shape, at most 480 pixels a side."""
+    scale = min(1.0, _LARGEST / max(height, width))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def within(values: NDArray[Any], area: Area) -> NDArray[Any]:
+    """``values`` (size, size) with 0 outside ``area``: evidence on padding is not on the photo."""
+    inside = np.zeros_like(values)
+    inside[area] = values[area]
+    return inside
 
 
 def scaled(raw: Floats32) -> Floats32:
@@ -89,7 +97,7 @@ def scaled(raw: Floats32) -> Floats32:
     return np.asarray(raw / highest if highest > 0 else np.zeros_like(raw), np.float32)
 
 
-def hot_place(values: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+def hot_place(values: NDArray[np.floating[Any]]) -> Mask:
     """(h, w): the connected place above half of the highest value that has the highest value."""
     if not values.max(initial=0) > 0:
         return np.zeros(values.shape, bool)

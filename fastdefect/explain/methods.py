@@ -74,7 +74,9 @@ _ALL = (
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 
 AUTO = "auto"
-_USUAL = "hires-cam"  # the best of those that were measured, for each network (docs/explain.md)
+# The best of those that were measured (docs/explain.md), and for families where another is better.
+_USUAL = "hires-cam"
+_OF_FAMILY = MappingProxyType({"resnet": "hires-cam-fine"})
 
 
 def choose_method(name: str, arch: str, *, stages: int, linear: bool) -> Method:
@@ -87,7 +89,8 @@ def choose_method(name: str, arch: str, *, stages: int, linear: bool) -> Method:
     if name == AUTO:
         if not stages:
             return METHODS["occlusion"]
-        return METHODS[_USUAL]
+        family = arch.rstrip("0123456789")
+        return METHODS[_OF_FAMILY.get(family, _USUAL)]
     if name not in METHODS:
         raise UsageError(f"--method {name}: expected {AUTO}, {', '.join(METHODS)}.")
     method = METHODS[name]

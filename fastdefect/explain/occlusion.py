@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats, Floats32, Pixels
+from fastdefect.aliases import Floats, Floats32, Mask, Pixels
 from fastdefect.explain.target import Target
 
 Score = Callable[[Pixels], Floats]  # (n, size, size, 3) uint8 to the log odds of the target (n,)
@@ -22,7 +21,7 @@ _AROUND = 3  # pixels around a hidden place from which it is filled
 _BATCH = 32
 
 
-def without(photo: Pixels, place: NDArray[np.bool_]) -> Pixels:
+def without(photo: Pixels, place: Mask) -> Pixels:
     """The photo with the surface around ``place`` (size, size) continued into it.
 
     Telea 2004, "An image inpainting technique based on the fast marching method".

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fastdefect.aliases import Floats32, Pixels
+from fastdefect.explain.maps import shown_size
 
 # Plasma: readable in grey, and for colour-blind readers. Nuñez et al. 2018 discuss such maps.
 _COLOURS = ("#0d0887", "#6a00a8", "#b12a90", "#e16462", "#fca636", "#f0f921")
 _MOST = 0.6  # opacity at the highest value: the texture below stays visible
 _DIM = 0.75  # of the photo, so that a yellow place stands out on bright metal
-_LARGEST = 480  # pixels of the longer side of a photo that is shown
 _EDGE = 0.5  # of the highest value: where the line is drawn
 _LEAST = 0.25  # with less, there is no line
 _BAR, _LINE, _GAP = 10, 15, 6
@@ -23,10 +23,9 @@ _PAPER, _INK, _WARNING = "#ffffff", "#222222", "#b03000"
 def to_show(photo: Pixels) -> Pixels:
     """``photo`` in its shape, its longer side at most 480 pixels."""
     height, width = photo.shape[:2]
-    scale = _LARGEST / max(height, width)
-    if scale >= 1:
+    size = shown_size(width, height)
+    if size == (width, height):
         return photo
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

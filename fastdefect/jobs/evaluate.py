@@ -21,8 +21,10 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
+from fastdefect.explain.target import choose_target
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
+from fastdefect.jobs.explaining.on_part import EvidenceOnPart, evidence_on_part
 from fastdefect.jobs.trained.decision import decision_for, stored_costs
 from fastdefect.jobs.trained.labels import keep_predictions
 from fastdefect.jobs.trained.model import load_model, read_spec
@@ -33,6 +35,7 @@ from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.reporting.tables.evaluate import evaluation_tables
+from fastdefect.reporting.tables.explain import attention_table
 from fastdefect.reporting.tables.fit import MeasuredOn
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.reporting.tables.tabled import Tabled
@@ -49,7 +52,8 @@ class EvaluationReport(Tabled):
 
     ``evaluation`` is of the calibrated probabilities and of the decisions by ``decision``;
     ``uncalibrated`` are the metrics of the same photos at temperature 1. ``by_type`` holds the
-    escapes by column and value. ``sent`` is None without a review band.
+    escapes by column and value. ``sent`` is None without a review band, and ``on_part`` if it was
+    not asked for.
     """
 
     run: Run
@@ -60,6 +64,7 @@ class EvaluationReport(Tabled):
     uncalibrated: Metrics
     by_type: dict[str, dict[str, Rate]]
     sent: Sent | None
+    on_part: EvidenceOnPart | None
     files: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -78,13 +83,14 @@ class EvaluationReport(Tabled):
                 column: {value: rate.as_json() for value, rate in rates.items()}
                 for column, rates in self.by_type.items()
             },
+            "attention": self.on_part.as_json() if self.on_part else None,
             "sent": self.sent.as_json() if self.sent else None,
             "files": [str(file) for file in self.files],
         }
 
     def tables(self) -> list[TableData]:
-        """The metrics, the decisions, and the escapes by type."""
-        return evaluation_tables(
+        """The metrics, the decisions, the escapes by type, and the evidence on the part."""
+        tables = evaluation_tables(
             self.evaluation,
             self.uncalibrated,
             self.by_type,
@@ -92,15 +98,22 @@ class EvaluationReport(Tabled):
             self.sent,
             measured_on=MeasuredOn(self.split, self.opening),
         )
+        if self.on_part is not None:
+            tables.append(attention_table(self.on_part.attention, self.on_part.method.title))
+        return tables
 
 
-def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationReport:
+def evaluate(
+    run: Run, request: Request, *, attention: bool = False, on_event: OnEvent
+) -> EvaluationReport:
     """Predict the photos of ``request`` and measure every figure.
 
-    Writes predictions, figures and plots into the run. Raises ``RunError`` if the run has no model
-    or no such photos.
+    With ``attention`` the share of the evidence on the part is one of them. Writes predictions,
+    figures and plots into the run. Raises ``RunError`` if the run has no model or no such photos,
+    and ``UsageError`` for ``attention`` if its classes are not good and defective.
     """
     spec = read_spec(run)
+    target = choose_target(spec.classes, spec.good_indices, None) if attention else None
     settle_root(run, request.data_root, request.sides, on_event)
     # Before the photos: a request without a decision must not open the test.
     decision = decision_for(run, request.threshold, request.views, request.device, on_event)
@@ -109,6 +122,10 @@ def evaluate(run: Run, request: Request, *, on_event: OnEvent) -> EvaluationRepo
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
+    if target is not None:
+        decided = decision.decide(decision.calibrated(predictions.y_prob), predictions.good_indices)
+        found = evidence_on_part(model, target, predictions, decided, on_event)
+        report = replace(report, on_part=found)
     keep_predictions(run, photos.names, predictions, decision.views, on_event)
     for name in photos.names:
         run.write(f"evaluation-{name}.json", report.as_json())
@@ -144,6 +161,7 @@ def _measure(
         predictions.metrics(),
         by_type,
         sent,
+        None,
         (
             run.report_path("evaluation", photos.stem, ".json"),
             run.report_path("evaluation", photos.stem, ".png"),

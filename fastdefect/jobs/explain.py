@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastdefect.jobs.trained.request import Request
     from fastdefect.run import Run
 
-_OUT = "heat-maps"
+_OUT, _FIGURES = "heat-maps", "explain.json"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ class Asked:
 class Explanation(Tabled):
     """The result of ``explain``: ``photos`` by group; a photo can be in several.
 
-    ``checks`` and ``attention`` are None for photos without labels.
+    ``checks`` and ``attention`` are None for photos without labels. ``pictures`` are the files of
+    single photos, ``sheets`` the contact sheets, of which photos without labels have none, and
+    ``figures`` is ``explain.json``.
     """
 
     model: str
@@ -51,7 +53,14 @@ class Explanation(Tabled):
     groups: tuple[tuple[str, tuple[PhotoMap, ...]], ...]
     checks: MapChecks | None
     attention: "Attention | None"
-    files: tuple[Path, ...]
+    figures: Path
+    sheets: tuple[Path, ...]
+    pictures: tuple[Path, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that were written."""
+        return (self.figures, *self.sheets, *self.pictures)
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``, and the content of ``explain.json``."""
@@ -110,11 +119,18 @@ def explain_run(run: "Run", request: "Request", asked: Asked, *, on_event: OnEve
     with written_to(out, folder=True):
         pictures = write_pictures(out / "photos", shown, method, target, warning)
         sheets = draw_explained(out, tiles, title=title, warning=warning)
-        files = (out / "explain.json", *sheets, *pictures.values())
         explanation = Explanation(
-            run.name, method, target, found.groups, found.checks, found.attention, files
+            run.name,
+            method,
+            target,
+            found.groups,
+            found.checks,
+            found.attention,
+            out / _FIGURES,
+            tuple(sheets),
+            tuple(pictures.values()),
         )
-        write_json(out / "explain.json", explanation.as_json())
+        write_json(explanation.figures, explanation.as_json())
     return explanation
 
 
@@ -158,7 +174,6 @@ def explain_photos(
         )
     with written_to(out, folder=True):
         pictures = write_pictures(out, photos, explainer.method, target, "")
-        files = (out / "explain.json", *pictures.values())
         explanation = Explanation(
             explainer.scorer.name,
             explainer.method,
@@ -166,7 +181,9 @@ def explain_photos(
             (("Photos", photos),),
             None,
             None,
-            files,
+            out / _FIGURES,
+            (),
+            tuple(pictures.values()),
         )
-        write_json(out / "explain.json", explanation.as_json())
+        write_json(explanation.figures, explanation.as_json())
     return explanation

@@ -36,7 +36,7 @@ class InferenceGraph(nn.Module):
         self.network = network.eval()
         self.views = tuple(views)
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
-        body = first[0]
+        body = first[0][0]  # as ``build_network`` nests them
         self.taps = _tap_names(body, preprocessing.image_size)
         # In a tuple torch does not register it: the body is a part of ``network`` already.
         self.body = (body,) if not isinstance(body, Staged) else (body.body,)

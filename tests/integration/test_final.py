@@ -136,6 +136,18 @@ def test_asked_again_each_photo_gets_the_same_answer(
     np.testing.assert_allclose(after.y_prob, before.y_prob, atol=1e-6)
 
 
+def test_photos_are_explained_by_the_network_that_judged_them(copy: Path) -> None:
+    """Two commands, by the stored folds and by the photos': both have the same evidence."""
+    for command in (["explain", str(copy), "--show", "2"], ["evaluate", str(copy), "--attention"]):
+        done = invoke(*command, "--device", "cpu")
+        assert done.exit_code == 0, done.output + repr(done.exception)
+    explained = json.loads((copy / "explain-valid" / "explain.json").read_text(encoding="utf-8"))
+    measured = Run(copy).read("evaluation-valid.json")["attention"]
+    assert measured.pop("method") == explained["method"]
+    assert measured == explained["attention"]
+    assert measured["photos"] + measured["unclear"] > 0
+
+
 @pytest.mark.parametrize(
     ("command", "written"),
     [

@@ -49,6 +49,7 @@ __all__ = [
     "pixel_count",
     "read_bytes",
     "read_photo",
+    "shown_in",
     "to_8bit",
     "upright",
     "value_range",
@@ -226,12 +227,20 @@ def fit_to(image: Pixels, size: int, resize: Resize) -> Pixels:
     if resize == "squish":
         return _scaled(image, size, size)
     height, width = image.shape[:2]
-    scale = size / max(height, width)
-    inner = _scaled(image, max(1, round(width * scale)), max(1, round(height * scale)))
+    rows, columns = shown_in(size, width, height, resize)
     padded = np.full((size, size, 3), PADDING, np.uint8)
-    top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
-    padded[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    padded[rows, columns] = _scaled(image, columns.stop - columns.start, rows.stop - rows.start)
     return padded
+
+
+def shown_in(size: int, width: int, height: int, resize: Resize) -> tuple[slice, slice]:
+    """The rows and columns of ``fit_to`` that show a photo of ``width`` by ``height``, not bars."""
+    if resize == "squish":
+        return slice(0, size), slice(0, size)
+    scale = size / max(height, width)
+    rows, columns = (max(1, round(side * scale)) for side in (height, width))
+    top, left = (size - rows) // 2, (size - columns) // 2
+    return slice(top, top + rows), slice(left, left + columns)
 
 
 def _finished(stored: Stored, how: Reading) -> Pixels:

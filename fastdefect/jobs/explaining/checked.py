@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastdefect.aliases import Floats32, Pixels
+from fastdefect.aliases import Floats32, Mask, Pixels
 from fastdefect.explain.attention import Attention, attention_on_part
 from fastdefect.explain.cam import NetworkMaps, randomised
 from fastdefect.explain.checks import (
     BASELINES,
     MapChecks,
-    Mask,
     Pointing,
     Removal,
     likeness,
     pointing,
 )
+from fastdefect.explain.maps import Area, within
 
 _COMPARED = 12  # photos whose maps are compared with those of random weights
 _SEED = 0
@@ -24,13 +24,15 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class CheckPhoto:
-    """A photo for the checks, as the network sees it, with its map.
+    """A photo for the checks, as the network's input, with its map.
 
-    ``mask`` is where the defect is, None if unknown. ``part`` is the part that it shows.
+    ``area`` is where it shows the photo, without padding; ``raw`` is 0 elsewhere. ``mask`` is where
+    the defect is, None if unknown. ``part`` is the part that it shows.
     """
 
     pixels: Pixels
     raw: Floats32
+    area: Area
     mask: Mask | None
     part: str
 
@@ -56,11 +58,13 @@ def _likeness(photos: Sequence[CheckPhoto], maps: NetworkMaps) -> float:
     pixels = np.stack([photo.pixels for photo in photos])
     random = NetworkMaps(randomised(maps.predictor, pixels, _SEED), maps.target, maps.method)
     pairs = zip(photos, random(pixels), strict=True)
-    return float(np.mean([likeness(photo.raw, other) for photo, other in pairs]))
+    return float(
+        np.mean([likeness(photo.raw, within(other, photo.area)) for photo, other in pairs])
+    )
 
 
 def pointing_of(photos: Sequence[CheckPhoto]) -> dict[str, Pointing]:
-    """The pointing game of the maps and of those that know nothing; empty without masks."""
+    """The pointing game of the maps and of those of ``BASELINES``; empty without masks."""
     marked = [photo for photo in photos if photo.mask is not None]
     masks = [photo.mask for photo in marked if photo.mask is not None]
     if not marked:
@@ -73,10 +77,10 @@ def pointing_of(photos: Sequence[CheckPhoto]) -> dict[str, Pointing]:
     return {"map": own, **{name: game(draw) for name, draw in BASELINES.items()}}
 
 
-def attention_of(photos: Sequence[CheckPhoto]) -> Attention | None:
+def attention_of(photos: Sequence[CheckPhoto]) -> Attention:
     """The share of the evidence that is on the parts."""
     return attention_on_part(
-        [photo.pixels for photo in photos],
-        [photo.raw for photo in photos],
+        [photo.pixels[photo.area] for photo in photos],
+        [photo.raw[photo.area] for photo in photos],
         [photo.part for photo in photos],
     )

@@ -4,10 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.explain.methods import Method
+from fastdefect.explain.target import Target
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
+
+# Photos for the checks; occlusion takes a hundred passes for each.
+_CHECKED, _CHECKED_BY_OUTPUTS = 60, 12
+
+Decided = NDArray[np.int64]  # the class of each photo by the decision, as an index
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Judgement:
 
 
 def judgements(predictions: Predictions, rule: DecisionRule) -> list[Judgement]:
-    """What the run says of each photo."""
+    """The decision of the run on each photo."""
     good, classes = predictions.good_indices, predictions.classes
     calibrated = rule.calibrated(predictions.y_prob)
     decided = rule.decide(calibrated, good)
@@ -40,6 +48,21 @@ def judgements(predictions: Predictions, rule: DecisionRule) -> list[Judgement]:
         Judgement(classes[truth], classes[guess], float(p))
         for truth, guess, p in zip(predictions.y_true, decided, score, strict=True)
     ]
+
+
+def found_defects(
+    predictions: Predictions, decided: Decided, target: Target, method: Method
+) -> list[int]:
+    """The indices of photos of the target that are found: there a map must show it; some tens.
+
+    ``decided`` is the class of each photo by the decision.
+    """
+    of = list(target.of)
+    (indices,) = np.nonzero(np.isin(decided, of) & np.isin(predictions.y_true, of))
+    most = _CHECKED_BY_OUTPUTS if method.needs == "outputs" else _CHECKED
+    if len(indices) > most:  # spread over the list, whose neighbours are often of one part
+        indices = indices[np.linspace(0, len(indices) - 1, most).astype(int)]
+    return [int(i) for i in indices]
 
 
 def choose_groups(predictions: Predictions, rule: DecisionRule, each: int) -> list[Group]:
@@ -62,7 +85,7 @@ def choose_groups(predictions: Predictions, rule: DecisionRule, each: int) -> li
     return [group for group in groups if group.indices]
 
 
-def _mistakes(predictions: Predictions, decided: np.ndarray) -> list[Group]:
+def _mistakes(predictions: Predictions, decided: Decided) -> list[Group]:
     good = predictions.good_indices
     if not good:
         (wrong,) = np.nonzero(decided != predictions.y_true)

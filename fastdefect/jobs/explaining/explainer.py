@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastdefect.data.reading.images import UnreadablePhoto, read_photo
+from fastdefect.data.reading.images import UnreadablePhoto, read_photo, shown_in
 from fastdefect.data.reading.unlabelled import Sources
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.checks import remove_place
-from fastdefect.explain.maps import laid_on
+from fastdefect.explain.maps import laid_on, within
 from fastdefect.explain.methods import Method, choose_method
 from fastdefect.explain.occlusion import OutputMaps
 from fastdefect.explain.overlay import to_show
@@ -51,7 +51,8 @@ class Explainer:
         photo = read_photo(path, scorer.reading)
         pixels, shown = scorer.pixels(photo), to_show(photo)
         decision = scorer.decide(pixels, time.perf_counter())
-        raw = self.maps(pixels[None])[0]
+        area = shown_in(pixels.shape[0], shown.shape[1], shown.shape[0], scorer.resize)
+        raw = within(self.maps(pixels[None])[0], area)
         return PhotoMap(
             name,
             label,
@@ -59,7 +60,7 @@ class Explainer:
             decision.probability,
             shown,
             laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize),
-            remove_place(pixels, raw, self.maps.score),
+            remove_place(pixels, raw, self.maps.score, area),
         )
 
 

@@ -26,7 +26,7 @@ class PhotoMap:
     """A photo with its decision and its heat map.
 
     ``label`` is the true class, None if unknown. ``probability`` is that of a defect. ``removal``
-    tells what hiding the place changes. ``shown`` is the photo in its shape. ``usual`` is the
+    is what hiding the place changes. ``shown`` is the photo in its shape. ``usual`` is the
     highest evidence of a usual photo that is rejected, in the unit of the method; None if unknown.
     """
 
@@ -79,7 +79,7 @@ class PhotoMap:
         return overlay(self.shown, self.map.relative_to(self.usual).values)
 
     def picture(self, method: Method, target: str, warning: str) -> Pixels:
-        """The photo beside its overlay, with a legend; it says so if the map passes no check."""
+        """The photo beside its overlay, with a legend and, if the map does not pass, a warning."""
         truth = f"{self.label}, " if self.label is not None else ""
         lines = [
             self.name,

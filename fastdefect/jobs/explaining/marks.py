@@ -1,11 +1,11 @@
-"""The marked defect of a photo, as the network sees the photo."""
+"""The marked defect of a photo, in the network's input."""
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from fastdefect.aliases import Mask
 from fastdefect.data.photos import Entry
-from fastdefect.data.reading.images import Resize
+from fastdefect.data.reading.images import Resize, shown_in
 from fastdefect.data.reading.marks import read_marks
 
 _LEAST = 0.1  # of a pixel of the network: a thin scratch covers no pixel whole
@@ -13,7 +13,7 @@ _LEAST = 0.1  # of a pixel of the network: a thin scratch covers no pixel whole
 
 def marked_place(
     entry: Entry, width: int, height: int, *, size: int, resize: Resize, max_megapixels: float
-) -> NDArray[np.bool_] | None:
+) -> Mask | None:
     """Where the boxes, or the mask, of a photo of ``width`` by ``height`` are: (size, size).
 
     None if it has neither, or if they mark nothing.
@@ -27,12 +27,9 @@ def marked_place(
             rows = slice(max(int(box.y), 0), max(round(box.y + box.h), 0))
             columns = slice(max(int(box.x), 0), max(round(box.x + box.w), 0))
             marks[rows, columns] = True
-    across, down = (size, size)
-    if resize == "pad":
-        scale = size / max(width, height)
-        across, down = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(marks.astype(np.float32), (across, down), interpolation=cv2.INTER_AREA)
     placed = np.zeros((size, size), bool)
-    top, left = (size - down) // 2, (size - across) // 2
-    placed[top : top + down, left : left + across] = small >= _LEAST
+    shown = placed[shown_in(size, width, height, resize)]  # a view
+    fitting = (shown.shape[1], shown.shape[0])
+    small = cv2.resize(marks.astype(np.float32), fitting, interpolation=cv2.INTER_AREA)
+    shown[:] = small >= _LEAST
     return placed if placed.any() else None

@@ -13,7 +13,12 @@ from fastdefect.explain.checks import MapChecks, Removal, remove_place
 from fastdefect.files import read_csv
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.explaining.checked import CheckPhoto, attention_of, check_maps
-from fastdefect.jobs.explaining.choice import Judgement, choose_groups, judgements
+from fastdefect.jobs.explaining.choice import (
+    Judgement,
+    choose_groups,
+    found_defects,
+    judgements,
+)
 from fastdefect.jobs.explaining.explanation import PhotoMap
 from fastdefect.jobs.explaining.marks import marked_place
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
@@ -22,9 +27,6 @@ from fastdefect.jobs.trained.model import read_spec
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.run import Run
-
-# Photos for the checks; occlusion takes a hundred passes for each.
-_CHECKED, _CHECKED_BY_OUTPUTS = 60, 12
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class RunPhotoMaps:
     split: str
     groups: tuple[tuple[str, tuple[PhotoMap, ...]], ...]
     checks: MapChecks
-    attention: Attention | None
+    attention: Attention
 
 
 def explain_split(
@@ -58,7 +60,9 @@ def explain_split(
     maps = open_maps(run, request, method=method, class_name=class_name)
     chosen = choose_groups(predictions, rule, each)
     names = {predictions.names[i] for group in chosen for i in group.indices}
-    checked = _to_check(predictions, rule, maps)
+    decided = rule.decide(rule.calibrated(predictions.y_prob), predictions.good_indices)
+    to_check = found_defects(predictions, decided, maps.target, maps.method)
+    checked = {predictions.names[i] for i in to_check}
     said = dict(zip(predictions.names, judgements(predictions, rule), strict=True))
     wanted = [name for name in predictions.names if name in names or name in checked]
     shown: dict[str, PhotoMap] = {}
@@ -99,21 +103,8 @@ def _predictions(run: Run, request: Request, rule: DecisionRule, on_event: OnEve
     return read_predictions(path, spec.classes, spec.good)
 
 
-def _to_check(predictions: Predictions, rule: DecisionRule, maps: RunMaps) -> set[str]:
-    """Photos of a defect that is found: there the map must show it. At most some tens."""
-    good = predictions.good_indices
-    decided = rule.decide(rule.calibrated(predictions.y_prob), good)
-    target = list(maps.target.of)
-    found = np.isin(decided, target) & np.isin(predictions.y_true, target)
-    (indices,) = np.nonzero(found)
-    most = _CHECKED_BY_OUTPUTS if maps.method.needs == "outputs" else _CHECKED
-    if len(indices) > most:  # spread over the list, whose neighbours are often of one part
-        indices = indices[np.linspace(0, len(indices) - 1, most).astype(int)]
-    return {predictions.names[int(i)] for i in indices}
-
-
 def _shown(one: Explained, said: Judgement, maps: RunMaps) -> PhotoMap:
-    removal = remove_place(one.pixels, one.raw, maps.judge_of(one.name).score)
+    removal = remove_place(one.pixels, one.raw, maps.judge_of(one.name).score, one.area)
     return PhotoMap(
         one.name, said.label, said.decided, said.probability, one.shown, one.map, removal
     )
@@ -130,4 +121,4 @@ def check_photo(one: Explained, maps: RunMaps, parts: Mapping[str, str]) -> Chec
         resize=steps.resize,
         max_megapixels=maps.reading.max_megapixels,
     )
-    return CheckPhoto(one.pixels, one.raw, mask, parts.get(one.name, one.name))
+    return CheckPhoto(one.pixels, one.raw, one.area, mask, parts.get(one.name, one.name))

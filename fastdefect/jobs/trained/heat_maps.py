@@ -16,11 +16,12 @@ from fastdefect.data.reading.images import (
     decode,
     fit_to,
     read_bytes,
+    shown_in,
 )
 from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.cam import NetworkMaps, stages_of
-from fastdefect.explain.maps import HeatMap, laid_on
+from fastdefect.explain.maps import Area, HeatMap, laid_on, within
 from fastdefect.explain.methods import AUTO, Method, choose_method
 from fastdefect.explain.overlay import to_show
 from fastdefect.explain.target import Target, choose_target
@@ -30,6 +31,7 @@ from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.run import Run
 from fastdefect.text import first
 from fastdefect.training.learner import ModelSpec
+from fastdefect.training.predict import Predictor
 
 _BATCH = 16
 
@@ -38,8 +40,9 @@ _BATCH = 16
 class Explained:
     """A photo with its heat map.
 
-    ``pixels`` (size, size, 3) and ``raw`` (size, size) are those of the network. ``shown`` is the
-    photo in its own shape, as large as ``map``. ``width`` and ``height`` are those of the file.
+    ``pixels`` (size, size, 3) and ``raw`` (size, size) are those of the network, ``area`` is where
+    they show the photo; ``raw`` is 0 elsewhere. ``shown`` is the photo in its own shape, as large
+    as ``map``. ``width`` and ``height`` are those of the file.
     """
 
     entry: Entry
@@ -47,6 +50,7 @@ class Explained:
     height: int
     pixels: Pixels
     raw: Floats32
+    area: Area
     shown: Pixels
     map: HeatMap
 
@@ -100,15 +104,20 @@ def open_maps(
     """
     predictor, spec = load_network(run, request.device)
     target = choose_target(spec.classes, spec.good_indices, class_name)
-    (one, *_) = stages_of(predictor)
-    chosen = choose_method(method, spec.arch, stages=len(one.names), linear=one.is_linear)
+    maps = maps_of(predictor, spec, target, method)
     folds = run.path("folds.csv")
     fold = fold_numbers(folds) if folds.exists() else {}
     judges = judges_of(run, predictor, list(fold.values()))
-    maps = NetworkMaps(predictor, target, chosen)
     return RunMaps(
-        run, spec, chosen, maps, [replace(maps, predictor=judge) for judge in judges], fold
+        run, spec, maps.method, maps, [replace(maps, predictor=judge) for judge in judges], fold
     )
+
+
+def maps_of(predictor: Predictor, spec: ModelSpec, target: Target, method: str) -> NetworkMaps:
+    """The heat maps of a network by ``method``; raises ``UsageError`` if it does not have it."""
+    (one, *_) = stages_of(predictor)
+    chosen = choose_method(method, spec.arch, stages=len(one.names), linear=one.is_linear)
+    return NetworkMaps(predictor, target, chosen)
 
 
 def heat_maps(
@@ -173,4 +182,6 @@ def _explained(
     for (entry, photo), pixels, raw in zip(readable, batch, judge(batch), strict=True):
         shown = to_show(photo.pixels)
         heat = maps.on_photo(raw, shown.shape[1], shown.shape[0])
-        yield Explained(entry, photo.width, photo.height, pixels, raw, shown, heat)
+        area = shown_in(steps.image_size, photo.width, photo.height, steps.resize)
+        inside = within(raw, area)
+        yield Explained(entry, photo.width, photo.height, pixels, inside, area, shown, heat)

@@ -23,7 +23,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_bundle_writes_pictures_and_figures(model: str) -> None:
     result = invoke("explain", model, "one.png")
     assert result.exit_code == 0
-    assert "Written: 1 pictures in heat-maps" in result.output
+    assert "Written: 1 picture in heat-maps" in result.output
     figures = json.loads(Path("heat-maps/explain.json").read_text(encoding="utf-8"))
     (photo,) = figures["groups"]["Photos"]
     assert figures["method"] == "occlusion"
@@ -31,6 +31,11 @@ def test_a_bundle_writes_pictures_and_figures(model: str) -> None:
     assert photo["x"] < 0.5
     with Image.open("heat-maps/one.png.png") as picture:
         assert picture.width > 80
+
+
+def test_the_help_names_every_method(model: str) -> None:
+    said = " ".join(invoke("explain", "--help").output.replace("│", " ").split())
+    assert "patch-scores or occlusion." in said
 
 
 def test_json_is_one_closing_event(model: str) -> None:
@@ -49,6 +54,8 @@ def test_json_is_one_closing_event(model: str) -> None:
         (["one.png", "--class", "dent"], "crack, ok"),
         (["one.png", "--views", "flips"], "--views applies to a run"),
         (["two.png"], "two.png"),
+        (["one.png", "--split", "valid"], "the command names the photos: one.png. Remove --split"),
+        (["--split", "test"], "is a bundle, which contains no photos"),
     ],
 )
 def test_wrong_usage_is_named(model: str, arguments: list[str], words: str) -> None:

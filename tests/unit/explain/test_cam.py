@@ -1,16 +1,29 @@
 """Heat maps from inside a network, compared with other ways to compute them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from helpers.explained import SIZE, TARGET, predictor_of, spot_network, spotted
 from torch import Tensor, nn
+from torchvision.models import (
+    ConvNeXt,
+    DenseNet,
+    MobileNetV2,
+    ResNet,
+    SqueezeNet,
+    SwinTransformer,
+    VisionTransformer,
+)
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.resnet import BasicBlock
 
 from fastdefect.explain.cam import NetworkMaps, gradient_maps, randomised, reading, stages_of
 from fastdefect.explain.checks import likeness
 from fastdefect.explain.methods import METHODS, Method, choose_method
 from fastdefect.explain.patches import place_scores
-from fastdefect.training.backbones import build_backbone, staged
+from fastdefect.training.backbones import Backbone, _cut, _probe, build_backbone, staged
 from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.head import build_head
 
@@ -156,6 +169,76 @@ def test_every_architecture_has_maps(arch: str, kind: str) -> None:
         (raw,) = NetworkMaps(predictor_of(network), TARGET, method)(spotted(20, 20)[None])
         assert raw.shape == (SIZE, SIZE)
         assert np.isfinite(raw).all()
+
+
+# The families of ``ARCHS`` with few layers and channels, and networks without maps.
+TINY: dict[str, Callable[[], nn.Module]] = {
+    "resnet18": lambda: ResNet(BasicBlock, [1, 1, 1, 1]),
+    "convnext_tiny": lambda: ConvNeXt(
+        [CNBlockConfig(a, b, 1) for a, b in ((8, 8), (8, 16), (16, 16), (16, None))]
+    ),
+    "mobilenet_v2": lambda: MobileNetV2(
+        width_mult=0.1, inverted_residual_setting=[[1, 8, 1, 1], [2, 8, 1, 2], [2, 8, 1, 2]]
+    ),
+    "densenet121": lambda: DenseNet(4, (1, 1, 1, 1), 8),
+    "squeezenet1_1": lambda: SqueezeNet("1_1"),
+    "vit_b_16": lambda: VisionTransformer(SIZE, 16, 1, 2, 16, 32),
+    "swin_t": lambda: SwinTransformer([4, 4], 8, [1, 1, 1, 1], [1, 1, 1, 1], [4, 4]),
+}
+WITHOUT_MAPS = ("vit_b_16", "swin_t")
+
+
+def _network(arch: str, kind: str) -> nn.Module:
+    body = _cut(TINY[arch](), arch, "torchvision")
+    width, spatial, taps = _probe(body, arch, SIZE)
+    backbone = Backbone(body, width, spatial, taps=taps)
+    if kind == "stages":
+        backbone = staged(backbone)
+    head = build_head(backbone.n_features, 2, spatial=backbone.spatial, kind=kind)  # type: ignore[arg-type]
+    return nn.Sequential(nn.Sequential(backbone.body), head).eval()
+
+
+@pytest.mark.parametrize(
+    ("arch", "kind"),
+    [
+        *((arch, kind) for arch in TINY for kind in ("mlp", "stages")),
+        ("mobilenet_v2", "ensemble"),
+        ("vit_b_16", "ensemble"),
+    ],
+)
+def test_every_family_is_explained(arch: str, kind: str) -> None:
+    torch.manual_seed(0)
+    network = _network(arch, "mlp" if kind == "ensemble" else kind)
+    if kind == "ensemble":
+        network = Ensemble([network, _network(arch, "mlp")])
+    predictor = predictor_of(network)
+    one = stages_of(predictor)[0]
+    auto = choose_method("auto", arch, stages=len(one.names), linear=one.is_linear)
+    assert auto.needs == ("outputs" if arch in WITHOUT_MAPS else "gradients")
+    assert one.is_linear == (kind == "stages" and arch not in WITHOUT_MAPS)
+    needed = {"gradients", "linear head"} if one.is_linear else {"gradients"}
+    inside = [method for method in METHODS.values() if method.needs in needed]
+    photo = spotted(20, 20, side=24)[None]
+    for method in inside if one.names else [auto]:
+        (raw,) = NetworkMaps(predictor, TARGET, method)(photo)
+        assert raw.shape == (SIZE, SIZE)
+        assert np.isfinite(raw).all()
+        assert raw.min() >= 0
+    if kind == "mlp":
+        (other,) = NetworkMaps(randomised(predictor, photo), TARGET, auto)(photo)
+        assert np.isfinite(other).all()
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"),
+    [
+        *(("resnet18", "hires-cam-fine"), ("resnet50", "hires-cam-fine")),
+        *(("mobilenet_v2", "hires-cam"), ("efficientnet-lite0", "hires-cam")),
+        ("convnext_tiny", "hires-cam"),
+    ],
+)
+def test_the_default_is_what_measured_best_of_the_family(arch: str, name: str) -> None:
+    assert choose_method("auto", arch, stages=3, linear=False).name == name
 
 
 def test_a_network_without_maps_is_explained_by_its_outputs() -> None:

@@ -58,8 +58,7 @@ def test_attention_has_an_interval_over_parts() -> None:
     inside, outside = DISC.astype(np.float32), (~DISC).astype(np.float32)
     maps = [inside, inside, outside, inside + outside, np.zeros_like(inside)]
     found = attention_on_part([_photo(i) for i in range(5)], maps, ["a", "a", "b", "c", "d"])
-    assert found is not None
-    assert (found.n, found.unclear) == (4, 1)
+    assert (found.n, found.parts, found.unclear) == (4, 3, 1)
     expected = np.mean([1, 1, 0, DISC.mean()])
     assert found.share == pytest.approx(expected, abs=0.05)
     assert found.interval is not None
@@ -69,7 +68,18 @@ def test_attention_has_an_interval_over_parts() -> None:
 
 def test_without_an_outline_there_is_no_attention() -> None:
     blank = np.full((SIZE, SIZE, 3), 90, np.uint8)
-    assert attention_on_part([blank], [np.ones((SIZE, SIZE), np.float32)], ["a"]) is None
+    found = attention_on_part([blank], [np.ones((SIZE, SIZE), np.float32)], ["a"])
+    assert (found.share, found.area, found.interval) == (None, None, None)
+    assert found.reason == "the outline of the part is unclear in 1 of 1 photo"
+    assert attention_on_part([], [], []).reason == "the model finds no photo of a defect"
+
+
+def test_the_outline_of_a_photo_that_is_not_square() -> None:
+    wide = np.pad(_photo(), ((0, 0), (40, 8), (0, 0)), mode="edge")
+    found = part_of(wide)
+    assert found is not None
+    assert found.shape == (SIZE, SIZE + 48)
+    assert _overlap(found, np.pad(DISC, ((0, 0), (40, 8)))) > 0.9
 
 
 def test_outlines_of_another_size_are_unclear(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +94,9 @@ def test_outlines_of_another_size_are_unclear(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("fastdefect.explain.attention.part_of", found)
     even = np.ones((SIZE, SIZE), np.float32)
     attention = attention_on_part([_photo(0)] * 4, [even] * 4, ["a", "b", "c", "d"])
-    assert attention is not None
     assert (attention.n, attention.unclear) == (3, 1)
     assert attention.share == pytest.approx(attention.area) == pytest.approx(31 / 3 / SIZE)
     sizes = iter((10, 2, 30, 4))
-    assert attention_on_part([_photo(0)] * 4, [even] * 4, ["a", "b", "c", "d"]) is None
+    unclear = attention_on_part([_photo(0)] * 4, [even] * 4, ["a", "b", "c", "d"])
+    assert unclear.share is None
+    assert unclear.reason == "the outline of the part is unclear in 4 of 4 photos"

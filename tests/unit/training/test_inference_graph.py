@@ -1,5 +1,7 @@
 """The graph of a bundle, in torch, against the predictions of evaluations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,11 @@ from torch import nn
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.inference.judge import probabilities_of
+from fastdefect.training.backbones import staged
 from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.inference_graph import InferenceGraph
 from fastdefect.training.predict import Predictor
+from fastdefect.training.stages import Tap
 
 SIZE = 16
 STEPS = Preprocessing(SIZE, "squish", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -21,7 +25,7 @@ PHOTOS = np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3), np.uint8)
 def network(seed: int = 0) -> nn.Module:
     body = tiny_backbone(seed).body
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
-    return nn.Sequential(body, head).eval()
+    return nn.Sequential(nn.Sequential(body), head).eval()
 
 
 @pytest.mark.parametrize("views", ["none", "flips", "dihedral"])
@@ -45,3 +49,15 @@ def test_features_do_not_depend_on_the_views() -> None:
         with torch.inference_mode():
             found.append(InferenceGraph(net, STEPS, FIXED_VIEWS[views])(torch.from_numpy(PHOTOS)))
     assert torch.allclose(found[0][1], found[1][1], atol=1e-6)
+
+
+def test_the_features_of_a_head_on_several_depths_are_read_at_these_depths() -> None:
+    taps = (Tap("2", 8), Tap("", 16))
+    read = staged(replace(tiny_backbone(0), taps=taps))
+    on_depths = nn.Sequential(nn.Sequential(read.body), nn.Linear(read.n_features, 3)).eval()
+    graph = InferenceGraph(on_depths, STEPS, FIXED_VIEWS["none"])
+    assert graph.widths(SIZE) == (8, 8)  # of the maps of the last, the means only
+    with torch.inference_mode():
+        features = graph(torch.from_numpy(PHOTOS))[1]
+        whole = InferenceGraph(network(), STEPS, FIXED_VIEWS["none"])(torch.from_numpy(PHOTOS))[1]
+    assert torch.allclose(features[:, 8:], whole[:, -8:], atol=1e-6)
