@@ -68,11 +68,18 @@ def thumbnails(
 
 def overlays(maps: Sequence[Floats32], *, limit: int = LIMIT) -> list[str]:
     """The data URL of each heat map, as large as the share of the limit for all of them allows."""
-    for side in _MAP_SIDES:
+    most = limit * _FOR_MAPS
+    sample = maps[:: max(1, len(maps) // _SAMPLE)]
+    fits = [side for side in _MAP_SIDES if _mean_length(sample, side) * len(maps) <= most]
+    for side in fits or _MAP_SIDES[-1:]:
         made = [overlay(heat, side) for heat in maps]
-        if sum(map(len, made)) <= limit * _FOR_MAPS:
+        if sum(map(len, made)) <= most:
             break
     return made
+
+
+def _mean_length(maps: Sequence[Floats32], side: int) -> float:
+    return sum(len(overlay(heat, side)) for heat in maps) / max(1, len(maps))
 
 
 def overlay(heat: Floats32, side: int = _MAP_SIDES[0]) -> str:

@@ -61,7 +61,7 @@ def test_the_page_has_every_section_and_three_sentences(tmp_path: Path) -> None:
         *("verdict", "differences", "changes", "types", "flips", "points", "judged", "record")
     ]
     assert page.count('<p class="lead">') == 3
-    assert "give no reason for run-1 to ship instead of run-0" in page
+    assert "can&#39;t prove a difference of run-0 and run-1" in page
     assert "1 newly escaping, 0 no longer escaping, 0 newly overkill, 1 no longer overkill" in page
     assert "With 8 defective parts, these photos can&#39;t show a change of the escape" in page
 
