@@ -10,6 +10,15 @@ from typing import Any
 
 import pytest
 from helpers.folders import castings_of, photo_folder
+from helpers.page_files import (
+    AXE,
+    CHROMIUM,
+    assert_accessible,
+    assert_fits,
+    assert_prints,
+    headless,
+    opened,
+)
 
 from fastdefect.config import DataConfig
 from fastdefect.events import silent
@@ -17,7 +26,6 @@ from fastdefect.jobs.audit import audit
 from fastdefect.jobs.reports.of_audit import WantedPage
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from helpers.browser import CHROMIUM, chromium, open_page
 
 pytestmark = [
     pytest.mark.slow,
@@ -47,23 +55,15 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with chromium() as started:
+    with headless() as started:
         yield started
 
 
 @pytest.fixture
 def page(browser: Any, path: Path) -> Iterator[Any]:
     """The open page; at the end there was no message of the console and no request."""
-    opened = open_page(browser)
-    trouble: list[str] = []
-    opened.on("console", lambda message: trouble.append(message.text))
-    opened.on("pageerror", lambda error: trouble.append(str(error)))
-    opened.on("request", lambda request: trouble.append(request.url))
-    opened.goto(path.as_uri())
-    opened.wait_for_selector("html.ready")
-    yield opened
-    assert [each for each in trouble if not each.startswith((path.as_uri(), "data:"))] == []
-    opened.context.close()
+    with opened(browser, path) as shown:
+        yield shown
 
 
 def _kinds(page: Any) -> list[str]:
@@ -122,15 +122,18 @@ def test_every_control_has_a_name_and_every_id_is_unique(page: Any) -> None:
 
 
 def test_no_width_needs_a_horizontal_scroll(page: Any) -> None:
-    for width in (360, 820, 1400):
-        page.set_viewport_size({"width": width, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(page)
 
 
 def test_it_prints_without_controls_and_follows_the_dark_scheme(page: Any) -> None:
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 26)"
-    page.emulate_media(media="print", color_scheme="dark")
+    assert_prints(page)
     assert not page.is_visible("#pairs .filters")
     assert page.is_visible("#pairs .sheet img")
-    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+@pytest.mark.skipif(AXE is None, reason="AXE_CORE names no file of axe-core")
+def test_it_is_accessible(page: Any) -> None:
+    assert AXE is not None
+    assert_accessible(page, AXE)

@@ -23,7 +23,6 @@ from helpers.page_files import (
     opened,
 )
 from helpers.played_ablation import play_ablation, start_ablation
-from helpers.plots import write_blank_plots
 
 from fastdefect.config_resolve import resolve
 from fastdefect.jobs.ablate_page import with_page
@@ -71,7 +70,6 @@ def ablated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings |= {"arch": "mobilenet_v3_small", "weights": "none", "device": "cpu", "seed": 7}
     config = resolve({**settings, "workers": 0, "epochs": 8, "valid": 0.4})
     with pytest.MonkeyPatch.context() as patch:
-        write_blank_plots(patch)
         play_ablation(patch, [])
         with_page(start_ablation(config, folder / "runs"), folder / "page.html", "fastdefect")
     return folder / "page.html"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from helpers.played_ablation import content_of, play_ablation, start_ablation, three_steps
-from helpers.plots import write_blank_plots
 
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.ablation import Gain
@@ -35,7 +34,6 @@ def made(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Three steps and two seeds."""
     runs = tmp_path_factory.mktemp("ablation")
     with pytest.MonkeyPatch.context() as patch:
-        write_blank_plots(patch)
         played = play_ablation(patch, [])
         patch.setattr(job, "plan_steps", three_steps)
         start_ablation(config, runs)
