@@ -120,6 +120,7 @@ def test_fail_on_makes_the_exit_code(audited: Audited, tmp_path: Path) -> None:
     assert "expected kinds of finding, but got sharks" in result.output
 
 
+@pytest.mark.slow
 def test_a_split_keeps_the_parts_that_were_found(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "split.csv"
     result = invoke("split", str(folder), "--out", str(out), "--seed", "3")

@@ -35,6 +35,7 @@ def test_light_repeats_to_the_bit(castings: Path, tmp_path: Path) -> None:
     assert {k: v.tobytes() for k, v in one.items()} == {k: v.tobytes() for k, v in two.items()}
 
 
+@pytest.mark.slow
 def test_the_closing_event_carries_it_or_none(castings: Path, tmp_path: Path) -> None:
     tiny = (*TINY, "--epochs", "1")
     result = invoke("fit", str(castings), "--runs", str(tmp_path / "runs"), *tiny, "--json")

@@ -266,6 +266,7 @@ def _diverging(*names: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_one_that_diverges_is_left_out(castings: Path, averaged: FitResult, tmp_path: Path) -> None:
     with _diverging("member-1"):
         done = invoke("fit", str(castings), "--runs", str(tmp_path), *TINY, *OPTIONS)

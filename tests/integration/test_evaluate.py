@@ -226,6 +226,7 @@ def test_without_a_good_class_nothing_is_passed(run: Run) -> None:
     assert "FAILS" in _command("gate", run, "--max-escape", "1", code=1).output
 
 
+@pytest.mark.slow
 def test_other_photos_and_their_parts_which_are_found(
     castings: Path, run: Run, tmp_path: Path
 ) -> None:

@@ -136,6 +136,7 @@ def test_asked_again_each_photo_gets_the_same_answer(
     np.testing.assert_allclose(after.y_prob, before.y_prob, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_photos_are_explained_by_the_network_that_judged_them(copy: Path) -> None:
     """Two commands, by the stored folds and by the photos': both have the same evidence."""
     for command in (["explain", str(copy), "--show", "2"], ["evaluate", str(copy), "--attention"]):

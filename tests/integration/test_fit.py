@@ -78,6 +78,7 @@ def test_a_model_with_constant_prediction_is_called_that(trained: FitResult) -> 
     assert ("classifies every validation photo" in trained.output) == (len(predicted) == 1)
 
 
+@pytest.mark.slow
 def test_config_of_a_run_repeats_it(trained: FitResult, tmp_path: Path) -> None:
     config = str(trained.folder / "config.toml")
     result = invoke("fit", "--config", config, "--runs", str(tmp_path))
@@ -267,6 +268,7 @@ def test_preview_shows_originals_beside_augmented(castings: Path, tmp_path: Path
         assert sheet.height > 3 * 64
 
 
+@pytest.mark.slow
 def test_lr_find_suggests_and_plots(castings: Path, tmp_path: Path) -> None:
     out = tmp_path / "lr.png"
     small = ("--image-size", "32", "--out", str(out))

@@ -158,6 +158,7 @@ def test_a_fold_that_never_began_is_begun_and_a_finished_whole_only_reports(
     assert_same_run(crossed.folder / "fold-2", run / "fold-2")
 
 
+@pytest.mark.slow
 def test_settings_of_the_whole_repeat_it(crossed: FitResult, tmp_path: Path) -> None:
     repeated = invoke(
         "fit", "--config", str(crossed.folder / "config.toml"), "--runs", str(tmp_path)

@@ -53,6 +53,7 @@ def test_data_root_needs_a_run(tmp_path: Path) -> None:
     assert "needs --resume" in result.stderr
 
 
+@pytest.mark.slow
 def test_evaluations_of_other_photos_keep_their_files(
     castings: Path, trained: FitResult, tmp_path: Path
 ) -> None:

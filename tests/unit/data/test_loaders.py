@@ -95,7 +95,9 @@ def test_skipping_batches_gives_the_tail_of_the_epoch(
     assert same_batches(batches_of(loaders.train, epoch=2, skipped=skipped), full[skipped:])
 
 
-@pytest.mark.parametrize("limit_mb", [0, 64], ids=["mapped file", "memory"])
+@pytest.mark.parametrize(
+    "limit_mb", [0, pytest.param(64, marks=pytest.mark.slow)], ids=["mapped file", "memory"]
+)
 def test_worker_processes_change_nothing(manifest: Manifest, limit_mb: int) -> None:
     store = made_store(sum(COUNTS.values()) + SHIFT, limit_mb=limit_mb, shared=True)
     alone, shared = (

@@ -30,7 +30,12 @@ def photos(n: int = 3) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("arch", "pairs"), [("resnet18", 20), ("mobilenet_v3_small", 34), ("mnasnet0_5", 52)]
+    ("arch", "pairs"),
+    [
+        pytest.param("resnet18", 20, marks=pytest.mark.slow),
+        ("mobilenet_v3_small", 34),
+        ("mnasnet0_5", 52),
+    ],
 )
 def test_the_same_features_and_gradients(arch: str, pairs: int) -> None:
     torch.manual_seed(0)

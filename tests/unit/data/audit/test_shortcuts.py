@@ -179,6 +179,7 @@ def test_shuffled_labels_of_a_shortcut_predict_nothing() -> None:
     assert scene.findings() == {}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(parts=14)
     first = scene.probes(3)

@@ -182,7 +182,7 @@ def test_one_colour_means_one_thing(tmp_path: Path, drawn: list[Figure]) -> None
 
 
 @pytest.mark.usefixtures("drawn_for_real")
-@pytest.mark.parametrize("hole", [None, math.nan, math.inf])
+@pytest.mark.parametrize("hole", [pytest.param(None, marks=pytest.mark.slow), math.nan, math.inf])
 def test_holes_in_the_history_are_holes_in_the_curves(
     hole: float | None, tmp_path: Path, drawn: list[Figure]
 ) -> None:

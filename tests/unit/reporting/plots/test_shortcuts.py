@@ -161,7 +161,10 @@ def test_the_title_has_the_verdict(
 
 
 @pytest.mark.usefixtures("drawn_for_real")
-@pytest.mark.parametrize("count", [2, 3, 6, 9])
+@pytest.mark.parametrize(
+    "count",
+    [2, pytest.param(3, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.slow), 9],
+)
 def test_no_texts_overlap(tmp_path: Path, drawn: list[Figure], count: int) -> None:
     classes = [f"class_{i}_of_a_long_name" for i in range(count)]
     labels = np.arange(6 * count) % count
