@@ -71,6 +71,8 @@ def compare(
             from fastdefect.reporting.tables.markdown import as_markdown
 
             typer.echo("\n".join(map(as_markdown, tables)), nl=False)
+            if report is not None:
+                typer.echo(f"Written: {report}", err=True)
             return
         show(screen, "compare", found.as_json(), tables=tables, files=found.files)
 

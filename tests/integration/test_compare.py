@@ -63,6 +63,14 @@ def test_json_is_what_is_written(runs: Path) -> None:
     assert found["changes"][0]["photos"][0]["path"] == ESCAPED
 
 
+def test_beside_markdown_the_page_is_named_on_standard_error(runs: Path, tmp_path: Path) -> None:
+    page = str(tmp_path / "page.html")
+    result = invoke(*_arguments(runs, "before", "after", "--markdown", "--report", page))
+    assert result.exit_code == 0, result.output
+    assert f"Written: {page}" in result.stderr
+    assert "Written" not in result.stdout
+
+
 def test_markdown_is_nothing_but_markdown(runs: Path) -> None:
     result = invoke(*_arguments(runs, "before", "after", "--markdown"))
     assert result.exit_code == 0, result.output

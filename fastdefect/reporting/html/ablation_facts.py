@@ -42,3 +42,8 @@ class AblationFacts:
     command: str
     time: str
     version: str
+
+    @property
+    def seeds_done(self) -> int:
+        """The number of seeds with a finished training."""
+        return len({seed for by_seed in self.figures.values() for seed in by_seed})

@@ -98,7 +98,7 @@ def _limit(facts: AblationFacts) -> str:
         for _, gain in _judged(facts)
         if gain.interval is not None
     ]
-    n = counted(len(facts.seeds), "seed")
+    n = counted(facts.seeds_done, "seed")
     if not halves:
         return say("ablated.limit_open", seeds=n)
     return say("ablated.limit", seeds=n, half=f"{100 * median(halves):.1f}")
@@ -112,8 +112,8 @@ def _doubts(facts: AblationFacts) -> list[Block]:
     if facts.diverged:
         found.append(Words(say("ablated.diverged", names=", ".join(facts.diverged)), "warning"))
     if facts.table is not None:
-        if len(facts.seeds) < _FEW_SEEDS:
-            n = counted(len(facts.seeds), "seed")
+        if facts.seeds_done < _FEW_SEEDS:
+            n = counted(facts.seeds_done, "seed")
             found.append(Words(say("ablated.few", seeds=n), "warning"))
         found.append(Words(say("ablated.on_validation"), "warning"))
     return found

@@ -101,6 +101,12 @@ def test_each_training_has_its_time_and_each_step_its_settings(made: Made) -> No
     assert not list(made.runs.rglob("openings.json"))
 
 
+def test_only_seeds_with_a_finished_training_count(made: Made) -> None:
+    first = {step: {7: by_seed[7]} for step, by_seed in made.report.figures.items()}
+    page = render_ablation(ablation_facts(replace(made.report, figures=first), COMMAND))
+    assert "1 seed: an interval over so few seeds" in page
+
+
 def test_an_ablation_that_is_not_finished_says_how_to_continue(
     config: RunConfig, played: Any, three: None, tmp_path: Path
 ) -> None:
