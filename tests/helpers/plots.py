@@ -24,6 +24,16 @@ def blank_plots() -> Iterator[None]:
 
 
 @contextmanager
+def drawn_if_slow(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Inside ``blank_plots``: the plots of a slow test are drawn."""
+    if request.node.get_closest_marker("slow") is None:
+        yield
+        return
+    with drawn_plots():
+        yield
+
+
+@contextmanager
 def drawn_plots() -> Iterator[None]:
     """Inside ``blank_plots``: plots are drawn all the same."""
     with pytest.MonkeyPatch.context() as patch:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers.plots import blank_plots, drawn_plots
+from helpers.plots import blank_plots, drawn_if_slow, drawn_plots
 from helpers.probes import shortcuts_probed_once
 
 
@@ -29,8 +29,5 @@ def drawn() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def slow_tests_draw(request: pytest.FixtureRequest) -> Iterator[None]:
-    if request.node.get_closest_marker("slow") is None:
-        yield
-        return
-    with drawn_plots():
+    with drawn_if_slow(request):
         yield
