@@ -36,7 +36,8 @@ def opened(browser: Any, path: Path) -> Iterator[Any]:
     page.goto(path.as_uri())
     page.wait_for_selector("html.ready")
     yield page
-    assert [each for each in trouble if not each.startswith((path.as_uri(), "data:"))] == []
+    unexpected = [each for each in trouble if not each.startswith((path.as_uri(), "data:"))]
+    assert not unexpected, unexpected
     context.close()
 
 
@@ -69,4 +70,5 @@ def assert_accessible(page: Any, axe: str) -> None:
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         found = page.evaluate("axe.run()")["violations"]
-        assert [(each["id"], each["nodes"][0]["html"]) for each in found] == []
+        problems = [(each["id"], each["nodes"][0]["html"]) for each in found]
+        assert not problems, problems

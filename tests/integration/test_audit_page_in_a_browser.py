@@ -117,6 +117,8 @@ def test_every_control_has_a_name_and_every_id_is_unique(page: Any) -> None:
         "all => all.filter(e => !(e.labels?.length || e.textContent.trim() || e.ariaLabel)).length",
     )
     assert nameless == 0
+    landmarks = page.eval_on_selector_all("[role=search]", "all => all.map(e => e.ariaLabel)")
+    assert len(landmarks) == len(set(landmarks)) == 3
     ids = page.eval_on_selector_all("[id]", "all => all.map(e => e.id)")
     assert len(ids) == len(set(ids))
 

@@ -79,6 +79,11 @@ class Exhibits:
         return say(f"exhibits.{self.unit}", shown="{shown}", all=len(self.exhibits))
 
     @property
+    def filter_name(self) -> str:
+        """The name of the filters, another one in each panel: screen readers list them."""
+        return say(f"exhibits.filter_{self.unit}")
+
+    @property
     def is_compared(self) -> bool:
         """Whether the exhibits can be sorted by how alike their photos are."""
         return any(each.alike is not None for each in self.exhibits)
