@@ -71,14 +71,14 @@ DataRoot = Annotated[
 PageFile = Annotated[
     Path | None,
     typer.Option(
-        "--report", metavar="FILE", help="Also write one HTML file to read, print and file."
+        "--report", metavar="FILE", help="Also write one HTML file, to read and to print."
     ),
 ]
 PagePhotos = Annotated[
     Literal["all", "errors", "none"] | None,
     typer.Option(
         "--photos",
-        help="Photos of --report: all, those decided wrongly or otherwise, or none.",
+        help="Photos in the file of --report: all, the most important ones, or none.",
         show_default="errors",
     ),
 ]
@@ -149,9 +149,9 @@ def with_request(*names: str) -> Callable[[Callable[..., None]], Callable[..., N
 
 
 def check_page(path: Path | None, photos: str | None = None) -> None:
-    """Raise ``UsageError`` if ``--report`` names no file that can be written; before the work.
+    """Raise ``UsageError`` if ``--report`` names no file that can be written.
 
-    So does ``photos``, the value of ``--photos``, without ``--report``.
+    Also if there is a value of ``--photos``, but no ``--report``.
     """
     from fastdefect.files import check_output_path
 

@@ -14,7 +14,7 @@ class Pair:
     """The comparison of the first run, ``before``, with another one, ``after``, by name.
 
     ``opening``: the number of openings of the sealed test so far, the larger one of the two runs.
-    ``photos`` are those that both judged, and ``answers`` what each of the two said.
+    ``photos`` are those that both judged, and ``answers`` those of the two models.
     """
 
     before: str

@@ -38,7 +38,7 @@ class Attention:
         if self.share is not None:
             return ""
         if not self.unclear:
-            return "the model finds no photo of a defect"
+            return "no photo of a defect is rejected"
         of = counted(self.n + self.unclear, "photo")
         return f"the outline of the part is unclear in {self.unclear} of {of}"
 

@@ -6,7 +6,7 @@ import numpy as np
 from fastdefect.aliases import Floats32, Mask, Pixels
 
 _RING = 0.05  # of the side: what is seen as background
-_SMALLEST, _LARGEST = 0.05, 0.9  # share of the photo; beyond, nothing is told
+_SMALLEST, _LARGEST = 0.05, 0.9  # share of the photo; beyond, the outline is unclear
 _CUT = 5  # iterations of the segmentation
 
 

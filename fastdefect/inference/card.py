@@ -172,10 +172,13 @@ def read_card(content: bytes, where: str) -> Card:
         raise BundleError(f"{where}: bundle.json is damaged at {place}: {reason}.") from None
 
 
-def first_problem(error: ValidationError) -> tuple[str, str]:
-    """The place of the first value that is not valid, and what is expected there."""
+def first_problem(error: ValidationError, whole: str = "bundle.json") -> tuple[str, str]:
+    """The place of the first value that is not valid, and what is expected there.
+
+    ``whole`` names the place of a fault that is in no value: the text is no JSON.
+    """
     first = error.errors(include_url=False, include_input=False)[0]
-    return ".".join(map(str, first["loc"])) or "bundle.json", first["msg"]
+    return ".".join(map(str, first["loc"])) or whole, first["msg"]
 
 
 def _check_schema(found: Any, where: str) -> None:

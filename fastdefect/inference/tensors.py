@@ -30,7 +30,7 @@ class _Tensor(BaseModel):
 
     dtype: Literal["F16", "F64", "I64", "U8"]
     shape: list[_Natural] = Field(max_length=8)
-    data_offsets: tuple[_Natural, _Natural] = Field(strict=False)  # JSON has lists, not tuples
+    data_offsets: tuple[_Natural, _Natural]
 
     @property
     def n_bytes(self) -> int:
@@ -83,7 +83,7 @@ def _read(content: bytes, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     try:
         header = _HEADER.validate_json(content[_LENGTH_BYTES:start])
     except ValidationError as error:
-        place, reason = first_problem(error)
+        place, reason = first_problem(error, "its start")
         raise ValueError(f"its header is damaged at {place:.100}: {reason}") from None
     if header.keys() != set(names):
         found = ", ".join(sorted(header))
@@ -91,9 +91,14 @@ def _read(content: bytes, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     data = content[start:]
     end = 0
     for name, tensor in sorted(header.items(), key=lambda each: each[1].data_offsets):
-        if tensor.data_offsets != (end, end + tensor.n_bytes):
-            raise ValueError(f"the values of {name} do not lie where its shape tells")
+        expected = (end, end + tensor.n_bytes)
+        if tensor.data_offsets != expected:
+            begin, stop = tensor.data_offsets
+            raise ValueError(
+                f"expected the values of {name:.100} at bytes {expected[0]:,} to {expected[1]:,}, "
+                f"found {begin:,} to {stop:,}"
+            )
         end += tensor.n_bytes
     if end != len(data):
-        raise ValueError(f"it has {len(data):,} bytes of values, its header tells of {end:,}")
+        raise ValueError(f"expected {end:,} bytes of values, found {len(data):,}")
     return {name: header[name].values(data) for name in names}

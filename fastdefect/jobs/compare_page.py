@@ -177,7 +177,7 @@ def _kind(photos: Photos, name: str, column: str | None) -> str:
 
 
 def _answers(report: CompareReport) -> list[list[Answer]]:
-    """What each model says about each photo, in the order of the entrants."""
+    """The answer of each model on each photo, in the order of the entrants."""
     found = []
     for number, entrant in enumerate(report.entrants):
         pair = report.pairs[max(0, number - 1)]

@@ -48,8 +48,7 @@ def log_file(run: Run, file: Path, on_event: OnEvent) -> None:
             continue
         try:
             LoggedRun(name, run, None).close((file,))
-        # Each library has its own errors, and the file is written whatever they are.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 - each library has its own; the file is written
             text = f"{TRACKERS[name].title} does not get {file}: {_reason(error)}."
             on_event(Note(text, "warning"))
         else:
@@ -109,8 +108,7 @@ class _Listener:
         for name, log in list(self._logs.items()):
             try:
                 step(log)
-            # Each library has its own errors, and none of them may end the training.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001 - each library has its own: none ends a run
                 del self._logs[name]
                 self._on_event(Note(_failure(name, error, self._latest), "warning"))
 

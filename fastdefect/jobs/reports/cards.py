@@ -63,7 +63,7 @@ def answers_of(
     classes: Sequence[str],
     has_good: bool,
 ) -> list[Answer]:
-    """What a model says about each photo, with the decided class where it says more."""
+    """The answer of a model on each photo, with the decided class if there are several."""
     return [
         Answer(
             verdict if len(classes) == 2 and has_good else f"{verdict} ({classes[guess]})",
@@ -153,9 +153,8 @@ def heat_maps_of(
 ) -> dict[str, Floats32]:
     """The heat maps (h, w) in [0, 1] of the held-out cards by name; a warning if some fail.
 
-    ``answer`` is the place of the run's answer on a card.
-
-    1 is the evidence in a usual rejected photo: a good photo has hardly any.
+    1 is the evidence in a usual rejected photo: a good photo has hardly any. ``answer`` is the
+    place of the run's answer on a card.
     """
     from fastdefect.jobs.trained import heat_maps  # with torch, which `--photos none` doesn't need
 

@@ -99,7 +99,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The photos of the report: ``cards``, and what is to say about them.
+    """The photos of the report: ``cards``, and the notes about them.
 
     ``side`` is that of the pictures in pixels, 0 without any. ``trouble`` is why there are none.
     ``left_out`` counts the photos that a shorter list leaves out, and ``counts`` all held-out

@@ -122,7 +122,7 @@ class Decide:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model says about a photo; ``score`` is P(defect), ``heat_map`` a data URL or empty.
+    """The decision of a model on a photo; ``score`` is P(defect), ``heat_map`` a data URL or empty.
 
     ``model`` names the model on a page about several ones.
     """

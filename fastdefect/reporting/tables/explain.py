@@ -77,7 +77,7 @@ def checks_table(checks: MapChecks, attention: "Attention | None", method: str) 
     if failures:
         caption = f"The maps do not pass: {failures}."
     elif checks.likeness is None and not checks.pointing:
-        caption = "The maps are not checked: this needs a defect that the model finds."
+        caption = "The maps are not checked: this needs a photo of a defect that is rejected."
     return TableData(
         f"Are the maps true? {method}", ("check", "result"), tuple(rows), caption, marks
     )

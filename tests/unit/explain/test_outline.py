@@ -71,7 +71,7 @@ def test_without_an_outline_there_is_no_attention() -> None:
     found = attention_on_part([blank], [np.ones((SIZE, SIZE), np.float32)], ["a"])
     assert (found.share, found.area, found.interval) == (None, None, None)
     assert found.reason == "the outline of the part is unclear in 1 of 1 photo"
-    assert attention_on_part([], [], []).reason == "the model finds no photo of a defect"
+    assert attention_on_part([], [], []).reason == "no photo of a defect is rejected"
 
 
 def test_the_outline_of_a_photo_that_is_not_square() -> None:

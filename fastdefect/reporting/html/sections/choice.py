@@ -113,9 +113,9 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
 
 
 def picture_notes(pictures: Pictures, model_side: object, command: str) -> list[Block]:
-    """What is to say about the pictures: their size, or why some are missing or not listed.
+    """The notes about the pictures: their size, or why some are missing or not listed.
 
-    ``model_side`` is that of the photos that the model sees, and ``command`` lists more photos.
+    ``model_side`` is the side of the network's input, and ``command`` lists more photos.
     """
     cards, notes = pictures.cards, list[Block]()
     if pictures.side:
