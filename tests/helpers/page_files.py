@@ -1,27 +1,13 @@
 """Pages that are one file, in a real browser: opened, watched, and checked for accessibility."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 # axe.min.js of axe-core, which no Python package brings along; without it the check is skipped.
 AXE = os.environ.get("AXE_CORE")
-
-
-@contextmanager
-def headless() -> Iterator[Any]:
-    """A browser without windows."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -24,18 +24,35 @@ def blank_plots() -> Iterator[None]:
 
 
 @contextmanager
-def drawn_if_slow(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Inside ``blank_plots``: the plots of a slow test are drawn."""
-    if request.node.get_closest_marker("slow") is None:
-        yield
-        return
-    with drawn_plots():
-        yield
-
-
-@contextmanager
 def drawn_plots() -> Iterator[None]:
     """Inside ``blank_plots``: plots are drawn all the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FigureCanvasAgg, "print_png", _draw)
+        yield
+
+
+# ---- fixtures that the conftest.py of a folder imports
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plots_left_blank() -> Iterator[None]:
+    """Also those of trainings that the tests of a module share."""
+    with blank_plots():
+        yield
+
+
+@pytest.fixture
+def drawn_for_real() -> Iterator[None]:
+    """A test with this fixture gets its plots drawn."""
+    with drawn_plots():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def slow_tests_draw(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A slow test gets its plots drawn."""
+    if request.node.get_closest_marker("slow") is None:
+        yield
+        return
+    with drawn_plots():
         yield

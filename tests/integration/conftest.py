@@ -1,10 +1,14 @@
 """The same photos are read by many tests, and their plots are seldom looked at."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from helpers.plots import blank_plots, drawn_if_slow, drawn_plots
+from helpers.chromium import headless
+from helpers.plots import drawn_for_real, plots_left_blank, slow_tests_draw
 from helpers.probes import shortcuts_probed_once
+
+__all__ = ["browser", "drawn_for_real", "known_probes", "plots_left_blank", "slow_tests_draw"]
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -13,21 +17,8 @@ def known_probes() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True, scope="module")
-def plots_left_blank() -> Iterator[None]:
-    """Those of a module's own trainings, too; the session's run is drawn."""
-    with blank_plots():
-        yield
-
-
-@pytest.fixture
-def drawn() -> Iterator[None]:
-    """A test with this fixture gets its plots drawn."""
-    with drawn_plots():
-        yield
-
-
-@pytest.fixture(autouse=True)
-def slow_tests_draw(request: pytest.FixtureRequest) -> Iterator[None]:
-    with drawn_if_slow(request):
-        yield
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """For files with the marks ``IN_A_BROWSER``."""
+    with headless() as started:
+        yield started

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.chromium import IN_A_BROWSER
 from helpers.folders import castings_of, photo_folder
 from helpers.page_files import (
     AXE,
-    CHROMIUM,
     assert_accessible,
     assert_fits,
     assert_prints,
-    headless,
     opened,
 )
 
@@ -25,12 +24,7 @@ from fastdefect.events import silent
 from fastdefect.jobs.audit import audit
 from fastdefect.jobs.reports.of_audit import WantedPage
 
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this system"),
-]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +45,6 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = DataConfig(data, parts="csv")
     audit(config, seed=0, out=folder / "out", fail_on=(), on_event=silent, page=wanted)
     return wanted.path
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with headless() as started:
-        yield started
 
 
 @pytest.fixture

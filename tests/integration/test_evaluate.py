@@ -82,7 +82,7 @@ def test_fit_keeps_the_temperature_of_its_validation_photos(trained: FitResult) 
 # ---- evaluate ----------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("drawn")
+@pytest.mark.usefixtures("drawn_for_real")
 def test_evaluate_writes_and_prints_all_of_it(trained: FitResult, run: Run) -> None:
     predicted = run.predictions_path("valid").read_bytes()
     result = _command("evaluate", run)

@@ -4,69 +4,19 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from helpers.bundles import tiny_network
-from helpers.serving import BRIGHT, DARK, GREY, Line, banded_bundle, line, png
+from helpers.chromium import IN_A_BROWSER
+from helpers.serving import BRIGHT, DARK, GREY, banded_bundle, png
+from helpers.station import station
 
-pytestmark = [pytest.mark.slow]
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-
-from helpers.browser import CHROMIUM, chromium, open_page, served  # noqa: E402
-
-if CHROMIUM is None:
-    pytest.skip("needs Chromium: set CHROMIUM to its path", allow_module_level=True)
-
+pytestmark = IN_A_BROWSER
 TABLET = {"width": 810, "height": 1080}
 _EXPECTED_NOISE = "Failed to load resource"  # of a status that a test asks for
-
-
-class Watched:
-    """A page, what its console said, and the hosts that it asked."""
-
-    def __init__(self, page: Any, url: str) -> None:
-        self.page, self.url = page, url
-        self.said: list[str] = []
-        self.hosts: set[str] = set()
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-
-    def _heard(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.said.append(message.text)
-
-    def open(self, path: str = "/") -> Any:
-        self.page.goto(self.url + path)
-        return self.page
-
-    def check(self, noise: str | None = None) -> None:
-        assert [each for each in self.said if noise is None or noise not in each] == []
-        assert self.hosts - {""} <= {urlsplit(self.url).netloc}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as opened:
-        yield opened
-
-
-@contextmanager
-def station(browser: Any, folder: Path, **settings: Any) -> Iterator[tuple[Line, Watched]]:
-    """A line with a page that is open; nothing may be said on the console."""
-    noise = settings.pop("noise", None)
-    look = settings.pop("look", {})
-    with line(folder, **settings) as at, served(at.client.app) as url:
-        page = open_page(browser, **look)
-        watched = Watched(page, url)
-        with closing(page.context):
-            yield at, watched
-        watched.check(noise)
 
 
 def decision(page: Any) -> str:

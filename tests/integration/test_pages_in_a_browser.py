@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.chromium import IN_A_BROWSER
 from helpers.compared import CASTINGS, RIGHT, ROWS, compare_in
 from helpers.folders import photo_folder
 from helpers.heat_maps import heat_maps
 from helpers.made_runs import made_run
 from helpers.page_files import (
     AXE,
-    CHROMIUM,
     assert_accessible,
     assert_fits,
     assert_prints,
     cards,
-    headless,
     opened,
 )
 from helpers.played_ablation import play_ablation, start_ablation
@@ -28,22 +27,11 @@ from fastdefect.config_resolve import resolve
 from fastdefect.jobs.ablate_page import with_page
 from fastdefect.jobs.compare_page import ComparePage
 
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this system"),
-]
+pytestmark = IN_A_BROWSER
 DEFECTS = [row["path"] for row in ROWS[:32] if row["label"] == "defect"]
 GOOD = [row["path"] for row in ROWS[:32] if row["label"] == "good"]
 BEFORE = {DEFECTS[0]: 0.2, GOOD[0]: 0.8, GOOD[1]: 0.8}
 AFTER = {DEFECTS[0]: 0.3, DEFECTS[5]: 0.4, GOOD[0]: 0.9}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with headless() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

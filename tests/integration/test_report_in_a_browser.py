@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.chromium import IN_A_BROWSER
 from helpers.folders import castings_of, photo_folder
 from helpers.made_runs import made_run, split_row
 from helpers.page_files import (
     AXE,
-    CHROMIUM,
     assert_accessible,
     assert_fits,
     assert_prints,
     cards,
-    headless,
     opened,
 )
 
@@ -31,12 +30,7 @@ from fastdefect.jobs.reports.gather import gather
 from fastdefect.reporting.html.facts import Decided
 from fastdefect.run import Run
 
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this system"),
-]
+pytestmark = IN_A_BROWSER
 _COSTS = Costs(80.0, 3.0, 0.04)
 _LOW, _HIGH = 0.31, 0.74
 
@@ -63,12 +57,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture(scope="module")
 def decided(run: Run) -> Decided:
     return gather(run, "none", 1, silent).measured[0].decided
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with headless() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
