@@ -231,7 +231,7 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The HTML of a page, complete in itself."""
-    script = _asset("rates.js") + _asset("exhibits.js") + _asset("page.js")
+    script = "".join(map(_asset, ("rates.js", "dialog.js", "exhibits.js", "page.js")))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         _environment()

@@ -4,7 +4,7 @@ function startExhibits(panel, words, fill) {
   const $ = (role) => panel.querySelector(`[data-role="${role}"]`);
   const list = panel.querySelector(".sheet"), dialog = panel.querySelector("dialog");
   const all = [...list.children];
-  let shown = all, at = 0;
+  let shown = all;
 
   const orders = {
     order: (item) => Number(item.dataset.order),
@@ -32,32 +32,12 @@ function startExhibits(panel, words, fill) {
     panel.querySelector(".none").hidden = shown.length > 0;
   }
 
-  function enlarge(position) {
-    at = (position + shown.length) % shown.length;
-    panel.querySelector(".enlarged").replaceChildren(
-      ...[...shown[at].querySelector("button").children].map((part) => part.cloneNode(true)));
-    $("position").textContent = fill(words.position, { number: at + 1, all: shown.length });
-    if (!dialog.open) dialog.showModal();
-  }
-
-  list.addEventListener("click", (event) => {
-    const button = event.target.closest("button");
-    if (button) enlarge(shown.indexOf(button.closest("li")));
-  });
-  $("previous").addEventListener("click", () => enlarge(at - 1));
-  $("next").addEventListener("click", () => enlarge(at + 1));
-  $("close").addEventListener("click", () => dialog.close());
-  dialog.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step) {
-      enlarge(at + step);
-      event.preventDefault();
-    }
-  });
-  dialog.addEventListener("close", () => {
-    const button = shown[at] && shown[at].querySelector("button");
-    if (button) button.focus();
-  });
+  startDialog(dialog, list, { previous: $("previous"), next: $("next"), close: $("close") },
+    () => shown, (item, at) => {
+      panel.querySelector(".enlarged").replaceChildren(
+        ...[...item.querySelector("button").children].map((part) => part.cloneNode(true)));
+      $("position").textContent = fill(words.position, { number: at + 1, all: shown.length });
+    });
   for (const role of ["kind", "find", "sort"]) $(role).addEventListener("input", show);
   show();
 }

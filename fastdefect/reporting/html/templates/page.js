@@ -178,7 +178,7 @@
     const filters = [...panel.querySelectorAll("select[data-field]")];
     const sort = $("sort"), part = $("part-filter"), dialog = $("enlarged");
     const outcomes = [...$("by-outcome").options].map((option) => option.value);
-    let shown = cards, at = 0;
+    let shown = cards;
 
     const orders = {
       outcome: (card) => [outcomes.indexOf(card.dataset.outcome), Number(card.dataset.unsure)],
@@ -214,33 +214,12 @@
       $("shown").textContent = fill(words.shown, { shown: shown.length, all: cards.length });
     }
 
-    function enlarge(position) {
-      at = (position + shown.length) % shown.length;
-      const card = shown[at];
-      const figure = card.querySelector("figure").cloneNode(true);
-      $("enlarged-photo").replaceChildren(figure);
-      $("enlarged-count").textContent = fill(words.position, { number: at + 1, all: shown.length });
-      if (!dialog.open) dialog.showModal();
-    }
+    startDialog(dialog, list, { previous: $("previous"), next: $("next"), close: $("close") },
+      () => shown, (card, at) => {
+        $("enlarged-photo").replaceChildren(card.querySelector("figure").cloneNode(true));
+        $("enlarged-count").textContent = fill(words.position, { number: at + 1, all: shown.length });
+      });
 
-    list.addEventListener("click", (event) => {
-      const button = event.target.closest("button");
-      if (button) enlarge(shown.indexOf(button.closest("li")));
-    });
-    $("previous").addEventListener("click", () => enlarge(at - 1));
-    $("next").addEventListener("click", () => enlarge(at + 1));
-    $("close").addEventListener("click", () => dialog.close());
-    dialog.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (step) {
-        enlarge(at + step);
-        event.preventDefault();
-      }
-    });
-    dialog.addEventListener("close", () => {
-      const button = shown[at] && shown[at].querySelector("button");
-      if (button) button.focus();
-    });
     function showMaps() {
       for (const twin of list.querySelectorAll(".twin")) {
         if (!twin.querySelector("img:not(.map)")) {
