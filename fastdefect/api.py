@@ -31,7 +31,7 @@ from fastdefect.run_registry import open_run, summarise
 
 if TYPE_CHECKING:
     from fastdefect.jobs.audit import AuditReport
-    from fastdefect.jobs.compare_report import CompareReport
+    from fastdefect.jobs.comparing.report import CompareReport
     from fastdefect.jobs.evaluate import EvaluationReport
     from fastdefect.jobs.export import Exported
 

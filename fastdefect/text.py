@@ -56,6 +56,13 @@ def number_text(value: float | None, form: str) -> str:
     return "-" if value is None or not math.isfinite(value) else form.format(value)
 
 
+def value_text(value: object) -> str:
+    """A value of a setting in words: yes or no, and numbers with at most four digits."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def ordinal(n: int) -> str:
     """``1st``, ``2nd``, ``3rd``, ``11th``."""
     ending = "th" if n // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")

@@ -61,7 +61,7 @@ def compare(
         check_page(report, photos)
         chosen = [run_with_model(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
-        from fastdefect.jobs.compare_page import ComparePage
+        from fastdefect.jobs.comparing.page import ComparePage
 
         page = None if report is None else ComparePage(report, photos or "errors")
         on_event = _warn if markdown else screen

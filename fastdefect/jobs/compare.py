@@ -17,9 +17,9 @@ from fastdefect.evaluation.compare import compare as compare_answers
 from fastdefect.evaluation.compared import Pair
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
-from fastdefect.jobs.compare_page import ComparePage, page_of
-from fastdefect.jobs.compare_report import CompareReport
-from fastdefect.jobs.compare_runs import (
+from fastdefect.jobs.comparing.page import ComparePage, page_of
+from fastdefect.jobs.comparing.report import CompareReport
+from fastdefect.jobs.comparing.runs import (
     Answered,
     Entrant,
     entrants_of,

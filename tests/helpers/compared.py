@@ -6,8 +6,8 @@ from typing import Any
 
 from fastdefect.events import Event, Note, OnEvent, silent
 from fastdefect.jobs.compare import compare
-from fastdefect.jobs.compare_page import ComparePage
-from fastdefect.jobs.compare_report import CompareReport
+from fastdefect.jobs.comparing.page import ComparePage
+from fastdefect.jobs.comparing.report import CompareReport
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from helpers.folders import castings_of

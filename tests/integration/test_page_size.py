@@ -13,7 +13,7 @@ from helpers.made_runs import made_run, split_row
 from fastdefect.events import silent
 from fastdefect.explain.maps import HeatMap
 from fastdefect.files import write_csv
-from fastdefect.jobs.compare_page import ComparePage
+from fastdefect.jobs.comparing.page import ComparePage
 from fastdefect.jobs.report import report
 from fastdefect.reporting.html.thumbnails import LIMIT
 from fastdefect.run import Run

@@ -25,7 +25,7 @@ from helpers.played_ablation import play_ablation, start_ablation
 
 from fastdefect.config_resolve import resolve
 from fastdefect.jobs.ablate_page import with_page
-from fastdefect.jobs.compare_page import ComparePage
+from fastdefect.jobs.comparing.page import ComparePage
 
 pytestmark = IN_A_BROWSER
 DEFECTS = [row["path"] for row in ROWS[:32] if row["label"] == "defect"]

@@ -4,7 +4,14 @@ import math
 
 import pytest
 
-from fastdefect.text import careful_percent, exact_percent, number_text, ordinal, percent
+from fastdefect.text import (
+    careful_percent,
+    exact_percent,
+    number_text,
+    ordinal,
+    percent,
+    value_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +45,18 @@ def test_only_exact_0_and_100_percent_are_shown_as_such(share: float, text: str)
 def test_no_number_is_a_dash(value: float | None) -> None:
     assert number_text(value, "{:.1f}") == "-"
     assert number_text(0.25, "{:+.1f} pts") == "+0.2 pts"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (2e-4, "0.0002"),
+        (0.98765, "0.9877"),
+        (3, "3"),
+        ("adamw", "adamw"),
+    ],
+)
+def test_values_of_settings(value: object, text: str) -> None:
+    assert value_text(value) == text

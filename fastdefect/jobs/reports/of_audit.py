@@ -18,8 +18,8 @@ from fastdefect.data.reading.images import Reading
 from fastdefect.files import write_text, written_to
 from fastdefect.jobs.reports.cards import Choice
 from fastdefect.jobs.reports.exhibits import groups_of, pairs_of, singles_of, with_pictures
+from fastdefect.reporting.html.audit import render_audit
 from fastdefect.reporting.html.audit_facts import AuditFacts, Shown
-from fastdefect.reporting.html.audit_page import render_audit
 from fastdefect.reporting.html.exhibits import Exhibit
 from fastdefect.reporting.html.thumbnails import LIMIT
 

@@ -1,4 +1,4 @@
-"""What the page of a comparison is made of: plain values, gathered by ``jobs/compare_page.py``."""
+"""What the page of a comparison is made of: plain values, from ``jobs/comparing/page.py``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

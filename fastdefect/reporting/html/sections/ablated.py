@@ -12,7 +12,7 @@ from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.ablate import gain_text
 from fastdefect.reporting.tables.fit import metric_text
 from fastdefect.reporting.tables.table_data import TableData
-from fastdefect.text import counted
+from fastdefect.text import counted, value_text
 
 _TOLD = ("more", "less")  # from chance
 _FEW_SEEDS = 3
@@ -195,16 +195,12 @@ def settings(facts: AblationFacts) -> tuple[Block, ...]:
         changed = {name: of for name, of in step.settings.items() if known.get(name) != of}
         if step.views != "none":
             changed["views"] = step.views
-        text = ", ".join(f"{name.replace('_', '-')} {_plain(of)}" for name, of in changed.items())
+        text = ", ".join(
+            f"{name.replace('_', '-')} {value_text(of)}" for name, of in changed.items()
+        )
         rows.append((step.title, reference.title if reference else "-", text))
     columns = tuple(say("ablated.settings_columns").split("|"))
     return (Grid(TableData(say("ablated.settings"), columns, tuple(rows))),)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def trainings(facts: AblationFacts) -> tuple[Block, ...]:

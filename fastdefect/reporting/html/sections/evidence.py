@@ -20,7 +20,7 @@ from fastdefect.reporting.html.page import (
 from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.fit import metric_text
 from fastdefect.reporting.tables.table_data import TableData
-from fastdefect.text import number_text
+from fastdefect.text import number_text, value_text
 
 _SPLITS = ("train", "valid", "test", "unused")
 _TOGETHER = 7  # trainings whose lines one legend can name
@@ -167,7 +167,7 @@ def _recipe(facts: RunFacts) -> list[Block]:
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name.replace('_', ' ')} {_plain(of)}" for name, of in value.items())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return value_text(value)
 
 
 def _own_curves(facts: RunFacts) -> list[Block]:

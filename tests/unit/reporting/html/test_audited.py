@@ -10,8 +10,8 @@ from fastdefect.data.audit.quality_checks import BLANK
 from fastdefect.data.audit.shortcuts import Probe, shortcut_findings
 from fastdefect.data.findings import Finding
 from fastdefect.data.parts.search import Link
+from fastdefect.reporting.html.audit import render_audit
 from fastdefect.reporting.html.audit_facts import Shown
-from fastdefect.reporting.html.audit_page import render_audit
 from fastdefect.reporting.html.exhibits import Exhibit, Exhibits, Notices, Shot
 from fastdefect.reporting.html.page import Grid, Words
 from fastdefect.reporting.html.sections import audited

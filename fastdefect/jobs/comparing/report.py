@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.evaluation.compared import Pair
-from fastdefect.jobs.compare_runs import Entrant
+from fastdefect.jobs.comparing.runs import Entrant
 from fastdefect.reporting.tables.compare import (
     changes_table,
     costs_table,

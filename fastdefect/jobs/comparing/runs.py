@@ -11,7 +11,7 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
-from fastdefect.jobs.compare_checks import check_classes, check_photos, names_of, rows_of
+from fastdefect.jobs.comparing.checks import check_classes, check_photos, names_of, rows_of
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec

@@ -16,7 +16,7 @@ from fastdefect.events import OnEvent
 from fastdefect.files import typed
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import defect_score
-from fastdefect.jobs.compare_report import CompareReport
+from fastdefect.jobs.comparing.report import CompareReport
 from fastdefect.jobs.reports.cards import (
     Choice,
     answers_of,

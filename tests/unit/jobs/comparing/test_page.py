@@ -13,7 +13,7 @@ from helpers.heat_maps import heat_maps
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import UsageError
-from fastdefect.jobs.compare_page import ComparePage
+from fastdefect.jobs.comparing.page import ComparePage
 from fastdefect.reporting.tables.fit import change_text, metric_text
 from fastdefect.run import Run
 
