@@ -88,8 +88,8 @@ def require_packages() -> None:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"serve needs the extra serve, but {', '.join(missing)} is not installed.",
-            'Install it: python -m pip install -c constraints.txt ".[serve]", or, without torch: '
+            f"serve needs the extra serve, but these packages are missing: {', '.join(missing)}.",
+            'Install them: python -m pip install -c constraints.txt ".[serve]", or, without torch: '
             "python -m pip install --no-deps --no-compile -r inspector.txt -r serve.txt .",
         )
 

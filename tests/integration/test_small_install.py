@@ -140,7 +140,7 @@ def test_its_command_line_predicts_and_says_what_is_missing(
     assert "No such option: --nonsense" in done.stderr
     assert "which is not installed: this is the small installation" in done.stderr
     assert "python -m pip install -c constraints.txt ." in done.stderr
-    assert "serve needs the extra serve, but fastapi" in done.stderr
+    assert "serve needs the extra serve, but these packages are missing: fastapi" in done.stderr
     assert "-r inspector.txt -r serve.txt ." in done.stderr
 
 
