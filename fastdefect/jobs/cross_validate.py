@@ -18,16 +18,13 @@ from fastdefect.data.splitting.split import read_split
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import FastdefectError, RunError
+from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import (
     Predictions,
     pooled,
     read_predictions,
 )
-from fastdefect.evaluation.statistics.intervals import (
-    Spread,
-    bootstrap_intervals,
-    spread_over_folds,
-)
+from fastdefect.evaluation.statistics.intervals import Spread, spread_over_folds
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
@@ -45,13 +42,14 @@ from fastdefect.jobs.training.parent import refuse_parent
 from fastdefect.jobs.training.recipe import settle_for
 from fastdefect.jobs.training.report import parse_targets, predict
 from fastdefect.jobs.training.steps import with_enough_steps
-from fastdefect.metrics import Metrics
+from fastdefect.metrics import HEADLINE, Metrics
 from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
 
 HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
+_SEED = 0  # of the bootstrap, as in evaluate: the same photos give the same intervals
 
 
 @dataclass(frozen=True)
@@ -275,7 +273,7 @@ def _outcome(run: Run, config: RunConfig, k: int, rows: Mapping[str, Mapping[str
         "none",
     )
     verdicts = _judge(run, config, whole.metrics(), k)
-    outcome = outcome_of(by_fold, whole, parts, verdicts, seed=config.training.seed)
+    outcome = outcome_of(by_fold, whole, parts, verdicts)
     _keep(run, outcome, spec)
     return outcome
 
@@ -285,16 +283,15 @@ def outcome_of(
     whole: Predictions,
     parts: Sequence[str],
     verdicts: list[Verdict],
-    *,
-    seed: int,
 ) -> Outcome:
     """The figures of the held-out photos, by fold and together (``whole``, showing ``parts``)."""
     metrics = {fold: predictions.metrics() for fold, predictions in by_fold.items()}
+    together = evaluate(whole, parts, seed=_SEED)
     return Outcome(
         metrics,
-        whole.metrics(),
+        together.metrics,
         spread_over_folds(list(metrics.values())),
-        bootstrap_intervals(whole, parts, seed=seed),
+        {name: together.estimates[name].interval for name in HEADLINE},
         verdicts,
         len(set(parts)),
     )

@@ -276,7 +276,7 @@ def _measure(
         lambda views: model.predict(views, on_event=log, label="measuring flipped valid"),
     )
     report = replace(keep_figures(run, config, measured, log), n_test=len(folds.test))
-    outcome = outcome_of(by_fold, valid, held_out.parts, report.verdicts, seed=config.training.seed)
+    outcome = outcome_of(by_fold, valid, held_out.parts, report.verdicts)
     return outcome, report
 
 

@@ -62,6 +62,9 @@ def test_metrics_are_by_fold_and_of_all(crossed: FitResult) -> None:
     assert metrics["oof"]["n"] == metrics["fold-1"]["n"] + metrics["fold-2"]["n"]
     low, high = metrics["oof"]["intervals"]["accuracy"]
     assert low <= metrics["oof"]["accuracy"] <= high
+    # The report of the run has the same interval.
+    page = (crossed.folder / "report.html").read_text(encoding="utf-8")
+    assert f"<td>{low:.2%} to {high:.2%}</td>" in page
     for text in ("Cross-validation, 2 folds", "95 % interval", "min to max", "1 of 1 met"):
         assert text in crossed.output
 

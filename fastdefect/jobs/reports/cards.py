@@ -35,7 +35,7 @@ def cards_of(decided: Decided, rule: DecisionRule, kinds: Mapping[str, str]) -> 
     raw, good = decided.predictions, decided.raw.good_indices
     unsure = unsureness(raw.y_prob, good, rule)
     outcomes = [
-        outcome_of(bool(bad), verdict, bool(guess == truth), bool(good))
+        _outcome(bool(bad), verdict, bool(guess == truth), bool(good))
         for bad, verdict, guess, truth in zip(
             decided.defective, decided.verdicts, decided.y_pred, raw.y_true, strict=True
         )
@@ -73,7 +73,7 @@ def answers_of(
     ]
 
 
-def outcome_of(defective: bool, verdict: str, right_class: bool, has_good: bool) -> str:
+def _outcome(defective: bool, verdict: str, right_class: bool, has_good: bool) -> str:
     """What a decision is, of ``OUTCOMES``."""
     if has_good and verdict == "look":
         return "look"

@@ -261,8 +261,8 @@ def folds_table(
         f"Cross-validation, {folds} folds: each photo held out once",
         ("metric", "mean", "sd", "min to max", "all held out", "95 % interval"),
         tuple(rows),
-        f"{counted(pooled.n, 'photo')} of {counted(n_parts, 'part')}; intervals by bootstrap over "
-        f"parts. {_kind([pooled])}",
+        f"{counted(pooled.n, 'photo')} of {counted(n_parts, 'part')}; intervals over parts. "
+        f"{_kind([pooled])}",
     )
 
 
