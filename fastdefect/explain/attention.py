@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from fastdefect.aliases import Floats32, Interval, Mask, Pixels
-from fastdefect.evaluation.statistics.intervals import draw_weights, percentile_interval
+from fastdefect.evaluation.statistics.intervals import (
+    BOOTSTRAP_SEED,
+    draw_weights,
+    percentile_interval,
+)
 from fastdefect.explain.outline import part_of, share_on
 from fastdefect.text import counted
 
-_DRAWS, _SEED = 2000, 0
+_DRAWS = 2000
 _SPREAD = 0.25  # of the usual area of a part
 
 
@@ -76,7 +80,7 @@ def attention_on_part(
     values = np.array(shares)
     drawn = [
         weights @ values / weights.sum(axis=1)
-        for weights in draw_weights(counted, draws=_DRAWS, seed=_SEED)
+        for weights in draw_weights(counted, draws=_DRAWS, seed=BOOTSTRAP_SEED)
     ]
     interval = percentile_interval(np.concatenate(drawn))
     return Attention(float(values.mean()), interval, float(np.mean(areas)), n, n_parts, unclear)

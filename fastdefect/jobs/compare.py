@@ -15,6 +15,7 @@ from fastdefect.errors import DataError
 from fastdefect.evaluation.compare import Answers, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
 from fastdefect.evaluation.compared import Pair
+from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
 from fastdefect.jobs.comparing.page import ComparePage, page_of
@@ -31,8 +32,6 @@ from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.reporting.sheets.compare import changes_sheet
 from fastdefect.run import Run
 from fastdefect.text import counted
-
-_SEED = 0  # of the bootstrap: the same photos give the same intervals
 
 
 def compare(
@@ -123,7 +122,7 @@ def _compare_two(
         before.name,
         after.name,
         max(openings, default=None),
-        compare_answers(photos, *answers, seed=_SEED),
+        compare_answers(photos, *answers, seed=BOOTSTRAP_SEED),
         photos,
         answers,
     )

@@ -24,7 +24,7 @@ from fastdefect.evaluation.predictions import (
     pooled,
     read_predictions,
 )
-from fastdefect.evaluation.statistics.intervals import Spread, spread_over_folds
+from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED, Spread, spread_over_folds
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
@@ -49,7 +49,6 @@ from fastdefect.run_registry import create_fold, create_run
 from fastdefect.training.learner import ModelSpec
 
 HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
-_SEED = 0  # of the bootstrap, as in evaluate: the same photos give the same intervals
 
 
 @dataclass(frozen=True)
@@ -286,7 +285,7 @@ def outcome_of(
 ) -> Outcome:
     """The figures of the held-out photos, by fold and together (``whole``, showing ``parts``)."""
     metrics = {fold: predictions.metrics() for fold, predictions in by_fold.items()}
-    together = evaluate(whole, parts, seed=_SEED)
+    together = evaluate(whole, parts, seed=BOOTSTRAP_SEED)
     return Outcome(
         metrics,
         together.metrics,

@@ -18,6 +18,7 @@ from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
@@ -42,8 +43,6 @@ from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
 
 Reliability = list[tuple[str, list[ReliabilityBin]]]
-
-_SEED = 0  # of the bootstrap: the same photos give the same intervals
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def _measure(
     calibrated = decision.calibrated(predictions.y_prob)
     y_pred = decision.decide(calibrated, good)
     evaluation = evaluate_predictions(
-        replace(predictions, y_prob=calibrated), photos.parts, y_pred=y_pred, seed=_SEED
+        replace(predictions, y_prob=calibrated), photos.parts, y_pred=y_pred, seed=BOOTSTRAP_SEED
     )
     by_type, sent = {}, None
     if good:

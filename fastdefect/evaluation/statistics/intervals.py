@@ -19,6 +19,8 @@ from fastdefect.metrics import HEADLINE, Metrics, Weighted, measure
 
 Parts = Sequence[str] | NDArray[np.str_]
 
+# Of the bootstrap in every command: the same photos give the same intervals.
+BOOTSTRAP_SEED = 0
 _TAIL = 0.025
 # If more draws than this have no value, the metric depends on too few parts for an interval.
 _MOST_UNDEFINED = 0.05

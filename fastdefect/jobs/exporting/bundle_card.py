@@ -14,6 +14,7 @@ from fastdefect.config import DataConfig
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import predictions_of
+from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import finite, read_csv
@@ -31,7 +32,6 @@ from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
 
 _PACKAGES = ("torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
-_SEED = 0
 
 
 def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats, on_event: OnEvent) -> Card:
@@ -149,5 +149,5 @@ def _figures(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> dict[
     calibrated = rule.calibrated(y_prob)
     predictions = predictions_of(photos.photos, spec.classes, spec.good, calibrated)
     decided = rule.decide(calibrated, spec.good_indices)
-    found = evaluate(predictions, photos.parts, y_pred=decided, seed=_SEED)
+    found = evaluate(predictions, photos.parts, y_pred=decided, seed=BOOTSTRAP_SEED)
     return {"split": "valid", **finite(found.as_json())}

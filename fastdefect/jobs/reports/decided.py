@@ -8,6 +8,7 @@ from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import silent
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule
@@ -18,8 +19,6 @@ from fastdefect.run import Run, RunKind
 from fastdefect.training.learner import ModelSpec
 
 Columns = Mapping[str, Mapping[str, str]]
-
-_SEED = 0  # of the bootstrap, as in evaluate: the same photos give the same intervals
 
 
 def making_of(run: Run) -> Making:
@@ -104,7 +103,7 @@ def measured(decided: Decided, rule: DecisionRule, columns: Columns, *, joined: 
     ``columns`` holds the other columns of the data by photo. ``joined``: all defects are one class.
     """
     good, parts = decided.raw.good_indices, decided.parts
-    evaluation = evaluate(decided.predictions, parts, y_pred=decided.y_pred, seed=_SEED)
+    evaluation = evaluate(decided.predictions, parts, y_pred=decided.y_pred, seed=BOOTSTRAP_SEED)
     by_type, sent = {}, None
     if good:
         by_type = escapes_by_type(

@@ -13,6 +13,7 @@ from fastdefect.errors import DataError, FastdefectError, UsageError
 from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
 from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
@@ -35,8 +36,6 @@ from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.compare import changes_table, figures_table, mcnemar_table
 from fastdefect.run import Run
 from fastdefect.training.learner import ModelSpec
-
-_SEED = 0  # of the bootstrap, as in compare
 
 
 def gather(
@@ -193,7 +192,7 @@ def _compared(old_name: str, old: Decided, new_name: str, new: Decided) -> Befor
         photos,
         Answers(old.predictions.y_prob[old_rows], old.y_pred[old_rows]),
         Answers(new.predictions.y_prob[rows], new.y_pred[rows]),
-        seed=_SEED,
+        seed=BOOTSTRAP_SEED,
     )
     tables = (
         figures_table(comparison, old_name, new_name, where=say("splits.valid")),
