@@ -1,6 +1,7 @@
 """Photos and runs that several tests share; each is made once a session."""
 
 import os
+import signal
 
 # Before torch is imported by any test: results must not depend on a developer's settings.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -19,6 +20,10 @@ from helpers.examples import load_profiles
 from helpers.plots import drawn_plots
 
 load_profiles()
+
+# A shell starts a command in the background with Ctrl-C ignored, and processes inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -69,7 +69,6 @@ def test_a_training_that_takes_longer_than_the_budget_stops_in_its_middle(
 def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
     config: RunConfig, photos: SeriesPhotos, played: Played, tmp_path: Path
 ) -> None:
-    before = signal.getsignal(signal.SIGINT)  # ignored, if the tests run in the background
     members = members_of(config, "a", "b")
     parent = create(tmp_path, config, members, photos)
     played.interrupted_at_the_end = {"a"}
@@ -79,7 +78,7 @@ def test_ctrl_c_while_a_training_is_finishing_begins_no_other(
     played.interrupted_at_the_end = {"b"}
     # Nothing is left to begin.
     assert run_members(parent, members, photos, played).reason == RunStatus.FINISHED
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_the_time_of_a_killed_session_follows_from_its_epochs(
