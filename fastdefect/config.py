@@ -18,6 +18,7 @@ from fastdefect.augmentations import AUGMENTATIONS
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 Tune = Literal["all", "head"]
+Learn = Literal["classes", "good"]
 if TYPE_CHECKING:
     Augment = str
 else:
@@ -49,7 +50,7 @@ class Flag:
 
 # The settings of an audit: what is read, and how.
 AUDIT_SETTINGS = (
-    *("data", "good", "rename", "join_defects", "part_from", "label_from", "resplit"),
+    *("data", "good", "rename", "join_defects", "learn", "part_from", "label_from", "resplit"),
     *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
 )
 
@@ -87,6 +88,13 @@ class DataConfig:
             "photos with several defects."
         ),
     ] = False
+    learn: Annotated[
+        Learn,
+        Flag(
+            "What is learned: the classes; or the good class alone, so that no photo of a defect "
+            "is needed."
+        ),
+    ] = "classes"
     part_from: Annotated[
         str | None,
         Flag("Regex that extracts the part from each file name."),
@@ -149,6 +157,11 @@ class DataConfig:
     cache_mb: Annotated[
         int, Ge(0), Flag("Above this many MB, decoded photos are kept in a memory-mapped file.")
     ] = 4096
+
+    @property
+    def one_defect(self) -> bool:
+        """Whether all defects are one class; their kinds are a column of the photos then."""
+        return self.join_defects or self.learn == "good"
 
 
 @dataclass(frozen=True)
@@ -302,6 +315,11 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
     given: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def one_epoch(self) -> bool:
+        """Whether the model is computed from frozen features, instead of trained in epochs."""
+        return self.training.tune == "head" or self.data.learn == "good"
 
 
 SECTIONS = tuple(part.name for part in fields(RunConfig) if part.name != "given")

@@ -24,9 +24,14 @@ from fastdefect.data.parts.given import join_parts
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
 from fastdefect.data.reading.depth import find_white
-from fastdefect.data.reading.good_class import choose_good, recognise_good
+from fastdefect.data.reading.good_class import recognise_good
 from fastdefect.data.reading.images import Reading
-from fastdefect.data.reading.labels import SIMILAR_CLASSES, LabelRules, refuse_several_defects
+from fastdefect.data.reading.labels import (
+    SIMILAR_CLASSES,
+    LabelRules,
+    good_classes,
+    refuse_several_defects,
+)
 from fastdefect.data.reading.manifest import OnPhoto, list_photos, read_photos
 from fastdefect.data.splitting.earlier import EarlierSides, split_further
 from fastdefect.data.splitting.folds import Folds, make_folds
@@ -89,7 +94,7 @@ def read_and_audit(
     """
     listing = list_data(config, new=True)
     refuse_several_defects(listing.findings)
-    refuse_untrainable(listing)
+    refuse_untrainable(listing, config)
     config = settle_white(listing, config, on_event)
     store = _store_for(listing, config, workers)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
@@ -147,26 +152,28 @@ def label_rules(
     config: DataConfig, *, new: bool = False, known_good: tuple[str, ...] | None = None
 ) -> LabelRules:
     """How the config makes classes of labels; see ``LabelRules``."""
-    return LabelRules(config.rename, config.join_defects, config.good, known_good, new)
+    only_good = config.learn == "good"
+    return LabelRules(config.rename, config.one_defect, config.good, known_good, new, only_good)
 
 
-def refuse_untrainable(listing: Listing) -> None:
+def refuse_untrainable(listing: Listing, config: DataConfig) -> None:
     """Raise ``DataError`` if the given sides leave train without a class, before any is read."""
     trained = {entry.label for entry in listing.entries if entry.split in ("train", None)}
-    absent = [name for name in listing.classes if name not in trained]
+    needed = listing.classes
+    if config.learn == "good":
+        needed = good_classes(listing.classes, config.good, only_good=True)
+    absent = [name for name in needed if name not in trained]
     if not absent:
         return
     what = f"The given train photos do not contain {first(absent)}."
+    hint = ""
     if len(trained) == 1 and recognise_good(sorted(trained)):
-        what = (
-            "Such a split is for training on good parts only; fastdefect trains on every class. "
-            + what
-        )
+        hint = "To learn from the good parts alone: --learn good. "
     similar = [each.message for each in listing.findings if each.kind == SIMILAR_CLASSES.kind]
     raise DataError(
         " ".join((listing.seen, what, *similar)),
-        "To ignore the given split and split all photos anew: --resplit. To keep it, move photos "
-        "of each class to train: a model cannot recognise a class without training photos. "
+        f"{hint}To ignore the given split and split all photos anew: --resplit. To keep it, move "
+        "photos of each class to train: a model cannot recognise a class without training photos. "
         "fastdefect audit reads the photos as they are.",
     )
 
@@ -200,12 +207,14 @@ def read_listing(
 
     From here on the process keeps freed memory, for the reading and for all later work.
     """
-    good = choose_good(listing.classes, config.good)
+    only_good = config.learn == "good"
+    good = good_classes(listing.classes, config.good, only_good)
     keep_freed_memory()
     with one_thread_each():
         return read_photos(
             listing,
             good=good,
+            only_good=only_good,
             strict=config.strict,
             how=Reading.of(config),
             on_photo=on_photo,

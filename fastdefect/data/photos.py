@@ -129,7 +129,7 @@ class Manifest:
     """All readable photos, sorted by name. ``good`` names the good classes.
 
     ``seen`` is that of the listing. ``white`` is the value that is white in all photos of more
-    than 8 bits; None without any.
+    than 8 bits; None without any. With ``only_good`` a model learns the good classes alone.
     """
 
     root: Path
@@ -140,6 +140,12 @@ class Manifest:
     findings: tuple[Finding, ...]
     seen: str = ""
     white: float | None = None
+    only_good: bool = False
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The classes of which train must have photos."""
+        return self.good if self.only_good else self.classes
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from fastdefect.aliases import Floats32, Interval, Mask, Pixels
+from fastdefect.data.outline import part_of, share_on
 from fastdefect.evaluation.statistics.intervals import (
     BOOTSTRAP_SEED,
     draw_weights,
     percentile_interval,
 )
-from fastdefect.explain.outline import part_of, share_on
 from fastdefect.text import counted
 
 _DRAWS = 2000

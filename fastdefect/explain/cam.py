@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from fastdefect.aliases import Floats, Floats32, Pixels
-from fastdefect.explain.methods import Method
+from fastdefect.explain.methods import Head, Method
 from fastdefect.explain.occlusion import occlusion_map
 from fastdefect.explain.patches import patch_scores
 from fastdefect.explain.target import Target
 from fastdefect.training.ensemble import Ensemble
+from fastdefect.training.memory import PatchMemory
 from fastdefect.training.predict import Predictor
 from fastdefect.training.stages import Staged, find_taps
 
@@ -48,14 +49,21 @@ class Stages:
         return whole[1]
 
     @property
-    def is_linear(self) -> bool:
-        """Whether the head is one linear layer on means, or means and deviations, of maps."""
+    def kind(self) -> Head:
+        """Linear if the head is one linear layer on means, or means and deviations, of maps."""
+        if isinstance(self.memory, PatchMemory):
+            return "memory"
         layers = [m for m in self.head.modules() if not isinstance(m, nn.Sequential)]
         kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear)
         linear = sum(isinstance(layer, nn.Linear) for layer in layers)
-        return (
-            self.names[-1:] == ("",) and linear == 1 and all(isinstance(m, kinds) for m in layers)
-        )
+        only = linear == 1 and all(isinstance(m, kinds) for m in layers)
+        return "linear" if only and self.names[-1:] == ("",) else "other"
+
+    @property
+    def memory(self) -> nn.Module:
+        """The memory of good parts, if that is the head."""
+        whole: Any = self.network
+        return whole[1][0]
 
 
 def stages_of(predictor: Predictor) -> tuple[Stages, ...]:
@@ -112,6 +120,8 @@ class NetworkMaps:
         return np.asarray(maps.cpu().numpy(), np.float32)
 
     def _of_one(self, stages: Stages, batch: Tensor) -> Tensor:
+        if self.method.needs == "memory":
+            return distance_maps(stages, batch)
         if self.method.needs == "linear head":
             with torch.no_grad(), reading(stages.body, stages.names) as read:
                 logits = stages.network(batch)
@@ -161,6 +171,18 @@ def gradient_maps(stages: Stages, target: Target, method: Method, batch: Tensor)
         score = target.of_logits(stages.network(photos).float()).sum()
         (gradients,) = torch.autograd.grad(score, read[name])
     return method.combine(read[name].detach().float(), gradients.float()).clamp(min=0)
+
+
+def distance_maps(stages: Stages, batch: Tensor) -> Tensor:
+    """How much farther than usual each place (n, h, w) of a batch is from those of good parts.
+
+    0 up to half of the distance of even odds.
+    """
+    whole, memory = stages.network, cast("PatchMemory", stages.memory)
+    with torch.no_grad():
+        distances = memory.distances(cast("Any", whole)[0](batch))
+        nearest = torch.stack(distances).amin(dim=0)
+    return (nearest - memory.usual / 2).clamp(min=0)
 
 
 @contextmanager

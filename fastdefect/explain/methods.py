@@ -14,14 +14,16 @@ from fastdefect.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-Needs = Literal["gradients", "linear head", "outputs"]
+Needs = Literal["gradients", "linear head", "memory", "outputs"]
+Head = Literal["linear", "memory", "other"]
 
 
 @dataclass(frozen=True)
 class Method:
     """A method for heat maps.
 
-    ``needs``: gradients inside the network, a linear layer as head, or the outputs only.
+    ``needs``: gradients inside the network, a linear layer as head, a memory of good parts, or the
+    outputs only.
     ``combine``: for gradients, from maps and gradients (n, c, h, w) of a stage to the evidence
     (n, h, w) at each place. ``depth``: the stage that is read, 1 is the last, 2 the one before.
     """
@@ -65,6 +67,12 @@ _ALL = (
         "linear head",
     ),
     Method(
+        "distance",
+        "distance to the places of good parts",
+        "Roth et al. 2022, PatchCore",
+        "memory",
+    ),
+    Method(
         "occlusion",
         "occlusion, places filled in",
         "Zeiler and Fergus 2014, Visualizing and understanding convolutional networks",
@@ -79,16 +87,18 @@ _USUAL = "hires-cam"
 _OF_FAMILY = MappingProxyType({"resnet": "hires-cam-fine"})
 
 
-def choose_method(name: str, arch: str, *, stages: int, linear: bool) -> Method:
+def choose_method(name: str, arch: str, *, stages: int, head: Head) -> Method:
     """The method ``name``; for ``auto`` the one that measured best.
 
-    ``stages``: the number of stages of the network that have maps, 0 for a bundle. ``linear``:
-    whether its head is one linear layer. Raises ``UsageError`` if the network can't be used with
-    the method.
+    ``stages``: the number of stages of the network that have maps, 0 for a bundle. ``head``: one
+    linear layer, a memory of good parts, or something else. Raises ``UsageError`` if the network
+    can't be used with the method.
     """
     if name == AUTO:
         if not stages:
             return METHODS["occlusion"]
+        if head == "memory":
+            return METHODS["distance"]
         family = arch.rstrip("0123456789")
         return METHODS[_OF_FAMILY.get(family, _USUAL)]
     if name not in METHODS:
@@ -99,7 +109,14 @@ def choose_method(name: str, arch: str, *, stages: int, linear: bool) -> Method:
             f"--method {name} reads maps inside the network, but {arch} has none that can be read.",
             "Use --method occlusion, which needs only the outputs. Bundles have only outputs.",
         )
-    if method.needs == "linear head" and not linear:
+    if (method.needs == "memory") != (head == "memory") and method.needs != "outputs":
+        wanted = "distance" if head == "memory" else "a method of networks"
+        raise UsageError(
+            f"--method {name} is for models {'' if method.needs == 'memory' else 'not '}trained "
+            "with --learn good.",
+            f"Use --method {AUTO}, occlusion or {wanted}.",
+        )
+    if method.needs == "linear head" and head != "linear":
         raise UsageError(
             f"--method {name} needs a head that is one linear layer, but this one has several.",
             "Use another method, or train with --tune head.",

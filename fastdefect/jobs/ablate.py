@@ -41,10 +41,10 @@ from fastdefect.jobs.series.series import (
     seeds_from,
 )
 from fastdefect.jobs.trained.decision import judge_validation
-from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import refuse_one_epoch
 from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.ablate import plot_ablation
 from fastdefect.run import Run, RunKind, RunStatus
@@ -130,7 +130,7 @@ def start(
             "Remove folds from the config file.",
         )
     refuse_members(config)
-    refuse_head_alone(config)
+    refuse_one_epoch(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = with_scale(config, photos.manifest)

@@ -33,11 +33,11 @@ from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
-from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import check_one_epoch
 from fastdefect.jobs.training.parent import refuse_parent
 from fastdefect.jobs.training.recipe import settle_for
 from fastdefect.jobs.training.report import parse_targets, predict
@@ -101,7 +101,7 @@ class _Photos:
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> CrossReport:
     """Cross-validate in a new run; nothing is written before all folds are checked."""
-    check_head_alone(config)
+    check_one_epoch(config)
     refuse_parent(config)
     parse_targets(config)
     k = config.report.folds

@@ -29,9 +29,9 @@ from fastdefect.jobs.series.series import (
     settle,
 )
 from fastdefect.jobs.training.assemble import assemble
-from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import check_one_epoch
 from fastdefect.jobs.training.report import FitReport, as_event_data, measure_model, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.reporting.tables.ensemble import MemberFigures
@@ -96,7 +96,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> EnsembleR
             "other: one network predicts each fold.",
             "Cross-validate without --members, or average without --folds.",
         )
-    check_head_alone(config)
+    check_one_epoch(config)
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)

@@ -145,7 +145,7 @@ def _measure(
     if good:
         defective = ~is_good(predictions.y_true, good)
         columns = columns_of([dict(photo.columns) for photo in photos.photos])
-        kinds = DEFECT_COLUMN if run.read_config().data.join_defects else None
+        kinds = DEFECT_COLUMN if run.read_config().data.one_defect else None
         by_type = escapes_by_type(
             is_good(y_pred, good), defective, photos.parts, columns, kinds=kinds
         )

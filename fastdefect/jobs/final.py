@@ -41,9 +41,9 @@ from fastdefect.jobs.series.series import (
 )
 from fastdefect.jobs.trained.model import fold_name, load_model
 from fastdefect.jobs.trained.photos import EvaluationPhotos
-from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import check_one_epoch
 from fastdefect.jobs.training.report import (
     FitReport,
     MeasuredModel,
@@ -110,7 +110,7 @@ def suits(config: RunConfig) -> bool:
     if training.final != "auto":
         return training.final != "none"
     others = training.members > 1 or config.report.folds or config.data.photos_per_class
-    if others or training.tune == "head" or training.recipe in ("full", "legacy"):
+    if others or config.one_epoch or training.recipe in ("full", "legacy"):
         return False
     if {"keep", "patience"} & config.given or config.model.from_run is not None:
         return False
@@ -127,7 +127,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FinalRepo
     Return None, with nothing trained, if ``auto`` finds too few parts for folds.
     """
     _refuse(config)
-    check_head_alone(config)
+    check_one_epoch(config)
     parse_targets(config)
     log = Log(on_event)
     auto = config.training.final == "auto"

@@ -18,10 +18,10 @@ from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
-from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import check_one_epoch
 from fastdefect.jobs.training.parent import (
     earlier_sides,
     record_parent,
@@ -37,12 +37,13 @@ from fastdefect.training.backbones import parameter_count
 from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
 from fastdefect.training.fit import FitInputs, Fitted, fit
 from fastdefect.training.fit_head import fit_head
+from fastdefect.training.fit_memory import fit_memory
 
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport:
     """Train a new run; nothing is written before the data and the model are checked."""
     config = with_parent(config, new_run.runs)
-    check_head_alone(config)
+    check_one_epoch(config)
     parse_targets(config)
     log = Log(on_event)
     data = load_training_data(
@@ -150,7 +151,7 @@ def go_on(
 def _train(
     run: Run, job: Job, log: Log, checkpoint: Checkpoint | None, stop: StopRequested | None
 ) -> FitReport:
-    train = fit_head if job.config.training.tune == "head" else fit
+    train = {"memory": fit_memory, "stages": fit_head}.get(job.spec.head, fit)
     try:
         with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
             inputs = FitInputs(job.learn, job.data, job.spec.preprocessing, job.config.training)

@@ -42,9 +42,9 @@ from fastdefect.jobs.series.series import (
     run_series,
     settle,
 )
-from fastdefect.jobs.training.head_alone import check_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import check_one_epoch
 from fastdefect.metrics import constant_prediction
 from fastdefect.reporting.plots.learning_curve import plot_learning_curve
 from fastdefect.reporting.tables.learning_curve import ERROR, CurvePoint, Outlook
@@ -205,7 +205,7 @@ def _check(config: RunConfig, points: int, repeats: int) -> None:
             "Remove folds from the config file.",
         )
     refuse_members(config)
-    check_head_alone(config)
+    check_one_epoch(config)
 
 
 # ---- the result --------------------------------------------------------------------------

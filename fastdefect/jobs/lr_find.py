@@ -11,7 +11,7 @@ from fastdefect.config import RunConfig
 from fastdefect.events import OnEvent
 from fastdefect.files import written_to
 from fastdefect.jobs.training.assemble import assemble
-from fastdefect.jobs.training.head_alone import refuse_head_alone
+from fastdefect.jobs.training.one_epoch import refuse_one_epoch
 from fastdefect.jobs.training.parent import refuse_parent
 from fastdefect.reporting.plots.fit import plot_lr_find
 
@@ -29,7 +29,7 @@ def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
 
     The search trains its own model and writes no run: fastai's search changes the state of a model.
     """
-    refuse_head_alone(config)
+    refuse_one_epoch(config)
     refuse_parent(config)
     with written_to(out):  # before the search, which takes minutes
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -28,9 +28,9 @@ from fastdefect.jobs.series.series import (
     settle,
 )
 from fastdefect.jobs.trained.decision import Judged, judge_validation
-from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import refuse_one_epoch
 from fastdefect.recipes import RECIPES
 from fastdefect.run import Run, RunKind
 
@@ -83,7 +83,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> QuickRepo
             "Remove folds from the config file.",
         )
     refuse_members(config)
-    refuse_head_alone(config)
+    refuse_one_epoch(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
     config = with_scale(config, photos.manifest)

@@ -63,7 +63,7 @@ def split(
     """
     _check_out(config.data, out)
     listing = list_data(config, new=True)
-    refuse_untrainable(listing)
+    refuse_untrainable(listing, config)
     config = settle_white(listing, config, on_event)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
     on_photo = survey.put if survey.searches else None

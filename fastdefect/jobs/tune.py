@@ -27,10 +27,10 @@ from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import create_series, read_plan
-from fastdefect.jobs.training.head_alone import refuse_head_alone
 from fastdefect.jobs.training.interrupt import stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
+from fastdefect.jobs.training.one_epoch import refuse_one_epoch
 from fastdefect.jobs.tuning.plan import TunePlan, plan_from_json, read_trials
 from fastdefect.jobs.tuning.search import BEST, Limits, Study, read_best
 from fastdefect.jobs.tuning.space import (
@@ -167,7 +167,7 @@ def resume(run: Run, *, minutes: float | None, trials: int | None, on_event: OnE
 
 
 def _check(config: RunConfig) -> None:
-    refuse_head_alone(config)
+    refuse_one_epoch(config)
     if config.report.folds is not None:
         raise UsageError(
             "tune makes its own folds inside train, but the settings have "

@@ -28,6 +28,7 @@ from fastdefect.training.efficientnet_lite import (
     build_efficientnet_lite0,
 )
 from fastdefect.training.folding import fold_batch_norm
+from fastdefect.training.memory import Places
 from fastdefect.training.stages import Staged, Tap, find_taps
 from fastdefect.training.trained_network import trained_network
 from fastdefect.training.weights import (
@@ -123,6 +124,21 @@ def staged(backbone: Backbone) -> Backbone:
     width = sum(tap.width for tap in backbone.taps)
     body = Staged(backbone.body, backbone.taps)
     return replace(backbone, body=body, n_features=width, spatial=False)
+
+
+def placed(backbone: Backbone, arch: str) -> Backbone:
+    """Return the backbone read by place, for ``PatchMemory``; ``taps`` are those that it reads.
+
+    Raises ``ModelError`` if the network has no maps.
+    """
+    if not backbone.spatial or not backbone.taps:
+        raise ModelError(
+            f"--learn good compares the places of photos, but {arch} has no maps of places.",
+            "Choose a convolutional network, for example resnet50 or efficientnet-lite0.",
+        )
+    # The last maps describe the content of the whole photo rather than of a place.
+    taps = backbone.taps[:2]
+    return replace(backbone, body=Places(backbone.body, taps), taps=taps)
 
 
 def _library_of(arch: str) -> Literal["torchvision", "timm", "own"]:

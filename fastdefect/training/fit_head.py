@@ -16,20 +16,16 @@ from torch import nn
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
-from fastdefect.events import EpochDone, FitEnded, FitStarted, Note, OnEvent, Progress
+from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import cache_folder
-from fastdefect.metrics import HEADLINE, best_f1, score
-from fastdefect.run import Run, RunStatus
-from fastdefect.training.callbacks import HISTORY_COLUMNS, History, Position
-from fastdefect.training.checkpoint import Checkpoint, restore_model, save_checkpoint
+from fastdefect.metrics import score
+from fastdefect.run import Run
+from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.feature_cache import FeatureCache
 from fastdefect.training.features import FrozenBackbone
-from fastdefect.training.fit import FitInputs, Fitted, save_model
+from fastdefect.training.fit import FitInputs, Fitted
+from fastdefect.training.once import Stopped, history_row, in_one_epoch
 from fastdefect.training.probe import Probe, fit_probe
-
-
-class _Stopped(Exception):  # noqa: N818 - it is no error
-    """A request to stop while the features are computed."""
 
 
 def fit_head(
@@ -45,30 +41,9 @@ def fit_head(
     An interrupted run starts again and uses the features cached on disk. Raises ``DataError`` if
     a feature is not finite.
     """
-    learn = inputs.learn
-    history = checkpoint.history if checkpoint else History()
-    history.keep = "last"
-    learn.create_opt()  # it takes no step, but the checkpoint format includes its state
-    if checkpoint:
-        restore_model(checkpoint, learn)
-    else:
-        save_checkpoint(run.path("checkpoint.safetensors"), learn, Position(), history)
-    on_event(FitStarted(1, len(history.rows), str(run.folder)))
-    reason = RunStatus.FINISHED
-    if not history.rows:
-        try:
-            row = _fit(inputs, on_event, stop_requested)
-        except _Stopped:
-            reason = RunStatus.INTERRUPTED
-        else:
-            history.rows.append(row)
-            run.write("history.csv", history.rows, HISTORY_COLUMNS)
-            save_checkpoint(run.path("checkpoint.safetensors"), learn, Position(epoch=1), history)
-            on_event(EpochDone(row, best=True))
-    if history.rows:
-        save_model(run, learn.model, 1)  # after the checkpoint, from which it can be restored
-    on_event(FitEnded(reason, len(history.rows), history.best_epoch))
-    return Fitted(reason, history)
+    return in_one_epoch(
+        _fit, inputs, run, on_event=on_event, stop_requested=stop_requested, checkpoint=checkpoint
+    )
 
 
 def _fit(
@@ -84,11 +59,10 @@ def _fit(
     probe = fit_probe([train_features], labels, parts, seed=inputs.training.seed)
     probe.fill(learn.model[1][-1])
     _report(probe, labels, data, on_event)
-    sides = {
-        "train": (train_features, labels),
-        "valid": (valid_features, data.manifest.labels[list(valid)]),
-    }
-    return _row(learn.model[1], sides, data, time.perf_counter() - started)
+    y_true = {"train": labels, "valid": data.manifest.labels[list(valid)]}
+    features = {"train": train_features, "valid": valid_features}
+    y_prob = {name: _probabilities(learn.model[1], of) for name, of in features.items()}
+    return history_row(y_true, y_prob, data, time.perf_counter() - started)
 
 
 def _features(
@@ -104,7 +78,7 @@ def _features(
     def on_batch(done: int) -> None:
         on_event(Progress("computing features with the frozen backbone", done, total))
         if stop_requested():
-            raise _Stopped
+            raise Stopped
 
     features = cache.features(data.store, [*train, *valid], on_batch=on_batch)
     try:
@@ -137,35 +111,6 @@ def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_even
             f"{metrics.accuracy:.1%} over folds of whole parts of train (C = {probe.strength:g})."
         )
     )
-
-
-def _row(
-    head: nn.Module,
-    sides: dict[str, tuple[Floats32, NDArray[np.int64]]],
-    data: TrainingData,
-    seconds: float,
-) -> dict[str, Any]:
-    """Return a row of ``history.csv``, both sides measured by their features."""
-    manifest = data.manifest
-    good = manifest.good_indices
-    y_prob = {side: _probabilities(head, features) for side, (features, _) in sides.items()}
-    y_true = {side: labels for side, (_, labels) in sides.items()}
-    found = {s: score(y_true[s], y_prob[s], manifest.classes, manifest.good) for s in sides}
-    loss = {
-        s: float(-np.log(np.maximum(y_prob[s][np.arange(len(y_true[s])), y_true[s]], 1e-12)).mean())
-        for s in sides
-    }
-    valid = {name: float(getattr(found["valid"], name)) for name in HEADLINE if name != "accuracy"}
-    return {
-        "epoch": 1,
-        **{f"{side}_loss": loss[side] for side in sides},
-        **{f"{side}_accuracy": float(found[side].accuracy) for side in sides},
-        "gap": float(found["train"].accuracy - found["valid"].accuracy),
-        **valid,
-        "best_f1": float(best_f1(y_true["valid"], y_prob["valid"], good)),
-        "learning_rate": 0.0,
-        "seconds": seconds,
-    }
 
 
 def _probabilities(head: nn.Module, features: Floats32) -> Floats:

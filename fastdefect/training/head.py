@@ -4,7 +4,7 @@ from typing import Literal
 
 from torch import nn
 
-Head = Literal["linear", "mlp", "stages"]
+Head = Literal["linear", "mlp", "stages", "memory"]
 
 DROPOUT = (0.5, 0.3, 0.2)
 WIDTHS = (512, 256)

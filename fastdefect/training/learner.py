@@ -19,12 +19,13 @@ from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.good import Good, good_from_json, good_indices, good_to_json
-from fastdefect.training.backbones import Backbone, split_for_rates, staged
+from fastdefect.training.backbones import Backbone, placed, split_for_rates, staged
 from fastdefect.training.callbacks import FrozenStatistics
 from fastdefect.training.early_layers import FixedLayers
 from fastdefect.training.ensemble import averaging
 from fastdefect.training.head import Head, build_head
 from fastdefect.training.loss import DefectLoss, MixUpLabels
+from fastdefect.training.memory import PatchMemory
 from fastdefect.training.precision import AutocastOnDevice
 
 
@@ -101,8 +102,7 @@ def choose_device(name: str) -> torch.device:
 
 def build_network(spec: ModelSpec, backbone: Backbone, device: torch.device) -> nn.Module:
     """Return the network of ``build_learner`` without a Learner, for weights already trained."""
-    if spec.head == "stages":
-        backbone = staged(backbone)
+    backbone = _read_by(spec, backbone)
     # vision_learner nests them like this, and the names in a state depend on the nesting.
     one = nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
     network: Any = averaging(one, spec.members)
@@ -126,11 +126,10 @@ def build_learner(
     """Return a ``vision_learner`` of ``backbone`` and the head of ``spec``; it prints nothing.
 
     The model is ``Sequential(body, head)`` on the device of ``dls``. With more than one member
-    it is an ``Ensemble``, for trained weights and predictions only. With the head ``stages`` the
-    body is read at several depths.
+    it is an ``Ensemble``, for trained weights and predictions only. With the heads ``stages``
+    and ``memory`` the body is read at several depths.
     """
-    if spec.head == "stages":
-        backbone = staged(backbone)
+    backbone = _read_by(spec, backbone)
     learn = vision_learner(
         dls,
         # vision_learner requires a constructor, ignores its ``cut`` argument and cuts before the
@@ -158,7 +157,18 @@ def build_learner(
     return learn
 
 
+def _read_by(spec: ModelSpec, backbone: Backbone) -> Backbone:
+    """The backbone in the form that the head of ``spec`` reads."""
+    if spec.head == "stages":
+        return staged(backbone)
+    return placed(backbone, spec.arch) if spec.head == "memory" else backbone
+
+
 def _head(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
+    if spec.head == "memory":
+        channels = [tap.width // 2 for tap in backbone.taps]  # a mean and a deviation of each
+        memory = PatchMemory(channels, len(spec.classes), spec.good_indices)
+        return nn.Sequential(memory)
     return build_head(
         backbone.n_features, len(spec.classes), spatial=backbone.spatial, kind=spec.head
     )

@@ -7,7 +7,7 @@ distinguish a few strong activations from many weak ones.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -97,26 +97,34 @@ class Staged(nn.Module):
         super().__init__()
         self.body = body
         self.names = tuple(tap.name for tap in taps)
+        self.describe: Callable[[Tensor], Tensor] = summary
 
     def forward(self, photos: Tensor) -> Tensor:
         """Return features (n, sum of the widths) of photos (n, 3, h, w): mean, deviation by tap."""
+        return torch.cat(self._read(photos), dim=1)
+
+    def _read(self, photos: Tensor) -> list[Tensor]:
+        """Return the description of what each tap gives, in the order of the taps."""
         read: dict[str, Tensor] = {}
         hooks = [
-            # Summarise a map at once: the next layer may overwrite it.
-            self.body.get_submodule(name).register_forward_hook(partial(_keep, read, name))
+            # Describe a map at once: the next layer may overwrite it.
+            self.body.get_submodule(name).register_forward_hook(partial(self._keep, read, name))
             for name in self.names
             if name
         ]
         try:
-            read[""] = summary(self.body(photos))
+            last = self.body(photos)
+            if "" in self.names:
+                read[""] = self.describe(last)
         finally:
             for hook in hooks:
                 hook.remove()
-        return torch.cat([read[name] for name in self.names], dim=1)
+        return [read[name] for name in self.names]
 
-
-def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
-    read[name] = summary(given)
+    def _keep(
+        self, read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor
+    ) -> None:
+        read[name] = self.describe(given)
 
 
 def summary(given: Tensor) -> Tensor:

@@ -181,7 +181,8 @@ def _small_classes(
     held: dict[str, set[str]] = {name: set() for name in classes}
     for photo, part in zip(photos, parts, strict=True):
         held[photo.label].add(part)
-    small = [(name, len(of)) for name, of in held.items() if len(of) < FEW_PARTS]
+    # A class without photos is that of the defects, where only good parts are learned.
+    small = [(name, len(of)) for name, of in held.items() if of and len(of) < FEW_PARTS]
     if not small:
         return []
     counts = ", ".join(f"{name} {counted(n, 'part')}" for name, n in small)

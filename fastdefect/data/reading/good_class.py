@@ -55,7 +55,7 @@ _NOT_GOOD = _NOT | {"ab", "un", "n"}
 _NOT_BAD = _NOT | {"free", "zero"}
 
 
-ONLY_GOOD = "Learning from good parts only is not available yet; add photos of defects"
+ONLY_GOOD = "To learn from good parts only, add `--learn good`; or add photos of defects"
 
 
 def recognise_good(classes: Sequence[str]) -> str | None:

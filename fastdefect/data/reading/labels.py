@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -38,7 +38,8 @@ class LabelRules:
     ``rename`` holds the values of ``--rename``. With ``join_defects`` all classes but the good ones
     become one; the good ones are those of ``good``, the value of ``--good``, or ``known_good``, the
     names that a trained model has. For photos that are ``new``, as those of a first training, a
-    class to rename must exist; later the photos may have been corrected.
+    class to rename must exist; later the photos may have been corrected. With ``only_good`` there
+    may be no defect.
     """
 
     rename: tuple[str, ...] = ()
@@ -46,6 +47,7 @@ class LabelRules:
     good: str | None = None
     known_good: tuple[str, ...] | None = None
     new: bool = False
+    only_good: bool = False
 
 
 AS_WRITTEN = LabelRules()
@@ -152,6 +154,20 @@ def _new_names(rules: LabelRules, names: set[str]) -> dict[str, str]:
     return new
 
 
+def good_classes(classes: Collection[str], good: str | None, only_good: bool) -> tuple[str, ...]:
+    """The good ones of ``classes``; ``good`` is the value of ``--good``.
+
+    With ``only_good`` there may be no other class, and a single class needs no name that means
+    good. Raises the errors of ``choose_good``.
+    """
+    if not only_good:
+        return choose_good(sorted(classes), good)
+    named = set(classes) - {JOINED}
+    if good is None and len(named) == 1:
+        return tuple(named)
+    return choose_good(sorted({*classes, JOINED}), good)
+
+
 # ---- findings
 
 
@@ -193,7 +209,7 @@ def _several(entries: Sequence[Entry], lists: Lists) -> list[Finding]:
 def _joined(entries: Sequence[Entry], lists: Lists, rules: LabelRules) -> list[Entry]:
     good = rules.known_good
     if good is None:
-        good = choose_good(sorted({e.label for e in entries} - set(lists)), rules.good)
+        good = good_classes({e.label for e in entries} - set(lists), rules.good, rules.only_good)
     if not good:
         raise UsageError(
             "--join-defects joins all classes but the good ones, but no class is good.",

@@ -31,7 +31,7 @@ from fastdefect.data.reading.images import (
     pixel_count,
     read_bytes,
 )
-from fastdefect.data.reading.labels import AS_WRITTEN, LabelRules, to_classes
+from fastdefect.data.reading.labels import AS_WRITTEN, JOINED, LabelRules, to_classes
 from fastdefect.data.reading.layouts.gathered import Gathered, left_out
 from fastdefect.data.reading.layouts.recognise import LAYOUTS, gather
 from fastdefect.errors import DataError
@@ -74,6 +74,8 @@ def list_photos(
     entries, of_labels = to_classes(entries, label_rules)
     findings = [*gathered.findings, *findings, *of_labels]
     classes = sorted({entry.label for entry in entries})
+    if label_rules.only_good and classes:
+        classes = sorted({*classes, JOINED})  # the class of whatever is not good
     if len(classes) < min_classes:
         raise _too_few_classes(data, classes, len(entries), gathered)
     # The same order for every location of the folder. NFC, because macOS may decompose names.
@@ -90,6 +92,7 @@ def read_photos(
     listing: Listing,
     *,
     good: tuple[str, ...],
+    only_good: bool = False,
     strict: bool = False,
     how: Reading = USUAL,
     on_photo: OnPhoto | None = None,
@@ -97,7 +100,8 @@ def read_photos(
 ) -> Manifest:
     """Read every candidate once and keep the readable ones.
 
-    ``good`` names the good classes (see ``choose_good``). ``on_photo(row, image)``
+    ``good`` names the good classes (see ``choose_good``); ``only_good`` is that of the manifest.
+    ``on_photo(row, image)``
     is called in a worker thread with each readable photo, (height, width, 3) uint8 RGB, and the
     index of its entry. The photo is not kept, so that memory does not grow with their number.
     ``on_progress(done, total)`` is called in this thread, in order. The result does not depend on
@@ -146,6 +150,7 @@ def read_photos(
         (*listing.findings, *found),
         listing.seen,
         how.white,
+        only_good,
     )
 
 

@@ -2,14 +2,14 @@
 
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.photos import UNUSED
 from fastdefect.data.reading.manifest import Manifest
-from fastdefect.data.splitting.allocate import Group, split_off
+from fastdefect.data.splitting.allocate import Group, allocate, split_off
 from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.files import read_csv
 from fastdefect.run_files import SPLIT_COLUMNS
@@ -103,11 +103,33 @@ def make_split(
     if shares:
         kept = Counter(label for label, side in zip(labels, sides, strict=True) if side == "train")
         groups = groups_of(parts, labels, [i for i, side in enumerate(sides) if side is None])
-        for group, side in zip(groups, split_off(groups, kept, shares, seed), strict=True):
+        for group, side in _drawn(manifest, groups, kept, shares, seed):
             for i in group.photos:
                 sides[i] = side
     check_trained(manifest, sides, unleak=unleak)
     return split_of(sides, parts)
+
+
+def _drawn(
+    manifest: Manifest,
+    groups: Sequence[Group],
+    kept: Mapping[str, int],
+    shares: Mapping[str, float],
+    seed: int,
+) -> Iterator[tuple[Group, str]]:
+    """Draw the side of each group.
+
+    Where only good photos are learned, parts with defects are not put into train: they are of no
+    use there. Valid and test get them in proportion to their shares.
+    """
+    without = [g for g in groups if manifest.only_good and not set(g.labels) & set(manifest.good)]
+    others = [group for group in groups if group not in without]
+    yield from zip(others, split_off(others, kept, shares, seed), strict=True)
+    held_out = {name: share / sum(shares.values()) for name, share in shares.items()}
+    if len(without) < len(held_out):
+        yield from ((group, next(iter(held_out))) for group in without)
+    else:
+        yield from zip(without, allocate(without, held_out, seed), strict=True)
 
 
 def check_shares(valid: float, test: float) -> None:
@@ -302,7 +324,7 @@ def check_trained(manifest: Manifest, sides: Sequence[str | None], *, unleak: bo
     """Check that each class is in train and that valid is not empty, also after --unleak."""
     photos = list(zip(manifest.photos, sides, strict=True))
     trained = {photo.label for photo, side in photos if side == "train"}
-    absent = [name for name in manifest.classes if name not in trained]
+    absent = [name for name in manifest.learned if name not in trained]
     if any(photo.label in absent and side == UNUSED for photo, side in photos):
         removed = "--unleak removes" if unleak else "the split excludes"
         raise DataError(

@@ -66,7 +66,7 @@ def comparison_facts(
     report: CompareReport, request: Request, page: ComparePage, photos: Photos, on_event: OnEvent
 ) -> ComparisonFacts:
     """What the page shows; the arguments are those of ``page_of``."""
-    joined = report.entrants[0].config.data.join_defects
+    joined = report.entrants[0].config.data.one_defect
     pairs = tuple(
         ComparedPair(pair, report.figures_of(pair), _by_type(pair, photos, joined))
         for pair in report.pairs

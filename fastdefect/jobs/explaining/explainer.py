@@ -67,7 +67,7 @@ class Explainer:
 def bundle_explainer(scorer: Scorer, method: str, class_name: str | None) -> Explainer:
     """Explain by the outputs of a bundle alone, without torch."""
     target = choose_target(scorer.judge.classes, scorer.judge.good, class_name)
-    chosen = choose_method(method, scorer.name, stages=0, linear=False)
+    chosen = choose_method(method, scorer.name, stages=0, head="other")
     return Explainer(scorer, OutputMaps(lambda pixels: scorer.network(pixels)[0], target), chosen)
 
 

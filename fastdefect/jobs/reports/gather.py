@@ -53,7 +53,7 @@ def gather(
     decided = decided_splits(run, spec, rule, part_of) if rule else []
     found = _find(run, [name for each in decided for name in each.raw.names], on_event)
     columns = {name: dict(entry.columns) for name, entry in found.entries.items()}
-    joined = run.read_config().data.join_defects
+    joined = run.read_config().data.one_defect
     sides = tuple(
         measured(each, rule, columns, joined=joined)
         for each in decided

@@ -116,7 +116,7 @@ def open_maps(
 def maps_of(predictor: Predictor, spec: ModelSpec, target: Target, method: str) -> NetworkMaps:
     """The heat maps of a network by ``method``; raises ``UsageError`` if it does not have it."""
     (one, *_) = stages_of(predictor)
-    chosen = choose_method(method, spec.arch, stages=len(one.names), linear=one.is_linear)
+    chosen = choose_method(method, spec.arch, stages=len(one.names), head=one.kind)
     return NetworkMaps(predictor, target, chosen)
 
 

@@ -16,6 +16,7 @@ from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
 from fastdefect.training.backbones import Backbone, LoadedWeights
+from fastdefect.training.head import Head
 from fastdefect.training.learner import (
     ModelSpec,
     build_learner,
@@ -97,7 +98,7 @@ def assemble(
     config, backbone, loaded = build_network(config, on_event)
     choice = None
     if not resumed:
-        _report_weights(loaded, config.training, on_event)
+        _report_weights(loaded, config, on_event)
         backbone.body.to(machine.device)
         config, choice = settle_recipe(config, data, backbone, loaded, machine.device, on_event)
         config = settle_precision(config, len(data.split.train), backbone, machine.device, on_event)
@@ -110,7 +111,7 @@ def assemble(
         data.manifest.classes,
         data.manifest.good,
         preprocessing,
-        "stages" if config.training.tune == "head" else config.model.head,
+        _head_of(config),
         members,
         white=data.manifest.white,
     )
@@ -119,6 +120,12 @@ def assemble(
     if not resumed:
         start_head(learn, data, spec, loaded, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
+
+
+def _head_of(config: RunConfig) -> Head:
+    if config.data.learn == "good":
+        return "memory"
+    return "stages" if config.training.tune == "head" else config.model.head
 
 
 def _learner(
@@ -131,8 +138,8 @@ def _learner(
 ) -> Learner:
     training = config.training
     weights = None
-    if training.tune == "head":
-        _report_head_alone(config, machine, data, on_event)
+    if config.one_epoch:
+        _report_one_epoch(config, machine, data, on_event)
     else:
         weights = _class_weights(config.data.balance, data, on_event)
         _report_training(config, machine, data, on_event)
@@ -172,16 +179,14 @@ def _report_training(
     )
 
 
-def _report_head_alone(
+def _report_one_epoch(
     config: RunConfig, machine: Machine, data: TrainingData, on_event: OnEvent
 ) -> None:
     """Report what is trained, and which of the user's settings have no effect."""
-    on_event(
-        Note(
-            f"{config.model.arch} on {machine.device.type} stays frozen; a linear head is trained "
-            f"on its features of {len(data.split.train)} photos."
-        )
-    )
+    use = f"a linear head is trained on its features of {len(data.split.train)} photos"
+    if config.data.learn == "good":
+        use = "new photos are compared with its features of good photos"
+    on_event(Note(f"{config.model.arch} on {machine.device.type} stays frozen; {use}."))
     usual = {leaf.name: leaf for leaf in config_fields() if leaf.name in _OF_EPOCHS}
     unused = [
         f"--{name.replace('_', '-')}"
@@ -215,14 +220,14 @@ def _class_weights(balance: str, data: TrainingData, on_event: OnEvent) -> list[
     return weights if balance in ("loss", "both") else None
 
 
-def _report_weights(loaded: LoadedWeights, training: TrainingConfig, on_event: OnEvent) -> None:
+def _report_weights(loaded: LoadedWeights, config: RunConfig, on_event: OnEvent) -> None:
     gave_up = loaded.source == "auto" and not loaded.pretrained
     on_event(Note(f"Weights: {loaded.note}.", "warning" if gave_up else "info"))
     if loaded.pretrained and loaded.unmatched:
         names = ", ".join(loaded.unmatched[:6])
         more = f" and {len(loaded.unmatched) - 6} more" if len(loaded.unmatched) > 6 else ""
         on_event(Note(f"{loaded.matched} tensors loaded; not matched: {names}{more}."))
-    if training.tune == "head" and not loaded.pretrained:
-        on_event(Note("--tune head keeps random weights: their features are poor.", "warning"))
-    elif training.freeze_epochs and not loaded.pretrained:
+    if config.one_epoch and not loaded.pretrained:
+        on_event(Note("The network keeps random weights: their features are poor.", "warning"))
+    elif config.training.freeze_epochs and not loaded.pretrained:
         on_event(Note("--freeze-epochs freezes random weights: these stay untrained.", "warning"))

@@ -20,7 +20,7 @@ def settle_precision(
     """
     training = config.training
     choose_precision(training.precision, device)
-    if training.precision != "auto" or device.type != "cpu" or training.tune == "head":
+    if training.precision != "auto" or device.type != "cpu" or config.one_epoch:
         return config
     if steps_of(config, photos) < FEWEST_STEPS:
         return config

@@ -88,7 +88,7 @@ def settle_recipe(
     by the user stay, but layers with random weights are always trained. With ``--tune head`` the
     recipes do not differ, and there is no trial.
     """
-    if config.training.tune == "head":
+    if config.one_epoch:
         auto = config.training.recipe == "auto"
         return (apply_recipe(config, "plain") if auto else config), None
     if config.training.recipe != "auto":

@@ -115,7 +115,8 @@ def keep_figures(run: Run, config: RunConfig, model: MeasuredModel, log: Log) ->
         run.write_predictions(name, of.rows(), of.columns(), "none")
         run.put("metrics.json", name, metrics[name].as_json())
     spec, valid = model.spec, model.predictions["valid"]
-    _warn_if_constant(metrics["valid"], spec.classes, log)
+    if len(np.unique(valid.y_true)) > 1:
+        _warn_if_constant(metrics["valid"], spec.classes, log)
     keep_temperature(run, "none", valid)
     deciding = settle_views(run, config, valid, model.predict_views, log)
     if deciding.views != "none":

@@ -40,7 +40,7 @@ def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> Ru
         return config
     steps = steps_of(config, photos)
     raised = min(2.0, FEW_STEPS / steps)
-    if raised < _WORTH or training.tune == "head":
+    if raised < _WORTH or config.one_epoch:
         return config
     rate = training.learning_rate * raised
     on_event(
@@ -58,7 +58,7 @@ def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunC
     Epochs given by the user stay, and a head alone has no epochs.
     """
     training = config.training
-    if "epochs" in config.given or training.tune == "head":
+    if "epochs" in config.given or config.one_epoch:
         return config
     steps = steps_an_epoch(config, photos)
     epochs = max(training.epochs, math.ceil(training.min_steps / steps))

@@ -44,6 +44,8 @@ def settle_views(
     if name == _AUTO:
         tried = (
             AUGMENTATIONS[config.data.augment].symmetries != "none"
+            # Flipped photos are unfamiliar to a memory, which does not contain them.
+            and config.data.learn == "classes"
             and run.read_kind() in (RunKind.TRAINING, RunKind.ENSEMBLE)
             and len(np.unique(valid.y_true)) > 1  # one class has no AUC
         )

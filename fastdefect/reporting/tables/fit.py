@@ -35,6 +35,7 @@ __all__ = [
     "tta_table",
 ]
 
+_OF_DEFECTS = ("f1", "precision", "recall")
 _SWAP = "flips on background swap"
 GOOD_CONFUSED = "one good class for another"
 
@@ -126,8 +127,8 @@ def _good_confused(metrics: Metrics) -> str:
 
 def _with_counts(name: str, metrics: Metrics) -> str:
     text = metric_text(name, getattr(metrics, name))
-    if text == "-":
-        return text
+    if text == "-" or (name in _OF_DEFECTS and metrics.good and not metrics.n_defective):
+        return "-"  # scikit-learn's 0 would look like a result
     if name == "escape_rate":
         return f"{text} ({metrics.escapes} of {metrics.n_defective})"
     if name == "overkill_rate":

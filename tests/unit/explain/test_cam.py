@@ -38,7 +38,10 @@ def _noise(n: int = 3) -> Tensor:
     return torch.rand(n, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(3))
 
 
-@pytest.mark.parametrize("name", [*METHODS])
+OF_CLASSIFIERS = [name for name, method in METHODS.items() if method.needs != "memory"]
+
+
+@pytest.mark.parametrize("name", OF_CLASSIFIERS)
 @pytest.mark.parametrize(("row", "column"), [(4, 44), (40, 12)])
 def test_every_method_finds_what_raises_the_target(name: str, row: int, column: int) -> None:
     (raw,) = _maps(spot_network(), name)(spotted(row, column)[None])
@@ -103,7 +106,7 @@ def test_the_scores_of_places_add_up_to_the_log_odds(kind: str) -> None:
     head = build_head(backbone.n_features, 2, spatial=backbone.spatial, kind=kind)  # type: ignore[arg-type]
     network = nn.Sequential(nn.Sequential(backbone.body), head).eval()
     (stages,) = stages_of(predictor_of(network))
-    assert stages.is_linear
+    assert stages.kind == "linear"
     photos = _noise()
     with torch.no_grad(), reading(stages.body, stages.names) as read:
         logits = network(photos)
@@ -161,10 +164,10 @@ def test_every_architecture_has_maps(arch: str, kind: str) -> None:
     head = build_head(backbone.n_features, 2, spatial=backbone.spatial, kind=kind)  # type: ignore[arg-type]
     network = nn.Sequential(nn.Sequential(backbone.body), head).eval()
     (stages,) = stages_of(predictor_of(network))
-    chosen = choose_method("auto", arch, stages=len(stages.names), linear=stages.is_linear)
+    chosen = choose_method("auto", arch, stages=len(stages.names), head=stages.kind)
     assert chosen.needs == "gradients"
     for method in METHODS.values():
-        if method.needs == "linear head" and not stages.is_linear:
+        if method.needs == "memory" or (method.needs, stages.kind) == ("linear head", "other"):
             continue
         (raw,) = NetworkMaps(predictor_of(network), TARGET, method)(spotted(20, 20)[None])
         assert raw.shape == (SIZE, SIZE)
@@ -213,10 +216,10 @@ def test_every_family_is_explained(arch: str, kind: str) -> None:
         network = Ensemble([network, _network(arch, "mlp")])
     predictor = predictor_of(network)
     one = stages_of(predictor)[0]
-    auto = choose_method("auto", arch, stages=len(one.names), linear=one.is_linear)
+    auto = choose_method("auto", arch, stages=len(one.names), head=one.kind)
     assert auto.needs == ("outputs" if arch in WITHOUT_MAPS else "gradients")
-    assert one.is_linear == (kind == "stages" and arch not in WITHOUT_MAPS)
-    needed = {"gradients", "linear head"} if one.is_linear else {"gradients"}
+    assert (one.kind == "linear") == (kind == "stages" and arch not in WITHOUT_MAPS)
+    needed = {"gradients", "linear head"} if one.kind == "linear" else {"gradients"}
     inside = [method for method in METHODS.values() if method.needs in needed]
     photo = spotted(20, 20, side=24)[None]
     for method in inside if one.names else [auto]:
@@ -238,8 +241,8 @@ def test_every_family_is_explained(arch: str, kind: str) -> None:
     ],
 )
 def test_the_default_is_what_measured_best_of_the_family(arch: str, name: str) -> None:
-    assert choose_method("auto", arch, stages=3, linear=False).name == name
+    assert choose_method("auto", arch, stages=3, head="other").name == name
 
 
 def test_a_network_without_maps_is_explained_by_its_outputs() -> None:
-    assert choose_method("auto", "vit_b_16", stages=0, linear=False).name == "occlusion"
+    assert choose_method("auto", "vit_b_16", stages=0, head="other").name == "occlusion"

@@ -115,4 +115,4 @@ def test_the_refusal_proposes_to_join_one_class_in_two_spellings() -> None:
 def test_only_good_classes(good: str | None) -> None:
     with pytest.raises(DataError, match="ok_back, ok_front") as caught:
         choose_good(["ok_back", "ok_front"], good)
-    assert "Learning from good parts only is not available yet" in caught.value.hint
+    assert "add `--learn good`" in caught.value.hint

@@ -7,6 +7,7 @@ import pytest
 
 from fastdefect.data.reading.labels import (
     LabelRules,
+    good_classes,
     parse_renames,
     refuse_several_defects,
     to_classes,
@@ -214,5 +215,28 @@ def test_good_parts_only(layout: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         list_photos(tmp_path)
     assert "2 photos" in caught.value.message
-    assert caught.value.hint.startswith("Learning from good parts only is not available yet")
+    assert caught.value.hint.startswith("To learn from good parts only, add `--learn good`")
     assert "add photos of defects" in caught.value.hint
+    alone = list_photos(tmp_path, label_rules=LabelRules(join_defects=True, only_good=True))
+    assert alone.classes == ("OK", "defect")
+    assert {entry.label for entry in alone.entries} == {"OK"}
+
+
+@pytest.mark.parametrize(
+    ("classes", "good", "expected"),
+    [
+        ({"parts"}, None, ("parts",)),  # a single class needs no name that means good
+        ({"parts", "defect"}, None, ("parts",)),
+        ({"ok", "scratch"}, None, ("ok",)),
+        ({"front", "back"}, "front,back", ("back", "front")),
+    ],
+)
+def test_the_good_classes_where_there_may_be_no_other(
+    classes: set[str], good: str | None, expected: tuple[str, ...]
+) -> None:
+    assert good_classes(classes, good, only_good=True) == expected
+
+
+def test_several_classes_without_a_good_name_need_the_flag() -> None:
+    with pytest.raises(DataError, match="cannot identify it"):
+        good_classes({"front", "back"}, None, only_good=True)

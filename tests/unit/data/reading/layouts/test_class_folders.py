@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from helpers.layouts import lay_out
 
+from fastdefect.config import DataConfig
 from fastdefect.data.load import refuse_untrainable
 from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.errors import DataError
@@ -58,10 +59,12 @@ def test_mvtec_is_recognised_and_refused_before_reading(tmp_path: Path) -> None:
     assert "MVTec AD" in listing.seen
     assert "1 mask" in listing.seen
     assert listing.findings == ()
-    with pytest.raises(DataError, match="for training on good parts only") as caught:
-        refuse_untrainable(listing)
+    with pytest.raises(DataError, match="train photos do not contain") as caught:
+        refuse_untrainable(listing, DataConfig())
     assert "do not contain crack" in caught.value.message
-    assert "--resplit" in caught.value.hint
+    for flag in ("--learn good", "--resplit"):
+        assert flag in caught.value.hint
+    refuse_untrainable(listing, DataConfig(learn="good"))
     absent = {f.kind: f for f in read_photos(listing, good=("good",)).findings}["absent_class"]
     assert "train photos do not contain crack: a model cannot learn it" in absent.message
 
@@ -70,20 +73,20 @@ def test_resplit_ignores_the_given_sides(tmp_path: Path) -> None:
     listing = list_photos(mvtec(tmp_path), resplit=True)
     assert {entry.split for entry in listing.entries} == {None}
     assert "--resplit ignores its split" in listing.seen
-    refuse_untrainable(listing)
+    refuse_untrainable(listing, DataConfig())
 
 
 def test_train_without_a_class_that_is_not_good(tmp_path: Path) -> None:
     lay_out(tmp_path, {"train/crack/1.png": 1, "train/dent/2.png": 2, "test/ok/3.png": 3})
     with pytest.raises(DataError, match="train photos do not contain ok"):
-        refuse_untrainable(list_photos(tmp_path))
+        refuse_untrainable(list_photos(tmp_path), DataConfig())
 
 
 def test_train_without_a_spelling_of_a_class_names_the_flag(tmp_path: Path) -> None:
     photos = ("train/crack/1.png", "train/crack/2.png", "train/ok/3.png", "test/Crack/4.png")
     lay_out(tmp_path, {name: number for number, name in enumerate(photos)})
     with pytest.raises(DataError, match="--rename Crack=crack"):
-        refuse_untrainable(list_photos(tmp_path))
+        refuse_untrainable(list_photos(tmp_path), DataConfig())
 
 
 def test_runs_and_audits_below_the_photos_are_no_classes(tmp_path: Path) -> None:

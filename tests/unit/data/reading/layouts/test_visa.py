@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from helpers.layouts import lay_out
 
+from fastdefect.config import DataConfig
 from fastdefect.data.load import refuse_untrainable
 from fastdefect.data.reading.manifest import list_photos
 from fastdefect.errors import DataError
@@ -60,15 +61,15 @@ def test_its_split(tmp_path: Path) -> None:
     ]
     assert listing.entries[0].mask == tmp_path / "candle/Data/Masks/Anomaly/0.png"
     assert "from the folder above 2cls.csv" in listing.seen
-    refuse_untrainable(listing)
+    refuse_untrainable(listing, DataConfig())
 
 
 def test_its_split_for_good_parts_only(tmp_path: Path) -> None:
     root = visa(tmp_path, "candle")
     text = (root / "split_csv/2cls.csv").read_text().replace("train,anomaly", "test,anomaly")
     lay_out(root, {"split_csv/1cls.csv": text})
-    with pytest.raises(DataError, match="for training on good parts only"):
-        refuse_untrainable(list_photos(root / "split_csv" / "1cls.csv"))
+    with pytest.raises(DataError, match="train photos do not contain"):
+        refuse_untrainable(list_photos(root / "split_csv" / "1cls.csv"), DataConfig())
 
 
 def test_a_photo_in_several_rows_has_the_kinds_of_all(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from fastdefect.data.outline import part_of, share_on
 from fastdefect.explain.attention import attention_on_part
-from fastdefect.explain.outline import part_of, share_on
 from fastdefect.sample.render import photograph, render_part
 
 SIZE = 96

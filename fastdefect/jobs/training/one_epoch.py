@@ -1,0 +1,62 @@
+"""Checks of ``--tune head`` and ``--learn good`` against the command and the other settings."""
+
+from fastdefect.config import RunConfig
+from fastdefect.errors import UsageError
+
+
+def check_one_epoch(config: RunConfig) -> None:
+    """Raise ``UsageError`` for settings of a single training that conflict with these two."""
+    if config.data.learn == "good":
+        _check_good(config)
+    if config.training.tune == "head":
+        _check_head(config)
+
+
+def refuse_one_epoch(config: RunConfig) -> None:
+    """Raise ``UsageError`` for both in a command that trains whole networks."""
+    if config.training.tune == "head":
+        raise UsageError(
+            "--tune head: this command trains the whole network.",
+            "Remove tune, also from the config file; fastdefect fit --tune head fits a head alone.",
+        )
+    if config.data.learn == "good":
+        raise UsageError(
+            "--learn good: this command trains networks with several classes.",
+            "Remove learn, also from the config file; fastdefect fit learns from good parts alone.",
+        )
+
+
+def _check_good(config: RunConfig) -> None:
+    conflicts = {
+        "--tune head": config.training.tune == "head",
+        f"--members {config.training.members}": config.training.members > 1,
+        f"--folds {config.report.folds}": config.report.folds is not None,
+        f"--final {config.training.final}": config.training.final in ("folds", "refit"),
+        f"--from {config.model.from_run}": config.model.from_run is not None,
+    }
+    if found := next((flag for flag, given in conflicts.items() if given), None):
+        raise UsageError(
+            f"--learn good compares new photos with good ones; {found} is for networks that are "
+            "trained to distinguish classes.",
+            f"Remove {found.split()[0]}, or remove --learn good.",
+        )
+    if config.data.good == "none":
+        raise UsageError(
+            "--learn good needs a good class, but --good none says that there is none.",
+            "Name the good class, or remove --learn good.",
+        )
+
+
+def _check_head(config: RunConfig) -> None:
+    if config.model.head != "linear":
+        raise UsageError(
+            f"--tune head fits a linear head, but --head is {config.model.head}, by a flag, a file "
+            f"or --recipe {config.training.recipe}.",
+            "Remove --head and --recipe, or train with --tune all.",
+        )
+    if config.training.members > 1:
+        raise UsageError(
+            f"--tune head --members {config.training.members}: a head on frozen features has no "
+            "random draws, so that all networks would be the same.",
+            "Remove --members, or train with --tune all.",
+        )

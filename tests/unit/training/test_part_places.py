@@ -1,0 +1,83 @@
+"""The places of the part, learned from clear outlines."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from helpers.learners import made_data
+
+from fastdefect.data.training_data import TrainingData
+from fastdefect.events import Event, Note
+from fastdefect.training.part_places import find_part_places
+
+SIDE = 64
+AXIS = np.arange(SIDE) - SIDE / 2
+
+
+def _photo(number: int, *, part: bool) -> np.ndarray:
+    """Noise, with a bright disc in another place of each photo, or without."""
+    rng = np.random.default_rng(number)
+    row, column = rng.integers(-6, 7, 2)
+    disc = np.hypot(AXIS[:, None] - row, AXIS[None] - column) < SIDE / 4
+    grey = np.where(disc & part, 190, 60) + rng.integers(-6, 7, (SIDE, SIDE))
+    return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
+
+
+def _data(*, part: bool) -> TrainingData:
+    data = made_data()
+    photos = {p.row: _photo(i, part=part) for i, p in enumerate(data.manifest.photos)}
+    return replace(data, store=cast("Any", photos))
+
+
+def _features(data: TrainingData) -> Any:
+    """Brightness, and a value that says nothing, of 8 x 8 places."""
+
+    def of(photos: Any) -> np.ndarray:
+        store = cast("Any", data.store)
+        grey = np.stack([store[data.manifest.photos[i].row][..., 0] for i in photos])
+        mean = grey.reshape(len(photos), 8, 8, 8, 8).mean(axis=(2, 4)) / 255
+        return np.stack([mean, mean * 0 + 1], axis=1).astype(np.float32)
+
+    return of
+
+
+def _found(data: TrainingData) -> tuple[Any, str]:
+    notes: list[Event] = []
+    found = find_part_places(data, data.split.train, _features(data), 1, notes.append)
+    (note,) = [each for each in notes if isinstance(each, Note)]
+    return found, note.text
+
+
+def test_the_places_of_a_disc_are_found_wherever_it_is() -> None:
+    data = _data(part=True)
+    found, text = _found(data)
+    assert "The background does not count" in text
+    assert found.right > 0.9
+    others = [i for i in data.split.valid if i not in data.split.train]
+    shown = found.of(_features(data)(others))
+    bright = _features(data)(others)[:, 0] > 125 / 255
+    assert (shown == bright).mean() > 0.95
+
+
+def test_without_an_outline_the_background_counts() -> None:
+    found, text = _found(_data(part=False))
+    assert found is None
+    assert "The background counts like the part" in text
+
+
+@pytest.mark.parametrize("right", [0.89, 0.91])
+def test_places_that_others_do_not_confirm_are_not_used(
+    right: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fastdefect.training import part_places
+
+    learned = part_places._learned
+
+    def poorly(*args: Any) -> Any:
+        return replace(learned(*args), right=right)
+
+    monkeypatch.setattr(part_places, "_learned", poorly)
+    found, text = _found(_data(part=True))
+    assert (found is not None) == (right > 0.9)
+    assert f"{right:.0%} of" in text
