@@ -16,6 +16,8 @@ from annotated_types import Ge, Gt, Lt
 from fastdefect.augmentations import AUGMENTATIONS
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Unit = Literal["photo", "part"]  # what one decision is about
+PartRule = Literal["worst", "mean", "noisy-or"]  # see inference/part_rule.py
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 Tune = Literal["all", "head"]
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "include_trained", "data_root", "device")
+@with_request("split", "data", "include_trained", "data_root", "decide", "part_rule", "device")
 def compare(
     names: Annotated[
         list[str],

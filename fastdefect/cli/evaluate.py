@@ -21,7 +21,17 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "include_trained", "data_root", "views", "threshold", "device")
+@with_request(
+    "split",
+    "data",
+    "include_trained",
+    "data_root",
+    "views",
+    "threshold",
+    "decide",
+    "part_rule",
+    "device",
+)
 def evaluate(
     run: RunName = None,
     *,
@@ -49,6 +59,6 @@ def evaluate(
             "evaluate",
             report.as_json(),
             tables=report.tables(),
-            lines=claim_lines(report.evaluation),
+            lines=claim_lines(report.decided),
             files=report.files,
         )

@@ -21,7 +21,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=DECIDE)
-@with_request("data", "include_trained", "data_root", "views", "device")
+@with_request("data", "include_trained", "data_root", "views", "decide", "part_rule", "device")
 def threshold(
     run: RunName = None,
     *,
@@ -63,6 +63,7 @@ def threshold(
         chosen = run_with_model(run, runs)
         from fastdefect.evaluation.decisions.criteria import Criteria
         from fastdefect.jobs.threshold import choose_threshold
+        from fastdefect.reporting.tables.by_part import part_notes
         from fastdefect.reporting.tables.evaluate import band_table, threshold_table
 
         criteria = Criteria(
@@ -84,7 +85,11 @@ def threshold(
             tables.append(
                 threshold_table(report.before, report.point, said=report.said, source=report.source)
             )
+        notes = (
+            part_notes(report.part_rule, report.facts) if report.part_rule and report.facts else []
+        )
         lines = (
+            *([" ".join(notes)] if notes else []),
             f"Saved: {report.path}. evaluate and gate use it from now on.",
             "Check it once on the sealed test: fastdefect evaluate --split test",
         )

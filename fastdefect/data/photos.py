@@ -29,6 +29,8 @@ UNUSED = "unused"  # the split of a photo on no side
 # The column with the kinds of defect of a photo, where all defects are one class.
 DEFECT_COLUMN = "defect"
 KINDS_BETWEEN = "|"
+# The column with the camera that took a photo, or the side of the part that it shows.
+VIEW_COLUMN = "view"
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,11 @@ class Photo:
     columns: tuple[tuple[str, str], ...] = ()
     boxes: tuple[Box, ...] = ()
     mask: Path | None = None
+
+    @property
+    def view(self) -> str | None:
+        """The camera that took the photo; None if it is not known."""
+        return dict(self.columns).get(VIEW_COLUMN) or None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
+from fastdefect.config import PartRule, Unit
 from fastdefect.good import Good, p_defect
 
 Labels = NDArray[np.int64]
@@ -30,13 +31,17 @@ def of_part(decisions: Iterable[Verdict]) -> Verdict:
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """The rule that turns a photo's probabilities, averaged over ``views``, into a decision.
+    """The rule that turns probabilities, averaged over ``views``, into the decision on a unit.
 
     The probabilities are calibrated with ``temperature`` first. A photo with a score, 1 - P(good),
     below ``threshold`` is passed as its most probable good class; any other is rejected as its most
     probable defect. Without a threshold the most probable class is the decision. With a ``high``
     above the threshold, a photo between the two goes to a person for review: it is not passed, and
     its rejection is not final. ``rule`` describes the origin of the values.
+
+    The unit is a photo, or a part if there is a ``part_rule``: the probabilities of its photos are
+    combined by it (``part_rule.combine``) after the calibration. The values are then for parts, and
+    a photo alone is decided as a part with this one photo.
     """
 
     views: str
@@ -44,6 +49,12 @@ class DecisionRule:
     threshold: float | None
     high: float | None
     rule: str
+    part_rule: PartRule | None = None
+
+    @property
+    def unit(self) -> Unit:
+        """What one decision is about."""
+        return "photo" if self.part_rule is None else "part"
 
     @property
     def has_band(self) -> bool:
@@ -83,8 +94,11 @@ class DecisionRule:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return dict(vars(self))
+        """All fields; without ``part_rule`` if photos are decided, as in earlier versions."""
+        known = dict(vars(self))
+        if self.part_rule is None:
+            del known["part_rule"]
+        return known
 
 
 def calibrated(y_prob: Floats, temperature: float) -> Floats:

@@ -19,6 +19,7 @@ from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.evaluation.by_part import Shown
 from fastdefect.events import Note, OnEvent, Progress, progress_only
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import find_run_photos
@@ -70,6 +71,13 @@ class EvaluationPhotos:
     def parts(self) -> list[str]:
         """The part of each of them."""
         return [self.all_parts[index] for index in self.side]
+
+    @property
+    def shown(self) -> Shown:
+        """What each of them shows."""
+        photos = self.photos
+        given = tuple(photo.part is not None for photo in photos)
+        return Shown(tuple(self.parts), given, tuple(photo.view for photo in photos))
 
 
 def load_evaluation_photos(

@@ -77,6 +77,13 @@ def _known(rows: Sequence[Row]) -> tuple[KnownPhoto, ...]:
     )
 
 
+def known_views(run: Run) -> frozenset[str]:
+    """The views of the photos that the run learned from; empty if the photos have none."""
+    rows = saved_rows(run.path("split.csv"))
+    side = {"train"} if any(row["split"] == "train" for row in rows) else {"valid"}
+    return frozenset(row["view"] for row in rows if row["split"] in side and row.get("view"))
+
+
 def given_parts(rows: Iterable[Row]) -> list[str | None]:
     """The part of each photo in a saved split if the user named it.
 
