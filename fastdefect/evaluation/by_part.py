@@ -105,7 +105,7 @@ def part_predictions(calibrated: Predictions, parts: Sequence[str], rule: PartRu
     return replace(
         calibrated,
         names=names,
-        y_true=_truth(calibrated.y_true, part, len(names), good),
+        y_true=part_truth(calibrated.y_true, part, len(names), good),
         y_prob=combine_parts(rule, calibrated.y_prob, part, good),
     )
 
@@ -166,10 +166,10 @@ def part_facts(
     )
 
 
-def _truth(
+def part_truth(
     y_true: NDArray[np.int64], part: NDArray[np.int64], n_parts: int, good: Good
 ) -> NDArray[np.int64]:
-    """(n_parts,) the class of each part, from those of its photos."""
+    """(n_parts,) the class of each part, from those of its photos; see ``part_predictions``."""
     n_classes = int(y_true.max(initial=0)) + 1
     counts = np.zeros((n_parts, n_classes), np.int64)
     np.add.at(counts, (part, y_true), 1)

@@ -18,6 +18,7 @@ from fastdefect.evaluation.compared import Pair
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
+from fastdefect.jobs.comparing.by_part import on_parts
 from fastdefect.jobs.comparing.page import ComparePage, page_of
 from fastdefect.jobs.comparing.report import CompareReport
 from fastdefect.jobs.comparing.runs import (
@@ -45,14 +46,16 @@ def compare(
     """Compare two or more runs, each with the first, on the photos of ``request``.
 
     Each run decides as in production: calibrated, at its operating point if it has one, and with
-    its own views; the views of ``request`` are not used. The photos of the split must be the same
-    in all runs, by path, content and label, and so must the classes. For ``data`` it is enough that
-    all runs have the same good class. If the sealed test of a run is among the photos, the command
-    is noted in that run before any prediction, once for runs that share a test. Writes
-    ``compare.json`` and, if decisions differ, ``changes.png`` to the folder ``out``, and ``page``.
+    its own views; the views of ``request`` are not used. If they decide by part, the parts are
+    compared. The photos of the split must be the same in all runs, by path, content and label, and
+    so must the classes. For ``data`` it is enough that all runs have the same good class. If the
+    sealed test of a run is among the photos, the command is noted in that run before any
+    prediction, once for runs that share a test. Writes ``compare.json`` and, if decisions differ,
+    ``changes.png`` to the folder ``out``, and ``page``.
 
-    Raises ``UsageError`` if ``out`` can't be written, ``DataError`` if the photos or the classes
-    differ, and ``RunError`` for a run without a model or without such photos.
+    Raises ``UsageError`` if ``out`` can't be written, or if some runs decide by part and others by
+    photo, ``DataError`` if the photos or the classes differ, and ``RunError`` for a run without a
+    model or without such photos.
     """
     split, data = request.split, request.data
     request = replace(request, known_to=tuple(run.folder for run in runs))
@@ -117,6 +120,8 @@ def _compare_two(
         _answers(before, answered_before, classes, range(len(names))),
         _answers(after, answered_after, classes, order),
     )
+    if before.decision.unit == "part":
+        photos, answers = on_parts(photos, answers, (before.decision, after.decision))
     openings = [of.opening for of in (answered_before, answered_after) if of.opening is not None]
     return Pair(
         before.name,

@@ -11,8 +11,9 @@ from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.jobs.comparing.by_part import common_unit
 from fastdefect.jobs.comparing.checks import check_classes, check_photos, names_of, rows_of
-from fastdefect.jobs.trained.decision import decision_for, judge_validation
+from fastdefect.jobs.trained.decision import by_unit, decision_for, judge_validation
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
@@ -73,10 +74,12 @@ def entrants_of(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tup
         check_classes((names[0], specs[0]), (name, spec), any_photos=any_photos)
         if not any_photos:
             check_photos((names[0], runs[0]), (name, run), request.split)
-    return tuple(
-        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
-        for name, run, spec in zip(names, runs, specs, strict=True)
-    )
+    decisions = [
+        by_unit(run, decision_for(run, "stored", None, request.device, on_event), request, on_event)
+        for run in runs
+    ]
+    common_unit(list(zip(names, decisions, strict=True)))
+    return tuple(_entrant(*each) for each in zip(names, runs, specs, decisions, strict=True))
 
 
 def _entrant(name: str, run: Run, spec: ModelSpec, decision: DecisionRule) -> Entrant:
