@@ -20,8 +20,8 @@ from fastdefect.data.reading.unlabelled import Candidate, Sources
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent, Progress, silent
 from fastdefect.inference.stream import Decided, decide_all
+from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.open_model import open_model
-from fastdefect.jobs.predicting.parts import PartOf
 from fastdefect.jobs.predicting.rows import Row, Tally, photo_row
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.tables.predict import photo_table
@@ -230,11 +230,13 @@ def predict(
     items = [photos] if isinstance(photos, str | PathLike) else photos
     sources = Sources.of([str(item) for item in items]).labelled(scorer.judge.classes)
     candidates = list(sources)
-    part_of, decided = PartOf.given_or_of(None, scorer), []
+    names, decided = Names(Patterns(), scorer), []
     for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
         decided.append(each)
         on_event(Progress("deciding", len(decided), len(candidates)))
-    rows = tuple(photo_row(each, part_of(each.item), scorer) for each in decided)
+    rows = tuple(
+        photo_row(each, names.part(each.item), scorer, names.view(each.item)) for each in decided
+    )
     return Predictions(scorer.name, tuple(decided), rows)
 
 

@@ -51,7 +51,7 @@ class Flag:
 
 # The settings of an audit: what is read, and how.
 AUDIT_SETTINGS = (
-    *("data", "good", "rename", "join_defects", "part_from", "label_from", "resplit"),
+    *("data", "good", "rename", "join_defects", "part_from", "view_from", "label_from", "resplit"),
     *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
 )
 
@@ -92,6 +92,10 @@ class DataConfig:
     part_from: Annotated[
         str | None,
         Flag("Regex that extracts the part from each file name."),
+    ] = None
+    view_from: Annotated[
+        str | None,
+        Flag("Regex that extracts the view, such as the camera, from each file name."),
     ] = None
     label_from: Annotated[
         str | None,

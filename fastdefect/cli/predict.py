@@ -44,14 +44,26 @@ def predict(
         ),
     ] = None,
     by: Annotated[
-        Literal["photo", "part"],
-        typer.Option("--by", help="One row for each photo, or for each part."),
-    ] = "photo",
+        Literal["photo", "part"] | None,
+        typer.Option(
+            "--by",
+            help="One row for each photo, or for each part.",
+            show_default="what the model decides",
+        ),
+    ] = None,
     part_from: Annotated[
         str | None,
         typer.Option(
             "--part-from",
             help="Regular expression for the part in a path.",
+            show_default="that of the model",
+        ),
+    ] = None,
+    view_from: Annotated[
+        str | None,
+        typer.Option(
+            "--view-from",
+            help="Regular expression for the view, such as the camera, in a path.",
             show_default="that of the model",
         ),
     ] = None,
@@ -94,7 +106,7 @@ def predict(
         from fastdefect.jobs.watch import watch as watch_job
         from fastdefect.reporting.tables.predict import row_line
 
-        output, named = Output(out, by, resume, part_from), photos or []
+        output, named = Output(out, by, resume, part_from, view_from), photos or []
 
         def on_row(row: "Row") -> None:
             if watch is not None:
@@ -128,7 +140,7 @@ def _show(screen: "Screen", predicted: "Predicted") -> None:
     if parts is None:
         table = photo_table(predicted.model, tally.most_suspicious(), tally.total)
     else:
-        table = part_table(predicted.model, parts.rows(), len(parts))
+        table = part_table(predicted.model, parts.rows(), len(parts), rule=parts.rule)
         for row in parts.rows():
             screen.result("part", row)
     show(

@@ -1,24 +1,43 @@
 """``fastdefect.Inspector``: decisions on photos, for programs at the line."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from fastdefect.aliases import Pixels
+from fastdefect.config import PartRule
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import BundleError
 from fastdefect.inference.bundle import REFERENCE, Bundle, read_bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.judge import Decision, Judge, probabilities_of
 from fastdefect.inference.network import open_network
+from fastdefect.inference.part_decision import OfPart
 from fastdefect.inference.reference_file import read_reference
 from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer
 from fastdefect.inference.unlike import Reference
 
 P = TypeVar("P", bound=PhotoLike)  # a list of paths is not a list of PhotoLike for type checkers
+
+
+@dataclass(frozen=True)
+class PartDecision(OfPart):
+    """The decision on a part, and those on its ``photos``, each as if it were alone.
+
+    ``part_rule`` is how the photos were combined; None if the worst decision of them counts.
+    """
+
+    part_rule: PartRule | None
+    photos: tuple[Decision, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {**vars(self), "photos": [each.as_json() for each in self.photos]}
 
 
 class Inspector:
@@ -62,6 +81,19 @@ class Inspector:
         started = time.perf_counter()
         return self.scorer.decide(self.scorer.pixels(photo), started)
 
+    def inspect_part(self, photos: Sequence[PhotoLike]) -> PartDecision:
+        """Decide on a part from all its photos, by the rule for parts of the bundle.
+
+        A bundle without one rejects a part if one of its photos is rejected. Otherwise the decision
+        is look if that of a photo is, and else OK. The photos are as in ``inspect``, and so are the
+        errors; ``ValueError`` also without photos.
+        """
+        if not photos:
+            raise ValueError("Expected one photo of the part or more, but got none")
+        decisions = tuple(self.inspect(each) for each in photos)
+        part = self.scorer.judge.decide_part(decisions)
+        return PartDecision(**vars(part), part_rule=self.card.rule.part_rule, photos=decisions)
+
     def self_test(self) -> float | None:
         """The largest change of a probability of the example photos since the export.
 
@@ -99,6 +131,8 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
         ),
         concurrent=True,
         part_from=card.part_from,
+        view_from=card.view_from,
+        views=card.part_views,
     )
 
 

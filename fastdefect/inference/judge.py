@@ -10,6 +10,7 @@ import numpy as np
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
+from fastdefect.inference.part_decision import OfPart, OfPhoto, decide_part
 from fastdefect.inference.unlike import Reference
 
 
@@ -70,6 +71,10 @@ class Judge:
             strict=True,
         )
         return [self._decision(*row) for row in columns]
+
+    def decide_part(self, photos: Sequence[OfPhoto]) -> OfPart:
+        """The decision on the part that ``photos`` show; see ``part_decision.decide_part``."""
+        return decide_part(photos, self.rule, self.classes, self.good)
 
     def _likeness(
         self, features: Floats32 | None, n: int

@@ -33,6 +33,8 @@ class Scorer:
     ``concurrent``: ``network`` may be called from several threads, a photo at a time, and gives
     the same values for a photo whatever the batch. ``identity`` changes with the weights and the
     rule. ``part_from`` finds the part in a name, as in the training; None without parts in names.
+    ``view_from`` finds the view, and ``views`` are those that the model learned from; empty if its
+    photos had none.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Scorer:
     judge: Judge
     concurrent: bool
     part_from: str | None = None
+    view_from: str | None = None
+    views: tuple[str, ...] = ()
 
     def pixels(self, photo: PhotoLike) -> Pixels:
         """The input of the network for ``photo``: (size, size, 3) uint8 RGB.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastdefect.data.photos import DEFECT_COLUMN
+from fastdefect.data.photos import DEFECT_COLUMN, VIEW_COLUMN
 from fastdefect.evaluation.by_part import ByPart, measure_parts
 from fastdefect.evaluation.by_view import ByView, measure_views
 from fastdefect.evaluation.decisions.calibration import reliability
@@ -162,6 +162,7 @@ def _measure(
     if good:
         defective = ~is_good(predictions.y_true, good)
         columns = columns_of([dict(photo.columns) for photo in photos.photos])
+        columns.pop(VIEW_COLUMN, None)  # it is no type of defect, and has a table of its own
         kinds = DEFECT_COLUMN if run.read_config().data.join_defects else None
         by_type = escapes_by_type(
             is_good(y_pred, good), defective, photos.parts, columns, kinds=kinds

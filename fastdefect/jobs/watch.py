@@ -14,7 +14,7 @@ from fastdefect.inference.stream import Decided, decide_all, fastest_workers
 from fastdefect.jobs.predict import OnRow, Output, Predicted, no_row
 from fastdefect.jobs.predicting.arrivals import Arrivals
 from fastdefect.jobs.predicting.live_file import LiveFile, check_live, place_key
-from fastdefect.jobs.predicting.parts import PartOf
+from fastdefect.jobs.predicting.names import Names
 from fastdefect.jobs.predicting.rows import Tally, photo_row
 from fastdefect.jobs.predicting.watched import (
     Changes,
@@ -52,7 +52,7 @@ def watch(
     Rows are appended to the output, which a later watch continues. Raises ``UsageError`` if it
     can't be written.
     """
-    tally, part_of = Tally(), PartOf.given_or_of(output.part_from, scorer)
+    tally, names = Tally(), Names(output.patterns, scorer)
     with LiveFile(output.out, scorer) as file:
         changes = changes_of(watched.folder, poll=watched.poll, on_event=on_event)
         # Once, because the trial of the fastest number takes longer than a photo.
@@ -60,7 +60,7 @@ def watch(
         on_event(Note(f"Watching {watched.folder}. Ctrl-C ends."))
         try:
             for done in arrivals_in(watched.folder, scorer, file.decided, changes, threads=threads):
-                row = photo_row(done, part_of(done.item), scorer)
+                row = photo_row(done, names.part(done.item), scorer, names.view(done.item))
                 file.append(row)
                 tally.add(row)
                 on_row(row)
@@ -74,7 +74,7 @@ def check_watch(folder: Path, output: Output, photos: list[str]) -> None:
 
     Raises ``DataError`` if there is no such folder.
     """
-    if photos or output.by != "photo" or output.resume:
+    if photos or output.by == "part" or output.resume:
         raise UsageError(
             "--watch takes its photos from one folder and continues its --out file by itself; "
             "other photos, --by part and --resume do not apply.",
@@ -86,7 +86,7 @@ def check_watch(folder: Path, output: Output, photos: list[str]) -> None:
         )
     if output.out is not None:
         check_live(output.out)
-    PartOf(output.part_from)
+    output.patterns.check()
 
 
 def arrivals_in(

@@ -128,7 +128,8 @@ async def inspect(
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
 
-    A part is rejected if one of its photos is. Otherwise it is look if one of them is, and else OK.
+    If the bundle has a rule for parts, it decides on all photos together. Otherwise a part is
+    rejected if one of its photos is, else look if one of them is, and else OK.
     The answer comes when the decision and the photos are on the disk.
     """
     async with desk.uploads.received(request) as upload:

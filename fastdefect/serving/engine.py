@@ -21,7 +21,7 @@ from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
-from fastdefect.serving.photo_work import Sent, combined, decide_on
+from fastdefect.serving.photo_work import Sent, decide_on
 from fastdefect.serving.records import Inspection, Model, New, Photo
 from fastdefect.serving.review import choose
 from fastdefect.serving.settings import Settings
@@ -297,7 +297,7 @@ class Engine:
     def _new(self, job: _Job) -> New:
         """Raises what the decision on the first unreadable photo raised."""
         photos = tuple(photo.result() for photo in job.photos)
-        part = combined(photos)
+        part = job.using.scorer.judge.decide_part(photos)
         self._seconds += 0.1 * (
             sum(p.milliseconds for p in photos) / 1000 / len(photos) - self._seconds
         )

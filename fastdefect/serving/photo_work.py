@@ -1,11 +1,9 @@
-"""From the bytes of photos to decisions: on each photo, and on the part that they show.
+"""From the bytes of photos to decisions.
 
 And back to bytes, for pictures that are shown.
 """
 
-import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +16,6 @@ from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count
 from fastdefect.data.reading.signatures import kind_of
-from fastdefect.inference.decision_rule import DECISIONS, Verdict, of_part
 from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.records import Photo
 
@@ -67,38 +64,6 @@ def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float
         MEDIA_TYPES[str(kind_of(sent.data))],
         **vars(decision),
     )
-
-
-@dataclass(frozen=True)
-class Combined:
-    """The decision on a part, from those on its photos; the fields are those of ``Inspection``."""
-
-    decision: Verdict
-    probability: float
-    defect_class: str | None
-    unlike: bool
-
-
-def combined(photos: Sequence[Photo]) -> Combined:
-    """The decision on the part that ``photos`` show: the rule is ``of_part``.
-
-    The class of the defect is that of the photo with the highest probability among those that
-    decide. A probability that is not a number is that of the part, as no other is sure.
-    """
-    decision = of_part(photo.decision for photo in photos)
-    deciding = [photo for photo in photos if photo.decision == decision]
-    probabilities = [photo.probability for photo in photos]
-    worst = math.nan if any(map(math.isnan, probabilities)) else max(probabilities)
-    return Combined(
-        decision,
-        worst,
-        None if decision == DECISIONS[0] else max(deciding, key=_suspicion).defect_class,
-        any(photo.unlike for photo in photos),
-    )
-
-
-def _suspicion(photo: Photo) -> float:
-    return 2.0 if math.isnan(photo.probability) else photo.probability
 
 
 def jpeg(picture: Pixels) -> bytes:

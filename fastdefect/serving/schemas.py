@@ -99,7 +99,9 @@ class InspectionOut(BaseModel):
     at: datetime = Field(description="When the request was accepted, UTC.")
     part: str | None
     decision: Verdict = Field(description="OK, look (a person decides) or reject.")
-    probability: float | None = Field(description="Of a defect: the highest of the photos.")
+    probability: float | None = Field(
+        description="Of a defect, on the part; without a rule for parts the highest of the photos."
+    )
     defect_class: str | None
     unlike: bool = Field(description="One of the photos is unlike those of the training.")
     bundle: str = Field(description="The name of the bundle that decided.")

@@ -16,6 +16,15 @@ def parts_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
     return match_names(names, pattern, "part", example)
 
 
+def views_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: its group ``view``, else its first group, else all.
+
+    The errors are those of ``match_names``.
+    """
+    example = r"--view-from 'cam(\d+)' for names such as part_12_cam3.jpg"
+    return match_names(names, pattern, "view", example)
+
+
 def labels_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
     """The match of ``pattern`` in each name: its group ``label``, else its first group, else all.
 

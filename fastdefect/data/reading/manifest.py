@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.findings import Check, Finding
-from fastdefect.data.parts.given import parts_from_names
-from fastdefect.data.photos import UNUSED, Entry, Listing, Manifest, Photo
+from fastdefect.data.parts.given import parts_from_names, views_from_names
+from fastdefect.data.photos import UNUSED, VIEW_COLUMN, Entry, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
 from fastdefect.data.reading.depth import check_depth
 from fastdefect.data.reading.file_facts import read_facts
@@ -50,6 +50,7 @@ def list_photos(
     data: Path,
     *,
     part_from: str | None = None,
+    view_from: str | None = None,
     label_from: str | None = None,
     resplit: bool = False,
     min_classes: int = 2,
@@ -57,10 +58,10 @@ def list_photos(
 ) -> Listing:
     """List all candidate photos of ``data`` without decoding them; detect the layout.
 
-    ``data`` is a folder, a table or a zip (see ``layouts/recognise.py``). ``part_from`` and
-    ``label_from`` are regular expressions for names (see ``match_names``); they override the
-    parts and labels that are given otherwise. ``resplit`` ignores the given sides. ``label_rules``
-    make classes of the labels.
+    ``data`` is a folder, a table or a zip (see ``layouts/recognise.py``). ``part_from``,
+    ``view_from`` and ``label_from`` are regular expressions for names (see ``match_names``); they
+    override the parts, views and labels that are given otherwise. ``resplit`` ignores the given
+    sides. ``label_rules`` make classes of the labels.
 
     Raises ``DataError`` if there are fewer than ``min_classes`` classes (a training needs two, an
     evaluation one) or the layout is not supported, and ``UsageError`` if a pattern is not a valid
@@ -81,6 +82,8 @@ def list_photos(
     if part_from is not None:
         entries, found = _with_parts(entries, part_from)
         findings += found
+    if view_from is not None:
+        entries = _with_views(entries, view_from)
     ignored = resplit and any(entry.split for entry in gathered.entries)
     seen = f"Layout: {gathered.seen}{'; --resplit ignores its split' if ignored else ''}."
     return Listing(root, gathered.layout, tuple(entries), tuple(classes), tuple(findings), seen)
@@ -234,6 +237,17 @@ def _with_parts(entries: list[Entry], pattern: str) -> tuple[list[Entry], list[F
         f"its own part: {first(alone)}."
     )
     return named, [NO_PART.finding(text, len(alone), alone)]
+
+
+def _with_views(entries: list[Entry], pattern: str) -> list[Entry]:
+    """The entries with the views in their names, as a column; none where nothing matches."""
+    views = views_from_names([entry.name for entry in entries], pattern)
+    found = []
+    for entry, view in zip(entries, views, strict=True):
+        others = tuple(pair for pair in entry.columns if pair[0] != VIEW_COLUMN)
+        own = () if view is None else ((VIEW_COLUMN, view),)
+        found.append(replace(entry, columns=(*others, *own)))
+    return found
 
 
 def _strict_error(unreadable: dict[str, str], total: int) -> DataError:

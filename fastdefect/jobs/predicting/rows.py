@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastdefect.data.photos import VIEW_COLUMN
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.files import finite
 from fastdefect.inference.decision_rule import DECISIONS
@@ -26,9 +27,15 @@ _LAST = (
 )
 
 
-def photo_columns(classes: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a row for each photo."""
-    return (*_FIRST, *class_columns(classes).values(), *_LAST)
+def photo_columns(classes: Sequence[str], *, views: bool = False) -> tuple[str, ...]:
+    """The columns of a row for each photo; with that of the view for a model that knows views."""
+    of_view = (VIEW_COLUMN,) if views else ()
+    return (*_FIRST, *class_columns(classes).values(), *_LAST, *of_view)
+
+
+def columns_of(scorer: Scorer) -> tuple[str, ...]:
+    """The columns of a row for each photo that ``scorer`` decides on."""
+    return photo_columns(scorer.judge.classes, views=bool(scorer.views))
 
 
 def class_columns(classes: Sequence[str]) -> dict[str, str]:
@@ -50,13 +57,15 @@ def model_of(scorer: Scorer) -> str:
     return scorer.identity[:12]
 
 
-def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row:
+def photo_row(
+    done: Decided[Candidate], part: str | None, scorer: Scorer, view: str | None = None
+) -> Row:
     """The row of a photo. A photo that can't be read is for a person to look at.
 
     NaN is None, so that a row is the same as when it is read from a file again.
     """
     candidate, decision = done.item, done.decision
-    row: Row = dict.fromkeys(photo_columns(scorer.judge.classes))
+    row: Row = dict.fromkeys(columns_of(scorer))
     row.update(
         path=candidate.name,
         decision="look",
@@ -65,6 +74,8 @@ def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row
         error=candidate.problem or done.error or None,
         model=model_of(scorer),
     )
+    if VIEW_COLUMN in row:
+        row[VIEW_COLUMN] = view
     if decision is not None:
         row.update(finite(_decided(decision)))
     return row

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fastdefect.data.photos import DEFECT_COLUMN
+from fastdefect.data.photos import DEFECT_COLUMN, VIEW_COLUMN
 from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import evaluate
@@ -119,4 +119,5 @@ def measured(decided: Decided, rule: DecisionRule, columns: Columns, *, joined: 
 
 def kind_column(of: Sequence[Measured]) -> str | None:
     """The column with the types of defect: the first one that groups the defects."""
-    return next((column for each in of for column in each.by_type), None)
+    names = (column for each in of for column in each.by_type)
+    return next((column for column in names if column != VIEW_COLUMN), None)

@@ -218,6 +218,7 @@ def _read_other_photos(
     listing = list_photos(
         data,
         part_from=like.part_from if like.parts in ("auto", "regex") else None,
+        view_from=like.view_from,
         label_from=like.label_from,
         min_classes=1,
         label_rules=label_rules(like, known_good=good),

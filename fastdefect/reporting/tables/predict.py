@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastdefect.inference.decision_rule import DECISIONS
+from fastdefect.inference.part_rule import PART_RULES
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
@@ -31,8 +32,12 @@ def photo_table(model: str, rows: Sequence[Row], total: int) -> TableData:
     )
 
 
-def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
-    """The most suspicious of all ``parts``, up to 20; ``total`` is their number."""
+def part_table(model: str, parts: Iterable[Row], total: int, *, rule: str) -> TableData:
+    """The most suspicious of all ``parts``, up to 20; ``total`` is their number.
+
+    ``rule`` is how the photos of a part are combined; one that is not among ``PART_RULES`` is the
+    worst decision of the photos.
+    """
     shown = heapq.nlargest(MOST, parts, key=suspicion)
     title = f"Decisions of {model} by part"
     if total > len(shown):
@@ -50,10 +55,23 @@ def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
             )
             for row in shown
         ),
-        caption="A part is rejected if one of its photos is rejected. Otherwise a person looks at "
-        "it if one of its photos is look. Otherwise it is OK.",
+        caption=_rule_text(rule),
         marks=_marks(shown),
         empty="No photos.",
+    )
+
+
+def _rule_text(rule: str) -> str:
+    about = next((each.about for name, each in PART_RULES.items() if name == rule), None)
+    if about is None:
+        return (
+            "A part is rejected if one of its photos is rejected. Otherwise a person looks at it "
+            "if one of its photos is look. Otherwise it is OK."
+        )
+    return (
+        f"The score of a part is {about} ({rule}). A person looks at a part with a photo that is "
+        "unreadable or unlike the training photos, unless the others reject it. OK, look and "
+        "reject count the photos, each decided alone."
     )
 
 
