@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fastdefect.data.photos import DEFECT_COLUMN, VIEW_COLUMN
+from fastdefect.evaluation.by_part import ByPart, Shown, measure_parts
 from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import evaluate
@@ -97,10 +98,18 @@ def _decided(
     )
 
 
-def measured(decided: Decided, rule: DecisionRule, columns: Columns, *, joined: bool) -> Measured:
+def measured(
+    decided: Decided,
+    rule: DecisionRule,
+    columns: Columns,
+    rows: Mapping[str, Mapping[str, str]],
+    *,
+    joined: bool,
+) -> Measured:
     """All figures of held-out photos, as ``fastdefect evaluate`` measures them.
 
-    ``columns`` holds the other columns of the data by photo. ``joined``: all defects are one class.
+    ``columns`` holds the other columns of the data by photo, and ``rows`` those of ``split.csv``.
+    ``joined``: all defects are one class.
     """
     good, parts = decided.raw.good_indices, decided.parts
     evaluation = evaluate(decided.predictions, parts, y_pred=decided.y_pred, seed=BOOTSTRAP_SEED)
@@ -114,7 +123,21 @@ def measured(decided: Decided, rule: DecisionRule, columns: Columns, *, joined: 
             kinds=DEFECT_COLUMN if joined else None,
         )
         sent = sent_to_people(rule, decided.score, decided.defective, parts)
-    return Measured(decided, evaluation, decided.raw.metrics(), by_type, sent)
+    found = Measured(decided, evaluation, decided.raw.metrics(), by_type, sent)
+    shown = Shown.of([rows.get(name, {"part": name}) for name in decided.raw.names])
+    by_part = measure_parts(decided.predictions, shown, rule)
+    return (
+        found
+        if by_part is None
+        else replace(found, by_part=by_part, of_parts=_parts(found, by_part, rule))
+    )
+
+
+def _parts(photos: Measured, by_part: ByPart, rule: DecisionRule) -> Decided:
+    """The decisions on the parts, each as one photo."""
+    said = by_part.predictions
+    verdicts = tuple(rule.verdicts(said.y_prob, said.good_indices))
+    return Decided(photos.split, said, said, said.names, verdicts, by_part.y_pred)
 
 
 def kind_column(of: Sequence[Measured]) -> str | None:

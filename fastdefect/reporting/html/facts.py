@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
+from fastdefect.config import Unit
+from fastdefect.evaluation.by_part import ByPart
 from fastdefect.evaluation.decisions.operating_point import Costs
 from fastdefect.evaluation.decisions.sent import Sent
 from fastdefect.evaluation.evaluate import Evaluation
@@ -59,18 +61,44 @@ class Decided:
 
 @dataclass(frozen=True)
 class Measured:
-    """Held-out photos, with all figures as ``fastdefect evaluate`` measures them."""
+    """Held-out photos, with all figures as ``fastdefect evaluate`` measures them.
+
+    ``evaluation`` and ``sent`` are of the photos, ``by_part`` of the parts, with the decisions
+    ``of_parts``; both are None if the run decides on photos.
+    """
 
     decided: Decided
     evaluation: Evaluation
     uncalibrated: Metrics
     by_type: Mapping[str, Mapping[str, Rate]]
     sent: Sent | None
+    by_part: ByPart | None = None
+    of_parts: Decided | None = None
 
     @property
     def split(self) -> str:
         """The name of the split."""
         return self.decided.split
+
+    @property
+    def unit(self) -> Unit:
+        """What one decision is about."""
+        return "photo" if self.by_part is None else "part"
+
+    @property
+    def of_units(self) -> Decided:
+        """The decisions on what the run decides: photos, or parts."""
+        return self.of_parts or self.decided
+
+    @property
+    def figures(self) -> Evaluation:
+        """The figures of what the run decides."""
+        return self.evaluation if self.by_part is None else self.by_part.evaluation
+
+    @property
+    def reviewed(self) -> Sent | None:
+        """The effect of a review band on what the run decides; None without a band."""
+        return self.sent if self.by_part is None else self.by_part.sent
 
 
 @dataclass(frozen=True)
