@@ -1,15 +1,13 @@
-import math
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
-from helpers.serving import BRIGHT, DARK, GREY, banded_bundle, png
+from helpers.serving import DARK, banded_bundle, png
 
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.serve import load
-from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, combined, decide_on
+from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, decide_on
 from fastdefect.serving.records import Photo
 
 
@@ -38,21 +36,3 @@ def test_each_kind_that_is_read_has_a_media_type() -> None:
     from fastdefect.data.reading.formats import FORMATS
 
     assert MEDIA_TYPES.keys() == FORMATS.keys()
-
-
-def test_a_part_has_the_last_decision_of_its_photos_and_their_class(scorer: Scorer) -> None:
-    good, unsure, bad = (decided(scorer, each) for each in (BRIGHT, GREY, DARK))
-    bad = replace(bad, defect_class="crack")
-    unsure = replace(unsure, defect_class="dent", probability=0.9999999)
-    both = combined([good, unsure, bad])
-    assert (both.decision, both.defect_class, both.probability) == ("reject", "crack", 0.9999999)
-    assert combined([good, unsure]).defect_class == "dent"
-    assert combined([good]).defect_class is None
-    assert combined([good, replace(good, unlike=True)]).unlike
-
-
-def test_a_probability_that_is_no_number_is_that_of_the_part(scorer: Scorer) -> None:
-    unsure = replace(decided(scorer, GREY), probability=math.nan, defect_class="dent")
-    part = combined([decided(scorer, GREY), unsure])
-    assert math.isnan(part.probability)
-    assert (part.decision, part.defect_class) == ("look", "dent")
