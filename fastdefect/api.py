@@ -22,6 +22,7 @@ from fastdefect.events import OnEvent, Progress, silent
 from fastdefect.inference.stream import Decided, decide_all
 from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.open_model import open_model
+from fastdefect.jobs.predicting.parts import Parts
 from fastdefect.jobs.predicting.rows import Row, Tally, photo_row
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.tables.predict import photo_table
@@ -125,12 +126,14 @@ class Predictions(Tabled):
     """The decisions on photos, in their order.
 
     ``photos`` have the typed decisions. ``rows`` have the columns of ``predict --out``, as for a
-    data frame. ``model`` is the name of the run or the path of the bundle.
+    data frame; ``parts`` those of ``predict --by part``, one for each part. ``model`` is the name
+    of the run or the path of the bundle.
     """
 
     model: str
     photos: tuple[Decided[Candidate], ...]
     rows: tuple[Row, ...]
+    parts: tuple[Row, ...] = ()
 
     def tables(self) -> list[TableData]:
         """The most suspicious photos."""
@@ -237,7 +240,10 @@ def predict(
     rows = tuple(
         photo_row(each, names.part(each.item), scorer, names.view(each.item)) for each in decided
     )
-    return Predictions(scorer.name, tuple(decided), rows)
+    parts = Parts(scorer)
+    for row in rows:
+        parts.add(row)
+    return Predictions(scorer.name, tuple(decided), rows, tuple(parts.rows()))
 
 
 def _config(call: str, data: AnyPath, settings: Mapping[str, Any]) -> RunConfig:
