@@ -80,7 +80,9 @@ def predict(
     fail_on: Annotated[
         Literal["unreadable", "look", "reject", "never"],
         typer.Option(
-            "--fail-on", help="Exit with 3 if a photo is unreadable, or has this decision or worse."
+            "--fail-on",
+            help="Exit with 3 if a photo is unreadable, or one (by part: a part) has this decision "
+            "or worse.",
         ),
     ] = "unreadable",
     threads: Annotated[
@@ -134,13 +136,18 @@ def predict(
 
 
 def _show(screen: "Screen", predicted: "Predicted") -> None:
-    from fastdefect.reporting.tables.predict import part_table, photo_table, summary_line
+    from fastdefect.reporting.tables.predict import (
+        part_table,
+        parts_line,
+        photo_table,
+        summary_line,
+    )
 
     tally, parts = predicted.tally, predicted.parts
     if parts is None:
         table = photo_table(predicted.model, tally.most_suspicious(), tally.total)
     else:
-        table = part_table(predicted.model, parts.rows(), len(parts), rule=parts.rule)
+        table = part_table(predicted.model, parts.rows(), len(parts), parts.rule)
         for row in parts.rows():
             screen.result("part", row)
     show(
@@ -148,6 +155,9 @@ def _show(screen: "Screen", predicted: "Predicted") -> None:
         "predict",
         predicted.as_json(),
         tables=[table],
-        lines=[summary_line(tally.as_json(), predicted.per_second, predicted.resumed)],
+        lines=[
+            *([] if parts is None else [parts_line(parts.decisions)]),
+            summary_line(tally.as_json(), predicted.per_second, predicted.resumed),
+        ],
         files=[predicted.file] if predicted.file else [],
     )

@@ -1,5 +1,6 @@
 """Decide on photos without labels."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Predicted:
             "model": self.model,
             **self.tally.as_json(),
             "parts": None if self.parts is None else len(self.parts),
+            "of_parts": None if self.parts is None else self.parts.decisions,
             "resumed": self.resumed,
             "photos_per_second": self.per_second,
             "file": str(self.file) if self.file else None,
@@ -130,12 +132,16 @@ def check_output(output: Output) -> None:
 
 
 def failing(predicted: Predicted, level: FailOn) -> bool:
-    """Whether a photo is unreadable, or its decision is ``level`` or worse."""
-    tally = predicted.tally
+    """Whether a photo is unreadable, or a decision is ``level`` or worse.
+
+    The decisions are those on parts if there are any, else those on photos.
+    """
+    tally, parts = predicted.tally, predicted.parts
     if level == "never":
         return False
-    worse = {"unreadable": 0, "reject": tally.counts["reject"]}
-    worse["look"] = worse["reject"] + tally.counts["look"]
+    counts = Counter[str](tally.counts if parts is None else parts.decisions)
+    worse = {"unreadable": 0, "reject": counts["reject"]}
+    worse["look"] = worse["reject"] + counts["look"]
     return tally.unreadable + worse[level] > 0
 
 

@@ -1,10 +1,12 @@
 """One decision for each part, from the rows of its photos."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from fastdefect.config import PartRule
 from fastdefect.data.photos import KINDS_BETWEEN, VIEW_COLUMN
 from fastdefect.inference.decision_rule import DECISIONS, Verdict
 from fastdefect.inference.judge import Judge
@@ -64,9 +66,9 @@ class Parts:
         return len(self._parts)
 
     @property
-    def rule(self) -> str:
-        """How the photos of a part are combined."""
-        return self._judge.rule.part_rule or BY_DECISIONS
+    def rule(self) -> PartRule | None:
+        """How the photos of a part are combined; None if their decisions are."""
+        return self._judge.rule.part_rule
 
     @property
     def incomplete(self) -> int:
@@ -75,6 +77,12 @@ class Parts:
         0 if no photo has a known view.
         """
         return sum(bool(self._missing(part)) for part in self._parts.values())
+
+    @property
+    def decisions(self) -> dict[Verdict, int]:
+        """How many parts have each decision."""
+        found = Counter(self._decided(part)[0] for part in self._parts.values())
+        return {name: found[name] for name in DECISIONS}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count the row of a photo."""
@@ -92,7 +100,7 @@ class Parts:
         if view := row.get(VIEW_COLUMN):
             part.views.add(view)
             self.views_known = True
-        if self._judge.rule.part_rule is not None:
+        if self.rule is not None:
             part.said.append(self._photo(row))
 
     def rows(self) -> Iterator[Row]:
@@ -102,12 +110,12 @@ class Parts:
             missing = KINDS_BETWEEN.join(self._missing(part)) or None
             values = (name, decision, score, part.path, part.photos)
             counts = (*part.decisions, part.unlike, part.unreadable, part.model)
-            columns = (*values, *counts, self.rule, missing)
+            columns = (*values, *counts, self.rule or BY_DECISIONS, missing)
             yield dict(zip(PART_COLUMNS, columns, strict=True))
 
     def _decided(self, part: _Part) -> tuple[Verdict, float | None]:
         """The decision on a part, and its score; None if it has none."""
-        if self._judge.rule.part_rule is None:
+        if self.rule is None:
             return DECISIONS[max(i for i, n in enumerate(part.decisions) if n)], part.p_defective
         of_readable = [each for each in part.said if not math.isnan(each.probability)]
         score = self._judge.decide_part(of_readable).probability if of_readable else None
