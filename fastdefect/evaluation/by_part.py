@@ -7,17 +7,20 @@ part are no contradiction here.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.config import PartRule
-from fastdefect.data.photos import VIEW_COLUMN
+from fastdefect.data.photos import KINDS_BETWEEN
 from fastdefect.evaluation.decisions.sent import Sent, sent_to_people
+from fastdefect.evaluation.defect_types import Columns, escapes_by_type
 from fastdefect.evaluation.evaluate import Evaluation, evaluate
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
+from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.good import Good, is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.inference.part_rule import combine_parts
@@ -35,13 +38,9 @@ class Shown:
     views: tuple[str | None, ...]
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, str]]) -> "Shown":
-        """From the rows of ``split.csv``."""
-        return cls(
-            tuple(row["part"] for row in rows),
-            tuple(bool(row.get("given_part")) for row in rows),
-            tuple(row.get(VIEW_COLUMN) or None for row in rows),
-        )
+    def unknown(cls, parts: tuple[str, ...]) -> "Shown":
+        """Only the parts are known."""
+        return cls(parts, (False,) * len(parts), (None,) * len(parts))
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,14 @@ class ByPart:
     """The decisions on parts: every figure counts parts.
 
     ``predictions`` are those of the parts, combined by ``rule``; their names are the parts.
-    ``sent`` is None without a review band.
+    ``by_type`` holds the escapes by column and value. ``sent`` is None without a review band.
     """
 
     rule: PartRule
     predictions: Predictions
     y_pred: NDArray[np.int64]
     evaluation: Evaluation
+    by_type: Mapping[str, Mapping[str, Rate]]
     sent: Sent | None
     facts: PartFacts
 
@@ -87,6 +87,10 @@ class ByPart:
         return {
             "part_rule": self.rule,
             **self.evaluation.as_json(),
+            "by_type": {
+                column: {value: rate.as_json() for value, rate in rates.items()}
+                for column, rates in self.by_type.items()
+            },
             "sent": self.sent.as_json() if self.sent else None,
             "facts": self.facts.as_json(),
         }
@@ -123,10 +127,13 @@ def measure_parts(
     decision: DecisionRule,
     *,
     known_views: Collection[str] = (),
+    columns: Columns = MappingProxyType({}),
+    kinds: str | None = None,
 ) -> ByPart | None:
     """All figures over parts by the rule of ``decision``; None if it decides on photos.
 
-    ``known_views`` are those of the training, which every part should have.
+    ``known_views`` are those of the training, which every part should have. ``columns`` and
+    ``kinds`` are as in ``escapes_by_type``, of the photos.
     """
     if decision.part_rule is None:
         return None
@@ -139,6 +146,13 @@ def measure_parts(
         of_parts,
         y_pred,
         evaluate(of_parts, of_parts.names, y_pred=y_pred, seed=BOOTSTRAP_SEED),
+        escapes_by_type(
+            is_good(y_pred, good),
+            defective,
+            of_parts.names,
+            _of_parts(columns, shown.parts, ~is_good(calibrated.y_true, good), kinds),
+            kinds=kinds,
+        ),
         sent_to_people(decision, defect_score(of_parts.y_prob, good), defective, of_parts.names),
         part_facts(calibrated, shown, known_views),
     )
@@ -164,6 +178,28 @@ def part_facts(
         missing={view: len(lacking) for view, lacking in missing.items()},
         incomplete=len({part for lacking in missing.values() for part in lacking}),
     )
+
+
+def _of_parts(
+    columns: Columns, parts: Sequence[str], defective: NDArray[np.bool_], kinds: str | None
+) -> Columns:
+    """The columns of the parts, from those of their defective photos.
+
+    A part has the value that these photos have in common, or None. In the column ``kinds`` it has
+    the kinds of all of them.
+    """
+    names, part = numbered(parts)
+    found: dict[str, list[str | None]] = {}
+    for column, values in columns.items():
+        cells: list[set[str]] = [set() for _ in names]
+        for number, value, bad in zip(part, values, defective, strict=True):
+            if bad and value:
+                cells[number].add(value)
+        found[column] = [
+            KINDS_BETWEEN.join(sorted(cell)) if len(cell) == 1 or column == kinds else None
+            for cell in cells
+        ]
+    return found
 
 
 def part_truth(

@@ -30,10 +30,12 @@ class PartDecision(OfPart):
     """The decision on a part, and those on its ``photos``, each as if it were alone.
 
     ``part_rule`` is how the photos were combined; None if the worst decision of them counts.
+    ``missing_views`` are those of the training that the part lacks; empty if no views were given.
     """
 
     part_rule: PartRule | None
     photos: tuple[Decision, ...]
+    missing_views: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """All fields."""
@@ -81,18 +83,29 @@ class Inspector:
         started = time.perf_counter()
         return self.scorer.decide(self.scorer.pixels(photo), started)
 
-    def inspect_part(self, photos: Sequence[PhotoLike]) -> PartDecision:
+    def inspect_part(
+        self, photos: Sequence[PhotoLike], *, views: Sequence[str | None] | None = None
+    ) -> PartDecision:
         """Decide on a part from all its photos, by the rule for parts of the bundle.
 
         A bundle without one rejects a part if one of its photos is rejected. Otherwise the decision
-        is look if that of a photo is, and else OK. The photos are as in ``inspect``, and so are the
-        errors; ``ValueError`` also without photos.
+        is look if that of a photo is, and else OK. ``views`` name the camera of each photo, to find
+        those that are missing. The photos are as in ``inspect``, and so are the errors;
+        ``ValueError`` also without photos, or with another number of views.
         """
-        if not photos:
-            raise ValueError("Expected one photo of the part or more, but got none")
+        if not photos or len(views or photos) != len(photos):
+            raise ValueError(
+                f"Expected one photo of the part or more, and views for all or none, "
+                f"but got {len(photos)} photos and {0 if views is None else len(views)} views"
+            )
         decisions = tuple(self.inspect(each) for each in photos)
-        part = self.scorer.judge.decide_part(decisions)
-        return PartDecision(**vars(part), part_rule=self.card.rule.part_rule, photos=decisions)
+        missing = [view for view in self.card.part_views if views and view not in views]
+        return PartDecision(
+            **vars(self.scorer.judge.decide_part(decisions)),
+            part_rule=self.card.rule.part_rule,
+            photos=decisions,
+            missing_views=tuple(missing),
+        )
 
     def self_test(self) -> float | None:
         """The largest change of a probability of the example photos since the export.

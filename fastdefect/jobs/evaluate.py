@@ -15,7 +15,7 @@ from fastdefect.evaluation.decisions.operating_point import (
     cost_curve,
 )
 from fastdefect.evaluation.decisions.sent import Sent, sent_to_people
-from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
+from fastdefect.evaluation.defect_types import Columns, columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
 from fastdefect.evaluation.predictions import Predictions
@@ -107,7 +107,7 @@ class EvaluationReport(Tabled):
         tables += evaluation_tables(
             self.evaluation,
             self.uncalibrated,
-            self.by_type,
+            self.by_type if self.by_part is None else {},  # those of the parts are above
             self.decision,
             self.sent,
             measured_on=measured_on,
@@ -158,24 +158,24 @@ def _measure(
     y_pred = decision.decide(calibrated, good)
     said = replace(predictions, y_prob=calibrated)
     evaluation = evaluate_predictions(said, photos.parts, y_pred=y_pred, seed=BOOTSTRAP_SEED)
+    columns, kinds = _types(run, photos)
     by_type, sent = {}, None
     if good:
         defective = ~is_good(predictions.y_true, good)
-        columns = columns_of([dict(photo.columns) for photo in photos.photos])
-        columns.pop(VIEW_COLUMN, None)  # it is no type of defect, and has a table of its own
-        kinds = DEFECT_COLUMN if run.read_config().data.join_defects else None
-        by_type = escapes_by_type(
-            is_good(y_pred, good), defective, photos.parts, columns, kinds=kinds
-        )
-        score = defect_score(calibrated, good)
-        sent = sent_to_people(decision, score, defective, photos.parts)
+        passed = is_good(y_pred, good)
+        by_type = escapes_by_type(passed, defective, photos.parts, columns, kinds=kinds)
+        sent = sent_to_people(decision, defect_score(calibrated, good), defective, photos.parts)
+    views = known_views(run)
+    by_part = measure_parts(
+        said, photos.shown, decision, known_views=views, columns=columns, kinds=kinds
+    )
     return EvaluationReport(
         run,
         photos.split,
         photos.opening,
         decision,
         evaluation,
-        measure_parts(said, photos.shown, decision, known_views=known_views(run)),
+        by_part,
         measure_views(said, photos.shown, y_pred),
         predictions.metrics(),
         by_type,
@@ -188,6 +188,13 @@ def _measure(
             run.predictions_path(photos.stem, decision.views),
         ),
     )
+
+
+def _types(run: Run, photos: EvaluationPhotos) -> tuple[Columns, str | None]:
+    """The columns that may have types of defect, and the one that lists them, if there is one."""
+    columns = columns_of([dict(photo.columns) for photo in photos.photos])
+    columns.pop(VIEW_COLUMN, None)  # it is no type of defect, and has a table of its own
+    return columns, DEFECT_COLUMN if run.read_config().data.join_defects else None
 
 
 def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | None) -> None:

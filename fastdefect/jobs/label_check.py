@@ -132,7 +132,8 @@ def _read_out_of_fold(run: Run) -> Judged:
     spec = ModelSpec.from_json(run.fold(1).read("model.json"))
     predictions = read_predictions(path, spec.classes, spec.good)
     try:
-        return Judged(predictions, Shown.of(read_csv(path)))
+        parts = tuple(row["part"] for row in read_csv(path))
+        return Judged(predictions, Shown.unknown(parts))
     except KeyError as error:
         raise RunError(
             f"Expected the parts in {path}, but it has no column {error}.",

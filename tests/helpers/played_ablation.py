@@ -30,7 +30,7 @@ def play_ablation(monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, str, s
         prob[wrong] = prob[wrong][:, ::-1]
         better = type(kept)(kept.names, kept.classes, kept.good, kept.y_true, prob)
         run.write_predictions("valid", better.rows(), better.columns(), views)
-        return Judged(better, Shown((), (), ()))
+        return Judged(better, Shown.unknown(()))
 
     monkeypatch.setattr(job, "judge_validation", judge)
     return played

@@ -55,7 +55,7 @@ def gather(
     columns = {name: dict(entry.columns) for name, entry in found.entries.items()}
     joined = run.read_config().data.join_defects
     sides = tuple(
-        measured(each, rule, columns, {row["path"]: row for row in rows}, joined=joined)
+        measured(each, rule, columns, rows, joined=joined)
         for each in decided
         if rule and each.split != "train"
     )

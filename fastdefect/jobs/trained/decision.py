@@ -19,6 +19,7 @@ from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.calibration import keep_temperature
+from fastdefect.jobs.training.sides import shown_by
 from fastdefect.jobs.training.views import require_fixed
 from fastdefect.run import Run
 from fastdefect.training.learner import choose_device
@@ -53,9 +54,9 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     path = run.predictions_path("valid", views)
     if path.exists():
         predictions = read_predictions(path, spec.classes, spec.good)
-        rows = {row["path"]: row for row in read_csv(run.path("split.csv"))}
+        rows = read_csv(run.path("split.csv"))
         try:
-            return Judged(predictions, Shown.of([rows[name] for name in predictions.names]))
+            return Judged(predictions, shown_by(rows, predictions.names))
         except KeyError as error:
             raise RunError(
                 f"{path} names a photo that is not in {run.path('split.csv')}: {error}.",

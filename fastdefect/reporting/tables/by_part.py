@@ -5,7 +5,7 @@ from fastdefect.evaluation.by_part import ByPart, PartFacts
 from fastdefect.evaluation.by_view import ByView
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_rule import PART_RULES
-from fastdefect.reporting.tables.evaluate import figure_rows, people_table
+from fastdefect.reporting.tables.evaluate import figure_rows, people_table, types_table
 from fastdefect.reporting.tables.fit import MeasuredOn, interval_text, metric_text, opened_text
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
@@ -14,7 +14,7 @@ from fastdefect.text import counted
 def part_tables(
     by_part: ByPart, decision: DecisionRule, *, measured_on: MeasuredOn
 ) -> list[TableData]:
-    """All figures over parts, and the parts that a review band sends to people."""
+    """All figures over parts, the escapes by type, and the parts sent to people."""
     facts = by_part.facts
     title = (
         f"{measured_on.split}, by part: {counted(facts.parts, 'part')} of "
@@ -24,6 +24,7 @@ def part_tables(
     columns = ("metric", "value", "95 % interval", "count")
     rows = tuple(figure_rows(by_part.evaluation, unit="part"))
     tables = [TableData(title, columns, rows, caption)]
+    tables += [types_table(column, rates, unit="part") for column, rates in by_part.by_type.items()]
     if by_part.sent is not None:
         tables.append(people_table(by_part.sent, unit="part"))
     return tables
@@ -31,10 +32,12 @@ def part_tables(
 
 def part_notes(rule: PartRule, facts: PartFacts) -> list[str]:
     """What a decision by part means here: sentences about the rule, the parts and their views."""
-    notes = [f"The score of a part is {PART_RULES[rule].about} ({rule}).", _origin(facts)]
+    notes = [f"The score of a part is {PART_RULES[rule].about} ({rule})."]
     if facts.single == facts.parts:
         notes.append("Each part has one photo, so the figures are those of the photos.")
-    elif facts.single:
+        return notes
+    notes.append(_origin(facts))
+    if facts.single:
         notes.append(f"{counted(facts.single, 'part')} with a single photo.")
     if facts.mixed:
         notes.append(

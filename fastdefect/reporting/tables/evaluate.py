@@ -42,7 +42,7 @@ def evaluation_tables(
     tables = [_figures(evaluation, decision, sent, measured_on)]
     if len(evaluation.per_class) > 2:
         tables.append(_classes(evaluation))
-    tables += [_types(column, rates) for column, rates in by_type.items()]
+    tables += [types_table(column, rates) for column, rates in by_type.items()]
     tables.append(_calibration(uncalibrated, evaluation, decision.temperature))
     if sent is not None:
         tables.append(people_table(sent))
@@ -124,19 +124,19 @@ def _classes(evaluation: Evaluation) -> TableData:
     )
 
 
-def _types(column: str, rates: Mapping[str, Rate]) -> TableData:
+def types_table(column: str, rates: Mapping[str, Rate], *, unit: Unit = "photo") -> TableData:
+    """The escapes of each value of a column, of photos or parts."""
     rows = [
         (
             value,
             metric_text("escape_rate", rate.value),
             interval_text("escape_rate", rate.interval),
-            _counts(rate),
+            _counts(rate, unit),
         )
         for value, rate in rates.items()
     ]
-    return TableData(
-        f"Escapes by {column}", (column, "escape rate", "95 % interval", "count"), tuple(rows)
-    )
+    title = f"Escapes by {column}" + (", of parts" if unit == "part" else "")
+    return TableData(title, (column, "escape rate", "95 % interval", "count"), tuple(rows))
 
 
 def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) -> TableData:

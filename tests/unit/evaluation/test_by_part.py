@@ -129,6 +129,21 @@ def test_missing_views_and_the_origin_of_the_parts_are_counted() -> None:
     assert part_facts(predictions, shown("a", "a", "b", "c")).missing == {}
 
 
-def test_rows_of_an_earlier_version_have_no_views() -> None:
-    rows = [{"part": "a", "given_part": "a"}, {"part": "b"}]
-    assert Shown.of(rows) == Shown(("a", "b"), (True, False), (None, None))
+def test_escapes_by_type_count_parts_whose_photos_agree_on_it() -> None:
+    predictions = said([0.1, 0.2, 0.9, 0.3, 0.1, 0.1, 0.2], ["crack"] * 6 + ["good"])
+    columns = {
+        "type": ["deep", "deep", "flat", "deep", "flat", None, "flat"],
+        "defect": ["pore|burr", "burr", "pore", "burr", "burr", None, None],
+    }
+    # a: deep; b: flat and deep, so neither; c: flat. The last photo is good.
+    parts = ("a", "a", "b", "b", "c", "c", "c")
+    found = measure_parts(
+        predictions, Shown.unknown(parts), rule_of("worst"), columns=columns, kinds="defect"
+    )
+    assert found is not None
+    by_type = {
+        column: {value: (rate.count, rate.photos, rate.parts) for value, rate in rates.items()}
+        for column, rates in found.by_type.items()
+    }
+    # b is rejected, and counts in both of its kinds. Two parts are too few for two types.
+    assert by_type == {"defect": {"burr": (2, 3, 3), "pore": (1, 2, 2)}}

@@ -151,6 +151,17 @@ def test_a_part_has_one_decision_from_all_its_photos(
     assert inspector.inspect_part(photos[::-1]).probability == part.probability
 
 
-def test_a_part_without_photos_is_refused(inspector: Inspector) -> None:
-    with pytest.raises(ValueError, match="one photo of the part or more"):
-        inspector.inspect_part([])
+@pytest.mark.parametrize(("photos", "views"), [(0, None), (2, ["left"])])
+def test_a_part_without_photos_or_some_views_is_refused(
+    inspector: Inspector, photos: int, views: list[str | None] | None
+) -> None:
+    with pytest.raises(ValueError, match=f"but got {photos} photos and {len(views or [])} views"):
+        inspector.inspect_part([photo_of(200)] * photos, views=views)
+
+
+def test_views_that_the_training_knew_are_missed(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "x.fdb", part_views=("left", "right", "top"))
+    inspector = Inspector(bundle, threads=1)
+    photos = [photo_of(200), photo_of(190)]
+    assert inspector.inspect_part(photos, views=["top", None]).missing_views == ("left", "right")
+    assert inspector.inspect_part(photos).missing_views == ()
