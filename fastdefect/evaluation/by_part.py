@@ -50,7 +50,7 @@ class PartFacts:
     ``given``: parts that the user named; the others were found by the search, or are single photos.
     ``single``: parts with one photo. ``mixed``: defective parts with photos that are labelled good.
     ``missing`` counts, for each known view, the parts without a photo of it, and ``incomplete`` the
-    parts that lack any; both are empty without views.
+    parts that lack any; both are empty if no photo has a view.
     """
 
     photos: int
@@ -167,7 +167,8 @@ def part_facts(
     defective = {part for part, ok in zip(shown.parts, truly_good, strict=True) if not ok}
     with_good = {part for part, ok in zip(shown.parts, truly_good, strict=True) if ok}
     pairs = set(zip(shown.parts, shown.views, strict=True))
-    expected = sorted({*known_views, *(view for view in shown.views if view is not None)})
+    seen = {view for view in shown.views if view is not None}
+    expected = sorted({*known_views, *seen}) if seen else []
     missing = {view: [part for part in photos_of if (part, view) not in pairs] for view in expected}
     return PartFacts(
         photos=len(shown.parts),

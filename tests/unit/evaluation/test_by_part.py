@@ -126,7 +126,7 @@ def test_missing_views_and_the_origin_of_the_parts_are_counted() -> None:
     facts = part_facts(predictions, of, {"left", "top"})
     assert facts.missing == {"left": 1, "right": 2, "top": 3}
     assert (facts.incomplete, facts.given, facts.photos) == (3, 2, 4)
-    assert part_facts(predictions, shown("a", "a", "b", "c")).missing == {}
+    assert part_facts(predictions, shown("a", "a", "b", "c"), {"left"}).missing == {}
 
 
 def test_escapes_by_type_count_parts_whose_photos_agree_on_it() -> None:
