@@ -141,13 +141,14 @@ async def inspect(
         upload.work = future
         try:
             async with asyncio.timeout(desk.settings.timeout):
-                return InspectionOut.of(await asyncio.wrap_future(future))
+                found = await asyncio.wrap_future(future)
         except TimeoutError:
             raise Problem(
                 problems.LATE,
                 f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
+    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found))
 
 
 @router.get(

@@ -21,7 +21,7 @@ from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
-from fastdefect.serving.photo_work import Sent, decide_on
+from fastdefect.serving.photo_work import Sent, decide_on, missing_views
 from fastdefect.serving.records import Inspection, Model, New, Photo
 from fastdefect.serving.review import choose
 from fastdefect.serving.settings import Settings
@@ -139,6 +139,13 @@ class Engine:
     def loaded(self) -> Loaded:
         """The model that decides now."""
         return self._using
+
+    def missing_views(self, inspection: Inspection) -> list[str]:
+        """The views that the part of ``inspection`` lacks; none if another model decided on it."""
+        using = self._using
+        if using.model.identity != inspection.model:
+            return []
+        return list(missing_views(using.scorer, [photo.name for photo in inspection.photos]))
 
     @property
     def in_work(self) -> int:

@@ -4,6 +4,7 @@ And back to bytes, for pictures that are shown.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,10 +13,13 @@ import cv2
 import numpy as np
 
 from fastdefect.aliases import Pixels
+from fastdefect.data.parts.names import views_from_names
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count
 from fastdefect.data.reading.signatures import kind_of
+from fastdefect.errors import DataError
+from fastdefect.inference.part_pattern import LONGEST
 from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.records import Photo
 
@@ -64,6 +68,24 @@ def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float
         MEDIA_TYPES[str(kind_of(sent.data))],
         **vars(decision),
     )
+
+
+def missing_views(scorer: Scorer, names: Sequence[str]) -> tuple[str, ...]:
+    """The views of the training that no photo has, by the file ``names`` of a part's photos.
+
+    Empty if the model knows no views, or if none is found in any of the names.
+    """
+    if scorer.view_from is None:
+        return ()
+    found = {_view_in(name, scorer.view_from) for name in names} - {None}
+    return tuple(view for view in scorer.views if found and view not in found)
+
+
+def _view_in(name: str, pattern: str) -> str | None:
+    try:
+        return views_from_names([name], pattern)[0] if len(name) <= LONGEST else None
+    except DataError:  # this name does not match
+        return None
 
 
 def jpeg(picture: Pixels) -> bytes:

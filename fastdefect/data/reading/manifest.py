@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.findings import Check, Finding
-from fastdefect.data.parts.given import parts_from_names, views_from_names
+from fastdefect.data.parts.names import parts_from_names, views_from_names
 from fastdefect.data.photos import UNUSED, VIEW_COLUMN, Entry, Listing, Manifest, Photo
 from fastdefect.data.reading.checks import check_photos, reasons
 from fastdefect.data.reading.depth import check_depth

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fastdefect.data.parts.given import parts_from_names, views_from_names
+from fastdefect.data.parts.names import parts_from_names, views_from_names
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import DataError
 from fastdefect.inference.part_pattern import LONGEST

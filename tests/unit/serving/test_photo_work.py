@@ -1,3 +1,4 @@
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -7,7 +8,7 @@ from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.serve import load
-from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, decide_on
+from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, decide_on, missing_views
 from fastdefect.serving.records import Photo
 
 
@@ -36,3 +37,21 @@ def test_each_kind_that_is_read_has_a_media_type() -> None:
     from fastdefect.data.reading.formats import FORMATS
 
     assert MEDIA_TYPES.keys() == FORMATS.keys()
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["7_cam1.jpg", "7_cam3.jpg"], ("2",)),
+        (["7_cam1.jpg", "7_cam2.jpg", "7_cam3.jpg"], ()),
+        (["7_cam1.jpg", "photo.jpg"], ("2", "3")),
+        (["photo.jpg", ""], ()),  # nothing is known
+        (["x" * 300 + "_cam1.jpg"], ()),  # in long names the pattern of a bundle is not searched
+    ],
+)
+def test_views_are_missed_by_the_names_of_the_photos(
+    scorer: Scorer, names: list[str], missing: tuple[str, ...]
+) -> None:
+    knowing = replace(scorer, view_from=r"cam(\d)", views=("1", "2", "3"))
+    assert missing_views(knowing, names) == missing
+    assert missing_views(scorer, names) == ()
