@@ -84,13 +84,15 @@ class Run(Tabled):
         *,
         data: AnyPath | None = None,
         attention: bool = False,
+        unseen_types: bool = False,
         on_event: OnEvent = silent,
         **request: Any,
     ) -> "EvaluationReport":
         """Measure the model as ``fastdefect evaluate`` does.
 
         ``data``: other labelled photos instead of the split. ``attention``: also measure the share
-        of the evidence on the part. ``request``: other fields of
+        of the evidence on the part. ``unseen_types``: also train without each type of defect, and
+        measure its escapes. ``request``: other fields of
         ``jobs.trained.request.Request``, such as ``threshold``. The split ``test`` is the sealed
         test: the run records that it was opened.
         """
@@ -98,7 +100,13 @@ class Run(Tabled):
 
         self._files.require_model()
         asked = _request("Run.evaluate()", split, data, request)
-        return job(self._files, asked, attention=attention, on_event=on_event)
+        return job(
+            self._files,
+            asked,
+            attention=attention,
+            unseen_types=unseen_types,
+            on_event=on_event,
+        )
 
     def export(self, out: AnyPath, *, on_event: OnEvent = silent, **wanted: Any) -> "Exported":
         """Write the model as the bundle ``out``, as ``fastdefect export`` does.

@@ -96,6 +96,9 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "evaluation-*.json": RunFile("all metrics of a split with their intervals"),
         "evaluation-*.png": RunFile("plots of the evaluation"),
         "confusion-*.png": RunFile("confusion matrix of the split"),
+        "unseen-*.json": RunFile(
+            "the escapes of each type of defect by a training without it", optional=True
+        ),
         "stress-*.json": RunFile("decisions changed by disturbances"),
         "stress-*.png": RunFile("plot of the stress test"),
         "label-check.csv": RunFile("labels to check again"),

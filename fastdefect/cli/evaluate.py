@@ -43,6 +43,13 @@ def evaluate(
             help="Also measure how much of the evidence for a defect is on the part.",
         ),
     ] = False,
+    unseen_types: Annotated[
+        bool,
+        typer.Option(
+            "--unseen-types",
+            help="Also train without each type of defect, and measure the escapes of this type.",
+        ),
+    ] = False,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -53,7 +60,9 @@ def evaluate(
         from fastdefect.jobs.evaluate import evaluate as job
         from fastdefect.reporting.tables.evaluate import claim_lines
 
-        report = job(chosen, request, attention=attention, on_event=screen)
+        report = job(
+            chosen, request, attention=attention, unseen_types=unseen_types, on_event=screen
+        )
         show(
             screen,
             "evaluate",

@@ -21,6 +21,7 @@ from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.evaluation.statistics.rates import Rate
+from fastdefect.evaluation.unseen_types import UnseenTypes
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import OnEvent
 from fastdefect.explain.target import choose_target
@@ -34,6 +35,8 @@ from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_pho
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.jobs.training.sides import known_views
+from fastdefect.jobs.unseen.measure import OfRun, measure_unseen
+from fastdefect.jobs.unseen.trainings import train_without_types
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
@@ -43,6 +46,7 @@ from fastdefect.reporting.tables.explain import attention_table
 from fastdefect.reporting.tables.fit import MeasuredOn
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.reporting.tables.tabled import Tabled
+from fastdefect.reporting.tables.unseen import unseen_tables
 from fastdefect.run import Run
 
 
@@ -54,7 +58,7 @@ class EvaluationReport(Tabled):
     photos, ``by_part`` of those on parts; None if it decides on photos. ``by_view`` has the figures
     of each view; None without different views. ``uncalibrated`` are the metrics of the same photos
     at temperature 1. ``by_type`` holds the escapes by column and value. ``sent`` is None without a
-    review band, and ``on_part`` if it was not asked for.
+    review band, and ``on_part`` and ``unseen`` if they were not asked for.
     """
 
     run: Run
@@ -69,6 +73,7 @@ class EvaluationReport(Tabled):
     sent: Sent | None
     on_part: EvidenceOnPart | None
     files: tuple[Path, ...]
+    unseen: UnseenTypes | None = None
 
     @property
     def decided(self) -> Evaluation:
@@ -95,6 +100,7 @@ class EvaluationReport(Tabled):
             "by_view": self.by_view.as_json() if self.by_view else None,
             "attention": self.on_part.as_json() if self.on_part else None,
             "sent": self.sent.as_json() if self.sent else None,
+            **({"unseen_types": self.unseen.as_json()} if self.unseen else {}),
             "files": [str(file) for file in self.files],
         }
 
@@ -116,17 +122,24 @@ class EvaluationReport(Tabled):
             tables.append(view_table(self.by_view))
         if self.on_part is not None:
             tables.append(attention_table(self.on_part.attention, self.on_part.method.title))
-        return tables
+        return [*tables, *(unseen_tables(self.unseen) if self.unseen else ())]
 
 
 def evaluate(
-    run: Run, request: Request, *, attention: bool = False, on_event: OnEvent
+    run: Run,
+    request: Request,
+    *,
+    attention: bool = False,
+    unseen_types: bool = False,
+    on_event: OnEvent,
 ) -> EvaluationReport:
     """Predict the photos of ``request`` and measure every figure.
 
-    With ``attention`` the share of the evidence on the part is one of them. Writes predictions,
-    figures and plots into the run. Raises ``RunError`` if the run has no model or no such photos,
-    and ``UsageError`` for ``attention`` if its classes are not good and defective.
+    With ``attention`` the share of the evidence on the part is one of them, and with
+    ``unseen_types`` the escapes of each type of defect by a training without it. Writes
+    predictions, figures and plots into the run. Raises ``RunError`` if the run has no model or no
+    such photos, ``UsageError`` for ``attention`` if its classes are not good and defective, and the
+    errors of ``train_without_types``.
     """
     spec = read_spec(run)
     target = choose_target(spec.classes, spec.good_indices, None) if attention else None
@@ -135,6 +148,7 @@ def evaluate(
     decision = decision_for(run, request.threshold, request.views, request.device, on_event)
     decision = by_unit(run, decision, request, on_event)
     costs = stored_costs(run)
+    without = train_without_types(run, on_event) if unseen_types else None
     photos = load_evaluation_photos(run, request, spec, what="evaluation", on_event=on_event)
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
@@ -143,6 +157,12 @@ def evaluate(
         decided = decision.decide(decision.calibrated(predictions.y_prob), predictions.good_indices)
         found = evidence_on_part(model, target, predictions, decided, on_event)
         report = replace(report, on_part=found)
+    if without is not None:
+        of_run = OfRun(photos, predictions, decision)
+        found_unseen = measure_unseen(run, without, of_run, request, on_event)
+        report = replace(report, unseen=found_unseen)
+        for name in photos.names:
+            run.write(f"unseen-{name}.json", found_unseen.as_json())
     keep_predictions(run, photos.names, predictions, decision.views, on_event)
     for name in photos.names:
         run.write(f"evaluation-{name}.json", report.as_json())

@@ -52,6 +52,24 @@ def share_of_parts(split: Split, manifest: Manifest, share: float, seed: int) ->
     return replace(split, train=tuple(i for i in split.train if split.parts[i] in kept))
 
 
+def without_class(split: Split, manifest: Manifest, name: str) -> tuple[Manifest, Split]:
+    """The photos that are not of the class ``name``, which is no class of the result.
+
+    The rows of the photos in the store stay as they are.
+    """
+    kept = [i for i, photo in enumerate(manifest.photos) if photo.label != name]
+    at = {old: new for new, old in enumerate(kept)}
+    train, valid, test = (
+        tuple(at[i] for i in side if i in at) for side in (split.train, split.valid, split.test)
+    )
+    others = replace(
+        manifest,
+        photos=tuple(manifest.photos[i] for i in kept),
+        classes=tuple(each for each in manifest.classes if each != name),
+    )
+    return others, Split(train, valid, test, tuple(split.parts[i] for i in kept))
+
+
 def _photo_order(
     split: Split, manifest: Manifest, index: int, seed: int
 ) -> tuple[str, str, str, str]:

@@ -9,6 +9,7 @@ from fastdefect.data.findings import Finding
 from fastdefect.data.load import divide, limit_training, read_and_audit, read_data, with_scale
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split, deal_again, read_split
+from fastdefect.data.splitting.subsample import without_class
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
@@ -36,13 +37,15 @@ class Member:
 
     ``name`` is the name of its folder. ``split_seed`` draws its train and valid, None for the seed
     of its config; all members have the same test. Then ``narrow``, if given, removes photos from
-    train (``data/splitting/subsample.py``).
+    train (``data/splitting/subsample.py``). ``lost`` is a class of the photos that this training
+    does not have, if any.
     """
 
     name: str
     config: RunConfig
     split_seed: int | None = None
     narrow: Narrow | None = None
+    lost: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,9 +139,15 @@ class SeriesPhotos:
 
     def data_of(self, member: Member, on_event: OnEvent) -> TrainingData:
         """The data for the member's training; photos are read if their pixels are missing."""
-        return TrainingData(
-            self.manifest, self._store(member.config, on_event), self.split_of(member)
-        )
+        manifest, split = self.listed(member)
+        return TrainingData(manifest, self._store(member.config, on_event), split)
+
+    def listed(self, member: Member) -> tuple[Manifest, Split]:
+        """The photos of the member's training, and their split."""
+        split = self.split_of(member)
+        if member.lost is None:
+            return self.manifest, split
+        return without_class(split, self.manifest, member.lost)
 
     def keep_for(self, members: Iterable[Member]) -> None:
         """Discard pixels that none of ``members`` needs."""

@@ -19,6 +19,7 @@ from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.rates import Rate
+from fastdefect.evaluation.unseen_types import UnseenTypes
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
 from fastdefect.metrics import Metrics
@@ -170,9 +171,10 @@ class RunFacts(RunRecord):
     """Everything that the report of a run shows. A file that the run lacks is empty.
 
     ``measured`` has validation, and the test if it was opened by ``evaluate``. ``stress`` is by
-    split. ``command`` names the run in commands. ``time`` and ``version`` are those of the report.
-    ``trainings`` are those of a run with several networks, and ``compared`` is the table of them.
-    Each row of a photo that was held out in turn has its ``fold``.
+    split, and ``unseen`` has the types left out of a training, if any. ``command`` names the run in
+    commands. ``time`` and ``version`` are those of the report. ``trainings`` are those of a run
+    with several networks, and ``compared`` is the table of them. Each row of a photo that was held
+    out in turn has its ``fold``.
     """
 
     command: str
@@ -192,6 +194,7 @@ class RunFacts(RunRecord):
     stress: Mapping[str, Mapping[str, Any]]
     suspects: tuple[Suspect, ...]
     swap: Mapping[str, Any]
+    unseen: tuple[UnseenTypes, ...]
     before: Before | None
     pictures: Pictures
 
