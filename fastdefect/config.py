@@ -97,6 +97,13 @@ class DataConfig:
         str | None,
         Flag("Regex that extracts the view, such as the camera, from each file name."),
     ] = None
+    product_from: Annotated[
+        str | None,
+        Flag(
+            "Regex that extracts the product from each file name, where one folder has several; or "
+            "a column product in a CSV."
+        ),
+    ] = None
     label_from: Annotated[
         str | None,
         Flag("Regex on file names whose match is the label, where folders are no classes."),

@@ -39,7 +39,9 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         # Every run
         "run.json": RunFile("schema, kind, status, times, command"),
         "config.toml": RunFile("all resolved settings; fit --config repeats the run"),
-        "split.csv": RunFile("the split of each photo", (*SPLIT_COLUMNS, "given_part", "view")),
+        "split.csv": RunFile(
+            "the split of each photo", (*SPLIT_COLUMNS, "given_part", "view", "product")
+        ),
         "findings.json": RunFile("findings of the audit of the photos", kind=list),
         "findings.csv": RunFile(
             "the same findings, a row per photo",

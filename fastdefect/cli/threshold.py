@@ -51,6 +51,12 @@ def threshold(
     parts_per_day: Annotated[
         int | None, typer.Option(min=1, help="Parts inspected per day, for the load of the review.")
     ] = None,
+    by_product: Annotated[
+        bool,
+        typer.Option(
+            "--by-product", help="Also choose a threshold for each product with enough photos."
+        ),
+    ] = False,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -65,6 +71,7 @@ def threshold(
         from fastdefect.jobs.threshold import choose_threshold
         from fastdefect.reporting.tables.by_part import part_notes
         from fastdefect.reporting.tables.evaluate import band_table, threshold_table
+        from fastdefect.reporting.tables.products import product_points_table
 
         criteria = Criteria(
             cost_escape=cost_escape,
@@ -75,7 +82,7 @@ def threshold(
             confidence=confidence,
             parts_per_day=parts_per_day,
         )
-        report = choose_threshold(chosen, criteria, request, on_event=screen)
+        report = choose_threshold(chosen, criteria, request, by_product=by_product, on_event=screen)
         tables = []
         if report.band is not None:
             tables.append(
@@ -88,6 +95,8 @@ def threshold(
         notes = (
             part_notes(report.part_rule, report.facts) if report.part_rule and report.facts else []
         )
+        if report.products:
+            tables.append(product_points_table(report.products))
         lines = (
             *([" ".join(notes)] if notes else []),
             f"Saved: {report.path}. evaluate and gate use it from now on.",

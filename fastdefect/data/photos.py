@@ -31,6 +31,8 @@ DEFECT_COLUMN = "defect"
 KINDS_BETWEEN = "|"
 # The column with the camera that took a photo, or the side of the part that it shows.
 VIEW_COLUMN = "view"
+# The column with the product of a photo, where one folder has several.
+PRODUCT_COLUMN = "product"
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,11 @@ class Photo:
     def view(self) -> str | None:
         """The camera that took the photo; None if it is not known."""
         return dict(self.columns).get(VIEW_COLUMN) or None
+
+    @property
+    def product(self) -> str | None:
+        """The product that the photo shows; None if it is not known."""
+        return dict(self.columns).get(PRODUCT_COLUMN) or None
 
 
 @dataclass(frozen=True)

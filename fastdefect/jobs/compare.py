@@ -27,6 +27,7 @@ from fastdefect.jobs.comparing.runs import (
     entrants_of,
     of_common_photos,
     predict,
+    products_of_answered,
 )
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
@@ -147,7 +148,8 @@ def _answers(
     """Calibrated probabilities and decisions in ``order``, over ``classes``."""
     own = entrant.spec.classes
     calibrated = entrant.decision.calibrated(answered.predictions.y_prob)
-    decided = entrant.decision.decide(calibrated, entrant.spec.good_indices)
+    products = products_of_answered(entrant, answered)
+    decided = entrant.decision.decide(calibrated, entrant.spec.good_indices, products)
     column = np.array([classes.index(name) for name in own])
     y_prob = np.zeros((len(order), len(classes)))
     y_prob[:, column] = calibrated[list(order)]

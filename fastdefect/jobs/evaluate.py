@@ -4,7 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fastdefect.data.photos import DEFECT_COLUMN, VIEW_COLUMN
+import numpy as np
+
+from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.evaluation.by_part import ByPart, measure_parts
 from fastdefect.evaluation.by_view import ByView, measure_views
 from fastdefect.evaluation.decisions.calibration import reliability
@@ -19,6 +21,7 @@ from fastdefect.evaluation.defect_types import Columns, columns_of, escapes_by_t
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.evaluate import evaluate as evaluate_predictions
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.products import DecidedPhotos, ProductFigures, figures_by_product
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.unseen_types import UnseenTypes
@@ -32,6 +35,7 @@ from fastdefect.jobs.trained.decision import by_unit, decision_for, stored_costs
 from fastdefect.jobs.trained.labels import keep_predictions
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
+from fastdefect.jobs.trained.products import trained_by_product
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import settle_root
 from fastdefect.jobs.training.sides import known_views
@@ -44,6 +48,7 @@ from fastdefect.reporting.tables.by_part import part_tables, view_table
 from fastdefect.reporting.tables.evaluate import evaluation_tables
 from fastdefect.reporting.tables.explain import attention_table
 from fastdefect.reporting.tables.fit import MeasuredOn
+from fastdefect.reporting.tables.products import product_table
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.reporting.tables.unseen import unseen_tables
@@ -58,7 +63,8 @@ class EvaluationReport(Tabled):
     photos, ``by_part`` of those on parts; None if it decides on photos. ``by_view`` has the figures
     of each view; None without different views. ``uncalibrated`` are the metrics of the same photos
     at temperature 1. ``by_type`` holds the escapes by column and value. ``sent`` is None without a
-    review band, and ``on_part`` and ``unseen`` if they were not asked for.
+    review band, and ``on_part`` and ``unseen`` if they were not asked for. ``products`` is empty if
+    no product is known.
     """
 
     run: Run
@@ -74,6 +80,7 @@ class EvaluationReport(Tabled):
     on_part: EvidenceOnPart | None
     files: tuple[Path, ...]
     unseen: UnseenTypes | None = None
+    products: tuple[ProductFigures, ...] = ()
 
     @property
     def decided(self) -> Evaluation:
@@ -100,6 +107,7 @@ class EvaluationReport(Tabled):
             "by_view": self.by_view.as_json() if self.by_view else None,
             "attention": self.on_part.as_json() if self.on_part else None,
             "sent": self.sent.as_json() if self.sent else None,
+            **({"by_product": [each.as_json() for each in self.products]} if self.products else {}),
             **({"unseen_types": self.unseen.as_json()} if self.unseen else {}),
             "files": [str(file) for file in self.files],
         }
@@ -120,6 +128,8 @@ class EvaluationReport(Tabled):
         )
         if self.by_view is not None:
             tables.append(view_table(self.by_view))
+        if self.products:
+            tables.append(product_table(self.products))
         if self.on_part is not None:
             tables.append(attention_table(self.on_part.attention, self.on_part.method.title))
         return [*tables, *(unseen_tables(self.unseen) if self.unseen else ())]
@@ -153,8 +163,11 @@ def evaluate(
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
+    report = replace(report, products=_by_product(run, photos, predictions, decision))
     if target is not None:
-        decided = decision.decide(decision.calibrated(predictions.y_prob), predictions.good_indices)
+        decided = decision.decide(
+            decision.calibrated(predictions.y_prob), predictions.good_indices, photos.products
+        )
         found = evidence_on_part(model, target, predictions, decided, on_event)
         report = replace(report, on_part=found)
     if without is not None:
@@ -175,7 +188,7 @@ def _measure(
 ) -> EvaluationReport:
     good = predictions.good_indices
     calibrated = decision.calibrated(predictions.y_prob)
-    y_pred = decision.decide(calibrated, good)
+    y_pred = decision.decide(calibrated, good, photos.products)
     said = replace(predictions, y_prob=calibrated)
     evaluation = evaluate_predictions(said, photos.parts, y_pred=y_pred, seed=BOOTSTRAP_SEED)
     columns, kinds = _types(run, photos)
@@ -213,8 +226,26 @@ def _measure(
 def _types(run: Run, photos: EvaluationPhotos) -> tuple[Columns, str | None]:
     """The columns that may have types of defect, and the one that lists them, if there is one."""
     columns = columns_of([dict(photo.columns) for photo in photos.photos])
-    columns.pop(VIEW_COLUMN, None)  # it is no type of defect, and has a table of its own
+    for own_table in (VIEW_COLUMN, PRODUCT_COLUMN):  # they are no types of defect
+        columns.pop(own_table, None)
     return columns, DEFECT_COLUMN if run.read_config().data.join_defects else None
+
+
+def _by_product(
+    run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: DecisionRule
+) -> tuple[ProductFigures, ...]:
+    """The figures of each product; empty without a good class or a known product."""
+    good, products = predictions.good_indices, photos.products
+    if not good or not any(products):
+        return ()
+    calibrated = decision.calibrated(predictions.y_prob)
+    decided = DecidedPhotos(
+        ~is_good(predictions.y_true, good),
+        is_good(decision.decide(calibrated, good, products), good),
+        defect_score(calibrated, good),
+        np.array(photos.parts),
+    )
+    return figures_by_product(products, decided, trained_by_product(run))
 
 
 def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | None) -> None:

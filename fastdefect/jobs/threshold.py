@@ -1,15 +1,16 @@
 """``fastdefect threshold``: choose an operating point and store it with the model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fastdefect.config import PartRule, Unit
-from fastdefect.errors import DataError
+from fastdefect.errors import DataError, UsageError
 from fastdefect.evaluation.by_part import PartFacts, part_facts, part_predictions
+from fastdefect.evaluation.decisions.by_product import ProductPoint, choose_by_product
 from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
@@ -55,6 +56,7 @@ class ThresholdReport:
     Either ``point`` or ``band`` is set. ``said`` describes the rule and ``source`` the photos that
     it was chosen on. All counts are of photos, or of parts if there is a ``part_rule``; ``facts``
     then describe the parts. ``promise`` is set if the limit of the point is guaranteed.
+    ``products`` are the thresholds by product, if they were asked for.
     """
 
     run: Run
@@ -70,6 +72,7 @@ class ThresholdReport:
     path: Path
     part_rule: PartRule | None = None
     facts: PartFacts | None = None
+    products: tuple[ProductPoint, ...] = ()
 
     @property
     def unit(self) -> Unit:
@@ -96,19 +99,31 @@ class ThresholdReport:
             "promise": self.promise.as_json() if self.promise else None,
             "band": self.band.as_json() if self.band else None,
             "load": self.load.as_json() if self.load else None,
+            **({"products": [p.as_json() for p in self.products]} if self.products else {}),
         }
 
 
 def choose_threshold(
-    run: Run, criteria: Criteria, request: Request, *, on_event: OnEvent
+    run: Run,
+    criteria: Criteria,
+    request: Request,
+    *,
+    by_product: bool = False,
+    on_event: OnEvent,
 ) -> ThresholdReport:
     """Choose the operating point on validation, or on the photos of ``data``, and store it.
 
-    It is for decisions on photos, or on parts by a rule, as ``request`` asks for. The split and
-    threshold of ``request`` are not used. Raises ``DataError``, and stores nothing, if the photos
-    can't support a guarantee.
+    It is for decisions on photos, or on parts by a rule, as ``request`` asks for. ``by_product``:
+    also a threshold for each product that has enough photos. The split and threshold of ``request``
+    are not used. Raises ``DataError``, and stores nothing, if the photos can't support a guarantee.
     """
     criteria.check()
+    if by_product and len(criteria.limits) > 1:
+        raise UsageError(
+            "--by-product chooses one threshold for each product, but both limits choose a review "
+            "band.",
+            "Give one of --max-escape and --max-overkill, or remove --by-product.",
+        )
     data, device = request.data, request.device
     choose_device(device)  # a missing device must not open a test among ``data``
     spec = read_spec(run)
@@ -143,7 +158,10 @@ def choose_threshold(
         part_rule,
         part_facts(judged.predictions, judged.shown, known_views(run)) if part_rule else None,
     )
-    report = _choose(report, criteria, _scored(units))
+    scored = _scored(units)
+    report = _choose(report, criteria, scored)
+    if by_product:
+        report = _with_products(report, criteria, scored, judged.products)
     for warning in _warnings(report, criteria, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
@@ -202,7 +220,7 @@ def _predict_others(run: Run, request: Request, views: Any, on_event: OnEvent) -
         run, request, read_spec(run), what="choosing a threshold", on_event=on_event
     )
     predictions = load_model(run, photos, request.device).predict(views, on_event=on_event)
-    return Judged(predictions, photos.shown)
+    return Judged(predictions, photos.shown, tuple(photos.products))
 
 
 @dataclass(frozen=True)
@@ -261,6 +279,36 @@ def _choose(report: ThresholdReport, criteria: Criteria, photos: ScoredPhotos) -
             guaranteed_max_overkill,
         )
     return replace(report, said="highest F1", point=choose_by_f1(photos))
+
+
+def _with_products(
+    report: ThresholdReport,
+    criteria: Criteria,
+    photos: ScoredPhotos,
+    products: Sequence[str | None],
+) -> ThresholdReport:
+    """``report`` with a threshold for each product, by the same criteria."""
+    if report.part_rule is not None:
+        raise UsageError(
+            "--by-product chooses thresholds for photos, but this threshold is for parts.",
+            "Add --decide photo, or remove --by-product.",
+        )
+    if not any(products) or report.point is None:
+        raise DataError(
+            f"--by-product needs photos of known products, but {report.run.name} knows none.",
+            "Train with --product-from REGEX, or with a column product in the CSV of the photos.",
+        )
+
+    def choose(of_product: ScoredPhotos) -> OperatingPoint:
+        point = _choose(report, criteria, of_product).point
+        if point is None:
+            raise ValueError("Expected a threshold, not a review band")
+        return point
+
+    points = choose_by_product(photos, products, report.point.threshold, choose)
+    if any(each.own for each in points):
+        report = replace(report, said=f"{report.said}, by product")
+    return replace(report, products=points)
 
 
 def _choose_limit(

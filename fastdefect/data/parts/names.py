@@ -24,6 +24,15 @@ def views_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
     return match_names(names, pattern, "view", example)
 
 
+def products_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: its group ``product``, else the first group, else all.
+
+    The errors are those of ``match_names``.
+    """
+    example = r"--product-from '(housing|cover)' for names such as ok/housing_12.jpg"
+    return match_names(names, pattern, "product", example)
+
+
 def labels_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
     """The match of ``pattern`` in each name: its group ``label``, else its first group, else all.
 

@@ -17,6 +17,7 @@ from fastdefect.jobs.trained.decision import by_unit, decision_for, judge_valida
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -133,6 +134,16 @@ def predict(
         tuple(photos.parts),
         {photo.name: photo for photo in photos.photos},
         photos.opening,
+    )
+
+
+def products_of_answered(entrant: Entrant, answered: Answered) -> tuple[str | None, ...]:
+    """The product of each photo: that of the photo itself, else that of the run's split."""
+    names = answered.predictions.names
+    known = products_for(entrant.run, names)
+    return tuple(
+        answered.photos[name].product or of_split if name in answered.photos else of_split
+        for name, of_split in zip(names, known, strict=True)
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fastdefect.data.photos import DEFECT_COLUMN, VIEW_COLUMN
+from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.splitting.found import Row
 from fastdefect.evaluation.by_part import ByPart, Shown, measure_parts
 from fastdefect.evaluation.decisions.sent import sent_to_people
@@ -16,6 +16,7 @@ from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import read_spec
+from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.training.sides import shown_by, views_among
 from fastdefect.reporting.html.facts import Decided, Making, Measured
 from fastdefect.run import Run, RunKind
@@ -90,13 +91,14 @@ def _decided(
     raw = read_predictions(run.predictions_path(split, rule.views), spec.classes, spec.good)
     good = raw.good_indices
     calibrated = rule.calibrated(raw.y_prob)
+    products = products_for(run, raw.names) if rule.products else ()
     return Decided(
         split,
         raw,
         replace(raw, y_prob=calibrated),
         tuple(part_of.get(name, name) for name in raw.names),
-        tuple(rule.verdicts(calibrated, good)),
-        rule.decide(calibrated, good),
+        tuple(rule.verdicts(calibrated, good, products)),
+        rule.decide(calibrated, good, products),
     )
 
 
@@ -112,6 +114,7 @@ def measured(
     evaluation = evaluate(decided.predictions, parts, y_pred=decided.y_pred, seed=BOOTSTRAP_SEED)
     by_type, sent = {}, None
     of_types = columns_of([columns.get(name, {}) for name in decided.raw.names])
+    of_types.pop(PRODUCT_COLUMN, None)  # which is no type of defect
     kinds = DEFECT_COLUMN if joined else None
     if good:
         passed = is_good(decided.y_pred, good)

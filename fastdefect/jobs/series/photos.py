@@ -24,7 +24,7 @@ Narrow = Callable[[Split, Manifest], Split]
 # The settings that select the photos and their parts: equal for all members.
 _COMMON = (
     *("data", "good", "rename", "join_defects", "part_from", "view_from", "label_from"),
-    *("resplit", "parts"),
+    *("product_from", "resplit", "parts"),
     *("strict", "white", "max_megapixels"),
 )
 # No dots: a folder name must differ from the run's file names.

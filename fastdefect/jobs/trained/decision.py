@@ -17,6 +17,7 @@ from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_rule import DEFAULT_RULE, PART_RULES
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.jobs.training.sides import shown_by
@@ -28,10 +29,11 @@ from fastdefect.training.predict import View
 
 @dataclass(frozen=True)
 class Judged:
-    """Predictions of photos, and what each photo shows."""
+    """Predictions of photos, and what each photo shows, with its product if it is known."""
 
     predictions: Predictions
     shown: Shown
+    products: tuple[str | None, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -56,7 +58,8 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
         predictions = read_predictions(path, spec.classes, spec.good)
         rows = read_csv(run.path("split.csv"))
         try:
-            return Judged(predictions, shown_by(rows, predictions.names))
+            shown = shown_by(rows, predictions.names)
+            return Judged(predictions, shown, products_for(run, predictions.names))
         except KeyError as error:
             raise RunError(
                 f"{path} names a photo that is not in {run.path('split.csv')}: {error}.",
@@ -67,7 +70,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     model = load_model(run, photos, device)
     predictions = model.predict(fixed, on_event=on_event, label="predicting validation")
     run.write_predictions("valid", predictions.rows(), predictions.columns(), views)
-    return Judged(predictions, photos.shown)
+    return Judged(predictions, photos.shown, tuple(photos.products))
 
 
 def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:
@@ -199,6 +202,11 @@ def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> 
             None if high is None else _number(high, threshold, NONE_REJECTED),
             str(stored["said"]),
             stored_part_rule(run),
+            tuple(
+                (str(each["product"]), _number(each["threshold"], 0, NONE_REJECTED))
+                for each in stored.get("products", ())
+                if each["own"]
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(run, error) from error

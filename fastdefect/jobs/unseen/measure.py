@@ -136,8 +136,9 @@ def _scored(
     chosen: NDArray[np.bool_],
 ) -> Scored:
     """The decisions on the ``chosen`` of ``photos``; ``y_prob`` has a row for each of these."""
+    at = np.flatnonzero(chosen)
     calibrated = rule.calibrated(y_prob)
-    decided = rule.decide(calibrated, good)
+    decided = rule.decide(calibrated, good, [photos.products[i] for i in at])
     parts = np.asarray(photos.parts, np.str_)[chosen]
     return Scored(is_good(decided, good), defect_score(calibrated, good), parts)
 

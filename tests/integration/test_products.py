@@ -1,0 +1,92 @@
+"""Several products in one folder: from the data to figures by product."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.cli import Result, invoke, run_fit
+from helpers.folders import photo_folder
+
+from fastdefect.files import read_csv
+from fastdefect.run import Run
+
+NAMES = [
+    (product, label, part)
+    for product in ("axle", "cover", "lid")
+    for label in ("bad", "fine")
+    for part in range(5)
+    if part or product != "lid"
+]
+
+
+def _rows() -> list[tuple[str, ...]]:
+    """Two photos of each part; the lids are in valid alone."""
+    return [
+        (
+            *(f"{product}-{label}-{part}-{shot}.png", label, f"{product} {label} {part}"),
+            "valid" if product == "lid" or part < 2 else "train",
+            product,
+        )
+        for product, label, part in NAMES
+        for shot in range(2)
+    ]
+
+
+def _command(*arguments: str, code: int = 0) -> Result:
+    result = invoke(*arguments)
+    assert result.exit_code == code, result.output + result.stderr + repr(result.exception)
+    return result
+
+
+def _closing(*arguments: str) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(_command(*arguments, "--json").stdout.splitlines()[-1])
+    return result
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("mixed")
+    photo_folder(folder / "photos", _rows(), "part", "split", "product")
+    options = ("--good", "fine", "--epochs", "1", "--image-size", "32", "--test", "0")
+    fitted = run_fit(folder / "photos", folder / "runs", "--name", "mixed", *options)
+    assert "Products: axle 20, cover 20, lid 16." in fitted.output
+    return Run(fitted.folder)
+
+
+def test_evaluate_shows_each_product_and_what_train_lacks(mixed: Run) -> None:
+    closing = _closing("evaluate", str(mixed.folder))
+    found = {each["name"]: each for each in closing["by_product"]}
+    assert {name: each["photos"] for name, each in found.items()} == {
+        "axle": 8, "cover": 8, "lid": 16
+    }  # fmt: skip
+    assert {name: each["trained"] for name, each in found.items()} == {
+        "axle": 12, "cover": 12, "lid": 0
+    }  # fmt: skip
+    assert sum(each["escape"]["count"] for each in found.values()) == closing["escape"]["count"]
+    assert "product" not in closing["by_type"]
+    shown = " ".join(_command("evaluate", str(mixed.folder)).stdout.split())
+    assert "Train has no photo of lid" in shown
+
+
+def test_the_run_keeps_the_products_where_the_data_lose_them(mixed: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(mixed.folder, tmp_path / "run"))
+    photos = shutil.copytree(run.read_config().data.data, tmp_path / "photos")
+    (photos / "photos.csv").unlink()
+    closing = _closing("evaluate", str(run.folder), "--data-root", str(photos))
+    assert [each["name"] for each in closing["by_product"]] == ["axle", "cover", "lid"]
+
+
+def test_the_product_is_found_in_names(mixed: Run, tmp_path: Path) -> None:
+    photos = photo_folder(tmp_path / "photos", [row[:3] for row in _rows()], "part")
+    options = ("--good", "fine", "--epochs", "1", "--image-size", "32", "--product-from", "^[ac]+")
+    run = Run(run_fit(photos, tmp_path / "runs", *options).folder)
+    products = {row["path"]: row["product"] for row in read_csv(run.path("split.csv"))}
+    assert products["axle-bad-0-0.png"] == "a"
+    assert products["cover-bad-0-0.png"] == "c"
+    assert products["lid-bad-1-0.png"] == ""
+    findings = {each["kind"]: each["message"] for each in run.read("findings.json")}
+    assert findings["no_product"].startswith("16 of 56 names do not match --product-from")
+    wrong = _command("fit", str(photos), "--product-from", "(", "--runs", str(tmp_path), code=2)
+    assert "Expected a regular expression in --product-from" in wrong.stderr
