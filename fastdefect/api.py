@@ -242,12 +242,12 @@ def predict(
     sources = Sources.of([str(item) for item in items]).labelled(scorer.judge.classes)
     candidates = list(sources)
     names, decided = Names(Patterns(), scorer), []
-    for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
+    for each in decide_all(
+        scorer, candidates, lambda c: c.path, product_of=names.product, threads=threads
+    ):
         decided.append(each)
         on_event(Progress("deciding", len(decided), len(candidates)))
-    rows = tuple(
-        photo_row(each, names.part(each.item), scorer, names.view(each.item)) for each in decided
-    )
+    rows = tuple(photo_row(each, names, scorer) for each in decided)
     parts = Parts(scorer)
     for row in rows:
         parts.add(row)

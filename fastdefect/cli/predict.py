@@ -59,6 +59,14 @@ def predict(
             show_default="that of the model",
         ),
     ] = None,
+    product_from: Annotated[
+        str | None,
+        typer.Option(
+            "--product-from",
+            help="Regular expression for the product in a path, for thresholds by product.",
+            show_default="that of the model",
+        ),
+    ] = None,
     view_from: Annotated[
         str | None,
         typer.Option(
@@ -108,7 +116,7 @@ def predict(
         from fastdefect.jobs.watch import watch as watch_job
         from fastdefect.reporting.tables.predict import row_line
 
-        output, named = Output(out, by, resume, part_from, view_from), photos or []
+        output, named = Output(out, by, resume, part_from, view_from, product_from), photos or []
 
         def on_row(row: "Row") -> None:
             if watch is not None:

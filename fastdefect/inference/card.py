@@ -76,13 +76,24 @@ class PhotoSteps(_Part):
 class Rule(_Part):
     """The fields of a ``DecisionRule``; a threshold just above 1 rejects nothing."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"part_rule"})
+    later: ClassVar[frozenset[str]] = frozenset({"part_rule", "products"})
     views: Name
     temperature: Annotated[float, Field(gt=0, le=1000)]
     threshold: Annotated[float, Field(ge=0, lt=1.1)] | None
     high: Annotated[float, Field(ge=0, lt=1.1)] | None
     rule: Annotated[str, Field(max_length=2000, pattern=_PRINTABLE)]
     part_rule: PartRule | None = None
+    products: Annotated[
+        tuple[tuple[Name, Annotated[float, Field(ge=0, lt=1.1)]], ...], Len(0, 1000)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _has_one_threshold_each(self) -> "Rule":
+        if self.products and (self.threshold is None or self.high is not None):
+            raise ValueError("thresholds by product need a common one, and no review band")
+        if len({name for name, _ in self.products}) != len(self.products):
+            raise ValueError("a product has two thresholds")
+        return self
 
 
 class NetworkFacts(_Part):
@@ -129,10 +140,10 @@ class Card(_Part):
     """``bundle.json``. ``facts`` and ``figures`` are for people and decide nothing.
 
     ``part_views`` are the views, such as cameras, of the photos that the model learned from, and
-    ``view_from`` finds the view in a name.
+    ``view_from`` and ``product_from`` find the view and the product in a name.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"part_views", "view_from"})
+    later: ClassVar[frozenset[str]] = frozenset({"part_views", "view_from", "product_from"})
     schema_version: Literal[1]
     created: Name
     versions: dict[str, str]
@@ -150,6 +161,7 @@ class Card(_Part):
     members: dict[str, Member]
     part_views: Annotated[tuple[Name, ...], Len(0, 1000)] = ()
     view_from: Annotated[str, Field(max_length=2000)] | None = None
+    product_from: Annotated[str, Field(max_length=2000)] | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Card":
@@ -167,6 +179,8 @@ class Card(_Part):
             raise ValueError("part_from is not valid, or can take very long")
         if self.view_from is not None and not is_quick(self.view_from):
             raise ValueError("view_from is not valid, or can take very long")
+        if self.product_from is not None and not is_quick(self.product_from):
+            raise ValueError("product_from is not valid, or can take very long")
         if any(len(each.probabilities) != len(self.classes) for each in self.examples):
             raise ValueError("an example does not have a probability for each class")
         return self

@@ -66,22 +66,28 @@ class Inspector:
         return self.card.classes
 
     @overload
-    def inspect(self, photo: PhotoLike) -> Decision: ...
+    def inspect(self, photo: PhotoLike, *, product: str | None = None) -> Decision: ...
 
     @overload
-    def inspect(self, photo: list[P] | tuple[P, ...]) -> list[Decision]: ...
+    def inspect(
+        self, photo: list[P] | tuple[P, ...], *, product: str | None = None
+    ) -> list[Decision]: ...
 
-    def inspect(self, photo: PhotoLike | list[P] | tuple[P, ...]) -> Decision | list[Decision]:
+    def inspect(
+        self, photo: PhotoLike | list[P] | tuple[P, ...], *, product: str | None = None
+    ) -> Decision | list[Decision]:
         """Decide on a photo, or on each photo of a list.
 
         ``photo``: a path, the bytes of a file, or an array (height, width) or (height, width, 3 or
-        4) of RGB values, uint8, or of more bits as the model's photos. Raises ``UnreadablePhoto``
+        4) of RGB values, uint8, or of more bits as the model's photos. ``product``: what it shows,
+        for a bundle with thresholds by product; the common threshold decides on any other product,
+        and without one. Raises ``UnreadablePhoto``
         for damaged files, and ``ValueError`` for arrays of other shapes.
         """
         if isinstance(photo, list | tuple):
-            return [self.inspect(each) for each in photo]
+            return [self.inspect(each, product=product) for each in photo]
         started = time.perf_counter()
-        return self.scorer.decide(self.scorer.pixels(photo), started)
+        return self.scorer.decide(self.scorer.pixels(photo), started, product)
 
     def inspect_part(
         self, photos: Sequence[PhotoLike], *, views: Sequence[str | None] | None = None
@@ -145,6 +151,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
         concurrent=True,
         part_from=card.part_from,
         view_from=card.view_from,
+        product_from=card.product_from,
         views=card.part_views,
     )
 

@@ -55,17 +55,19 @@ class Judge:
         y_prob: Floats,
         features: Floats32 | None,
         milliseconds: Sequence[float],
+        products: Sequence[str | None] = (),
     ) -> list[Decision]:
         """Decide on photos by their probabilities (n, n_classes), averaged over the views.
 
         ``features`` (n, d) are those of the network; None leaves out the check for unlike photos.
+        ``products`` (n,) are those of the photos; a rule may have a threshold for each.
         """
         calibrated = self.rule.calibrated(y_prob)
         columns = zip(
-            self.rule.verdicts(calibrated, self.good),
+            self.rule.verdicts(calibrated, self.good, products),
             defect_score(calibrated, self.good) if self.good else np.ones(len(y_prob)),
             calibrated,
-            self.rule.decide(calibrated, self.good),
+            self.rule.decide(calibrated, self.good, products),
             *self._likeness(features, len(y_prob)),
             milliseconds,
             strict=True,

@@ -16,7 +16,7 @@ from fastdefect.jobs.predicting.meter import Meter
 from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.parts import PART_COLUMNS, Parts
 from fastdefect.jobs.predicting.result_file import Journal, check_out
-from fastdefect.jobs.predicting.rows import Row, Tally, columns_of, model_of, photo_row
+from fastdefect.jobs.predicting.rows import Row, Tally, columns_of, common_text, model_of, photo_row
 from fastdefect.text import counted
 
 FailOn = Literal["unreadable", "look", "reject", "never"]
@@ -27,8 +27,8 @@ OnRow = Callable[[Row], None]
 class Output:
     """Where the rows go, and of what: ``by`` photo or part. ``resume`` continues a killed run.
 
-    Without ``by`` the rows are of what the model decides. ``part_from`` and ``view_from`` are
-    regular expressions for the part and the view in a name; None is that of the model.
+    Without ``by`` the rows are of what the model decides. ``part_from``, ``view_from`` and
+    ``product_from`` are regular expressions for names; None is that of the model.
     """
 
     out: Path | None = None
@@ -36,11 +36,12 @@ class Output:
     resume: bool = False
     part_from: str | None = None
     view_from: str | None = None
+    product_from: str | None = None
 
     @property
     def patterns(self) -> Patterns:
         """The regular expressions for names."""
-        return Patterns(self.part_from, self.view_from)
+        return Patterns(self.part_from, self.view_from, self.product_from)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def predict(
     """
     names = Names(output.patterns, scorer)
     by = output.by or scorer.judge.rule.unit
-    tally, parts = Tally(), Parts(scorer) if by == "part" else None
+    tally, parts = Tally.of(scorer), Parts(scorer) if by == "part" else None
     columns, identity = columns_of(scorer), model_of(scorer)
     with Journal(output.out, columns, identity, resume=output.resume) as journal:
         earlier = _Earlier(journal, sources, names)
@@ -99,8 +100,10 @@ def predict(
             _count(row, tally, parts)
         meter = Meter(on_event, sources.total, resumed := tally.total)
         try:
-            for done in decide_all(scorer, earlier.others(), _path_of, threads=threads):
-                row = photo_row(done, names.part(done.item), scorer, names.view(done.item))
+            for done in decide_all(
+                scorer, earlier.others(), _path_of, product_of=names.product, threads=threads
+            ):
+                row = photo_row(done, names, scorer)
                 journal.append(row)
                 _count(row, tally, parts)
                 on_row(row)
@@ -119,6 +122,8 @@ def predict(
         else:
             journal.complete(parts.rows(), PART_COLUMNS)
     _warn(earlier, parts, on_event)
+    if text := common_text(tally):
+        on_event(Note(text, "warning"))
     return Predicted(tally, parts, output.out, resumed, meter.per_second, scorer.name)
 
 

@@ -124,6 +124,15 @@ async def inspect(
             max_length=MOST_TEXT, pattern=PART, description="The part, for a photo without a form."
         ),
     ] = None,
+    product: Annotated[
+        str | None,
+        Query(
+            max_length=MOST_TEXT,
+            pattern=PART,
+            description="The product, for a model with thresholds by product. The common threshold "
+            "decides on any other product, and without one.",
+        ),
+    ] = None,
     key: Key = None,
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
@@ -136,7 +145,7 @@ async def inspect(
         named = clean_part(part if upload.part is None else upload.part)
         # In a thread: it hashes the photos and looks for the key.
         future = await run_in_threadpool(
-            desk.engine.submit, engines.Request(upload.photos, named, key)
+            desk.engine.submit, engines.Request(upload.photos, named, key, product)
         )
         upload.work = future
         try:

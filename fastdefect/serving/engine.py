@@ -50,15 +50,20 @@ class StoppingError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """Photos of one part. Requests with the same ``key`` are one request that was sent again."""
+    """Photos of one part. Requests with the same ``key`` are one request that was sent again.
+
+    ``product``: what the part is, for a bundle with thresholds by product.
+    """
 
     photos: tuple[Sent, ...]
     part: str | None = None
     key: str | None = None
+    product: str | None = None
 
     def digest(self) -> str:
-        """The sha256 of the photos and the part; the names of the photos do not count."""
-        found = sha256(repr(self.part).encode("utf-8", "backslashreplace"))
+        """The sha256 of photos, part and product; the names of the photos do not count."""
+        named = self.part if self.product is None else (self.part, self.product)
+        found = sha256(repr(named).encode("utf-8", "backslashreplace"))
         for photo in self.photos:
             found.update(sha256(photo.data).digest())
         return found.hexdigest()
@@ -246,7 +251,12 @@ class Engine:
         job.undecided = len(job.request.photos)
         job.photos = [
             self._pool.submit(
-                decide_on, job.using.scorer, sent, self._gate, self._settings.max_megapixels
+                decide_on,
+                job.using.scorer,
+                sent,
+                self._gate,
+                self._settings.max_megapixels,
+                product=job.request.product,
             )
             for sent in job.request.photos
         ]

@@ -48,8 +48,17 @@ class Sent:
     data: bytes
 
 
-def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float) -> Photo:
+def decide_on(
+    scorer: Scorer,
+    sent: Sent,
+    gate: PixelGate,
+    max_megapixels: float,
+    *,
+    product: str | None = None,
+) -> Photo:
     """Decide on one photo; ``gate`` limits the pixels that all threads decode at the same time.
+
+    ``product`` is the one that the photo shows, if it is known.
 
     Raises ``UnreadablePhoto``.
     """
@@ -61,7 +70,7 @@ def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float
         raise UnreadablePhoto(Path(name), reason)
     with gate.hold(pixels):
         decoded = scorer.decoded(sent.data, name)
-    decision = scorer.decide(decoded, started)
+    decision = scorer.decide(decoded, started, product)
     return Photo(
         sha256(sent.data).hexdigest(),
         sent.name,

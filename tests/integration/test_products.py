@@ -78,6 +78,37 @@ def test_the_run_keeps_the_products_where_the_data_lose_them(mixed: Run, tmp_pat
     assert [each["name"] for each in closing["by_product"]] == ["axle", "cover", "lid"]
 
 
+def test_thresholds_by_product_decide_in_every_command(mixed: Run, tmp_path: Path) -> None:
+    run = Run(shutil.copytree(mixed.folder, tmp_path / "run"))
+    limits = {"axle": 0.0, "cover": 1.0000000000000002}  # reject all, reject none
+    run.write(
+        "operating_point.json",
+        {
+            **{"threshold": 0.0, "high": None, "said": "by hand", "views": "none"},
+            **{"temperature": 1.0, "rule": "f1", "settings": {}},
+            "products": [
+                {"product": name, "threshold": limit, "own": True, "reason": ""}
+                for name, limit in limits.items()
+            ],
+        },
+    )
+    found = {each["name"]: each for each in _closing("evaluate", str(run.folder))["by_product"]}
+    assert {name: (each["escape"]["value"], each["overkill"]["value"])
+            for name, each in found.items()} == {
+        "axle": (0, 1), "cover": (1, 0), "lid": (0, 1)
+    }  # fmt: skip
+    bundle, photos = tmp_path / "m.fdb", run.read_config().data.data
+    _command("export", str(run.folder), "--out", str(bundle))
+    for model in (str(run.folder), str(bundle)):
+        out = tmp_path / f"{Path(model).name}.csv"
+        _command(
+            *("predict", model, str(photos), "--out", str(out), "--product-from", "^[a-z]+"),
+            *("--fail-on", "never"),
+        )
+        decided = {(row["product"], row["label"]) for row in read_csv(out)}
+        assert decided == {("axle", "bad"), ("cover", "fine"), ("lid", "bad")}
+
+
 def test_the_product_is_found_in_names(mixed: Run, tmp_path: Path) -> None:
     photos = photo_folder(tmp_path / "photos", [row[:3] for row in _rows()], "part")
     options = ("--good", "fine", "--epochs", "1", "--image-size", "32", "--product-from", "^[ac]+")

@@ -57,6 +57,7 @@ def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats, on_event:
             part_from=_part_from(config, on_event),
             part_views=tuple(sorted(known_views(model.run))),
             view_from=_quick(config.view_from, "view", on_event),
+            product_from=_quick(config.product_from, "product", on_event),
             facts=_facts(model),
             figures=_figures(model, photos, y_prob),
             check={},
@@ -85,13 +86,13 @@ def _part_from(config: DataConfig, on_event: OnEvent) -> str | None:
 
 
 def _quick(pattern: str | None, kind: str, on_event: OnEvent) -> str | None:
-    """The pattern for the ``kind``, part or view, as ``_part_from``."""
+    """The pattern for the ``kind``, part, view or product, as ``_part_from``."""
     if not pattern or is_quick(pattern):
         return pattern or None
     on_event(
         Note(
             f"The bundle does not have the pattern of the {kind}s, {pattern!r:.200}: on some names "
-            "it could take very long. For decisions by part give it again: fastdefect predict "
+            f"it could take very long. For decisions by {kind} give it again: fastdefect predict "
             f"BUNDLE PHOTOS --{kind}-from REGEX.",
             "warning",
         )
@@ -159,7 +160,7 @@ def _figures(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> dict[
     spec, rule = model.spec, model.rule
     calibrated = rule.calibrated(y_prob)
     predictions = predictions_of(photos.photos, spec.classes, spec.good, calibrated)
-    decided = rule.decide(calibrated, spec.good_indices)
+    decided = rule.decide(calibrated, spec.good_indices, photos.products)
     found = evaluate(predictions, photos.parts, y_pred=decided, seed=BOOTSTRAP_SEED)
     by_part = measure_parts(predictions, photos.shown, rule, known_views=known_views(model.run))
     more = {"by_part": finite(by_part.as_json())} if by_part else {}

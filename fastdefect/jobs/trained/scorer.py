@@ -95,6 +95,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
         concurrent=False,
         part_from=config.part_from if config.parts in ("auto", "regex") else None,
         view_from=config.view_from,
+        product_from=config.product_from,
         views=tuple(sorted(known_views(model.run))),
     )
 

@@ -1,11 +1,16 @@
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from helpers.bundles import tiny_bundle
 from helpers.serving import DARK, banded_bundle, png
 
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
+from fastdefect.inference.bundle import read_bundle
+from fastdefect.inference.card import Rule
+from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.serve import load
 from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, decide_on, missing_views
@@ -55,3 +60,16 @@ def test_views_are_missed_by_the_names_of_the_photos(
     knowing = replace(scorer, view_from=r"cam(\d)", views=("1", "2", "3"))
     assert missing_views(knowing, names) == missing
     assert missing_views(scorer, names) == ()
+
+
+def test_the_threshold_of_the_product_decides(tmp_path: Path) -> None:
+    rule = Rule(
+        views="none", temperature=1, threshold=0.5, high=None, rule="x", products=(("axle", 0.2),)
+    )
+    scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb", rule=rule)), "m")
+    sent = Sent("a.png", png(140))
+    decided = {
+        product: decide_on(scorer, sent, PixelGate(), 100, product=product).decision
+        for product in ("axle", "cover", None)
+    }
+    assert decided == {"axle": "reject", "cover": "OK", None: "OK"}
