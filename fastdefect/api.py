@@ -200,7 +200,8 @@ def compare(
 ) -> "CompareReport":
     """Compare runs with the first of ``models``, as ``fastdefect compare`` does.
 
-    ``models``: runs, or their folders, or their names in the folder ``runs``. ``out``: folder for
+    ``models``: runs, or their folders, or their names in the folder ``runs``; also runs of ``fit
+    --each-product``. ``out``: folder for
     the results. The other arguments as in ``Run.evaluate``.
     """
     if len(models) < 2:
@@ -210,7 +211,8 @@ def compare(
         )
     chosen = [(each if isinstance(each, Run) else Run(each, runs=runs))._files for each in models]
     for run in chosen:
-        run.require_model()
+        if run.read_kind() != folders.RunKind.EACH_PRODUCT:
+            run.require_model()
     from fastdefect.jobs.compare import compare as job
 
     asked = _request("fastdefect.compare()", split, data, request)

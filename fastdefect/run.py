@@ -7,6 +7,7 @@ runs/<name>/             its files: see ``run_files.FILES``
                          all files of a training except history, curves and checkpoint
   1-of-8-repeat-1/ ...   series of trainings (``learning-curve``, ``ablate``, ``quick-test``): a
                          run for each. The parent run has the split before any subsampling
+  cover/, lid/ ...       series of products (``fit --each-product``): a run for each product
   unseen-types/          a series in a trained run (``evaluate --unseen-types``): a run in it for
                          each type of defect that is left out of the training
   best/                  search (``tune``): the best trial, trained on all of train. The folds are
@@ -53,6 +54,7 @@ class RunKind(StrEnum):
     QUICK_TEST = "quick test"
     TUNING = "tuning"
     UNSEEN_TYPES = "unseen types"
+    EACH_PRODUCT = "each product"
     MEMBER = "member"
     ENSEMBLE = "ensemble"
 
@@ -69,6 +71,7 @@ SERIES = {
     RunKind.QUICK_TEST: "quick-test",
     RunKind.TUNING: "tune",
     RunKind.UNSEEN_TYPES: "evaluate --unseen-types",
+    RunKind.EACH_PRODUCT: "fit",
 }
 UNSEEN_FOLDER = "unseen-types"  # in the run whose types are left out
 

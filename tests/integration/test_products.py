@@ -121,3 +121,58 @@ def test_the_product_is_found_in_names(mixed: Run, tmp_path: Path) -> None:
     assert findings["no_product"].startswith("16 of 56 names do not match --product-from")
     wrong = _command("fit", str(photos), "--product-from", "(", "--runs", str(tmp_path), code=2)
     assert "Expected a regular expression in --product-from" in wrong.stderr
+
+
+@pytest.fixture(scope="module")
+def each(mixed: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of each product, with the settings and the split of ``mixed``."""
+    photos, runs = mixed.read_config().data.data, tmp_path_factory.mktemp("each")
+    options = ("--good", "fine", "--epochs", "1", "--image-size", "32", "--test", "0")
+    fitted = run_fit(photos, runs, "--name", "each", "--each-product", *options)
+    shown = " ".join(fitted.output.split())
+    assert "lid is not trained: its train has photos of no class alone." in shown
+    assert "A run for each product, on its validation photos" in shown
+    return Run(runs / "each")
+
+
+def test_each_product_has_a_run_on_its_side_of_the_common_split(mixed: Run, each: Run) -> None:
+    assert [run.name for run in each.members()] == ["axle", "cover"]
+    side = {row["path"]: row["split"] for row in read_csv(mixed.path("split.csv"))}
+    for run in each.members():
+        for row in read_csv(run.path("split.csv")):
+            own = row["product"] == run.name
+            assert row["split"] == (side[row["path"]] if own else "unused")
+    again = _closing("fit", "--resume", str(each.folder))
+    assert [found["product"] for found in again["products"]] == ["axle", "cover"]
+    assert again["products"][0]["train"] == 12
+
+
+def test_one_model_of_all_is_compared_with_those_by_product(
+    mixed: Run, each: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "compare"
+    found = _closing("compare", str(mixed.folder), str(each.folder), "--out", str(out))
+    (together,) = found["comparisons"]
+    assert [pair["after"] for pair in found["products"]] == ["each, axle", "each, cover"]
+    for name, run in zip(("axle", "cover"), each.members(), strict=True):
+        (of_product,) = (p for p in found["products"] if p["after"] == f"each, {name}")
+        evaluated = _closing("evaluate", str(run.folder))["estimates"]
+        for metric in ("escape_rate", "overkill_rate", "log_loss"):
+            value = of_product["figures"][metric]["after"]
+            assert value == pytest.approx(evaluated[metric]["value"])
+    assert together["figures"]["accuracy"]["after"] is not None
+    text = _command("compare", str(mixed.folder), str(each.folder), "--out", str(out))
+    shown = " ".join(text.output.split())
+    assert "16 photos of products or classes without a run of their own are left out." in shown
+    asked = ("compare", str(mixed.folder), str(each.folder), "--report", str(tmp_path / "a.html"))
+    assert "compared on the photos of the split" in _command(*asked, code=2).stderr
+
+
+def test_one_product_alone_is_refused(mixed: Run, tmp_path: Path) -> None:
+    photos = photo_folder(tmp_path / "photos", [row[:3] for row in _rows()], "part")
+    options = ("--each-product", "--good", "fine", "--runs", str(tmp_path / "runs"))
+    refused = _command("fit", str(photos), *options, code=1)
+    assert "needs two products or more" in refused.stderr
+    assert not (tmp_path / "runs").exists()
+    several = _command("fit", str(photos), *options, "--folds", "2", code=2)
+    assert "Remove --folds and --final." in several.stderr

@@ -5,7 +5,6 @@ temperature. It also lacks all training photos of the parts that show the type, 
 know their surface: then even the excluded training photos can measure it.
 """
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.members import read_finished
-from fastdefect.jobs.series.photos import Member, SeriesPhotos
+from fastdefect.jobs.series.photos import Member, SeriesPhotos, folder_names
 from fastdefect.jobs.series.series import (
     Series,
     SeriesReport,
@@ -191,12 +190,12 @@ def _members(
             "without it there is no defect to learn from.",
             f"The types are those of {types.column}; add photos of another type to train.",
         )
-    names = _folder_names(kinds)
+    names = folder_names(kinds, "without-")
     members = {}
     for kind in kinds:
-        lost = kind if types.column == BY_CLASS else None
+        lost = (kind,) if types.column == BY_CLASS else ()
         member = _member(names[kind], config, known, kind, lost)
-        expected = {known.label[name] for name in known.on("train")} - {lost}
+        expected = {known.label[name] for name in known.on("train")} - set(lost)
         absent = expected - {known.label[name] for name in _kept(member).train}
         if absent:
             on_event(
@@ -216,8 +215,10 @@ def _members(
     return members
 
 
-def _member(name: str, config: RunConfig, known: _Known, kind: str, lost: str | None) -> Member:
-    """The training without ``kind``; ``lost`` is its class if it is one."""
+def _member(
+    name: str, config: RunConfig, known: _Known, kind: str, lost: tuple[str, ...]
+) -> Member:
+    """The training without ``kind``; ``lost`` is its class, if it is one."""
     shown = known.of_type(kind)
     parts = {known.part[name] for name in shown}
     only = _Only(
@@ -252,21 +253,6 @@ def _plan_text(run: Run, config: RunConfig, members: Sequence[Member]) -> str:
     if networks > 1:
         text += f" The run averages {networks} networks; each of these trainings is of one."
     return text
-
-
-def _folder_names(kinds: Sequence[str]) -> dict[str, str]:
-    """A folder name for each type; types that differ only in case or signs get a number."""
-    names: dict[str, str] = {}
-    for kind in kinds:
-        name = "without-" + re.sub(r"[^\w+-]+", "-", kind)
-        taken = {each.casefold() for each in names.values()}
-        numbered = (f"{name}-{n}" for n in range(2, len(kinds) + 2))
-        names[kind] = (
-            name
-            if name.casefold() not in taken
-            else next(each for each in numbered if each.casefold() not in taken)
-        )
-    return names
 
 
 def _lacks(known: _Known, member: Member) -> int:

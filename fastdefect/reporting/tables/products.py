@@ -1,13 +1,50 @@
 """The figures by product as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from fastdefect.evaluation.decisions.by_product import ProductPoint
 from fastdefect.evaluation.products import ProductFigures, worst_of
 from fastdefect.evaluation.statistics.rates import Rate
-from fastdefect.reporting.tables.fit import interval_text, metric_text
+from fastdefect.reporting.tables.fit import interval_text, metric_text, metric_title
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted, listed
+
+
+@dataclass(frozen=True)
+class TrainedProduct:
+    """The run of one product, its numbers of photos, and its figures on validation."""
+
+    product: str
+    name: str
+    train: int
+    valid: int
+    figures: Mapping[str, float | None]
+
+    def as_json(self) -> dict[str, Any]:
+        """All values; the figures as in metrics.json."""
+        return {**vars(self), "figures": dict(self.figures)}
+
+
+def trained_table(products: Sequence[TrainedProduct]) -> TableData:
+    """A row for each product with the figures of its own run."""
+    shown = ("f1", "auc", "escape_rate", "overkill_rate")
+    rows = [
+        (
+            each.product,
+            str(each.train),
+            str(each.valid),
+            *(metric_text(name, each.figures.get(name)) for name in shown),
+        )
+        for each in products
+    ]
+    return TableData(
+        "A run for each product, on its validation photos",
+        ("product", "train", "valid", *(metric_title(name) for name in shown)),
+        tuple(rows),
+        "Compare them with one run of all products: fastdefect compare RUN_OF_ALL RUN.",
+    )
 
 
 def product_table(figures: Sequence[ProductFigures]) -> TableData:
