@@ -8,13 +8,14 @@ from fastdefect.process import wait_briefly
 if TYPE_CHECKING:
     from fastdefect.api import Predictions, Run, audit, compare, fit, predict
     from fastdefect.errors import FastdefectError
-    from fastdefect.inference.inspector import Inspector
+    from fastdefect.inference.inspector import Inspector, PartDecision
     from fastdefect.inference.judge import Decision
 
 __all__ = [
     "Decision",
     "FastdefectError",
     "Inspector",
+    "PartDecision",
     "Predictions",
     "Run",
     "__version__",
@@ -39,7 +40,7 @@ wait_briefly()
 _PUBLIC = {
     **dict.fromkeys(("Predictions", "Run", "audit", "compare", "fit", "predict"), "fastdefect.api"),
     "FastdefectError": "fastdefect.errors",
-    "Inspector": "fastdefect.inference.inspector",
+    **dict.fromkeys(("Inspector", "PartDecision"), "fastdefect.inference.inspector"),
     "Decision": "fastdefect.inference.judge",
 }
 

@@ -20,8 +20,9 @@ from fastdefect.data.reading.unlabelled import Candidate, Sources
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent, Progress, silent
 from fastdefect.inference.stream import Decided, decide_all
+from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.open_model import open_model
-from fastdefect.jobs.predicting.parts import PartOf
+from fastdefect.jobs.predicting.parts import Parts
 from fastdefect.jobs.predicting.rows import Row, Tally, photo_row
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.tables.predict import photo_table
@@ -83,13 +84,15 @@ class Run(Tabled):
         *,
         data: AnyPath | None = None,
         attention: bool = False,
+        unseen_types: bool = False,
         on_event: OnEvent = silent,
         **request: Any,
     ) -> "EvaluationReport":
         """Measure the model as ``fastdefect evaluate`` does.
 
         ``data``: other labelled photos instead of the split. ``attention``: also measure the share
-        of the evidence on the part. ``request``: other fields of
+        of the evidence on the part. ``unseen_types``: also train without each type of defect, and
+        measure its escapes. ``request``: other fields of
         ``jobs.trained.request.Request``, such as ``threshold``. The split ``test`` is the sealed
         test: the run records that it was opened.
         """
@@ -97,7 +100,13 @@ class Run(Tabled):
 
         self._files.require_model()
         asked = _request("Run.evaluate()", split, data, request)
-        return job(self._files, asked, attention=attention, on_event=on_event)
+        return job(
+            self._files,
+            asked,
+            attention=attention,
+            unseen_types=unseen_types,
+            on_event=on_event,
+        )
 
     def export(self, out: AnyPath, *, on_event: OnEvent = silent, **wanted: Any) -> "Exported":
         """Write the model as the bundle ``out``, as ``fastdefect export`` does.
@@ -125,12 +134,14 @@ class Predictions(Tabled):
     """The decisions on photos, in their order.
 
     ``photos`` have the typed decisions. ``rows`` have the columns of ``predict --out``, as for a
-    data frame. ``model`` is the name of the run or the path of the bundle.
+    data frame; ``parts`` those of ``predict --by part``, one for each part. ``model`` is the name
+    of the run or the path of the bundle.
     """
 
     model: str
     photos: tuple[Decided[Candidate], ...]
     rows: tuple[Row, ...]
+    parts: tuple[Row, ...] = ()
 
     def tables(self) -> list[TableData]:
         """The most suspicious photos."""
@@ -189,7 +200,8 @@ def compare(
 ) -> "CompareReport":
     """Compare runs with the first of ``models``, as ``fastdefect compare`` does.
 
-    ``models``: runs, or their folders, or their names in the folder ``runs``. ``out``: folder for
+    ``models``: runs, or their folders, or their names in the folder ``runs``; also runs of ``fit
+    --each-product``. ``out``: folder for
     the results. The other arguments as in ``Run.evaluate``.
     """
     if len(models) < 2:
@@ -199,7 +211,8 @@ def compare(
         )
     chosen = [(each if isinstance(each, Run) else Run(each, runs=runs))._files for each in models]
     for run in chosen:
-        run.require_model()
+        if run.read_kind() != folders.RunKind.EACH_PRODUCT:
+            run.require_model()
     from fastdefect.jobs.compare import compare as job
 
     asked = _request("fastdefect.compare()", split, data, request)
@@ -230,12 +243,17 @@ def predict(
     items = [photos] if isinstance(photos, str | PathLike) else photos
     sources = Sources.of([str(item) for item in items]).labelled(scorer.judge.classes)
     candidates = list(sources)
-    part_of, decided = PartOf.given_or_of(None, scorer), []
-    for each in decide_all(scorer, candidates, lambda c: c.path, threads=threads):
+    names, decided = Names(Patterns(), scorer), []
+    for each in decide_all(
+        scorer, candidates, lambda c: c.path, product_of=names.product, threads=threads
+    ):
         decided.append(each)
         on_event(Progress("deciding", len(decided), len(candidates)))
-    rows = tuple(photo_row(each, part_of(each.item), scorer) for each in decided)
-    return Predictions(scorer.name, tuple(decided), rows)
+    rows = tuple(photo_row(each, names, scorer) for each in decided)
+    parts = Parts(scorer)
+    for row in rows:
+        parts.add(row)
+    return Predictions(scorer.name, tuple(decided), rows, tuple(parts.rows()))
 
 
 def _config(call: str, data: AnyPath, settings: Mapping[str, Any]) -> RunConfig:

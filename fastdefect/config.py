@@ -16,6 +16,8 @@ from annotated_types import Ge, Gt, Lt
 from fastdefect.augmentations import AUGMENTATIONS
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Unit = Literal["photo", "part"]  # what one decision is about
+PartRule = Literal["worst", "mean", "noisy-or"]  # see inference/part_rule.py
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 Tune = Literal["all", "head"]
 Learn = Literal["classes", "good"]
@@ -50,7 +52,8 @@ class Flag:
 
 # The settings of an audit: what is read, and how.
 AUDIT_SETTINGS = (
-    *("data", "good", "rename", "join_defects", "learn", "part_from", "label_from", "resplit"),
+    *("data", "good", "rename", "join_defects", "learn", "part_from", "view_from", "label_from"),
+    "resplit",
     *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
 )
 
@@ -98,6 +101,17 @@ class DataConfig:
     part_from: Annotated[
         str | None,
         Flag("Regex that extracts the part from each file name."),
+    ] = None
+    view_from: Annotated[
+        str | None,
+        Flag("Regex that extracts the view, such as the camera, from each file name."),
+    ] = None
+    product_from: Annotated[
+        str | None,
+        Flag(
+            "Regex that extracts the product from each file name, where one folder has several; or "
+            "a column product in a CSV."
+        ),
     ] = None
     label_from: Annotated[
         str | None,

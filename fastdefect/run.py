@@ -7,6 +7,9 @@ runs/<name>/             its files: see ``run_files.FILES``
                          all files of a training except history, curves and checkpoint
   1-of-8-repeat-1/ ...   series of trainings (``learning-curve``, ``ablate``, ``quick-test``): a
                          run for each. The parent run has the split before any subsampling
+  cover/, lid/ ...       series of products (``fit --each-product``): a run for each product
+  unseen-types/          a series in a trained run (``evaluate --unseen-types``): a run in it for
+                         each type of defect that is left out of the training
   best/                  search (``tune``): the best trial, trained on all of train. The folds are
                          those of train that the search holds out in turn
   tensorboard/, wandb/   files of trackers (``fit --log``)
@@ -50,6 +53,8 @@ class RunKind(StrEnum):
     ABLATION = "ablation"
     QUICK_TEST = "quick test"
     TUNING = "tuning"
+    UNSEEN_TYPES = "unseen types"
+    EACH_PRODUCT = "each product"
     MEMBER = "member"
     ENSEMBLE = "ensemble"
 
@@ -65,7 +70,10 @@ SERIES = {
     RunKind.ABLATION: "ablate",
     RunKind.QUICK_TEST: "quick-test",
     RunKind.TUNING: "tune",
+    RunKind.UNSEEN_TYPES: "evaluate --unseen-types",
+    RunKind.EACH_PRODUCT: "fit",
 }
+UNSEEN_FOLDER = "unseen-types"  # in the run whose types are left out
 
 
 @dataclass(frozen=True)
@@ -190,13 +198,13 @@ class Run:
     def members(self) -> list["Run"]:
         """The trainings inside this run that were started, by name."""
         folders = sorted(path.parent for path in self.folder.glob("*/run.json"))
-        return [Run(folder) for folder in folders]
+        return [Run(folder) for folder in folders if folder.name != UNSEEN_FOLDER]
 
     @property
     def parent(self) -> "Run | None":
         """The run that contains this training, or None."""
         around = Run(self.folder.parent)
-        inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER)
+        inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER, RunKind.UNSEEN_TYPES)
         return around if inside and around.path("run.json").is_file() else None
 
     # State and settings
@@ -247,7 +255,10 @@ class Run:
     @property
     def resume_command(self) -> str:
         """The command line that resumes the run."""
-        return f"fastdefect {self.read_kind().command} --resume {typed(self.folder)}"
+        kind = self.read_kind()
+        if kind == RunKind.UNSEEN_TYPES:
+            return f"fastdefect evaluate {typed(self.folder.parent)} --unseen-types"
+        return f"fastdefect {kind.command} --resume {typed(self.folder)}"
 
     def require_model(self) -> None:
         """Raise ``RunError`` with a hint if the run has no model to evaluate."""
@@ -323,4 +334,5 @@ class Run:
     @property
     def _photos_owner(self) -> "Run":
         """The run with these photos: all trainings inside a run share them, and their test."""
-        return self.parent or self
+        around = self.parent
+        return around._photos_owner if around else self

@@ -39,7 +39,9 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         # Every run
         "run.json": RunFile("schema, kind, status, times, command"),
         "config.toml": RunFile("all resolved settings; fit --config repeats the run"),
-        "split.csv": RunFile("the split of each photo", (*SPLIT_COLUMNS, "given_part")),
+        "split.csv": RunFile(
+            "the split of each photo", (*SPLIT_COLUMNS, "given_part", "view", "product")
+        ),
         "findings.json": RunFile("findings of the audit of the photos", kind=list),
         "findings.csv": RunFile(
             "the same findings, a row per photo",
@@ -96,6 +98,9 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "evaluation-*.json": RunFile("all metrics of a split with their intervals"),
         "evaluation-*.png": RunFile("plots of the evaluation"),
         "confusion-*.png": RunFile("confusion matrix of the split"),
+        "unseen-*.json": RunFile(
+            "the escapes of each type of defect by a training without it", optional=True
+        ),
         "stress-*.json": RunFile("decisions changed by disturbances"),
         "stress-*.png": RunFile("plot of the stress test"),
         "label-check.csv": RunFile("labels to check again"),

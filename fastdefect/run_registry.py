@@ -57,9 +57,12 @@ def create_fold(parent: Run, number: int) -> Run:
     return _begin_inside(parent, parent.fold(number), parent.read_config(), RunKind.FOLD)
 
 
-def create_member(parent: Run, name: str, config: RunConfig) -> Run:
-    """Create the run of one of several trainings inside ``parent``, or restart it if it exists."""
-    return _begin_inside(parent, parent.member(name), config, RunKind.MEMBER)
+def create_member(parent: Run, name: str, config: RunConfig, kind: RunKind = RunKind.MEMBER) -> Run:
+    """Create the run of one of several trainings inside ``parent``, or restart it if it exists.
+
+    ``kind``: that of a series of trainings inside ``parent``.
+    """
+    return _begin_inside(parent, parent.member(name), config, kind)
 
 
 def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: RunKind) -> Run:

@@ -24,10 +24,11 @@ from fastdefect.jobs.trained.request import Request
 
 if TYPE_CHECKING:
     from fastdefect.events import Event
+    from fastdefect.run import Run
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "include_trained", "data_root", "device")
+@with_request("split", "data", "include_trained", "data_root", "decide", "part_rule", "device")
 def compare(
     names: Annotated[
         list[str],
@@ -59,7 +60,7 @@ def compare(
                 "Give the old run first, then the new run: fastdefect compare RUN RUN",
             )
         check_page(report, photos)
-        chosen = [run_with_model(name, runs) for name in names]
+        chosen = [_run(name, runs) for name in names]
         from fastdefect.jobs.compare import compare as job
         from fastdefect.jobs.comparing.page import ComparePage
 
@@ -75,6 +76,15 @@ def compare(
                 typer.echo(f"Written: {report}", err=True)
             return
         show(screen, "compare", found.as_json(), tables=tables, files=found.files)
+
+
+def _run(name: str, runs: Path) -> "Run":
+    """A run with a model, or one with a run for each product."""
+    from fastdefect.run import RunKind
+    from fastdefect.run_registry import open_run
+
+    run = open_run(name, runs)
+    return run if run.read_kind() == RunKind.EACH_PRODUCT else run_with_model(name, runs)
 
 
 def _warn(event: "Event") -> None:

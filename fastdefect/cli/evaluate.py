@@ -21,7 +21,17 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=JUDGE)
-@with_request("split", "data", "include_trained", "data_root", "views", "threshold", "device")
+@with_request(
+    "split",
+    "data",
+    "include_trained",
+    "data_root",
+    "views",
+    "threshold",
+    "decide",
+    "part_rule",
+    "device",
+)
 def evaluate(
     run: RunName = None,
     *,
@@ -31,6 +41,13 @@ def evaluate(
         typer.Option(
             "--attention",
             help="Also measure how much of the evidence for a defect is on the part.",
+        ),
+    ] = False,
+    unseen_types: Annotated[
+        bool,
+        typer.Option(
+            "--unseen-types",
+            help="Also train without each type of defect, and measure the escapes of this type.",
         ),
     ] = False,
     runs: Runs = Path("runs"),
@@ -43,12 +60,14 @@ def evaluate(
         from fastdefect.jobs.evaluate import evaluate as job
         from fastdefect.reporting.tables.evaluate import claim_lines
 
-        report = job(chosen, request, attention=attention, on_event=screen)
+        report = job(
+            chosen, request, attention=attention, unseen_types=unseen_types, on_event=screen
+        )
         show(
             screen,
             "evaluate",
             report.as_json(),
             tables=report.tables(),
-            lines=claim_lines(report.evaluation),
+            lines=claim_lines(report.decided),
             files=report.files,
         )

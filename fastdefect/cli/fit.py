@@ -21,6 +21,7 @@ from fastdefect.cli.session import (
     run_to_resume,
     sealed_text,
     session,
+    show,
 )
 from fastdefect.config_resolve import resolve
 from fastdefect.errors import UsageError
@@ -30,6 +31,7 @@ from fastdefect.tracking.catalogue import parse_trackers
 if TYPE_CHECKING:
     from fastdefect.console import Screen
     from fastdefect.jobs.cross_validate import CrossReport
+    from fastdefect.jobs.each_product import EachProductReport
     from fastdefect.jobs.ensemble import EnsembleReport
     from fastdefect.jobs.final import FinalReport
     from fastdefect.jobs.training.report import FitReport
@@ -56,13 +58,22 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    each_product: Annotated[
+        bool,
+        typer.Option(
+            "--each-product", help="Train a run for each product, to compare with one of all."
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Train a classifier on a folder of photos, and write the run to runs/NAME."""
     with session(quiet, as_json) as screen:
         others = {"from" if key == "from_run" else key: value for key, value in flags.items()}
-        refuse_with_resume(resume, {**others, "config": config, "name": name})
+        products = True if each_product else None
+        refuse_with_resume(
+            resume, {**others, "config": config, "name": name, "each_product": products}
+        )
         settings, trackers = resolve(flags, config), parse_trackers(log)
         from fastdefect.run import SERIES, RunKind, RunStatus
 
@@ -70,7 +81,7 @@ def fit(
         launch = Launch(settings, runs, name, resumed, trackers)
         if launch.resumed is not None:
             kind = launch.resumed.read_kind()
-            if kind in SERIES:
+            if kind in SERIES and kind != RunKind.EACH_PRODUCT:
                 raise UsageError(
                     f"{launch.resumed.name}: fit can't resume a series of trainings ({kind}).",
                     f"Resume it with: {launch.resumed.resume_command}",
@@ -78,7 +89,12 @@ def fit(
             final = launch.resumed.read_config().training.final in ("folds", "refit")
             average = _fit_final if final else _fit_ensemble
             crossed, ensemble = RunKind.CROSS_VALIDATION, RunKind.ENSEMBLE
-            do = {crossed: _cross_validate, ensemble: average}.get(kind, _fit)
+            by_product = RunKind.EACH_PRODUCT
+            do = {crossed: _cross_validate, ensemble: average, by_product: _fit_products}.get(
+                kind, _fit
+            )
+        elif each_product:
+            do = _fit_products
         else:
             from fastdefect.jobs.train import training_of
 
@@ -122,6 +138,22 @@ def _fit_final(screen: "Screen", launch: Launch) -> str:
     if report is None:  # too few parts for folds
         return _fit(screen, replace(launch, resumed=None))
     _show_final(screen, report)
+    return report.series.reason
+
+
+def _fit_products(screen: "Screen", launch: Launch) -> str:
+    """Train a run for each product; return how the last one ended."""
+    from fastdefect.jobs import each_product as job
+    from fastdefect.reporting.tables.products import trained_table
+
+    report: EachProductReport = launch.run_job(job, screen)
+    show(
+        screen,
+        "fit",
+        report.as_json(),
+        tables=[trained_table(report.products)],
+        lines=series_lines(report.series),
+    )
     return report.series.reason
 
 

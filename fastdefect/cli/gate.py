@@ -22,7 +22,17 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=DECIDE)
-@with_request("split", "data", "include_trained", "data_root", "views", "threshold", "device")
+@with_request(
+    "split",
+    "data",
+    "include_trained",
+    "data_root",
+    "views",
+    "threshold",
+    "decide",
+    "part_rule",
+    "device",
+)
 def gate(
     run: RunName = None,
     *,
@@ -65,7 +75,7 @@ def gate(
         limits += [parse_limit(text, at_most=True) for text in maximum or []]
         report = job(chosen, limits, request, at=at, on_event=screen)
         files = publish(report.outcomes(), junit, annotations)
-        tables = [gate_table(report.checks, at=at)]
+        tables = [gate_table(report.checks, at=at, unit=report.unit)]
         show(screen, "gate", report.as_json(), tables=tables, files=files)
         if not report.passed:
             raise typer.Exit(1)

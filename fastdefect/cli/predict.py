@@ -44,14 +44,34 @@ def predict(
         ),
     ] = None,
     by: Annotated[
-        Literal["photo", "part"],
-        typer.Option("--by", help="One row for each photo, or for each part."),
-    ] = "photo",
+        Literal["photo", "part"] | None,
+        typer.Option(
+            "--by",
+            help="One row for each photo, or for each part.",
+            show_default="what the model decides",
+        ),
+    ] = None,
     part_from: Annotated[
         str | None,
         typer.Option(
             "--part-from",
             help="Regular expression for the part in a path.",
+            show_default="that of the model",
+        ),
+    ] = None,
+    product_from: Annotated[
+        str | None,
+        typer.Option(
+            "--product-from",
+            help="Regular expression for the product in a path, for thresholds by product.",
+            show_default="that of the model",
+        ),
+    ] = None,
+    view_from: Annotated[
+        str | None,
+        typer.Option(
+            "--view-from",
+            help="Regular expression for the view, such as the camera, in a path.",
             show_default="that of the model",
         ),
     ] = None,
@@ -68,7 +88,9 @@ def predict(
     fail_on: Annotated[
         Literal["unreadable", "look", "reject", "never"],
         typer.Option(
-            "--fail-on", help="Exit with 3 if a photo is unreadable, or has this decision or worse."
+            "--fail-on",
+            help="Exit with 3 if a photo is unreadable, or one (by part: a part) has this decision "
+            "or worse.",
         ),
     ] = "unreadable",
     threads: Annotated[
@@ -94,7 +116,7 @@ def predict(
         from fastdefect.jobs.watch import watch as watch_job
         from fastdefect.reporting.tables.predict import row_line
 
-        output, named = Output(out, by, resume, part_from), photos or []
+        output, named = Output(out, by, resume, part_from, view_from, product_from), photos or []
 
         def on_row(row: "Row") -> None:
             if watch is not None:
@@ -122,13 +144,18 @@ def predict(
 
 
 def _show(screen: "Screen", predicted: "Predicted") -> None:
-    from fastdefect.reporting.tables.predict import part_table, photo_table, summary_line
+    from fastdefect.reporting.tables.predict import (
+        part_table,
+        parts_line,
+        photo_table,
+        summary_line,
+    )
 
     tally, parts = predicted.tally, predicted.parts
     if parts is None:
         table = photo_table(predicted.model, tally.most_suspicious(), tally.total)
     else:
-        table = part_table(predicted.model, parts.rows(), len(parts))
+        table = part_table(predicted.model, parts.rows(), len(parts), parts.rule)
         for row in parts.rows():
             screen.result("part", row)
     show(
@@ -136,6 +163,9 @@ def _show(screen: "Screen", predicted: "Predicted") -> None:
         "predict",
         predicted.as_json(),
         tables=[table],
-        lines=[summary_line(tally.as_json(), predicted.per_second, predicted.resumed)],
+        lines=[
+            *([] if parts is None else [parts_line(parts.decisions)]),
+            summary_line(tally.as_json(), predicted.per_second, predicted.resumed),
+        ],
         files=[predicted.file] if predicted.file else [],
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from fastdefect import __version__
-from fastdefect.config import Device
+from fastdefect.config import Device, PartRule, Unit
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.jobs.trained.request import Request
 
@@ -110,6 +110,22 @@ _REQUEST: Mapping[str, Any] = {
     "threshold": Annotated[
         str,
         typer.Option("--threshold", help="stored (the operating point), argmax, or a number."),
+    ],
+    "decide": Annotated[
+        Unit | None,
+        typer.Option(
+            "--decide",
+            help="What one decision is about: each photo, or each part with all its photos.",
+            show_default="that of the operating point, else photo",
+        ),
+    ],
+    "part_rule": Annotated[
+        PartRule | None,
+        typer.Option(
+            "--part-rule",
+            help="Score of a part, of those of its photos: the highest (worst), mean, noisy-or.",
+            show_default="that of the operating point, else worst",
+        ),
     ],
     "device": Annotated[Device, typer.Option("--device", help="Device to run on.")],
 }

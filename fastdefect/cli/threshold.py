@@ -21,7 +21,7 @@ from fastdefect.jobs.trained.request import Request
 
 
 @app.command(rich_help_panel=DECIDE)
-@with_request("data", "include_trained", "data_root", "views", "device")
+@with_request("data", "include_trained", "data_root", "views", "decide", "part_rule", "device")
 def threshold(
     run: RunName = None,
     *,
@@ -51,6 +51,12 @@ def threshold(
     parts_per_day: Annotated[
         int | None, typer.Option(min=1, help="Parts inspected per day, for the load of the review.")
     ] = None,
+    by_product: Annotated[
+        bool,
+        typer.Option(
+            "--by-product", help="Also choose a threshold for each product with enough photos."
+        ),
+    ] = False,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -63,7 +69,9 @@ def threshold(
         chosen = run_with_model(run, runs)
         from fastdefect.evaluation.decisions.criteria import Criteria
         from fastdefect.jobs.threshold import choose_threshold
+        from fastdefect.reporting.tables.by_part import part_notes
         from fastdefect.reporting.tables.evaluate import band_table, threshold_table
+        from fastdefect.reporting.tables.products import product_points_table
 
         criteria = Criteria(
             cost_escape=cost_escape,
@@ -74,7 +82,7 @@ def threshold(
             confidence=confidence,
             parts_per_day=parts_per_day,
         )
-        report = choose_threshold(chosen, criteria, request, on_event=screen)
+        report = choose_threshold(chosen, criteria, request, by_product=by_product, on_event=screen)
         tables = []
         if report.band is not None:
             tables.append(
@@ -84,7 +92,13 @@ def threshold(
             tables.append(
                 threshold_table(report.before, report.point, said=report.said, source=report.source)
             )
+        notes = (
+            part_notes(report.part_rule, report.facts) if report.part_rule and report.facts else []
+        )
+        if report.products:
+            tables.append(product_points_table(report.products))
         lines = (
+            *([" ".join(notes)] if notes else []),
             f"Saved: {report.path}. evaluate and gate use it from now on.",
             "Check it once on the sealed test: fastdefect evaluate --split test",
         )

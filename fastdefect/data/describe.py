@@ -43,7 +43,16 @@ def describe_photos(manifest: Manifest) -> list[Note]:
     return [
         *seen,
         Note(f"{len(manifest.photos)} photos in {manifest.root.name}: {counts}; {role}."),
+        *_describe_products(manifest),
     ]
+
+
+def _describe_products(manifest: Manifest) -> list[Note]:
+    found = Counter(photo.product for photo in manifest.photos)
+    if not set(found) - {None}:
+        return []
+    counts = ", ".join(f"{name or 'unknown'} {n}" for name, n in found.most_common())
+    return [Note(f"Products: {counts}.")]
 
 
 def describe_pixels(manifest: Manifest, config: DataConfig) -> list[Note]:

@@ -140,6 +140,8 @@ def list_data(config: DataConfig, *, new: bool = False) -> Listing:
     listing = list_photos(
         config.data,
         part_from=by_name,
+        view_from=config.view_from,
+        product_from=config.product_from,
         label_from=config.label_from,
         resplit=config.resplit,
         label_rules=label_rules(config, new=new),

@@ -29,6 +29,10 @@ UNUSED = "unused"  # the split of a photo on no side
 # The column with the kinds of defect of a photo, where all defects are one class.
 DEFECT_COLUMN = "defect"
 KINDS_BETWEEN = "|"
+# The column with the camera that took a photo, or the side of the part that it shows.
+VIEW_COLUMN = "view"
+# The column with the product of a photo, where one folder has several.
+PRODUCT_COLUMN = "product"
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,16 @@ class Photo:
     columns: tuple[tuple[str, str], ...] = ()
     boxes: tuple[Box, ...] = ()
     mask: Path | None = None
+
+    @property
+    def view(self) -> str | None:
+        """The camera that took the photo; None if it is not known."""
+        return dict(self.columns).get(VIEW_COLUMN) or None
+
+    @property
+    def product(self) -> str | None:
+        """The product that the photo shows; None if it is not known."""
+        return dict(self.columns).get(PRODUCT_COLUMN) or None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
+from fastdefect.config import Unit
 from fastdefect.evaluation.statistics.intervals import bootstrap
 from fastdefect.evaluation.statistics.paired import (
     Difference,
@@ -71,7 +72,8 @@ SUFFICIENT_FOR_PROBABILITIES = 20
 class SharedPhotos:
     """The photos that both models are evaluated on; names, parts and truth are (n,).
 
-    ``y_true`` indexes ``classes``; ``good`` names the good classes.
+    ``y_true`` indexes ``classes``; ``good`` names the good classes. If the ``unit`` is the part,
+    each is a part, with the name of one of its photos, and ``decided_on`` names all photos.
     """
 
     names: tuple[str, ...]
@@ -79,11 +81,18 @@ class SharedPhotos:
     y_true: Labels
     classes: tuple[str, ...]
     good: tuple[str, ...]
+    unit: Unit = "photo"
+    decided_on: tuple[str, ...] = ()
 
     @property
     def good_indices(self) -> Good:
         """The indices of the good classes; empty if every class is a defect."""
         return good_indices(self.classes, self.good)
+
+    @property
+    def every_name(self) -> tuple[str, ...]:
+        """The names of all photos that were compared."""
+        return self.decided_on or self.names
 
 
 @dataclass(frozen=True)
@@ -148,7 +157,9 @@ class PartChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What changed on ``n`` photos; ``figures`` has ``metrics.METRICS`` in their order.
+    """What changed on ``n`` photos, or parts if they are the ``unit``.
+
+    ``figures`` has ``metrics.METRICS`` in their order.
 
     ``changes`` are sorted by kind, in the order of ``KINDS``, and by part. A part is listed under
     each kind of change that its photos show. ``constant_prediction`` holds, for the model before
@@ -163,6 +174,7 @@ class Comparison:
     by_part: McNemar
     changes: tuple[PartChange, ...]
     constant_prediction: tuple[str | None, str | None]
+    unit: Unit = "photo"
 
     def of_kind(self, kind: Kind) -> tuple[PartChange, ...]:
         """The changes of one kind."""
@@ -172,6 +184,7 @@ class Comparison:
         """All values as plain data."""
         return {
             "n": self.n,
+            "unit": self.unit,
             "n_parts": self.n_parts,
             "figures": {name: change.as_json() for name, change in self.figures.items()},
             "mcnemar": {"photos": self.by_photo.as_json(), "parts": self.by_part.as_json()},
@@ -216,6 +229,7 @@ def compare(
             _constant_prediction(photos, before),
             _constant_prediction(photos, after),
         ),
+        unit=photos.unit,
     )
 
 

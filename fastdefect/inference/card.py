@@ -3,11 +3,21 @@
 import json
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal, NoReturn
+from typing import Annotated, Any, ClassVar, Final, Literal, NoReturn
 
 from annotated_types import Len
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from fastdefect.config import PartRule
 from fastdefect.errors import BundleError
 from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
@@ -27,9 +37,22 @@ Facts = dict[str, JsonValue]
 
 
 class _Part(BaseModel):
-    """A part of the card: no other keys, no type conversion, no NaN, never changed."""
+    """A part of the card: no other keys, no type conversion, no NaN, never changed.
+
+    ``later`` are the fields that an earlier version does not know. They are not written if they
+    have their default, so that it reads the card.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _known_to_all(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = written(self)
+        for name in self.later:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del fields[name]
+        return fields
 
 
 class PhotoSteps(_Part):
@@ -53,11 +76,24 @@ class PhotoSteps(_Part):
 class Rule(_Part):
     """The fields of a ``DecisionRule``; a threshold just above 1 rejects nothing."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"part_rule", "products"})
     views: Name
     temperature: Annotated[float, Field(gt=0, le=1000)]
     threshold: Annotated[float, Field(ge=0, lt=1.1)] | None
     high: Annotated[float, Field(ge=0, lt=1.1)] | None
     rule: Annotated[str, Field(max_length=2000, pattern=_PRINTABLE)]
+    part_rule: PartRule | None = None
+    products: Annotated[
+        tuple[tuple[Name, Annotated[float, Field(ge=0, lt=1.1)]], ...], Len(0, 1000)
+    ] = ()
+
+    @model_validator(mode="after")
+    def _has_one_threshold_each(self) -> "Rule":
+        if self.products and (self.threshold is None or self.high is not None):
+            raise ValueError("thresholds by product need a common one, and no review band")
+        if len({name for name, _ in self.products}) != len(self.products):
+            raise ValueError("a product has two thresholds")
+        return self
 
 
 class NetworkFacts(_Part):
@@ -101,8 +137,13 @@ class Member(_Part):
 
 
 class Card(_Part):
-    """``bundle.json``. ``facts`` and ``figures`` are for people and decide nothing."""
+    """``bundle.json``. ``facts`` and ``figures`` are for people and decide nothing.
 
+    ``part_views`` are the views, such as cameras, of the photos that the model learned from, and
+    ``view_from`` and ``product_from`` find the view and the product in a name.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"part_views", "view_from", "product_from"})
     schema_version: Literal[1]
     created: Name
     versions: dict[str, str]
@@ -118,6 +159,9 @@ class Card(_Part):
     check: Facts
     examples: Annotated[tuple[Example, ...], Len(0, 1000)]
     members: dict[str, Member]
+    part_views: Annotated[tuple[Name, ...], Len(0, 1000)] = ()
+    view_from: Annotated[str, Field(max_length=2000)] | None = None
+    product_from: Annotated[str, Field(max_length=2000)] | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Card":
@@ -127,10 +171,16 @@ class Card(_Part):
             raise ValueError("a good class is not among the classes")
         if self.rule.threshold is not None and not self.good:
             raise ValueError("a threshold needs a good class")
+        if self.rule.part_rule is not None and not self.good:
+            raise ValueError("a rule for parts needs a good class")
         if self.rule.high is not None and self.rule.high < (self.rule.threshold or 0):
             raise ValueError("the upper end of the review band is below its lower end")
         if self.part_from is not None and not is_quick(self.part_from):
             raise ValueError("part_from is not valid, or can take very long")
+        if self.view_from is not None and not is_quick(self.view_from):
+            raise ValueError("view_from is not valid, or can take very long")
+        if self.product_from is not None and not is_quick(self.product_from):
+            raise ValueError("product_from is not valid, or can take very long")
         if any(len(each.probabilities) != len(self.classes) for each in self.examples):
             raise ValueError("an example does not have a probability for each class")
         return self

@@ -1,6 +1,6 @@
 """From probabilities to decisions: a model's temperature, its threshold or review band."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
+from fastdefect.config import PartRule, Unit
 from fastdefect.good import Good, p_defect
 
 Labels = NDArray[np.int64]
@@ -30,13 +31,18 @@ def of_part(decisions: Iterable[Verdict]) -> Verdict:
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """The rule that turns a photo's probabilities, averaged over ``views``, into a decision.
+    """The rule that turns probabilities, averaged over ``views``, into the decision on a unit.
 
     The probabilities are calibrated with ``temperature`` first. A photo with a score, 1 - P(good),
     below ``threshold`` is passed as its most probable good class; any other is rejected as its most
     probable defect. Without a threshold the most probable class is the decision. With a ``high``
     above the threshold, a photo between the two goes to a person for review: it is not passed, and
-    its rejection is not final. ``rule`` describes the origin of the values.
+    its rejection is not final. ``rule`` describes the origin of the values. ``products`` are names
+    of products that have a threshold of their own, each with it; there is then no ``high``.
+
+    The unit is a photo, or a part if there is a ``part_rule``: the probabilities of its photos are
+    combined by it (``part_rule.combine``) after the calibration. The values are then for parts, and
+    a photo alone is decided as a part with this one photo.
     """
 
     views: str
@@ -44,6 +50,13 @@ class DecisionRule:
     threshold: float | None
     high: float | None
     rule: str
+    part_rule: PartRule | None = None
+    products: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        """What one decision is about."""
+        return "photo" if self.part_rule is None else "part"
 
     @property
     def has_band(self) -> bool:
@@ -54,25 +67,41 @@ class DecisionRule:
         """The probabilities (n, n_classes) at the model's temperature."""
         return calibrated(y_prob, self.temperature)
 
-    def decide(self, calibrated: Floats, good: Good) -> Labels:
-        """(n,) class indices; ``calibrated`` (n, n_classes) is the result of ``calibrated``."""
-        if self.threshold is None or not good:
+    def limits(self, products: Sequence[str | None]) -> float | Floats | None:
+        """The threshold, or with ``products`` (n,) that of each photo; None without a threshold.
+
+        A product without a threshold of its own, or that is not known, has the common one.
+        """
+        if self.threshold is None or not self.products or not products:
+            return self.threshold
+        own = dict(self.products)
+        return np.array([own.get(name or "", self.threshold) for name in products])
+
+    def decide(self, calibrated: Floats, good: Good, products: Sequence[str | None] = ()) -> Labels:
+        """(n,) class indices; ``calibrated`` (n, n_classes) is the result of ``calibrated``.
+
+        ``products`` (n,) are those of the photos; without them the common threshold decides.
+        """
+        limits = self.limits(products)
+        if limits is None or not good:
             return calibrated.argmax(axis=1)
         defects = calibrated.copy()
         defects[:, list(good)] = -1
         passed_as = np.array(good)[calibrated[:, list(good)].argmax(axis=1)]
-        passed = defect_score(calibrated, good) < self.threshold
+        passed = defect_score(calibrated, good) < limits
         return np.where(passed, passed_as, defects.argmax(axis=1))
 
-    def verdicts(self, calibrated: Floats, good: Good) -> list[Verdict]:
+    def verdicts(
+        self, calibrated: Floats, good: Good, products: Sequence[str | None] = ()
+    ) -> list[Verdict]:
         """``OK``, ``look`` (in the review band) or ``reject`` for each photo.
 
-        ``calibrated`` (n, n_classes) is the result of ``calibrated``. Without a good class every
+        ``calibrated`` and ``products`` are as in ``decide``. Without a good class every
         photo is rejected. A photo with NaN is never ``OK``: a person looks at it.
         """
         defective = np.ones(calibrated.shape[1], bool)  # by class
         defective[list(good)] = False
-        rejected = defective[self.decide(calibrated, good)]
+        rejected = defective[self.decide(calibrated, good, products)]
         look = np.zeros(len(calibrated), bool)
         if good and self.high is not None and self.has_band:
             look = rejected & (defect_score(calibrated, good) < self.high)
@@ -83,8 +112,13 @@ class DecisionRule:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return dict(vars(self))
+        """All fields; without a part rule and without products as in earlier versions."""
+        known = dict(vars(self))
+        if self.part_rule is None:
+            del known["part_rule"]
+        if not self.products:
+            del known["products"]
+        return known
 
 
 def calibrated(y_prob: Floats, temperature: float) -> Floats:

@@ -1,24 +1,45 @@
 """``fastdefect.Inspector``: decisions on photos, for programs at the line."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from fastdefect.aliases import Pixels
+from fastdefect.config import PartRule
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import BundleError
 from fastdefect.inference.bundle import REFERENCE, Bundle, read_bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.judge import Decision, Judge, probabilities_of
 from fastdefect.inference.network import open_network
+from fastdefect.inference.part_decision import OfPart
 from fastdefect.inference.reference_file import read_reference
 from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer
 from fastdefect.inference.unlike import Reference
 
 P = TypeVar("P", bound=PhotoLike)  # a list of paths is not a list of PhotoLike for type checkers
+
+
+@dataclass(frozen=True)
+class PartDecision(OfPart):
+    """The decision on a part, and those on its ``photos``, each as if it were alone.
+
+    ``part_rule`` is how the photos were combined; None if the worst decision of them counts.
+    ``missing_views`` are those of the training that the part lacks; empty if no views were given.
+    """
+
+    part_rule: PartRule | None
+    photos: tuple[Decision, ...]
+    missing_views: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """All fields."""
+        return {**vars(self), "photos": [each.as_json() for each in self.photos]}
 
 
 class Inspector:
@@ -45,22 +66,52 @@ class Inspector:
         return self.card.classes
 
     @overload
-    def inspect(self, photo: PhotoLike) -> Decision: ...
+    def inspect(self, photo: PhotoLike, *, product: str | None = None) -> Decision: ...
 
     @overload
-    def inspect(self, photo: list[P] | tuple[P, ...]) -> list[Decision]: ...
+    def inspect(
+        self, photo: list[P] | tuple[P, ...], *, product: str | None = None
+    ) -> list[Decision]: ...
 
-    def inspect(self, photo: PhotoLike | list[P] | tuple[P, ...]) -> Decision | list[Decision]:
+    def inspect(
+        self, photo: PhotoLike | list[P] | tuple[P, ...], *, product: str | None = None
+    ) -> Decision | list[Decision]:
         """Decide on a photo, or on each photo of a list.
 
         ``photo``: a path, the bytes of a file, or an array (height, width) or (height, width, 3 or
-        4) of RGB values, uint8, or of more bits as the model's photos. Raises ``UnreadablePhoto``
+        4) of RGB values, uint8, or of more bits as the model's photos. ``product``: what it shows,
+        for a bundle with thresholds by product; the common threshold decides on any other product,
+        and without one. Raises ``UnreadablePhoto``
         for damaged files, and ``ValueError`` for arrays of other shapes.
         """
         if isinstance(photo, list | tuple):
-            return [self.inspect(each) for each in photo]
+            return [self.inspect(each, product=product) for each in photo]
         started = time.perf_counter()
-        return self.scorer.decide(self.scorer.pixels(photo), started)
+        return self.scorer.decide(self.scorer.pixels(photo), started, product)
+
+    def inspect_part(
+        self, photos: Sequence[PhotoLike], *, views: Sequence[str | None] | None = None
+    ) -> PartDecision:
+        """Decide on a part from all its photos, by the rule for parts of the bundle.
+
+        A bundle without one rejects a part if one of its photos is rejected. Otherwise the decision
+        is look if that of a photo is, and else OK. ``views`` name the camera of each photo, to find
+        those that are missing. The photos are as in ``inspect``, and so are the errors;
+        ``ValueError`` also without photos, or with another number of views.
+        """
+        if not photos or len(views or photos) != len(photos):
+            raise ValueError(
+                f"Expected one photo of the part or more, and views for all or none, "
+                f"but got {len(photos)} photos and {0 if views is None else len(views)} views"
+            )
+        decisions = tuple(self.inspect(each) for each in photos)
+        missing = [view for view in self.card.part_views if views and view not in views]
+        return PartDecision(
+            **vars(self.scorer.judge.decide_part(decisions)),
+            part_rule=self.card.rule.part_rule,
+            photos=decisions,
+            missing_views=tuple(missing),
+        )
 
     def self_test(self) -> float | None:
         """The largest change of a probability of the example photos since the export.
@@ -99,6 +150,9 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
         ),
         concurrent=True,
         part_from=card.part_from,
+        view_from=card.view_from,
+        product_from=card.product_from,
+        views=card.part_views,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
+from fastdefect.inference.part_decision import OfPart, OfPhoto, decide_part
 from fastdefect.inference.unlike import Reference
 
 
@@ -54,22 +55,28 @@ class Judge:
         y_prob: Floats,
         features: Floats32 | None,
         milliseconds: Sequence[float],
+        products: Sequence[str | None] = (),
     ) -> list[Decision]:
         """Decide on photos by their probabilities (n, n_classes), averaged over the views.
 
         ``features`` (n, d) are those of the network; None leaves out the check for unlike photos.
+        ``products`` (n,) are those of the photos; a rule may have a threshold for each.
         """
         calibrated = self.rule.calibrated(y_prob)
         columns = zip(
-            self.rule.verdicts(calibrated, self.good),
+            self.rule.verdicts(calibrated, self.good, products),
             defect_score(calibrated, self.good) if self.good else np.ones(len(y_prob)),
             calibrated,
-            self.rule.decide(calibrated, self.good),
+            self.rule.decide(calibrated, self.good, products),
             *self._likeness(features, len(y_prob)),
             milliseconds,
             strict=True,
         )
         return [self._decision(*row) for row in columns]
+
+    def decide_part(self, photos: Sequence[OfPhoto]) -> OfPart:
+        """The decision on the part that ``photos`` show; see ``part_decision.decide_part``."""
+        return decide_part(photos, self.rule, self.classes, self.good)
 
     def _likeness(
         self, features: Floats32 | None, n: int

@@ -33,6 +33,8 @@ class Scorer:
     ``concurrent``: ``network`` may be called from several threads, a photo at a time, and gives
     the same values for a photo whatever the batch. ``identity`` changes with the weights and the
     rule. ``part_from`` finds the part in a name, as in the training; None without parts in names.
+    ``view_from`` and ``product_from`` find the view and the product, and ``views`` are those that
+    the model learned from; empty if its photos had none.
     """
 
     name: str
@@ -44,6 +46,9 @@ class Scorer:
     judge: Judge
     concurrent: bool
     part_from: str | None = None
+    view_from: str | None = None
+    product_from: str | None = None
+    views: tuple[str, ...] = ()
 
     def pixels(self, photo: PhotoLike) -> Pixels:
         """The input of the network for ``photo``: (size, size, 3) uint8 RGB.
@@ -61,11 +66,14 @@ class Scorer:
         """The input of the network for the bytes of a file; errors call it ``name``."""
         return fit_to(decode_photo(data, name, self.reading), self.image_size, self.resize)
 
-    def decide(self, pixels: Pixels, started: float) -> Decision:
-        """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``."""
+    def decide(self, pixels: Pixels, started: float, product: str | None = None) -> Decision:
+        """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``.
+
+        ``product`` is the one that the photo shows, if it is known.
+        """
         y_prob, features = self.network(pixels[None])
         elapsed = (time.perf_counter() - started) * 1000
-        return self.judge.decide(y_prob, features, [elapsed])[0]
+        return self.judge.decide(y_prob, features, [elapsed], [product])[0]
 
 
 def joined(outputs: Sequence[Outputs]) -> Outputs:

@@ -33,10 +33,21 @@ class Decided(Generic[T]):
     error: str = ""
 
 
+def _unknown(_: object) -> None:
+    """The product of a photo whose product is not known."""
+
+
 def decide_all(
-    scorer: Scorer, items: Iterable[T], path_of: Callable[[T], Path], *, threads: int | None = None
+    scorer: Scorer,
+    items: Iterable[T],
+    path_of: Callable[[T], Path],
+    *,
+    product_of: Callable[[T], str | None] = _unknown,
+    threads: int | None = None,
 ) -> Iterator[Decided[T]]:
     """Decide on each of ``items``, in their order; memory does not grow with their number.
+
+    ``path_of`` and ``product_of`` give the file and the product of an item.
 
     ``threads`` read and decode; None is the fastest number (``fastest_workers``). If the network
     is concurrent, each thread also runs it, so that a photo never waits for others; else this
@@ -57,7 +68,8 @@ def decide_all(
                 if not waiting:
                     return
                 front = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
-                yield from _settled(scorer, [(item, task.result()) for item, task in front])
+                done = [(item, task.result()) for item, task in front]
+                yield from _settled(scorer, done, product_of)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -121,8 +133,14 @@ class _Reader:
             return self._scorer.decoded(data, str(path))
 
 
-def _settled(scorer: Scorer, done: list[tuple[T, _Read | str]]) -> Iterator[Decided[T]]:
-    decisions = iter(_decided(scorer, [read for _, read in done if not isinstance(read, str)]))
+def _settled(
+    scorer: Scorer,
+    done: list[tuple[T, _Read | str]],
+    product_of: Callable[[T], str | None],
+) -> Iterator[Decided[T]]:
+    readable = [(item, read) for item, read in done if not isinstance(read, str)]
+    products = [product_of(item) for item, _ in readable]
+    decisions = iter(_decided(scorer, [read for _, read in readable], products))
     for item, read in done:
         if isinstance(read, str):
             yield Decided(item, None, read)
@@ -130,7 +148,7 @@ def _settled(scorer: Scorer, done: list[tuple[T, _Read | str]]) -> Iterator[Deci
             yield Decided(item, next(decisions))
 
 
-def _decided(scorer: Scorer, batch: list[_Read]) -> list[Decision]:
+def _decided(scorer: Scorer, batch: list[_Read], products: list[str | None]) -> list[Decision]:
     """Decide on a batch, all pixels or all outputs; the time of a network on pixels is shared."""
     if not batch:
         return []
@@ -141,4 +159,5 @@ def _decided(scorer: Scorer, batch: list[_Read]) -> list[Decision]:
         outputs.append(scorer.network(np.stack(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
     y_prob, features = joined(outputs)
-    return scorer.judge.decide(y_prob, features, [each.milliseconds + share for each in batch])
+    milliseconds = [each.milliseconds + share for each in batch]
+    return scorer.judge.decide(y_prob, features, milliseconds, products)

@@ -18,14 +18,18 @@ from fastdefect.evaluation.compared import Pair
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
+from fastdefect.jobs.comparing.by_part import on_parts
 from fastdefect.jobs.comparing.page import ComparePage, page_of
+from fastdefect.jobs.comparing.product_series import check_series, is_series, pairs_by_product
 from fastdefect.jobs.comparing.report import CompareReport
 from fastdefect.jobs.comparing.runs import (
     Answered,
     Entrant,
     entrants_of,
     of_common_photos,
+    of_decided_photos,
     predict,
+    products_of_answered,
 )
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
@@ -45,16 +49,20 @@ def compare(
     """Compare two or more runs, each with the first, on the photos of ``request``.
 
     Each run decides as in production: calibrated, at its operating point if it has one, and with
-    its own views; the views of ``request`` are not used. The photos of the split must be the same
-    in all runs, by path, content and label, and so must the classes. For ``data`` it is enough that
-    all runs have the same good class. If the sealed test of a run is among the photos, the command
-    is noted in that run before any prediction, once for runs that share a test. Writes
-    ``compare.json`` and, if decisions differ, ``changes.png`` to the folder ``out``, and ``page``.
+    its own views; the views of ``request`` are not used. If they decide by part, the parts are
+    compared. The photos of the split must be the same in all runs, by path, content and label, and
+    so must the classes. For ``data`` it is enough that all runs have the same good class. If the
+    sealed test of a run is among the photos, the command is noted in that run before any
+    prediction, once for runs that share a test. A run of ``fit --each-product`` decides each photo
+    by the run of its product, and each product is compared alone, too. Writes ``compare.json`` and,
+    if decisions differ, ``changes.png`` to the folder ``out``, and ``page``.
 
-    Raises ``UsageError`` if ``out`` can't be written, ``DataError`` if the photos or the classes
-    differ, and ``RunError`` for a run without a model or without such photos.
+    Raises ``UsageError`` if ``out`` can't be written, or if some runs decide by part and others by
+    photo, ``DataError`` if the photos or the classes differ, and ``RunError`` for a run without a
+    model or without such photos.
     """
     split, data = request.split, request.data
+    check_series(list(runs), request, page=page is not None)
     request = replace(request, known_to=tuple(run.folder for run in runs))
     for run in runs:
         settle_root(run, request.data_root, request.sides, on_event)
@@ -68,6 +76,9 @@ def compare(
     ]
     if data is not None:
         answered = of_common_photos(answered, on_event)
+    series = next((run for run in runs if is_series(run)), None)
+    if series is not None:
+        answered = of_decided_photos(answered, on_event)
     report = CompareReport(
         "data" if data is not None else split,
         data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
@@ -79,6 +90,9 @@ def compare(
         ),
         (),
     )
+    if series is not None:
+        by_product = (p for pair in report.pairs for p in pairs_by_product(pair, series))
+        report = replace(report, products=tuple(by_product))
     photos = answered[0].photos or _find_photos(report, on_event, all_of_them=page is not None)
     if page is not None:
         text = page_of(report, request, page, photos, on_event)
@@ -117,6 +131,8 @@ def _compare_two(
         _answers(before, answered_before, classes, range(len(names))),
         _answers(after, answered_after, classes, order),
     )
+    if before.decision.unit == "part":
+        photos, answers = on_parts(photos, answers, (before.decision, after.decision))
     openings = [of.opening for of in (answered_before, answered_after) if of.opening is not None]
     return Pair(
         before.name,
@@ -141,8 +157,11 @@ def _answers(
 ) -> Answers:
     """Calibrated probabilities and decisions in ``order``, over ``classes``."""
     own = entrant.spec.classes
-    calibrated = entrant.decision.calibrated(answered.predictions.y_prob)
-    decided = entrant.decision.decide(calibrated, entrant.spec.good_indices)
+    calibrated, decided = answered.predictions.y_prob, answered.decided
+    if decided is None:
+        calibrated = entrant.decision.calibrated(calibrated)
+        products = products_of_answered(entrant, answered)
+        decided = entrant.decision.decide(calibrated, entrant.spec.good_indices, products)
     column = np.array([classes.index(name) for name in own])
     y_prob = np.zeros((len(order), len(classes)))
     y_prob[:, column] = calibrated[list(order)]

@@ -220,6 +220,7 @@ def _truth(model: RunModel, photos: EvaluationPhotos) -> Truth:
         np.array([classes.index(photo.label) for photo in photos.photos]),
         model.spec.good_indices,
         model.rule,
+        photos.products,
     )
 
 

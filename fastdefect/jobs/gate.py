@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastdefect.config import Unit
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.gate import At, Check, Limit, check_limits
 from fastdefect.events import OnEvent
 from fastdefect.jobs.evaluate import EvaluationReport, evaluate
+from fastdefect.jobs.trained.decision import unit_text
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.ci.gate import gate_outcomes
 from fastdefect.reporting.ci.outcomes import Outcomes
@@ -28,6 +30,11 @@ class GateReport:
         """Whether all limits hold."""
         return all(check.holds for check in self.checks)
 
+    @property
+    def unit(self) -> Unit:
+        """What the limits count: photos, or parts."""
+        return self.evaluation.decision.unit
+
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``."""
         return {
@@ -35,6 +42,8 @@ class GateReport:
             "split": self.evaluation.split,
             "opening": self.evaluation.opening,
             "at": self.at,
+            "unit": self.unit,
+            "part_rule": self.evaluation.decision.part_rule,
             "passed": self.passed,
             "checks": [check.as_json() for check in self.checks],
         }
@@ -45,9 +54,12 @@ class GateReport:
         photos = counted(done.evaluation.metrics.n, "photo")
         parts = counted(done.evaluation.n_parts, "part")
         about = {"split": done.split, "photos": photos, "parts": parts, "at": self.at}
+        about["decided"] = unit_text(done.decision.part_rule)
         if done.opening is not None:
             about["opening of the test"] = str(done.opening)
         where = f"split {done.split}, {photos} of {parts}"
+        if self.unit == "part":
+            where = f"split {done.split}, {parts} of {photos}"
         return gate_outcomes(done.run, self.checks, at=self.at, photos=where, about=about)
 
 
@@ -69,5 +81,5 @@ def gate(
             "For example --max-escape 0.01 --max-overkill 0.05 --min f1=0.95",
         )
     evaluation = evaluate(run, request, on_event=on_event)
-    checks = check_limits(limits, evaluation.evaluation.estimates, at)
+    checks = check_limits(limits, evaluation.decided.estimates, at)
     return GateReport(checks, at, evaluation)

@@ -8,6 +8,7 @@ from fastdefect.config import Device
 from fastdefect.data.photos import Entry
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import DataError, RunError
+from fastdefect.evaluation.by_part import Shown
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.events import Note, OnEvent
@@ -131,7 +132,8 @@ def _read_out_of_fold(run: Run) -> Judged:
     spec = ModelSpec.from_json(run.fold(1).read("model.json"))
     predictions = read_predictions(path, spec.classes, spec.good)
     try:
-        return Judged(predictions, tuple(row["part"] for row in read_csv(path)))
+        parts = tuple(row["part"] for row in read_csv(path))
+        return Judged(predictions, Shown.unknown(parts))
     except KeyError as error:
         raise RunError(
             f"Expected the parts in {path}, but it has no column {error}.",

@@ -1,22 +1,24 @@
 """Decide on photos without labels."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from fastdefect.config import Unit
 from fastdefect.data.reading.unlabelled import Candidate, Sources, fingerprint
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import decide_all
 from fastdefect.jobs.predicting.meter import Meter
-from fastdefect.jobs.predicting.parts import PART_COLUMNS, PartOf, Parts
+from fastdefect.jobs.predicting.names import Names, Patterns
+from fastdefect.jobs.predicting.parts import PART_COLUMNS, Parts
 from fastdefect.jobs.predicting.result_file import Journal, check_out
-from fastdefect.jobs.predicting.rows import Row, Tally, model_of, photo_columns, photo_row
+from fastdefect.jobs.predicting.rows import Row, Tally, columns_of, common_text, model_of, photo_row
 from fastdefect.text import counted
 
-By = Literal["photo", "part"]
 FailOn = Literal["unreadable", "look", "reject", "never"]
 OnRow = Callable[[Row], None]
 
@@ -25,13 +27,21 @@ OnRow = Callable[[Row], None]
 class Output:
     """Where the rows go, and of what: ``by`` photo or part. ``resume`` continues a killed run.
 
-    ``part_from`` is a regular expression for the part in a name; None is that of the model.
+    Without ``by`` the rows are of what the model decides. ``part_from``, ``view_from`` and
+    ``product_from`` are regular expressions for names; None is that of the model.
     """
 
     out: Path | None = None
-    by: By = "photo"
+    by: Unit | None = None
     resume: bool = False
     part_from: str | None = None
+    view_from: str | None = None
+    product_from: str | None = None
+
+    @property
+    def patterns(self) -> Patterns:
+        """The regular expressions for names."""
+        return Patterns(self.part_from, self.view_from, self.product_from)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ class Predicted:
             "model": self.model,
             **self.tally.as_json(),
             "parts": None if self.parts is None else len(self.parts),
+            "of_parts": None if self.parts is None else self.parts.decisions,
             "resumed": self.resumed,
             "photos_per_second": self.per_second,
             "file": str(self.file) if self.file else None,
@@ -79,17 +90,20 @@ def predict(
     ``on_row`` gets each new row. Raises ``UsageError`` if ``output`` can't be written, and
     ``DataError`` if there is no photo. After Ctrl-C the rows so far are kept for ``resume``.
     """
-    part_of = PartOf.given_or_of(output.part_from, scorer)
-    tally, parts = Tally(), Parts() if output.by == "part" else None
-    columns, identity = photo_columns(scorer.judge.classes), model_of(scorer)
+    names = Names(output.patterns, scorer)
+    by = output.by or scorer.judge.rule.unit
+    tally, parts = Tally.of(scorer), Parts(scorer) if by == "part" else None
+    columns, identity = columns_of(scorer), model_of(scorer)
     with Journal(output.out, columns, identity, resume=output.resume) as journal:
-        earlier = _Earlier(journal, sources, part_of)
+        earlier = _Earlier(journal, sources, names)
         for row in journal.rows():
             _count(row, tally, parts)
         meter = Meter(on_event, sources.total, resumed := tally.total)
         try:
-            for done in decide_all(scorer, earlier.others(), _path_of, threads=threads):
-                row = photo_row(done, part_of(done.item), scorer)
+            for done in decide_all(
+                scorer, earlier.others(), _path_of, product_of=names.product, threads=threads
+            ):
+                row = photo_row(done, names, scorer)
                 journal.append(row)
                 _count(row, tally, parts)
                 on_row(row)
@@ -108,6 +122,8 @@ def predict(
         else:
             journal.complete(parts.rows(), PART_COLUMNS)
     _warn(earlier, parts, on_event)
+    if text := common_text(tally):
+        on_event(Note(text, "warning"))
     return Predicted(tally, parts, output.out, resumed, meter.per_second, scorer.name)
 
 
@@ -117,25 +133,29 @@ def check_output(output: Output) -> None:
         check_out(output.out, resume=output.resume)
     elif output.resume:
         raise UsageError("--resume continues a file, but there is no --out.", "Add --out FILE.")
-    PartOf(output.part_from)
+    output.patterns.check()
 
 
 def failing(predicted: Predicted, level: FailOn) -> bool:
-    """Whether a photo is unreadable, or its decision is ``level`` or worse."""
-    tally = predicted.tally
+    """Whether a photo is unreadable, or a decision is ``level`` or worse.
+
+    The decisions are those on parts if there are any, else those on photos.
+    """
+    tally, parts = predicted.tally, predicted.parts
     if level == "never":
         return False
-    worse = {"unreadable": 0, "reject": tally.counts["reject"]}
-    worse["look"] = worse["reject"] + tally.counts["look"]
+    counts = Counter[str](tally.counts if parts is None else parts.decisions)
+    worse = {"unreadable": 0, "reject": counts["reject"]}
+    worse["look"] = worse["reject"] + counts["look"]
     return tally.unreadable + worse[level] > 0
 
 
 class _Earlier:
     """The photos that the journal has; their rows count, but are not computed again."""
 
-    def __init__(self, journal: Journal, sources: Sources, part_of: PartOf) -> None:
+    def __init__(self, journal: Journal, sources: Sources, names: Names) -> None:
         """The errors are those of ``Journal.rows``."""
-        self._path, self._sources, self._part_of = journal.path, sources, part_of
+        self._path, self._sources, self._names = journal.path, sources, names
         # A hash instead of the part: there may be a hundred thousand rows.
         self._missing = {fingerprint(row["path"]): hash(row["part"]) for row in journal.rows()}
 
@@ -153,7 +173,7 @@ class _Earlier:
             key = fingerprint(candidate.name)
             if key not in self._missing:
                 yield candidate
-            elif self._missing.pop(key) != hash(part := self._part_of(candidate)):
+            elif self._missing.pop(key) != hash(part := self._names.part(candidate)):
                 raise DataError(
                     f"{self._path} was begun with other parts: {candidate.name} is now of "
                     f"{'no part' if part is None else f'part {part}'}.",
@@ -176,6 +196,12 @@ def _warn(earlier: _Earlier, parts: Parts | None, on_event: OnEvent) -> None:
         text = (
             f"{counted(earlier.n_missing, 'row')} of the run that was continued are of photos that "
             "are not named now, or are no longer there. These rows are kept."
+        )
+        on_event(Note(text, "warning"))
+    if parts is not None and parts.incomplete:
+        text = (
+            f"{counted(parts.incomplete, 'part')} without a photo of every view that the model "
+            "learned from: decided by the photos that there are. The column missing_views has them."
         )
         on_event(Note(text, "warning"))
     if parts is not None and not parts.known:

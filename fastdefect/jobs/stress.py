@@ -94,10 +94,13 @@ def stress(run: Run, plan: StressPlan, request: Request, *, on_event: OnEvent) -
     model = load_model(run, photos, request.device)
     fixed, _ = parse_views(decision.views)
     labels = [spec.classes.index(photo.label) for photo in photos.photos]
+    products = photos.products
 
     def decide(pixels: NDArray[np.uint8], positions: Sequence[int]) -> NDArray[np.int64]:
         y_prob = model.predict_pixels(pixels, positions, fixed)
-        return decision.decide(decision.calibrated(y_prob), spec.good_indices)
+        return decision.decide(
+            decision.calibrated(y_prob), spec.good_indices, [products[i] for i in positions]
+        )
 
     report = stress_photos(
         decide,

@@ -1,13 +1,16 @@
 """``fastdefect threshold``: choose an operating point and store it with the model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from fastdefect.errors import DataError
+from fastdefect.config import PartRule, Unit
+from fastdefect.errors import DataError, UsageError
+from fastdefect.evaluation.by_part import PartFacts, part_facts, part_predictions
+from fastdefect.evaluation.decisions.by_product import ProductPoint, choose_by_product
 from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
@@ -24,15 +27,23 @@ from fastdefect.evaluation.decisions.operating_point import (
     choose_by_max_overkill,
 )
 from fastdefect.evaluation.decisions.review_band import Band, Load, choose_band, load
+from fastdefect.evaluation.predictions import Predictions
 from fastdefect.events import Note, OnEvent
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import calibrated, defect_score
-from fastdefect.jobs.trained.decision import Judged, fixed_views, judge_validation, temperature_for
+from fastdefect.jobs.trained.decision import (
+    Judged,
+    fixed_views,
+    judge_validation,
+    part_rule_for,
+    temperature_for,
+)
 from fastdefect.jobs.trained.labels import tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import settle_root
+from fastdefect.jobs.training.sides import known_views
 from fastdefect.run import Run
 from fastdefect.text import counted, exact_percent
 from fastdefect.training.learner import choose_device
@@ -43,7 +54,9 @@ class ThresholdReport:
     """The choice, and for comparison the decisions by the most probable class (``before``).
 
     Either ``point`` or ``band`` is set. ``said`` describes the rule and ``source`` the photos that
-    it was chosen on. ``promise`` is set if the limit of the point is guaranteed.
+    it was chosen on. All counts are of photos, or of parts if there is a ``part_rule``; ``facts``
+    then describe the parts. ``promise`` is set if the limit of the point is guaranteed.
+    ``products`` are the thresholds by product, if they were asked for.
     """
 
     run: Run
@@ -57,6 +70,14 @@ class ThresholdReport:
     band: Band | None
     load: Load | None
     path: Path
+    part_rule: PartRule | None = None
+    facts: PartFacts | None = None
+    products: tuple[ProductPoint, ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        """What one decision is about."""
+        return "photo" if self.part_rule is None else "part"
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``, and the content of the run's file."""
@@ -70,23 +91,39 @@ class ThresholdReport:
             "high": self.band.high if self.band else None,
             "said": self.said,
             "chosen_on": self.source,
+            "unit": self.unit,
+            "part_rule": self.part_rule,
+            "parts": self.facts.as_json() if self.facts else None,
             "views": self.views,
             "temperature": self.temperature,
             "promise": self.promise.as_json() if self.promise else None,
             "band": self.band.as_json() if self.band else None,
             "load": self.load.as_json() if self.load else None,
+            **({"products": [p.as_json() for p in self.products]} if self.products else {}),
         }
 
 
 def choose_threshold(
-    run: Run, criteria: Criteria, request: Request, *, on_event: OnEvent
+    run: Run,
+    criteria: Criteria,
+    request: Request,
+    *,
+    by_product: bool = False,
+    on_event: OnEvent,
 ) -> ThresholdReport:
     """Choose the operating point on validation, or on the photos of ``data``, and store it.
 
-    The split and threshold of ``request`` are not used. Raises ``DataError``, and stores nothing,
-    if the photos can't support a guarantee.
+    It is for decisions on photos, or on parts by a rule, as ``request`` asks for. ``by_product``:
+    also a threshold for each product that has enough photos. The split and threshold of ``request``
+    are not used. Raises ``DataError``, and stores nothing, if the photos can't support a guarantee.
     """
     criteria.check()
+    if by_product and len(criteria.limits) > 1:
+        raise UsageError(
+            "--by-product chooses one threshold for each product, but both limits choose a review "
+            "band.",
+            "Give one of --max-escape and --max-overkill, or remove --by-product.",
+        )
     data, device = request.data, request.device
     choose_device(device)  # a missing device must not open a test among ``data``
     spec = read_spec(run)
@@ -95,6 +132,7 @@ def choose_threshold(
             f"A threshold needs a good class, but {run.name} has none.",
             "Train with --good NAME.",
         )
+    part_rule = part_rule_for(run, request)
     settle_root(run, request.data_root, request.sides, on_event)
     name, fixed = fixed_views(run, request.views)
     # The temperature is fitted to these labels, too, whatever the threshold is chosen on.
@@ -104,20 +142,26 @@ def choose_threshold(
     temperature = temperature_for(run, name, device, on_event)
     if data is not None:
         judged = _predict_others(run, request, fixed, on_event)
+    units = _units(judged, temperature, part_rule)
     report = ThresholdReport(
         run,
         "",
-        _source_text(judged, "validation" if data is None else str(data)),
+        _source_text(judged, "validation" if data is None else str(data), part_rule),
         name,
         temperature,
-        _by_most_probable(judged),
+        _by_most_probable(units),
         None,
         None,
         None,
         None,
         run.path("operating_point.json"),
+        part_rule,
+        part_facts(judged.predictions, judged.shown, known_views(run)) if part_rule else None,
     )
-    report = _choose(report, criteria, _scored(judged, temperature))
+    scored = _scored(units)
+    report = _choose(report, criteria, scored)
+    if by_product:
+        report = _with_products(report, criteria, scored, judged.products)
     for warning in _warnings(report, criteria, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
@@ -127,9 +171,12 @@ def choose_threshold(
     return report
 
 
-def _source_text(judged: Judged, photos: str) -> str:
-    n_parts = len(set(judged.parts))
-    return f"{photos}: {counted(len(judged.parts), 'photo')} of {counted(n_parts, 'part')}"
+def _source_text(judged: Judged, name: str, part_rule: PartRule | None) -> str:
+    photos = counted(len(judged.parts), "photo")
+    parts = counted(len(set(judged.parts)), "part")
+    if part_rule is None:
+        return f"{name}: {photos} of {parts}"
+    return f"{name}: {parts} of {photos}, each decided by its photos together ({part_rule})"
 
 
 def _warnings(report: ThresholdReport, criteria: Criteria, *, on_validation: bool) -> list[str]:
@@ -141,14 +188,16 @@ def _warnings(report: ThresholdReport, criteria: Criteria, *, on_validation: boo
         constant = {(0, tally.n_good): "rejects", (tally.n_defective, 0): "passes"}
         if wrong in constant:
             found.append(
-                f"This threshold {constant[wrong]} every photo: no threshold that separates the "
-                "photos meets the criteria."
+                f"This threshold {constant[wrong]} every {report.unit}: no threshold that "
+                f"separates the {report.unit}s meets the criteria."
             )
     if report.band is not None:
         for promise in (report.band.escape, report.band.overkill):
             if promise is not None and not promise.supported:
                 decided = "passed" if promise.mistake == "escape" else "rejected"
-                found.append(f"{_too_few(promise)}. No photo is {decided} without a person.")
+                found.append(
+                    f"{_too_few(promise)}. No {report.unit} is {decided} without a person."
+                )
     if criteria.confidence is not None and on_validation:
         found.append(
             "The best epoch and the temperature were also chosen on the validation photos, which "
@@ -171,18 +220,33 @@ def _predict_others(run: Run, request: Request, views: Any, on_event: OnEvent) -
         run, request, read_spec(run), what="choosing a threshold", on_event=on_event
     )
     predictions = load_model(run, photos, request.device).predict(views, on_event=on_event)
-    return Judged(predictions, tuple(photos.parts))
+    return Judged(predictions, photos.shown, tuple(photos.products))
 
 
-def _scored(judged: Judged, temperature: float) -> ScoredPhotos:
-    predictions = judged.predictions
-    good = predictions.good_indices
-    score = defect_score(calibrated(predictions.y_prob, temperature), good)
-    return ScoredPhotos(~is_good(predictions.y_true, good), score, judged.parts)
+@dataclass(frozen=True)
+class _Units:
+    """The calibrated predictions of what is decided, (n, ...), and the part of each."""
+
+    predictions: Predictions
+    parts: tuple[str, ...]
 
 
-def _by_most_probable(judged: Judged) -> Tally:
-    metrics = judged.predictions.metrics()
+def _units(judged: Judged, temperature: float, part_rule: PartRule | None) -> _Units:
+    said = judged.predictions
+    said = replace(said, y_prob=calibrated(said.y_prob, temperature))
+    if part_rule is None:
+        return _Units(said, judged.parts)
+    of_parts = part_predictions(said, judged.parts, part_rule)
+    return _Units(of_parts, of_parts.names)  # one score a part: a guarantee counts them exactly
+
+
+def _scored(units: _Units) -> ScoredPhotos:
+    said, good = units.predictions, units.predictions.good_indices
+    return ScoredPhotos(~is_good(said.y_true, good), defect_score(said.y_prob, good), units.parts)
+
+
+def _by_most_probable(units: _Units) -> Tally:
+    metrics = units.predictions.metrics()
     return Tally(metrics.escapes, metrics.n_defective, metrics.overkills, metrics.n_good)
 
 
@@ -215,6 +279,36 @@ def _choose(report: ThresholdReport, criteria: Criteria, photos: ScoredPhotos) -
             guaranteed_max_overkill,
         )
     return replace(report, said="highest F1", point=choose_by_f1(photos))
+
+
+def _with_products(
+    report: ThresholdReport,
+    criteria: Criteria,
+    photos: ScoredPhotos,
+    products: Sequence[str | None],
+) -> ThresholdReport:
+    """``report`` with a threshold for each product, by the same criteria."""
+    if report.part_rule is not None:
+        raise UsageError(
+            "--by-product chooses thresholds for photos, but this threshold is for parts.",
+            "Add --decide photo, or remove --by-product.",
+        )
+    if not any(products) or report.point is None:
+        raise DataError(
+            f"--by-product needs photos of known products, but {report.run.name} knows none.",
+            "Train with --product-from REGEX, or with a column product in the CSV of the photos.",
+        )
+
+    def choose(of_product: ScoredPhotos) -> OperatingPoint:
+        point = _choose(report, criteria, of_product).point
+        if point is None:
+            raise ValueError("Expected a threshold, not a review band")
+        return point
+
+    points = choose_by_product(photos, products, report.point.threshold, choose)
+    if any(each.own for each in points):
+        report = replace(report, said=f"{report.said}, by product")
+    return replace(report, products=points)
 
 
 def _choose_limit(

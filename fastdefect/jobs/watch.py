@@ -14,8 +14,8 @@ from fastdefect.inference.stream import Decided, decide_all, fastest_workers
 from fastdefect.jobs.predict import OnRow, Output, Predicted, no_row
 from fastdefect.jobs.predicting.arrivals import Arrivals
 from fastdefect.jobs.predicting.live_file import LiveFile, check_live, place_key
-from fastdefect.jobs.predicting.parts import PartOf
-from fastdefect.jobs.predicting.rows import Tally, photo_row
+from fastdefect.jobs.predicting.names import Names
+from fastdefect.jobs.predicting.rows import Tally, common_text, photo_row
 from fastdefect.jobs.predicting.watched import (
     Changes,
     changed_photos,
@@ -52,20 +52,29 @@ def watch(
     Rows are appended to the output, which a later watch continues. Raises ``UsageError`` if it
     can't be written.
     """
-    tally, part_of = Tally(), PartOf.given_or_of(output.part_from, scorer)
+    tally, names = Tally.of(scorer), Names(output.patterns, scorer)
     with LiveFile(output.out, scorer) as file:
         changes = changes_of(watched.folder, poll=watched.poll, on_event=on_event)
         # Once, because the trial of the fastest number takes longer than a photo.
         threads = watched.threads or fastest_workers(scorer)
         on_event(Note(f"Watching {watched.folder}. Ctrl-C ends."))
         try:
-            for done in arrivals_in(watched.folder, scorer, file.decided, changes, threads=threads):
-                row = photo_row(done, part_of(done.item), scorer)
+            for done in arrivals_in(
+                watched.folder,
+                scorer,
+                file.decided,
+                changes,
+                product_of=names.product,
+                threads=threads,
+            ):
+                row = photo_row(done, names, scorer)
                 file.append(row)
                 tally.add(row)
                 on_row(row)
         except KeyboardInterrupt:  # the usual end, while a photo is decided
             pass
+    if text := common_text(tally):
+        on_event(Note(text, "warning"))
     return Predicted(tally, None, output.out, 0, None, scorer.name)
 
 
@@ -74,7 +83,7 @@ def check_watch(folder: Path, output: Output, photos: list[str]) -> None:
 
     Raises ``DataError`` if there is no such folder.
     """
-    if photos or output.by != "photo" or output.resume:
+    if photos or output.by == "part" or output.resume:
         raise UsageError(
             "--watch takes its photos from one folder and continues its --out file by itself; "
             "other photos, --by part and --resume do not apply.",
@@ -86,7 +95,7 @@ def check_watch(folder: Path, output: Output, photos: list[str]) -> None:
         )
     if output.out is not None:
         check_live(output.out)
-    PartOf(output.part_from)
+    output.patterns.check()
 
 
 def arrivals_in(
@@ -95,15 +104,17 @@ def arrivals_in(
     decided: Set[bytes],
     changes: Changes,
     *,
+    product_of: Callable[[Candidate], str | None] = lambda _: None,
     threads: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Decided[Candidate]]:
     """Decide on each photo once it is complete, until ``changes`` ends.
 
     ``decided`` are the keys (``place_key``) of the paths that an earlier watch has decided; they
-    count for the photos that are there at the start. ``threads`` decide at the same time.
+    count for the photos that are there at the start. ``product_of`` gives the product of a photo.
+    ``threads`` decide at the same time.
     """
-    decide = partial(decide_all, scorer, path_of=_path_of, threads=threads)
+    decide = partial(decide_all, scorer, path_of=_path_of, product_of=product_of, threads=threads)
     began, found = clock(), list_photos(folder)
     old = {p: s for p, s in found.files.items() if place_key(printable(p)) in decided}
     arrivals = Arrivals(old)

@@ -124,29 +124,40 @@ async def inspect(
             max_length=MOST_TEXT, pattern=PART, description="The part, for a photo without a form."
         ),
     ] = None,
+    product: Annotated[
+        str | None,
+        Query(
+            max_length=MOST_TEXT,
+            pattern=PART,
+            description="The product, for a model with thresholds by product. The common threshold "
+            "decides on any other product, and without one.",
+        ),
+    ] = None,
     key: Key = None,
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
 
-    A part is rejected if one of its photos is. Otherwise it is look if one of them is, and else OK.
+    If the bundle has a rule for parts, it decides on all photos together. Otherwise a part is
+    rejected if one of its photos is, else look if one of them is, and else OK.
     The answer comes when the decision and the photos are on the disk.
     """
     async with desk.uploads.received(request) as upload:
         named = clean_part(part if upload.part is None else upload.part)
         # In a thread: it hashes the photos and looks for the key.
         future = await run_in_threadpool(
-            desk.engine.submit, engines.Request(upload.photos, named, key)
+            desk.engine.submit, engines.Request(upload.photos, named, key, product)
         )
         upload.work = future
         try:
             async with asyncio.timeout(desk.settings.timeout):
-                return InspectionOut.of(await asyncio.wrap_future(future))
+                found = await asyncio.wrap_future(future)
         except TimeoutError:
             raise Problem(
                 problems.LATE,
                 f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
+    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found))
 
 
 @router.get(

@@ -21,7 +21,7 @@ from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
-from fastdefect.serving.photo_work import Sent, combined, decide_on
+from fastdefect.serving.photo_work import Sent, decide_on, missing_views
 from fastdefect.serving.records import Inspection, Model, New, Photo
 from fastdefect.serving.review import choose
 from fastdefect.serving.settings import Settings
@@ -50,15 +50,20 @@ class StoppingError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """Photos of one part. Requests with the same ``key`` are one request that was sent again."""
+    """Photos of one part. Requests with the same ``key`` are one request that was sent again.
+
+    ``product``: what the part is, for a bundle with thresholds by product.
+    """
 
     photos: tuple[Sent, ...]
     part: str | None = None
     key: str | None = None
+    product: str | None = None
 
     def digest(self) -> str:
-        """The sha256 of the photos and the part; the names of the photos do not count."""
-        found = sha256(repr(self.part).encode("utf-8", "backslashreplace"))
+        """The sha256 of photos, part and product; the names of the photos do not count."""
+        named = self.part if self.product is None else (self.part, self.product)
+        found = sha256(repr(named).encode("utf-8", "backslashreplace"))
         for photo in self.photos:
             found.update(sha256(photo.data).digest())
         return found.hexdigest()
@@ -139,6 +144,13 @@ class Engine:
     def loaded(self) -> Loaded:
         """The model that decides now."""
         return self._using
+
+    def missing_views(self, inspection: Inspection) -> list[str]:
+        """The views that the part of ``inspection`` lacks; none if another model decided on it."""
+        using = self._using
+        if using.model.identity != inspection.model:
+            return []
+        return list(missing_views(using.scorer, [photo.name for photo in inspection.photos]))
 
     @property
     def in_work(self) -> int:
@@ -239,7 +251,12 @@ class Engine:
         job.undecided = len(job.request.photos)
         job.photos = [
             self._pool.submit(
-                decide_on, job.using.scorer, sent, self._gate, self._settings.max_megapixels
+                decide_on,
+                job.using.scorer,
+                sent,
+                self._gate,
+                self._settings.max_megapixels,
+                product=job.request.product,
             )
             for sent in job.request.photos
         ]
@@ -297,7 +314,7 @@ class Engine:
     def _new(self, job: _Job) -> New:
         """Raises what the decision on the first unreadable photo raised."""
         photos = tuple(photo.result() for photo in job.photos)
-        part = combined(photos)
+        part = job.using.scorer.judge.decide_part(photos)
         self._seconds += 0.1 * (
             sum(p.milliseconds for p in photos) / 1000 / len(photos) - self._seconds
         )

@@ -1,9 +1,8 @@
-"""From the bytes of photos to decisions: on each photo, and on the part that they show.
+"""From the bytes of photos to decisions.
 
 And back to bytes, for pictures that are shown.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,13 @@ import cv2
 import numpy as np
 
 from fastdefect.aliases import Pixels
+from fastdefect.data.parts.names import views_from_names
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count
 from fastdefect.data.reading.signatures import kind_of
-from fastdefect.inference.decision_rule import DECISIONS, Verdict, of_part
+from fastdefect.errors import DataError
+from fastdefect.inference.part_pattern import LONGEST
 from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.records import Photo
 
@@ -47,8 +48,17 @@ class Sent:
     data: bytes
 
 
-def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float) -> Photo:
+def decide_on(
+    scorer: Scorer,
+    sent: Sent,
+    gate: PixelGate,
+    max_megapixels: float,
+    *,
+    product: str | None = None,
+) -> Photo:
     """Decide on one photo; ``gate`` limits the pixels that all threads decode at the same time.
+
+    ``product`` is the one that the photo shows, if it is known.
 
     Raises ``UnreadablePhoto``.
     """
@@ -60,7 +70,7 @@ def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float
         raise UnreadablePhoto(Path(name), reason)
     with gate.hold(pixels):
         decoded = scorer.decoded(sent.data, name)
-    decision = scorer.decide(decoded, started)
+    decision = scorer.decide(decoded, started, product)
     return Photo(
         sha256(sent.data).hexdigest(),
         sent.name,
@@ -69,36 +79,22 @@ def decide_on(scorer: Scorer, sent: Sent, gate: PixelGate, max_megapixels: float
     )
 
 
-@dataclass(frozen=True)
-class Combined:
-    """The decision on a part, from those on its photos; the fields are those of ``Inspection``."""
+def missing_views(scorer: Scorer, names: Sequence[str]) -> tuple[str, ...]:
+    """The views of the training that no photo has, by the file ``names`` of a part's photos.
 
-    decision: Verdict
-    probability: float
-    defect_class: str | None
-    unlike: bool
-
-
-def combined(photos: Sequence[Photo]) -> Combined:
-    """The decision on the part that ``photos`` show: the rule is ``of_part``.
-
-    The class of the defect is that of the photo with the highest probability among those that
-    decide. A probability that is not a number is that of the part, as no other is sure.
+    Empty if the model knows no views, or if none is found in any of the names.
     """
-    decision = of_part(photo.decision for photo in photos)
-    deciding = [photo for photo in photos if photo.decision == decision]
-    probabilities = [photo.probability for photo in photos]
-    worst = math.nan if any(map(math.isnan, probabilities)) else max(probabilities)
-    return Combined(
-        decision,
-        worst,
-        None if decision == DECISIONS[0] else max(deciding, key=_suspicion).defect_class,
-        any(photo.unlike for photo in photos),
-    )
+    if scorer.view_from is None:
+        return ()
+    found = {_view_in(name, scorer.view_from) for name in names} - {None}
+    return tuple(view for view in scorer.views if found and view not in found)
 
 
-def _suspicion(photo: Photo) -> float:
-    return 2.0 if math.isnan(photo.probability) else photo.probability
+def _view_in(name: str, pattern: str) -> str | None:
+    try:
+        return views_from_names([name], pattern)[0] if len(name) <= LONGEST else None
+    except DataError:  # this name does not match
+        return None
 
 
 def jpeg(picture: Pixels) -> bytes:

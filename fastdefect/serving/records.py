@@ -47,7 +47,8 @@ class Inspection:
     """One decision on one part, from one photo or several.
 
     ``number`` orders inspections: it grows also when the clock is set back. ``part`` is the name
-    that the client gave, or None. ``probability`` is that of a defect, the highest of the photos.
+    that the client gave, or None. ``probability`` is that of a defect: by the rule for parts, else
+    the highest of the photos.
     ``share``: the probability with which an inspection with this decision goes to people: 1 for
     look; for OK and reject the random share of the settings. ``chosen``: it goes to people.
     ``priority`` in [0, 1]: its place in the queue, the highest first.

@@ -40,6 +40,7 @@ _INSPECTION: dict[str, Any] = {
     "bundle": "castings.fdb",
     "model": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "photos": [_PHOTO],
+    "missing_views": [],
 }
 _ANSWER: dict[str, Any] = {
     "number": 41,
@@ -99,12 +100,19 @@ class InspectionOut(BaseModel):
     at: datetime = Field(description="When the request was accepted, UTC.")
     part: str | None
     decision: Verdict = Field(description="OK, look (a person decides) or reject.")
-    probability: float | None = Field(description="Of a defect: the highest of the photos.")
+    probability: float | None = Field(
+        description="Of a defect, on the part; without a rule for parts the highest of the photos."
+    )
     defect_class: str | None
     unlike: bool = Field(description="One of the photos is unlike those of the training.")
     bundle: str = Field(description="The name of the bundle that decided.")
     model: str = Field(description="The identity of the bundle that decided.")
     photos: list[PhotoOut] = Field(description="In the order in which they were sent.")
+    missing_views: list[str] = Field(
+        [],
+        description="Views, such as cameras, that the training knew and that no photo has, by the "
+        "names of the files. Only in the answer to the request that decided.",
+    )
 
     @classmethod
     def of(cls, inspection: Inspection, **more: Any) -> Self:
@@ -112,7 +120,7 @@ class InspectionOut(BaseModel):
         fields = {
             name: getattr(inspection, name)
             for name in InspectionOut.model_fields
-            if name not in ("probability", "photos")
+            if name not in ("probability", "photos", "missing_views")
         }
         return cls(
             **fields,

@@ -8,6 +8,7 @@ import pytest
 
 from fastdefect.config import RunConfig
 from fastdefect.evaluation.ablation import OLD, Step
+from fastdefect.evaluation.by_part import Shown
 from fastdefect.events import silent
 from fastdefect.jobs import ablate as job
 from fastdefect.jobs.trained.decision import Judged
@@ -29,7 +30,7 @@ def play_ablation(monkeypatch: pytest.MonkeyPatch, asked: list[tuple[str, str, s
         prob[wrong] = prob[wrong][:, ::-1]
         better = type(kept)(kept.names, kept.classes, kept.good, kept.y_true, prob)
         run.write_predictions("valid", better.rows(), better.columns(), views)
-        return Judged(better, ())
+        return Judged(better, Shown.unknown(()))
 
     monkeypatch.setattr(job, "judge_validation", judge)
     return played

@@ -32,16 +32,16 @@ def run(trained: FitResult, tmp_path: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def surfaces(tmp_path_factory: pytest.TempPathFactory) -> FitResult:
-    """A run of three classes whose CSV has a type of each defect; parts have two photos."""
+    """A run of three classes whose CSV has a type of each defect; parts have two views."""
     folder = tmp_path_factory.mktemp("surfaces")
     rows = [
-        (f"{label}-{part}-{shot}.png", label, f"{label} {part}", kind)
+        (f"{label}-{part}-{shot}.png", label, f"{label} {part}", kind, ("left", "top")[shot])
         for label in THREE
         for part in range(8)
         for shot in range(2)
         for kind in ["" if label == "fine" else ("deep", "flat")[part % 2]]
     ]
-    photo_folder(folder / "photos", rows, "part", "type")
+    photo_folder(folder / "photos", rows, "part", "type", "view")
     options = ("--good", "fine", "--epochs", "1", "--valid", "0.4", "--image-size", "32")
     return run_fit(folder / "photos", folder / "runs", "--name", "many", *options)
 
@@ -373,3 +373,60 @@ def test_tta_eval_shows_changed_decisions_by_photo_and_by_part(run: Run) -> None
         assert f"{right} wrong became right, {wrong} right became wrong (p {p_value:.2g})" in line
     photos = json.loads((run.folder / "tta.json").read_text(encoding="utf-8"))["valid"]
     assert photos["half-turn"]["mcnemar"]["n"] == 9
+
+
+# ---- by part -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_part(surfaces: FitResult, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run whose threshold is for parts."""
+    run = Run(shutil.copytree(surfaces.folder, tmp_path_factory.mktemp("parts") / "many"))
+    _command("threshold", run, "--decide", "part", "--part-rule", "mean", "--max-escape", "0.3")
+    return run
+
+
+def test_a_threshold_for_parts_is_used_by_evaluate_from_then_on(by_part: Run) -> None:
+    found = _closing("evaluate", by_part)
+    assert found["decision"]["part_rule"] == "mean"
+    parts = found["by_part"]
+    assert parts["part_rule"] == "mean"
+    assert parts["metrics"]["n"] == parts["n_parts"] == found["n_parts"]
+    assert found["metrics"]["n"] == 2 * parts["metrics"]["n"]
+    assert parts["escape"]["value"] <= 0.3
+    assert parts["facts"]["missing"] == {"left": 0, "top": 0}
+    assert parts["facts"]["given"] == parts["n_parts"]
+    assert [view["view"] for view in found["by_view"]["views"]] == ["left", "top"]
+    assert "view" not in found["by_type"]
+    # By hand: the mean over the photos of each part, from the stored predictions.
+    said = _said(by_part, f"predictions-valid{_views(found)}.csv", THREE)
+    part_of = {row["path"]: row["part"] for row in read_csv(by_part.path("split.csv"))}
+    y_prob = apply_temperature(said.y_prob, found["decision"]["temperature"])
+    scores: dict[str, list[float]] = {}
+    for name, score in zip(said.names, 1 - y_prob[:, 1], strict=True):
+        scores.setdefault(part_of[name], []).append(score)
+    passed = [p for p, s in scores.items() if np.mean(s) < found["decision"]["threshold"]]
+    assert parts["escape"]["count"] == sum(not part.startswith("fine") for part in passed)
+
+
+def _views(found: dict[str, Any]) -> str:
+    views = found["decision"]["views"]
+    return "" if views == "none" else f"-{views}"
+
+
+def test_both_tables_are_shown_and_the_photos_can_be_asked_for(by_part: Run) -> None:
+    text = _command("evaluate", by_part).stdout
+    assert text.index("valid, by part: ") < text.index("valid: ")
+    assert "The score of a part is the mean score of its photos (mean)." in text
+    assert "By view, each photo decided alone" in text
+    photos = _command("evaluate", by_part, "--decide", "photo")
+    assert "by part" not in photos.stdout.replace("decisions by part", "")
+    assert "was chosen for decisions by part (mean)" in photos.output + photos.stderr
+
+
+def test_a_gate_checks_the_parts(by_part: Run, tmp_path: Path) -> None:
+    found = _closing("gate", by_part, "--max-escape", "0.3", "--junit", str(tmp_path / "g.xml"))
+    assert (found["unit"], found["part_rule"], found["passed"]) == ("part", "mean", True)
+    assert 'name="decided" value="part (mean)"' in (tmp_path / "g.xml").read_text("utf-8")
+    by_photo = _closing("gate", by_part, "--min", "f1=0", "--decide", "photo")
+    assert by_photo["unit"] == "photo"

@@ -158,7 +158,7 @@ def test_run_json_has_the_values_of_older_runs(runs: Path) -> None:
     ]
     assert [str(kind) for kind in RunKind] == [
         *("training", "cross-validation", "fold", "learning curve", "ablation", "quick test"),
-        *("tuning", "member", "ensemble"),
+        *("tuning", "unseen types", "each product", "member", "ensemble"),
     ]
 
 

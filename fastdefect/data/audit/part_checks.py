@@ -131,7 +131,8 @@ def _label_conflicts(
     if set(names) - known and not _only_copies(photos, parts, mixed):
         text = (
             f"{counted(len(mixed), 'part')} with photos of more than one class: "
-            f"{first(names)}. A part with a defect on any side is defective. Check the labels."
+            f"{first(names)}. A part with a defect on any side is defective. Check the labels; if "
+            f"each says what its photo shows, decide by part (threshold --decide part)."
         )
         found.append(LABEL_CONFLICT.finding(text, len(mixed), names, severity="warning"))
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdefect.data.findings import Check, Finding
-from fastdefect.data.parts.given import labels_from_names
+from fastdefect.data.parts.names import labels_from_names
 from fastdefect.data.photos import DEFECT_COLUMN, KINDS_BETWEEN, UNUSED, Box, Entry
 from fastdefect.data.reading.layouts.annotated import Annotated, label_photos
 from fastdefect.data.reading.layouts.finder import Found, find_photos

@@ -13,8 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.findings import Check, Finding
-from fastdefect.data.parts.given import parts_from_names
-from fastdefect.data.photos import UNUSED, Entry, Listing, Manifest, Photo
+from fastdefect.data.parts.names import parts_from_names, products_from_names, views_from_names
+from fastdefect.data.photos import (
+    PRODUCT_COLUMN,
+    UNUSED,
+    VIEW_COLUMN,
+    Entry,
+    Listing,
+    Manifest,
+    Photo,
+)
 from fastdefect.data.reading.checks import check_photos, reasons
 from fastdefect.data.reading.depth import check_depth
 from fastdefect.data.reading.file_facts import read_facts
@@ -43,6 +51,13 @@ NO_PART = Check(
     "no_part", "info", rank=240, meaning="file names that --part-from does not match: part unknown"
 )
 
+NO_PRODUCT = Check(
+    "no_product",
+    "info",
+    rank=241,
+    meaning="file names that --product-from does not match: product unknown",
+)
+
 OnPhoto = Callable[[int, NDArray[np.uint8]], None]
 
 
@@ -50,6 +65,8 @@ def list_photos(
     data: Path,
     *,
     part_from: str | None = None,
+    view_from: str | None = None,
+    product_from: str | None = None,
     label_from: str | None = None,
     resplit: bool = False,
     min_classes: int = 2,
@@ -57,10 +74,10 @@ def list_photos(
 ) -> Listing:
     """List all candidate photos of ``data`` without decoding them; detect the layout.
 
-    ``data`` is a folder, a table or a zip (see ``layouts/recognise.py``). ``part_from`` and
-    ``label_from`` are regular expressions for names (see ``match_names``); they override the
-    parts and labels that are given otherwise. ``resplit`` ignores the given sides. ``label_rules``
-    make classes of the labels.
+    ``data`` is a folder, a table or a zip (see ``layouts/recognise.py``). ``part_from``,
+    ``view_from``, ``product_from`` and ``label_from`` are regular expressions for names (see
+    ``match_names``); they override what is given otherwise. ``resplit`` ignores the given sides.
+    ``label_rules`` make classes of the labels.
 
     Raises ``DataError`` if there are fewer than ``min_classes`` classes (a training needs two, an
     evaluation one) or the layout is not supported, and ``UsageError`` if a pattern is not a valid
@@ -82,6 +99,11 @@ def list_photos(
     entries.sort(key=lambda entry: (unicodedata.normalize("NFC", entry.name), entry.name))
     if part_from is not None:
         entries, found = _with_parts(entries, part_from)
+        findings += found
+    if view_from is not None:
+        entries = _with_views(entries, view_from)
+    if product_from is not None:
+        entries, found = _with_products(entries, product_from)
         findings += found
     ignored = resplit and any(entry.split for entry in gathered.entries)
     seen = f"Layout: {gathered.seen}{'; --resplit ignores its split' if ignored else ''}."
@@ -239,6 +261,39 @@ def _with_parts(entries: list[Entry], pattern: str) -> tuple[list[Entry], list[F
         f"its own part: {first(alone)}."
     )
     return named, [NO_PART.finding(text, len(alone), alone)]
+
+
+def _with_views(entries: list[Entry], pattern: str) -> list[Entry]:
+    """The entries with the views in their names, as a column; none where nothing matches."""
+    views = views_from_names([entry.name for entry in entries], pattern)
+    return [
+        replace(entry, columns=_with_column(entry.columns, VIEW_COLUMN, view))
+        for entry, view in zip(entries, views, strict=True)
+    ]
+
+
+def _with_products(entries: list[Entry], pattern: str) -> tuple[list[Entry], list[Finding]]:
+    """The entries with products from their names, and a finding on those without a product."""
+    products = products_from_names([entry.name for entry in entries], pattern)
+    named = [
+        replace(entry, columns=_with_column(entry.columns, PRODUCT_COLUMN, product))
+        for entry, product in zip(entries, products, strict=True)
+    ]
+    without = tuple(e.name for e, product in zip(named, products, strict=True) if product is None)
+    if not without:
+        return named, []
+    text = (
+        f"{len(without)} of {len(named)} names do not match --product-from; these photos are of no "
+        f"known product: {first(without)}."
+    )
+    return named, [NO_PRODUCT.finding(text, len(without), without)]
+
+
+def _with_column(
+    columns: tuple[tuple[str, str], ...], name: str, value: str | None
+) -> tuple[tuple[str, str], ...]:
+    others = tuple(each for each in columns if each[0] != name)
+    return others if value is None else (*others, (name, value))
 
 
 def _strict_error(unreadable: dict[str, str], total: int) -> DataError:

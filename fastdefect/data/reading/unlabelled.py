@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from fastdefect.data.photos import PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.reading.formats import IMAGE_SUFFIXES
 from fastdefect.data.reading.layouts.finder import find_photos
 from fastdefect.data.reading.layouts.masks import find_masks, may_have_masks
@@ -30,8 +31,9 @@ class Candidate:
 
     ``name`` is its path as the user wrote it, or the folder or zip followed by its place in it, or
     its path from the place of the table that lists it. Bytes that are not UTF-8 are escaped.
-    ``inside`` is the place in the folder, zip or table. ``part`` is given by a table, or None.
-    ``label`` is its true class if a table or the name of its folder gives it, else None.
+    ``inside`` is the place in the folder, zip or table. ``part``, ``view`` and ``product`` are
+    given by a table, or None. ``label`` is its true class if a table or the name of its folder
+    gives it, else None.
     ``problem`` says why it can't be read, if that is known.
     """
 
@@ -41,6 +43,8 @@ class Candidate:
     part: str | None = None
     label: str | None = None
     problem: str = ""
+    view: str | None = None
+    product: str | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,10 @@ class Sources:
                 path = found[text] or table.parent / text
                 part = row.get(columns.part or "") or None
                 label = self._known(row.get(columns.label or ""))
-                yield Candidate(printable(str(path)), path, text, part, label)
+                view, product = (row.get(name) or None for name in (VIEW_COLUMN, PRODUCT_COLUMN))
+                yield Candidate(
+                    printable(str(path)), path, text, part, label, view=view, product=product
+                )
 
 
 def _listed(line: bytes) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fastdefect.data.parts.given import join_parts
-from fastdefect.data.photos import UNUSED
+from fastdefect.data.photos import PRODUCT_COLUMN, UNUSED, VIEW_COLUMN
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.splitting.allocate import Group, allocate, split_off
 from fastdefect.errors import DataError, RunError, UsageError
@@ -198,12 +198,17 @@ def split_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
 
 
 def run_rows(manifest: Manifest, split: Split) -> list[dict[str, str]]:
-    """The rows of ``split_rows`` for a run, with the part that the user gave each photo.
+    """The rows of ``split_rows`` for a run, with the given part, view and product of each photo.
 
     A part with several given names is stored under one of them; later photos may have another.
     """
     return [
-        {**row, "given_part": photo.part or ""}
+        {
+            **row,
+            "given_part": photo.part or "",
+            VIEW_COLUMN: photo.view or "",
+            PRODUCT_COLUMN: photo.product or "",
+        }
         for row, photo in zip(split_rows(manifest, split), manifest.photos, strict=True)
     ]
 

@@ -5,6 +5,7 @@ subset of a larger draw with the same seed, so that two sizes differ only by the
 """
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import replace
 
 from fastdefect.data.photos import Manifest
@@ -50,6 +51,27 @@ def share_of_parts(split: Split, manifest: Manifest, share: float, seed: int) ->
         ]
     }
     return replace(split, train=tuple(i for i in split.train if split.parts[i] in kept))
+
+
+def without_classes(
+    split: Split, manifest: Manifest, lost: Collection[str]
+) -> tuple[Manifest, Split]:
+    """The photos that are not of the classes ``lost``, which are no classes of the result.
+
+    The rows of the photos in the store stay as they are.
+    """
+    kept = [i for i, photo in enumerate(manifest.photos) if photo.label not in lost]
+    at = {old: new for new, old in enumerate(kept)}
+    train, valid, test = (
+        tuple(at[i] for i in side if i in at) for side in (split.train, split.valid, split.test)
+    )
+    others = replace(
+        manifest,
+        photos=tuple(manifest.photos[i] for i in kept),
+        classes=tuple(each for each in manifest.classes if each not in lost),
+        good=tuple(each for each in manifest.good if each not in lost),
+    )
+    return others, Split(train, valid, test, tuple(split.parts[i] for i in kept))
 
 
 def _photo_order(

@@ -115,7 +115,7 @@ def _hashes(report: CompareReport, photos: Photos) -> list[dict[str, str]]:
     record = run_record(report.entrants[0].run)
     known = {row["path"]: row["sha256"] for row in record.rows}
     known |= {name: each.sha256 for name, each in photos.items() if isinstance(each, Photo)}
-    names = report.pairs[0].photos.names
+    names = report.pairs[0].photos.every_name
     return [{"path": name, "sha256": known[name]} for name in names if name in known]
 
 

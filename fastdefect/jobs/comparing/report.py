@@ -23,6 +23,7 @@ class CompareReport(Tabled):
 
     ``split`` is valid, test or data, and ``where`` its description. ``settings`` are those that
     differ, by flag, with the value of each entrant. ``page`` is the file to read, if it was made.
+    ``products`` are the pairs on the photos of each product, for runs by product.
     """
 
     split: str
@@ -32,6 +33,7 @@ class CompareReport(Tabled):
     pairs: tuple[Pair, ...]
     files: tuple[Path, ...]
     page: Path | None = None
+    products: tuple[Pair, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The closing event for ``--json``, and ``compare.json``."""
@@ -51,17 +53,10 @@ class CompareReport(Tabled):
                 {"setting": name, "values": [_plain(value) for value in values]}
                 for name, values in self.settings
             ],
-            "comparisons": [
-                {
-                    "before": pair.before,
-                    "after": pair.after,
-                    "opening": pair.opening,
-                    **pair.comparison.as_json(),
-                }
-                for pair in self.pairs
-            ],
+            "comparisons": [_of_pair(pair) for pair in self.pairs],
             "files": [str(file) for file in self.files],
             **({"report": str(self.page)} if self.page else {}),
+            **({"products": [_of_pair(pair) for pair in self.products]} if self.products else {}),
         }
 
     def tables(self) -> list[TableData]:
@@ -69,6 +64,7 @@ class CompareReport(Tabled):
         names = [entrant.name for entrant in self.entrants]
         return [
             *(table for pair in self.pairs for table in self._tables_of(pair)),
+            *(self.figures_of(pair) for pair in self.products),
             settings_table(self.settings, names),
             costs_table([entrant.costs() for entrant in self.entrants]),
         ]
@@ -92,6 +88,11 @@ class CompareReport(Tabled):
             opening=pair.opening,
             note=tuned if self.split == "valid" else "",
         )
+
+
+def _of_pair(pair: Pair) -> dict[str, Any]:
+    names = {"before": pair.before, "after": pair.after, "opening": pair.opening}
+    return {**names, **pair.comparison.as_json()}
 
 
 def _plain(value: Any) -> Any:

@@ -4,18 +4,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastdefect.config import RunConfig
 from fastdefect.data.photos import Photo
 from fastdefect.errors import DataError, RunError
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
-from fastdefect.events import Note, OnEvent
+from fastdefect.events import Note, OnEvent, progress_only
 from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.jobs.comparing.by_part import common_unit
 from fastdefect.jobs.comparing.checks import check_classes, check_photos, names_of, rows_of
-from fastdefect.jobs.trained.decision import decision_for, judge_validation
+from fastdefect.jobs.comparing.product_series import (
+    RULE,
+    decisions_of,
+    is_series,
+    joint_spec,
+    runs_of,
+)
+from fastdefect.jobs.trained.decision import by_unit, decision_for, judge_validation
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -56,39 +68,50 @@ class Answered:
 
     ``photos``, by name, is empty if no photo was read for the predictions.
     ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
-    not opened.
+    not opened. ``decided`` (n,) are class indices, if they do not follow from the entrant's rule:
+    the predictions are then calibrated.
     """
 
     predictions: Predictions
     parts: tuple[str, ...]
     photos: Mapping[str, Photo]
     opening: int | None
+    decided: NDArray[np.int64] | None = None
 
 
 def entrants_of(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple[Entrant, ...]:
     """The runs with their decisions, checked for the same classes and photos."""
-    names, specs = names_of(runs), [read_spec(run) for run in runs]
+    names = names_of(runs)
+    specs = [joint_spec(run) if is_series(run) else read_spec(run) for run in runs]
     any_photos = request.data is not None
     for name, run, spec in zip(names[1:], runs[1:], specs[1:], strict=True):
         check_classes((names[0], specs[0]), (name, spec), any_photos=any_photos)
         if not any_photos:
             check_photos((names[0], runs[0]), (name, run), request.split)
-    return tuple(
-        _entrant(name, run, spec, decision_for(run, "stored", None, request.device, on_event))
-        for name, run, spec in zip(names, runs, specs, strict=True)
-    )
+    decisions = [
+        RULE
+        if is_series(run)
+        else by_unit(
+            run, decision_for(run, "stored", None, request.device, on_event), request, on_event
+        )
+        for run in runs
+    ]
+    common_unit(list(zip(names, decisions, strict=True)))
+    return tuple(_entrant(*each) for each in zip(names, runs, specs, decisions, strict=True))
 
 
 def _entrant(name: str, run: Run, spec: ModelSpec, decision: DecisionRule) -> Entrant:
-    history = run.read_whole_history()
+    trained = list(runs_of(run).values()) if is_series(run) else [run]
+    history = [row for each in trained for row in each.read_whole_history()]
+    parameters = [each.read("model.json").get("parameters") for each in trained]
     return Entrant(
         name,
         run,
         run.read_config(),
         spec,
         decision,
-        run.read("model.json").get("parameters"),
-        run.path("model.safetensors").stat().st_size / 1e6,
+        None if None in parameters else sum(parameters),
+        sum(each.path("model.safetensors").stat().st_size for each in trained) / 1e6,
         len(history),
         sum(row["seconds"] for row in history),
     )
@@ -103,6 +126,8 @@ def predict(
     and ``RunError`` for stored predictions of other photos.
     """
     run, decision, device = entrant.run, entrant.decision, request.device
+    if is_series(run):
+        return _predict_products(entrant, request, on_event, opened_before=opened_before)
     if request.split == "valid" and request.data is None:
         judged = judge_validation(run, decision.views, device, on_event)
         tell_old_labels(run, judged.predictions, on_event)
@@ -130,6 +155,75 @@ def predict(
         tuple(photos.parts),
         {photo.name: photo for photo in photos.photos},
         photos.opening,
+    )
+
+
+def _predict_products(
+    entrant: Entrant, request: Request, on_event: OnEvent, *, opened_before: int
+) -> Answered:
+    """The predictions of the run of each product for its photos, as it decides."""
+    classes, found = entrant.spec.classes, []
+    decisions = decisions_of(entrant.run, request.device)
+    for product, own in runs_of(entrant.run).items():
+        if all(row["split"] != request.split for row in own.read("split.csv")):
+            continue
+        one = _entrant(product, own, read_spec(own), decisions[product])
+        # Only progress: each run would report the photos of the other products as left out.
+        answered = predict(one, request, progress_only(on_event), opened_before=opened_before)
+        found.append(_in_classes(one, answered, classes))
+    if not found:
+        raise RunError(f"{entrant.name} has no {request.split} photos.", "Choose another --split.")
+    joined = [each.predictions for each in found]
+    return Answered(
+        Predictions(
+            tuple(name for each in joined for name in each.names),
+            classes,
+            entrant.spec.good,
+            np.concatenate([each.y_true for each in joined]),
+            np.concatenate([each.y_prob for each in joined]),
+        ),
+        tuple(part for each in found for part in each.parts),
+        {name: photo for each in found for name, photo in each.photos.items()},
+        max((each.opening for each in found if each.opening is not None), default=None),
+        np.concatenate([each.decided for each in found if each.decided is not None]),
+    )
+
+
+def _in_classes(one: Entrant, answered: Answered, classes: tuple[str, ...]) -> Answered:
+    """Calibrated and decided, over ``classes``, which contain those of the run."""
+    said, rule = answered.predictions, one.decision
+    calibrated = rule.calibrated(said.y_prob)
+    column = np.array([classes.index(name) for name in said.classes])
+    y_prob = np.zeros((len(said.names), len(classes)))
+    y_prob[:, column] = calibrated
+    good = tuple(name for name in said.good if name in classes)
+    joint = Predictions(said.names, classes, good, column[said.y_true], y_prob)
+    decided = column[rule.decide(calibrated, said.good_indices)]
+    return replace(answered, predictions=joint, decided=decided)
+
+
+def of_decided_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[Answered]:
+    """The predictions of the photos that all decide: a run by product has no others."""
+    decided = [set(each.predictions.names) for each in answered]
+    common = set.intersection(*decided)
+    if n := len(set.union(*decided) - common):
+        on_event(
+            Note(
+                f"{counted(n, 'photo')} of products or classes without a run of their own are left "
+                f"out. {counted(len(common), 'photo')} can be compared.",
+                "warning",
+            )
+        )
+    return [_only(each, common) for each in answered]
+
+
+def products_of_answered(entrant: Entrant, answered: Answered) -> tuple[str | None, ...]:
+    """The product of each photo: that of the photo itself, else that of the run's split."""
+    names = answered.predictions.names
+    known = products_for(entrant.run, names)
+    return tuple(
+        answered.photos[name].product or of_split if name in answered.photos else of_split
+        for name, of_split in zip(names, known, strict=True)
     )
 
 
@@ -168,4 +262,5 @@ def _only(answered: Answered, names: set[str]) -> Answered:
             y_prob=predictions.y_prob[kept],
         ),
         parts=tuple(answered.parts[i] for i in kept),
+        decided=None if answered.decided is None else answered.decided[kept],
     )

@@ -12,6 +12,7 @@ from fastdefect import __version__
 from fastdefect.aliases import Floats
 from fastdefect.config import DataConfig
 from fastdefect.errors import UsageError
+from fastdefect.evaluation.by_part import measure_parts
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import predictions_of
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
@@ -30,6 +31,7 @@ from fastdefect.inference.card import (
 from fastdefect.inference.part_pattern import is_quick
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
+from fastdefect.jobs.training.sides import known_views
 
 _PACKAGES = ("torch", "onnxruntime", "numpy", "opencv-python-headless", "pillow")
 
@@ -53,6 +55,9 @@ def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats, on_event:
             network=_network(model),
             unlike=None,
             part_from=_part_from(config, on_event),
+            part_views=tuple(sorted(known_views(model.run))),
+            view_from=_quick(config.view_from, "view", on_event),
+            product_from=_quick(config.product_from, "product", on_event),
             facts=_facts(model),
             figures=_figures(model, photos, y_prob),
             check={},
@@ -77,14 +82,18 @@ def named_values() -> Iterator[None]:
 
 def _part_from(config: DataConfig, on_event: OnEvent) -> str | None:
     """The pattern of the training; None, with a warning, if a bundle may not have it."""
-    pattern = config.part_from if config.parts in ("auto", "regex") else None
+    return _quick(config.part_from if config.parts in ("auto", "regex") else None, "part", on_event)
+
+
+def _quick(pattern: str | None, kind: str, on_event: OnEvent) -> str | None:
+    """The pattern for the ``kind``, part, view or product, as ``_part_from``."""
     if not pattern or is_quick(pattern):
         return pattern or None
     on_event(
         Note(
-            f"The bundle does not have the pattern of the parts, {pattern!r:.200}: on some names "
-            "it could take very long. For decisions by part give it again: fastdefect predict "
-            "BUNDLE PHOTOS --part-from REGEX.",
+            f"The bundle does not have the pattern of the {kind}s, {pattern!r:.200}: on some names "
+            f"it could take very long. For decisions by {kind} give it again: fastdefect predict "
+            f"BUNDLE PHOTOS --{kind}-from REGEX.",
             "warning",
         )
     )
@@ -144,10 +153,15 @@ def _facts(model: RunModel) -> dict[str, Any]:
 
 
 def _figures(model: RunModel, photos: EvaluationPhotos, y_prob: Floats) -> dict[str, Any]:
-    """All metrics on validation with their intervals, decided by the rule of the bundle."""
+    """All metrics on validation with their intervals, decided by the rule of the bundle.
+
+    If it decides on parts, they have the figures of the parts, too.
+    """
     spec, rule = model.spec, model.rule
     calibrated = rule.calibrated(y_prob)
     predictions = predictions_of(photos.photos, spec.classes, spec.good, calibrated)
-    decided = rule.decide(calibrated, spec.good_indices)
+    decided = rule.decide(calibrated, spec.good_indices, photos.products)
     found = evaluate(predictions, photos.parts, y_pred=decided, seed=BOOTSTRAP_SEED)
-    return {"split": "valid", **finite(found.as_json())}
+    by_part = measure_parts(predictions, photos.shown, rule, known_views=known_views(model.run))
+    more = {"by_part": finite(by_part.as_json())} if by_part else {}
+    return {"split": "valid", **finite(found.as_json()), **more}

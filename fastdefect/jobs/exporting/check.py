@@ -87,12 +87,13 @@ class Truth:
     labels: NDArray[np.int64]
     good: Good
     rule: DecisionRule
+    products: Sequence[str | None] = ()
 
     def judged(self, name: str, y_prob: Floats, speed: float, megabytes: float) -> Judged:
         """Count the wrong decisions of calibrated probabilities (n, n_classes)."""
         escapes = overkills = None
         if self.good:
-            passed = is_good(self.rule.decide(y_prob, self.good), self.good)
+            passed = is_good(self.rule.decide(y_prob, self.good, self.products), self.good)
             good = is_good(self.labels, self.good)
             escapes, overkills = int((passed & ~good).sum()), int((~passed & good).sum())
         return Judged(name, y_prob, escapes, overkills, speed, megabytes)
@@ -112,8 +113,9 @@ class Truth:
         )
 
     def _said(self, judged: Judged) -> list[tuple[str, int]]:
-        labels = self.rule.decide(judged.y_prob, self.good).tolist()
-        return list(zip(self.rule.verdicts(judged.y_prob, self.good), labels, strict=True))
+        asked = (judged.y_prob, self.good, self.products)
+        labels = self.rule.decide(*asked).tolist()
+        return list(zip(self.rule.verdicts(*asked), labels, strict=True))
 
 
 def from_files(scorer: Scorer, paths: Sequence[Path], on_event: OnEvent) -> Floats:

@@ -14,7 +14,7 @@ from fastdefect.errors import DataError, UsageError
 from fastdefect.files import written_to
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.predicting.result_file import cell, cut_torn_line
-from fastdefect.jobs.predicting.rows import ROW_START, Row, as_line, photo_columns
+from fastdefect.jobs.predicting.rows import ROW_START, Row, as_line, columns_of
 
 _SUFFIXES = (".csv", ".jsonl")
 
@@ -31,7 +31,7 @@ class LiveFile:
         Raises ``UsageError`` if it can't be written or has another format, and ``DataError`` if it
         is there but not of a watch with these columns; it is then unchanged.
         """
-        self._columns = photo_columns(scorer.judge.classes)
+        self._columns = columns_of(scorer)
         self._out = out
         self._file: FileIO | None = None
         self.decided: Set[bytes] = frozenset()

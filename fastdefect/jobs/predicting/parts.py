@@ -1,54 +1,34 @@
 """One decision for each part, from the rows of its photos."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from fastdefect.data.parts.given import parts_from_names
-from fastdefect.data.reading.unlabelled import Candidate
-from fastdefect.errors import DataError
-from fastdefect.inference.decision_rule import DECISIONS
-from fastdefect.inference.part_pattern import LONGEST
+from fastdefect.config import PartRule
+from fastdefect.data.photos import KINDS_BETWEEN, VIEW_COLUMN
+from fastdefect.inference.decision_rule import DECISIONS, Verdict
+from fastdefect.inference.judge import Judge
 from fastdefect.inference.scorer import Scorer
-from fastdefect.jobs.predicting.rows import Row
+from fastdefect.jobs.predicting.rows import Row, class_columns
 
 PART_COLUMNS = (
     *("part", "decision", "p_defective", "path", "photos"),
     *("n_ok", "n_look", "n_reject", "n_unlike", "n_unreadable", "model"),
+    *("part_rule", "missing_views"),
 )
+BY_DECISIONS = "decisions"  # the part_rule of a model that decides on photos
 
 
-class PartOf:
-    """The part of a photo: given by a table, else in its name."""
+class _Photo(NamedTuple):
+    """The decision on a photo, as ``part_decision.OfPhoto``."""
 
-    def __init__(self, pattern: str | None, longest: int | None = None) -> None:
-        """``pattern`` applies to the place in a folder, else to the whole path, as in a training.
-
-        A name of more than ``longest`` characters has no part. Raises ``UsageError`` if
-        ``pattern`` is not a regular expression.
-        """
-        self._pattern, self._longest = pattern, longest
-        if pattern is not None:
-            parts_from_names([], pattern)
-
-    @classmethod
-    def given_or_of(cls, given: str | None, scorer: Scorer) -> "PartOf":
-        """The pattern that the user gave, else that of the model."""
-        return cls(given) if given is not None else cls(scorer.part_from, LONGEST)
-
-    def __call__(self, candidate: Candidate) -> str | None:
-        """The name of the part; None if it is not known."""
-        if candidate.part is not None or self._pattern is None:
-            return candidate.part
-        return self._in(candidate.inside) or self._in(candidate.name)
-
-    def _in(self, name: str) -> str | None:
-        if self._longest is not None and len(name) > self._longest:
-            return None
-        try:
-            return parts_from_names([name], self._pattern or "")[0]
-        except DataError:  # this name does not match
-            return None
+    decision: Verdict
+    probability: float
+    probabilities: Mapping[str, float]
+    defect_class: str | None
+    unlike: bool
 
 
 @dataclass(slots=True)
@@ -62,21 +42,47 @@ class _Part:
     decisions: list[int] = field(default_factory=lambda: [0] * len(DECISIONS))
     unlike: int = 0
     unreadable: int = 0
+    views: set[str] = field(default_factory=set)
+    said: list[_Photo] = field(default_factory=list)
 
 
 class Parts:
-    """The parts of all rows so far.
+    """The parts of all rows so far, each with the decision of the model's rule.
 
-    A part is rejected if one of its photos is rejected. Otherwise a person looks at it if one of
-    its photos is look. Otherwise it is OK. A photo without a known part is a part of its own.
+    Without a rule for parts, a part is rejected if one of its photos is rejected. Otherwise a
+    person looks at it if one of its photos is look. Otherwise it is OK. A photo without a known
+    part is a part of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scorer: Scorer) -> None:
         self.known = False  # whether any photo has a part
+        self.views_known = False  # whether any photo has a view
+        self._judge: Judge = scorer.judge
+        self._views = scorer.views
+        self._columns = class_columns(scorer.judge.classes)
         self._parts: dict[str, _Part] = {}
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    @property
+    def rule(self) -> PartRule | None:
+        """How the photos of a part are combined; None if their decisions are."""
+        return self._judge.rule.part_rule
+
+    @property
+    def incomplete(self) -> int:
+        """The number of parts that lack a view that the model learned from.
+
+        0 if no photo has a known view.
+        """
+        return sum(bool(self._missing(part)) for part in self._parts.values())
+
+    @property
+    def decisions(self) -> dict[Verdict, int]:
+        """How many parts have each decision."""
+        found = Counter(self._decided(part)[0] for part in self._parts.values())
+        return {name: found[name] for name in DECISIONS}
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Count the row of a photo."""
@@ -91,11 +97,40 @@ class Parts:
         score = row["p_defective"]
         if score is not None and (part.p_defective is None or score > part.p_defective):
             part.p_defective, part.path = score, row["path"]
+        if view := row.get(VIEW_COLUMN):
+            part.views.add(view)
+            self.views_known = True
+        if self.rule is not None:
+            part.said.append(self._photo(row))
 
     def rows(self) -> Iterator[Row]:
         """A row for each part, in the order of its first photo."""
         for name, part in self._parts.items():
-            worst = max(i for i, n in enumerate(part.decisions) if n)
-            values = (name, DECISIONS[worst], part.p_defective, part.path, part.photos)
+            decision, score = self._decided(part)
+            missing = KINDS_BETWEEN.join(self._missing(part)) or None
+            values = (name, decision, score, part.path, part.photos)
             counts = (*part.decisions, part.unlike, part.unreadable, part.model)
-            yield dict(zip(PART_COLUMNS, (*values, *counts), strict=True))
+            columns = (*values, *counts, self.rule or BY_DECISIONS, missing)
+            yield dict(zip(PART_COLUMNS, columns, strict=True))
+
+    def _decided(self, part: _Part) -> tuple[Verdict, float | None]:
+        """The decision on a part, and its score; None if it has none."""
+        if self.rule is None:
+            return DECISIONS[max(i for i, n in enumerate(part.decisions) if n)], part.p_defective
+        of_readable = [each for each in part.said if not math.isnan(each.probability)]
+        score = self._judge.decide_part(of_readable).probability if of_readable else None
+        return self._judge.decide_part(part.said).decision, score
+
+    def _missing(self, part: _Part) -> list[str]:
+        """The views of the training that the part lacks."""
+        return [view for view in self._views if self.views_known and view not in part.views]
+
+    def _photo(self, row: Mapping[str, Any]) -> _Photo:
+        unknown = row["p_defective"] is None
+        return _Photo(
+            row["decision"],
+            math.nan if unknown else row["p_defective"],
+            {} if unknown else {name: row[column] for name, column in self._columns.items()},
+            row.get("defect_class"),
+            bool(row["unlike"]),
+        )

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fastdefect.data.photos import PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.files import finite
 from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.inference.judge import Decision
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import Decided
+from fastdefect.jobs.predicting.names import Names
 from fastdefect.reporting.tables.predict import MOST, suspicion
+from fastdefect.text import counted, first
 
 Row = dict[str, Any]
 
@@ -26,9 +29,21 @@ _LAST = (
 )
 
 
-def photo_columns(classes: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a row for each photo."""
-    return (*_FIRST, *class_columns(classes).values(), *_LAST)
+def photo_columns(
+    classes: Sequence[str], *, views: bool = False, products: bool = False
+) -> tuple[str, ...]:
+    """The columns of a row for each photo; with the view and the product if the model knows any."""
+    known = ((VIEW_COLUMN, views), (PRODUCT_COLUMN, products))
+    more = (name for name, wanted in known if wanted)
+    return (*_FIRST, *class_columns(classes).values(), *_LAST, *more)
+
+
+def columns_of(scorer: Scorer) -> tuple[str, ...]:
+    """The columns of a row for each photo that ``scorer`` decides on."""
+    judge = scorer.judge
+    return photo_columns(
+        judge.classes, views=bool(scorer.views), products=bool(judge.rule.products)
+    )
 
 
 def class_columns(classes: Sequence[str]) -> dict[str, str]:
@@ -50,21 +65,25 @@ def model_of(scorer: Scorer) -> str:
     return scorer.identity[:12]
 
 
-def photo_row(done: Decided[Candidate], part: str | None, scorer: Scorer) -> Row:
+def photo_row(done: Decided[Candidate], names: Names, scorer: Scorer) -> Row:
     """The row of a photo. A photo that can't be read is for a person to look at.
 
     NaN is None, so that a row is the same as when it is read from a file again.
     """
     candidate, decision = done.item, done.decision
-    row: Row = dict.fromkeys(photo_columns(scorer.judge.classes))
+    row: Row = dict.fromkeys(columns_of(scorer))
     row.update(
         path=candidate.name,
         decision="look",
-        part=part,
+        part=names.part(candidate),
         true_label=candidate.label,
         error=candidate.problem or done.error or None,
         model=model_of(scorer),
     )
+    if VIEW_COLUMN in row:
+        row[VIEW_COLUMN] = names.view(candidate)
+    if PRODUCT_COLUMN in row:
+        row[PRODUCT_COLUMN] = names.product(candidate)
     if decision is not None:
         row.update(finite(_decided(decision)))
     return row
@@ -93,6 +112,13 @@ class Tally:
     unlike: int = 0
     unreadable: int = 0
     worst: list[Row] = field(default_factory=list)
+    own_products: frozenset[str] = frozenset()
+    others: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(cls, scorer: Scorer) -> "Tally":
+        """Counts of the rows of ``scorer``, and of products without a threshold of their own."""
+        return cls(own_products=frozenset(dict(scorer.judge.rule.products)))
 
     @property
     def total(self) -> int:
@@ -104,6 +130,8 @@ class Tally:
         self.counts[row["decision"]] += 1
         self.unlike += bool(row["unlike"])
         self.unreadable += row["error"] is not None
+        if self.own_products and row[PRODUCT_COLUMN] not in self.own_products:
+            self.others[row[PRODUCT_COLUMN] or "unknown"] += 1
         self.worst.append(row)
         if len(self.worst) > 4 * MOST:
             self.worst = self.most_suspicious()
@@ -120,6 +148,17 @@ class Tally:
             "unlike": self.unlike,
             "unreadable": self.unreadable,
         }
+
+
+def common_text(tally: Tally) -> str:
+    """The photos that the common threshold decided instead of one by product; empty without any."""
+    if not tally.others:
+        return ""
+    counts = [f"{name} {n}" for name, n in tally.others.most_common()]
+    return (
+        f"{counted(tally.others.total(), 'photo')} of a product without a threshold of its own, or "
+        f"of an unknown product: decided by the common threshold ({first(counts)})."
+    )
 
 
 def as_line(row: Mapping[str, Any]) -> str:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from fastdefect.data.photos import DEFECT_COLUMN
+from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
+from fastdefect.data.splitting.found import Row
+from fastdefect.evaluation.by_part import ByPart, Shown, measure_parts
 from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import evaluate
@@ -14,6 +16,8 @@ from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import read_spec
+from fastdefect.jobs.trained.products import products_for
+from fastdefect.jobs.training.sides import shown_by, views_among
 from fastdefect.reporting.html.facts import Decided, Making, Measured
 from fastdefect.run import Run, RunKind
 from fastdefect.training.learner import ModelSpec
@@ -87,36 +91,56 @@ def _decided(
     raw = read_predictions(run.predictions_path(split, rule.views), spec.classes, spec.good)
     good = raw.good_indices
     calibrated = rule.calibrated(raw.y_prob)
+    products = products_for(run, raw.names) if rule.products else ()
     return Decided(
         split,
         raw,
         replace(raw, y_prob=calibrated),
         tuple(part_of.get(name, name) for name in raw.names),
-        tuple(rule.verdicts(calibrated, good)),
-        rule.decide(calibrated, good),
+        tuple(rule.verdicts(calibrated, good, products)),
+        rule.decide(calibrated, good, products),
     )
 
 
-def measured(decided: Decided, rule: DecisionRule, columns: Columns, *, joined: bool) -> Measured:
+def measured(
+    decided: Decided, rule: DecisionRule, columns: Columns, rows: Sequence[Row], *, joined: bool
+) -> Measured:
     """All figures of held-out photos, as ``fastdefect evaluate`` measures them.
 
-    ``columns`` holds the other columns of the data by photo. ``joined``: all defects are one class.
+    ``columns`` holds the other columns of the data by photo, and ``rows`` are those of
+    ``split.csv``. ``joined``: all defects are one class.
     """
     good, parts = decided.raw.good_indices, decided.parts
     evaluation = evaluate(decided.predictions, parts, y_pred=decided.y_pred, seed=BOOTSTRAP_SEED)
     by_type, sent = {}, None
+    of_types = columns_of([columns.get(name, {}) for name in decided.raw.names])
+    of_types.pop(PRODUCT_COLUMN, None)  # which is no type of defect
+    kinds = DEFECT_COLUMN if joined else None
     if good:
-        by_type = escapes_by_type(
-            is_good(decided.y_pred, good),
-            decided.defective,
-            parts,
-            columns_of([columns.get(name, {}) for name in decided.raw.names]),
-            kinds=DEFECT_COLUMN if joined else None,
-        )
+        passed = is_good(decided.y_pred, good)
+        by_type = escapes_by_type(passed, decided.defective, parts, of_types, kinds=kinds)
         sent = sent_to_people(rule, decided.score, decided.defective, parts)
-    return Measured(decided, evaluation, decided.raw.metrics(), by_type, sent)
+    found = Measured(decided, evaluation, decided.raw.metrics(), by_type, sent)
+    by_part = measure_parts(
+        decided.predictions,
+        shown_by(rows, decided.raw.names) if rule.part_rule else Shown.unknown(parts),
+        rule,
+        known_views=views_among(rows),
+        columns={name: values for name, values in of_types.items() if name != VIEW_COLUMN},
+        kinds=kinds,
+    )
+    return found if by_part is None else _with_parts(found, by_part, rule)
+
+
+def _with_parts(photos: Measured, by_part: ByPart, rule: DecisionRule) -> Measured:
+    """With the decisions on the parts, as if each were one photo."""
+    said = by_part.predictions
+    verdicts = tuple(rule.verdicts(said.y_prob, said.good_indices))
+    of_parts = Decided(photos.split, said, said, said.names, verdicts, by_part.y_pred)
+    return replace(photos, by_part=by_part, of_parts=of_parts)
 
 
 def kind_column(of: Sequence[Measured]) -> str | None:
     """The column with the types of defect: the first one that groups the defects."""
-    return next((column for each in of for column in each.by_type), None)
+    names = (column for each in of for column in each.by_type)
+    return next((column for column in names if column != VIEW_COLUMN), None)

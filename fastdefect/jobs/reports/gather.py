@@ -9,11 +9,12 @@ from typing import Any
 from fastdefect import __version__
 from fastdefect.data.photos import DEFECT_COLUMN, Entry
 from fastdefect.data.reading.images import Reading
-from fastdefect.errors import DataError, FastdefectError, UsageError
+from fastdefect.errors import DataError, FastdefectError, RunError, UsageError
 from fastdefect.evaluation.compare import Answers, SharedPhotos, compare
 from fastdefect.evaluation.label_check import Suspect, label_suspects
 from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
+from fastdefect.evaluation.unseen_types import UnseenTypes
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
 from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
@@ -55,7 +56,7 @@ def gather(
     columns = {name: dict(entry.columns) for name, entry in found.entries.items()}
     joined = run.read_config().data.one_defect
     sides = tuple(
-        measured(each, rule, columns, joined=joined)
+        measured(each, rule, columns, rows, joined=joined)
         for each in decided
         if rule and each.split != "train"
     )
@@ -114,6 +115,7 @@ def _files(run: Run) -> dict[str, Any]:
         "calibration": run.read("calibration.json"),
         "stress": _stress(run),
         "swap": run.read("background_swap.json"),
+        "unseen": _unseen(run),
     }
 
 
@@ -121,6 +123,18 @@ def _stress(run: Run) -> dict[str, Any]:
     """The stress tests of validation and of the test, by split."""
     names = {split: run.report_path("stress", split, ".json").name for split in ("valid", "test")}
     return {split: of for split, name in names.items() if (of := read_or(run, name, {}))}
+
+
+def _unseen(run: Run) -> tuple[UnseenTypes, ...]:
+    """The escapes of types left out of a training, on validation and on the test."""
+    names = [run.report_path("unseen", split, ".json").name for split in ("valid", "test")]
+    try:
+        return tuple(UnseenTypes.from_json(of) for name in names if (of := run.read(name)))
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"An unseen-*.json of {run.name} is damaged: {error!r}.",
+            f"Write it again with: fastdefect evaluate {typed(run.folder)} --unseen-types",
+        ) from error
 
 
 def _find(run: Run, names: Sequence[str], on_event: OnEvent) -> _Found:

@@ -57,7 +57,8 @@ def has_diverged(parent: Run, member: Member) -> bool:
 
 def has_same_split(own: Run, photos: SeriesPhotos, member: Member) -> bool:
     """Whether the run was trained on the member's split."""
-    return read_split(own.path("split.csv"), photos.manifest) == photos.split_of(member)
+    manifest, split = photos.listed(member)
+    return read_split(own.path("split.csv"), manifest) == split
 
 
 def _status(own: Run, member: Member) -> str | None:

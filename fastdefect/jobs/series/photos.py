@@ -9,6 +9,7 @@ from fastdefect.data.findings import Finding
 from fastdefect.data.load import divide, limit_training, read_and_audit, read_data, with_scale
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split, deal_again, read_split
+from fastdefect.data.splitting.subsample import without_classes
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
@@ -22,17 +23,8 @@ Narrow = Callable[[Split, Manifest], Split]
 
 # The settings that select the photos and their parts: equal for all members.
 _COMMON = (
-    *(
-        "data",
-        "good",
-        "rename",
-        "join_defects",
-        "learn",
-        "part_from",
-        "label_from",
-        "resplit",
-        "parts",
-    ),
+    *("data", "good", "rename", "join_defects", "learn", "part_from", "view_from", "label_from"),
+    *("product_from", "resplit", "parts"),
     *("strict", "white", "max_megapixels"),
 )
 # No dots: a folder name must differ from the run's file names.
@@ -45,13 +37,15 @@ class Member:
 
     ``name`` is the name of its folder. ``split_seed`` draws its train and valid, None for the seed
     of its config; all members have the same test. Then ``narrow``, if given, removes photos from
-    train (``data/splitting/subsample.py``).
+    train (``data/splitting/subsample.py``). ``lost`` are classes of the photos that this training
+    does not have.
     """
 
     name: str
     config: RunConfig
     split_seed: int | None = None
     narrow: Narrow | None = None
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,9 +139,15 @@ class SeriesPhotos:
 
     def data_of(self, member: Member, on_event: OnEvent) -> TrainingData:
         """The data for the member's training; photos are read if their pixels are missing."""
-        return TrainingData(
-            self.manifest, self._store(member.config, on_event), self.split_of(member)
-        )
+        manifest, split = self.listed(member)
+        return TrainingData(manifest, self._store(member.config, on_event), split)
+
+    def listed(self, member: Member) -> tuple[Manifest, Split]:
+        """The photos of the member's training, and their split."""
+        split = self.split_of(member)
+        if not member.lost:
+            return self.manifest, split
+        return without_classes(split, self.manifest, member.lost)
 
     def keep_for(self, members: Iterable[Member]) -> None:
         """Discard pixels that none of ``members`` needs."""
@@ -173,6 +173,20 @@ class SeriesPhotos:
         if self._parent is None:
             return read_data(data, workers=workers, on_event=on_event)
         return read_to_resume(self._parent, data, workers=workers, on_event=on_event)
+
+
+def folder_names(names: Sequence[str], prefix: str = "") -> dict[str, str]:
+    """A name of a folder for each of ``names``, as ``Member`` needs it.
+
+    Names that differ only in case or signs get a number.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        plain = prefix + (re.sub(r"[^\w+-]+", "-", name).lstrip("-+") or "x")
+        taken = {each.casefold() for each in found.values()}
+        candidates = (plain, *(f"{plain}-{n}" for n in range(2, len(names) + 2)))
+        found[name] = next(each for each in candidates if each.casefold() not in taken)
+    return found
 
 
 def _common(data: DataConfig) -> tuple[object, ...]:

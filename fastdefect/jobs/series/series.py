@@ -40,7 +40,7 @@ from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.training.recipe import settle_for
 from fastdefect.jobs.training.report import parse_targets
 from fastdefect.run import Run, RunKind, RunStatus
-from fastdefect.run_registry import create_run
+from fastdefect.run_registry import create_member, create_run
 from fastdefect.text import counted, first
 from fastdefect.training.backbones import build_backbone
 
@@ -111,13 +111,44 @@ def create_series(
 
     Raises ``UsageError``, ``DataError`` or ``ModelError`` for a member that can't be trained.
     """
+    _check(members, photos)
+    run = create_run(new_run.runs, new_run.name, absolute(config), new_run.command, kind=kind)
+    _describe(run, config, photos, plan)
+    return run
+
+
+def series_inside(
+    parent: Run,
+    name: str,
+    kind: RunKind,
+    config: RunConfig,
+    members: Sequence[Member],
+    photos: SeriesPhotos,
+) -> Run:
+    """The run ``name`` of a ``kind`` of ``SERIES`` inside the trained run ``parent``.
+
+    It is created if it does not exist, and the errors are those of ``create_series``.
+    """
+    _check(members, photos)
+    run = parent.member(name)
+    if not run.path("run.json").exists():
+        create_member(parent, name, absolute(config), kind)
+    _describe(run, config, photos, {"names": [member.name for member in members]})
+    return run
+
+
+def _check(members: Sequence[Member], photos: SeriesPhotos) -> None:
+    """Raise the errors of ``create_series`` for a member that can't be trained."""
     photos.check(members)
     for model, size in {(m.config.model, m.config.data.image_size) for m in members}:
         # Weights auto can't fail: if the download fails, random weights take their place.
         build_backbone(model.arch, "none" if model.weights == "auto" else model.weights, size)
     for member in members:
         parse_targets(member.config)
-    run = create_run(new_run.runs, new_run.name, absolute(config), new_run.command, kind=kind)
+
+
+def _describe(run: Run, config: RunConfig, photos: SeriesPhotos, plan: Mapping[str, Any]) -> None:
+    """Write the photos, the machine and the plan of a series into its run."""
     run.write("split.csv", run_rows(photos.manifest, photos.base))
     run.write_findings(findings_as_json(photos.findings))
     machine = choose_machine(config.training)
@@ -125,7 +156,6 @@ def create_series(
         "environment.json", describe_environment(machine.device, machine.precision, machine.workers)
     )
     run.update_state(plan=plan)
-    return run
 
 
 def settle(config: RunConfig, photos: SeriesPhotos, on_event: OnEvent) -> RunConfig:

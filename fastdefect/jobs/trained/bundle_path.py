@@ -6,7 +6,7 @@ from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import SUFFIX
 from fastdefect.jobs.trained.request import Request
 
-_OF_A_RUN = ("views", "threshold", "device", "data_root")
+_OF_A_RUN = ("views", "threshold", "decide", "part_rule", "device", "data_root")
 
 
 def bundle_path(model: str, request: Request) -> Path | None:

@@ -1,11 +1,12 @@
 """The decisions of a run: validation predictions, temperature and stored operating point."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from fastdefect.config import Device
+from fastdefect.config import Device, PartRule
 from fastdefect.errors import RunError, UsageError
+from fastdefect.evaluation.by_part import Shown
 from fastdefect.evaluation.decisions.calibration import HIGHEST, LOWEST
 from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, read_predictions
@@ -13,10 +14,13 @@ from fastdefect.evaluation.views import FIXED_VIEWS, parse_views, resolve_views
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import read_csv
 from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.inference.part_rule import DEFAULT_RULE, PART_RULES
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.calibration import keep_temperature
+from fastdefect.jobs.training.sides import shown_by
 from fastdefect.jobs.training.views import require_fixed
 from fastdefect.run import Run
 from fastdefect.training.learner import choose_device
@@ -25,10 +29,16 @@ from fastdefect.training.predict import View
 
 @dataclass(frozen=True)
 class Judged:
-    """Predictions of photos, and the part that each photo shows."""
+    """Predictions of photos, and what each photo shows, with its product if it is known."""
 
     predictions: Predictions
-    parts: tuple[str, ...]
+    shown: Shown
+    products: tuple[str | None, ...] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The part of each photo."""
+        return self.shown.parts
 
 
 def fixed_views(run: Run, text: str | None) -> tuple[str, Sequence[View]]:
@@ -46,9 +56,10 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     path = run.predictions_path("valid", views)
     if path.exists():
         predictions = read_predictions(path, spec.classes, spec.good)
-        part_of = {row["path"]: row["part"] for row in read_csv(run.path("split.csv"))}
+        rows = read_csv(run.path("split.csv"))
         try:
-            return Judged(predictions, tuple(part_of[name] for name in predictions.names))
+            shown = shown_by(rows, predictions.names)
+            return Judged(predictions, shown, products_for(run, predictions.names))
         except KeyError as error:
             raise RunError(
                 f"{path} names a photo that is not in {run.path('split.csv')}: {error}.",
@@ -59,7 +70,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     model = load_model(run, photos, device)
     predictions = model.predict(fixed, on_event=on_event, label="predicting validation")
     run.write_predictions("valid", predictions.rows(), predictions.columns(), views)
-    return Judged(predictions, tuple(photos.parts))
+    return Judged(predictions, photos.shown, tuple(photos.products))
 
 
 def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:
@@ -88,7 +99,8 @@ def decision_for(
 
     ``threshold``: "stored" for the stored operating point, if there is one, "argmax" for the most
     probable class, or a number. ``views``: None for those of the operating point, else the run's
-    own (``jobs/training/views.py``).
+    own (``jobs/training/views.py``). What is decided, photos or parts, is that of the operating
+    point, else photos; see ``by_unit``.
 
     Raises ``UsageError`` for another text, for a number without a good class, and for a missing
     ``device``. Call this before the photos are loaded, so that an error does not open the test.
@@ -105,7 +117,77 @@ def decision_for(
             "Remove --threshold: the most probable class then decides.",
         )
     rule = "the most probable class" if value is None else f"threshold {threshold}"
-    return DecisionRule(name, temperature_for(run, name, device, on_event), value, None, rule)
+    temperature = temperature_for(run, name, device, on_event)
+    return DecisionRule(name, temperature, value, None, rule, stored_part_rule(run))
+
+
+def by_unit(run: Run, decision: DecisionRule, request: Request, on_event: OnEvent) -> DecisionRule:
+    """``decision`` on what ``request`` asks for: photos, or parts by a rule.
+
+    The errors are those of ``part_rule_for``.
+    """
+    rule = part_rule_for(run, request)
+    if rule == decision.part_rule:
+        return decision
+    if decision.threshold is not None and request.threshold == "stored":
+        on_event(
+            Note(
+                f"The operating point of {run.name} was chosen for decisions by "
+                f"{unit_text(decision.part_rule)}. By {unit_text(rule)} its limits and guarantees "
+                f"do not hold. Choose one for them: fastdefect threshold {options_of(rule)}.",
+                "warning",
+            )
+        )
+    return replace(decision, part_rule=rule)
+
+
+def part_rule_for(run: Run, request: Request) -> PartRule | None:
+    """How the photos of a part are combined for ``request``; None if photos are decided.
+
+    Raises ``UsageError`` for a rule without decisions by part, and for parts without a good class.
+    """
+    stored = stored_part_rule(run)
+    if request.decide == "photo":
+        if request.part_rule is not None:
+            raise UsageError(
+                f"--part-rule {request.part_rule} combines the photos of a part, but --decide "
+                "photo decides on each photo.",
+                "Remove one of them.",
+            )
+        return None
+    rule = request.part_rule or stored
+    if rule is None and request.decide == "part":
+        rule = DEFAULT_RULE
+    if rule is not None and not read_spec(run).good:
+        raise UsageError(
+            f"A part is good or defective, but {run.name} has no good class.",
+            "Remove --decide and --part-rule, or train with --good NAME.",
+        )
+    return rule
+
+
+def stored_part_rule(run: Run) -> PartRule | None:
+    """How the operating point combines the photos of a part; None if photos are decided.
+
+    Raises ``RunError`` for a rule that this version does not know.
+    """
+    found = run.read("operating_point.json").get("part_rule")
+    if found is None:
+        return None
+    rule: PartRule | None = next((name for name in PART_RULES if name == found), None)
+    if rule is None:
+        raise _damaged(run, ValueError(f"unknown part_rule {found!r:.40}"))
+    return rule
+
+
+def unit_text(rule: PartRule | None) -> str:
+    """What is decided, in words."""
+    return "photo" if rule is None else f"part ({rule})"
+
+
+def options_of(rule: PartRule | None) -> str:
+    """The options for it."""
+    return "--decide photo" if rule is None else f"--decide part --part-rule {rule}"
 
 
 def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> DecisionRule:
@@ -119,6 +201,12 @@ def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> 
             threshold,
             None if high is None else _number(high, threshold, NONE_REJECTED),
             str(stored["said"]),
+            stored_part_rule(run),
+            tuple(
+                (str(each["product"]), _number(each["threshold"], 0, NONE_REJECTED))
+                for each in stored.get("products", ())
+                if each["own"]
+            ),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(run, error) from error

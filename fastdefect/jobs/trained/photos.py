@@ -19,7 +19,9 @@ from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import DataError, RunError, UsageError
+from fastdefect.evaluation.by_part import Shown
 from fastdefect.events import Note, OnEvent, Progress, progress_only
+from fastdefect.jobs.trained.products import with_products
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import find_run_photos
 from fastdefect.jobs.trained.seen import choose_unseen, other_stem
@@ -70,6 +72,18 @@ class EvaluationPhotos:
     def parts(self) -> list[str]:
         """The part of each of them."""
         return [self.all_parts[index] for index in self.side]
+
+    @property
+    def shown(self) -> Shown:
+        """What each of them shows."""
+        photos = self.photos
+        given = tuple(photo.part is not None for photo in photos)
+        return Shown(tuple(self.parts), given, tuple(photo.view for photo in photos))
+
+    @property
+    def products(self) -> list[str | None]:
+        """The product that each of them shows; None if it is not known."""
+        return [photo.product for photo in self.photos]
 
 
 def load_evaluation_photos(
@@ -145,6 +159,7 @@ def _read_side(run: Run, split: str, on_event: OnEvent) -> EvaluationPhotos:
     manifest, store = found.read(
         (split,), found.config, workers=0, on_event=progress_only(on_event)
     )
+    manifest = with_products(manifest, rows)
     side = tuple(range(len(manifest.photos)))
     parts = tuple(rows[photo.name]["part"] for photo in manifest.photos)
     photos = EvaluationPhotos(manifest, store, side, split, None, parts, names=(split,))
@@ -210,6 +225,8 @@ def _read_other_photos(
     listing = list_photos(
         data,
         part_from=like.part_from if like.parts in ("auto", "regex") else None,
+        view_from=like.view_from,
+        product_from=like.product_from,
         label_from=like.label_from,
         min_classes=1,
         label_rules=label_rules(like, known_good=good),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastdefect.config import Device
+from fastdefect.config import Device, PartRule, Unit
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,9 @@ class Request:
     that the run, or a run in one of the folders ``known_to``, was trained on are left out, unless
     ``include_trained``. ``data_root``: the folder where the run's photos are now. ``views``: a name
     of ``evaluation/views.py``, None for the operating point's or the run's own. ``threshold``:
-    ``stored``, ``argmax`` or a number. ``command``: what the user typed, noted in the run if it
-    opens the sealed test.
+    ``stored``, ``argmax`` or a number. ``decide``: what one decision is about, and ``part_rule``
+    how the photos of a part are combined; None for those of the operating point. ``command``: what
+    the user typed, noted in the run if it opens the sealed test.
     """
 
     split: str = "valid"
@@ -25,6 +26,8 @@ class Request:
     data_root: Path | None = None
     views: str | None = None
     threshold: str = "stored"
+    decide: Unit | None = None
+    part_rule: PartRule | None = None
     device: Device = "auto"
     command: str = ""
 

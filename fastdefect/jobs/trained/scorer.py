@@ -19,6 +19,7 @@ from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_network
 from fastdefect.jobs.trained.reference import learned_for
 from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.training.sides import known_views
 from fastdefect.run import Run
 from fastdefect.training.inference_graph import InferenceGraph
 from fastdefect.training.learner import ModelSpec
@@ -93,6 +94,9 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
         Judge(spec.classes, spec.good_indices, model.rule, reference),
         concurrent=False,
         part_from=config.part_from if config.parts in ("auto", "regex") else None,
+        view_from=config.view_from,
+        product_from=config.product_from,
+        views=tuple(sorted(known_views(model.run))),
     )
 
 

@@ -26,7 +26,7 @@ _OWN = frozenset(
     "resplit device precision workers cache_mb".split()
 )
 # Settings that depend on the names of the files: of no use for other photos.
-_OF_NAMES = frozenset("part_from parts label_from".split())
+_OF_NAMES = frozenset("part_from view_from product_from parts label_from".split())
 
 
 def with_parent(config: RunConfig, runs: Path) -> RunConfig:

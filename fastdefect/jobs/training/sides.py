@@ -8,11 +8,13 @@ the other run is moved or deleted.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from fastdefect.data.photos import VIEW_COLUMN
 from fastdefect.data.splitting.earlier import KnownPhoto
 from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.found import Row
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.errors import RunError
+from fastdefect.evaluation.by_part import Shown
 from fastdefect.run import Run
 
 
@@ -74,6 +76,32 @@ def _known(rows: Sequence[Row]) -> tuple[KnownPhoto, ...]:
     given = given_parts(rows)
     return tuple(
         KnownPhoto(row["sha256"], part, row["split"]) for row, part in zip(rows, given, strict=True)
+    )
+
+
+def known_views(run: Run) -> frozenset[str]:
+    """The views of the photos that the run learned from; empty if the photos have none."""
+    return views_among(saved_rows(run.path("split.csv")))
+
+
+def views_among(rows: Sequence[Row]) -> frozenset[str]:
+    """The views of the photos to learn from: train, or valid if it was held out in turn."""
+    side = "train" if any(row["split"] == "train" for row in rows) else "valid"
+    views = (row.get(VIEW_COLUMN) for row in rows if row["split"] == side)
+    return frozenset(filter(None, views))
+
+
+def shown_by(rows: Sequence[Row], names: Sequence[str]) -> Shown:
+    """What the photos ``names`` show, by all ``rows`` of ``split.csv``; ``KeyError`` if one is not.
+
+    Rows of an earlier version have no views.
+    """
+    given = {row["path"]: part for row, part in zip(rows, given_parts(rows), strict=True)}
+    by_name = {row["path"]: row for row in rows}
+    return Shown(
+        tuple(by_name[name]["part"] for name in names),
+        tuple(given[name] is not None for name in names),
+        tuple(by_name[name].get(VIEW_COLUMN) or None for name in names),
     )
 
 

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
+from fastdefect.config import Unit
+from fastdefect.evaluation.by_part import ByPart
 from fastdefect.evaluation.decisions.operating_point import Costs
 from fastdefect.evaluation.decisions.sent import Sent
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.rates import Rate
+from fastdefect.evaluation.unseen_types import UnseenTypes
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
 from fastdefect.metrics import Metrics
@@ -59,18 +62,44 @@ class Decided:
 
 @dataclass(frozen=True)
 class Measured:
-    """Held-out photos, with all figures as ``fastdefect evaluate`` measures them."""
+    """Held-out photos, with all figures as ``fastdefect evaluate`` measures them.
+
+    ``evaluation`` and ``sent`` are of the photos, ``by_part`` of the parts, with the decisions
+    ``of_parts``; both are None if the run decides on photos.
+    """
 
     decided: Decided
     evaluation: Evaluation
     uncalibrated: Metrics
     by_type: Mapping[str, Mapping[str, Rate]]
     sent: Sent | None
+    by_part: ByPart | None = None
+    of_parts: Decided | None = None
 
     @property
     def split(self) -> str:
         """The name of the split."""
         return self.decided.split
+
+    @property
+    def unit(self) -> Unit:
+        """What one decision is about."""
+        return "photo" if self.by_part is None else "part"
+
+    @property
+    def of_units(self) -> Decided:
+        """The decisions on what the run decides: photos, or parts."""
+        return self.of_parts or self.decided
+
+    @property
+    def figures(self) -> Evaluation:
+        """The figures of what the run decides."""
+        return self.evaluation if self.by_part is None else self.by_part.evaluation
+
+    @property
+    def reviewed(self) -> Sent | None:
+        """The effect of a review band on what the run decides; None without a band."""
+        return self.sent if self.by_part is None else self.by_part.sent
 
 
 @dataclass(frozen=True)
@@ -142,9 +171,10 @@ class RunFacts(RunRecord):
     """Everything that the report of a run shows. A file that the run lacks is empty.
 
     ``measured`` has validation, and the test if it was opened by ``evaluate``. ``stress`` is by
-    split. ``command`` names the run in commands. ``time`` and ``version`` are those of the report.
-    ``trainings`` are those of a run with several networks, and ``compared`` is the table of them.
-    Each row of a photo that was held out in turn has its ``fold``.
+    split, and ``unseen`` has the types left out of a training, if any. ``command`` names the run in
+    commands. ``time`` and ``version`` are those of the report. ``trainings`` are those of a run
+    with several networks, and ``compared`` is the table of them. Each row of a photo that was held
+    out in turn has its ``fold``.
     """
 
     command: str
@@ -164,6 +194,7 @@ class RunFacts(RunRecord):
     stress: Mapping[str, Mapping[str, Any]]
     suspects: tuple[Suspect, ...]
     swap: Mapping[str, Any]
+    unseen: tuple[UnseenTypes, ...]
     before: Before | None
     pictures: Pictures
 

@@ -2,7 +2,14 @@
 
 from fastdefect.reporting.html.facts import RunFacts
 from fastdefect.reporting.html.page import Page, Section, render_page
-from fastdefect.reporting.html.sections import choice, evidence, judgement, record, trust
+from fastdefect.reporting.html.sections import (
+    choice,
+    evidence,
+    judgement,
+    record,
+    trust,
+    unseen,
+)
 from fastdefect.reporting.html.texts import say
 
 _SECTIONS = {
@@ -14,6 +21,7 @@ _SECTIONS = {
     "training": evidence.training,
     "calibration": trust.calibration,
     "stress": trust.stress,
+    "unseen": unseen.unseen,
     "labels": trust.labels,
     "before": trust.before,
     "card": record.card,
@@ -35,7 +43,7 @@ def render_report(facts: RunFacts) -> str:
     sections = tuple(
         Section(name, say(f"sections.{name}"), build(facts))
         for name, build in _SECTIONS.items()
-        if facts.has_model or name not in _OF_A_MODEL
+        if (facts.has_model or name not in _OF_A_MODEL) and (name != "unseen" or facts.unseen)
     )
     return render_page(
         Page(

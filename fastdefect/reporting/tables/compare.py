@@ -52,7 +52,9 @@ def figures_table(
         for row, change in enumerate(shown.values())
         if change.verdict in _MARKS
     }
-    size = f"{counted(comparison.n, 'photo')} of {counted(comparison.n_parts, 'part')}"
+    size = counted(comparison.n_parts, "part")
+    if comparison.unit == "photo":
+        size = f"{counted(comparison.n, 'photo')} of {size}"
     return TableData(
         f"{before} -> {after} on {where}: {size}{opened_text(opening)}",
         ("metric", before, after, "difference", "95 % interval", "verdict"),
@@ -93,8 +95,8 @@ def constant_note(comparison: Comparison, before: str, after: str) -> str:
     else:
         predicts, its, it = "predict", "their", "they separate"
     return (
-        f" {' and '.join(constant)} {predicts} the same class for every photo: {its} F1, precision "
-        f"and recall do not show whether {it} the classes."
+        f" {' and '.join(constant)} {predicts} the same class for every {comparison.unit}: {its} "
+        f"F1, precision and recall do not show whether {it} the classes."
     )
 
 
@@ -121,6 +123,8 @@ def _interval_text(name: str, change: FigureChange) -> str:
 def mcnemar_table(comparison: Comparison, before: str, after: str) -> TableData:
     """The decisions that became right or wrong, and the p-value of the change."""
     tests = {"photo": comparison.by_photo, "part": comparison.by_part}
+    if comparison.unit == "part":
+        del tests["photo"]
     rows = tuple((f"by {unit}", *_test_cells(test)) for unit, test in tests.items())
     note = "Exact and two-sided."
     if comparison.n_parts < comparison.n:
@@ -144,12 +148,15 @@ def changes_table(comparison: Comparison, before: str, after: str) -> TableData:
     rows: list[tuple[str, ...]] = []
     marks: dict[int, str] = {}
     more = []
+    of_parts = comparison.unit == "part"
+    columns = ("most suspicious photo",) if of_parts else ("photos", "which")
     for kind in KINDS:
         found = comparison.of_kind(kind)
         for change in found[:_MOST_PARTS]:
             marks[len(rows)] = "bad" if kind in FOR_THE_WORSE else "good"
             paths = first([photo.path for photo in change.photos], _MOST_PHOTOS)
-            rows.append((kind, change.part, f"{len(change.photos)} of {change.of}", paths))
+            count = f"{len(change.photos)} of {change.of}"
+            rows.append((kind, change.part, *([] if of_parts else [count]), paths))
         if len(found) > _MOST_PARTS:
             more.append(f"{len(found) - _MOST_PARTS} more: {kind}")
     title = f"Parts with changed decisions, {before} -> {after}"
@@ -157,7 +164,7 @@ def changes_table(comparison: Comparison, before: str, after: str) -> TableData:
         none = f"{before} -> {after}: no decision changed."
         return TableData(title, ("change",), (), empty=none)
     note = f"{'; '.join(more)}. All are in compare.json." if more else ""
-    return TableData(title, ("change", "part", "photos", "which"), tuple(rows), note, marks)
+    return TableData(title, ("change", "part", *columns), tuple(rows), note, marks)
 
 
 def settings_table(
@@ -207,5 +214,6 @@ def costs_table(runs: Sequence[Mapping[str, Any]]) -> TableData:
 
 def _decision_text(decision: DecisionRule) -> str:
     views = "" if decision.views == "none" else f", views {decision.views}"
-    people = "; photos for review count as rejected" if decision.has_band else ""
-    return f"{decision.rule}{views}{people}"
+    people = f"; {decision.unit}s for review count as rejected" if decision.has_band else ""
+    parts = "" if decision.part_rule is None else f", by part ({decision.part_rule})"
+    return f"{decision.rule}{parts}{views}{people}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from fastdefect.config import Unit
 from fastdefect.evaluation.decisions.operating_point import OperatingPoint, Tally
 from fastdefect.evaluation.decisions.review_band import Band, Load
 from fastdefect.evaluation.decisions.sent import Sent
@@ -41,35 +42,42 @@ def evaluation_tables(
     tables = [_figures(evaluation, decision, sent, measured_on)]
     if len(evaluation.per_class) > 2:
         tables.append(_classes(evaluation))
-    tables += [_types(column, rates) for column, rates in by_type.items()]
+    tables += [types_table(column, rates) for column, rates in by_type.items()]
     tables.append(_calibration(uncalibrated, evaluation, decision.temperature))
     if sent is not None:
-        tables.append(_people(sent))
+        tables.append(people_table(sent))
     return tables
 
 
-def _figures(
-    evaluation: Evaluation, decision: DecisionRule, sent: Sent | None, measured_on: MeasuredOn
-) -> TableData:
+def figure_rows(evaluation: Evaluation, *, unit: Unit = "photo") -> list[tuple[str, ...]]:
+    """A row for each metric: title, value, interval and count. ``unit`` is what was evaluated."""
     counts = {"escape_rate": evaluation.escape, "overkill_rate": evaluation.overkill}
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             metric_title(name),
             metric_text(name, estimate.value),
             interval_text(name, estimate.interval),
-            _counts(counts.get(name)),
+            _counts(counts.get(name), unit),
         )
         for name, estimate in evaluation.estimates.items()
     ]
     if (confused := evaluation.good_confused) is not None:
         interval = interval_text("overkill_rate", confused.interval)
         share = metric_text("overkill_rate", confused.value)
-        rows.insert(len(counts), (GOOD_CONFUSED, share, interval, _counts(confused)))
+        rows.insert(len(counts), (GOOD_CONFUSED, share, interval, _counts(confused, unit)))
+    return rows
+
+
+def _figures(
+    evaluation: Evaluation, decision: DecisionRule, sent: Sent | None, measured_on: MeasuredOn
+) -> TableData:
     title = (
         f"{measured_on.split}: {counted(evaluation.metrics.n, 'photo')} of "
         f"{counted(evaluation.n_parts, 'part')}{opened_text(measured_on.opening)}"
     )
     note = f"Decided by {decision.rule}"
+    if decision.unit == "part":
+        note += ", each photo as a part of its own"
     if decision.views != "none":
         note += f", views: {decision.views}"
     if sent is not None:
@@ -79,12 +87,19 @@ def _figures(
             ". F1, precision, recall, specificity, AUC and average precision are macro averages "
             "over the classes"
         )
-    return TableData(title, ("metric", "value", "95 % interval", "count"), tuple(rows), note + ".")
+    return TableData(
+        title,
+        ("metric", "value", "95 % interval", "count"),
+        tuple(figure_rows(evaluation)),
+        note + ".",
+    )
 
 
-def _counts(rate: Rate | None) -> str:
+def _counts(rate: Rate | None, unit: Unit = "photo") -> str:
     if rate is None:
         return ""
+    if unit == "part":
+        return f"{rate.count} of {counted(rate.parts, 'part')}"
     return f"{rate.count} of {counted(rate.photos, 'photo')}, {counted(rate.parts, 'part')}"
 
 
@@ -109,19 +124,19 @@ def _classes(evaluation: Evaluation) -> TableData:
     )
 
 
-def _types(column: str, rates: Mapping[str, Rate]) -> TableData:
+def types_table(column: str, rates: Mapping[str, Rate], *, unit: Unit = "photo") -> TableData:
+    """The escapes of each value of a column, of photos or parts."""
     rows = [
         (
             value,
             metric_text("escape_rate", rate.value),
             interval_text("escape_rate", rate.interval),
-            _counts(rate),
+            _counts(rate, unit),
         )
         for value, rate in rates.items()
     ]
-    return TableData(
-        f"Escapes by {column}", (column, "escape rate", "95 % interval", "count"), tuple(rows)
-    )
+    title = f"Escapes by {column}" + (", of parts" if unit == "part" else "")
+    return TableData(title, (column, "escape rate", "95 % interval", "count"), tuple(rows))
 
 
 def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) -> TableData:
@@ -140,24 +155,24 @@ def _calibration(before: Metrics, evaluation: Evaluation, temperature: float) ->
     return TableData("Calibration", ("metric", "as predicted", "calibrated"), tuple(rows), note)
 
 
-def _people(sent: Sent) -> TableData:
+def people_table(sent: Sent, *, unit: Unit = "photo") -> TableData:
+    """The photos, or parts, that a review band sends to people."""
     rows = [
         (
             name,
             metric_text("escape_rate", rate.value),
             interval_text("escape_rate", rate.interval),
-            _counts(rate),
+            _counts(rate, unit),
         )
         for name, rate in (
-            ("defective photos sent to review", sent.defective),
-            ("good photos sent to review", sent.good),
+            (f"defective {unit}s sent to review", sent.defective),
+            (f"good {unit}s sent to review", sent.good),
             ("escapes without review", sent.escape),
             ("overkill without review", sent.overkill),
         )
     ]
-    return TableData(
-        "OK, review, reject", ("share", "value", "95 % interval", "count"), tuple(rows)
-    )
+    title = "OK, review, reject" + (", by part" if unit == "part" else "")
+    return TableData(title, ("share", "value", "95 % interval", "count"), tuple(rows))
 
 
 def claim_lines(evaluation: Evaluation) -> list[str]:
@@ -183,7 +198,7 @@ def claim_lines(evaluation: Evaluation) -> list[str]:
 def threshold_table(before: Tally, chosen: OperatingPoint, *, said: str, source: str) -> TableData:
     """The most probable class beside the chosen threshold, on the photos it was chosen on.
 
-    ``said`` describes the rule, ``source`` the photos.
+    ``said`` describes the rule, ``source`` the photos or parts.
     """
     tallies = (before, chosen.tally)
     rows: list[tuple[str, ...]] = [
@@ -242,8 +257,8 @@ def band_table(band: Band, load: Load | None, *, said: str, source: str) -> Tabl
     )
 
 
-def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
-    """Each metric, its limit, and whether the limit holds."""
+def gate_table(checks: Sequence[Check], *, at: str, unit: Unit = "photo") -> TableData:
+    """Each metric of photos or parts, its limit, and whether the limit holds."""
     rows = [
         (
             metric_title(check.metric),
@@ -261,5 +276,5 @@ def gate_table(checks: Sequence[Check], *, at: str) -> TableData:
         "Gate",
         ("metric", "limit", "value", "95 % interval", "verdict"),
         tuple(rows),
-        f"Judged by {judged}.",
+        f"Over {unit}s, judged by {judged}." if unit == "part" else f"Judged by {judged}.",
     )

@@ -5,7 +5,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fastdefect.inference.decision_rule import DECISIONS
+from fastdefect.config import PartRule
+from fastdefect.inference.decision_rule import DECISIONS, Verdict
+from fastdefect.inference.part_rule import PART_RULES
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
@@ -31,8 +33,13 @@ def photo_table(model: str, rows: Sequence[Row], total: int) -> TableData:
     )
 
 
-def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
-    """The most suspicious of all ``parts``, up to 20; ``total`` is their number."""
+def part_table(
+    model: str, parts: Iterable[Row], total: int, rule: PartRule | None = None
+) -> TableData:
+    """The most suspicious of all ``parts``, up to 20; ``total`` is their number.
+
+    ``rule`` is how the photos of a part are combined; without one, their decisions are.
+    """
     shown = heapq.nlargest(MOST, parts, key=suspicion)
     title = f"Decisions of {model} by part"
     if total > len(shown):
@@ -50,10 +57,22 @@ def part_table(model: str, parts: Iterable[Row], total: int) -> TableData:
             )
             for row in shown
         ),
-        caption="A part is rejected if one of its photos is rejected. Otherwise a person looks at "
-        "it if one of its photos is look. Otherwise it is OK.",
+        caption=_rule_text(rule),
         marks=_marks(shown),
         empty="No photos.",
+    )
+
+
+def _rule_text(rule: PartRule | None) -> str:
+    if rule is None:
+        return (
+            "A part is rejected if one of its photos is rejected. Otherwise a person looks at it "
+            "if one of its photos is look. Otherwise it is OK."
+        )
+    return (
+        f"The score of a part is {PART_RULES[rule].about} ({rule}). A person looks at a part with "
+        "a photo that is unreadable or unlike the training photos, unless the others reject it. "
+        "OK, look and reject count the photos, each decided alone."
     )
 
 
@@ -63,6 +82,12 @@ def row_line(row: Row) -> str:
         return f"{row['path']}: look ({row['error']})"
     unlike = ", unlike the training photos" if row["unlike"] else ""
     return f"{row['path']}: {row['decision']}, P(defect) {_share(row) or 'unknown'}{unlike}"
+
+
+def parts_line(decisions: Mapping[Verdict, int]) -> str:
+    """The number of parts with each decision."""
+    counts = ", ".join(f"{n} {name}" for name, n in decisions.items())
+    return f"{counted(sum(decisions.values()), 'part')}: {counts}."
 
 
 def summary_line(counts: Mapping[str, int], per_second: float | None, resumed: int) -> str:

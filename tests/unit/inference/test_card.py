@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from helpers.bundles import tiny_card
+from pydantic import ValidationError
 
 from fastdefect.errors import BundleError
-from fastdefect.inference.card import Card, read_card
+from fastdefect.inference.card import Card, Rule, read_card
 from fastdefect.inference.decision_rule import DecisionRule
 
 
@@ -68,6 +69,9 @@ def test_a_newer_schema_asks_for_an_update() -> None:
         ("rule.threshold", 1.5),
         ("rule.threshold", True),
         ("rule.high", 0.1),
+        ("rule.part_rule", "median"),
+        ("view_from", "(a+)+$"),
+        ("part_views", ["a\n"]),
         ("rule.rule", "\x1b]0;title\x07"),
         ("photos.image_size", 15),
         ("photos.image_size", 1 << 40),
@@ -140,3 +144,22 @@ def test_a_card_never_changes() -> None:
     with pytest.raises(ValueError, match="frozen"):
         tiny_card().created = "later"  # type: ignore[misc]
     assert Card.model_config["extra"] == "forbid"
+
+
+def test_fields_of_later_versions_are_written_only_if_they_are_used() -> None:
+    plain = json.loads(tiny_card().as_bytes())
+    assert not {"part_views", "view_from"} & plain.keys()
+    assert "part_rule" not in plain["rule"]
+    rule = Rule(**plain["rule"], part_rule="noisy-or")
+    card = tiny_card(rule=rule, part_views=("left", "top"), view_from=r"cam(\d)")
+    assert read_card(card.as_bytes(), "x") == card
+    assert card.decision_rule.part_rule == "noisy-or"
+    assert json.loads(card.as_bytes())["part_views"] == ["left", "top"]
+
+
+def test_a_rule_for_parts_needs_a_good_class() -> None:
+    rule = Rule(
+        views="none", temperature=1.0, threshold=None, high=None, rule="", part_rule="worst"
+    )
+    with pytest.raises(ValidationError, match="a rule for parts needs a good class"):
+        tiny_card(rule=rule, good=())

@@ -10,9 +10,10 @@ import pytest
 from helpers.bundles import p_crack, photo_of, tiny_bundle, tiny_card, tiny_reference
 from numpy.typing import NDArray
 
+from fastdefect.config import PartRule
 from fastdefect.data.reading.images import UnreadablePhoto
 from fastdefect.errors import BundleError
-from fastdefect.inference.card import Example
+from fastdefect.inference.card import Example, Rule
 from fastdefect.inference.inspector import Inspector
 from fastdefect.inference.judge import Decision
 
@@ -125,3 +126,42 @@ def test_a_reference_of_another_width_is_refused(tmp_path: Path) -> None:
     reference = replace(tiny_reference(), features=np.ones((2, 5), np.float32), blocks=(5,))
     with pytest.raises(BundleError, match="gives 4 features"):
         Inspector(tiny_bundle(tmp_path / "x.fdb", reference=reference))
+
+
+@pytest.mark.parametrize("part_rule", ["worst", "mean", "noisy-or", None])
+def test_a_part_has_one_decision_from_all_its_photos(
+    tmp_path: Path, part_rule: PartRule | None
+) -> None:
+    rule = replace(tiny_card().decision_rule, part_rule=part_rule)
+    inspector = Inspector(tiny_bundle(tmp_path / "x.fdb", rule=Rule(**rule.as_json())), threads=1)
+    photos = [photo_of(200), photo_of(40), photo_of(90)]
+    part = inspector.inspect_part(photos)
+    alone = inspector.inspect(photos)
+    scores = [each.probability for each in alone]
+    expected = {
+        "worst": max(scores),
+        "mean": np.mean(scores),
+        "noisy-or": 1 - np.prod([1 - score for score in scores]),
+        None: max(scores),
+    }
+    assert part.probability == pytest.approx(expected[part_rule])
+    assert part.decision == ("reject" if part.probability >= 0.5 else "OK")
+    assert [said(each) for each in part.photos] == [said(each) for each in alone]
+    assert (part.part_rule, part.as_json()["part_rule"]) == (part_rule, part_rule)
+    assert inspector.inspect_part(photos[::-1]).probability == part.probability
+
+
+@pytest.mark.parametrize(("photos", "views"), [(0, None), (2, ["left"])])
+def test_a_part_without_photos_or_some_views_is_refused(
+    inspector: Inspector, photos: int, views: list[str | None] | None
+) -> None:
+    with pytest.raises(ValueError, match=f"but got {photos} photos and {len(views or [])} views"):
+        inspector.inspect_part([photo_of(200)] * photos, views=views)
+
+
+def test_views_that_the_training_knew_are_missed(tmp_path: Path) -> None:
+    bundle = tiny_bundle(tmp_path / "x.fdb", part_views=("left", "right", "top"))
+    inspector = Inspector(bundle, threads=1)
+    photos = [photo_of(200), photo_of(190)]
+    assert inspector.inspect_part(photos, views=["top", None]).missing_views == ("left", "right")
+    assert inspector.inspect_part(photos).missing_views == ()

@@ -214,3 +214,42 @@ def test_a_folder_that_can_not_be_written_is_an_error_at_once(runs: Path, tmp_pa
     run = made_run(runs, "a", ROWS, RIGHT)
     with pytest.raises(UsageError, match="expected a path that can be written"):
         compare_in(tmp_path / "file" / "out", run, run)
+
+
+# ---- by part -----------------------------------------------------------------------------
+
+
+def test_parts_are_compared_and_listed_with_their_most_suspicious_photo(
+    runs: Path, tmp_path: Path
+) -> None:
+    data = photo_folder(tmp_path / "data", CASTINGS, "part")
+    escaped, caught = DEFECTS[0], DEFECTS[5]
+    twin = DEFECTS[1]  # of the part of ``escaped``, which it does not let escape
+    before = made_run(runs, "before", ROWS, with_changes({caught: 0.2}), data=data)
+    after = made_run(
+        runs, "after", ROWS, with_changes({escaped: 0.3, "good/1-1.png": 0.7}), data=data
+    )
+    found = compare_in(tmp_path / "out", before, after, decide="part")
+    (pair,) = found.pairs
+    assert (pair.comparison.n, pair.comparison.n_parts, pair.comparison.unit) == (16, 16, "part")
+    changes = [(c.kind, c.part, [p.path for p in c.photos]) for c in pair.comparison.changes]
+    assert changes == [("new overkill", "part 1", ["good/1-1.png"])]
+    assert twin in pair.photos.names
+    assert set(pair.photos.every_name) == {row["path"] for row in ROWS[:32]}
+    titles = [table.title for table in found.tables()]
+    assert titles[0] == "before -> after on validation: 16 parts"
+    mean = compare_in(tmp_path / "mean", before, after, decide="part", part_rule="mean")
+    assert mean.pairs[0].comparison.changes == ()
+
+
+def test_runs_that_decide_on_photos_and_on_parts_are_not_compared(
+    runs: Path, tmp_path: Path
+) -> None:
+    before, after = (made_run(runs, name, ROWS, RIGHT) for name in ("a", "b"))
+    point = {"views": "none", "temperature": 1.0, "threshold": 0.5, "high": None, "said": "hand"}
+    after.write("operating_point.json", {**point, "part_rule": "mean"})
+    with pytest.raises(UsageError, match=r"a by photo, b by part \(mean\)"):
+        compare_in(tmp_path / "out", before, after)
+    found = compare_in(tmp_path / "out", before, after, decide="part")
+    rules = [entrant.decision.part_rule for entrant in found.entrants]
+    assert rules == ["worst", "mean"]  # each as it decides

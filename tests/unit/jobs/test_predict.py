@@ -1,6 +1,7 @@
 """Decisions on photos with a tiny bundle: resumed, by part, none lost or twice."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from fastdefect.data.reading.unlabelled import Sources
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Event, Note, Progress, silent
+from fastdefect.files import read_csv
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
@@ -138,6 +140,22 @@ def test_by_part_there_is_one_decision_a_part(day: Path, scorer: Scorer, out: Pa
         assert [json.loads(line) for line in out.read_text().splitlines()] == list(
             found.parts.rows()
         )
+
+
+def test_a_model_that_decides_on_parts_writes_parts(day: Path, scorer: Scorer) -> None:
+    rule = replace(scorer.judge.rule, threshold=0.999, part_rule="noisy-or")
+    of_parts = replace(scorer, judge=replace(scorer.judge, rule=rule), part_from=r"(\d+)_")
+    out = Path("parts.csv")
+    found = predict(of_parts, Sources.of(["day"]), Output(out), on_event=silent)
+    rows = read_csv(out)
+    assert len(rows) == 6
+    assert {row["part_rule"] for row in rows} == {"noisy-or"}
+    assert found.as_json()["of_parts"] == {"OK": 3, "look": 1, "reject": 2}
+    # No photo alone reaches the threshold, but a part does.
+    assert found.tally.counts["reject"] == 0
+    assert failing(found, "reject")
+    photos = predict(of_parts, Sources.of(["day"]), Output(by="photo"), on_event=silent)
+    assert (photos.parts, photos.tally.total) == (None, 12)
 
 
 def test_unknown_parts_are_a_warning(day: Path, scorer: Scorer) -> None:

@@ -43,6 +43,16 @@ def test_photos_of_a_part_are_one_decision(at: Line) -> None:
     assert not {"chosen", "share", "priority", "number"} & found.keys()
 
 
+def test_the_answer_names_the_views_that_a_part_lacks(tmp_path: Path) -> None:
+    views = ("10", "120", "220")
+    banded_bundle(tmp_path / "tiny.fdb", part_views=views, view_from=r"^(\d+)\.png")
+    with line(tmp_path) as at:
+        found = at.inspect(BRIGHT, GREY, part="17")
+        assert found["missing_views"] == ["10"]
+        stored = at.client.get(f"/inspections/{found['id']}").json()
+        assert stored["missing_views"] == []
+
+
 def test_a_photo_alone_is_a_body(at: Line) -> None:
     kind = {"Content-Type": "image/png"}
     answer = at.client.post("/inspect?part=3", content=png(DARK), headers=kind)

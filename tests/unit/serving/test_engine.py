@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.bundles import tiny_bundle
 from helpers.serving import BRIGHT, DARK, GREY, banded_bundle, png
 
 from fastdefect.aliases import Pixels
+from fastdefect.config import PartRule
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.errors import StoreFullError
+from fastdefect.inference.card import Rule
 from fastdefect.inference.scorer import Outputs
 from fastdefect.jobs.serve import load
 from fastdefect.serving.engine import (
@@ -303,3 +306,20 @@ def test_it_is_ready_again_when_rows_can_be_written_again(
         writer.execute("PRAGMA max_page_count = 100000")
         assert engine.trouble() is None
         assert engine.submit(request(DARK)).result(SECONDS).decision == "reject"
+
+
+@pytest.mark.parametrize(("part_rule", "decision"), [("mean", "look"), ("worst", "reject")])
+def test_a_rule_for_parts_decides_on_all_photos_together(
+    tmp_path: Path, store: Store, part_rule: PartRule, decision: str
+) -> None:
+    rule = Rule(
+        views="none", temperature=1.0, threshold=0.3, high=0.8, rule="band", part_rule=part_rule
+    )
+    using = load(tiny_bundle(tmp_path / "parts.fdb", rule=rule))
+    with closing(Engine(using, store, Settings(tmp_path / "line", threads=1))) as engine:
+        found = engine.submit(request(BRIGHT, DARK, part="17")).result(SECONDS)
+    scores = [photo.probability for photo in found.photos]
+    expected = max(scores) if part_rule == "worst" else sum(scores) / 2
+    assert found.decision == decision
+    assert found.probability == pytest.approx(expected)
+    assert [photo.decision for photo in found.photos] == ["OK", "reject"]

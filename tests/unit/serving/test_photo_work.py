@@ -1,15 +1,19 @@
-import math
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
-from helpers.serving import BRIGHT, DARK, GREY, banded_bundle, png
+from helpers.bundles import tiny_bundle
+from helpers.serving import DARK, banded_bundle, png
 
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
+from fastdefect.inference.bundle import read_bundle
+from fastdefect.inference.card import Rule
+from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.serve import load
-from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, combined, decide_on
+from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, decide_on, missing_views
 from fastdefect.serving.records import Photo
 
 
@@ -40,19 +44,32 @@ def test_each_kind_that_is_read_has_a_media_type() -> None:
     assert MEDIA_TYPES.keys() == FORMATS.keys()
 
 
-def test_a_part_has_the_last_decision_of_its_photos_and_their_class(scorer: Scorer) -> None:
-    good, unsure, bad = (decided(scorer, each) for each in (BRIGHT, GREY, DARK))
-    bad = replace(bad, defect_class="crack")
-    unsure = replace(unsure, defect_class="dent", probability=0.9999999)
-    both = combined([good, unsure, bad])
-    assert (both.decision, both.defect_class, both.probability) == ("reject", "crack", 0.9999999)
-    assert combined([good, unsure]).defect_class == "dent"
-    assert combined([good]).defect_class is None
-    assert combined([good, replace(good, unlike=True)]).unlike
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (["7_cam1.jpg", "7_cam3.jpg"], ("2",)),
+        (["7_cam1.jpg", "7_cam2.jpg", "7_cam3.jpg"], ()),
+        (["7_cam1.jpg", "photo.jpg"], ("2", "3")),
+        (["photo.jpg", ""], ()),  # nothing is known
+        (["x" * 300 + "_cam1.jpg"], ()),  # in long names the pattern of a bundle is not searched
+    ],
+)
+def test_views_are_missed_by_the_names_of_the_photos(
+    scorer: Scorer, names: list[str], missing: tuple[str, ...]
+) -> None:
+    knowing = replace(scorer, view_from=r"cam(\d)", views=("1", "2", "3"))
+    assert missing_views(knowing, names) == missing
+    assert missing_views(scorer, names) == ()
 
 
-def test_a_probability_that_is_no_number_is_that_of_the_part(scorer: Scorer) -> None:
-    unsure = replace(decided(scorer, GREY), probability=math.nan, defect_class="dent")
-    part = combined([decided(scorer, GREY), unsure])
-    assert math.isnan(part.probability)
-    assert (part.decision, part.defect_class) == ("look", "dent")
+def test_the_threshold_of_the_product_decides(tmp_path: Path) -> None:
+    rule = Rule(
+        views="none", temperature=1, threshold=0.5, high=None, rule="x", products=(("axle", 0.2),)
+    )
+    scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb", rule=rule)), "m")
+    sent = Sent("a.png", png(140))
+    decided = {
+        product: decide_on(scorer, sent, PixelGate(), 100, product=product).decision
+        for product in ("axle", "cover", None)
+    }
+    assert decided == {"axle": "reject", "cover": "OK", None: "OK"}

@@ -8,8 +8,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from helpers.bundles import tiny_bundle
 from helpers.serving import DARK, Line, line, png
 
+from fastdefect.inference.card import Rule
 from fastdefect.serving.records import Inspection, New
 from fastdefect.serving.settings import MIB
 
@@ -160,3 +162,22 @@ def test_nothing_is_written_outside_the_store(
         answer = at.client.post("/inspect", files={"photo": ("a.png", photo)})
     assert answer.status_code == 200, answer.text
     assert {each.name for each in tmp_path.iterdir()} == {"line", "tiny.fdb"}
+
+
+def test_the_product_of_a_request_decides_and_belongs_to_its_key(tmp_path: Path) -> None:
+    rule = Rule(
+        views="none", temperature=1, threshold=0.5, high=None, rule="x", products=(("axle", 0.2),)
+    )
+    tiny_bundle(tmp_path / "tiny.fdb", rule=rule)
+    sent = form(("photo", "a.png", png(140)))
+    with line(tmp_path) as at:
+
+        def decided(product: str, key: str) -> Any:
+            headers = {**sent["headers"], "Idempotency-Key": key}
+            where = f"/inspect?product={product}"
+            return at.client.post(where, content=sent["content"], headers=headers)
+
+        assert decided("axle", "1").json()["decision"] == "reject"
+        assert decided("cover", "2").json()["decision"] == "OK"
+        refused(decided("cover", "1"), 409, "")
+        refused(decided("%00", "3"), 422, "product")

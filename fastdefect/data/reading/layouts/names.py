@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fastdefect.data.findings import Finding
-from fastdefect.data.parts.given import labels_from_names
+from fastdefect.data.parts.names import labels_from_names
 from fastdefect.data.photos import Entry
 from fastdefect.data.reading.good_class import recognise_good
 from fastdefect.data.reading.layouts.gathered import NO_LABEL, Gathered, left_out

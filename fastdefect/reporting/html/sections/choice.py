@@ -20,8 +20,10 @@ def decide(facts: RunFacts) -> tuple[Block, ...]:
     if not facts.good:
         return (Words(say("decide.no_good")),)
     strips = tuple((each.split, _strip(each)) for each in facts.measured)
+    by_part = facts.rule.unit == "part"
     return (
         Words(say("decide.intro")),
+        *([Words(say("decide.by_part"), "note")] if by_part else []),
         Words(f"{_kept(facts)} {say('decide.optimistic')}", "note"),
         Decide(strips),
     )
@@ -52,7 +54,7 @@ def script_data(facts: RunFacts) -> dict[str, Any]:
 
 
 def _scores(measured: Measured) -> dict[str, list[Any]]:
-    decided = measured.decided
+    decided = measured.of_units
     number = {part: n for n, part in enumerate(dict.fromkeys(decided.parts))}
     return {
         "score": decided.score.tolist(),
@@ -63,7 +65,7 @@ def _scores(measured: Measured) -> dict[str, list[Any]]:
 
 
 def _strip(measured: Measured) -> Markup:
-    score, defective = measured.decided.score, measured.decided.defective
+    score, defective = measured.of_units.score, measured.of_units.defective
     text = say(
         "decide.strip_text",
         split=say(f"splits.{measured.split}"),
@@ -105,6 +107,8 @@ def photos(facts: RunFacts) -> tuple[Block, ...]:
         shown=counted(len(cards), "photo"),
     )
     notes: list[Block] = [Words(count)]
+    if facts.rule is not None and facts.rule.unit == "part":
+        notes.append(Words(say("photos.by_part"), "note"))
     if len(held_out) < len(cards):
         notes.append(Words(say("photos.train"), "note"))
     size = facts.model["preprocessing"]["image_size"]

@@ -102,10 +102,17 @@ def _changed(pair: Pair, figure: str) -> str:
         "compared.changed" if pair.photos.good else "compared.changed_class",
         metric=METRICS[figure].title.capitalize(),
         numbers=numbers(figure, pair.comparison.figures[figure]),
-        photos=counted(pair.comparison.n, "photo"),
-        parts=counted(pair.comparison.n_parts, "part"),
+        compared=_size(pair),
         **found,
     )
+
+
+def _size(pair: Pair) -> str:
+    """The number of photos and parts."""
+    parts = counted(pair.comparison.n_parts, "part")
+    if pair.comparison.unit == "part":
+        return parts
+    return f"{counted(pair.comparison.n, 'photo')} of {parts}"
 
 
 def _limit(pair: Pair, name: str) -> str:
@@ -143,6 +150,8 @@ def _doubts(facts: ComparisonFacts) -> list[Block]:
         found.append(say("compared.few", parts=counted(n_bad, "defective part"), best=best))
     if banded := [model.name for model in facts.models if model.rule.has_band]:
         found.append(say("compared.band", names=", ".join(banded)))
+    if pair.comparison.unit == "part":
+        found.append(say("compared.by_part"))
     return [Words(text, "warning") for text in found]
 
 

@@ -1,10 +1,12 @@
 """The verdict in three sentences, and every figure with its interval."""
 
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed, upper_bound
+from fastdefect.inference.part_rule import PART_RULES
 from fastdefect.metrics import METRICS
 from fastdefect.reporting.html.facts import Measured, RunFacts
 from fastdefect.reporting.html.page import Block, Fold, Grid, Heading, Missing, Words
 from fastdefect.reporting.html.texts import say
+from fastdefect.reporting.tables.by_part import part_tables
 from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
 from fastdefect.reporting.tables.fit import MeasuredOn, metric_text
 from fastdefect.reporting.tables.table_data import TableData
@@ -23,7 +25,7 @@ def verdict(facts: RunFacts) -> tuple[Block, ...]:
     rule = judged_rule(facts)
     return (
         *(Words(text, "lead") for text in leads),
-        Words(f"{say('verdict.decided_by', rule=rule)} {say('verdict.hits_one')}", "note"),
+        Words(f"{say('verdict.decided_by', rule=rule)} {_of_a_part(judged)}", "note"),
         *_doubts(facts, judged),
     )
 
@@ -31,6 +33,14 @@ def verdict(facts: RunFacts) -> tuple[Block, ...]:
 def judged_rule(facts: RunFacts) -> str:
     """The decision rule in words."""
     return facts.rule.rule if facts.rule else "-"
+
+
+def _of_a_part(judged: Measured) -> str:
+    """When a part counts as passed."""
+    if judged.by_part is None:
+        return say("verdict.hits_one")
+    rule = judged.by_part.rule
+    return say("verdict.one_decision", about=PART_RULES[rule].about, rule=rule)
 
 
 def evaluate_first(facts: RunFacts) -> Missing:
@@ -42,7 +52,7 @@ def evaluate_first(facts: RunFacts) -> Missing:
 
 def _leads(judged: Measured) -> tuple[str, str, str]:
     evaluation = judged.evaluation
-    claim = evaluation.escape_claim
+    claim = judged.figures.escape_claim
     if claim is None:
         return (say("verdict.no_escape"), _cost(judged), say("verdict.no_good_limit"))
     at_most = metric_text("escape_rate", claim.at_most)
@@ -70,11 +80,12 @@ def _leads(judged: Measured) -> tuple[str, str, str]:
 
 
 def _cost(judged: Measured) -> str:
-    sent = judged.sent
-    rate = sent.overkill if sent else judged.evaluation.overkill
+    sent = judged.reviewed
+    rate = sent.overkill if sent else judged.figures.overkill
     if rate is None or rate.interval is None:
         return say("verdict.no_overkill")
-    values = dict(count=rate.count, n=rate.photos, **_rate_texts(rate))
+    units = judged.unit if rate.photos == 1 else f"{judged.unit}s"
+    values = dict(count=rate.count, n=rate.photos, units=units, **_rate_texts(rate))
     if sent is None:
         return say("verdict.cost", **values)
     return say(
@@ -121,7 +132,7 @@ def _doubts(facts: RunFacts, judged: Measured) -> list[Block]:
         found.append(Words(said, "note") if facts.is_out_of_fold else Words(said, "warning"))
     elif len(facts.openings) > 1:
         found.append(Words(say("verdict.opened", n=len(facts.openings)), "warning"))
-    n_bad = judged.evaluation.n_defective_parts
+    n_bad = judged.figures.n_defective_parts
     if facts.good and 0 < n_bad < _FEW:
         best = metric_text("escape_rate", upper_bound(0, n_bad))
         found.append(Words(say("verdict.few", n=n_bad, best=best), "warning"))
@@ -177,13 +188,18 @@ def _of_split(facts: RunFacts, measured: Measured) -> list[Block]:
     if rule is None:
         return []
     opening = len(facts.openings) if measured.split == "test" else None
+    measured_on = MeasuredOn(say(f"splits.{measured.split}"), opening)
+    by_part: list[Block] = []
+    if measured.by_part is not None:
+        tables = part_tables(measured.by_part, rule, measured_on=measured_on)
+        by_part = [Grid(_with_meaning(tables[0])), *map(Grid, tables[1:])]
     first, *others = evaluation_tables(
         evaluation,
         measured.uncalibrated,
         measured.by_type,
         rule,
         measured.sent,
-        measured_on=MeasuredOn(say(f"splits.{measured.split}"), opening),
+        measured_on=measured_on,
     )
     intro = say(
         "figures.intro",
@@ -195,6 +211,7 @@ def _of_split(facts: RunFacts, measured: Measured) -> list[Block]:
     calibration = "Calibration"  # has its own section
     return [
         Words(intro),
+        *by_part,
         Grid(_with_meaning(first)),
         *_proof(measured),
         *(Grid(table) for table in others if table.title != calibration),
@@ -210,12 +227,12 @@ def _with_meaning(table: TableData) -> TableData:
 
 
 def _proof(measured: Measured) -> list[Block]:
-    claim = measured.evaluation.escape_claim
+    claim = measured.figures.escape_claim
     if claim is None:
         return []
     examples = ", ".join(
         say("figures.example", n=f"{n:,}", bound=f"{upper_bound(0, n):.2%}") for n in _EXAMPLES
     )
     zero = say("figures.zero", examples=examples, hits=claim.hits, n=claim.parts)
-    lines = " ".join(claim_lines(measured.evaluation))
+    lines = " ".join(claim_lines(measured.figures))
     return [Heading(say("figures.proof")), Words(lines), Words(zero, "note")]

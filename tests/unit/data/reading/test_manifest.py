@@ -44,6 +44,21 @@ def test_part_from_overrides_the_csv(tmp_path: Path) -> None:
     assert [entry.part for entry in listing.entries] == ["a", "b"]
 
 
+def test_views_from_names_are_a_column_that_overrides_the_csv(tmp_path: Path) -> None:
+    lay_out(tmp_path, {"good/p1_cam1.png": 1, "good/p1_camB.png": 2, "crack/p2.png": 3})
+    listing = list_photos(tmp_path, view_from=r"cam(\w)")
+    views = [dict(entry.columns).get("view") for entry in listing.entries]
+    assert views == [None, "1", "B"]
+    csv = "path,label,view,lot\nimg/a.png,good,left,3\nimg/b.png,crack,right,4\n"
+    listing = list_photos(table(tmp_path / "csv", csv), view_from="([a])")
+    assert [entry.columns for entry in listing.entries] == [
+        (("lot", "3"), ("view", "a")),
+        (("lot", "4"),),
+    ]
+    with pytest.raises(UsageError, match="--view-from"):
+        list_photos(tmp_path, view_from="(unclosed")
+
+
 def test_bad_patterns(tmp_path: Path) -> None:
     lay_out(tmp_path, classes())
     with pytest.raises(UsageError, match=r"not valid: .*position 0"):

@@ -11,6 +11,7 @@ from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.stream import Decided
+from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.rows import (
     Tally,
     as_line,
@@ -29,12 +30,12 @@ def test_a_class_called_defective_does_not_overwrite_p_defective() -> None:
 def test_a_photo_that_cannot_be_read_is_for_a_person(tmp_path: Path) -> None:
     scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb")), "m")
     candidate = Candidate("a.png", Path("a.png"), label="ok")
-    row = photo_row(Decided(candidate, None, "empty file"), "p", scorer)
+    row = photo_row(Decided(candidate, None, "empty file"), Names(Patterns("^."), scorer), scorer)
     assert tuple(row) == photo_columns(["crack", "ok"])
     assert {name: value for name, value in row.items() if value is not None} == {
         "path": "a.png",
         "decision": "look",
-        "part": "p",
+        "part": "a",
         "true_label": "ok",
         "error": "empty file",
         "model": scorer.identity[:12],
@@ -45,7 +46,8 @@ def test_a_probability_that_is_no_number_is_none(tmp_path: Path) -> None:
     scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb")), "m")
     nan = np.full((1, 2), np.nan)
     (decision,) = scorer.judge.decide(nan, None, [1.0])
-    row = photo_row(Decided(Candidate("a.png", Path("a.png")), decision), None, scorer)
+    photo = Candidate("a.png", Path("a.png"))
+    row = photo_row(Decided(photo, decision), Names(Patterns(), scorer), scorer)
     assert (row["decision"], row["p_defective"], row["p_ok"]) == ("look", None, None)
 
 

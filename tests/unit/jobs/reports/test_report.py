@@ -245,3 +245,17 @@ def test_the_leaks_of_a_plain_split_are_those_of_simulated_ones() -> None:
         leaked.append(np.isin(drawn[10:], drawn[:10]).sum())
     assert leaked_by_plain_split(rows) == pytest.approx(np.mean(leaked), abs=0.1)
     assert leaked_by_plain_split(rows[:1]) == 0
+
+
+def test_a_run_that_decides_on_parts_is_judged_by_parts(run: Run) -> None:
+    point = {"views": "none", "temperature": 1.0, "threshold": 0.5, "high": None, "said": "hand"}
+    run.write("operating_point.json", {**point, "rule": "f1", "part_rule": "mean"})
+    page = _page(run)
+    # The mean hides the photo that is missed, and the one that is wrongly rejected.
+    assert "passed 0 of 4 defective parts as good" in page
+    assert "It rejected 0 of 4 good parts" in page
+    assert "the mean score of its photos (mean)" in page
+    scores = _data(page)["splits"]["valid"]
+    assert len(scores["score"]) == 8
+    assert scores["part"] == list(range(8))
+    assert scores["score"][0] == pytest.approx((0.95 + 0.2) / 2)

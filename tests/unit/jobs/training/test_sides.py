@@ -8,7 +8,14 @@ from helpers.made_runs import made_run, split_row
 from fastdefect.config import ModelConfig, TrainingConfig
 from fastdefect.data.splitting.earlier import KnownPhoto
 from fastdefect.errors import RunError
-from fastdefect.jobs.training.sides import given_parts, keep_known_photos, known_photos
+from fastdefect.evaluation.by_part import Shown
+from fastdefect.jobs.training.sides import (
+    given_parts,
+    keep_known_photos,
+    known_photos,
+    shown_by,
+    views_among,
+)
 from fastdefect.run import Run
 
 ROWS = [split_row(f"good/{i}.png", f"P{i}") for i in range(4)]
@@ -84,3 +91,29 @@ def test_in_a_split_of_an_earlier_version_a_found_part_has_the_name_of_a_photo()
     parts = {"good/1": "good/0", "good/2": "./good/0", "good/0": "good/0", "good/3": "P7"}
     rows = [without(split_row(name, part)) for name, part in parts.items()]
     assert given_parts(rows) == [None, None, None, "P7"]
+
+
+def test_what_photos_show_is_read_from_rows_of_any_version() -> None:
+    rows = [
+        {**split_row("good/1.png", "A"), "view": "left"},
+        {**split_row("good/2.png", "A"), "given_part": "", "view": ""},
+    ]
+    assert shown_by(rows, ["good/2.png", "good/1.png"]) == Shown(
+        ("A", "A"), (False, True), (None, "left")
+    )
+    old = [
+        {"path": path, "part": part} for path, part in (("a.png", "P7"), ("b.png", "b.png"))
+    ]  # without the given parts and views
+    assert shown_by(old, ["a.png", "b.png"]) == Shown(("P7", "b.png"), (True, False), (None, None))
+    with pytest.raises(KeyError):
+        shown_by(rows, ["other.png"])
+
+
+def test_the_views_of_the_training_are_those_of_train() -> None:
+    rows = [
+        {**split_row(f"good/{i}.png", str(i), side), "view": view}
+        for i, (side, view) in enumerate([("train", "top"), ("train", ""), ("valid", "left")])
+    ]
+    assert views_among(rows) == {"top"}
+    assert views_among(rows[2:]) == {"left"}  # all photos were held out in turn
+    assert views_among([split_row("good/1.png", "A", "train")]) == frozenset()

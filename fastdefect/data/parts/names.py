@@ -1,0 +1,69 @@
+"""What a regular expression finds in the names of photos: the part, the view or the label."""
+
+import re
+from collections.abc import Sequence
+
+from fastdefect.errors import DataError, UsageError
+
+
+def parts_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: its group ``part``, else its first group, else all.
+
+    The errors are those of ``match_names``.
+    """
+    example = r"--part-from 'part_(\d+)' for names such as good/part_12_view_3.jpg"
+    return match_names(names, pattern, "part", example)
+
+
+def views_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: its group ``view``, else its first group, else all.
+
+    The errors are those of ``match_names``.
+    """
+    example = r"--view-from 'cam(\d+)' for names such as part_12_cam3.jpg"
+    return match_names(names, pattern, "view", example)
+
+
+def products_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: its group ``product``, else the first group, else all.
+
+    The errors are those of ``match_names``.
+    """
+    example = r"--product-from '(housing|cover)' for names such as ok/housing_12.jpg"
+    return match_names(names, pattern, "product", example)
+
+
+def labels_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: its group ``label``, else its first group, else all.
+
+    The errors are those of ``match_names``.
+    """
+    example = r"--label-from '([A-Za-z]+)_\d+' for names such as OK_12.jpg"
+    return match_names(names, pattern, "label", example)
+
+
+def match_names(names: Sequence[str], pattern: str, group: str, example: str) -> list[str | None]:
+    """The match of ``pattern`` in each name: ``group``, else the first group, else all of it.
+
+    The result is None for a name without a match. The option is called ``--GROUP-from``. Raises
+    ``UsageError`` if ``pattern`` is not a valid regular expression, and ``DataError`` if it
+    matches no name.
+    """
+    option = f"--{group}-from"
+    try:
+        regex = re.compile(pattern)
+    except re.error as error:
+        raise UsageError(
+            f"Expected a regular expression in {option}, but {pattern!r} is not valid: {error}.",
+            f"Example: {example}.",
+        ) from error
+    wanted: str | int = group if group in regex.groupindex else min(regex.groups, 1)
+    matches = [found[wanted] or None if (found := regex.search(name)) else None for name in names]
+    if names and not any(matches):
+        raise DataError(
+            f"Expected {option} {pattern!r} to match file names, but it matches none of "
+            f"{len(names)}, such as {names[0]}.",
+            "Correct the pattern. It applies to the path below the data folder, with / between "
+            "folders.",
+        )
+    return matches

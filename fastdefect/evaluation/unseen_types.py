@@ -1,0 +1,187 @@
+"""Escapes of a type of defect that a training has not seen, beside those of a model that has.
+
+A model can only be asked about the defects that it knows. Leaving each type out of the training in
+turn measures what it does with one that is new (leave-one-group-out; "open set" in the
+literature).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.aliases import Floats, Interval
+from fastdefect.evaluation.statistics.areas import area_over_parts
+from fastdefect.evaluation.statistics.rates import Rate, rate_of
+from fastdefect.files import finite
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Photos as a model decides on them, all (n,).
+
+    ``passed`` are its decisions, ``score`` is P(defect), and ``parts`` names the part of each.
+    """
+
+    passed: NDArray[np.bool_]
+    score: Floats
+    parts: NDArray[np.str_]
+
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> "Scored":
+        return Scored(self.passed[chosen], self.score[chosen], self.parts[chosen])
+
+
+@dataclass(frozen=True)
+class TypeFigures:
+    """What a model does with the photos of one type.
+
+    ``escape``: photos passed by the decision rule; ``at_half``: those with P(defect) below 0.5.
+    ``auc``: of these photos against the good ones, NaN without either; ``auc_interval`` is None
+    where a bootstrap over parts gives none.
+    """
+
+    escape: Rate
+    at_half: Rate
+    auc: float
+    auc_interval: Interval | None
+
+    def as_json(self) -> dict[str, Any]:
+        """All values as plain data; None for NaN."""
+        return {
+            "escape": self.escape.as_json(),
+            "escape_at_half": self.at_half.as_json(),
+            "auc": finite({"value": self.auc, "interval": self.auc_interval}),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "TypeFigures":
+        """Read the content of ``as_json``."""
+        auc = content["auc"]
+        return cls(
+            _rate(content["escape"]),
+            _rate(content["escape_at_half"]),
+            math.nan if auc["value"] is None else auc["value"],
+            _interval(auc["interval"]),
+        )
+
+
+@dataclass(frozen=True)
+class UnseenType:
+    """A type of defect, with the figures of a model that was trained without it.
+
+    ``scored_on``: the split of its photos; ``train`` if the measured split has none: the training
+    without the type has not seen these either. ``left_out`` counts the photos that the training
+    lacks. ``unseen`` is None if the training diverged. ``known`` are the figures of the run, which
+    knows the type; None if the photos are its training photos.
+    """
+
+    name: str
+    scored_on: str
+    left_out: int
+    unseen: TypeFigures | None
+    known: TypeFigures | None
+
+    def as_json(self) -> dict[str, Any]:
+        """All values as plain data."""
+        return {
+            "name": self.name,
+            "scored_on": self.scored_on,
+            "left_out": self.left_out,
+            "unseen": self.unseen.as_json() if self.unseen else None,
+            "known": self.known.as_json() if self.known else None,
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "UnseenType":
+        """Read the content of ``as_json``."""
+        unseen, known = (
+            TypeFigures.from_json(content[of]) if content[of] else None
+            for of in ("unseen", "known")
+        )
+        return cls(content["name"], content["scored_on"], content["left_out"], unseen, known)
+
+
+@dataclass(frozen=True)
+class UnseenTypes:
+    """The types of a run's defects, each left out of a training in turn.
+
+    ``column`` names what tells the types apart: ``class``, or a column of the photos. ``split``
+    and ``good`` are the measured split and its number of good photos; ``rule`` is the decision
+    rule in words. ``one_of`` is the number of networks that the run averages; each training without
+    a type is of a single one.
+    """
+
+    column: str
+    split: str
+    good: int
+    rule: str
+    one_of: int
+    types: tuple[UnseenType, ...]
+
+    @property
+    def compared(self) -> list[tuple[TypeFigures, TypeFigures]]:
+        """The figures without and with the type, of the types that have both."""
+        return [(t.unseen, t.known) for t in self.types if t.unseen and t.known]
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """The means over the types that have both figures; empty without such a type."""
+        pairs = self.compared
+        if not pairs:
+            return {}
+        return {
+            name: {
+                "escape": fmean(each[at].escape.value for each in pairs),
+                "escape_at_half": fmean(each[at].at_half.value for each in pairs),
+                "auc": fmean(each[at].auc for each in pairs),
+            }
+            for at, name in enumerate(("unseen", "known"))
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The content of ``unseen-*.json``."""
+        return {
+            **{name: getattr(self, name) for name in ("column", "split", "good", "rule", "one_of")},
+            "types": [each.as_json() for each in self.types],
+            "mean": finite(self.means()),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "UnseenTypes":
+        """Read the content of ``as_json``; raises ``KeyError`` or ``TypeError`` for another."""
+        facts = {name: content[name] for name in ("column", "split", "good", "rule", "one_of")}
+        return cls(**facts, types=tuple(UnseenType.from_json(each) for each in content["types"]))
+
+
+def figures_of_type(of_type: Scored, good: Scored) -> TypeFigures:
+    """The figures of the photos ``of_type``, with the ``good`` photos of the same model."""
+    auc, interval = _auc(of_type, good)
+    return TypeFigures(
+        rate_of(of_type.passed, of_type.parts),
+        rate_of(of_type.score < 0.5, of_type.parts),
+        auc,
+        interval,
+    )
+
+
+def _auc(of_type: Scored, good: Scored) -> tuple[float, Interval | None]:
+    """The area under the ROC curve, and its interval over the parts of all these photos."""
+    defective = np.repeat([True, False], (len(of_type.score), len(good.score)))
+    return area_over_parts(
+        np.concatenate([of_type.score, good.score]),
+        defective,
+        np.concatenate([of_type.parts, good.parts]),
+    )
+
+
+def _rate(content: Mapping[str, Any]) -> Rate:
+    return Rate(
+        content["count"], content["photos"], content["parts"], _interval(content["interval"])
+    )
+
+
+def _interval(ends: Sequence[float] | None) -> Interval | None:
+    return None if ends is None else (ends[0], ends[1])

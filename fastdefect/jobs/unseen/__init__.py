@@ -1,0 +1,1 @@
+"""Parts of ``evaluate --unseen-types``: trainings without a type of defect, and its escapes."""

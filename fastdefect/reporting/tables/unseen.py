@@ -1,0 +1,99 @@
+"""The escapes of types of defect that a training has not seen, as tables."""
+
+from fastdefect.evaluation.statistics.rates import Rate
+from fastdefect.evaluation.unseen_types import TypeFigures, UnseenType, UnseenTypes
+from fastdefect.reporting.tables.fit import interval_text, metric_text
+from fastdefect.reporting.tables.table_data import TableData
+from fastdefect.text import counted
+
+_MEAN = "mean"
+
+
+def unseen_tables(found: UnseenTypes) -> list[TableData]:
+    """By the decision rule, with the AUC; then at P(defect) = 0.5. A row for each type."""
+    means = found.means()
+
+    def mean(of: str, name: str) -> str:
+        metric = "auc" if name == "auc" else "escape_rate"
+        return metric_text(metric, means[of][name]) if means else "-"
+
+    rows = [
+        (
+            each.name,
+            _photos(each),
+            *(_escape(of.escape if of else None) for of in (each.unseen, each.known)),
+            *(_auc(of) for of in (each.unseen, each.known)),
+        )
+        for each in found.types
+    ]
+    half = [
+        (
+            each.name,
+            _photos(each),
+            *(_escape(of.at_half if of else None) for of in (each.unseen, each.known)),
+        )
+        for each in found.types
+    ]
+    if means:
+        of_both = ("unseen", "known")
+        escapes = (mean(of, "escape") for of in of_both)
+        rows.append((_MEAN, "", *escapes, *(mean(of, "auc") for of in of_both)))
+        half.append((_MEAN, "", *(mean(of, "escape_at_half") for of in of_both)))
+    escape = ("escapes, type not seen (95 %)", "escapes, type seen (95 %)")
+    auc = ("AUC, not seen (95 %)", "AUC, seen (95 %)")
+    return [
+        TableData(
+            f"Types not seen in training, {found.split}",
+            (found.column, "photos", *escape, *auc),
+            tuple(rows),
+            _caption(found),
+        ),
+        TableData(
+            "Types not seen in training, at P(defect) = 0.5",
+            (found.column, "photos", *escape),
+            tuple(half),
+        ),
+    ]
+
+
+def _caption(found: UnseenTypes) -> str:
+    text = (
+        "Not seen: a training with the settings of the run, without the photos of the type and "
+        f"without the training photos of its parts. Seen: the run. Decided by {found.rule}; AUC "
+        f"against {counted(found.good, 'good photo')}."
+    )
+    spare = [each.name for each in found.types if each.scored_on == "train"]
+    if spare:
+        text += (
+            f" {found.split} has no photo of {', '.join(spare)}: these are training photos of the "
+            "run, so that only the training without them can be measured."
+        )
+        text += " The mean is of the other types." if found.compared else ""
+    if found.one_of > 1:
+        text += f" The run averages {found.one_of} networks, a training without a type is of one."
+    return text
+
+
+def _photos(each: UnseenType) -> str:
+    figures = each.unseen or each.known
+    if figures is None:
+        return "diverged"
+    where = ", of train" if each.scored_on == "train" else ""
+    parts = counted(figures.escape.parts, "part")
+    return f"{counted(figures.escape.photos, 'photo')}, {parts}{where}"
+
+
+def _escape(rate: Rate | None) -> str:
+    if rate is None:
+        return "-"
+    value = metric_text("escape_rate", rate.value)
+    return f"{value} ({interval_text('escape_rate', rate.interval)})"
+
+
+def _auc(figures: TypeFigures | None) -> str:
+    if figures is None:
+        return "-"
+    text = metric_text("auc", figures.auc)
+    if figures.auc_interval is None:
+        return text
+    return f"{text} ({interval_text('auc', figures.auc_interval)})"
