@@ -15,6 +15,7 @@ from fastdefect.errors import DivergedError, FastdefectError, RunError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import typed
 from fastdefect.jobs.report import leave_report
+from fastdefect.jobs.trained.good_point import keep_good_point
 from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
@@ -163,6 +164,8 @@ def _train(
         status = RunStatus.DIVERGED if isinstance(error, DivergedError) else RunStatus.FAILED
         run.update_state(status=status, error=error.message)
         raise
+    if job.spec.head == "memory" and report.best_epoch is not None:
+        keep_good_point(run, job.config.training.device, "fastdefect fit", log)
     run.update_state(
         status=ended.reason, epochs=len(ended.history.rows), best_epoch=ended.history.best_epoch
     )

@@ -11,6 +11,7 @@ from fastdefect.config import PartRule, Unit
 from fastdefect.errors import DataError, UsageError
 from fastdefect.evaluation.by_part import PartFacts, part_facts, part_predictions
 from fastdefect.evaluation.decisions.by_product import ProductPoint, choose_by_product
+from fastdefect.evaluation.decisions.conformal import GoodPoint
 from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
@@ -38,6 +39,7 @@ from fastdefect.jobs.trained.decision import (
     part_rule_for,
     temperature_for,
 )
+from fastdefect.jobs.trained.good_point import good_point
 from fastdefect.jobs.trained.labels import tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
@@ -53,10 +55,11 @@ from fastdefect.training.learner import choose_device
 class ThresholdReport:
     """The choice, and for comparison the decisions by the most probable class (``before``).
 
-    Either ``point`` or ``band`` is set. ``said`` describes the rule and ``source`` the photos that
-    it was chosen on. All counts are of photos, or of parts if there is a ``part_rule``; ``facts``
-    then describe the parts. ``promise`` is set if the limit of the point is guaranteed.
-    ``products`` are the thresholds by product, if they were asked for.
+    ``point`` or ``band`` is set, or ``alone``, if there are photos of good parts only. ``said``
+    describes the rule and ``source`` the photos that it was chosen on. All counts are of photos, or
+    of parts if there is a ``part_rule``; ``facts`` then describe the parts. ``promise`` is set if
+    the limit of the point is guaranteed. ``products`` are the thresholds by product, if they were
+    asked for.
     """
 
     run: Run
@@ -73,6 +76,7 @@ class ThresholdReport:
     part_rule: PartRule | None = None
     facts: PartFacts | None = None
     products: tuple[ProductPoint, ...] = ()
+    alone: GoodPoint | None = None
 
     @property
     def unit(self) -> Unit:
@@ -85,6 +89,8 @@ class ThresholdReport:
         if self.band is not None:
             chosen = {"rule": "band", "settings": {}, "threshold": self.band.low}
             chosen["tally"] = self.band.tally.as_json()
+        if self.alone is not None:
+            chosen = self.alone.as_json()
         return {
             "run": str(self.run.folder),
             **chosen,
@@ -158,9 +164,12 @@ def choose_threshold(
         part_rule,
         part_facts(judged.predictions, judged.shown, known_views(run)) if part_rule else None,
     )
-    scored = _scored(units)
-    report = _choose(report, criteria, scored)
-    if by_product:
+    if _only_overkill(criteria) and not units.has_defects:
+        report = _choose_alone(report, criteria, judged, part_rule)
+    else:
+        scored = _scored(units)
+        report = _choose(report, criteria, scored)
+    if by_product and report.alone is None:
         report = _with_products(report, criteria, scored, judged.products)
     for warning in _warnings(report, criteria, on_validation=data is None):
         on_event(Note(warning, "warning"))
@@ -230,6 +239,11 @@ class _Units:
     predictions: Predictions
     parts: tuple[str, ...]
 
+    @property
+    def has_defects(self) -> bool:
+        said = self.predictions
+        return not is_good(said.y_true, said.good_indices).all()
+
 
 def _units(judged: Judged, temperature: float, part_rule: PartRule | None) -> _Units:
     said = judged.predictions
@@ -243,6 +257,24 @@ def _units(judged: Judged, temperature: float, part_rule: PartRule | None) -> _U
 def _scored(units: _Units) -> ScoredPhotos:
     said, good = units.predictions, units.predictions.good_indices
     return ScoredPhotos(~is_good(said.y_true, good), defect_score(said.y_prob, good), units.parts)
+
+
+def _only_overkill(criteria: Criteria) -> bool:
+    """Whether good parts alone can meet the criteria."""
+    return criteria.limits == (criteria.max_overkill,) and criteria.confidence is None
+
+
+def _choose_alone(
+    report: ThresholdReport, criteria: Criteria, judged: Judged, part_rule: PartRule | None
+) -> ThresholdReport:
+    if part_rule is not None:
+        raise UsageError(
+            "A threshold from good parts alone is for photos: a part is rejected if one of its "
+            "photos is, which it counts already.",
+            "Add --decide photo.",
+        )
+    alone = good_point(judged, report.temperature, criteria.max_overkill)
+    return replace(report, said=alone.said, alone=alone)
 
 
 def _by_most_probable(units: _Units) -> Tally:

@@ -112,17 +112,18 @@ class PatchMemory(nn.Module):
     def distances(self, places: Tensor) -> list[Tensor]:
         """The distance (n, h, w) of each place to the memory of each good class, 0 or more.
 
-        Each is the mean over 3 x 3 places. The background, and what is outside of the photo, has
-        the distance 0.
+        Each is the mean over those of 3 x 3 places that show the part; 0 for the background.
         """
         on_part = (self.part(places) + self.part_bias > 0).float()
         queries = self.project(places)
         n, width, height, side = queries.shape
         rows = queries.permute(0, 2, 3, 1).reshape(n, height * side, width)
+        # A place at the border of the part has few neighbours; with fewer than 4 it counts less.
+        share = avg_pool2d(on_part, 3, stride=1, padding=1).clamp(min=4 / 9)
         found = []
         for memory in torch.split(self.memory, list(self.counts)):
             near = nearest_distance(rows, memory).reshape(n, 1, height, side) * on_part
-            mean = avg_pool2d(near, 3, stride=1, padding=1)
+            mean = avg_pool2d(near, 3, stride=1, padding=1) / share
             found.append((mean * on_part)[:, 0])
         return found
 

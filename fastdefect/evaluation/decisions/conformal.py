@@ -1,9 +1,77 @@
-"""A threshold from good parts alone: how many new good parts it rejects, on average.
+"""A threshold from good parts alone: how many new good parts it rejects.
 
 Split conformal prediction (Vovk, Gammerman and Shafer 2005, "Algorithmic learning in a random
-world"), with parts as units. The score of a part is the highest of its photos. If the new part is
-like the n calibration parts, each of the n + 1 ranks of its score is equally likely, so that it
-exceeds the k-th highest of the n with a probability of at most k / (n + 1), whatever the model is.
-The mean is over both the calibration parts and the new part. Nothing is promised about escapes,
-which only photos of defects could show.
+world"), with parts as units. The score of a part is the highest of its photos. If a new part is
+like the n parts here, each of the n + 1 ranks of its score is equally likely. So it exceeds the
+k-th highest of the n with a probability of at most k / (n + 1), whatever the model is. This is a
+mean over the draws of both the n parts and the new one. Nothing is known about escapes, which only
+photos of defects can show.
 """
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastdefect.aliases import Floats
+from fastdefect.errors import DataError
+from fastdefect.inference.unlike import part_scores
+from fastdefect.text import counted, exact_percent
+
+
+@dataclass(frozen=True)
+class GoodPoint:
+    """A threshold that rejects a new good part with a probability of at most ``level``.
+
+    ``rejected`` of the ``n_parts`` good parts that it is chosen on are rejected.
+    """
+
+    threshold: float
+    level: float
+    n_parts: int
+    rejected: int
+
+    @property
+    def said(self) -> str:
+        """The promise in words."""
+        return (
+            f"a new good part is rejected with a probability of at most {self.level:.2%} "
+            f"(conformal, {counted(self.n_parts, 'good part')})"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The form of an operating point."""
+        return {
+            "rule": "conformal",
+            "settings": {"level": self.level, "n_parts": self.n_parts},
+            "threshold": self.threshold,
+            "tally": {"rejected": self.rejected, "n_parts": self.n_parts},
+        }
+
+
+def least_level(n_parts: int) -> float:
+    """The lowest probability that ``n_parts`` good parts can promise."""
+    return 1 / (n_parts + 1)
+
+
+def choose_from_good(scores: Floats, parts: Sequence[str], limit: float) -> GoodPoint:
+    """The lowest threshold that keeps ``limit``, from the scores (n,) in [0, 1] of good photos.
+
+    ``parts`` (n,) names the part in each photo. Raises ``DataError`` if there are too few parts.
+    """
+    highest = part_scores(scores, parts)
+    n = len(highest)
+    rank = math.floor(limit * (n + 1) * (1 + 1e-12))  # 1 / 20 of 20 is 1
+    if rank < 1:
+        raise DataError(
+            f"{counted(n, 'good part')} can't support an overkill rate of at most "
+            f"{exact_percent(limit)}: that takes {math.ceil(1 / limit - 1e-9) - 1}.",
+            f"Allow {math.ceil(1e4 * least_level(n)) / 1e4:.2%}, or photograph more good parts: "
+            "those of --data DIR, or of a larger --valid.",
+        )
+    rank = min(rank, n)
+    # Of equal scores none is rejected, because a score at the threshold is.
+    threshold = float(np.nextafter(highest[-rank], 2.0))
+    return GoodPoint(threshold, rank / (n + 1), n, int((highest >= threshold).sum()))

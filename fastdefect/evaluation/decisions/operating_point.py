@@ -144,7 +144,8 @@ class ScoredPhotos:
                 raise DataError(
                     f"A threshold needs defective and good photos, but none of the "
                     f"{len(defective)} photos is {kind}.",
-                    f"Choose it on a split that also has {kind} parts.",
+                    f"Choose it on a split that also has {kind} parts."
+                    + (" With --max-overkill alone, good parts are enough." * (kind != "good")),
                 )
 
     @cached_property

@@ -43,17 +43,17 @@ def test_the_nearest_distance_is_that_of_scipy(n: int, m: int, width: int) -> No
 
 def test_a_known_photo_is_good_and_a_strange_place_is_a_defect() -> None:
     memory = _filled()
-    known = memory.memory[0].view(1, 7, 1, 1).expand(1, 7, 4, 4).clone()
+    known = memory.memory[0].view(1, 7, 1, 1).expand(1, 7, 6, 6).clone()
     strange = known.clone()
-    strange[:, :, 2, 1] += 50
+    strange[:, :, 2, 2] += 50
     good, defect = memory(torch.cat([known, strange]))
     # At the distance 0 the log odds of a defect are (0 - usual) / spread.
     assert (good[0] - good[1]).item() == pytest.approx(-4, abs=0.01)
-    far = float(nearest_distance(strange[:, :, 2, 1][:, None], memory.memory)) / 9  # of 3 x 3
+    far = float(nearest_distance(strange[:, :, 2, 2][:, None], memory.memory)) / 9  # of 3 x 3
     assert (defect[0] - defect[1]).item() == pytest.approx((far - 2) / 0.5, rel=0.02)
     at = int(memory.distances(strange)[0].argmax())
-    assert abs(at // 4 - 2) <= 1
-    assert abs(at % 4 - 1) <= 1
+    assert abs(at // 6 - 2) <= 1
+    assert abs(at % 6 - 2) <= 1
 
 
 def test_the_background_does_not_count() -> None:
