@@ -11,7 +11,7 @@ from helpers.thresholds import kept_of, warnings_of
 from scipy.stats import binom, norm
 
 from fastdefect.config import PartRule
-from fastdefect.errors import UsageError
+from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.guarantees import guaranteed_max_escape
 from fastdefect.evaluation.decisions.operating_point import ScoredPhotos, Tally
@@ -111,6 +111,14 @@ def test_another_unit_than_the_stored_one_is_possible_but_warned_of(
     assert by_unit(run, decision, request, events.append).part_rule == rule
     assert len(warnings_of(events)) == bool(warned)
     assert all(warned in text for text in warnings_of(events))
+
+
+def test_a_rule_that_this_version_does_not_know_is_refused(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    choose(run, decide="part")
+    run.write("operating_point.json", {**kept_of(run), "part_rule": "median"})
+    with pytest.raises(RunError, match="is damaged.*unknown part_rule 'median'"):
+        decision_for(run, "stored", None, "cpu", silent)
 
 
 def test_contradictions_are_refused(tmp_path: Path) -> None:
