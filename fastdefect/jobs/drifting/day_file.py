@@ -21,7 +21,7 @@ _LARGEST: Mapping[str, float] = MappingProxyType(
 )
 _COLUMNS = (*_TEXTS, *_LARGEST, "unlike")
 _SUFFIXES = (".csv", ".jsonl", ".parquet")
-_PREDICT = "Write it with: fastdefect predict MODEL PHOTOS --out day.csv"
+_PREDICT = "Write it with: fastdefect predict MODEL PHOTOS --by photo --out day.csv"
 
 Row = Mapping[str, Any]
 

@@ -124,6 +124,7 @@ def decision_for(
 def by_unit(run: Run, decision: DecisionRule, request: Request, on_event: OnEvent) -> DecisionRule:
     """``decision`` on what ``request`` asks for: photos, or parts by a rule.
 
+    On another unit than its own, only the common threshold decides.
     The errors are those of ``part_rule_for``.
     """
     rule = part_rule_for(run, request)
@@ -138,7 +139,7 @@ def by_unit(run: Run, decision: DecisionRule, request: Request, on_event: OnEven
                 "warning",
             )
         )
-    return replace(decision, part_rule=rule)
+    return replace(decision, part_rule=rule, products=())  # thresholds by product are for photos
 
 
 def part_rule_for(run: Run, request: Request) -> PartRule | None:

@@ -11,11 +11,12 @@ from helpers.thresholds import kept_of, warnings_of
 from scipy.stats import binom, norm
 
 from fastdefect.config import PartRule
-from fastdefect.errors import UsageError
+from fastdefect.errors import RunError, UsageError
 from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.guarantees import guaranteed_max_escape
 from fastdefect.evaluation.decisions.operating_point import ScoredPhotos, Tally
 from fastdefect.events import Event, silent
+from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_rule import combine_parts
 from fastdefect.jobs import threshold as job
 from fastdefect.jobs.trained.decision import by_unit, decision_for
@@ -111,6 +112,21 @@ def test_another_unit_than_the_stored_one_is_possible_but_warned_of(
     assert by_unit(run, decision, request, events.append).part_rule == rule
     assert len(warnings_of(events)) == bool(warned)
     assert all(warned in text for text in warnings_of(events))
+
+
+def test_thresholds_by_product_are_not_for_parts(tmp_path: Path) -> None:
+    run, request = run_of(tmp_path), Request(device="cpu", decide="part")
+    point = DecisionRule("none", 1.0, 0.5, None, "hand", products=(("pump", 0.2),))
+    found = by_unit(run, point, request, silent)
+    assert (found.threshold, found.products, found.part_rule) == (0.5, (), "worst")
+
+
+def test_a_rule_that_this_version_does_not_know_is_refused(tmp_path: Path) -> None:
+    run = run_of(tmp_path)
+    choose(run, decide="part")
+    run.write("operating_point.json", {**kept_of(run), "part_rule": "median"})
+    with pytest.raises(RunError, match="is damaged.*unknown part_rule 'median'"):
+        decision_for(run, "stored", None, "cpu", silent)
 
 
 def test_contradictions_are_refused(tmp_path: Path) -> None:
