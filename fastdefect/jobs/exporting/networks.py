@@ -52,11 +52,11 @@ def _has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def onnx_file(graph: InferenceGraph, size: int) -> bytes:
+def onnx_file(graph: InferenceGraph) -> bytes:
     """The graph as ONNX in single precision."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, ONNX)
-        write_onnx(graph, size, path)
+        write_onnx(graph, path)
         return folded(path.read_bytes())
 
 
