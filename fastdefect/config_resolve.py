@@ -175,12 +175,6 @@ def _check_tiles(config: RunConfig) -> None:
             f"{MOST_TILES}.",
             "For example --tiles 16: a square photo becomes 4 x 4 tiles, a strip 1 x 16.",
         )
-    if tiles not in ("none", "1") and config.data.light:
-        raise UsageError(
-            "--randomize-background-light needs the background around the part, which most tiles "
-            f"do not show, but --tiles is {tiles}.",
-            "Remove one of the two.",
-        )
 
 
 def to_toml(config: RunConfig) -> str:

@@ -227,10 +227,17 @@ def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
     """``config`` with the grey scale and the tiles the photos were read with, for the run to keep.
 
     The photos of a step are limited, so that a step does not need much more memory with tiles.
+    Raises ``UsageError`` for a setting that does not suit tiles.
     """
     data = replace(config.data, white=manifest.white)
     if manifest.tiles == 1:
         return replace(config, data=replace(data, tiles="none"))
+    if config.data.light:
+        raise UsageError(
+            "--randomize-background-light needs the background around the part, which most tiles "
+            f"do not show, but --tiles is {manifest.tiles}.",
+            "Remove one of the two.",
+        )
     most = max(2, TILES_A_STEP // manifest.tiles)
     size = min(config.training.batch_size, most)
     return replace(

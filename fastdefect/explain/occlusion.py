@@ -7,7 +7,6 @@ Here the surface around the square is continued into it.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import cv2
 import numpy as np
@@ -19,7 +18,6 @@ from fastdefect.explain.target import Target
 Score = Callable[[Pixels], Floats]  # (n, size, size, 3) uint8 to the log odds of the target (n,)
 
 _ACROSS = 6  # squares along a side; they overlap by half
-_ACROSS_TILE = 3  # the same in a tile, which is a small part of the photo
 _AROUND = 3  # pixels around a hidden place from which it is filled
 _BATCH = 32
 
@@ -32,14 +30,13 @@ def without(photo: Pixels, place: Mask) -> Pixels:
     return np.asarray(cv2.inpaint(photo, place.astype(np.uint8), _AROUND, cv2.INPAINT_TELEA))
 
 
-def occlusion_map(photo: Pixels, score: Score, across: int = _ACROSS) -> Floats32:
+def occlusion_map(photo: Pixels, score: Score) -> Floats32:
     """The evidence (size, size) at each place of ``photo`` (size, size, 3).
 
-    It is the mean fall of the score over the squares that hide the place; 0 where it rises. There
-    are ``across`` squares along a side.
+    It is the mean fall of the score over the squares that hide the place; 0 where it rises.
     """
     size = photo.shape[0]
-    squares = list(_squares(size, across))
+    squares = list(_squares(size))
     whole = score(photo[None])[0]
     total, times = np.zeros((size, size)), np.zeros((size, size))
     for start in range(0, len(squares), _BATCH):
@@ -47,35 +44,26 @@ def occlusion_map(photo: Pixels, score: Score, across: int = _ACROSS) -> Floats3
         for square, masked in zip(some, score(_masked(photo, some)), strict=True):
             total[square] += whole - masked
             times[square] += 1
-    smooth = cv2.GaussianBlur(total / times, (0, 0), size / (4 * across))  # no edges of squares
+    smooth = cv2.GaussianBlur(total / times, (0, 0), size / (4 * _ACROSS))  # no edges of squares
     return np.maximum(smooth, 0).astype(np.float32)
 
 
 def occlusion_in_tiles(photo: Pixels, score: Score, frame: Frame) -> Floats32:
     """The evidence (tiles * size, size) in a photo in the ``frame``; as above without tiles.
 
-    Each tile is decided on alone, and only in the worst one are places hidden: in tiles a decision
-    takes as long as many, and the worst tile decides.
+    Each tile is decided on alone, and places are hidden in the worst one, which decides.
     """
     if frame.tiles == 1:
         return occlusion_map(photo, score)
     size, found = frame.size, np.zeros(frame.shape[:2], np.float32)
-
-    def alone(place: int, tiles: Pixels) -> Floats:
-        cell = slice(place * size, (place + 1) * size)
-        scores = []
-        for tile in tiles:  # one by one: a photo in tiles is a batch
-            stack = frame.grey
-            stack[cell] = tile
-            scores.append(score(stack[None])[0])
-        return np.array(scores)
-
-    tiles, filled = frame.cells(photo[None]), np.flatnonzero(frame.filled(photo)).tolist()
-    if not filled:
+    filled = np.flatnonzero(frame.filled(photo))
+    if not len(filled):
         return found
-    worst = max(filled, key=lambda place: float(alone(place, tiles[place][None])[0]))
-    here = slice(worst * size, (worst + 1) * size)
-    found[here] = occlusion_map(tiles[worst], partial(alone, worst), _ACROSS_TILE)
+    tiles = frame.cells(photo[None])[filled]
+    starts = range(0, len(tiles), _BATCH)  # a tile is a photo of one tile
+    worst = int(np.concatenate([score(tiles[at : at + _BATCH]) for at in starts]).argmax())
+    here = slice(int(filled[worst]) * size, (int(filled[worst]) + 1) * size)
+    found[here] = occlusion_map(tiles[worst], score)
     return found
 
 
@@ -96,6 +84,9 @@ class OutputMaps:
 
     def score(self, pixels: Pixels) -> Floats:
         """The log odds (n,) of the target."""
+        if pixels.shape[1] > self.frame.size:  # photos in tiles one by one: a photo is a batch
+            found = [self.probabilities(photo[None]) for photo in pixels]
+            return self.target.of_probabilities(np.concatenate(found))
         return self.target.of_probabilities(self.probabilities(pixels))
 
 
@@ -108,10 +99,10 @@ def _masked(photo: Pixels, squares: Sequence[tuple[slice, slice]]) -> Pixels:
     return np.stack(copies)
 
 
-def _squares(size: int, across: int) -> Iterator[tuple[slice, slice]]:
+def _squares(size: int) -> Iterator[tuple[slice, slice]]:
     """The squares, so that each place is in at least one."""
-    side = max(2, round(size / across))
-    starts = np.unique(np.linspace(0, size - side, 2 * across - 1).round().astype(int))
+    side = max(2, round(size / _ACROSS))
+    starts = np.unique(np.linspace(0, size - side, 2 * _ACROSS - 1).round().astype(int))
     for top in starts:
         for left in starts:
             yield slice(int(top), int(top) + side), slice(int(left), int(left) + side)

@@ -61,28 +61,28 @@ class InferenceGraph(nn.Module):
         Both are float32. The features are of the first view: mean and standard deviation of each
         channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
         body. Of photos in tiles, (n, tiles * size, size, 3), they are the mean over the tiles that
-        are not empty.
+        are not empty; there may be any number of tiles.
         """
         batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
         n = batch.shape[0]
         read: Read = {}
+        tiles = photos.shape[1] // self.frame.size if self.frame.tiles > 1 else 1
         if self.frame.tiles > 1:
+            # One by one, for memory; and a stack that is turned by a quarter has another shape.
             with _reading(self.body[0], self.taps, read):
                 first = self.network(self.views[0](batch))
-            # One by one: views that turn a stack give it another shape.
             logits = torch.cat([first, *(self.network(view(batch)) for view in self.views[1:])])
         else:
             with _reading(self.body[0], self.taps, read):
                 logits = self.network(torch.cat([view(batch) for view in self.views]))
-        rows = n * self.frame.tiles
+        rows = n * tiles
         features = torch.cat([torch.cat(read[name])[:rows] for name in self.taps], dim=1)
         if self.frame.tiles > 1:
-            features = self._mean_over_tiles(features, batch)
+            features = self._mean_over_tiles(features, batch, tiles)
         return logits.float().reshape(len(self.views), n, -1).transpose(0, 1), features
 
-    def _mean_over_tiles(self, features: Tensor, batch: Tensor) -> Tensor:
-        size, tiles = self.frame.size, self.frame.tiles
-        filled = (~empty_tiles(cut(batch, size), tiles)).float()[:, :, None]
+    def _mean_over_tiles(self, features: Tensor, batch: Tensor, tiles: int) -> Tensor:
+        filled = (~empty_tiles(cut(batch, self.frame.size), tiles)).float()[:, :, None]
         return (features.reshape(-1, tiles, features.shape[1]) * filled).sum(dim=1) / filled.sum(
             dim=1
         )
@@ -122,7 +122,13 @@ def _keep(read: Read, name: str, module: nn.Module, args: Any, given: Tensor) ->
 
 
 def write_onnx(graph: InferenceGraph, path: Path) -> None:
-    """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU."""
+    """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU.
+
+    If photos are in tiles, it is for any number of tiles: one can be decided on alone.
+    """
+    shapes: dict[int, Any] = {0: torch.export.Dim("n")}
+    if graph.frame.tiles > 1:
+        shapes[1] = graph.frame.size * torch.export.Dim("tiles")
     photos = torch.zeros(2, *graph.frame.shape, dtype=torch.uint8)
     with without_messages("torch.onnx", "onnxscript", "onnx_ir"):
         torch.onnx.export(
@@ -131,7 +137,7 @@ def write_onnx(graph: InferenceGraph, path: Path) -> None:
             path,
             input_names=["photos"],
             output_names=["logits", "features"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamic_shapes=(shapes,),
             dynamo=True,
             external_data=False,
             verbose=False,
