@@ -7,7 +7,7 @@ import torch
 from fastai.learner import Learner
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
-from fastdefect.data.load import load_training_data
+from fastdefect.data.load import as_read, load_training_data
 from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
@@ -95,6 +95,7 @@ def assemble(
             workers=machine.workers,
             on_event=on_event,
         )
+        config = as_read(config, data.manifest)
     torch.manual_seed(config.training.seed)  # the first weights
     config, backbone, loaded = build_network(config, on_event)
     choice = None
