@@ -40,7 +40,9 @@ def strips(root: Path, n: int, seed: int, *, boxes: bool = False) -> Path:
 def tiled(tmp_path_factory: pytest.TempPathFactory) -> FitResult:
     """A training on marked strips in tiles, chosen by the marks."""
     data = strips(tmp_path_factory.mktemp("tiles") / "strips", 32, 0, boxes=True)
-    options = "--image-size 32 --tiles auto --parts none --test 0 --name tiled".split()
+    options = (
+        "--image-size 32 --tiles auto --augment basic --parts none --test 0 --name tiled".split()
+    )
     return run_fit(data, data.parent, *options)
 
 
