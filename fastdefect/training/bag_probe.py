@@ -22,7 +22,7 @@ from fastdefect.training.probe import STRENGTHS, Labels, Probe, log_loss, make_f
 from fastdefect.training.tiled import pool
 
 _ROUNDS = 8
-_MOST_GOOD = 4000  # good tiles that are used, drawn at random; and the worst of each good photo
+_MOST_GOOD = 2000  # good tiles that are used, drawn at random; and the worst of each good photo
 _NEAREST = 3
 
 
