@@ -203,7 +203,7 @@ def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> Dat
     """``config`` with the number of tiles of a photo, chosen by the photos if it is ``auto``."""
     if config.tiles != "auto":
         return config
-    good = choose_good(listing.classes, config.good)
+    good = good_classes(listing.classes, config.good, config.learn == "good")
     with one_thread_each():
         tiles, reason = choose_tiles(listing.entries, good, config)
     if tiles == 1:
@@ -232,12 +232,7 @@ def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
     data = replace(config.data, white=manifest.white)
     if manifest.tiles == 1:
         return replace(config, data=replace(data, tiles="none"))
-    if config.data.light:
-        raise UsageError(
-            "--randomize-background-light needs the background around the part, which most tiles "
-            f"do not show, but --tiles is {manifest.tiles}.",
-            "Remove one of the two.",
-        )
+    _check_suits_tiles(config, manifest.tiles)
     most = max(2, TILES_A_STEP // manifest.tiles)
     size = min(config.training.batch_size, most)
     return replace(
@@ -245,6 +240,21 @@ def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
         data=replace(data, tiles=str(manifest.tiles)),
         training=replace(config.training, batch_size=size),
     )
+
+
+def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
+    if config.data.light:
+        raise UsageError(
+            "--randomize-background-light needs the background around the part, which most tiles "
+            f"do not show, but --tiles is {tiles}.",
+            "Remove one of the two.",
+        )
+    if config.data.learn == "good":
+        raise UsageError(
+            "--learn good compares the places of whole photos with those of good ones, but "
+            f"--tiles is {tiles}.",
+            "Remove one of the two; a larger --image-size shows smaller defects.",
+        )
 
 
 def read_listing(
