@@ -50,11 +50,13 @@ class Flag:
     former: Former | None = None
 
 
+MOST_TILES = 256  # of a photo; each takes the time of a photo without tiles
+
 # The settings of an audit: what is read, and how.
 AUDIT_SETTINGS = (
     *("data", "good", "rename", "join_defects", "learn", "part_from", "view_from", "label_from"),
-    "resplit",
-    *("parts", "strict", "white", "max_megapixels", "image_size", "resize", "seed"),
+    *("resplit", "parts", "strict", "white", "max_megapixels", "image_size", "resize", "tiles"),
+    "seed",
 )
 
 
@@ -148,6 +150,14 @@ class DataConfig:
         Literal["squish", "pad"],
         Flag("How a photo is made square; nothing is cropped."),
     ] = "squish"
+    tiles: Annotated[
+        str,
+        Flag(
+            "Cut each photo into at most this many overlapping tiles of image-size, so that small "
+            "defects stay visible; none; auto: as many as the known defects or very large photos "
+            "need."
+        ),
+    ] = "none"
     augment: Annotated[
         Augment,
         Flag(
@@ -176,6 +186,11 @@ class DataConfig:
     def one_defect(self) -> bool:
         """Whether all defects are one class; their kinds are a column of the photos then."""
         return self.join_defects or self.learn == "good"
+
+    @property
+    def tile_count(self) -> int:
+        """The most tiles of a photo; 1 without tiles. ``auto`` must be settled before."""
+        return 1 if self.tiles == "none" else int(self.tiles)
 
 
 @dataclass(frozen=True)

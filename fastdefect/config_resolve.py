@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastdefect.config import SECTIONS, Recipe, RunConfig, config_fields
+from fastdefect.config import MOST_TILES, SECTIONS, Recipe, RunConfig, config_fields
 from fastdefect.errors import UsageError
 from fastdefect.recipes import RECIPES
 
@@ -156,6 +156,7 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
             "on: expected a sum below 1.",
             "Reduce one of them.",
         )
+    _check_tiles(config)
     if config.training.freeze_epochs >= config.training.epochs:
         raise UsageError(
             f"--freeze-epochs {config.training.freeze_epochs} is not below "
@@ -163,6 +164,17 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
             "The epochs include the frozen ones: leave at least one to train the whole network.",
         )
     return config
+
+
+def _check_tiles(config: RunConfig) -> None:
+    tiles = config.data.tiles
+    counted = tiles.isascii() and tiles.isdecimal() and 1 <= int(tiles) <= MOST_TILES
+    if tiles not in ("none", "auto") and not counted:
+        raise UsageError(
+            f"--tiles {tiles}: expected none, auto, or the number of tiles of a photo, from 1 to "
+            f"{MOST_TILES}.",
+            "For example --tiles 16: a square photo becomes 4 x 4 tiles, a strip 1 x 16.",
+        )
 
 
 def to_toml(config: RunConfig) -> str:

@@ -11,6 +11,7 @@ from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.audit.audit import Audit, audit_photos
 from fastdefect.data.audit.size_checks import check_size
 from fastdefect.data.audit.survey import Survey
+from fastdefect.data.audit.tiling import choose_tiles
 from fastdefect.data.describe import (
     describe_leaks,
     describe_photos,
@@ -49,6 +50,8 @@ from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.process import keep_freed_memory, one_thread_each
 from fastdefect.text import counted, first
+
+TILES_A_STEP = 256  # of 224 px: 150 MB as the floats that a network gets
 
 
 def load_training_data(
@@ -90,12 +93,12 @@ def read_and_audit(
 ) -> tuple[Audit, PhotoStore]:
     """Read and audit the photos in one pass, and report a summary of the findings.
 
-    The grey scale of the set is chosen here: ``white`` of the manifest (see ``with_scale``).
+    The grey scale of the set is chosen here: ``white`` of the manifest (see ``as_read``).
     """
     listing = list_data(config, new=True)
     refuse_several_defects(listing.findings)
     refuse_untrainable(listing, config)
-    config = settle_white(listing, config, on_event)
+    config = settle_reading(listing, config, on_event)
     store = _store_for(listing, config, workers)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
 
@@ -126,6 +129,7 @@ def _store_for(listing: Listing, config: DataConfig, workers: int) -> PhotoStore
         len(listing.entries),
         config.image_size,
         config.resize,
+        tiles=config.tile_count,
         limit_mb=config.cache_mb,
         shared=workers > 0,
     )
@@ -197,9 +201,62 @@ def settle_white(listing: Listing, config: DataConfig, on_event: OnEvent) -> Dat
     return replace(config, white=white)
 
 
-def with_scale(config: RunConfig, manifest: Manifest) -> RunConfig:
-    """``config`` with the grey scale that the photos were read with, for the run to keep."""
-    return replace(config, data=replace(config.data, white=manifest.white))
+def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with the number of tiles of a photo, chosen by the photos if it is ``auto``."""
+    if config.tiles != "auto":
+        return config
+    good = good_classes(listing.classes, config.good, config.learn == "good")
+    with one_thread_each():
+        tiles, reason = choose_tiles(listing.entries, good, config)
+    if tiles == 1:
+        on_event(Note(f"--tiles auto: no tiles, as {reason}."))
+        return replace(config, tiles="none")
+    on_event(
+        Note(
+            f"--tiles auto: up to {tiles} tiles of {config.image_size} px of each photo, as "
+            f"{reason}. A photo takes up to {tiles} times as long; override with --tiles."
+        )
+    )
+    return replace(config, tiles=str(tiles))
+
+
+def settle_reading(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with what all photos must share: the number of tiles and the grey scale."""
+    return settle_white(listing, settle_tiles(listing, config, on_event), on_event)
+
+
+def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
+    """``config`` with the grey scale and the tiles the photos were read with, for the run to keep.
+
+    The photos of a step are limited, so that a step does not need much more memory with tiles.
+    Raises ``UsageError`` for a setting that does not suit tiles.
+    """
+    data = replace(config.data, white=manifest.white)
+    if manifest.tiles == 1:
+        return replace(config, data=replace(data, tiles="none"))
+    _check_suits_tiles(config, manifest.tiles)
+    most = max(2, TILES_A_STEP // manifest.tiles)
+    size = min(config.training.batch_size, most)
+    return replace(
+        config,
+        data=replace(data, tiles=str(manifest.tiles)),
+        training=replace(config.training, batch_size=size),
+    )
+
+
+def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
+    if config.data.light:
+        raise UsageError(
+            "--randomize-background-light needs the background around the part, which most tiles "
+            f"do not show, but --tiles is {tiles}.",
+            "Remove one of the two.",
+        )
+    if config.data.learn == "good":
+        raise UsageError(
+            "--learn good compares the places of whole photos with those of good ones, but "
+            f"--tiles is {tiles}.",
+            "Remove one of the two; a larger --image-size shows smaller defects.",
+        )
 
 
 def read_listing(
@@ -213,7 +270,7 @@ def read_listing(
     good = good_classes(listing.classes, config.good, only_good)
     keep_freed_memory()
     with one_thread_each():
-        return read_photos(
+        manifest = read_photos(
             listing,
             good=good,
             only_good=only_good,
@@ -222,6 +279,7 @@ def read_listing(
             on_photo=on_photo,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
+    return replace(manifest, tiles=config.tile_count)
 
 
 def must_search(listing: Listing, config: DataConfig) -> bool:

@@ -1,8 +1,8 @@
 """fastai DataLoaders over the decoded photos: augmented, balanced, repeatable."""
 
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, AugmentTransform, item_seed
+from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.store import PhotoStore
 
@@ -34,9 +35,19 @@ class Preprocessing:
     resize: Literal["squish", "pad"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    tiles: int = 1
+
+    @property
+    def frame(self) -> Frame:
+        """How a photo is cut and resized."""
+        return Frame(self.image_size, self.resize, self.tiles)
+
+    def of_tiles(self) -> "Preprocessing":
+        """The preprocessing of a tile, as a photo of its own."""
+        return replace(self, tiles=1)
 
     def batch(self, photos: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-        """Convert (n, size, size, 3) uint8 RGB to (n, 3, size, size) float32, normalised.
+        """Convert (n, h, w, 3) uint8 RGB to (n, 3, h, w) float32, normalised.
 
         The result equals that of fastai's ``IntToFloatTensor`` and ``Normalize``.
         """
@@ -112,13 +123,20 @@ class PhotoOf(Transform):
     pickled for a spawned worker.
     """
 
-    def __init__(self, store: PhotoStore, rows: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        store: PhotoStore,
+        rows: tuple[int, ...],
+        kept: Mapping[int, NDArray[np.bool_]] | None = None,
+    ) -> None:
+        """``kept``: by item, the tiles that are not to be emptied."""
         super().__init__()
-        self.store, self.rows = store, rows
+        self.store, self.rows, self.kept = store, rows, kept or {}
 
     def encodes(self, item: int) -> PILImage:
         """The photo of an item."""
-        return PILImage.create(self.store[self.rows[item]])
+        photo, kept = self.store[self.rows[item]], self.kept.get(item)
+        return PILImage.create(photo if kept is None else self.store.frame.only(photo, kept))
 
 
 class LabelOf(Transform):
@@ -160,8 +178,11 @@ def build_loaders(
     train: Sequence[int],
     valid: Sequence[int],
     options: LoaderOptions,
+    kept: NDArray[np.bool_] | None = None,
 ) -> DataLoaders:
     """DataLoaders of the photos ``train`` and ``valid`` (indices into ``manifest.photos``).
+
+    ``kept`` (n_train, tiles): the tiles of the training photos that are used; None for all.
 
     A batch is at most as large as the training set. No batch holds a single photo, because
     batch normalisation fails on it.
@@ -169,10 +190,14 @@ def build_loaders(
     items = [*train, *valid]
     light = light_of(manifest, store, train) if options.light else None
     preprocessing = options.preprocessing
-    augmenter = Augmenter(options.augment, preprocessing.image_size, light)
+    augmenter = Augmenter(options.augment, preprocessing.image_size, light, preprocessing.tiles)
     block = DataBlock(
         blocks=(ImageBlock, CategoryBlock(vocab=list(options.classes), sort=False)),
-        get_x=PhotoOf(store, tuple(photo.row for photo in manifest.photos)),
+        get_x=PhotoOf(
+            store,
+            tuple(photo.row for photo in manifest.photos),
+            None if kept is None else dict(zip(train, kept, strict=True)),
+        ),
         get_y=LabelOf(tuple(photo.label for photo in manifest.photos)),
         splitter=IndexSplitter(range(len(train), len(items))),
         item_tfms=[AugmentTransform(augmenter)],

@@ -144,6 +144,7 @@ class Manifest:
 
     ``seen`` is that of the listing. ``white`` is the value that is white in all photos of more
     than 8 bits; None without any. With ``only_good`` a model learns the good classes alone.
+    ``tiles`` is the number of tiles that a photo is cut into; 1 without tiles.
     """
 
     root: Path
@@ -155,6 +156,7 @@ class Manifest:
     seen: str = ""
     white: float | None = None
     only_good: bool = False
+    tiles: int = 1
 
     @property
     def learned(self) -> tuple[str, ...]:

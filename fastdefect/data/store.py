@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.data.reading.images import fit_to
+from fastdefect.data.reading.frame import Frame
 
 MIB = 1024 * 1024
 
 
 class PhotoStore:
-    """Up to ``capacity`` square photos, (size, size, 3) uint8 RGB, addressed by row."""
+    """Up to ``capacity`` photos in a frame, (tiles * size, size, 3) uint8, addressed by row."""
 
     def __init__(
         self,
@@ -29,13 +29,13 @@ class PhotoStore:
         size: int,
         resize: Literal["squish", "pad"],
         *,
+        tiles: int = 1,
         limit_mb: int,
         shared: bool = False,
     ) -> None:
         """Allocate the store. Set ``shared`` if worker processes read the photos."""
-        self.size = size
-        self._resize = resize
-        self._shape = (capacity, size, size, 3)
+        self.frame = Frame(size, resize, tiles)
+        self._shape = (capacity, *self.frame.shape)
         self._file: Path | None = None
         self._folder: Path | None = None
         # Forked workers share the parent's memory; spawned ones would each get a copy.
@@ -51,6 +51,16 @@ class PhotoStore:
         self._finalizer = weakref.finalize(self, _remove, self._folder)
 
     @property
+    def size(self) -> int:
+        """The side of a photo, or of its tiles."""
+        return self.frame.size
+
+    @property
+    def cells(self) -> NDArray[np.uint8]:
+        """All tiles, (capacity * tiles, size, size, 3): ``tiles`` rows for each photo; a view."""
+        return np.asarray(self.frame.cells(self._photos))
+
+    @property
     def megabytes(self) -> float:
         """The size of the decoded photos, MiB."""
         return float(np.prod(self._shape, dtype=np.int64)) / MIB
@@ -59,11 +69,13 @@ class PhotoStore:
     def where(self) -> str:
         """The location of the photos, for the log of the run."""
         place = "a memory-mapped file" if self._file else "memory"
-        return f"{self._shape[0]} photos of {self.size} px in {place} ({self.megabytes:.0f} MB)"
+        tiles = f"up to {self.frame.tiles} tiles of " if self.frame.tiles > 1 else ""
+        size = f"{tiles}{self.size} px"
+        return f"{self._shape[0]} photos of {size} in {place} ({self.megabytes:.0f} MB)"
 
     def put(self, row: int, image: NDArray[np.uint8]) -> None:
         """Resize a decoded photo, (height, width, 3) uint8, and store it. Thread-safe by row."""
-        self._photos[row] = fit_to(image, self.size, self._resize)
+        self._photos[row] = self.frame.fit(image)
 
     def __len__(self) -> int:
         return self._shape[0]
@@ -74,7 +86,7 @@ class PhotoStore:
 
     def close(self) -> None:
         """Release the memory or delete the temporary file."""
-        self._photos = np.empty((0, self.size, self.size, 3), np.uint8)
+        self._photos = np.empty((0, *self.frame.shape), np.uint8)
         self._finalizer()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from torch.nn.functional import interpolate
 
 from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.explain.methods import Head, Method
-from fastdefect.explain.occlusion import occlusion_map
+from fastdefect.explain.occlusion import occlusion_in_tiles
 from fastdefect.explain.patches import patch_scores
 from fastdefect.explain.target import Target
 from fastdefect.training.ensemble import Ensemble
@@ -98,11 +98,19 @@ class NetworkMaps:
         return stages_of(self.predictor)
 
     def __call__(self, pixels: Pixels) -> Floats32:
-        """The evidence (n, size, size) at each place of photos (n, size, size, 3); 0 or more."""
+        """The evidence (n, h, w) at each place of photos (n, h, w, 3) in the frame; 0 or more.
+
+        That in a tile is as if the tile were a photo of its own.
+        """
+        frame = self.predictor.preprocessing.frame
         if self.method.needs == "outputs":
-            return np.stack([occlusion_map(photo, self.score) for photo in pixels])
-        starts = range(0, len(pixels), _BATCH)
-        return np.concatenate([self._batch(pixels[at : at + _BATCH]) for at in starts])
+            return np.stack([occlusion_in_tiles(photo, self.score, frame) for photo in pixels])
+        tiles = frame.cells(pixels)
+        starts = range(0, len(tiles), _BATCH)
+        found = np.concatenate([self._batch(tiles[at : at + _BATCH]) for at in starts])
+        if frame.tiles > 1:
+            found[~np.concatenate([frame.filled(photo) for photo in pixels])] = 0
+        return found.reshape(pixels.shape[:3])
 
     def score(self, pixels: Pixels) -> Floats:
         """The log odds (n,) of the target, of the photos as they are."""

@@ -1,6 +1,6 @@
 """Whether heat maps are true: figures of maps against marked places, and against the network.
 
-All maps and masks are (size, size), in the network's input. Values of a map are 0 or more.
+All maps and masks are (h, w), in the network's input. Values of a map are 0 or more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Floats32, Mask, Pixels
-from fastdefect.explain.maps import WHOLE, Area, hot_place, within
+from fastdefect.data.reading.frame import Area
+from fastdefect.explain.maps import WHOLE, hot_place, within
 from fastdefect.explain.occlusion import Score, without
 
 _TOLERANCE = 0.03  # of the side; Zhang et al. allow 15 pixels of some 500
@@ -33,7 +34,7 @@ def points_inside(values: Floats32, mask: Mask) -> bool:
     """
     if not values.max() > 0:
         return False
-    reach = max(1, round(_TOLERANCE * values.shape[0]))
+    reach = max(1, round(_TOLERANCE * min(values.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     near = cv2.dilate(mask.astype(np.uint8), disc) > 0
     return bool(near[np.unravel_index(int(values.argmax()), values.shape)])
@@ -123,7 +124,7 @@ def remove_place(photo: Pixels, values: Floats32, score: Score, area: Area = WHO
 
     All places are in the ``area`` that shows the photo: hidden padding would change nothing.
     """
-    reach = max(1, round(_MARGIN * photo.shape[0]))
+    reach = max(1, round(_MARGIN * min(photo.shape[:2])))
     around = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     place = within(cv2.dilate(hot_place(values).astype(np.uint8), around) > 0, area)
     down, across = (side // 2 for side in place[area].shape)
@@ -142,21 +143,21 @@ def random_map(photo: Pixels, seed: int = 0) -> Floats32:
     """Smooth noise, from the bytes of the photo and ``seed``."""
     rng = np.random.default_rng([seed, int(photo.sum(dtype=np.int64))])
     noise = rng.random((5, 5), np.float32)
-    size = photo.shape[0]
-    return np.maximum(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), 0)
+    shape = photo.shape[1::-1]
+    return np.maximum(cv2.resize(noise, shape, interpolation=cv2.INTER_CUBIC), 0)
 
 
 def centre_map(photo: Pixels) -> Floats32:
     """A round spot in the middle."""
-    axis = np.linspace(-1, 1, photo.shape[0], dtype=np.float32)
-    return np.exp(-4 * (axis[:, None] ** 2 + axis[None] ** 2)).astype(np.float32)
+    down, across = (np.linspace(-1, 1, side, dtype=np.float32) for side in photo.shape[:2])
+    return np.exp(-4 * (down[:, None] ** 2 + across[None] ** 2)).astype(np.float32)
 
 
 def edge_map(photo: Pixels) -> Floats32:
     """The strength of edges (Sobel), a little smoothed."""
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)
     edges = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
-    return np.asarray(cv2.GaussianBlur(edges, (0, 0), photo.shape[0] / 60), np.float32)
+    return np.asarray(cv2.GaussianBlur(edges, (0, 0), min(photo.shape[:2]) / 60), np.float32)
 
 
 BASELINES: Mapping[str, Callable[[Pixels], Floats32]] = MappingProxyType(

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats32, Mask
-from fastdefect.data.reading.images import Resize, shown_in
+from fastdefect.data.reading.frame import Area, Frame
 
 _HOT = 0.5  # of the highest value: where the hot place ends
 _LARGEST = 480  # pixels of the longer side of a photo and its map, which has no finer detail
-Area = tuple[slice, slice]  # the rows and columns that show the photo, as ``shown_in`` has them
 WHOLE: Area = (slice(None), slice(None))
 _ROWS, _COLUMNS = ("upper", "", "lower"), ("left", "", "right")
 
@@ -67,15 +66,14 @@ class Place:
         return f"{where}, {percent} % of the photo"
 
 
-def laid_on(raw: Floats32, width: int, height: int, resize: Resize) -> HeatMap:
-    """The map of a photo of ``width`` by ``height`` from the evidence (size, size) of the network.
+def laid_on(raw: Floats32, width: int, height: int, frame: Frame) -> HeatMap:
+    """The map of a photo of ``width`` by ``height`` from the evidence in the input of the network.
 
-    ``resize`` is how the photo became square, as in ``fit_to``; padding is cut off.
+    ``frame`` is how the photo became the input; padding is cut off.
     """
-    inside = raw[shown_in(raw.shape[0], width, height, resize)]
-    shape = shown_size(width, height)
-    values = np.maximum(cv2.resize(inside, shape, interpolation=cv2.INTER_LINEAR), 0)
-    return HeatMap(scaled(np.asarray(values, np.float32)), float(values.max()))
+    across, down = shown_size(width, height)
+    values = frame.on_photo(raw, width, height, (down, across))
+    return HeatMap(scaled(values), float(values.max()))
 
 
 def shown_size(width: int, height: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from fastdefect.aliases import Floats, Floats32, Mask, Pixels
+from fastdefect.data.reading.frame import Frame
 from fastdefect.explain.target import Target
 
 Score = Callable[[Pixels], Floats]  # (n, size, size, 3) uint8 to the log odds of the target (n,)
@@ -47,22 +48,45 @@ def occlusion_map(photo: Pixels, score: Score) -> Floats32:
     return np.maximum(smooth, 0).astype(np.float32)
 
 
+def occlusion_in_tiles(photo: Pixels, score: Score, frame: Frame) -> Floats32:
+    """The evidence (tiles * size, size) in a photo in the ``frame``; as above without tiles.
+
+    Each tile is decided on alone, and places are hidden in the worst one, which decides.
+    """
+    if frame.tiles == 1:
+        return occlusion_map(photo, score)
+    size, found = frame.size, np.zeros(frame.shape[:2], np.float32)
+    filled = np.flatnonzero(frame.filled(photo))
+    if not len(filled):
+        return found
+    tiles = frame.cells(photo[None])[filled]
+    starts = range(0, len(tiles), _BATCH)  # a tile is a photo of one tile
+    worst = int(np.concatenate([score(tiles[at : at + _BATCH]) for at in starts]).argmax())
+    here = slice(int(filled[worst]) * size, (int(filled[worst]) + 1) * size)
+    found[here] = occlusion_map(tiles[worst], score)
+    return found
+
+
 @dataclass(frozen=True)
 class OutputMaps:
     """The heat maps of a model of which only the outputs are known, such as a bundle.
 
-    ``probabilities`` maps photos (n, size, size, 3) to (n, n_classes), averaged over its views.
+    ``probabilities`` maps photos in the ``frame`` to (n, n_classes), averaged over its views.
     """
 
     probabilities: Callable[[Pixels], Floats]
     target: Target
+    frame: Frame
 
     def __call__(self, pixels: Pixels) -> Floats32:
-        """The evidence (n, size, size) at each place of photos (n, size, size, 3); 0 or more."""
-        return np.stack([occlusion_map(photo, self.score) for photo in pixels])
+        """The evidence (n, h, w) at each place of photos (n, h, w, 3) in the frame; 0 or more."""
+        return np.stack([occlusion_in_tiles(photo, self.score, self.frame) for photo in pixels])
 
     def score(self, pixels: Pixels) -> Floats:
         """The log odds (n,) of the target."""
+        if pixels.shape[1] > self.frame.size:  # photos in tiles one by one: a photo is a batch
+            found = [self.probabilities(photo[None]) for photo in pixels]
+            return self.target.of_probabilities(np.concatenate(found))
         return self.target.of_probabilities(self.probabilities(pixels))
 
 

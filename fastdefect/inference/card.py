@@ -17,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from fastdefect.config import PartRule
+from fastdefect.config import MOST_TILES, PartRule
+from fastdefect.data.reading.frame import Frame
 from fastdefect.errors import BundleError
 from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
@@ -56,8 +57,9 @@ class _Part(BaseModel):
 
 
 class PhotoSteps(_Part):
-    """From a file to the input of the network, (image_size, image_size, 3) uint8 RGB.
+    """From a file to the input of the network, (tiles * image_size, image_size, 3) uint8 RGB.
 
+    ``tiles`` is the number of tiles of a photo; 1 without tiles, also in older bundles.
     ``white`` is the value that is white in photos of more than 8 bits; None if the model was
     trained on none. ``side``: photos of more than 179 megapixels are decoded in a reduced size, no
     side shorter than this. ``mean`` and ``std`` are applied inside the network and are stated for
@@ -71,6 +73,12 @@ class PhotoSteps(_Part):
     side: Annotated[int, Field(ge=1, le=8 * _MAX_SIDE)]
     mean: Annotated[tuple[float, ...], Len(3, 3)]
     std: Annotated[tuple[float, ...], Len(3, 3)]
+    tiles: Annotated[int, Field(ge=1, le=MOST_TILES)] = 1
+
+    @property
+    def frame(self) -> Frame:
+        """How a photo is cut and resized."""
+        return Frame(self.image_size, self.resize, self.tiles)
 
 
 class Rule(_Part):

@@ -138,8 +138,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
     return Scorer(
         where,
         bundle.identity,
-        card.photos.image_size,
-        card.photos.resize,
+        card.photos.frame,
         Reading(card.photos.white, card.photos.max_megapixels, card.photos.side),
         outputs,
         Judge(

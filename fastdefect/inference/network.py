@@ -22,7 +22,7 @@ _registered = False
 
 
 class Network(Protocol):
-    """Maps (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d)."""
+    """Maps n photos, uint8 RGB in the frame, to logits (n, views, classes), features (n, d)."""
 
     def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
         """Both float32. May be called from several threads."""
@@ -39,8 +39,7 @@ def open_network(bundle: Bundle, where: str, *, threads: int | None = None) -> N
     """
     card, content = bundle.card, bundle.files[ONNX]
     check_onnx(content, where)
-    size = card.photos.image_size
-    grey = np.full((1, size, size, 3), 128, np.uint8)
+    grey = card.photos.frame.grey[None]
     network: Network = _Onnx(content, where, threads)
     with _in_words(where, "ONNX Runtime"):
         _check_trial(network(grey), card, where)

@@ -5,30 +5,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Floats32, Pixels
-from fastdefect.data.reading.images import (
-    Reading,
-    decode_photo,
-    fit_to,
-    from_array,
-    read_bytes,
-)
+from fastdefect.data.reading.frame import Frame
+from fastdefect.data.reading.images import Reading, decode_photo, from_array, read_bytes
 from fastdefect.inference.judge import Decision, Judge
 
 PhotoLike = str | PathLike[str] | bytes | bytearray | memoryview | NDArray[Any]
 
-# (n, size, size, 3) uint8 to probabilities (n, n_classes) and features (n, d) or None.
+# Of n photos in the frame, uint8: probabilities (n, n_classes) and features (n, d) or None.
 Outputs = tuple[Floats, Floats32 | None]
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A model of a bundle or a run.
+    """A model of a bundle or a run; ``frame`` is how a photo becomes the input of ``network``.
 
     ``concurrent``: ``network`` may be called from several threads, a photo at a time, and gives
     the same values for a photo whatever the batch. ``identity`` changes with the weights and the
@@ -39,8 +34,7 @@ class Scorer:
 
     name: str
     identity: str
-    image_size: int
-    resize: Literal["squish", "pad"]
+    frame: Frame
     reading: Reading
     network: Callable[[Pixels], Outputs]
     judge: Judge
@@ -51,12 +45,12 @@ class Scorer:
     views: tuple[str, ...] = ()
 
     def pixels(self, photo: PhotoLike) -> Pixels:
-        """The input of the network for ``photo``: (size, size, 3) uint8 RGB.
+        """The input of the network for ``photo``: uint8 RGB in the ``frame``.
 
         ``photo`` is as in ``Inspector.inspect``.
         """
         if isinstance(photo, np.ndarray):
-            return fit_to(from_array(photo, self.reading), self.image_size, self.resize)
+            return self.frame.fit(from_array(photo, self.reading))
         if isinstance(photo, bytes | bytearray | memoryview):
             return self.decoded(bytes(photo), "the photo")
         path = Path(photo)
@@ -64,7 +58,7 @@ class Scorer:
 
     def decoded(self, data: bytes, name: str) -> Pixels:
         """The input of the network for the bytes of a file; errors call it ``name``."""
-        return fit_to(decode_photo(data, name, self.reading), self.image_size, self.resize)
+        return self.frame.fit(decode_photo(data, name, self.reading))
 
     def decide(self, pixels: Pixels, started: float, product: str | None = None) -> Decision:
         """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``.

@@ -87,7 +87,7 @@ def fastest_workers(scorer: Scorer) -> int:
 
 
 def _photos_per_second(scorer: Scorer, workers: int) -> float:
-    grey = np.full((1, scorer.image_size, scorer.image_size, 3), 128, np.uint8)
+    grey = scorer.frame.grey[None]
     deadline = time.perf_counter() + _TRIAL
 
     def count() -> int:

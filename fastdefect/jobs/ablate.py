@@ -12,7 +12,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import apply_recipe, override
-from fastdefect.data.load import with_scale
+from fastdefect.data.load import as_read
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
@@ -133,7 +133,7 @@ def start(
     refuse_one_epoch(config)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     config = settle_weights(config, log)
     if config.training.recipe == "auto":
         log(Note("Recipe full: it contains the steps with claimed gains."))

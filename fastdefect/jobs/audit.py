@@ -13,7 +13,7 @@ from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.audit.survey import Survey
 from fastdefect.data.describe import describe_photos, describe_pixels, tell
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import audit_survey, list_data, read_listing, settle_white
+from fastdefect.data.load import audit_survey, list_data, read_listing, settle_reading
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
@@ -95,7 +95,7 @@ def audit(
     if page is not None:
         check_output_path(page.path, "--report", (".html", ".htm"))
     listing = list_data(config, new=True)
-    config = settle_white(listing, config, on_event)
+    config = settle_reading(listing, config, on_event)
     # Search even if every photo has a given part: the audit also checks the given parts.
     survey = Survey(len(listing.entries), search=config.parts == "auto")
     manifest = read_listing(listing, config, on_event=on_event, on_photo=survey.put)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit, with_scale
+from fastdefect.data.load import as_read, divide_into_folds, limit_training, read_and_audit
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.folds import Folds, fold_rows, read_folds, split_for_fold
 from fastdefect.data.splitting.split import read_split
@@ -112,7 +112,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> CrossRepo
     seed = config.training.seed
     audit, store = read_and_audit(config.data, seed=seed, workers=machine.workers, on_event=log)
     manifest = audit.manifest
-    config = with_scale(config, manifest)
+    config = as_read(config, manifest)
     folds = divide_into_folds(manifest, audit.parts, config.data, k, seed=seed, on_event=log)
     photos = _Photos(manifest, store, folds)
     # Check that every fold leaves enough photos to train on, and that the network can be built.

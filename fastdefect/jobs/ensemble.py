@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from safetensors.torch import load_file, save_file
 
 from fastdefect.config import RunConfig
-from fastdefect.data.load import with_scale
+from fastdefect.data.load import as_read
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import atomic_path
@@ -100,7 +100,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> EnsembleR
     parse_targets(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     config = with_enough_steps(config, len(photos.base.train), log)
     config = settle(config, photos, log)
     members = members_of(config)

@@ -173,7 +173,7 @@ def export(run: Run, request: Request, wanted: Export, *, on_event: OnEvent) -> 
     card = _changed(card, examples=examples_of(photos, wanted.examples, judged.y_prob))
     files = example_files(photos, wanted.examples)
     on_event(Note("Writing the network as ONNX; this takes up to some minutes."))
-    source = onnx_file(model.graph, model.spec.preprocessing.image_size)
+    source = onnx_file(model.graph)
     forms = []
     for runtime, precision in _forms(wanted):
         calibration = calibration_photos(model, on_event) if precision == "int8" else []
@@ -228,7 +228,7 @@ def _judge_run(model: RunModel, photos: EvaluationPhotos, truth: Truth) -> tuple
     """The run's own decisions, by the way of ``evaluate``; and its raw probabilities."""
     predictor = Predictor(model.graph.network, model.spec.preprocessing, model.device)
     y_prob = predictor.probabilities(photos.store, photos.rows, views=FIXED_VIEWS[model.rule.views])
-    speed = photos_per_second(model.outputs, model.spec.preprocessing.image_size)
+    speed = photos_per_second(model.outputs, model.spec.preprocessing.frame)
     size = model.run.path("model.safetensors").stat().st_size / 1e6
     calibrated = model.rule.calibrated(y_prob)
     return truth.judged("the run, torch fp32", calibrated, speed, size), y_prob
@@ -247,7 +247,7 @@ def _check(
     found = from_files(bundle_scorer(read, name, threads=1), truth.paths, on_event)
     # As many threads as torch uses for the run's speed.
     network = open_network(read, name, threads=torch.get_num_threads())
-    speed = photos_per_second(network, card.photos.image_size)
+    speed = photos_per_second(network, card.photos.frame)
     size = len(read.files[ONNX]) / 1e6
     said = truth.judged(name, found, speed, size)
     return _Form(card, members, said, truth.compare(run, said))

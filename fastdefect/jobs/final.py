@@ -19,7 +19,7 @@ import numpy as np
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import list_data, with_scale
+from fastdefect.data.load import as_read, list_data
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
 from fastdefect.data.splitting.split import Split, run_rows
@@ -133,7 +133,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FinalRepo
     auto = config.training.final == "auto"
     config = override(config, {"final": "folds"}) if auto else config
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     try:
         folds = _make_folds(config, photos)
     except DataError as error:

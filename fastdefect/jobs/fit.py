@@ -8,7 +8,7 @@ from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.describe import describe, tell
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import load_training_data, with_scale
+from fastdefect.data.load import as_read, load_training_data
 from fastdefect.data.splitting.split import read_split, run_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError
@@ -54,7 +54,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport
         on_event=log,
         earlier=earlier_sides(config),
     )
-    config = with_scale(config, data.manifest)
+    config = as_read(config, data.manifest)
     warn_of_seen(config, data, log)
     config = with_enough_steps(config, len(data.split.train), log)
     job = assemble(config, log, data=data)

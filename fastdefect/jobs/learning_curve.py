@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import RunConfig
-from fastdefect.data.load import with_scale
+from fastdefect.data.load import as_read
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split
 from fastdefect.data.splitting.subsample import share_of_parts
@@ -113,7 +113,7 @@ def start(
     _check(config, points, repeats)
     budget, log = Budget(budget_minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     config = settle(config, photos, log)
     shares = choose_shares(photos.base, photos.manifest, points, config.training.seed)
     members = members_of(config, shares, repeats)

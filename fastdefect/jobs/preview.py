@@ -1,6 +1,7 @@
 """``fastdefect preview``: show photos as the model gets them, before a long training."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fastdefect.config import DataConfig
@@ -21,7 +22,7 @@ def preview(
 ) -> Path:
     """Write a contact sheet: per photo, the model input and ``draws`` augmented versions."""
     listing = list_data(config, new=True)
-    config = settle_white(listing, config, on_event)
+    config = settle_white(listing, replace(config, tiles="none"), on_event)
     drawn = draw_evenly([entry.label for entry in listing.entries], photos, seed)
     entries = sorted(
         (listing.entries[place] for place in drawn), key=lambda entry: (entry.label, entry.name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
-from fastdefect.data.load import with_scale
+from fastdefect.data.load import as_read
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
@@ -86,7 +86,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> QuickRepo
     refuse_one_epoch(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     config = settle(config, photos, log)
     members = members_of(config)
     run = create_series(RunKind.QUICK_TEST, config, members, photos, new_run, {})

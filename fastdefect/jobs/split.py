@@ -18,7 +18,7 @@ from fastdefect.data.load import (
     must_search,
     read_listing,
     refuse_untrainable,
-    settle_white,
+    settle_reading,
 )
 from fastdefect.data.photos import UNUSED, Manifest
 from fastdefect.data.reading.csv_table import find_table
@@ -64,7 +64,7 @@ def split(
     _check_out(config.data, out)
     listing = list_data(config, new=True)
     refuse_untrainable(listing, config)
-    config = settle_white(listing, config, on_event)
+    config = settle_reading(listing, config, on_event)
     survey = Survey(len(listing.entries), search=must_search(listing, config))
     on_photo = survey.put if survey.searches else None
     manifest = read_listing(listing, config, on_event=on_event, on_photo=on_photo)

@@ -13,7 +13,7 @@ from typing import Any
 
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
-from fastdefect.data.load import with_scale
+from fastdefect.data.load import as_read
 from fastdefect.data.splitting.folds import fold_rows, folds_of_train
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.evaluation.predictions import read_predictions
@@ -122,7 +122,7 @@ def start(
     fields = fields_of(config, request.space, archs)
     budget, log = Budget(request.minutes), Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     config = settle_recipe(settle_archs(config, archs, log), fields, log)
     archs = archs if len(archs) > 1 else (config.model.arch,)  # auto is replaced by a name
     fields = fit_sizes(fields, config, archs, log)

@@ -9,7 +9,7 @@ from threading import BoundedSemaphore, Lock
 
 from fastdefect.aliases import Pixels
 from fastdefect.data.reading.gate import PixelGate
-from fastdefect.data.reading.images import decode_photo, fit_to, pixel_count
+from fastdefect.data.reading.images import decode_photo, pixel_count
 from fastdefect.explain.maps import laid_on
 from fastdefect.explain.occlusion import OutputMaps
 from fastdefect.explain.overlay import overlay, to_show
@@ -77,7 +77,7 @@ def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
     target = choose_target(scorer.judge.classes, good, None)
     with gate.hold(pixel_count(data)):
         photo = decode_photo(data, "the photo", scorer.reading)
-        pixels, shown = fit_to(photo, scorer.image_size, scorer.resize), to_show(photo)
-    maps = OutputMaps(lambda batch: scorer.network(batch)[0], target)
-    heat = laid_on(maps(pixels[None])[0], shown.shape[1], shown.shape[0], scorer.resize)
+        pixels, shown = scorer.frame.fit(photo), to_show(photo)
+    maps = OutputMaps(lambda batch: scorer.network(batch)[0], target, scorer.frame)
+    heat = laid_on(maps(pixels[None])[0], photo.shape[1], photo.shape[0], scorer.frame)
     return overlay(shown, heat.values)

@@ -18,8 +18,10 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import cache_folder
+from fastdefect.good import Good
 from fastdefect.metrics import score
 from fastdefect.run import Run
+from fastdefect.training.bag_probe import Tiles, fit_bag_probe
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.feature_cache import FeatureCache
 from fastdefect.training.features import FrozenBackbone
@@ -53,34 +55,48 @@ def _fit(
     started = time.perf_counter()
     learn, data = inputs.learn, inputs.data
     side, valid = data.split.train, data.split.valid
-    train_features, valid_features = _features(inputs, on_event, stop_requested)
+    train_tiles = Tiles.of(data.store, data.rows(side), data.kept_tiles(side))
+    valid_tiles = Tiles.of(data.store, data.rows(valid))
+    train_features, valid_features = _features(
+        inputs, train_tiles, valid_tiles, on_event, stop_requested
+    )
     labels = data.manifest.labels[list(side)]
     parts = [data.split.parts[i] for i in side]
-    probe = fit_probe([train_features], labels, parts, seed=inputs.training.seed)
+    seed, good = inputs.training.seed, data.manifest.good_indices
+    if inputs.preprocessing.tiles > 1:
+        probe = fit_bag_probe([train_features], train_tiles, labels, parts, good, seed=seed)
+    else:
+        probe = fit_probe([train_features], labels, parts, seed=seed)
     probe.fill(learn.model[1][-1])
     _report(probe, labels, data, on_event)
     y_true = {"train": labels, "valid": data.manifest.labels[list(valid)]}
-    features = {"train": train_features, "valid": valid_features}
-    y_prob = {name: _probabilities(learn.model[1], of) for name, of in features.items()}
+    y_prob = {
+        "train": _probabilities(learn.model[1], train_features, train_tiles, good),
+        "valid": _probabilities(learn.model[1], valid_features, valid_tiles, good),
+    }
     return history_row(y_true, y_prob, data, time.perf_counter() - started)
 
 
 def _features(
-    inputs: FitInputs, on_event: OnEvent, stop_requested: Callable[[], bool]
+    inputs: FitInputs,
+    train: Tiles,
+    valid: Tiles,
+    on_event: OnEvent,
+    stop_requested: Callable[[], bool],
 ) -> tuple[Floats32, Floats32]:
-    """Return the features of the training and of the validation photos, without augmentation."""
+    """Return the features of the tiles, or photos, of both sides, without augmentation."""
     learn, data = inputs.learn, inputs.data
-    backbone = FrozenBackbone(learn.model[0], inputs.preprocessing, learn.dls.device)
+    backbone = FrozenBackbone(learn.model[0], inputs.preprocessing.of_tiles(), learn.dls.device)
     cache = FeatureCache(backbone, cache_folder())
-    train, valid = data.rows(data.split.train), data.rows(data.split.valid)
-    total = len(train) + len(valid)
+    total = len(train.rows) + len(valid.rows)
 
     def on_batch(done: int) -> None:
         on_event(Progress("computing features with the frozen backbone", done, total))
         if stop_requested():
             raise Stopped
 
-    features = cache.features(data.store, [*train, *valid], on_batch=on_batch)
+    rows = [*train.rows.tolist(), *valid.rows.tolist()]
+    features = cache.features(data.store.cells, rows, on_batch=on_batch)
     try:
         cache.save()
     except OSError as error:
@@ -95,9 +111,10 @@ def _features(
             "Expected finite features from the frozen backbone, but some are infinite or NaN.",
             "Check --weights: the file may be damaged or belong to another --arch.",
         )
+    what = "tiles" if inputs.preprocessing.tiles > 1 else "photos"
     if known := total - cache.computed:
-        on_event(Note(f"The features of {known} of {total} photos come from {cache.path}."))
-    return features[: len(train)], features[len(train) :]
+        on_event(Note(f"The features of {known} of {total} {what} come from {cache.path}."))
+    return features[: len(train.rows)], features[len(train.rows) :]
 
 
 def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_event: OnEvent) -> None:
@@ -113,8 +130,10 @@ def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_even
     )
 
 
-def _probabilities(head: nn.Module, features: Floats32) -> Floats:
+def _probabilities(head: nn.Module, features: Floats32, tiles: Tiles, good: Good) -> Floats:
     device = next(head.parameters()).device
     with torch.inference_mode():
-        logits = head(torch.from_numpy(features).to(device))
-    return logits.cpu().double().softmax(dim=1).numpy()
+        logits = head(torch.from_numpy(features).to(device)).cpu().double()
+    if tiles.most > 1:
+        logits = torch.from_numpy(tiles.pooled(logits.numpy(), good))
+    return np.asarray(logits.softmax(dim=1).numpy())

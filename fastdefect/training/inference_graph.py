@@ -20,6 +20,7 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.predict import View
 from fastdefect.training.stages import Staged, find_taps, summary
+from fastdefect.training.tiled import cut, empty_tiles
 
 
 class InferenceGraph(nn.Module):
@@ -36,6 +37,7 @@ class InferenceGraph(nn.Module):
         self.network = network.eval()
         self.views = tuple(views)
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
+        self.frame = preprocessing.frame
         body = first[0][0]  # as ``build_network`` nests them
         self.taps = _tap_names(body, preprocessing.image_size)
         # In a tuple torch does not register it: the body is a part of ``network`` already.
@@ -44,28 +46,46 @@ class InferenceGraph(nn.Module):
         self.register_buffer("mean", torch.tensor(preprocessing.mean).view(shape))
         self.register_buffer("std", torch.tensor(preprocessing.std).view(shape))
 
-    def widths(self, size: int) -> tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         """The widths of the features of each depth that is read, from the finest."""
+        size = self.frame.size
         photos = torch.zeros(1, 3, size, size, device=self.mean.device)
-        read: dict[str, Tensor] = {}
+        read: Read = {}
         with torch.inference_mode(), _reading(self.body[0], self.taps, read):
             self.body[0](photos)
-        return tuple(read[name].shape[1] for name in self.taps)
+        return tuple(read[name][0].shape[1] for name in self.taps)
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
         """Map (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d).
 
         Both are float32. The features are of the first view: mean and standard deviation of each
         channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
-        body.
+        body. Of photos in tiles, (n, tiles * size, size, 3), they are the mean over the tiles that
+        are not empty; there may be any number of tiles.
         """
         batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
         n = batch.shape[0]
-        read: dict[str, Tensor] = {}
-        with _reading(self.body[0], self.taps, read):
-            logits = self.network(torch.cat([view(batch) for view in self.views])).float()
-        features = torch.cat([read[name][:n] for name in self.taps], dim=1)
-        return logits.reshape(len(self.views), n, -1).transpose(0, 1), features
+        read: Read = {}
+        tiles = photos.shape[1] // self.frame.size if self.frame.tiles > 1 else 1
+        if self.frame.tiles > 1:
+            # One by one, for memory; and a stack that is turned by a quarter has another shape.
+            with _reading(self.body[0], self.taps, read):
+                first = self.network(self.views[0](batch))
+            logits = torch.cat([first, *(self.network(view(batch)) for view in self.views[1:])])
+        else:
+            with _reading(self.body[0], self.taps, read):
+                logits = self.network(torch.cat([view(batch) for view in self.views]))
+        rows = n * tiles
+        features = torch.cat([torch.cat(read[name])[:rows] for name in self.taps], dim=1)
+        if self.frame.tiles > 1:
+            features = self._mean_over_tiles(features, batch, tiles)
+        return logits.float().reshape(len(self.views), n, -1).transpose(0, 1), features
+
+    def _mean_over_tiles(self, features: Tensor, batch: Tensor, tiles: int) -> Tensor:
+        filled = (~empty_tiles(cut(batch, self.frame.size), tiles)).float()[:, :, None]
+        return (features.reshape(-1, tiles, features.shape[1]) * filled).sum(dim=1) / filled.sum(
+            dim=1
+        )
 
 
 def _tap_names(body: nn.Module, size: int) -> tuple[str, ...]:
@@ -78,8 +98,12 @@ def _tap_names(body: nn.Module, size: int) -> tuple[str, ...]:
     return tuple(tap.name for tap in taps) or ("",)
 
 
+# By the name of a module, what it gave in each call.
+Read = dict[str, list[Tensor]]
+
+
 @contextmanager
-def _reading(body: nn.Module, names: Sequence[str], read: dict[str, Tensor]) -> Iterator[None]:
+def _reading(body: nn.Module, names: Sequence[str], read: Read) -> Iterator[None]:
     hooks = [
         body.get_submodule(name).register_forward_hook(partial(_keep, read, name)) for name in names
     ]
@@ -90,15 +114,22 @@ def _reading(body: nn.Module, names: Sequence[str], read: dict[str, Tensor]) -> 
             hook.remove()
 
 
-def _keep(read: dict[str, Tensor], name: str, module: nn.Module, args: Any, given: Tensor) -> None:
+def _keep(read: Read, name: str, module: nn.Module, args: Any, given: Tensor) -> None:
     # The body's own maps, the last, are the widest; their deviations tell no more than their means.
     last = name == "" and given.ndim == 4
-    read[name] = given.float().mean(dim=(2, 3)) if last else summary(given)
+    found = given.float().mean(dim=(2, 3)) if last else summary(given)
+    read.setdefault(name, []).append(found)
 
 
-def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:
-    """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU."""
-    photos = torch.zeros(2, size, size, 3, dtype=torch.uint8)
+def write_onnx(graph: InferenceGraph, path: Path) -> None:
+    """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU.
+
+    If photos are in tiles, it is for any number of tiles: one can be decided on alone.
+    """
+    shapes: dict[int, Any] = {0: torch.export.Dim("n")}
+    if graph.frame.tiles > 1:
+        shapes[1] = graph.frame.size * torch.export.Dim("tiles")
+    photos = torch.zeros(2, *graph.frame.shape, dtype=torch.uint8)
     with without_messages("torch.onnx", "onnxscript", "onnx_ir"):
         torch.onnx.export(
             graph,
@@ -106,7 +137,7 @@ def write_onnx(graph: InferenceGraph, size: int, path: Path) -> None:
             path,
             input_names=["photos"],
             output_names=["logits", "features"],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
+            dynamic_shapes=(shapes,),
             dynamo=True,
             external_data=False,
             verbose=False,

@@ -27,6 +27,7 @@ from fastdefect.training.head import Head, build_head
 from fastdefect.training.loss import DefectLoss, MixUpLabels
 from fastdefect.training.memory import PatchMemory
 from fastdefect.training.precision import AutocastOnDevice
+from fastdefect.training.tiled import Tiled
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ class ModelSpec:
                 tuple(content["classes"]),
                 good_from_json(content["good"]),
                 Preprocessing(
-                    steps["image_size"], steps["resize"], tuple(steps["mean"]), tuple(steps["std"])
+                    steps["image_size"],
+                    steps["resize"],
+                    tuple(steps["mean"]),
+                    tuple(steps["std"]),
+                    steps.get("tiles", 1),
                 ),
                 content.get("head", "mlp"),
                 content.get("members", 1),  # absent in older models
@@ -105,7 +110,7 @@ def build_network(spec: ModelSpec, backbone: Backbone, device: torch.device) -> 
     backbone = _read_by(spec, backbone)
     # vision_learner nests them like this, and the names in a state depend on the nesting.
     one = nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
-    network: Any = averaging(one, spec.members)
+    network: Any = averaging(_tiled(one, spec), spec.members)
     return network.to(device=device, memory_format=_layout(device))
 
 
@@ -126,8 +131,8 @@ def build_learner(
     """Return a ``vision_learner`` of ``backbone`` and the head of ``spec``; it prints nothing.
 
     The model is ``Sequential(body, head)`` on the device of ``dls``. With more than one member
-    it is an ``Ensemble``, for trained weights and predictions only. With the heads ``stages``
-    and ``memory`` the body is read at several depths.
+    it is an ``Ensemble``, for trained weights and predictions only. For photos in tiles, it is a
+    ``Tiled`` of both. With the heads ``stages`` and ``memory`` the body is read at several depths.
     """
     backbone = _read_by(spec, backbone)
     learn = vision_learner(
@@ -150,7 +155,7 @@ def build_learner(
     )
     learn.remove_cb(ProgressCallback)
     learn.logger = _print_nothing
-    learn.model = averaging(learn.model, spec.members)
+    learn.model = averaging(_tiled(learn.model, spec), spec.members)
     # Here and not in a callback at the fit's start: the optimizer's moments take their layout
     # from the parameters, and a restored optimizer needs the layout that it was saved with.
     learn.model.to(device=dls.device, memory_format=_layout(dls.device))
@@ -172,6 +177,15 @@ def _head(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
     return build_head(
         backbone.n_features, len(spec.classes), spatial=backbone.spatial, kind=spec.head
     )
+
+
+def _tiled(network: nn.Module, spec: ModelSpec) -> nn.Module:
+    """The network for photos in tiles, with the same body and head; itself without tiles."""
+    steps = spec.preprocessing
+    if steps.tiles == 1:
+        return network
+    body, head = network.children()
+    return Tiled(body, head, steps.image_size, spec.good_indices)
 
 
 def _print_nothing(record: Any) -> None:

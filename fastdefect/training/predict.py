@@ -37,9 +37,11 @@ class Predictor:
 
         The network runs in evaluation mode and returns to its previous mode afterwards. Each of
         ``views`` maps a batch (n, 3, h, w) to one of the same shape; the probabilities are
-        averaged over the views. A photo is decoded and normalised once for all views.
+        averaged over the views. A photo is decoded and normalised once for all views. Of photos in
+        tiles a batch has fewer, so that it has about as many tiles.
         ``on_batch`` receives the number of photos done.
         """
+        batch_size = max(1, batch_size // self.preprocessing.tiles)
         was_training = self.network.training
         self.network.eval()
         chunks: list[Floats] = []

@@ -80,7 +80,7 @@ def _sweep(copies: Sequence[Floats32], labels: Labels, folds: Folds) -> tuple[fl
         for strength, (weight, bias) in zip(STRENGTHS, path, strict=True):
             logits = copies[0][held_out] @ weight.T + bias
             y_probs[strength][held_out] = softmax(logits, axis=1)
-    best = min(STRENGTHS, key=lambda strength: _log_loss(labels, y_probs[strength]))
+    best = min(STRENGTHS, key=lambda strength: log_loss(labels, y_probs[strength]))
     return best, y_probs[best]
 
 
@@ -170,5 +170,6 @@ def _in_span(rows: Floats) -> tuple[Floats, Floats | None]:
     return triangle.T, axes
 
 
-def _log_loss(labels: Labels, y_prob: Floats) -> float:
+def log_loss(labels: Labels, y_prob: Floats) -> float:
+    """The mean negative log of the probability (n, n_classes) of the label (n,)."""
     return float(-np.log(np.clip(y_prob[np.arange(len(labels)), labels], 1e-12, 1)).mean())

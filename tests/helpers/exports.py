@@ -28,7 +28,7 @@ class _Graph:
 
     network = None
 
-    def widths(self, size: int) -> tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         return (4,)
 
 

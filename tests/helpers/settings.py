@@ -22,6 +22,8 @@ def other_value(leaf: ConfigField) -> Any:
             return leaf.default / 2 or 0.25
         case Path():
             return Path("elsewhere")
+    if leaf.name == "tiles":  # a text, but only of some forms
+        return "4"
     if float in typing.get_args(leaf.type):
         return 4095.0
     return 3 if int in typing.get_args(leaf.type) else f"other-{leaf.name}"

@@ -186,6 +186,8 @@ def _strategy(leaf: ConfigField) -> st.SearchStrategy[Any]:
         Path: st.text("abc/. é'\"", min_size=1).map(Path),
         tuple[str, ...]: st.lists(text).map(tuple),
     }
+    if leaf.name == "tiles":
+        return st.sampled_from(["none", "auto", "7"])
     return by_type[leaf.type]
 
 

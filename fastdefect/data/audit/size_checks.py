@@ -8,6 +8,8 @@ import math
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,14 +17,15 @@ from scipy.ndimage import find_objects
 
 from fastdefect.config import DataConfig
 from fastdefect.data.findings import Check, Finding
-from fastdefect.data.photos import Photo
+from fastdefect.data.photos import Box, Photo
+from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.good_class import recognise_good
 from fastdefect.data.reading.marks import Marks, mask_pixels, read_marks
 
 LEAST = 3  # pixels of the shorter side of a defect, at the size of the model, that can be seen
 STRONG = 24  # times shorter an axis becomes, without boxes or masks, before it is a warning
-_KEPT = 0.95  # share of the defects that the proposed size keeps
+KEPT = 0.95  # share of the defects that the proposed size keeps
 _STEP = 32  # sizes that are proposed are multiples of it
 
 SMALL_DEFECT = Check(
@@ -40,11 +43,26 @@ STRONG_REDUCTION = Check(
 )
 
 
+class Sized(Protocol):
+    """A photo of known size, read or not: the fields of ``Photo`` that are used here."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - as of ``Photo``
+    @property
+    def width(self) -> int: ...  # noqa: D102
+    @property
+    def height(self) -> int: ...  # noqa: D102
+    @property
+    def boxes(self) -> tuple[Box, ...]: ...  # noqa: D102
+    @property
+    def mask(self) -> Path | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
-class _Defect:
+class Defect:
     """A defect of ``photo``: width and height in its pixels."""
 
-    photo: Photo
+    photo: Sized
     width: float
     height: float
 
@@ -58,12 +76,9 @@ class _Defect:
         return config.image_size * LEAST / max(min(self.shown(config)), 1e-9)
 
 
-def reduction(photo: Photo, config: DataConfig) -> tuple[float, float]:
-    """How many times shorter each axis becomes; below 1 it grows."""
-    if config.resize == "pad":
-        factor = max(photo.width, photo.height) / config.image_size
-        return factor, factor
-    return photo.width / config.image_size, photo.height / config.image_size
+def reduction(photo: Sized, config: DataConfig) -> tuple[float, float]:
+    """How many times shorter each axis becomes, in its tiles if there are any."""
+    return Frame.of(config).reduction(photo.width, photo.height)
 
 
 def describe_reduction(photos: Sequence[Photo], config: DataConfig) -> str:
@@ -99,7 +114,7 @@ def check_size(
 
     What is marked on photos of the classes ``good`` is no defect.
     """
-    defects = _known_defects([photo for photo in photos if photo.label not in good], config)
+    defects = known_defects([photo for photo in photos if photo.label not in good], config)
     if defects:
         return _small_defects(defects, config)
     strong = [photo for photo in photos if max(reduction(photo, config)) > STRONG]
@@ -112,12 +127,12 @@ def check_size(
         f"({worst[0].name}: {_in_words(worst[0], config)}). A defect of less than "
         f"{math.ceil(LEAST * times)} pixels in that direction has then less than {LEAST}, and the "
         f"model may not see it. If there are such defects, raise --image-size (now "
-        f"{config.image_size}), or crop the photos to the part. Photos are not cut into tiles."
+        f"{config.image_size}), cut the photos into tiles (--tiles auto), or crop them to the part."
     )
     return [STRONG_REDUCTION.finding(text, times, [photo.name for photo in worst])]
 
 
-def _small_defects(defects: Sequence[_Defect], config: DataConfig) -> list[Finding]:
+def _small_defects(defects: Sequence[Defect], config: DataConfig) -> list[Finding]:
     small = sorted(
         (one for one in defects if min(one.shown(config)) < LEAST),
         key=lambda one: min(one.shown(config)),
@@ -126,21 +141,21 @@ def _small_defects(defects: Sequence[_Defect], config: DataConfig) -> list[Findi
         return []
     one = small[0]
     across, down = one.shown(config)
-    needed = np.quantile([each.needed(config) for each in defects], _KEPT, method="higher")
+    needed = np.quantile([each.needed(config) for each in defects], KEPT, method="higher")
     size = math.ceil(float(needed) / _STEP) * _STEP
     text = (
         f"{len(small)} of {len(defects)} known defects become smaller than {LEAST} pixels at "
         f"--image-size {config.image_size}: in {one.photo.name}, {one.width:.0f} x "
         f"{one.height:.0f} pixels become {across:.1f} x {down:.1f}. The model may not see them. "
-        f"--image-size {size} keeps {_KEPT:.0%} of the defects at {LEAST} pixels or more, and "
-        f"takes about {(size / config.image_size) ** 2:.0f} times the time and memory. Photos are "
-        "not cut into tiles."
+        f"--image-size {size} keeps {KEPT:.0%} of the defects at {LEAST} pixels or more, and "
+        f"takes about {(size / config.image_size) ** 2:.0f} times the time and memory; --tiles "
+        "auto cuts the photos into tiles that keep them."
     )
     names = tuple(dict.fromkeys(each.photo.name for each in small))
     return [SMALL_DEFECT.finding(text, len(small), names)]
 
 
-def _known_defects(photos: Sequence[Photo], config: DataConfig) -> list[_Defect]:
+def known_defects(photos: Sequence[Sized], config: DataConfig) -> list[Defect]:
     """The defects in boxes and, of photos without such boxes, those in masks.
 
     A box of a kind that means good, as of a part that is in order, is no defect.
@@ -148,7 +163,7 @@ def _known_defects(photos: Sequence[Photo], config: DataConfig) -> list[_Defect]
     kinds = {box.kind for photo in photos for box in photo.boxes}
     good = {kind for kind in kinds if recognise_good([kind])}
     found = [
-        _Defect(photo, box.w, box.h)
+        Defect(photo, box.w, box.h)
         for photo in photos
         for box in photo.boxes
         if box.kind not in good
@@ -162,7 +177,7 @@ def _known_defects(photos: Sequence[Photo], config: DataConfig) -> list[_Defect]
     return found
 
 
-def _in_mask(photo: Photo, config: DataConfig, gate: PixelGate) -> list[_Defect]:
+def _in_mask(photo: Sized, config: DataConfig, gate: PixelGate) -> list[Defect]:
     """The marked pieces of its mask; none if that cannot be read or is not a mask."""
     if photo.mask is None:
         return []
@@ -171,7 +186,7 @@ def _in_mask(photo: Photo, config: DataConfig, gate: PixelGate) -> list[_Defect]
         return [] if marked is None else _pieces(photo, marked, config)
 
 
-def _pieces(photo: Photo, marked: Marks, config: DataConfig) -> list[_Defect]:
+def _pieces(photo: Sized, marked: Marks, config: DataConfig) -> list[Defect]:
     """The marked pieces; those that touch at the size of the model are one defect."""
     per_x, per_y = photo.width / marked.shape[1], photo.height / marked.shape[0]
     across, down = reduction(photo, config)
@@ -181,6 +196,6 @@ def _pieces(photo: Photo, marked: Marks, config: DataConfig) -> list[_Defect]:
     pieces[~marked] = 0
     # One pass for the places of all pieces; each piece has a marked pixel.
     return [
-        _Defect(photo, (x.stop - x.start) * per_x, (y.stop - y.start) * per_y)
+        Defect(photo, (x.stop - x.start) * per_x, (y.stop - y.start) * per_y)
         for y, x in find_objects(pieces)
     ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.data.augment.background_light import BorrowedLight
 from fastdefect.data.augment.steps import STEPS, Step, compose
+from fastdefect.data.reading.frame import Frame
 
 _REFERENCE_SIDE = 224  # the side to which strengths in pixels refer
 
@@ -44,8 +45,14 @@ class Augmenter:
     thread-safe, because threads would share the random generators.
     """
 
-    def __init__(self, name: str, size: int, light: BorrowedLight | None = None) -> None:
-        """Build the pipeline ``name`` for photos of ``size`` pixels; ``light`` is applied first."""
+    def __init__(
+        self, name: str, size: int, light: BorrowedLight | None = None, tiles: int = 1
+    ) -> None:
+        """Build the pipeline ``name`` for photos of ``size`` pixels; ``light`` is applied first.
+
+        Of photos in ``tiles``, each tile is changed alike.
+        """
+        self.frame = Frame(size, "squish", tiles)
         self.name = name
         self.size = size
         self.light = light
@@ -59,19 +66,19 @@ class Augmenter:
 
     def __reduce__(
         self,
-    ) -> tuple[Callable[..., "Augmenter"], tuple[str, int, BorrowedLight | None]]:
-        """Pickle as name, size and light; a worker builds the pipeline again."""
-        return type(self), (self.name, self.size, self.light)
+    ) -> tuple[Callable[..., "Augmenter"], tuple[str, int, BorrowedLight | None, int]]:
+        """Pickle as the arguments of the constructor; a worker builds the pipeline again."""
+        return type(self), (self.name, self.size, self.light, self.frame.tiles)
 
     def __call__(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
-        """Change ``image``, uint8 RGB ``(size, size, 3)``, as drawn with ``seed``.
+        """Change ``image``, uint8 RGB ``(tiles * size, size, 3)``, as drawn with ``seed``.
 
         ``seed`` is any non-negative integer. The result has the shape and type of ``image``,
         which is not modified; ``none`` without light returns ``image`` itself.
 
         Raises ValueError for another shape or type.
         """
-        expected = (self.size, self.size, 3)
+        expected = self.frame.shape
         if image.shape != expected or image.dtype != np.uint8:
             raise ValueError(
                 f"Expected a uint8 photo of shape {expected} but got {image.dtype} {image.shape}"
@@ -80,6 +87,9 @@ class Augmenter:
             image = self.light(image, seed)
         if not self.steps:
             return image
+        return self.frame.each_tile(image, lambda tile: self._changed(tile, seed))
+
+    def _changed(self, image: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
         # One pair of generators for all transforms. Compose.set_random_seed would give each
         # transform a copy of the same generator, so that the most frequent one would be applied
         # whenever any other is.

@@ -6,6 +6,7 @@ reduces to 8 bits or does not support: deep colour and rare TIFFs.
 """
 
 from dataclasses import dataclass, replace
+from math import ceil, sqrt
 from typing import Any
 
 import cv2
@@ -43,7 +44,8 @@ class Reading:
     @classmethod
     def of(cls, config: DataConfig) -> "Reading":
         """As the settings say; reduced to twice what the model and the audit need."""
-        return cls(config.white, config.max_megapixels, 2 * max(config.image_size, 256))
+        across = config.image_size * ceil(sqrt(config.tile_count))
+        return cls(config.white, config.max_megapixels, 2 * max(across, 256))
 
 
 USUAL = Reading()

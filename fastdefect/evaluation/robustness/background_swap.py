@@ -98,6 +98,12 @@ class LabelledPhotos:
     def __getitem__(self, position: int) -> Pixels:
         return self.store[self.rows[position]]
 
+    def each_tile(self, photo: Pixels, change: Callable[[Pixels], Pixels]) -> Pixels:
+        """``photo`` with ``change`` applied, to each tile if the photos are in tiles."""
+        if isinstance(self.store, PhotoStore):
+            return self.store.frame.each_tile(photo, change)
+        return change(photo)
+
 
 def swap_background(
     predict: Predict,
@@ -114,9 +120,11 @@ def swap_background(
     unchanged photos. ``seed`` determines the donor of each photo. ``on_batch`` receives the
     number of photos that are done.
 
-    None if all photos are of one class, because there is no other background to use.
+    None if all photos are of one class, because there is no other background to use, and if the
+    photos are in tiles, most of which do not show a background.
     """
-    if len(np.unique(photos.y_true)) < 2:
+    in_tiles = isinstance(photos.store, PhotoStore) and photos.store.frame.tiles > 1
+    if in_tiles or len(np.unique(photos.y_true)) < 2:
         return None
     donors = choose_donors(photos.y_true, seed)
     lights = [measure_border(photos[i]) for i in range(len(photos))]

@@ -175,7 +175,7 @@ def stress(
     for disturbance in disturbances:
         points = []
         for index, strength in enumerate(disturbance.strengths):
-            change = partial(_disturbed, disturbance, index, seed)
+            change = partial(_disturbed, photos, disturbance, index, seed)
             after, unchanged = decider.decisions(change)
             points.append(_point(strength, photos, part, before, after, unchanged))
         lines.append(StressLine(disturbance, tuple(points)))
@@ -184,10 +184,18 @@ def stress(
 
 
 def _disturbed(
-    disturbance: Disturbance, index: int, seed: int, photo: Pixels, position: int
+    photos: LabelledPhotos,
+    disturbance: Disturbance,
+    index: int,
+    seed: int,
+    photo: Pixels,
+    position: int,
 ) -> Pixels:
-    rng = generator(seed, disturbance.name, index, position)
-    return disturbance.apply(photo, disturbance.strengths[index], rng)
+    def change(tile: Pixels) -> Pixels:
+        rng = generator(seed, disturbance.name, index, position)  # alike in all tiles
+        return disturbance.apply(tile, disturbance.strengths[index], rng)
+
+    return photos.each_tile(photo, change)
 
 
 @dataclass

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastdefect.aliases import Floats32, Mask, Pixels
+from fastdefect.data.reading.frame import Area
 from fastdefect.explain.attention import Attention, attention_on_part
 from fastdefect.explain.cam import NetworkMaps, randomised
 from fastdefect.explain.checks import (
@@ -16,7 +17,7 @@ from fastdefect.explain.checks import (
     likeness,
     pointing,
 )
-from fastdefect.explain.maps import Area, within
+from fastdefect.explain.maps import within
 
 _COMPARED = 12  # photos whose maps are compared with those of random weights
 _SEED = 0
@@ -27,7 +28,8 @@ class CheckPhoto:
     """A photo for the checks, as the network's input, with its map.
 
     ``area`` is where it shows the photo, without padding; ``raw`` is 0 elsewhere. ``mask`` is where
-    the defect is, None if unknown. ``part`` is the part that it shows.
+    the defect is, None if unknown. ``part`` is the part that it shows. ``whole`` are photo and map
+    in one piece, of a photo in tiles.
     """
 
     pixels: Pixels
@@ -35,6 +37,12 @@ class CheckPhoto:
     area: Area
     mask: Mask | None
     part: str
+    whole: tuple[Pixels, Floats32] | None = None
+
+    @property
+    def in_one_piece(self) -> tuple[Pixels, Floats32]:
+        """The photo and its map without padding."""
+        return self.whole or (self.pixels[self.area], self.raw[self.area])
 
 
 def check_maps(
@@ -80,7 +88,7 @@ def pointing_of(photos: Sequence[CheckPhoto]) -> dict[str, Pointing]:
 def attention_of(photos: Sequence[CheckPhoto]) -> Attention:
     """The share of the evidence that is on the parts."""
     return attention_on_part(
-        [photo.pixels[photo.area] for photo in photos],
-        [photo.raw[photo.area] for photo in photos],
+        [photo.in_one_piece[0] for photo in photos],
+        [photo.in_one_piece[1] for photo in photos],
         [photo.part for photo in photos],
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastdefect.data.reading.images import UnreadablePhoto, read_photo, shown_in
+from fastdefect.data.reading.images import UnreadablePhoto, read_photo
 from fastdefect.data.reading.unlabelled import Sources
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.checks import remove_place
@@ -51,7 +51,8 @@ class Explainer:
         photo = read_photo(path, scorer.reading)
         pixels, shown = scorer.pixels(photo), to_show(photo)
         decision = scorer.decide(pixels, time.perf_counter())
-        area = shown_in(pixels.shape[0], shown.shape[1], shown.shape[0], scorer.resize)
+        height, width = photo.shape[:2]
+        area = scorer.frame.area(width, height)
         raw = within(self.maps(pixels[None])[0], area)
         return PhotoMap(
             name,
@@ -59,7 +60,7 @@ class Explainer:
             decision.decision,
             decision.probability,
             shown,
-            laid_on(raw, shown.shape[1], shown.shape[0], scorer.resize),
+            laid_on(raw, width, height, scorer.frame),
             remove_place(pixels, raw, self.maps.score, area),
         )
 
@@ -68,7 +69,8 @@ def bundle_explainer(scorer: Scorer, method: str, class_name: str | None) -> Exp
     """Explain by the outputs of a bundle alone, without torch."""
     target = choose_target(scorer.judge.classes, scorer.judge.good, class_name)
     chosen = choose_method(method, scorer.name, stages=0, head="other")
-    return Explainer(scorer, OutputMaps(lambda pixels: scorer.network(pixels)[0], target), chosen)
+    maps = OutputMaps(lambda pixels: scorer.network(pixels)[0], target, scorer.frame)
+    return Explainer(scorer, maps, chosen)
 
 
 def run_explainer(

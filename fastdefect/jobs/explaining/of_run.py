@@ -112,13 +112,12 @@ def _shown(one: Explained, said: Judgement, maps: RunMaps) -> PhotoMap:
 
 def check_photo(one: Explained, maps: RunMaps, parts: Mapping[str, str]) -> CheckPhoto:
     """A photo for the checks, with its marked place; ``parts`` names the part of each photo."""
-    steps = maps.spec.preprocessing
     mask = marked_place(
         one.entry,
         one.width,
         one.height,
-        size=steps.image_size,
-        resize=steps.resize,
+        frame=maps.spec.preprocessing.frame,
         max_megapixels=maps.reading.max_megapixels,
     )
-    return CheckPhoto(one.pixels, one.raw, one.area, mask, parts.get(one.name, one.name))
+    whole = (one.shown, one.map.values) if maps.spec.preprocessing.tiles > 1 else None
+    return CheckPhoto(one.pixels, one.raw, one.area, mask, parts.get(one.name, one.name), whole)

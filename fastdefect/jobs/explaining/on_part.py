@@ -3,11 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fastdefect.data.reading.images import shown_in
+import numpy as np
+from numpy.typing import NDArray
+
+from fastdefect.aliases import Floats32, Pixels
+from fastdefect.data.photos import Photo
+from fastdefect.data.reading.frame import Frame
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.events import OnEvent, Progress
 from fastdefect.explain.attention import Attention
-from fastdefect.explain.maps import within
+from fastdefect.explain.maps import shown_size, within
 from fastdefect.explain.methods import AUTO, Method
 from fastdefect.explain.target import Target
 from fastdefect.jobs.explaining.checked import CheckPhoto, attention_of
@@ -44,12 +49,27 @@ def evidence_on_part(
     judges = [maps_of(judge, model.spec, target, AUTO) for judge in model.judges]
     chosen = found_defects(predictions, decided, target, whole.method)
     photos, found = model.photos, []
-    steps = model.spec.preprocessing
+    frame = model.spec.preprocessing.frame
     for done, index in enumerate(chosen, start=1):
         photo, pixels = photos.photos[index], photos.store[photos.rows[index]]
         maps = judges[photos.fold[index] - 1] if photos.fold else whole
-        area = shown_in(steps.image_size, photo.width, photo.height, steps.resize)
+        area = frame.area(photo.width, photo.height)
         raw = within(maps(pixels[None])[0], area)
-        found.append(CheckPhoto(pixels, raw, area, None, photos.parts[index]))
+        joined = _in_one_piece(pixels, raw, photo, frame) if frame.tiles > 1 else None
+        found.append(CheckPhoto(pixels, raw, area, None, photos.parts[index], joined))
         on_event(Progress("heat maps", done, len(chosen)))
     return EvidenceOnPart(whole.method, attention_of(found))
+
+
+def _in_one_piece(
+    pixels: Pixels, raw: Floats32, photo: Photo, frame: Frame
+) -> tuple[Pixels, Floats32]:
+    """The photo and its map from their tiles, as small as they are shown."""
+    across, down = shown_size(photo.width, photo.height)
+
+    def joined(values: NDArray[Any]) -> Floats32:
+        of = np.asarray(values, np.float32)
+        return frame.on_photo(of, photo.width, photo.height, (down, across))
+
+    channels = [joined(pixels[..., channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).astype(np.uint8), joined(raw)

@@ -120,6 +120,7 @@ def _photo_steps(model: RunModel) -> PhotoSteps:
         side=how.side or steps.image_size,
         mean=steps.mean,
         std=steps.std,
+        tiles=steps.tiles,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Pixels
+from fastdefect.data.reading.frame import Frame
 from fastdefect.errors import ModelError
 from fastdefect.events import OnEvent, Progress
 from fastdefect.good import Good, is_good
@@ -17,7 +18,7 @@ from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import decide_all
 
-_TIMED = 32  # photos
+_TIMED = 32  # photos, or tiles
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,12 @@ def from_files(scorer: Scorer, paths: Sequence[Path], on_event: OnEvent) -> Floa
     return np.array(found)
 
 
-def photos_per_second(network: Callable[[Pixels], Any], size: int) -> float:
-    """The speed of a network that gets a photo at a time."""
-    photo = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+def photos_per_second(network: Callable[[Pixels], Any], frame: Frame) -> float:
+    """The speed of a network that gets a photo of ``frame`` at a time."""
+    photo = np.random.default_rng(0).integers(0, 256, (1, *frame.shape), dtype=np.uint8)
+    timed = max(2, _TIMED // frame.tiles)
     network(photo)
     started = time.perf_counter()
-    for _ in range(_TIMED):
+    for _ in range(timed):
         network(photo)
-    return _TIMED / (time.perf_counter() - started)
+    return timed / (time.perf_counter() - started)

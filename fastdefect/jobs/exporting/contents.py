@@ -9,7 +9,6 @@ from fastdefect.aliases import Floats, Pixels
 from fastdefect.data.reading.images import (
     IMAGE_SUFFIXES,
     UnreadablePhoto,
-    fit_to,
     read_photo,
 )
 from fastdefect.errors import DataError
@@ -48,7 +47,7 @@ def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
                 f"Expected to read the training photo {entry.name}, but: {error.reason}.",
                 "Restore the photo.",
             ) from error
-        photos.append(fit_to(photo, steps.image_size, steps.resize))
+        photos.append(steps.frame.fit(photo))
         on_event(Progress("reading training photos for int8", len(photos), len(rows)))
     return photos
 

@@ -2,9 +2,10 @@
 
 import tempfile
 from collections.abc import Sequence
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fastdefect.aliases import Pixels
 from fastdefect.errors import UsageError
@@ -52,11 +53,11 @@ def _has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def onnx_file(graph: InferenceGraph, size: int) -> bytes:
+def onnx_file(graph: InferenceGraph) -> bytes:
     """The graph as ONNX in single precision."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, ONNX)
-        write_onnx(graph, size, path)
+        write_onnx(graph, path)
         return folded(path.read_bytes())
 
 
@@ -78,10 +79,29 @@ def folded(content: bytes) -> bytes:
         options.optimized_model_filepath = str(path)
         onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         model = onnx.load(path)
+    _join_equal_weights(model.graph)
     for each in (model, model.graph, *model.graph.node, *model.graph.value_info):
         each.ClearField("metadata_props")
         each.ClearField("doc_string")
     return model.SerializeToString()
+
+
+def _join_equal_weights(graph: Any) -> None:
+    """Keep one of equal tensors: a body that is called twice has its folded weights twice."""
+    first: dict[bytes, str] = {}
+    same: dict[str, str] = {}
+    for tensor in graph.initializer:
+        name = tensor.name
+        tensor.name = ""
+        key = sha256(tensor.SerializeToString()).digest()
+        tensor.name = name
+        same[name] = first.setdefault(key, name)
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = same.get(name, name)
+    kept = [tensor for tensor in graph.initializer if same[tensor.name] == tensor.name]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def network_files(

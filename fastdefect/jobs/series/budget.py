@@ -33,10 +33,16 @@ class Effort:
     pixels: float
 
     @classmethod
-    def of(cls, arch: str, *, train: int, valid: int, epochs: int, image_size: int) -> "Effort":
-        """The effort if each epoch processes train, valid, and the measured sample of train."""
-        passes = 3 * train + valid + min(train, valid)
-        return cls(arch, float(epochs * passes * image_size**2))
+    def of(
+        cls, arch: str, *, train: int, valid: int, epochs: int, image_size: int, tiles: int = 1
+    ) -> "Effort":
+        """The effort if each epoch processes train, valid, and the measured sample of train.
+
+        A step on photos in ``tiles`` trains on a few of them, and only predicts the others.
+        """
+        forward = train + valid + min(train, valid)
+        backward = 2 * train / tiles
+        return cls(arch, float(epochs * (forward + backward) * tiles * image_size**2))
 
 
 def expected_seconds(effort: Effort, finished: Sequence[tuple[Effort, float]]) -> float | None:

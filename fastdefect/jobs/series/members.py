@@ -170,4 +170,5 @@ def _effort(member: Member, photos: SeriesPhotos) -> Effort:
         valid=len(split.valid),
         epochs=config.training.epochs,
         image_size=config.data.image_size,
+        tiles=config.data.tile_count,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.findings import Finding
-from fastdefect.data.load import divide, limit_training, read_and_audit, read_data, with_scale
+from fastdefect.data.load import as_read, divide, limit_training, read_and_audit, read_data
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split, deal_again, read_split
 from fastdefect.data.splitting.subsample import without_classes
@@ -54,6 +54,7 @@ class _Reading:
 
     image_size: int
     resize: str
+    tiles: int
     shared: bool
 
 
@@ -85,7 +86,7 @@ class SeriesPhotos:
         refuse_parent(config)
         seed, workers = config.training.seed, choose_machine(config.training).workers
         audit, store = read_and_audit(config.data, seed=seed, workers=workers, on_event=on_event)
-        config = with_scale(config, audit.manifest)
+        config = as_read(config, audit.manifest)
         base = divide(audit.manifest, audit.parts, config.data, seed=seed, on_event=on_event)
         return cls(config, audit.manifest, base, audit.findings, store)
 
@@ -197,7 +198,7 @@ def _common(data: DataConfig) -> tuple[object, ...]:
 
 def _reading(config: RunConfig) -> _Reading:
     shared = choose_machine(config.training).workers > 0
-    return _Reading(config.data.image_size, config.data.resize, shared)
+    return _Reading(config.data.image_size, config.data.resize, config.data.tile_count, shared)
 
 
 def _identity(manifest: Manifest) -> list[tuple[str, str, int]]:

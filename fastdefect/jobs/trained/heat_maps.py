@@ -9,19 +9,18 @@ import numpy as np
 
 from fastdefect.aliases import Floats32, Pixels
 from fastdefect.data.photos import Entry
+from fastdefect.data.reading.frame import Area
 from fastdefect.data.reading.images import (
     Decoded,
     Reading,
     UnreadablePhoto,
     decode,
-    fit_to,
     read_bytes,
-    shown_in,
 )
 from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.cam import NetworkMaps, stages_of
-from fastdefect.explain.maps import Area, HeatMap, laid_on, within
+from fastdefect.explain.maps import HeatMap, laid_on, within
 from fastdefect.explain.methods import AUTO, Method, choose_method
 from fastdefect.explain.overlay import to_show
 from fastdefect.explain.target import Target, choose_target
@@ -92,7 +91,7 @@ class RunMaps:
 
     def on_photo(self, raw: Floats32, width: int, height: int) -> HeatMap:
         """The map of a photo of this size from the evidence of the network."""
-        return laid_on(raw, width, height, self.spec.preprocessing.resize)
+        return laid_on(raw, width, height, self.spec.preprocessing.frame)
 
 
 def open_maps(
@@ -158,7 +157,7 @@ def explain_names(
 def _explained(
     maps: RunMaps, judge: NetworkMaps, entries: Sequence[Entry], on_event: OnEvent
 ) -> Iterator[Explained]:
-    how, steps = maps.reading, maps.spec.preprocessing
+    how, frame = maps.reading, maps.spec.preprocessing.frame
 
     def read(entry: Entry) -> Decoded | str:
         try:
@@ -176,12 +175,11 @@ def _explained(
             readable.append((entry, photo))
     if not readable:
         return
-    batch = np.stack(
-        [fit_to(photo.pixels, steps.image_size, steps.resize) for _, photo in readable]
-    )
+    batch = np.stack([frame.fit(photo.pixels) for _, photo in readable])
     for (entry, photo), pixels, raw in zip(readable, batch, judge(batch), strict=True):
         shown = to_show(photo.pixels)
-        heat = maps.on_photo(raw, shown.shape[1], shown.shape[0])
-        area = shown_in(steps.image_size, photo.width, photo.height, steps.resize)
+        height, width = photo.pixels.shape[:2]
+        heat = maps.on_photo(raw, width, height)
+        area = frame.area(width, height)
         inside = within(raw, area)
         yield Explained(entry, photo.width, photo.height, pixels, inside, area, shown, heat)

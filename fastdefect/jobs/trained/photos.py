@@ -241,7 +241,13 @@ def _read_other_photos(
     config = replace(like, data=data, parts="none" if like.parts == "none" else "auto")
     if scaled:
         config = settle_white(listing, config, on_event)  # the run's own, if it has one
-    store = PhotoStore(len(listing.entries), like.image_size, like.resize, limit_mb=like.cache_mb)
+    store = PhotoStore(
+        len(listing.entries),
+        like.image_size,
+        like.resize,
+        tiles=like.tile_count,
+        limit_mb=like.cache_mb,
+    )
     survey = Survey(len(listing.entries), search=must_search(listing, config))
 
     def keep(row: int, image: NDArray[np.uint8]) -> None:

@@ -36,16 +36,23 @@ class RunModel:
     device: torch.device
 
     def outputs(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
-        """Logits (n, views, classes) and features (n, d) of (n, size, size, 3) uint8 RGB."""
-        photos = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        """Logits (n, views, classes) and features (n, d) of n photos, uint8 RGB in the frame."""
+        # Photos in tiles one by one: a photo is a batch.
+        step = len(pixels) if self.graph.frame.tiles == 1 else 1
         with torch.inference_mode():
-            logits, features = self.graph(photos)
+            found = [self._of(pixels[at : at + step]) for at in range(0, len(pixels), step)]
+        logits, features = (torch.cat(each) for each in zip(*found, strict=True))
         return logits.cpu().numpy(), features.float().cpu().numpy()
+
+    def _of(self, pixels: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
+        photos = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        logits, features = self.graph(photos)
+        return logits, features
 
     @property
     def blocks(self) -> tuple[int, ...]:
         """The widths of the features, by depth."""
-        return self.graph.widths(self.spec.preprocessing.image_size)
+        return self.graph.widths()
 
 
 def run_identity(run: Run, rule: DecisionRule) -> str:
@@ -87,8 +94,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
     return Scorer(
         model.run.name,
         run_identity(model.run, model.rule),
-        spec.preprocessing.image_size,
-        spec.preprocessing.resize,
+        spec.preprocessing.frame,
         reading_of(model),
         outputs,
         Judge(spec.classes, spec.good_indices, model.rule, reference),

@@ -7,7 +7,7 @@ import torch
 from fastai.learner import Learner
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
-from fastdefect.data.load import load_training_data
+from fastdefect.data.load import as_read, load_training_data
 from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
@@ -15,6 +15,7 @@ from fastdefect.jobs.training.first_head import start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
+from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.head import Head
 from fastdefect.training.learner import (
@@ -94,6 +95,7 @@ def assemble(
             workers=machine.workers,
             on_event=on_event,
         )
+        config = as_read(config, data.manifest)
     torch.manual_seed(config.training.seed)  # the first weights
     config, backbone, loaded = build_network(config, on_event)
     choice = None
@@ -104,7 +106,11 @@ def assemble(
         config = settle_precision(config, len(data.split.train), backbone, machine.device, on_event)
         machine = choose_machine(config.training)
     preprocessing = Preprocessing(
-        config.data.image_size, config.data.resize, backbone.mean, backbone.std
+        config.data.image_size,
+        config.data.resize,
+        backbone.mean,
+        backbone.std,
+        config.data.tile_count,
     )
     spec = ModelSpec(
         config.model.arch,
@@ -159,6 +165,7 @@ def _learner(
             light=config.data.light,
             workers=machine.workers,
         ),
+        data.kept_tiles(data.split.train),
     )
     loss = build_loss(weights, training.label_smoothing, machine.device)
     return build_learner(
@@ -177,6 +184,14 @@ def _report_training(
             f"balance {config.data.balance}."
         )
     )
+    if (tiles := config.data.tile_count) > 1:
+        on_event(
+            Note(
+                f"Up to {tiles} tiles of {config.data.image_size} px of each photo, "
+                f"{counted(config.training.batch_size, 'photo')} a step. A step computes all "
+                "tiles, and trains on the worst of each photo."
+            )
+        )
 
 
 def _report_one_epoch(

@@ -11,6 +11,7 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.metrics import score
 from fastdefect.training.backbones import LoadedWeights
+from fastdefect.training.bag_probe import Tiles, fit_bag_probe
 from fastdefect.training.features import Change, FrozenBackbone
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.probe import fit_probe
@@ -57,27 +58,31 @@ def start_from_probe(
     It is fitted to each photo twice: unchanged, and augmented once as in the training.
     """
     side, seed = data.split.train, config.training.seed
-    labels = data.manifest.labels[list(side)]
+    labels, parts = data.manifest.labels[list(side)], [data.split.parts[i] for i in side]
     augmenter = Augmenter(config.data.augment, preprocessing.image_size)
+    tiles = Tiles.of(data.store, data.rows(side), data.kept_tiles(side))
 
     def augmented(photo: NDArray[np.uint8], position: int) -> NDArray[np.uint8]:
-        return augmenter(photo, item_seed(seed ^ _STREAM, 0, position))
+        return augmenter(photo, item_seed(seed ^ _STREAM, 0, int(tiles.photo[position])))
 
     def features(change: Change | None, before: int) -> NDArray[np.float32]:
-        backbone = FrozenBackbone(learn.model[0], preprocessing, learn.dls.device)
+        backbone = FrozenBackbone(learn.model[0], preprocessing.of_tiles(), learn.dls.device)
+        total = 2 * len(tiles.rows)
         return backbone.features(
-            data.store,
-            data.rows(side),
+            data.store.cells,
+            tiles.rows.tolist(),
             change=change,
             on_batch=lambda done: on_event(
-                Progress(
-                    "computing features with the frozen backbone", before + done, 2 * len(side)
-                )
+                Progress("computing features with the frozen backbone", before + done, total)
             ),
         )
 
-    copies = features(None, 0), features(augmented, len(side))
-    probe = fit_probe(copies, labels, [data.split.parts[i] for i in side], seed=seed)
+    copies = features(None, 0), features(augmented, len(tiles.rows))
+    if preprocessing.tiles > 1:
+        good = data.manifest.good_indices
+        probe = fit_bag_probe(copies, tiles, labels, parts, good, seed=seed)
+    else:
+        probe = fit_probe(copies, labels, parts, seed=seed)
     probe.fill(learn.model[1][-1])
     if probe.held_out is not None:
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)

@@ -131,6 +131,8 @@ def _choose(
         # The trial can't detect that a short training underfits: its classifier always converges.
         few = f"too few optimizer steps for a stronger augmentation ({steps})"
         return Choice("plain", few, {})
+    if config.data.tile_count > 1:
+        return Choice("plain", "recipes are not tried on photos in tiles", {})
     if "augment" in config.given:
         return Choice("plain", f"--augment {config.data.augment} is given", {})
     share = min(1.0, MOST_PHOTOS / len(data.split.train))

@@ -301,7 +301,10 @@ class Study:
     def _effort_of(self, trial: Trial, *, train: int, valid: int, epochs: int) -> Effort:
         arch = trial.settings.get("arch", self.config.model.arch)
         size = trial.settings.get("image_size", self.config.data.image_size)
-        return Effort.of(arch, train=train, valid=valid, epochs=epochs, image_size=size)
+        tiles = self.config.data.tile_count
+        return Effort.of(
+            arch, train=train, valid=valid, epochs=epochs, image_size=size, tiles=tiles
+        )
 
     # ---- notes ---------------------------------------------------------------------------
 

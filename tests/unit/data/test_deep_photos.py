@@ -9,7 +9,7 @@ from helpers.encode import encode, tiff
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.audit.audit import Audit
-from fastdefect.data.load import load_training_data, read_and_audit, read_data, with_scale
+from fastdefect.data.load import as_read, load_training_data, read_and_audit, read_data
 from fastdefect.data.store import PhotoStore
 from fastdefect.events import Event, Note, Progress, silent
 
@@ -104,7 +104,7 @@ def test_what_reads_photos_again_takes_the_run_s_scale_and_never_chooses(tmp_pat
     data, _ = _sets(tmp_path, 4095, "png")
     config = RunConfig(data=DataConfig(data, image_size=32, parts="none"))
     audit, store = read_and_audit(config.data, seed=1, workers=0, on_event=silent)
-    kept = with_scale(config, audit.manifest)
+    kept = as_read(config, audit.manifest)
     assert kept.data.white == 4095
     brightest = np.full((90, 90), 60000, np.uint16)  # would make another scale of it
     (data / "ok" / "new.png").write_bytes(encode(brightest, "PNG"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.images import fit_to
 from fastdefect.explain.maps import hot_place, laid_on, place_of
 
@@ -15,7 +16,7 @@ def test_a_map_lies_where_the_photo_is_bright(resize: str, width: int, height: i
     photo[rows, columns] = 255
     raw = fit_to(photo, 64, resize)[..., 0].astype(np.float32)  # type: ignore[arg-type]
     raw[raw == 128] = 255  # evidence on the padding is cut off
-    found = laid_on(raw, width, height, resize)  # type: ignore[arg-type]
+    found = laid_on(raw, width, height, Frame(64, resize))  # type: ignore[arg-type]
     assert found.values.shape == (height, width)
     assert found.highest == 255
     inside = np.zeros((height, width), bool)
@@ -25,12 +26,12 @@ def test_a_map_lies_where_the_photo_is_bright(resize: str, width: int, height: i
 
 
 def test_a_map_of_a_large_photo_is_reduced() -> None:
-    found = laid_on(np.ones((32, 32), np.float32), 4000, 3000, "pad")
+    found = laid_on(np.ones((32, 32), np.float32), 4000, 3000, Frame(32, "pad"))
     assert found.values.shape == (360, 480)
 
 
 def test_no_evidence_is_no_place() -> None:
-    found = laid_on(np.zeros((8, 8), np.float32), 20, 10, "squish")
+    found = laid_on(np.zeros((8, 8), np.float32), 20, 10, Frame(8, "squish"))
     assert found.highest == 0
     assert not found.values.any()
     assert str(found.place) == "no place"
@@ -61,7 +62,7 @@ def test_the_hot_place_is_the_one_with_the_highest_value() -> None:
 
 
 def test_weak_evidence_is_faint_beside_a_usual_photo() -> None:
-    found = laid_on(np.full((4, 4), 0.5, np.float32), 8, 8, "squish")
+    found = laid_on(np.full((4, 4), 0.5, np.float32), 8, 8, Frame(4, "squish"))
     assert found.values.max() == 1
     assert found.relative_to(2.0).values.max() == pytest.approx(0.25)
     assert found.relative_to(0.1).values.max() == pytest.approx(5)

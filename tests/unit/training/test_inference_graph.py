@@ -39,7 +39,7 @@ def test_logits_give_the_probabilities_of_the_predictor(views: str, members: int
     predictor = Predictor(net, STEPS, torch.device("cpu"))
     expected = predictor.probabilities(PHOTOS, range(5), views=FIXED_VIEWS[views])
     assert logits.shape == (5, len(FIXED_VIEWS[views]), 3)
-    assert features.shape == (5, sum(graph.widths(SIZE)))
+    assert features.shape == (5, sum(graph.widths()))
     assert np.abs(probabilities_of(logits.numpy()) - expected).max() < 1e-6
 
 
@@ -56,7 +56,7 @@ def test_the_features_of_a_head_on_several_depths_are_read_at_these_depths() -> 
     read = staged(replace(tiny_backbone(0), taps=taps))
     on_depths = nn.Sequential(nn.Sequential(read.body), nn.Linear(read.n_features, 3)).eval()
     graph = InferenceGraph(on_depths, STEPS, FIXED_VIEWS["none"])
-    assert graph.widths(SIZE) == (8, 8)  # of the maps of the last, the means only
+    assert graph.widths() == (8, 8)  # of the maps of the last, the means only
     with torch.inference_mode():
         features = graph(torch.from_numpy(PHOTOS))[1]
         whole = InferenceGraph(network(), STEPS, FIXED_VIEWS["none"])(torch.from_numpy(PHOTOS))[1]

@@ -130,11 +130,13 @@ def training(facts: RunFacts) -> tuple[Block, ...]:
     """The curves with the gap, the recipe and why, and the settings in a line."""
     model, settings = facts.model, facts.settings
     of_data, of_training = settings["data"], settings["training"]
+    tiles = model["preprocessing"].get("tiles", 1)
     setup = say(
         "training.setup",
         arch=model["arch"],
         parameters=f"{model.get('parameters', 0):,}",
         size=model["preprocessing"]["image_size"],
+        tiles=say("training.tiles", n=tiles) if tiles > 1 else "",
         epochs=of_training["epochs"],
         batch=of_training["batch_size"],
         rate=of_training["learning_rate"],

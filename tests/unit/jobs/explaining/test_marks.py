@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fastdefect.data.photos import Box, Entry
+from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.images import Resize, fit_to, shown_in
 from fastdefect.jobs.explaining.marks import marked_place
 
@@ -26,7 +27,7 @@ def test_a_mark_lies_on_the_pixels_that_it_marks(
     cv2.imwrite(str(mask), photo)
     marks = {"boxes": (Box(x, y, w, h),)} if kind == "box" else {"mask": mask}
     entry = Entry("a.png", tmp_path / "a.png", "defect", None, None, **marks)  # type: ignore[arg-type]
-    found = marked_place(entry, width, height, size=SIZE, resize=resize, max_megapixels=300)
+    found = marked_place(entry, width, height, frame=Frame(SIZE, resize), max_megapixels=300)
     assert found is not None
     seen = fit_to(photo, SIZE, resize)[..., 0]
     expected = np.zeros_like(found)

@@ -7,6 +7,7 @@ import pytest
 from helpers.bundles import photo_of, tiny_bundle
 from PIL import Image
 
+from fastdefect.data.reading.frame import Frame
 from fastdefect.errors import ModelError
 from fastdefect.events import silent
 from fastdefect.inference.bundle import read_bundle
@@ -81,5 +82,5 @@ def test_photos_are_read_from_their_files(tmp_path: Path) -> None:
 
 def test_speed_counts_photos() -> None:
     shapes = []
-    assert photos_per_second(lambda pixels: shapes.append(pixels.shape), 8) > 0
+    assert photos_per_second(lambda pixels: shapes.append(pixels.shape), Frame(8, "squish")) > 0
     assert set(shapes) == {(1, 8, 8, 3)}

@@ -27,7 +27,7 @@ class _Graph:
     def eval(self) -> "_Graph":
         return self
 
-    def widths(self, image_size: int) -> tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         return (1,)
 
 

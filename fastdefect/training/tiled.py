@@ -1,0 +1,134 @@
+"""A network for photos in tiles: each tile is classified, and the tiles decide together.
+
+The labels are those of photos: one of the tiles of a defective photo shows a defect, and nobody
+knows which. This is multiple-instance learning (Dietterich et al. 1997, "Solving the multiple
+instance problem with axis-parallel rectangles"). The photo is as defective as its worst tiles: the
+evidence for a defect is the mean of the highest ``TOP`` of all tiles. In a training only these are
+computed with gradients, which is the same gradient for a fraction of the memory and time
+(Campanella et al. 2019, "Clinical-grade computational pathology using weakly supervised deep
+learning").
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from fastdefect.good import Good
+
+TOP = 1  # tiles that decide; chosen by measurement (docs/benchmarks.md, tiles)
+_TRAINED = 2  # tiles of a photo that a step trains on: each class may have another worst tile
+_CHUNK = 32  # tiles that are computed at a time
+_NOTHING = -1e4  # evidence of an empty tile; half precision can represent it
+
+
+class Tiled(nn.Sequential):
+    """A body and a head that are applied to the tiles of photos; a photo has one row of logits.
+
+    It maps photos (n, 3, tiles * size, size), or turned by a quarter, to logits (n, n_classes). Its
+    modules have the names of the network without tiles, so that their weights fit both.
+    """
+
+    def __init__(self, body: nn.Module, head: nn.Module, size: int, good: Good) -> None:
+        """Cut photos into squares of ``size``; ``good`` are the indices of the good classes."""
+        super().__init__(body, head)
+        self.size, self.good = size, tuple(good)
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """Return the logits (n, n_classes) of photos; see the class."""
+        cells, n = cut(photos, self.size), photos.shape[0]
+        tiles = (photos.shape[2] // self.size) * (photos.shape[3] // self.size)
+        empty = empty_tiles(cells, tiles)
+        if not (self.training and torch.is_grad_enabled()):
+            return pool(self.classify(cells).reshape(n, tiles, -1), empty, self.good)
+        with torch.no_grad(), _evaluating(self):
+            logits = self.classify(cells).reshape(n, tiles, -1)
+        chosen = _worst(logits, empty, self.good, min(max(_TRAINED, TOP), tiles))
+        places = (chosen + torch.arange(n, device=chosen.device)[:, None] * tiles).reshape(-1)
+        found = self._classify(cells[places]).reshape(n, chosen.shape[1], -1)
+        return pool(found, empty.gather(1, chosen), self.good)
+
+    def classify(self, cells: Tensor) -> Tensor:
+        """Return the logits (m, n_classes) of tiles (m, 3, size, size)."""
+        if torch.compiler.is_exporting():
+            return self._classify(cells)
+        starts = range(0, len(cells), _CHUNK)
+        return torch.cat([self._classify(cells[at : at + _CHUNK]) for at in starts])
+
+    def _classify(self, cells: Tensor) -> Tensor:
+        body, head = self
+        logits: Tensor = head(body(cells))
+        return logits
+
+
+def cut(photos: Tensor, size: int) -> Tensor:
+    """The squares (n * tiles, 3, size, size) of photos (n, 3, h, w), those of a photo together."""
+    rows, columns = photos.shape[2] // size, photos.shape[3] // size
+    split = photos.reshape(-1, 3, rows, size, columns, size)
+    return split.permute(0, 2, 4, 1, 3, 5).reshape(-1, 3, size, size)
+
+
+def pool(logits: Tensor, empty: Tensor, good: Sequence[int]) -> Tensor:
+    """The logits (n, n_classes) of photos from those of their tiles (n, tiles, n_classes).
+
+    The evidence for a defect is its logit less that of good; the photo's is that of its worst
+    tiles. With several good classes, theirs is the mean over the tiles. Tiles that are ``empty``
+    (n, tiles) do not count. The softmax of a single tile's logits stays as it is.
+    """
+    evidence = _evidence(logits, good)
+    n_classes = logits.shape[2]
+    hidden = empty[:, :, None]
+    counts = (~hidden).to(evidence.dtype).sum(dim=1)
+    mean = evidence.masked_fill(hidden, 0.0).sum(dim=1) / counts
+    worst = _mean_of_highest(evidence.masked_fill(hidden, _NOTHING), TOP)
+    is_good = torch.tensor([index in good for index in range(n_classes)], device=logits.device)
+    return torch.where(is_good, mean, worst)
+
+
+def _evidence(logits: Tensor, good: Sequence[int]) -> Tensor:
+    """Logits less the log of the sum over the good classes; unchanged if there are none."""
+    if not good:
+        return logits
+    of_good = torch.stack([logits[..., index] for index in good], dim=-1)
+    return logits - of_good.logsumexp(dim=-1, keepdim=True)
+
+
+def _mean_of_highest(evidence: Tensor, top: int) -> Tensor:
+    """(n, n_classes): the mean of the ``top`` highest along the tiles of (n, tiles, n_classes).
+
+    Without sorting, which a bundle may not use; with fewer tiles, the mean of all.
+    """
+    if top == 1:
+        return evidence.amax(dim=1)
+    highest = evidence.topk(min(top, evidence.shape[1]), dim=1).values
+    return highest.mean(dim=1)
+
+
+def _worst(logits: Tensor, empty: Tensor, good: Sequence[int], number: int) -> Tensor:
+    """(n, number) the tiles with the most evidence for any defect."""
+    defects = [index for index in range(logits.shape[2]) if index not in good]
+    evidence = _evidence(logits.float(), good)
+    highest = evidence[..., defects].amax(dim=2) if defects else evidence.amax(dim=2)
+    return highest.masked_fill(empty, _NOTHING).topk(number, dim=1).indices
+
+
+def empty_tiles(cells: Tensor, tiles: int) -> Tensor:
+    """(n, tiles): which tiles of photos have one colour, from tiles (n * tiles, 3, size, size).
+
+    None of a photo without any content, so that it is judged by all its tiles.
+    """
+    spread = (cells.amax(dim=(2, 3)) - cells.amin(dim=(2, 3))).amax(dim=1).reshape(-1, tiles)
+    return (spread == 0).float() * (spread.amax(dim=1, keepdim=True) != 0).float() > 0.5
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode in the block; each module then returns to its own mode."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
