@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastdefect.config import RunConfig
-from fastdefect.data.load import with_scale
+from fastdefect.data.load import as_read
 from fastdefect.data.photos import Manifest
 from fastdefect.data.splitting.split import Split
 from fastdefect.errors import DataError, UsageError
@@ -81,7 +81,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> EachProdu
     check_one_epoch(config)
     log = Log(on_event)
     photos = SeriesPhotos.read(config, log)
-    config = with_scale(config, photos.manifest)
+    config = as_read(config, photos.manifest)
     members = _members(config, photos, log)
     config = settle(config, photos, log)
     members = {name: _settled(member, config) for name, member in members.items()}
