@@ -35,7 +35,7 @@ def test_a_split_for_good_parts_only_is_refused_before_reading(
     assert result.exit_code == 1
     text = one_line(result.output)
     assert "MVTec AD" in text
-    assert "for training on good parts only" in text
+    assert "--learn good" in text
     assert "--resplit" in text
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 

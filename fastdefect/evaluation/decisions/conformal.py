@@ -20,6 +20,8 @@ from fastdefect.errors import DataError
 from fastdefect.inference.unlike import part_scores
 from fastdefect.text import counted, exact_percent
 
+_MARGIN = 0.05  # in log odds
+
 
 @dataclass(frozen=True)
 class GoodPoint:
@@ -72,6 +74,10 @@ def choose_from_good(scores: Floats, parts: Sequence[str], limit: float) -> Good
             "those of --data DIR, or of a larger --valid.",
         )
     rank = min(rank, n)
-    # Of equal scores none is rejected, because a score at the threshold is.
-    threshold = float(np.nextafter(highest[-rank], 2.0))
+    low = float(highest[-rank])
+    room = (float(highest[1 - rank]) if rank > 1 else 1.0) - low
+    # Every threshold above ``low``, up to the next score, keeps the promise. A little above it, so
+    # that rounding in another runtime changes no decision.
+    above = min(room / 2, _MARGIN * low * (1 - low))
+    threshold = max(low + above, float(np.nextafter(low, 2.0)))
     return GoodPoint(threshold, rank / (n + 1), n, int((highest >= threshold).sum()))

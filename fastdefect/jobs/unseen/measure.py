@@ -42,7 +42,7 @@ class OfRun:
 class _Side:
     """Photos to measure, and for each of them its types and whether it is good.
 
-    ``own``: what the run decides; None for photos that it was trained on.
+    ``own``: what the run decides; None for photos that it was trained on, or if it knows no type.
     """
 
     photos: EvaluationPhotos
@@ -147,11 +147,15 @@ def _side_of(own: OfRun, without: WithoutTypes, good: Good) -> _Side:
     """The measured photos; good ones count only if no training has seen them."""
     photos, predictions = own.photos, own.predictions
     unseen = np.array([photo.name not in without.trained for photo in photos.photos], bool)
+    everything = np.ones(len(unseen), bool)
+    seen = None
+    if not without.saw_none:
+        seen = _scored(predictions.y_prob, own.decision, good, photos, everything)
     return _Side(
         photos,
         _types(photos, without.types),
         is_good(predictions.y_true, good) & (unseen | (photos.split == "data")),
-        _scored(predictions.y_prob, own.decision, good, photos, np.ones(len(unseen), bool)),
+        seen,
     )
 
 

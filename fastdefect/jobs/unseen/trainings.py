@@ -58,11 +58,15 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class WithoutTypes:
-    """The trainings of a run without each type. ``trained`` are names of photos in any of them."""
+    """The trainings of a run without each type. ``trained`` are names of photos in any of them.
+
+    ``saw_none``: the run itself has seen no type, so that it stands for all of them.
+    """
 
     types: TypesOf
     left_out: tuple[LeftOut, ...]
     trained: frozenset[str]
+    saw_none: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def train_without_types(run: Run, on_event: OnEvent) -> WithoutTypes:
             f"Escapes of an unseen type need a good class, but {run.name} has none.",
             "Train with --good NAME.",
         )
+    if spec.head == "memory":
+        return _all_unseen(run, spec.good, on_event)
     config = _settings(run, spec.views)
     known, types = _read_known(run, spec.good, on_event)
     members = _members(config, known, types, log)
@@ -129,6 +135,24 @@ def train_without_types(run: Run, on_event: OnEvent) -> WithoutTypes:
             for kind, member in members.items()
         ),
         frozenset(name for member in members.values() for name in _kept(member).train),
+    )
+
+
+def _all_unseen(run: Run, good: tuple[str, ...], on_event: OnEvent) -> WithoutTypes:
+    """The run itself for each type: it has learned from good parts alone, so it has seen none."""
+    known, types = _read_known(run, good, on_event)
+    kinds = sorted(frozenset[str]().union(*known.types.values()))
+    if not kinds:
+        raise DataError(
+            f"--unseen-types needs photos of defects, but {run.name} knows none.",
+            "Measure it on others: fastdefect evaluate --data DIR",
+        )
+    on_event(Note(f"{run.name} has learned from good parts alone: every type is unseen."))
+    return WithoutTypes(
+        types,
+        tuple(LeftOut(kind, run, 0) for kind in kinds),
+        frozenset(known.on("train")),
+        saw_none=True,
     )
 
 

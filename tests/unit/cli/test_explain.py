@@ -35,7 +35,7 @@ def test_a_bundle_writes_pictures_and_figures(model: str) -> None:
 
 def test_the_help_names_every_method(model: str) -> None:
     said = " ".join(invoke("explain", "--help").output.replace("│", " ").split())
-    assert "patch-scores or occlusion." in said
+    assert "patch-scores, distance or occlusion." in said
 
 
 def test_json_is_one_closing_event(model: str) -> None:

@@ -1,0 +1,210 @@
+"""Learning from good parts alone: ``fit --learn good`` beside PatchCore as published.
+
+    python benchmarks/only_good.py --sets sample [--good 100,30] [--draws 1,2,3]
+    python benchmarks/only_good.py --sets casting --datasets DIR [--split part|photo]
+
+Each draw holds out about a third of the parts (``--split photo``: of the photos, whose parts are
+then known). Of the good photos of the rest, whole parts first, so many are the training photos; a
+tenth more are for the threshold. Both arms use the network with the installed weights, 224 px, and
+are scored on the same held-out photos: AUROC of the photo, by difficulty where it is known.
+``background`` is the AUROC of the places outside of the part alone: a figure near that of the part
+would mean that the background tells the classes apart.
+
+PatchCore (Roth et al. 2022): places of the second and third stage, each averaged over 3 x 3, a
+coreset of a tenth of the places by greedy k-centre, at most 8,000, and the distance of the
+farthest place. Without its re-weighting, which changes the order of photos little.
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import torch
+from plain_sets import SETS, Row, Source, divide, held_out
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from fastdefect.data.reading.images import USUAL, fit_to, read_photo
+from fastdefect.files import write_csv
+from fastdefect.jobs.trained.model import load_network
+from fastdefect.run import Run
+from fastdefect.training.backbones import build_backbone, placed
+from fastdefect.training.efficientnet_lite import EFFICIENTNET_LITE0
+from fastdefect.training.fit_memory import farthest
+from fastdefect.training.memory import PatchMemory
+
+SIZE, BATCH = 224, 16
+
+
+def main() -> None:
+    """Run the draws and print a row of AUROC for each."""
+    options = _options()
+    source = Source(options.datasets, options.work.resolve(), sample_n=options.sample_n)
+    for name in options.sets:
+        rows = source.rows(name)
+        difficulty = _difficulties(source, name)
+        for n in options.good:
+            for draw in options.draws:
+                train, out = _sides(name, rows, draw, options.split)
+                _one(name, train, out, n, draw, difficulty, options.work)
+
+
+def _one(
+    name: str,
+    rest: Sequence[Row],
+    out: Sequence[Row],
+    n: int | None,
+    draw: int,
+    difficulty: dict[str, str],
+    work: Path,
+) -> None:
+    good = SETS[name]
+    rng = np.random.default_rng(draw)
+    of_good = [row for row in rest if row.label == good]
+    order = _whole_parts(of_good, rng)
+    count = len(order) * 9 // 10 if n is None else min(n, len(order) * 9 // 10)
+    train, valid = order[:count], order[count : count + max(count // 10, 4)]
+    folder = work / "only-good" / f"{name}-{n or 'all'}-{draw}"
+    folder.mkdir(parents=True, exist_ok=True)
+    sides = {"train": train, "valid": valid, "test": list(out)}
+    table = [
+        {"path": row.path, "label": row.label, "part": row.part, "split": side}
+        for side, rows in sides.items()
+        for row in rows
+    ]
+    write_csv(folder / "photos.csv", table, ("path", "label", "part", "split"))
+    started = time.perf_counter()
+    _fastdefect(
+        *("fit", str(folder / "photos.csv"), "--learn", "good", "--good", str(good)),
+        *("--parts", "csv", "--arch", EFFICIENTNET_LITE0, "--seed", str(draw)),
+        *("--runs", str(folder / "runs"), "--name", f"run-{time.time_ns()}", "--quiet"),
+    )
+    seconds = time.perf_counter() - started
+    run = Run((folder / "runs" / "latest").resolve())
+    truth = np.array([row.label != good for row in out])
+    ours, background = _scores(run, out)
+    cells = {
+        "ours": roc_auc_score(truth, ours),
+        "PatchCore": roc_auc_score(truth, patchcore([*train, *valid], out)),
+        "background": roc_auc_score(truth, background) if background is not None else np.nan,
+    }
+    for grade in sorted(set(difficulty.values()) - {""}):
+        chosen = ~truth | np.array([difficulty.get(row.path) == grade for row in out])
+        cells[f"difficulty {grade}"] = roc_auc_score(truth[chosen], ours[chosen])
+    text = "  ".join(f"{key} {value:.3f}" for key, value in cells.items())
+    print(
+        f"{name}, {len(train)} good, draw {draw}, {len(out)} held out: {text}  {seconds:.0f} s",
+        flush=True,
+    )
+
+
+def _scores(run: Run, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray | None]:
+    """The run's distances of photos, and those of the places outside of the part, if any."""
+    predictor, _ = load_network(run, "cpu")
+    places, (memory,) = predictor.network  # type: ignore[misc]
+    ours, background = [], []
+    for maps in _features(places, predictor.preprocessing.mean, predictor.preprocessing.std, rows):
+        with torch.inference_mode():
+            ours.append(memory.scores(maps))
+            background.append(_outside(memory).scores(maps))
+    outside = torch.cat(background).numpy()
+    return torch.cat(ours).numpy(), outside if outside.any() else None
+
+
+def _outside(memory: PatchMemory) -> PatchMemory:
+    """The memory, with part and background exchanged."""
+    other = deepcopy(memory)
+    with torch.no_grad():
+        other.part.weight.neg_()
+        other.part_bias.neg_()
+    return other
+
+
+def patchcore(train: Sequence[Row], rows: Sequence[Row]) -> np.ndarray:
+    """The scores of PatchCore for ``rows``, from all of the photo."""
+    backbone, _ = build_backbone(EFFICIENTNET_LITE0, "auto", SIZE)
+    body = placed(backbone, EFFICIENTNET_LITE0).body.eval()
+    known = torch.cat([_flat(m) for m in _features(body, backbone.mean, backbone.std, train)])
+    known = known.reshape(-1, known.shape[-1])
+    memory = known[farthest(known, min(len(known) // 10, 8000), 0)]
+    scores = []
+    for maps in _features(body, backbone.mean, backbone.std, rows):
+        scores.append(torch.cdist(_flat(maps), memory[None]).amin(dim=2).amax(dim=1))
+    return torch.cat(scores).numpy()
+
+
+def _flat(maps: torch.Tensor) -> torch.Tensor:
+    return maps.flatten(2).transpose(1, 2)
+
+
+def _features(
+    body: nn.Module, mean: Sequence[float], std: Sequence[float], rows: Sequence[Row]
+) -> Iterator[torch.Tensor]:
+    shape = (1, 3, 1, 1)
+    """Yield what ``body`` gives for the photos of ``rows``, in batches."""
+    for start in range(0, len(rows), BATCH):
+        photos = [
+            fit_to(read_photo(Path(row.path), USUAL), SIZE, "squish")
+            for row in rows[start : start + BATCH]
+        ]
+        batch = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).float() / 255
+        with torch.inference_mode():
+            yield body((batch - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape))
+
+
+def _sides(
+    name: str, rows: Sequence[Row], draw: int, split: str
+) -> tuple[Sequence[Row], Sequence[Row]]:
+    """The photos to learn from, and those that are held out."""
+    if split == "part":
+        sides = divide(name, rows, draw)
+        return sides.rest, sides.held_out
+    out = held_out([row.path for row in rows], str(draw))
+    return [r for r, o in zip(rows, out, strict=True) if not o], [
+        r for r, o in zip(rows, out, strict=True) if o
+    ]
+
+
+def _whole_parts(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """The photos in a random order of their parts."""
+    parts = rng.permutation(sorted({row.part for row in rows})).tolist()
+    return sorted(rows, key=lambda row: parts.index(row.part))
+
+
+def _difficulties(source: Source, name: str) -> dict[str, str]:
+    """The difficulty of the defect by path, for the rendered sample."""
+    if name != "sample":
+        return {}
+    table = next((source.work / "sets").glob(f"sample-{source.sample_n}-*/labels.csv"))
+    with table.open(encoding="utf-8", newline="") as file:
+        return {
+            str((table.parent / row["path"]).resolve()): row.get("difficulty", "")
+            for row in csv.DictReader(file)
+        }
+
+
+def _fastdefect(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "fastdefect", *arguments], check=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    numbers = lambda text: [None if t == "all" else int(t) for t in text.split(",")]  # noqa: E731
+    parser.add_argument("--sets", type=lambda text: text.split(","), default=["sample"])
+    parser.add_argument("--good", type=numbers, default=[None], help="all, or numbers of photos")
+    parser.add_argument("--draws", type=numbers, default=[1, 2, 3])
+    parser.add_argument("--split", choices=("part", "photo"), default="part")
+    parser.add_argument("--datasets", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("only-good-work"))
+    parser.add_argument("--sample-n", type=int, default=600)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
