@@ -58,11 +58,15 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class WithoutTypes:
-    """The trainings of a run without each type. ``trained`` are names of photos in any of them."""
+    """The trainings of a run without each type. ``trained`` are names of photos in any of them.
+
+    ``of_good``: there are none, as the run has learned from good parts alone.
+    """
 
     types: TypesOf
     left_out: tuple[LeftOut, ...]
     trained: frozenset[str]
+    of_good: bool = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,8 @@ def train_without_types(run: Run, on_event: OnEvent) -> WithoutTypes:
         )
     config = _settings(run, spec.views)
     known, types = _read_known(run, spec.good, on_event)
+    if config.data.learn == "good":
+        return _of_good(run, known, types)
     members = _members(config, known, types, log)
     ended = _train(run, config, list(members.values()), log)
     if ended.left:
@@ -130,6 +136,13 @@ def train_without_types(run: Run, on_event: OnEvent) -> WithoutTypes:
         ),
         frozenset(name for member in members.values() for name in _kept(member).train),
     )
+
+
+def _of_good(run: Run, known: _Known, types: TypesOf) -> WithoutTypes:
+    """The run itself, for every type: it has learned from good parts alone."""
+    kinds = sorted(frozenset[str]().union(*known.types.values()))
+    left_out = tuple(LeftOut(kind, run, 0) for kind in kinds)
+    return WithoutTypes(types, left_out, frozenset(known.on("train")), of_good=True)
 
 
 def _read_known(run: Run, good: tuple[str, ...], on_event: OnEvent) -> tuple[_Known, TypesOf]:
