@@ -176,3 +176,35 @@ def test_what_can_not_be_left_out_is_refused(
     run.path("config.toml").write_text(config, "utf-8")
     run.write("model.json", {**model, "good": None})
     assert "need a good class" in _evaluate(run, code=1).stderr
+
+
+def test_a_run_of_good_parts_alone_needs_no_training(
+    measured: tuple[Run, Any], tmp_path: Path
+) -> None:
+    data = measured[0].read_config().data.data
+    options = ("--good", "ok", "--learn", "good", "--image-size", "32", "--valid", "0.3")
+    run = Run(run_fit(data, tmp_path / "runs", *options).folder)
+    closing = _closing(_evaluate(run))
+    found = closing["unseen_types"]
+    assert found["of_good"]
+    assert {each["name"]: each["known"] for each in found["types"]} == dict.fromkeys(KINDS)
+    for each in found["types"]:
+        assert each["unseen"]["escape"] == closing["by_type"]["defect"][each["name"]]
+    mean = sum(each["unseen"]["escape"]["value"] for each in found["types"]) / len(KINDS)
+    assert found["mean"] == {"unseen": {**found["mean"]["unseen"], "escape": pytest.approx(mean)}}
+    assert not run.member("unseen-types").folder.exists()
+    shown = " ".join(invoke("evaluate", str(run.folder), "--unseen-types").output.split())
+    assert "The run has learned from good parts alone: it has seen no type." in shown
+
+
+def test_each_product_can_be_learned_from_its_good_parts(tmp_path: Path) -> None:
+    rows = [
+        (f"{product}-{part}.png", "ok" if part < 9 else "bad", product)
+        for product in ("axle", "cover")
+        for part in range(12)
+    ]
+    data = photo_folder(tmp_path / "photos", rows, "product")
+    options = ("--good", "ok", "--learn", "good", "--image-size", "32", "--parts", "none")
+    runs = tmp_path / "runs"
+    run_fit(data, runs, "--name", "each", "--each-product", "--valid", "0.3", *options)
+    assert [run.name for run in Run(runs / "each").members()] == ["axle", "cover"]
