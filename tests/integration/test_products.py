@@ -117,6 +117,10 @@ def test_thresholds_by_product_decide(mixed: Run, tmp_path: Path) -> None:
     }  # fmt: skip
     photos = run.read_config().data.data
     assert _decided(run.folder, photos, tmp_path / "a.csv") == DECIDED
+    _command("report", str(run.folder), "--photos", "none")
+    page = run.path("report.html").read_text(encoding="utf-8")
+    assert "Train has no photo of lid" in page
+    assert "8 of 8, 100.00%" in page  # the good lids that are rejected
 
 
 @pytest.mark.slow
