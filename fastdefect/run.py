@@ -167,7 +167,8 @@ class Run:
         """Delete the decisions for an older model; return the names of the deleted files.
 
         These are the operating point, the temperatures, the reference features with the distances
-        to them, and the predictions by views. They do not apply to a model that is trained further.
+        to them, the predictions by views, and the figures of unseen types. They do not apply to a
+        model that is trained further.
         """
         stale = (
             self.path("operating_point.json"),
@@ -175,6 +176,7 @@ class Run:
             self.path("reference.safetensors"),
             self.path("baseline.csv"),
             *sorted(self.folder.glob("predictions-*-*.csv")),
+            *sorted(self.folder.glob("unseen-*.json")),
         )
         deleted = tuple(path for path in stale if path.exists())
         for path in deleted:

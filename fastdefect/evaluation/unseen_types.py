@@ -112,7 +112,8 @@ class UnseenTypes:
     ``column`` names what tells the types apart: ``class``, or a column of the photos. ``split``
     and ``good`` are the measured split and its number of good photos; ``rule`` is the decision
     rule in words. ``one_of`` is the number of networks that the run averages; each training without
-    a type is of a single one.
+    a type is of a single one. ``of_good``: the run has learned from good parts alone, so that it
+    has seen no type, and there is no other training.
     """
 
     column: str
@@ -121,30 +122,37 @@ class UnseenTypes:
     rule: str
     one_of: int
     types: tuple[UnseenType, ...]
+    of_good: bool = False
 
     @property
-    def compared(self) -> list[tuple[TypeFigures, TypeFigures]]:
-        """The figures without and with the type, of the types that have both."""
-        return [(t.unseen, t.known) for t in self.types if t.unseen and t.known]
+    def compared(self) -> list[UnseenType]:
+        """The types with figures both without and with the type in training."""
+        return [each for each in self.types if each.unseen and each.known]
 
     def means(self) -> dict[str, dict[str, float]]:
-        """The means over the types that have both figures; empty without such a type."""
-        pairs = self.compared
-        if not pairs:
-            return {}
+        """The means over the types that have both figures; empty without such a type.
+
+        For a run that has learned from good parts alone: over all types, as ``unseen``.
+        """
+        kinds = self.types if self.of_good else self.compared
+        unseen = [each.unseen for each in kinds if each.unseen]
+        known = [each.known for each in kinds if each.known]
+        sets = {"unseen": unseen, "known": known}
         return {
             name: {
-                "escape": fmean(each[at].escape.value for each in pairs),
-                "escape_at_half": fmean(each[at].at_half.value for each in pairs),
-                "auc": fmean(each[at].auc for each in pairs),
+                "escape": fmean(each.escape.value for each in figures),
+                "escape_at_half": fmean(each.at_half.value for each in figures),
+                "auc": fmean(each.auc for each in figures),
             }
-            for at, name in enumerate(("unseen", "known"))
+            for name, figures in sets.items()
+            if figures
         }
 
     def as_json(self) -> dict[str, Any]:
         """The content of ``unseen-*.json``."""
         return {
             **{name: getattr(self, name) for name in ("column", "split", "good", "rule", "one_of")},
+            **({"of_good": True} if self.of_good else {}),
             "types": [each.as_json() for each in self.types],
             "mean": finite(self.means()),
         }
@@ -153,7 +161,8 @@ class UnseenTypes:
     def from_json(cls, content: Mapping[str, Any]) -> "UnseenTypes":
         """Read the content of ``as_json``; raises ``KeyError`` or ``TypeError`` for another."""
         facts = {name: content[name] for name in ("column", "split", "good", "rule", "one_of")}
-        return cls(**facts, types=tuple(UnseenType.from_json(each) for each in content["types"]))
+        types = tuple(UnseenType.from_json(each) for each in content["types"])
+        return cls(**facts, types=types, of_good=content.get("of_good", False))
 
 
 def figures_of_type(of_type: Scored, good: Scored) -> TypeFigures:

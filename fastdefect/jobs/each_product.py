@@ -138,12 +138,13 @@ def _members(config: RunConfig, photos: SeriesPhotos, on_event: OnEvent) -> dict
     members = {}
     for product in products:
         own = _OfProduct(product)(photos.base, manifest)
-        if reason := _unfit(own, manifest):
+        only_good = config.data.learn == "good"
+        if reason := _unfit(own, manifest, only_good=only_good):
             on_event(Note(f"{product} is not trained: {reason}.", "warning"))
             continue
         plain = replace(config, training=replace(config.training, final="none"))
         plain = with_enough_steps(plain, len(own.train), silent)
-        lost = _lost(own, manifest)
+        lost = () if only_good else _lost(own, manifest)
         members[product] = Member(names[product], plain, narrow=_OfProduct(product), lost=lost)
     if len(members) < 2:
         raise DataError(
@@ -160,8 +161,10 @@ def _lost(own: Split, manifest: Manifest) -> tuple[str, ...]:
     return tuple(name for name in manifest.classes if name not in trained)
 
 
-def _unfit(own: Split, manifest: Manifest) -> str:
+def _unfit(own: Split, manifest: Manifest, *, only_good: bool) -> str:
     """Why no model can be trained on these photos; empty if one can be."""
+    if only_good:
+        return "" if own.train and own.valid else "train or valid has no photo of it"
     lost = _lost(own, manifest)
     left = [name for name in manifest.classes if name not in lost]
     if len(left) < 2 or (manifest.good and not set(left) & set(manifest.good)):

@@ -63,7 +63,7 @@ def test_the_memory_is_of_train_only_and_the_same_twice(
         (("evaluate",), "escape rate"),
         (("explain", "--method", "auto"), "distance to the places of good parts"),
         (("threshold", "--max-overkill", "0.2"), "overkill rate of at most 20%"),
-        (("evaluate", "--unseen-types"), "every type is unseen"),
+        (("evaluate", "--unseen-types"), "it has seen no type"),
         (("explain", "--method", "hires-cam"), "--method hires-cam is for models not trained"),
     ],
 )

@@ -78,7 +78,8 @@ def test_the_run_keeps_the_products_where_the_data_lose_them(mixed: Run, tmp_pat
     assert [each["name"] for each in closing["by_product"]] == ["axle", "cover", "lid"]
 
 
-def test_thresholds_by_product_decide_in_every_command(mixed: Run, tmp_path: Path) -> None:
+def _with_thresholds(mixed: Run, tmp_path: Path) -> Run:
+    """A copy that rejects every axle and lid, and no cover."""
     run = Run(shutil.copytree(mixed.folder, tmp_path / "run"))
     limits = {"axle": 0.0, "cover": 1.0000000000000002}  # reject all, reject none
     run.write(
@@ -92,21 +93,41 @@ def test_thresholds_by_product_decide_in_every_command(mixed: Run, tmp_path: Pat
             ],
         },
     )
+    return run
+
+
+def _decided(model: Path, photos: Path, out: Path) -> set[tuple[str, str]]:
+    """Product and class of the decisions of ``predict``."""
+    _command(
+        *("predict", str(model), str(photos), "--out", str(out), "--product-from", "^[a-z]+"),
+        *("--fail-on", "never"),
+    )
+    return {(row["product"], row["label"]) for row in read_csv(out)}
+
+
+DECIDED = {("axle", "bad"), ("cover", "fine"), ("lid", "bad")}
+
+
+def test_thresholds_by_product_decide(mixed: Run, tmp_path: Path) -> None:
+    run = _with_thresholds(mixed, tmp_path)
     found = {each["name"]: each for each in _closing("evaluate", str(run.folder))["by_product"]}
     assert {name: (each["escape"]["value"], each["overkill"]["value"])
             for name, each in found.items()} == {
         "axle": (0, 1), "cover": (1, 0), "lid": (0, 1)
     }  # fmt: skip
-    bundle, photos = tmp_path / "m.fdb", run.read_config().data.data
+    photos = run.read_config().data.data
+    assert _decided(run.folder, photos, tmp_path / "a.csv") == DECIDED
+    _command("report", str(run.folder), "--photos", "none")
+    page = run.path("report.html").read_text(encoding="utf-8")
+    assert "Train has no photo of lid" in page
+    assert "8 of 8, 100.00%" in page  # the good lids that are rejected
+
+
+@pytest.mark.slow
+def test_a_bundle_decides_by_product_as_its_run(mixed: Run, tmp_path: Path) -> None:
+    run, bundle = _with_thresholds(mixed, tmp_path), tmp_path / "m.fdb"
     _command("export", str(run.folder), "--out", str(bundle))
-    for model in (str(run.folder), str(bundle)):
-        out = tmp_path / f"{Path(model).name}.csv"
-        _command(
-            *("predict", model, str(photos), "--out", str(out), "--product-from", "^[a-z]+"),
-            *("--fail-on", "never"),
-        )
-        decided = {(row["product"], row["label"]) for row in read_csv(out)}
-        assert decided == {("axle", "bad"), ("cover", "fine"), ("lid", "bad")}
+    assert _decided(bundle, run.read_config().data.data, tmp_path / "b.csv") == DECIDED
 
 
 def test_the_product_is_found_in_names(mixed: Run, tmp_path: Path) -> None:

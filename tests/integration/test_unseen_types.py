@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.cli import FitResult, Result, invoke, run_fit
+from helpers.cli import Result, invoke, run_fit
 from helpers.folders import photo_folder
 
 from fastdefect.files import read_csv
@@ -28,10 +28,26 @@ def _closing(result: Result) -> dict[str, Any]:
     return last
 
 
+KINDS = ("burr", "crack")
+
+
 @pytest.fixture(scope="module")
-def measured(trained: FitResult, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Any]:
-    """The sample's run, whose types are in a column, with its trainings without each."""
-    run = Run(shutil.copytree(trained.folder, tmp_path_factory.mktemp("unseen") / "three"))
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Any]:
+    """A run with one class of defects, whose types are in a column, and what it prints.
+
+    Some parts show a type on one photo, and are good on the other.
+    """
+    folder = tmp_path_factory.mktemp("kinds")
+    rows = [
+        (f"{part}-{shot}.png", *label_and_kind, f"part {part}")
+        for part in range(24)
+        for shot in range(2)
+        for label_and_kind in [("ok", "") if part % 3 == 0 or shot > part % 4 else
+                               ("bad", KINDS[part % 2])]
+    ]  # fmt: skip
+    photo_folder(folder / "photos", rows, "defect", "part")
+    options = ("--good", "ok", "--epochs", "1", "--image-size", "32", "--test", "0.2")
+    run = Run(run_fit(folder / "photos", folder / "runs", "--valid", "0.3", *options).folder)
     return run, _closing(_evaluate(run))
 
 
@@ -40,13 +56,14 @@ def _sides(run: Run) -> dict[str, dict[str, str]]:
 
 
 def test_a_training_without_a_type_has_neither_its_photos_nor_its_parts(
-    measured: tuple[Run, Any], castings: Path
+    measured: tuple[Run, Any],
 ) -> None:
     run, closing = measured
-    kind_of = {row["path"]: row["defect"] for row in read_csv(castings / "labels.csv")}
+    table = run.read_config().data.data / "photos.csv"
+    kind_of = {row["path"]: row["defect"] for row in read_csv(table)}
     found = closing["unseen_types"]
     assert found["column"] == "defect"
-    assert len(found["types"]) > 1
+    assert [each["name"] for each in found["types"]] == list(KINDS)
     for each in found["types"]:
         own = run.member("unseen-types").member(f"without-{each['name']}")
         before, after = _sides(run), _sides(own)
@@ -159,3 +176,35 @@ def test_what_can_not_be_left_out_is_refused(
     run.path("config.toml").write_text(config, "utf-8")
     run.write("model.json", {**model, "good": None})
     assert "need a good class" in _evaluate(run, code=1).stderr
+
+
+def test_a_run_of_good_parts_alone_needs_no_training(
+    measured: tuple[Run, Any], tmp_path: Path
+) -> None:
+    data = measured[0].read_config().data.data
+    options = ("--good", "ok", "--learn", "good", "--image-size", "32", "--valid", "0.3")
+    run = Run(run_fit(data, tmp_path / "runs", *options).folder)
+    closing = _closing(_evaluate(run))
+    found = closing["unseen_types"]
+    assert found["of_good"]
+    assert {each["name"]: each["known"] for each in found["types"]} == dict.fromkeys(KINDS)
+    for each in found["types"]:
+        assert each["unseen"]["escape"] == closing["by_type"]["defect"][each["name"]]
+    mean = sum(each["unseen"]["escape"]["value"] for each in found["types"]) / len(KINDS)
+    assert found["mean"] == {"unseen": {**found["mean"]["unseen"], "escape": pytest.approx(mean)}}
+    assert not run.member("unseen-types").folder.exists()
+    shown = " ".join(invoke("evaluate", str(run.folder), "--unseen-types").output.split())
+    assert "The run has learned from good parts alone: it has seen no type." in shown
+
+
+def test_each_product_can_be_learned_from_its_good_parts(tmp_path: Path) -> None:
+    rows = [
+        (f"{product}-{part}.png", "ok" if part < 9 else "bad", product)
+        for product in ("axle", "cover")
+        for part in range(12)
+    ]
+    data = photo_folder(tmp_path / "photos", rows, "product")
+    options = ("--good", "ok", "--learn", "good", "--image-size", "32", "--parts", "none")
+    runs = tmp_path / "runs"
+    run_fit(data, runs, "--name", "each", "--each-product", "--valid", "0.3", *options)
+    assert [run.name for run in Run(runs / "each").members()] == ["axle", "cover"]

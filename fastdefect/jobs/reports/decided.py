@@ -1,7 +1,10 @@
 """The decisions of a run on the photos of its splits, from its stored predictions."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.splitting.found import Row
@@ -10,6 +13,7 @@ from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import read_predictions
+from fastdefect.evaluation.products import DecidedPhotos, ProductFigures, figures_by_product
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import silent
 from fastdefect.good import is_good
@@ -120,7 +124,14 @@ def measured(
         passed = is_good(decided.y_pred, good)
         by_type = escapes_by_type(passed, decided.defective, parts, of_types, kinds=kinds)
         sent = sent_to_people(rule, decided.score, decided.defective, parts)
-    found = Measured(decided, evaluation, decided.raw.metrics(), by_type, sent)
+    found = Measured(
+        decided,
+        evaluation,
+        decided.raw.metrics(),
+        by_type,
+        sent,
+        products=_by_product(decided, rows) if good else (),
+    )
     by_part = measure_parts(
         decided.predictions,
         shown_by(rows, decided.raw.names) if rule.part_rule else Shown.unknown(parts),
@@ -130,6 +141,23 @@ def measured(
         kinds=kinds,
     )
     return found if by_part is None else _with_parts(found, by_part, rule)
+
+
+def _by_product(decided: Decided, rows: Sequence[Row]) -> tuple[ProductFigures, ...]:
+    """The figures of each product in the split; empty if none is known."""
+    known = {row["path"]: row[PRODUCT_COLUMN] for row in rows if row.get(PRODUCT_COLUMN)}
+    trained = Counter(
+        row[PRODUCT_COLUMN]
+        for row in rows
+        if row["path"] in known and (row["split"] == "train" or row.get("fold"))
+    )
+    photos = DecidedPhotos(
+        decided.defective,
+        is_good(decided.y_pred, decided.raw.good_indices),
+        decided.score,
+        np.array(decided.parts),
+    )
+    return figures_by_product([known.get(name) for name in decided.raw.names], photos, trained)
 
 
 def _with_parts(photos: Measured, by_part: ByPart, rule: DecisionRule) -> Measured:

@@ -42,7 +42,7 @@ class OfRun:
 class _Side:
     """Photos to measure, and for each of them its types and whether it is good.
 
-    ``own``: what the run decides; None for photos that it was trained on, or if it knows no type.
+    ``own``: what the run decides; None for photos that it was trained on.
     """
 
     photos: EvaluationPhotos
@@ -65,6 +65,8 @@ def measure_unseen(
     """
     spec = read_spec(run)
     measured = _side_of(own, without, spec.good_indices)
+    if without.of_good:
+        return _of_good(without, own, measured)
     absent = [each.name for each in without.left_out if not measured.of_type(each.name).any()]
     spare = _trained_side(run, without.types, request, on_event) if absent else None
     if absent:
@@ -87,6 +89,22 @@ def measure_unseen(
         spec.members,
         tuple(types),
     )
+
+
+def _of_good(without: WithoutTypes, own: OfRun, measured: _Side) -> UnseenTypes:
+    """The figures of the run, which has seen no type, of those among the measured photos."""
+    if measured.own is None:
+        raise ValueError("Expected the decisions of the run")
+    good = measured.own[measured.good]
+    types = tuple(
+        UnseenType(
+            each.name, own.photos.split, 0, figures_of_type(measured.own[chosen], good), None
+        )
+        for each in without.left_out
+        if (chosen := measured.of_type(each.name)).any()
+    )
+    facts = (without.types.column, own.photos.split, int(measured.good.sum()))
+    return UnseenTypes(*facts, own.decision.rule, 1, types, of_good=True)
 
 
 def _measure(
@@ -147,15 +165,11 @@ def _side_of(own: OfRun, without: WithoutTypes, good: Good) -> _Side:
     """The measured photos; good ones count only if no training has seen them."""
     photos, predictions = own.photos, own.predictions
     unseen = np.array([photo.name not in without.trained for photo in photos.photos], bool)
-    everything = np.ones(len(unseen), bool)
-    seen = None
-    if not without.saw_none:
-        seen = _scored(predictions.y_prob, own.decision, good, photos, everything)
     return _Side(
         photos,
         _types(photos, without.types),
         is_good(predictions.y_true, good) & (unseen | (photos.split == "data")),
-        seen,
+        _scored(predictions.y_prob, own.decision, good, photos, np.ones(len(unseen), bool)),
     )
 
 

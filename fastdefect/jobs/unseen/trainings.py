@@ -60,13 +60,13 @@ class LeftOut:
 class WithoutTypes:
     """The trainings of a run without each type. ``trained`` are names of photos in any of them.
 
-    ``saw_none``: the run itself has seen no type, so that it stands for all of them.
+    ``of_good``: there are none, as the run has learned from good parts alone.
     """
 
     types: TypesOf
     left_out: tuple[LeftOut, ...]
     trained: frozenset[str]
-    saw_none: bool = False
+    of_good: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,10 +113,10 @@ def train_without_types(run: Run, on_event: OnEvent) -> WithoutTypes:
             f"Escapes of an unseen type need a good class, but {run.name} has none.",
             "Train with --good NAME.",
         )
-    if spec.head == "memory":
-        return _all_unseen(run, spec.good, on_event)
     config = _settings(run, spec.views)
     known, types = _read_known(run, spec.good, on_event)
+    if config.data.learn == "good":
+        return _of_good(run, known, types)
     members = _members(config, known, types, log)
     ended = _train(run, config, list(members.values()), log)
     if ended.left:
@@ -138,22 +138,11 @@ def train_without_types(run: Run, on_event: OnEvent) -> WithoutTypes:
     )
 
 
-def _all_unseen(run: Run, good: tuple[str, ...], on_event: OnEvent) -> WithoutTypes:
-    """The run itself for each type: it has learned from good parts alone, so it has seen none."""
-    known, types = _read_known(run, good, on_event)
+def _of_good(run: Run, known: _Known, types: TypesOf) -> WithoutTypes:
+    """The run itself, for every type: it has learned from good parts alone."""
     kinds = sorted(frozenset[str]().union(*known.types.values()))
-    if not kinds:
-        raise DataError(
-            f"--unseen-types needs photos of defects, but {run.name} knows none.",
-            "Measure it on others: fastdefect evaluate --data DIR",
-        )
-    on_event(Note(f"{run.name} has learned from good parts alone: every type is unseen."))
-    return WithoutTypes(
-        types,
-        tuple(LeftOut(kind, run, 0) for kind in kinds),
-        frozenset(known.on("train")),
-        saw_none=True,
-    )
+    left_out = tuple(LeftOut(kind, run, 0) for kind in kinds)
+    return WithoutTypes(types, left_out, frozenset(known.on("train")), of_good=True)
 
 
 def _read_known(run: Run, good: tuple[str, ...], on_event: OnEvent) -> tuple[_Known, TypesOf]:

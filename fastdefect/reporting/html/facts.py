@@ -18,6 +18,7 @@ from fastdefect.evaluation.decisions.sent import Sent
 from fastdefect.evaluation.evaluate import Evaluation
 from fastdefect.evaluation.label_check import Suspect
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.products import ProductFigures
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.unseen_types import UnseenTypes
 from fastdefect.good import is_good
@@ -65,7 +66,8 @@ class Measured:
     """Held-out photos, with all figures as ``fastdefect evaluate`` measures them.
 
     ``evaluation`` and ``sent`` are of the photos, ``by_part`` of the parts, with the decisions
-    ``of_parts``; both are None if the run decides on photos.
+    ``of_parts``; both are None if the run decides on photos. ``products`` is empty if no product is
+    known.
     """
 
     decided: Decided
@@ -75,6 +77,7 @@ class Measured:
     sent: Sent | None
     by_part: ByPart | None = None
     of_parts: Decided | None = None
+    products: tuple[ProductFigures, ...] = ()
 
     @property
     def split(self) -> str:

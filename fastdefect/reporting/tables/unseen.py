@@ -15,7 +15,7 @@ def unseen_tables(found: UnseenTypes) -> list[TableData]:
 
     def mean(of: str, name: str) -> str:
         metric = "auc" if name == "auc" else "escape_rate"
-        return metric_text(metric, means[of][name]) if means else "-"
+        return metric_text(metric, means[of][name]) if of in means else "-"
 
     rows = [
         (
@@ -57,6 +57,11 @@ def unseen_tables(found: UnseenTypes) -> list[TableData]:
 
 
 def _caption(found: UnseenTypes) -> str:
+    if found.of_good:
+        return (
+            "The run has learned from good parts alone: it has seen no type. Decided by "
+            f"{found.rule}; AUC against {counted(found.good, 'good photo')}."
+        )
     text = (
         "Not seen: a training with the settings of the run, without the photos of the type and "
         f"without the training photos of its parts. Seen: the run. Decided by {found.rule}; AUC "

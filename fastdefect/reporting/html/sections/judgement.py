@@ -9,6 +9,7 @@ from fastdefect.reporting.html.texts import say
 from fastdefect.reporting.tables.by_part import part_tables
 from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
 from fastdefect.reporting.tables.fit import MeasuredOn, metric_text
+from fastdefect.reporting.tables.products import product_table
 from fastdefect.reporting.tables.table_data import TableData
 
 _CLAIMS = (0.05, 0.01, 0.001)  # escape rates that a factory asks for
@@ -215,6 +216,7 @@ def _of_split(facts: RunFacts, measured: Measured) -> list[Block]:
         Grid(_with_meaning(first)),
         *_proof(measured),
         *(Grid(table) for table in others if table.title != calibration),
+        *([Grid(product_table(measured.products))] if measured.products else []),
     ]
 
 
