@@ -8,7 +8,7 @@ of one colour is empty: networks ignore it (``training/tiled.py``).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 from typing import Any
 
@@ -78,15 +78,7 @@ class Frame:
 
     def layout(self, width: int, height: int) -> Layout:
         """The tiles of a photo of this size: the smallest that cover it, and not enlarged."""
-        if self.tiles == 1:
-            return Layout(width, height, 1, 1, max(width, height))
-        pairs = [(r, c) for r in range(1, self.tiles + 1) for c in range(1, self.tiles // r + 1)]
-        sides = [max(_side(height, r), _side(width, c), self.size) for r, c in pairs]
-        least = min(sides)
-        fitting = [pair for pair, side in zip(pairs, sides, strict=True) if side <= _CLOSE * least]
-        rows, columns = min(fitting, key=lambda pair: (pair[0] * pair[1], abs(pair[0] - pair[1])))
-        side = max(_side(height, rows), _side(width, columns), self.size)
-        return Layout(width, height, rows, columns, side)
+        return _layout(self.size, self.tiles, width, height)
 
     def fit(self, photo: Pixels) -> Pixels:
         """``photo``, (height, width, 3) uint8, in the frame. Always a new array."""
@@ -183,6 +175,23 @@ class Frame:
             cell = slice(place * self.size, (place + 1) * self.size)
             stack[cell] = change(photo[cell])
         return stack
+
+
+@lru_cache(maxsize=4096)
+def _layout(size: int, tiles: int, width: int, height: int) -> Layout:
+    """The layout with at most so many ``tiles`` that are the smallest, but not below ``size``."""
+    if tiles == 1:
+        return Layout(width, height, 1, 1, max(width, height))
+    pairs = [(r, c) for r in range(1, tiles + 1) for c in range(1, tiles // r + 1)]
+    sides = [max(_side(height, r), _side(width, c), size) for r, c in pairs]
+    closest = _CLOSE * min(sides)
+    fitting = [
+        (rows * columns, abs(rows - columns), rows, columns, side)
+        for (rows, columns), side in zip(pairs, sides, strict=True)
+        if side <= closest
+    ]
+    *_, rows, columns, side = min(fitting)
+    return Layout(width, height, rows, columns, side)
 
 
 def _side(length: int, tiles: int) -> float:
