@@ -7,8 +7,6 @@ Each draw holds out about a third of the parts (``--split photo``: of the photos
 then known). Of the good photos of the rest, whole parts first, so many are the training photos; a
 tenth more are for the threshold. Both arms use the network with the installed weights, 224 px, and
 are scored on the same held-out photos: AUROC of the photo, by difficulty where it is known.
-``background`` is the AUROC of the places outside of the part alone: a figure near that of the part
-would mean that the background tells the classes apart.
 
 PatchCore (Roth et al. 2022): places of the second and third stage, each averaged over 3 x 3, a
 coreset of a tenth of the places by greedy k-centre, at most 8,000, and the distance of the
@@ -21,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +33,7 @@ from fastdefect.jobs.trained.model import load_network
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone, placed
 from fastdefect.training.efficientnet_lite import EFFICIENTNET_LITE0
-from fastdefect.training.fit_memory import farthest
-from fastdefect.training.memory import PatchMemory
+from fastdefect.training.memory import farthest
 
 SIZE, BATCH = 224, 16
 
@@ -88,11 +84,10 @@ def _one(
     seconds = time.perf_counter() - started
     run = Run((folder / "runs" / "latest").resolve())
     truth = np.array([row.label != good for row in out])
-    ours, background = _scores(run, out)
+    ours = _scores(run, out)
     cells = {
         "ours": roc_auc_score(truth, ours),
         "PatchCore": roc_auc_score(truth, patchcore([*train, *valid], out)),
-        "background": roc_auc_score(truth, background) if background is not None else np.nan,
     }
     for grade in sorted(set(difficulty.values()) - {""}):
         chosen = ~truth | np.array([difficulty.get(row.path) == grade for row in out])
@@ -104,26 +99,14 @@ def _one(
     )
 
 
-def _scores(run: Run, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray | None]:
-    """The run's distances of photos, and those of the places outside of the part, if any."""
+def _scores(run: Run, rows: Sequence[Row]) -> np.ndarray:
+    """The run's distances of photos."""
     predictor, _ = load_network(run, "cpu")
     places, (memory,) = predictor.network  # type: ignore[misc]
-    ours, background = [], []
-    for maps in _features(places, predictor.preprocessing.mean, predictor.preprocessing.std, rows):
-        with torch.inference_mode():
-            ours.append(memory.scores(maps))
-            background.append(_outside(memory).scores(maps))
-    outside = torch.cat(background).numpy()
-    return torch.cat(ours).numpy(), outside if outside.any() else None
-
-
-def _outside(memory: PatchMemory) -> PatchMemory:
-    """The memory, with part and background exchanged."""
-    other = deepcopy(memory)
-    with torch.no_grad():
-        other.part.weight.neg_()
-        other.part_bias.neg_()
-    return other
+    steps = predictor.preprocessing
+    with torch.inference_mode():
+        found = [memory.scores(maps) for maps in _features(places, steps.mean, steps.std, rows)]
+    return torch.cat(found).numpy()
 
 
 def patchcore(train: Sequence[Row], rows: Sequence[Row]) -> np.ndarray:

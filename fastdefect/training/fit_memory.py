@@ -29,9 +29,10 @@ from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.run import Run
 from fastdefect.text import counted
+from fastdefect.training.background_memory import separation
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.fit import FitInputs, Fitted
-from fastdefect.training.memory import PatchMemory, Places
+from fastdefect.training.memory import PatchMemory, Places, farthest
 from fastdefect.training.once import Stopped, history_row, in_one_epoch
 from fastdefect.training.part_places import PartPlaces, find_part_places
 from fastdefect.training.predict import Predictor
@@ -41,7 +42,7 @@ _POOL = 60_000  # places from which the memory is chosen; limits the time and th
 _FOR_SCALE = 200  # photos that fit the scale of the distances
 _FEWEST_PARTS = 2
 _BATCH = 16
-_COARSE = 32  # values by which the memory is chosen
+_OUTSIDE = 4  # a place of the background is drawn for so many of the part
 # Quantiles of the scores of good parts. At the first the odds of a defect are even, at the second
 # they are 1 to 20, so that the log odds differ by 3.
 _USUAL, _TYPICAL, _LOG_ODDS = 0.95, 0.5, 3.0
@@ -67,10 +68,14 @@ def fit_memory(
 
 @dataclass(frozen=True)
 class _Places:
-    """The places of the good photos of a class: ``rows`` (k, d), and the photo of each (k,)."""
+    """The places of the good photos of a class: ``rows`` (k, d), and the photo of each (k,).
+
+    ``outside`` (l, d) are places of the background; there are none if it counts like the part.
+    """
 
     rows: Floats32
     photo: NDArray[np.int64]
+    outside: Floats32
 
 
 def _fit(
@@ -96,6 +101,9 @@ def _fit(
             f"{sum(len(each.rows) for each in places):,} of {counted(len(good), 'good photo')}."
         )
     )
+    outside = np.concatenate([each.outside for each in places])
+    if found := separation(inputs, outside, seed):
+        on_event(found.note())
     return _row(inputs, measured, scores, time.perf_counter() - started)
 
 
@@ -163,19 +171,20 @@ class _Reader:
     ) -> _Places:
         """Places of the part in each photo, at most ``most`` in all, drawn at random."""
         each = max(1, most // len(photos))
-        rows, owners, at = [], [], 0
+        rows, owners, outside, at = [], [], [], 0
         for batch in self.batches(photos):
             maps = batch.cpu().numpy()
             shown = part.of(maps) if part else np.ones((len(maps), *maps.shape[2:]), bool)
             for features, on_part in zip(maps.transpose(0, 2, 3, 1), shown, strict=True):
-                found = features[on_part]
+                found, other = features[on_part], features[~on_part]
                 drawn = rng.permutation(len(found))[:each]
                 rows.append(found[drawn])
+                outside.append(other[rng.permutation(len(other))[: each // _OUTSIDE]])
                 owners.append(np.full(len(drawn), photos[at]))
                 at += 1
             self._done += len(maps)
             self._on_event(Progress("reading good photos", self._done, self._total))
-        return _Places(np.concatenate(rows), np.concatenate(owners))
+        return _Places(*map(np.concatenate, (rows, owners, outside)))
 
 
 def _describe(
@@ -206,33 +215,13 @@ def _remember(memory: PatchMemory, places: Sequence[_Places], seed: int) -> NDAr
     device = memory.memory.device
     kept, owners, counts = [], [], []
     for each in places:
-        rows = torch.from_numpy(each.rows).to(device) @ memory.project.weight[:, :, 0, 0].T
+        rows = memory.describe(torch.from_numpy(each.rows).to(device))
         chosen = farthest(rows, MEMORY // len(places), seed)
         kept.append(rows[chosen])
         owners.append(each.photo[chosen.cpu().numpy()])
         counts.append(len(chosen))
     memory.fill(torch.cat(kept), counts)
     return np.concatenate(owners)
-
-
-def farthest(rows: Tensor, most: int, seed: int) -> Tensor:
-    """Indices of at most ``most`` rows (n, w), each the farthest from those before (k-centre).
-
-    The distances are those of a random projection to 32 values, as in PatchCore.
-    """
-    if len(rows) <= most:
-        return torch.arange(len(rows), device=rows.device)
-    generator = torch.Generator().manual_seed(seed)
-    projection = torch.randn(rows.shape[1], _COARSE, generator=generator).to(rows)
-    coarse = rows @ projection
-    at = int(torch.randint(len(rows), (1,), generator=generator))
-    chosen = [at]
-    least = ((coarse - coarse[at]) ** 2).sum(dim=1)
-    for _ in range(most - 1):
-        at = int(least.argmax())
-        chosen.append(at)
-        least = torch.minimum(least, ((coarse - coarse[at]) ** 2).sum(dim=1))
-    return torch.tensor(chosen, device=rows.device)
 
 
 def _scale(

@@ -19,6 +19,7 @@ from torch.nn.functional import avg_pool2d, pad
 from fastdefect.training.stages import Staged, Tap
 
 WIDTH = 256  # values that describe a place, at most
+_COARSE = 32  # values by which the rows of a memory are chosen
 _BLOCK = 1024  # rows of the memory that are compared at once; limits the memory of a batch
 
 
@@ -127,6 +128,10 @@ class PatchMemory(nn.Module):
             found.append((mean * on_part)[:, 0])
         return found
 
+    def describe(self, features: Tensor) -> Tensor:
+        """The rows (k, w) that are compared, of the features (k, d) of places."""
+        return features @ self.project.weight[:, :, 0, 0].T
+
     def fill(self, rows: Tensor, counts: Sequence[int]) -> None:
         """Remember ``rows`` (m, w), those of the first good class first; ``counts`` by class."""
         self.memory = rows.to(self.memory)
@@ -165,3 +170,23 @@ def nearest_distance(rows: Tensor, memory: Tensor) -> Tensor:
         least = here if least is None else torch.minimum(least, here)
     assert least is not None
     return (least + (rows * rows).sum(dim=2)).clamp(min=0).sqrt()
+
+
+def farthest(rows: Tensor, most: int, seed: int) -> Tensor:
+    """Indices of at most ``most`` rows (n, w), each the farthest from those before (k-centre).
+
+    The distances are those of a random projection to 32 values, as in PatchCore.
+    """
+    if len(rows) <= most:
+        return torch.arange(len(rows), device=rows.device)
+    generator = torch.Generator().manual_seed(seed)
+    projection = torch.randn(rows.shape[1], _COARSE, generator=generator).to(rows)
+    coarse = rows @ projection
+    at = int(torch.randint(len(rows), (1,), generator=generator))
+    chosen = [at]
+    least = ((coarse - coarse[at]) ** 2).sum(dim=1)
+    for _ in range(most - 1):
+        at = int(least.argmax())
+        chosen.append(at)
+        least = torch.minimum(least, ((coarse - coarse[at]) ** 2).sum(dim=1))
+    return torch.tensor(chosen, device=rows.device)

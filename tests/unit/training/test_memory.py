@@ -12,8 +12,7 @@ from torch.nn.functional import avg_pool2d
 
 from fastdefect.errors import ModelError
 from fastdefect.training.backbones import build_backbone, placed
-from fastdefect.training.fit_memory import farthest
-from fastdefect.training.memory import PatchMemory, Places, nearest_distance
+from fastdefect.training.memory import PatchMemory, Places, farthest, nearest_distance
 from fastdefect.training.stages import Tap
 
 
