@@ -98,16 +98,8 @@ def measure(root: Path, kind: str, arm: str, train: Sequence[str]) -> str:
         render(photos, kind, marked=arm == "marked")
     runs, started = root / "runs", time.perf_counter()
     name = f"{kind}-{arm}"
-    common = [
-        "--arch",
-        "efficientnet-lite0",
-        "--final",
-        "none",
-        "--parts",
-        "none",
-        "--good",
-        "good",
-    ]
+    network = ["--arch", "efficientnet-lite0", "--final", "none", "--views", "none"]
+    common = [*network, "--parts", "none", "--good", "good"]
     run("fit", str(photos), *common, *train, *settings, "--runs", str(runs), "--name", name)
     trained = time.perf_counter() - started
     run("evaluate", str(runs / name), "--split", "test")
