@@ -2,9 +2,9 @@
 
 The labels are those of photos: one of the tiles of a defective photo shows a defect, and nobody
 knows which. This is multiple-instance learning (Dietterich et al. 1997, "Solving the multiple
-instance problem with axis-parallel rectangles"). The photo is as defective as its worst tiles: the
-evidence for a defect is the mean of the highest ``TOP`` of all tiles. In a training only these are
-computed with gradients, which is the same gradient for a fraction of the memory and time
+instance problem with axis-parallel rectangles"). The photo is as defective as its worst tile: other
+ways to pool were measured (docs/benchmarks.md, tiles). In a training only the worst tiles of a
+photo are computed with gradients, which is the same gradient for a fraction of the memory and time
 (Campanella et al. 2019, "Clinical-grade computational pathology using weakly supervised deep
 learning").
 """
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from fastdefect.good import Good
 
-TOP = 1  # tiles that decide; chosen by measurement (docs/benchmarks.md, tiles)
 _TRAINED = 2  # tiles of a photo that a step trains on: each class may have another worst tile
 _CHUNK = 32  # tiles that are computed at a time
 _NOTHING = -1e4  # evidence of an empty tile; half precision can represent it
@@ -44,10 +43,12 @@ class Tiled(nn.Sequential):
             return pool(self.classify(cells).reshape(n, tiles, -1), empty, self.good)
         with torch.no_grad(), _evaluating(self):
             logits = self.classify(cells).reshape(n, tiles, -1)
-        chosen = _worst(logits, empty, self.good, min(max(_TRAINED, TOP), tiles))
+        chosen = _worst(logits, empty, self.good, min(_TRAINED, tiles))
         places = (chosen + torch.arange(n, device=chosen.device)[:, None] * tiles).reshape(-1)
         found = self._classify(cells[places]).reshape(n, chosen.shape[1], -1)
-        return pool(found, empty.gather(1, chosen), self.good)
+        # The others count without a gradient, as for several good classes or none.
+        at = chosen[:, :, None].expand(-1, -1, found.shape[2])
+        return pool(logits.to(found.dtype).scatter(1, at, found), empty, self.good)
 
     def classify(self, cells: Tensor) -> Tensor:
         """Return the logits (m, n_classes) of tiles (m, 3, size, size)."""
@@ -73,7 +74,7 @@ def pool(logits: Tensor, empty: Tensor, good: Sequence[int]) -> Tensor:
     """The logits (n, n_classes) of photos from those of their tiles (n, tiles, n_classes).
 
     The evidence for a defect is its logit less that of good; the photo's is that of its worst
-    tiles. With several good classes, theirs is the mean over the tiles. Tiles that are ``empty``
+    tile. With several good classes, theirs is the mean over the tiles. Tiles that are ``empty``
     (n, tiles) do not count. The softmax of a single tile's logits stays as it is.
     """
     evidence = _evidence(logits, good)
@@ -81,7 +82,7 @@ def pool(logits: Tensor, empty: Tensor, good: Sequence[int]) -> Tensor:
     hidden = empty[:, :, None]
     counts = (~hidden).to(evidence.dtype).sum(dim=1)
     mean = evidence.masked_fill(hidden, 0.0).sum(dim=1) / counts
-    worst = _mean_of_highest(evidence.masked_fill(hidden, _NOTHING), TOP)
+    worst = evidence.masked_fill(hidden, _NOTHING).amax(dim=1)
     is_good = torch.tensor([index in good for index in range(n_classes)], device=logits.device)
     return torch.where(is_good, mean, worst)
 
@@ -92,17 +93,6 @@ def _evidence(logits: Tensor, good: Sequence[int]) -> Tensor:
         return logits
     of_good = torch.stack([logits[..., index] for index in good], dim=-1)
     return logits - of_good.logsumexp(dim=-1, keepdim=True)
-
-
-def _mean_of_highest(evidence: Tensor, top: int) -> Tensor:
-    """(n, n_classes): the mean of the ``top`` highest along the tiles of (n, tiles, n_classes).
-
-    Without sorting, which a bundle may not use; with fewer tiles, the mean of all.
-    """
-    if top == 1:
-        return evidence.amax(dim=1)
-    highest = evidence.topk(min(top, evidence.shape[1]), dim=1).values
-    return highest.mean(dim=1)
 
 
 def _worst(logits: Tensor, empty: Tensor, good: Sequence[int], number: int) -> Tensor:

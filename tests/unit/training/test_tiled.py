@@ -83,6 +83,17 @@ def test_the_gradient_of_a_training_is_that_of_all_tiles() -> None:
         torch.testing.assert_close(one.grad, other.grad)
 
 
+@pytest.mark.parametrize("good", [(0,), (0, 1), ()])
+def test_a_training_has_the_logits_of_an_evaluation(good: tuple[int, ...]) -> None:
+    network = tiled(plain(), good)
+    with torch.inference_mode():
+        expected = network(photos())
+    network.train()
+    for norm in (m for m in network.modules() if isinstance(m, nn.BatchNorm2d)):
+        norm.eval()
+    torch.testing.assert_close(network(photos()), expected)
+
+
 def test_the_choice_of_tiles_changes_no_mode_and_no_statistics() -> None:
     network = tiled(plain()).train()
     norm = next(m for m in network.modules() if isinstance(m, nn.BatchNorm2d))
