@@ -4,7 +4,7 @@ The head of ``--learn good``. Each place of a photo is described by the maps of 
 and compared with the places of good training photos (Roth et al. 2022, "Towards total recall in
 industrial anomaly detection", PatchCore). It differs from PatchCore in three points: the features
 are reduced to fewer dimensions, so that a decision takes little time without a search library;
-distances are averaged over neighbouring places, so that a single place counts less; and places of
+half of a distance is that of the neighbouring places, so that a single place counts less; and places of
 the background do not count where the outline of the part is known.
 """
 
@@ -113,7 +113,9 @@ class PatchMemory(nn.Module):
     def distances(self, places: Tensor) -> list[Tensor]:
         """The distance (n, h, w) of each place to the memory of each good class, 0 or more.
 
-        Each is the mean over those of 3 x 3 places that show the part; 0 for the background.
+        Half of each is the place's own, which finds the smallest defects, and half the mean over
+        those of 3 x 3 places that show the part, which one strange place changes less. It is 0 for
+        the background.
         """
         on_part = (self.part(places) + self.part_bias > 0).float()
         queries = self.project(places)
@@ -125,7 +127,7 @@ class PatchMemory(nn.Module):
         for memory in torch.split(self.memory, list(self.counts)):
             near = nearest_distance(rows, memory).reshape(n, 1, height, side) * on_part
             mean = avg_pool2d(near, 3, stride=1, padding=1) / share
-            found.append((mean * on_part)[:, 0])
+            found.append(((near + mean) / 2 * on_part)[:, 0])
         return found
 
     def describe(self, features: Tensor) -> Tensor:

@@ -80,8 +80,11 @@ def find_part_places(
 
 
 def _on_places(outline: Mask | None, side: int) -> Mask:
+    """Which of ``side`` x ``side`` places show the part or its border, where burrs are."""
     assert outline is not None
-    share = cv2.resize(outline.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    reach = 2 * (outline.shape[0] // side) + 1  # a place to each side
+    wide = cv2.dilate(outline.astype(np.uint8), np.ones((reach, reach), np.uint8))
+    share = cv2.resize(wide.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return np.asarray(share > 0.5)
 
 
