@@ -4,8 +4,8 @@ The head of ``--learn good``. Each place of a photo is described by the maps of 
 and compared with the places of good training photos (Roth et al. 2022, "Towards total recall in
 industrial anomaly detection", PatchCore). It differs from PatchCore in three points: the features
 are reduced to fewer dimensions, so that a decision takes little time without a search library;
-half of a distance is that of the neighbouring places, so that a single place counts less; and places of
-the background do not count where the outline of the part is known.
+half of a distance is that of the neighbouring places, so that a single place counts less; and
+places of the background do not count where the outline of the part is known.
 """
 
 from collections.abc import Sequence

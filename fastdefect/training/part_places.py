@@ -22,8 +22,11 @@ from fastdefect.events import Note, OnEvent
 
 _PHOTOS = 24  # that are searched for an outline; each takes about 0.2 s
 _CLEAR, _RIGHT = 2 / 3, 0.9  # of the photos, and of the places of photos that were held out
+_PART = 0.7  # of a place that shows the part
+_BORDER = 0.5  # of the way to the mean of the background, up to which a place counts as border
 _STRENGTH = 0.01  # scikit-learn's C, for standardised features
 
+Labels = NDArray[np.int64]
 # From indices into the manifest's photos to features (n, d, side, side).
 Features = Callable[[Sequence[int]], Floats32]
 
@@ -79,26 +82,38 @@ def find_part_places(
     return found
 
 
-def _on_places(outline: Mask | None, side: int) -> Mask:
-    """Which of ``side`` x ``side`` places show the part or its border, where burrs are."""
+def _on_places(outline: Mask | None, side: int) -> Labels:
+    """Which of ``side`` x ``side`` places show the part (1), the background (0) or both (-1)."""
     assert outline is not None
     reach = 2 * (outline.shape[0] // side) + 1  # a place to each side
     wide = cv2.dilate(outline.astype(np.uint8), np.ones((reach, reach), np.uint8))
-    share = cv2.resize(wide.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray(share > 0.5)
+    share, of_wide = (
+        cv2.resize(each.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+        for each in (outline, wide)
+    )
+    return np.where(share > _PART, 1, np.where(of_wide < 1 - _PART, 0, -1))
 
 
-def _learned(maps: Floats32, shown: NDArray[np.bool_]) -> PartPlaces | None:
-    """Fit to all photos; every third is first held out, to see whether it works on others."""
+def _learned(maps: Floats32, shown: Labels) -> PartPlaces | None:
+    """Fit to all photos; every third is first held out, to see whether it works on others.
+
+    Places at the border teach nothing, and count as part: burrs are there.
+    """
     rows = maps.transpose(0, 2, 3, 1)
     out = np.arange(len(rows)) % 3 == 0
+    if not all(((shown == kind) & ~out[:, None, None]).any() for kind in (0, 1)):
+        return None  # the part leaves no place for the background, or the other way round
     weight, bias = _fit(rows[~out], shown[~out])
-    right = float(((rows[out] @ weight + bias > 0) == shown[out]).mean())
-    return PartPlaces(*_fit(rows, shown), right)
+    sure = shown[out] >= 0
+    right = float(((rows[out] @ weight + bias > 0) == shown[out])[sure].mean())
+    weight, bias = _fit(rows, shown)
+    of_background = float((rows @ weight + bias)[shown == 0].mean())
+    return PartPlaces(weight, bias - _BORDER * min(of_background, 0.0), right)
 
 
-def _fit(rows: Floats32, shown: NDArray[np.bool_]) -> tuple[Floats, float]:
+def _fit(rows: Floats32, shown: Labels) -> tuple[Floats, float]:
     flat, labels = rows.reshape(-1, rows.shape[-1]).astype(np.float64), shown.reshape(-1)
+    flat, labels = flat[labels >= 0], labels[labels >= 0]
     mean, deviation = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-6)
     with threadpool_limits(1, user_api="blas"):  # more threads change the order of sums
         model = LogisticRegression(C=_STRENGTH, max_iter=500)

@@ -48,9 +48,8 @@ def test_a_known_photo_is_good_and_a_strange_place_is_a_defect() -> None:
     good, defect = memory(torch.cat([known, strange]))
     # At the distance 0 the log odds of a defect are (0 - usual) / spread.
     assert (good[0] - good[1]).item() == pytest.approx(-4, abs=0.01)
-    far = (
-        float(nearest_distance(strange[:, :, 2, 2][:, None], memory.memory)) * 5 / 9
-    )  # itself, and of 3 x 3
+    # Half of it is its own distance, half that of one of 3 x 3 places.
+    far = float(nearest_distance(strange[:, :, 2, 2][:, None], memory.memory)) * 5 / 9
     assert (defect[0] - defect[1]).item() == pytest.approx((far - 2) / 0.5, rel=0.02)
     at = int(memory.distances(strange)[0].argmax())
     assert abs(at // 6 - 2) <= 1
