@@ -99,7 +99,7 @@ def threshold(
             tables.append(product_points_table(report.products))
         alone = report.alone
         lines = (
-            *([f"Threshold {alone.threshold:.4f}: {alone.said}."] if alone else []),
+            *([f"Threshold {alone.threshold:.4f}, {alone.said}."] if alone else []),
             *([" ".join(notes)] if notes else []),
             f"Saved: {report.path}. evaluate and gate use it from now on.",
             "Check it once on the sealed test: fastdefect evaluate --split test",

@@ -85,3 +85,23 @@ def test_its_bundle_decides_alike(copy: Path, castings: Path, tmp_path: Path) ->
     for mine, theirs in zip(rows[""], rows[".fdb"], strict=True):
         assert mine["decision"] == theirs["decision"]
         assert float(mine["p_defective"]) == pytest.approx(float(theirs["p_defective"]), abs=1e-3)
+
+
+def test_good_photos_alone_are_enough(castings: Path, tmp_path: Path) -> None:
+    """A run without any defect is resumed, gets a threshold and decides on a defect."""
+    good = [row for row in read_csv(castings / "labels.csv") if row["label"] == "good"]
+    (tmp_path / "only" / "good").mkdir(parents=True)
+    for row in good:
+        shutil.copy(castings / row["path"], tmp_path / "only" / "good")
+    fit = run_fit(tmp_path / "only", tmp_path / "runs", *OPTIONS, "--parts", "none", "--test", "0")
+    assert "a conformal threshold" in " ".join(fit.output.split())
+    assert fit.json("model.json")["classes"] == ["defect", "good"]
+    again = invoke("fit", "--resume", str(fit.folder))
+    assert again.exit_code == 0, again.output
+    assert "refer to the defect" in again.output
+    chosen = invoke("threshold", str(fit.folder), "--max-overkill", "0.5")
+    assert chosen.exit_code == 0, chosen.output
+    assert "a conformal threshold" in " ".join(chosen.output.split())
+    table = tmp_path / "rows.csv"
+    assert invoke("predict", str(fit.folder), str(castings), "--out", str(table)).exit_code == 0
+    assert {row["decision"] for row in read_csv(table)} <= {"OK", "look", "reject"}

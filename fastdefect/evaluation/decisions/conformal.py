@@ -39,8 +39,8 @@ class GoodPoint:
     def said(self) -> str:
         """The promise in words."""
         return (
-            f"a new good part is rejected with a probability of at most {self.level:.2%} "
-            f"(conformal, {counted(self.n_parts, 'good part')})"
+            f"a conformal threshold: a new good part is rejected with a probability of at most "
+            f"{self.level:.2%} (from {counted(self.n_parts, 'good part')})"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def keep_good_point(run: Run, device: Device, command: str, on_event: OnEvent) -
     )
     on_event(
         Note(
-            f"Threshold {point.threshold:.3f}: {point.said}. How many defects escape is not known "
+            f"Threshold {point.threshold:.3f}, {point.said}. How many defects escape is not known "
             "without photos of defects. To choose another: fastdefect threshold."
         )
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from fastdefect.config import DataConfig
 from fastdefect.data.load import list_data, read_data
 from fastdefect.data.photos import UNUSED, Entry, Layout, Listing, Manifest
+from fastdefect.data.reading.labels import JOINED
 from fastdefect.data.splitting.found import Found, Place, find_photos
 from fastdefect.data.splitting.split import SPLITS, saved_rows
 from fastdefect.data.store import PhotoStore
@@ -217,7 +218,9 @@ def photos_to_show(run: Run, names: Sequence[str], on_event: OnEvent) -> dict[st
 def _find(run: Run, root: Path | None, names: Mapping[str, str], on_event: OnEvent) -> RunPhotos:
     config = run.read_config().data
     rows = saved_rows(run.path(_table(run)))
-    classes = tuple(sorted({row["label"] for row in rows}))
+    # A run that has learned from good parts alone may have no photo of its other class.
+    labels = {row["label"] for row in rows} | ({JOINED} if config.learn == "good" else set())
+    classes = tuple(sorted(labels))
     if root is None and not config.data.exists():
         raise DataError(
             f"The photos of {run.name} were in {config.data}, which does not exist now.",
