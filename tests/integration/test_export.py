@@ -28,11 +28,11 @@ def shared_export(monkeypatch: pytest.MonkeyPatch) -> None:
     of any other run of the same architecture.
     """
 
-    def once(graph: Any, size: int) -> bytes:
+    def once(graph: Any) -> bytes:
         weights = b"".join(value.numpy().tobytes() for value in graph.state_dict().values())
         key = f"{len(graph.views)} {hashlib.sha256(weights).hexdigest()}"
         if key not in _SOURCES:
-            _SOURCES[key] = _EXPORT(graph, size)
+            _SOURCES[key] = _EXPORT(graph)
         return _SOURCES[key]
 
     monkeypatch.setattr(job, "onnx_file", once)
