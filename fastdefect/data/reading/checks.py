@@ -50,13 +50,14 @@ def check_photos(
 ) -> list[Finding]:
     """Return the findings that need no parts; ``unreadable`` maps a name to a reason.
 
+    ``classes`` are those that a model learns.
     The checks that need the parts are in ``part_checks``.
     """
     return [
         *_unreadable(unreadable, len(photos) + len(unreadable)),
         *_duplicates(photos),
         *_absent_classes(photos, classes),
-        *_imbalance(photos),
+        *_imbalance([photo for photo in photos if photo.label in classes]),
     ]
 
 

@@ -160,7 +160,7 @@ def read_photos(
         raise _strict_error(unreadable, total)
     _check_classes(listing, photos, unreadable)
     found = [
-        *check_photos(photos, listing.classes, unreadable),
+        *check_photos(photos, good if only_good else listing.classes, unreadable),
         *check_depth(photos, ranges, how.white),
     ]
     return Manifest(

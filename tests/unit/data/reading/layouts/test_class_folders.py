@@ -65,6 +65,8 @@ def test_mvtec_is_recognised_and_refused_before_reading(tmp_path: Path) -> None:
     for flag in ("--learn good", "--resplit"):
         assert flag in caught.value.hint
     refuse_untrainable(listing, DataConfig(learn="good"))
+    alone = read_photos(listing, good=("good",), only_good=True)
+    assert "absent_class" not in {finding.kind for finding in alone.findings}
     absent = {f.kind: f for f in read_photos(listing, good=("good",)).findings}["absent_class"]
     assert "train photos do not contain crack: a model cannot learn it" in absent.message
 
