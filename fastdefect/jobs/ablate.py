@@ -12,7 +12,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import apply_recipe, override
-from fastdefect.data.load import as_read
+from fastdefect.data.settle import as_read
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,

@@ -13,8 +13,9 @@ from fastdefect.data.audit.registry import CHECKS
 from fastdefect.data.audit.survey import Survey
 from fastdefect.data.describe import describe_photos, describe_pixels, tell
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import audit_survey, list_data, read_listing, settle_reading
+from fastdefect.data.load import audit_survey, list_data, read_listing
 from fastdefect.data.reading.images import Reading
+from fastdefect.data.settle import settle_reading
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent
 from fastdefect.files import check_output_path, written_to

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import as_read, divide_into_folds, limit_training, read_and_audit
+from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit
 from fastdefect.data.photos import Manifest
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.folds import Folds, fold_rows, read_folds, split_for_fold
 from fastdefect.data.splitting.split import read_split
 from fastdefect.data.store import PhotoStore

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastdefect.config import RunConfig
-from fastdefect.data.load import as_read
 from fastdefect.data.photos import Manifest
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.split import Split
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent, silent

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from safetensors.torch import load_file, save_file
 
 from fastdefect.config import RunConfig
-from fastdefect.data.load import as_read
+from fastdefect.data.settle import as_read
 from fastdefect.errors import FastdefectError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import atomic_path

@@ -19,8 +19,9 @@ import numpy as np
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import as_read, list_data
+from fastdefect.data.load import list_data
 from fastdefect.data.photos import Manifest
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.folds import Folds, fold_rows, make_folds, split_without
 from fastdefect.data.splitting.split import Split, run_rows
 from fastdefect.errors import DataError, FastdefectError, UsageError

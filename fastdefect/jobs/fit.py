@@ -8,7 +8,8 @@ from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
 from fastdefect.data.describe import describe, tell
 from fastdefect.data.findings import findings_as_json
-from fastdefect.data.load import as_read, load_training_data
+from fastdefect.data.load import load_training_data
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.split import read_split, run_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DivergedError, FastdefectError, RunError

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from fastdefect.config import RunConfig
-from fastdefect.data.load import as_read
 from fastdefect.data.photos import Manifest
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.split import Split
 from fastdefect.data.splitting.subsample import share_of_parts
 from fastdefect.errors import DataError, UsageError

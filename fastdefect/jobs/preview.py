@@ -7,10 +7,11 @@ from pathlib import Path
 from fastdefect.config import DataConfig
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, item_seed
-from fastdefect.data.load import list_data, settle_white
+from fastdefect.data.load import list_data
 from fastdefect.data.reading.images import Pixels, Reading, UnreadablePhoto, fit_to, read_photo
 from fastdefect.data.reading.manifest import Entry
 from fastdefect.data.sampling import draw_evenly
+from fastdefect.data.settle import settle_white
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
 from fastdefect.files import atomic_path, written_to

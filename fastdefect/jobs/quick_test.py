@@ -8,7 +8,7 @@ import numpy as np
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
-from fastdefect.data.load import as_read
+from fastdefect.data.settle import as_read
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare

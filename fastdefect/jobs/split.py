@@ -18,10 +18,10 @@ from fastdefect.data.load import (
     must_search,
     read_listing,
     refuse_untrainable,
-    settle_reading,
 )
 from fastdefect.data.photos import UNUSED, Manifest
 from fastdefect.data.reading.csv_table import find_table
+from fastdefect.data.settle import settle_reading
 from fastdefect.data.splitting.folds import FOLD_COLUMNS, Folds, fold_rows
 from fastdefect.data.splitting.split import SPLITS, split_rows
 from fastdefect.errors import UsageError

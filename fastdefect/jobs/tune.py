@@ -13,7 +13,7 @@ from typing import Any
 
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
-from fastdefect.data.load import as_read
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.folds import fold_rows, folds_of_train
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.evaluation.predictions import read_predictions

@@ -63,7 +63,7 @@ class Frame:
 
     @classmethod
     def of(cls, config: DataConfig) -> "Frame":
-        """As the settings say; ``tiles`` must be settled (``load.settle_tiles``)."""
+        """As the settings say; ``tiles`` must be settled (``settle.settle_tiles``)."""
         return cls(config.image_size, config.resize, config.tile_count)
 
     @property

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.findings import Finding
-from fastdefect.data.load import as_read, divide, limit_training, read_and_audit, read_data
+from fastdefect.data.load import divide, limit_training, read_and_audit, read_data
 from fastdefect.data.photos import Manifest
+from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.split import Split, deal_again, read_split
 from fastdefect.data.splitting.subsample import without_classes
 from fastdefect.data.store import PhotoStore

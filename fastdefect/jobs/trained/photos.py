@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from fastdefect.config import DataConfig
 from fastdefect.data.audit.survey import Survey
 from fastdefect.data.describe import finding_notes, tell
-from fastdefect.data.load import find_parts, label_rules, must_search, settle_white
+from fastdefect.data.load import find_parts, label_rules, must_search
 from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.reading.depth import other_depth
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.data.settle import settle_white
 from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.split import saved_rows
 from fastdefect.data.store import PhotoStore

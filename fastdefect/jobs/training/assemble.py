@@ -7,8 +7,9 @@ import torch
 from fastai.learner import Learner
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
-from fastdefect.data.load import as_read, load_training_data
+from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
+from fastdefect.data.settle import as_read
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.first_head import start_head

@@ -9,7 +9,8 @@ from helpers.encode import encode, tiff
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.audit.audit import Audit
-from fastdefect.data.load import as_read, load_training_data, read_and_audit, read_data
+from fastdefect.data.load import load_training_data, read_and_audit, read_data
+from fastdefect.data.settle import as_read
 from fastdefect.data.store import PhotoStore
 from fastdefect.events import Event, Note, Progress, silent
 

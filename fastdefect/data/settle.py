@@ -1,0 +1,90 @@
+"""What all photos of a set must share: the grey scale of deep photos, and the number of tiles."""
+
+from dataclasses import replace
+
+from fastdefect.config import DataConfig, RunConfig
+from fastdefect.data.audit.tiling import choose_tiles
+from fastdefect.data.photos import Listing, Manifest
+from fastdefect.data.reading.depth import find_white
+from fastdefect.data.reading.images import Reading
+from fastdefect.data.reading.labels import good_classes
+from fastdefect.errors import UsageError
+from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.process import one_thread_each
+
+TILES_A_STEP = 256  # of 224 px: 150 MB as the floats that a network gets
+
+
+def settle_white(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with the value that is white in all deep photos, if there are any.
+
+    A given ``white`` stays. What is chosen once holds for every later photo of a run: only what
+    begins one may call this.
+    """
+    if config.white is not None:
+        return config
+
+    def on_progress(done: int, total: int) -> None:
+        on_event(Progress("reading the scale of deep photos", done, total))
+
+    with one_thread_each():
+        white = find_white(listing.entries, Reading.of(config), on_progress)
+    return replace(config, white=white)
+
+
+def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with the number of tiles of a photo, chosen by the photos if it is ``auto``."""
+    if config.tiles != "auto":
+        return config
+    good = good_classes(listing.classes, config.good, config.learn == "good")
+    with one_thread_each():
+        tiles, reason = choose_tiles(listing.entries, good, config)
+    if tiles == 1:
+        on_event(Note(f"--tiles auto: no tiles, as {reason}."))
+        return replace(config, tiles="none")
+    on_event(
+        Note(
+            f"--tiles auto: up to {tiles} tiles of {config.image_size} px of each photo, as "
+            f"{reason}. A photo takes up to {tiles} times as long; override with --tiles."
+        )
+    )
+    return replace(config, tiles=str(tiles))
+
+
+def settle_reading(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with what all photos must share: the number of tiles and the grey scale."""
+    return settle_white(listing, settle_tiles(listing, config, on_event), on_event)
+
+
+def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
+    """``config`` with the grey scale and the tiles the photos were read with, for the run to keep.
+
+    The photos of a step are limited, so that a step does not need much more memory with tiles.
+    Raises ``UsageError`` for a setting that does not suit tiles.
+    """
+    data = replace(config.data, white=manifest.white)
+    if manifest.tiles == 1:
+        return replace(config, data=replace(data, tiles="none"))
+    _check_suits_tiles(config, manifest.tiles)
+    most = max(2, TILES_A_STEP // manifest.tiles)
+    size = min(config.training.batch_size, most)
+    return replace(
+        config,
+        data=replace(data, tiles=str(manifest.tiles)),
+        training=replace(config.training, batch_size=size),
+    )
+
+
+def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
+    if config.data.light:
+        raise UsageError(
+            "--randomize-background-light needs the background around the part, which most tiles "
+            f"do not show, but --tiles is {tiles}.",
+            "Remove one of the two.",
+        )
+    if config.data.learn == "good":
+        raise UsageError(
+            "--learn good compares the places of whole photos with those of good ones, but "
+            f"--tiles is {tiles}.",
+            "Remove one of the two; a larger --image-size shows smaller defects.",
+        )
