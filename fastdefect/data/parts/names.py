@@ -2,54 +2,30 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
+from typing import Literal
 
 from fastdefect.errors import DataError, UsageError
 
+Group = Literal["part", "view", "product", "label"]
 
-def parts_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
-    """The match of ``pattern`` in each name: its group ``part``, else its first group, else all.
-
-    The errors are those of ``match_names``.
-    """
-    example = r"--part-from 'part_(\d+)' for names such as good/part_12_view_3.jpg"
-    return match_names(names, pattern, "part", example)
-
-
-def views_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
-    """The match of ``pattern`` in each name: its group ``view``, else its first group, else all.
-
-    The errors are those of ``match_names``.
-    """
-    example = r"--view-from 'cam(\d+)' for names such as part_12_cam3.jpg"
-    return match_names(names, pattern, "view", example)
+# An example of each, for messages.
+_EXAMPLES: dict[Group, str] = {
+    "part": r"--part-from 'part_(\d+)' for names such as good/part_12_view_3.jpg",
+    "view": r"--view-from 'cam(\d+)' for names such as part_12_cam3.jpg",
+    "product": r"--product-from '(housing|cover)' for names such as ok/housing_12.jpg",
+    "label": r"--label-from '([A-Za-z]+)_\d+' for names such as OK_12.jpg",
+}
 
 
-def products_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
-    """The match of ``pattern`` in each name: its group ``product``, else the first group, else all.
-
-    The errors are those of ``match_names``.
-    """
-    example = r"--product-from '(housing|cover)' for names such as ok/housing_12.jpg"
-    return match_names(names, pattern, "product", example)
-
-
-def labels_from_names(names: Sequence[str], pattern: str) -> list[str | None]:
-    """The match of ``pattern`` in each name: its group ``label``, else its first group, else all.
-
-    The errors are those of ``match_names``.
-    """
-    example = r"--label-from '([A-Za-z]+)_\d+' for names such as OK_12.jpg"
-    return match_names(names, pattern, "label", example)
-
-
-def match_names(names: Sequence[str], pattern: str, group: str, example: str) -> list[str | None]:
+def match_names(names: Sequence[str], pattern: str, group: Group) -> list[str | None]:
     """The match of ``pattern`` in each name: ``group``, else the first group, else all of it.
 
     The result is None for a name without a match. The option is called ``--GROUP-from``. Raises
     ``UsageError`` if ``pattern`` is not a valid regular expression, and ``DataError`` if it
     matches no name.
     """
-    option = f"--{group}-from"
+    option, example = f"--{group}-from", _EXAMPLES[group]
     try:
         regex = re.compile(pattern)
     except re.error as error:
@@ -67,3 +43,9 @@ def match_names(names: Sequence[str], pattern: str, group: str, example: str) ->
             "folders.",
         )
     return matches
+
+
+parts_from_names = partial(match_names, group="part")
+views_from_names = partial(match_names, group="view")
+products_from_names = partial(match_names, group="product")
+labels_from_names = partial(match_names, group="label")

@@ -159,7 +159,8 @@ def _check_enough(
             f"Class {c} has {have} to be split into {listed(('train', *shares))}, but at "
             f"least {needed} are needed, one for each.",
             "Add photos of other parts, or remove the class"
-            + (", or use no test split: --test 0." if "test" in shares else "."),
+            + (", or use no test split: --test 0." if "test" in shares else ".")
+            + " If it is a defect: --learn good needs no photos of defects.",
         )
 
 
