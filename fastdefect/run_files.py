@@ -70,6 +70,7 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "model.safetensors": RunFile(
             "weights of the best epoch; for an ensemble, of all its networks"
         ),
+        "memory.safetensors": RunFile("the memory of good parts that fit --learn both joins to it"),
         "checkpoint.safetensors": RunFile("the last state, for fit --resume"),
         "metrics.json": RunFile("metrics by split", optional=True),
         "predictions-*.csv": RunFile("path, label, predicted, p_<class>, ... of a split"),

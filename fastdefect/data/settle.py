@@ -82,9 +82,9 @@ def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
             f"do not show, but --tiles is {tiles}.",
             "Remove one of the two.",
         )
-    if config.data.learn == "good":
+    if config.data.learn != "classes":
         raise UsageError(
-            "--learn good compares the places of whole photos with those of good ones, but "
-            f"--tiles is {tiles}.",
+            f"--learn {config.data.learn} compares the places of whole photos with those of good "
+            f"ones, but --tiles is {tiles}.",
             "Remove one of the two; a larger --image-size shows smaller defects.",
         )

@@ -108,14 +108,17 @@ class NetworkFacts(_Part):
     """The network: its runtime, number format, architecture, and the shapes of its outputs.
 
     For n photos it returns logits (n, views, classes) and features (n, features), both float32.
+    ``joint``: it has two halves, and twice as many rows of logits (``scorer.outputs_of``).
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"joint"})
     runtime: Literal["onnx", "openvino"]
     precision: Literal["fp32", "bf16", "int8"]
     arch: Name
     members: Annotated[int, Field(ge=1, le=1000)]
     views: Annotated[int, Field(ge=1, le=64)]
     features: Annotated[int, Field(ge=1, le=1_000_000)]
+    joint: bool = False
 
 
 class UnlikeFacts(_Part):
@@ -179,6 +182,8 @@ class Card(_Part):
             raise ValueError("a good class is not among the classes")
         if self.rule.threshold is not None and not self.good:
             raise ValueError("a threshold needs a good class")
+        if self.network.joint and not 0 < len(self.good) < len(self.classes):
+            raise ValueError("a joint network needs a good class and a defect")
         if self.rule.part_rule is not None and not self.good:
             raise ValueError("a rule for parts needs a good class")
         if self.rule.high is not None and self.rule.high < (self.rule.threshold or 0):

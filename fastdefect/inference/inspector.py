@@ -15,11 +15,11 @@ from fastdefect.data.reading.images import Reading
 from fastdefect.errors import BundleError
 from fastdefect.inference.bundle import REFERENCE, Bundle, read_bundle
 from fastdefect.inference.card import Card
-from fastdefect.inference.judge import Decision, Judge, probabilities_of
+from fastdefect.inference.judge import Decision, Judge
 from fastdefect.inference.network import open_network
 from fastdefect.inference.part_decision import OfPart
 from fastdefect.inference.reference_file import read_reference
-from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer
+from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer, outputs_of
 from fastdefect.inference.unlike import Reference
 
 P = TypeVar("P", bound=PhotoLike)  # a list of paths is not a list of PhotoLike for type checkers
@@ -133,7 +133,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
 
     def outputs(pixels: Pixels) -> Outputs:
         logits, features = network(pixels)
-        return probabilities_of(logits), features
+        return outputs_of(logits, features, card.good_indices, joint=card.network.joint)
 
     return Scorer(
         where,
@@ -152,6 +152,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
         view_from=card.view_from,
         product_from=card.product_from,
         views=card.part_views,
+        joint=card.network.joint,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
+from fastdefect.inference.halves import RejectedBy, rejected_by
 from fastdefect.inference.part_decision import OfPart, OfPhoto, decide_part
 from fastdefect.inference.unlike import Reference
 
@@ -23,7 +24,10 @@ class Decision:
     ``defect_class`` the most probable defect; None if the photo is OK. ``likeness`` is the p-value
     of the check for photos unlike the training photos, None without this check; ``unlike`` photos
     are never OK. ``milliseconds`` is the time from the bytes to the decision. ``distance`` is that
-    to the training photos, 1 being usual; None as ``likeness``.
+    to the training photos, 1 being usual; None as ``likeness``. ``rejected_by`` is the half of a
+    joint model that does not pass the photo; None if it is passed, and for other models. If that is
+    the memory alone, the defect may be of an unknown kind: then ``defect_class`` is only the most
+    similar of the known ones.
     """
 
     decision: Verdict
@@ -35,10 +39,14 @@ class Decision:
     likeness: float | None
     milliseconds: float
     distance: float | None = None
+    rejected_by: RejectedBy | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """All fields."""
-        return {**vars(self), "probabilities": dict(self.probabilities)}
+        """All fields; ``rejected_by`` only where it is known."""
+        known = {**vars(self), "probabilities": dict(self.probabilities)}
+        if self.rejected_by is None:
+            del known["rejected_by"]
+        return known
 
 
 @dataclass(frozen=True)
@@ -56,12 +64,18 @@ class Judge:
         features: Floats32 | None,
         milliseconds: Sequence[float],
         products: Sequence[str | None] = (),
+        *,
+        halves: Floats | None = None,
     ) -> list[Decision]:
         """Decide on photos by their probabilities (n, n_classes), averaged over the views.
 
         ``features`` (n, d) are those of the network; None leaves out the check for unlike photos.
-        ``products`` (n,) are those of the photos; a rule may have a threshold for each.
+        ``products`` (n,) are those of the photos; a rule may have a threshold for each. ``halves``
+        (n, 2, n_classes) are the probabilities by the halves of a joint model.
         """
+        by_half: Sequence[RejectedBy | None] = [None] * len(y_prob)
+        if halves is not None:
+            by_half = rejected_by(halves, self.rule, self.good, products)
         calibrated = self.rule.calibrated(y_prob)
         columns = zip(
             self.rule.verdicts(calibrated, self.good, products),
@@ -70,6 +84,7 @@ class Judge:
             self.rule.decide(calibrated, self.good, products),
             *self._likeness(features, len(y_prob)),
             milliseconds,
+            by_half,
             strict=True,
         )
         return [self._decision(*row) for row in columns]
@@ -96,6 +111,7 @@ class Judge:
         likeness: float | None,
         distance: float | None,
         milliseconds: float,
+        by_half: RejectedBy | None,
     ) -> Decision:
         unlike = (
             self.reference is not None and likeness is not None and likeness <= self.reference.level
@@ -114,6 +130,7 @@ class Judge:
             likeness,
             milliseconds,
             distance,
+            by_half if verdict != "OK" else None,
         )
 
 

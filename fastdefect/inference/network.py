@@ -22,7 +22,10 @@ _registered = False
 
 
 class Network(Protocol):
-    """Maps n photos, uint8 RGB in the frame, to logits (n, views, classes), features (n, d)."""
+    """Maps n photos, uint8 RGB in the frame, to logits (n, views, classes), features (n, d).
+
+    A joint network has twice as many rows of logits.
+    """
 
     def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
         """Both float32. May be called from several threads."""
@@ -193,7 +196,8 @@ def _check_trial(outputs: tuple[Floats32, Floats32], card: Card, where: str) -> 
 
 def _check_shapes(logits: Floats32, features: Floats32, n: int, card: Card, where: str) -> None:
     facts = card.network
-    expected = ((n, facts.views, len(card.classes)), (n, facts.features))
+    rows = facts.views * (2 if facts.joint else 1)
+    expected = ((n, rows, len(card.classes)), (n, facts.features))
     found = (np.shape(logits), np.shape(features))
     if found != expected or not logits.dtype == features.dtype == np.float32:
         raise BundleError(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,23 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.images import Reading, decode_photo, from_array, read_bytes
-from fastdefect.inference.judge import Decision, Judge
+from fastdefect.good import Good
+from fastdefect.inference.halves import surer_half
+from fastdefect.inference.judge import Decision, Judge, probabilities_of
 
 PhotoLike = str | PathLike[str] | bytes | bytearray | memoryview | NDArray[Any]
 
-# Of n photos in the frame, uint8: probabilities (n, n_classes) and features (n, d) or None.
-Outputs = tuple[Floats, Floats32 | None]
+
+class Outputs(NamedTuple):
+    """What a network gives for n photos in the frame, uint8.
+
+    Probabilities (n, n_classes), features (n, d) or None, and the probabilities (n, 2, n_classes)
+    by each half of a joint model, or None.
+    """
+
+    y_prob: Floats
+    features: Floats32 | None
+    halves: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,8 @@ class Scorer:
     the same values for a photo whatever the batch. ``identity`` changes with the weights and the
     rule. ``part_from`` finds the part in a name, as in the training; None without parts in names.
     ``view_from`` and ``product_from`` find the view and the product, and ``views`` are those that
-    the model learned from; empty if its photos had none.
+    the model learned from; empty if its photos had none. ``joint``: it has two halves
+    (``halves.py``).
     """
 
     name: str
@@ -43,6 +55,7 @@ class Scorer:
     view_from: str | None = None
     product_from: str | None = None
     views: tuple[str, ...] = ()
+    joint: bool = False
 
     def pixels(self, photo: PhotoLike) -> Pixels:
         """The input of the network for ``photo``: uint8 RGB in the ``frame``.
@@ -65,14 +78,34 @@ class Scorer:
 
         ``product`` is the one that the photo shows, if it is known.
         """
-        y_prob, features = self.network(pixels[None])
+        found = self.network(pixels[None])
         elapsed = (time.perf_counter() - started) * 1000
-        return self.judge.decide(y_prob, features, [elapsed], [product])[0]
+        return self.judge.decide(
+            found.y_prob, found.features, [elapsed], [product], halves=found.halves
+        )[0]
 
 
 def joined(outputs: Sequence[Outputs]) -> Outputs:
     """The outputs of several calls of a network as those of one call."""
-    features = [each for _, each in outputs if each is not None]
-    return np.concatenate([y_prob for y_prob, _ in outputs]), (
-        np.concatenate(features) if features else None
+    features = [each.features for each in outputs if each.features is not None]
+    halves = [each.halves for each in outputs if each.halves is not None]
+    return Outputs(
+        np.concatenate([each.y_prob for each in outputs]),
+        np.concatenate(features) if features else None,
+        np.concatenate(halves) if halves else None,
     )
+
+
+def outputs_of(logits: Floats32, features: Floats32 | None, good: Good, *, joint: bool) -> Outputs:
+    """The outputs of a network with ``logits`` (n, views, n_classes) and ``features`` (n, d).
+
+    Those of a ``joint`` one are (n, 2 * views, n_classes): those of the classifier in each view,
+    then those of the memory. In each view the surer half decides.
+    """
+    if not joint:
+        return Outputs(probabilities_of(logits), features)
+    n, rows, classes = logits.shape
+    each = probabilities_of(logits.reshape(n * rows, 1, classes)).reshape(n, 2, -1, classes)
+    by_view = each.swapaxes(1, 2).reshape(-1, 2, classes)
+    deciding = surer_half(by_view, good).reshape(n, -1, classes)
+    return Outputs(deciding.mean(axis=1), features, each.mean(axis=2))

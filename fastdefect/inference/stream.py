@@ -158,6 +158,8 @@ def _decided(scorer: Scorer, batch: list[_Read], products: list[str | None]) -> 
     if pixels:
         outputs.append(scorer.network(np.stack(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
-    y_prob, features = joined(outputs)
+    found = joined(outputs)
     milliseconds = [each.milliseconds + share for each in batch]
-    return scorer.judge.decide(y_prob, features, milliseconds, products)
+    return scorer.judge.decide(
+        found.y_prob, found.features, milliseconds, products, halves=found.halves
+    )

@@ -1,12 +1,13 @@
 """``fastdefect evaluate``: measure every figure of a run's model, each with its interval."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
+from fastdefect.evaluation.by_half import ByHalf, DecidedByHalves, measure_halves
 from fastdefect.evaluation.by_part import ByPart, measure_parts
 from fastdefect.evaluation.by_view import ByView, measure_views
 from fastdefect.evaluation.decisions.calibration import reliability
@@ -33,7 +34,7 @@ from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.jobs.explaining.on_part import EvidenceOnPart, evidence_on_part
 from fastdefect.jobs.trained.decision import by_unit, decision_for, stored_costs
 from fastdefect.jobs.trained.labels import keep_predictions
-from fastdefect.jobs.trained.model import load_model, read_spec
+from fastdefect.jobs.trained.model import TrainedModel, load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.products import trained_by_product
 from fastdefect.jobs.trained.request import Request
@@ -44,6 +45,7 @@ from fastdefect.jobs.unseen.trainings import train_without_types
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
+from fastdefect.reporting.tables.by_half import half_tables
 from fastdefect.reporting.tables.by_part import part_tables, view_table
 from fastdefect.reporting.tables.evaluate import evaluation_tables
 from fastdefect.reporting.tables.explain import attention_table
@@ -64,7 +66,7 @@ class EvaluationReport(Tabled):
     of each view; None without different views. ``uncalibrated`` are the metrics of the same photos
     at temperature 1. ``by_type`` holds the escapes by column and value. ``sent`` is None without a
     review band, and ``on_part`` and ``unseen`` if they were not asked for. ``products`` is empty if
-    no product is known.
+    no product is known. ``by_half`` has the figures of each half of a joint model.
     """
 
     run: Run
@@ -81,6 +83,7 @@ class EvaluationReport(Tabled):
     files: tuple[Path, ...]
     unseen: UnseenTypes | None = None
     products: tuple[ProductFigures, ...] = ()
+    by_half: ByHalf = field(default_factory=dict)
 
     @property
     def decided(self) -> Evaluation:
@@ -109,6 +112,11 @@ class EvaluationReport(Tabled):
             "sent": self.sent.as_json() if self.sent else None,
             **({"by_product": [each.as_json() for each in self.products]} if self.products else {}),
             **({"unseen_types": self.unseen.as_json()} if self.unseen else {}),
+            **(
+                {"by_half": {name: each.as_json() for name, each in self.by_half.items()}}
+                if self.by_half
+                else {}
+            ),
             "files": [str(file) for file in self.files],
         }
 
@@ -126,6 +134,8 @@ class EvaluationReport(Tabled):
             self.sent,
             measured_on=measured_on,
         )
+        if self.by_half:
+            tables += half_tables(self.by_half)
         if self.by_view is not None:
             tables.append(view_table(self.by_view))
         if self.products:
@@ -164,6 +174,8 @@ def evaluate(
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
     report = replace(report, products=_by_product(run, photos, predictions, decision))
+    if spec.memory:
+        report = replace(report, by_half=_by_half(run, model, predictions, decision, on_event))
     if target is not None:
         decided = decision.decide(
             decision.calibrated(predictions.y_prob), predictions.good_indices, photos.products
@@ -246,6 +258,21 @@ def _by_product(
         np.array(photos.parts),
     )
     return figures_by_product(products, decided, trained_by_product(run))
+
+
+def _by_half(
+    run: Run,
+    model: TrainedModel,
+    predictions: Predictions,
+    decision: DecisionRule,
+    on_event: OnEvent,
+) -> ByHalf:
+    """The figures of each half of a joint model."""
+    photos = model.photos
+    halves = model.halves(parse_views(decision.views)[0], on_event=on_event)
+    columns, kinds = _types(run, photos)
+    decided = DecidedByHalves(predictions, halves, decision, photos.parts, photos.products)
+    return measure_halves(decided, columns, kinds=kinds)
 
 
 def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | None) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from fastdefect.config import RunConfig
@@ -21,6 +22,7 @@ from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
+from fastdefect.jobs.training.joint import keep_joint_point, with_memory
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.training.one_epoch import check_one_epoch
@@ -157,8 +159,18 @@ def _train(
     try:
         with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
             inputs = FitInputs(job.learn, job.data, job.spec.preprocessing, job.config.training)
-            ended = train(
-                inputs, run, on_event=log, stop_requested=stop_requested, checkpoint=checkpoint
+            classify = partial(
+                train,
+                inputs,
+                run,
+                on_event=log,
+                stop_requested=stop_requested,
+                checkpoint=checkpoint,
+            )
+            ended = (
+                with_memory(job, run, classify, log, stop_requested)
+                if job.spec.memory
+                else classify()
             )
         report = conclude(run, job, ended, log)
     except FastdefectError as error:
@@ -167,6 +179,8 @@ def _train(
         raise
     if job.spec.head == "memory" and report.best_epoch is not None:
         keep_good_point(run, job.config.training.device, "fastdefect fit", log)
+    if job.spec.memory and report.best_epoch is not None:
+        keep_joint_point(run, job, log)
     run.update_state(
         status=ended.reason, epochs=len(ended.history.rows), best_epoch=ended.history.best_epoch
     )

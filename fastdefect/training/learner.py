@@ -1,9 +1,10 @@
 """The only constructors of a Learner, for training, and of its network, for all other uses."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from fastai.callback.core import Callback
@@ -24,6 +25,7 @@ from fastdefect.training.callbacks import FrozenStatistics
 from fastdefect.training.early_layers import FixedLayers
 from fastdefect.training.ensemble import averaging
 from fastdefect.training.head import Head, build_head
+from fastdefect.training.joint import Joint
 from fastdefect.training.loss import DefectLoss, MixUpLabels
 from fastdefect.training.memory import PatchMemory
 from fastdefect.training.precision import AutocastOnDevice
@@ -36,7 +38,8 @@ class ModelSpec:
 
     ``members`` is the number of networks that the model averages. ``views`` names the views of
     a photo that a decision averages (``evaluation/views.py``). ``white`` is the value that is white
-    in photos of more than 8 bits; None if the model was trained on none.
+    in photos of more than 8 bits; None if the model was trained on none. ``memory``: a memory of
+    good parts is joined to the network (``training/joint.py``).
     """
 
     arch: str
@@ -47,6 +50,7 @@ class ModelSpec:
     members: int = 1
     views: str = "none"
     white: float | None = None
+    memory: bool = False
 
     @property
     def good_indices(self) -> Good:
@@ -77,6 +81,7 @@ class ModelSpec:
                 content.get("members", 1),  # absent in older models
                 content.get("views", "none"),
                 content.get("white"),
+                content.get("memory", False),
             )
         except (KeyError, TypeError) as error:
             raise ModelError(
@@ -106,12 +111,32 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_network(spec: ModelSpec, backbone: Backbone, device: torch.device) -> nn.Module:
-    """Return the network of ``build_learner`` without a Learner, for weights already trained."""
+    """Return the network of a finished run, for weights already trained.
+
+    It is that of ``build_learner``, without a Learner; with ``spec.memory`` a ``Joint`` of it and
+    a memory.
+    """
+    frozen = deepcopy(backbone) if spec.memory else backbone
+    network: Any = averaging(_tiled(_nested(spec, backbone), spec), spec.members)
+    if spec.memory:
+        memory = _nested(replace(spec, head="memory"), frozen)
+        network = Joint(network, memory, len(spec.classes), spec.good_indices)
+    return network.to(device=device, memory_format=_layout(device))
+
+
+def build_memory(spec: ModelSpec, backbone: Backbone, device: torch.device) -> nn.Module:
+    """Return the empty memory of a ``Joint``, on ``backbone``, which stays frozen.
+
+    Raises ``ModelError`` if the network has no maps.
+    """
+    network: Any = _nested(replace(spec, head="memory"), backbone)
+    return cast("nn.Module", network.to(device=device, memory_format=_layout(device)))
+
+
+def _nested(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
     backbone = _read_by(spec, backbone)
     # vision_learner nests them like this, and the names in a state depend on the nesting.
-    one = nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
-    network: Any = averaging(_tiled(one, spec), spec.members)
-    return network.to(device=device, memory_format=_layout(device))
+    return nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
 
 
 def _layout(device: torch.device) -> Any:

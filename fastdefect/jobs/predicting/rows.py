@@ -19,6 +19,7 @@ from fastdefect.reporting.tables.predict import MOST, suspicion
 from fastdefect.text import counted, first
 
 Row = dict[str, Any]
+REJECTED_BY = "rejected_by"
 
 # How each row begins as a JSON line.
 ROW_START = b'{"path": "'
@@ -30,10 +31,13 @@ _LAST = (
 
 
 def photo_columns(
-    classes: Sequence[str], *, views: bool = False, products: bool = False
+    classes: Sequence[str], *, views: bool = False, products: bool = False, joint: bool = False
 ) -> tuple[str, ...]:
-    """The columns of a row for each photo; with the view and the product if the model knows any."""
-    known = ((VIEW_COLUMN, views), (PRODUCT_COLUMN, products))
+    """The columns of a row for each photo; with the view and the product if the model knows any.
+
+    A ``joint`` model also has the half that rejects the photo.
+    """
+    known = ((VIEW_COLUMN, views), (PRODUCT_COLUMN, products), (REJECTED_BY, joint))
     more = (name for name, wanted in known if wanted)
     return (*_FIRST, *class_columns(classes).values(), *_LAST, *more)
 
@@ -42,7 +46,10 @@ def columns_of(scorer: Scorer) -> tuple[str, ...]:
     """The columns of a row for each photo that ``scorer`` decides on."""
     judge = scorer.judge
     return photo_columns(
-        judge.classes, views=bool(scorer.views), products=bool(judge.rule.products)
+        judge.classes,
+        views=bool(scorer.views),
+        products=bool(judge.rule.products),
+        joint=scorer.joint,
     )
 
 
@@ -86,6 +93,8 @@ def photo_row(done: Decided[Candidate], names: Names, scorer: Scorer) -> Row:
         row[PRODUCT_COLUMN] = names.product(candidate)
     if decision is not None:
         row.update(finite(_decided(decision)))
+        if REJECTED_BY in row:
+            row[REJECTED_BY] = decision.rejected_by
     return row
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
+from fastdefect.aliases import Floats
 from fastdefect.config import Device
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
@@ -24,6 +25,7 @@ from fastdefect.process import keep_freed_memory
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.ensemble import Ensemble
+from fastdefect.training.joint import Halves, Joint
 from fastdefect.training.learner import ModelSpec, build_network, choose_device
 from fastdefect.training.predict import Predictor, View
 
@@ -83,6 +85,17 @@ class TrainedModel:
             on_batch=lambda done: on_event(Progress("swapping backgrounds", done, total)),
         )
 
+    def halves(self, views: Sequence[View] = (), *, on_event: OnEvent) -> Floats:
+        """The probabilities (n, 2, n_classes) by each half of a joint model."""
+        return halves_of(self.predictor).probabilities(
+            self.photos.store,
+            self.photos.rows,
+            views=views,
+            on_batch=lambda done: on_event(
+                Progress("predicting by each half", done, len(self.photos.side))
+            ),
+        )
+
     def _probabilities(
         self,
         store: PhotoStore | NDArray[np.uint8],
@@ -127,6 +140,13 @@ def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
     network.load_state_dict(load_file(run.path("model.safetensors")))
     keep_freed_memory()
     return Predictor(network.eval(), spec.preprocessing, on), spec
+
+
+def halves_of(predictor: Predictor) -> Predictor:
+    """The predictor of both halves of a joint model, (n, 2, n_classes) for n photos."""
+    if not isinstance(predictor.network, Joint):
+        raise TypeError(f"Expected a joint model, got {type(predictor.network).__name__}")
+    return replace(predictor, network=Halves(predictor.network))
 
 
 def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:

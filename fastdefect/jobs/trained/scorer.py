@@ -12,8 +12,8 @@ from fastdefect.data.reading.images import Reading
 from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.events import OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
-from fastdefect.inference.judge import Judge, probabilities_of
-from fastdefect.inference.scorer import Outputs, Scorer
+from fastdefect.inference.judge import Judge
+from fastdefect.inference.scorer import Outputs, Scorer, outputs_of
 from fastdefect.inference.unlike import Reference
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_network
@@ -36,7 +36,7 @@ class RunModel:
     device: torch.device
 
     def outputs(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
-        """Logits (n, views, classes) and features (n, d) of n photos, uint8 RGB in the frame."""
+        """Logits and features, as of ``InferenceGraph``, of n photos, uint8 RGB in the frame."""
         # Photos in tiles one by one: a photo is a batch.
         step = len(pixels) if self.graph.frame.tiles == 1 else 1
         with torch.inference_mode():
@@ -89,7 +89,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
 
     def outputs(pixels: Pixels) -> Outputs:
         logits, features = model.outputs(pixels)
-        return probabilities_of(logits), features
+        return outputs_of(logits, features, spec.good_indices, joint=spec.memory)
 
     return Scorer(
         model.run.name,
@@ -103,6 +103,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
         view_from=config.view_from,
         product_from=config.product_from,
         views=tuple(sorted(known_views(model.run))),
+        joint=spec.memory,
     )
 
 

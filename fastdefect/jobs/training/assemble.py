@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from fastai.learner import Learner
+from safetensors.torch import load_file
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
 from fastdefect.data.load import load_training_data
@@ -16,8 +17,9 @@ from fastdefect.jobs.training.first_head import start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
+from fastdefect.run import Run
 from fastdefect.text import counted
-from fastdefect.training.backbones import Backbone, LoadedWeights
+from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone, placed
 from fastdefect.training.head import Head
 from fastdefect.training.learner import (
     ModelSpec,
@@ -25,6 +27,7 @@ from fastdefect.training.learner import (
     build_loss,
     choose_device,
 )
+from fastdefect.training.learner import build_network as build_finished
 from fastdefect.training.loss import class_weights
 from fastdefect.training.precision import choose_precision
 from fastdefect.training.predict import Predictor
@@ -62,6 +65,17 @@ class Job:
     def predictor(self) -> Predictor:
         """The network in its current state, for predictions."""
         return Predictor(self.learn.model, self.spec.preprocessing, self.machine.device)
+
+    def load_best(self, run: Run) -> None:
+        """Load the weights of the run's model, the best epoch.
+
+        They are of more than the trained network if a memory is joined to it.
+        """
+        if self.spec.memory:
+            steps = self.spec.preprocessing
+            backbone, _ = build_backbone(self.spec.arch, "none", steps.image_size)
+            self.learn.model = build_finished(self.spec, backbone, self.machine.device)
+        self.learn.model.load_state_dict(load_file(run.path("model.safetensors")))
 
 
 def choose_machine(training: TrainingConfig) -> Machine:
@@ -121,7 +135,10 @@ def assemble(
         _head_of(config),
         members,
         white=data.manifest.white,
+        memory=config.data.learn == "both",
     )
+    if spec.memory:
+        placed(backbone, spec.arch)  # refuses a network without maps, before anything is written
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
     if not resumed:

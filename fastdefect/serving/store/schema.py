@@ -63,6 +63,7 @@ CREATE TABLE photos (
     likeness REAL,
     distance REAL,
     milliseconds REAL NOT NULL,
+    rejected_by TEXT,
     PRIMARY KEY (inspection, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX photos_file ON photos (sha256);
@@ -148,6 +149,16 @@ def create(folder: Path) -> None:
     finally:
         connection.close()
     partial.replace(folder / DATABASE)
+
+
+def complete(connection: sqlite3.Connection) -> None:
+    """Add the columns that a store of an earlier version lacks; they are null in its rows.
+
+    An earlier version reads the store as before.
+    """
+    known = {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
+    if "rejected_by" not in known:
+        connection.execute("ALTER TABLE photos ADD COLUMN rejected_by TEXT")
 
 
 def check(connection: sqlite3.Connection, folder: Path) -> None:

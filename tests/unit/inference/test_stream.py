@@ -107,7 +107,7 @@ def test_as_many_threads_as_are_fastest(
         time.sleep(0.02 if crowded else 0.002)
         with lock:
             running[0] -= 1
-        return np.ones((1, 2)), None
+        return Outputs(np.ones((1, 2)), None)
 
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.setattr(stream, "_TRIAL", 0.1)

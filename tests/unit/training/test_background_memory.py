@@ -11,8 +11,8 @@ from helpers.learners import made_data
 from torch import Tensor, nn
 
 from fastdefect.training.background_memory import Separation, separation
-from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory
+from fastdefect.training.memory_inputs import MemoryInputs
 
 
 class _Grey(nn.Module):
@@ -25,7 +25,7 @@ class _Grey(nn.Module):
         return torch.cat([grey, part], dim=1)
 
 
-def _inputs(defect_at: slice) -> FitInputs:
+def _inputs(defect_at: slice) -> MemoryInputs:
     """Good photos are 100 everywhere; defects are brighter at some columns."""
     data = made_data()
     photos = np.full((27, 16, 16, 3), 100, np.uint8)
@@ -38,12 +38,12 @@ def _inputs(defect_at: slice) -> FitInputs:
         memory.part.weight.copy_(torch.tensor([0.0, 1.0])[None, :, None, None])
         memory.part_bias.fill_(-0.5)
     memory.fill(torch.tensor([[100.0, 1.0]]), [1])
-    model = [_Grey(), [memory]]
+    network = nn.Sequential(nn.Sequential(_Grey()), nn.Sequential(memory))
     steps: Any = SimpleNamespace(
         batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     )
-    learn: Any = SimpleNamespace(model=model, dls=SimpleNamespace(device=torch.device("cpu")))
-    return FitInputs(learn, replace(data, store=cast("Any", photos)), steps, cast("Any", None))
+    data = replace(data, store=cast("Any", photos))
+    return MemoryInputs(network, data, steps, torch.device("cpu"), 0)
 
 
 OUTSIDE = np.array([[100.0, 0.0]] * 5, np.float32)
@@ -53,7 +53,7 @@ OUTSIDE = np.array([[100.0, 0.0]] * 5, np.float32)
     ("where", "part", "background"), [(slice(0, 8), 1.0, 0.5), (slice(8, 16), 0.5, 1.0)]
 )
 def test_each_side_is_measured_alone(where: slice, part: float, background: float) -> None:
-    assert separation(_inputs(where), OUTSIDE, 0) == Separation(part, background)
+    assert separation(_inputs(where), OUTSIDE) == Separation(part, background)
 
 
 def test_a_background_that_separates_is_a_warning() -> None:
@@ -62,4 +62,4 @@ def test_a_background_that_separates_is_a_warning() -> None:
 
 
 def test_without_a_background_there_is_nothing_to_compare() -> None:
-    assert separation(_inputs(slice(0, 8)), np.zeros((0, 2), np.float32), 0) is None
+    assert separation(_inputs(slice(0, 8)), np.zeros((0, 2), np.float32)) is None
