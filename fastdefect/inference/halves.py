@@ -23,7 +23,7 @@ RejectedBy = Literal["classifier", "memory", "both"]
 def surer_half(halves: Floats, good: Good) -> Floats:
     """The probabilities (n, n_classes) that decide, of those of the halves (n, 2, n_classes).
 
-    Those of the memory if they are not finite, so that the photo is not passed.
+    Those that are not finite, if there are any, so that the photo is not passed.
     """
     return np.where(_memory_is_surer(halves, good)[:, None], halves[:, 1], halves[:, 0])
 
@@ -62,4 +62,4 @@ def rejected_by(
 
 def _memory_is_surer(halves: Floats, good: Good) -> NDArray[np.bool_]:
     classifier, memory = (p_defect(halves[:, half], good) for half in range(len(HALVES)))
-    return ~(memory <= classifier)
+    return (memory > classifier) | np.isnan(memory)

@@ -34,7 +34,7 @@ from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.jobs.explaining.on_part import EvidenceOnPart, evidence_on_part
 from fastdefect.jobs.trained.decision import by_unit, decision_for, stored_costs
 from fastdefect.jobs.trained.labels import keep_predictions
-from fastdefect.jobs.trained.model import TrainedModel, load_model, read_spec
+from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.products import trained_by_product
 from fastdefect.jobs.trained.request import Request
@@ -174,8 +174,11 @@ def evaluate(
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
     report = replace(report, products=_by_product(run, photos, predictions, decision))
+    halves = None
     if spec.memory:
-        report = replace(report, by_half=_by_half(run, model, predictions, decision, on_event))
+        halves = model.halves(parse_views(decision.views)[0], on_event=on_event)
+        decided_by = DecidedByHalves(predictions, halves, decision, photos.parts, photos.products)
+        report = replace(report, by_half=_by_half(run, photos, decided_by))
     if target is not None:
         decided = decision.decide(
             decision.calibrated(predictions.y_prob), predictions.good_indices, photos.products
@@ -183,7 +186,7 @@ def evaluate(
         found = evidence_on_part(model, target, predictions, decided, on_event)
         report = replace(report, on_part=found)
     if without is not None:
-        of_run = OfRun(photos, predictions, decision)
+        of_run = OfRun(photos, predictions, decision, halves)
         found_unseen = measure_unseen(run, without, of_run, request, on_event)
         report = replace(report, unseen=found_unseen)
         for name in photos.names:
@@ -260,18 +263,9 @@ def _by_product(
     return figures_by_product(products, decided, trained_by_product(run))
 
 
-def _by_half(
-    run: Run,
-    model: TrainedModel,
-    predictions: Predictions,
-    decision: DecisionRule,
-    on_event: OnEvent,
-) -> ByHalf:
+def _by_half(run: Run, photos: EvaluationPhotos, decided: DecidedByHalves) -> ByHalf:
     """The figures of each half of a joint model."""
-    photos = model.photos
-    halves = model.halves(parse_views(decision.views)[0], on_event=on_event)
     columns, kinds = _types(run, photos)
-    decided = DecidedByHalves(predictions, halves, decision, photos.parts, photos.products)
     return measure_halves(decided, columns, kinds=kinds)
 
 

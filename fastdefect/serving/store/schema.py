@@ -151,14 +151,17 @@ def create(folder: Path) -> None:
     partial.replace(folder / DATABASE)
 
 
-def complete(connection: sqlite3.Connection) -> None:
-    """Add the columns that a store of an earlier version lacks; they are null in its rows.
+def is_complete(connection: sqlite3.Connection) -> bool:
+    """Whether the store has all columns; that of an earlier version lacks ``rejected_by``."""
+    return "rejected_by" in {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
 
-    An earlier version reads the store as before.
+
+def complete(connection: sqlite3.Connection) -> None:
+    """Add the columns that a store lacks, null in its rows; an earlier version can still read it.
+
+    So the version of the store remains the same.
     """
-    known = {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
-    if "rejected_by" not in known:
-        connection.execute("ALTER TABLE photos ADD COLUMN rejected_by TEXT")
+    connection.execute("ALTER TABLE photos ADD COLUMN rejected_by TEXT")
 
 
 def check(connection: sqlite3.Connection, folder: Path) -> None:

@@ -2,10 +2,12 @@
 
 import os
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.stores import MODEL, new_inspection, new_look, sha256_of
+from helpers.stores import MODEL, new_inspection, new_look, photo_of_line, sha256_of
 
 from fastdefect.errors import StoreError
 from fastdefect.serving.store import Store
@@ -178,3 +180,17 @@ def test_a_kill_after_photos_are_forgotten_deletes_them(
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_the_store_of_an_earlier_version_is_read_and_completed(folder: Path) -> None:
+    """Its photos have no half of a joint model; an opened store keeps those of new ones."""
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        database.execute("ALTER TABLE photos DROP COLUMN rejected_by")
+    with Store.open(folder, read_only=True) as store:
+        (before,) = store.get("a").photos
+        assert before.rejected_by is None
+    photo = photo_of_line(CONTENT, decision="reject", rejected_by="memory")
+    with Store.open(folder) as store:
+        assert store.get("a").photos == (before,)
+        store.add([replace(new_inspection("b", contents=[CONTENT]), photos=(photo,))])
+        assert store.get("b").photos == (photo,)
