@@ -72,6 +72,11 @@ def choose_from_good(scores: Floats, parts: Sequence[str], limit: float) -> Good
     """
     highest = part_scores(scores, parts)
     n = len(highest)
+    if not n:
+        raise DataError(
+            "A threshold from good parts needs good photos of validation, but there are none.",
+            "Move photos of good parts to valid, or split all photos anew: --resplit.",
+        )
     rank = math.floor(limit * (n + 1) * (1 + 1e-12))  # 1 / 20 of 20 is 1
     if rank < 1:
         raise DataError(

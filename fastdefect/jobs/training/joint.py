@@ -105,9 +105,21 @@ def _bound(inputs: MemoryInputs) -> GoodPoint:
     (odds,) = inputs.scores(valid, inputs.memory.odds)
     scores: Floats = expit(np.clip(odds, -_MOST_ODDS, _MOST_ODDS))
     good = is_good(data.manifest.labels[list(valid)], data.manifest.good_indices)
-    parts = [data.split.parts[i] for i, of_good in zip(valid, good, strict=True) if of_good]
-    bound = choose_from_good(scores[good], parts, usual_level(len(set(parts))))
-    return raised_for_defects(bound, scores[good], parts, scores[~good])
+    bound = _of_good(data, scores)
+    return raised_for_defects(bound, scores[good], _good_parts(data), scores[~good])
+
+
+def _of_good(data: TrainingData, scores: Floats) -> GoodPoint:
+    """The conformal bound from the scores (n,) of the validation photos, of which good ones count."""
+    parts = _good_parts(data)
+    good = is_good(data.manifest.labels[list(data.split.valid)], data.manifest.good_indices)
+    return choose_from_good(scores[good], parts, usual_level(len(set(parts))))
+
+
+def _good_parts(data: TrainingData) -> list[str]:
+    """The part of each good validation photo."""
+    photos, good = data.manifest.photos, data.manifest.good
+    return [data.split.parts[i] for i in data.split.valid if photos[i].label in good]
 
 
 def _join(job: Job, run: Run, epoch: int) -> None:
@@ -143,36 +155,46 @@ def keep_joint_point(run: Run, job: Job, on_event: OnEvent) -> None:
     predictor = replace(job.predictor, network=Halves(cast("Joint", job.learn.model)))
     halves = predictor.probabilities(data.store, data.rows(valid))
     good = is_good(data.manifest.labels[list(valid)], spec.good_indices)
-    parts = [data.split.parts[i] for i, of_good in zip(valid, good, strict=True) if of_good]
     scores = defect_score(halves[:, HALVES.index(MEMORY)], spec.good_indices)
-    bound = choose_from_good(scores[good], parts, usual_level(len(set(parts))))
+    bound = _of_good(data, scores)
     said = (
         f"P(defect) {_THRESHOLD} of either half; the memory alone rejects a new good part with a "
         f"probability of at most {bound.level:.2%} (from {counted(bound.n_parts, 'good part')})"
     )
     rule = DecisionRule("none", 1.0, _THRESHOLD, None, said)
     alone = rejecting(halves, rule, spec.good_indices)
-    run.write(
-        "operating_point.json",
-        {
-            "run": str(run.folder),
-            "rule": "joint",
-            "settings": {"level": bound.level, "n_parts": bound.n_parts},
-            **rule.as_json(),
-            "said": said,
-            "chosen_on": "the good validation photos",
-            "unit": "photo",
-            "part_rule": None,
-            "tally": {
-                name: _counts(rejected, good)
-                for name, rejected in (*zip(HALVES, alone.T, strict=True), ("either", alone.any(1)))
-            },
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": "fastdefect fit",
-        },
-    )
+    run.write("operating_point.json", _point(run, rule, bound, _tallies(alone, good)))
     on_event(Note(_halves_text(alone, good)))
     on_event(Note(f"Threshold: {said}. To choose another: fastdefect threshold."))
+
+
+def _point(
+    run: Run, rule: DecisionRule, bound: GoodPoint, tally: dict[str, dict[str, int]]
+) -> dict[str, Any]:
+    """The content of ``operating_point.json``."""
+    return {
+        "run": str(run.folder),
+        "rule": "joint",
+        "settings": {"level": bound.level, "n_parts": bound.n_parts},
+        "threshold": rule.threshold,
+        "high": None,
+        "said": rule.rule,
+        "chosen_on": "the validation photos",
+        "unit": "photo",
+        "part_rule": None,
+        "views": rule.views,
+        "temperature": rule.temperature,
+        "tally": tally,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": "fastdefect fit",
+    }
+
+
+def _tallies(alone: NDArray[np.bool_], good: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
+    """The mistakes of each half and of either; ``alone`` (n, 2) is what each rejects."""
+    rejected = {name: alone[:, half] for half, name in enumerate(HALVES)}
+    rejected["either"] = alone.any(axis=1)
+    return {name: _counts(each, good) for name, each in rejected.items()}
 
 
 def _counts(rejected: NDArray[np.bool_], good: NDArray[np.bool_]) -> dict[str, int]:

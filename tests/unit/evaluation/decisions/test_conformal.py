@@ -34,6 +34,11 @@ def test_too_few_parts_name_how_many() -> None:
     )
 
 
+def test_without_good_parts_there_is_no_bound() -> None:
+    with pytest.raises(DataError, match="there are none"):
+        choose_from_good(np.zeros(0), [], 0.05)
+
+
 def test_of_equal_scores_none_is_rejected() -> None:
     point = choose_from_good(np.full(30, 1.0), [str(k) for k in range(30)], 0.1)
     assert point.rejected == 0
