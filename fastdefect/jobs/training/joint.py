@@ -110,7 +110,7 @@ def _bound(inputs: MemoryInputs) -> GoodPoint:
 
 
 def _of_good(data: TrainingData, scores: Floats) -> GoodPoint:
-    """The conformal bound from the scores (n,) of the validation photos, of which good ones count."""
+    """The conformal bound from the scores (n,) of the validation photos; the good ones count."""
     parts = _good_parts(data)
     good = is_good(data.manifest.labels[list(data.split.valid)], data.manifest.good_indices)
     return choose_from_good(scores[good], parts, usual_level(len(set(parts))))
