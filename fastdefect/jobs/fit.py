@@ -167,11 +167,11 @@ def _train(
                 stop_requested=stop_requested,
                 checkpoint=checkpoint,
             )
-            ended = (
-                with_memory(job, run, classify, log, stop_requested)
-                if job.spec.memory
-                else classify()
-            )
+            if job.spec.memory:
+                resumed = checkpoint is not None
+                ended = with_memory(job, run, classify, log, stop_requested, resumed=resumed)
+            else:
+                ended = classify()
         report = conclude(run, job, ended, log)
     except FastdefectError as error:
         status = RunStatus.DIVERGED if isinstance(error, DivergedError) else RunStatus.FAILED

@@ -19,6 +19,7 @@ from torch import nn
 
 from fastdefect.aliases import Floats
 from fastdefect.data.training_data import TrainingData
+from fastdefect.errors import RunError
 from fastdefect.evaluation.decisions.calibration import fit_temperature
 from fastdefect.evaluation.decisions.conformal import (
     GoodPoint,
@@ -27,7 +28,7 @@ from fastdefect.evaluation.decisions.conformal import (
     usual_level,
 )
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import atomic_path
+from fastdefect.files import atomic_path, typed
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.inference.halves import HALVES, MEMORY, rejecting
@@ -53,13 +54,24 @@ StopRequested = Callable[[], bool]
 
 
 def with_memory(
-    job: Job, run: Run, train: Callable[[], Fitted], on_event: OnEvent, stop: StopRequested
+    job: Job,
+    run: Run,
+    train: Callable[[], Fitted],
+    on_event: OnEvent,
+    stop: StopRequested,
+    *,
+    resumed: bool,
 ) -> Fitted:
-    """Fill the memory, unless ``run`` has it; ``train`` the classifier; join both in ``run``.
+    """Fill the memory, unless the training is ``resumed``; ``train`` the classifier; join both.
 
-    Raises the errors of ``fill_memory``.
+    Raises the errors of ``fill_memory``, and ``RunError`` if a resumed run has lost its memory.
     """
-    if not run.path(_FILE).exists():
+    if resumed and not run.path(_FILE).exists():
+        raise RunError(
+            f"Expected the memory of good parts in {run.path(_FILE)}, but there is no such file.",
+            f"Start again: fastdefect fit --config {typed(run.path('config.toml'))}",
+        )
+    if not resumed:
         try:
             _keep_memory(job, run, on_event, stop)
         except Stopped:
