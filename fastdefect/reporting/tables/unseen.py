@@ -83,7 +83,7 @@ def _by_half(found: UnseenTypes) -> list[TableData]:
     return [
         TableData(
             "Types not seen in training, escapes by half",
-            (found.column, "photos", *(f"{half} alone (95 %)" for half in halves), "both (95 %)"),
+            (found.column, "photos", *(f"{half} alone (95 %)" for half in halves), "either (95 %)"),
             tuple(rows),
             "The memory knows good parts alone, so that no type is known to it.",
         )
