@@ -48,6 +48,9 @@ from fastdefect.training.stages import Staged
 
 _FILE = "memory.safetensors"
 _THRESHOLD = 0.5
+# The odds of the memory are so many times steeper than alone. Another threshold is mostly one for
+# the classifier: so the bound of the memory hardly moves with it (docs/benchmarks.md).
+_STEEP = 3
 _MOST_ODDS = 30.0  # log odds whose probability is below 1 in double precision
 
 StopRequested = Callable[[], bool]
@@ -96,6 +99,7 @@ def _keep_memory(job: Job, run: Run, on_event: OnEvent, stop: StopRequested) -> 
     bound = _bound(inputs)
     memory = inputs.memory
     memory.usual.fill_(float(memory.usual + memory.spread * logit(bound.threshold)))
+    memory.spread.div_(_STEEP)
     on_event(
         Note(
             f"The memory rejects a new good part with a probability of at most {bound.level:.2%} "
