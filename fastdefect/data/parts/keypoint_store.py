@@ -239,7 +239,8 @@ def _write_file(path: Path, records: dict[bytes, bytes]) -> None:
 
 def _digest(small: NDArray[np.uint8]) -> bytes:
     """The sha256 of a small copy, and of what else decides about its keypoints."""
-    facts = f"{FORMAT} {code_digest('keypoints')} {cv2.__version__} {small.shape}"
+    code = f"{code_digest('keypoints')} {cv2.__version__} {np.__version__}"
+    facts = f"{FORMAT} {code} {small.shape}"
     return hashlib.sha256(facts.encode() + small.tobytes()).digest()
 
 
