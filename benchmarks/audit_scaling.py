@@ -4,11 +4,11 @@
 
 For each size a separate process reads this number of JPEGs of 512 px and measures each photo and
 its keypoints, as ``audit`` does, with an empty cache. Then it searches for photos of the same part.
-The last column is the processor time of a second process, which finds both in the cache. The script
-prints
-the seconds of both steps, the processor time of all cores (which other programs affect less),
-seconds per photo, peak memory, and the exponent of the growth of the processor time. The photos
-show 200 rendered parts, rotated, shifted, rescaled and with other light. ``--folder`` keeps them.
+The script prints the seconds of both steps, the processor time of all cores (which other programs
+affect less), seconds per photo, peak memory, and the exponent of the growth of the processor time.
+The last column is the processor time of a second process, which finds keypoints and result in the
+cache. The photos show 200 rendered parts, rotated, shifted, rescaled and with other light.
+``--folder`` keeps them.
 """
 
 import argparse
@@ -129,7 +129,7 @@ def report(folder: Path, sizes: list[int]) -> None:
     processor = []
     for n in sizes:
         command = [sys.executable, __file__, "--one", str(n), "--folder", str(folder)]
-        with tempfile.TemporaryDirectory(dir=folder) as cache:
+        with tempfile.TemporaryDirectory() as cache:
             found, again = (_answer(command, cache) for _ in range(2))
         total = found["survey"] + found["search"]
         processor.append(found["processor"])

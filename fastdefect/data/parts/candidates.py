@@ -27,7 +27,7 @@ _HASHED = 600  # strongest keypoints per photo
 _CROWD = 8  # average number of keypoints per hash
 _BUDGET = 6_000_000  # limit of hashed keypoints: beyond 10,000 photos fewer per photo
 _COMMON = 64  # a hash that more than one photo in this many has is left out...
-_FEW = 100  # ...but none of at most this many photos
+_FEW = 40  # ...but none of at most this many photos
 _CHUNK = 100_000  # keypoints that are hashed at a time: as floats, all need too much memory
 
 

@@ -37,9 +37,9 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.places)
 
-    def descriptors(self) -> NDArray[np.float32]:
-        """(n, 46) float32, each of length about 1, so that products are cosines."""
-        return self.packed.astype(np.float32) / np.float32(_SCALE)
+    def descriptors(self, most: int = MOST) -> NDArray[np.float32]:
+        """Those of the ``most`` strongest (n, 46), of length about 1: products are cosines."""
+        return self.packed[:most].astype(np.float32) / np.float32(_SCALE)
 
 
 def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:
