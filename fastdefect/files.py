@@ -9,12 +9,15 @@ import re
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fastdefect.errors import UsageError
+
+_ABANDONED = 24 * 3600  # seconds: no command writes one file for as long
 
 
 @contextmanager
@@ -167,3 +170,23 @@ def cache_folder() -> Path | None:
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "fastdefect"
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "fastdefect"
+
+
+def delete_oldest(folder: Path, limit_mb: float, spare: Path | None = None) -> None:
+    """Delete the files of a cache that were used longest ago, until it is within ``limit_mb``.
+
+    ``spare`` is never deleted. A file that was never renamed, because its command was killed, goes
+    after a day. A file that cannot be deleted stays.
+    """
+    found = []
+    for path in folder.glob("*.safetensors"):
+        with suppress(OSError):  # another command may delete it
+            facts = path.stat()
+            abandoned = path.name.startswith(".") and time.time() - facts.st_mtime > _ABANDONED
+            found.append((path == spare, not abandoned, facts.st_mtime, facts.st_size, path))
+    free = limit_mb * 2**20
+    for is_spare, is_whole, _, size, path in sorted(found, reverse=True):
+        free -= size
+        if not is_spare and (free < 0 or not is_whole):
+            with suppress(OSError):
+                path.unlink()
