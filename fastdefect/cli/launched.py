@@ -1,15 +1,20 @@
 """A command in one of several processes of a launcher: the first one runs it, the others help."""
 
 import os
+import signal
 import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.processes import Place
+
+if TYPE_CHECKING:
+    from fastdefect.training.processes import Processes
 
 SHARED = "fit"  # the only command that several processes share
 # The first process reports first, if it can.
@@ -37,6 +42,7 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
         show_error(error)
         sys.exit(error.exit_code)
     if here.first:
+        _outlive_the_loss_of(processes)
         try:
             command()
         finally:
@@ -66,6 +72,20 @@ def _refuse(here: Place, command: str) -> None:
     if here.first:
         show_error(error)
     sys.exit(error.exit_code)
+
+
+def _outlive_the_loss_of(processes: "Processes") -> None:
+    """Let SIGTERM end this process, but not while it reports that another one was lost.
+
+    The launcher sends it to all others when a process has ended.
+    """
+
+    def end(number: int, frame: Any) -> None:
+        if processes.healthy:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _silence() -> None:

@@ -312,7 +312,7 @@ class StopOnRequest(Callback):
 def batch_photos(learn: Any) -> int:
     """The number of photos in the batch that ``learn`` trains on, in all processes."""
     shared = getattr(learn, "shared_steps", None)
-    return shared.photos if shared else len(learn.yb[0])
+    return shared.share.photos if shared else len(learn.yb[0])
 
 
 def fastai_metrics(

@@ -65,9 +65,9 @@ class MixUpLabels(MixUp):
             super().before_batch()
             return
         # The same draws as for the whole batch in one process.
-        drawn = self.distrib.sample((shared.photos,)).squeeze()
-        weights = torch.maximum(drawn, 1 - drawn)[list(shared.places)]
-        order = torch.randperm(shared.photos)
+        drawn = self.distrib.sample((shared.share.photos,)).squeeze()
+        weights = torch.maximum(drawn, 1 - drawn)[list(shared.share.places)]
+        order = torch.randperm(shared.share.photos)
         self.lam = weights.to(self.x.device)
         self.yb1 = (shared.exchanged(self.y.as_subclass(Tensor), order),)
         others = shared.exchanged(self.x.as_subclass(Tensor), order)

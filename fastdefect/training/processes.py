@@ -149,11 +149,9 @@ class Processes:
                 raise
             self.healthy = False
             raise ProcessLostError(
-                f"Expected {self.size} processes, but one of them ended or does not answer "
-                f"({_first_line(error)}).",
-                "Read above or below how it ended, mend the cause, and resume the run, with the "
-                "same or another number of processes. A process counts as lost after "
-                f"{timeout_s():g} seconds without an answer ({TIMEOUT_VARIABLE}).",
+                f"One of the {self.size} processes {_end(error)}.",
+                "The launcher reports how each process ended. Remove the cause and resume the run, "
+                "with any number of processes.",
             ) from error
 
     def abandon(self) -> None:
@@ -180,7 +178,8 @@ class Processes:
 
 
 # A collective of torch fails with one of these; gloo's have only the text in common.
-_LOSSES = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", "timed out")
+_LATE = ("timed out", "timeout")
+_LOSSES = ("gloo", "nccl", "connection closed", "connection reset", "broken pipe", *_LATE)
 
 
 def _is_loss(error: RuntimeError) -> bool:
@@ -188,8 +187,11 @@ def _is_loss(error: RuntimeError) -> bool:
     return isinstance(error, dist.DistError) or any(known in text for known in _LOSSES)
 
 
-def _first_line(error: RuntimeError) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def _end(error: RuntimeError) -> str:
+    late = any(known in str(error).lower() for known in _LATE)
+    if late:
+        return f"did not answer for {timeout_s():g} seconds ({TIMEOUT_VARIABLE})"
+    return "ended"
 
 
 _JOINED: list[Processes] = []  # at most one
@@ -213,7 +215,7 @@ def join(here: Place) -> Processes:
     except (RuntimeError, ValueError) as error:
         raise ProcessLostError(
             f"Expected {here.size} processes, but process {here.rank} can't reach the others: "
-            f"{_first_line(RuntimeError(str(error)))}.",
+            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}.",
             "Check the address, the port and the number of processes given to the launcher.",
         ) from error
     processes = Processes(here, store, waiting, hosts)

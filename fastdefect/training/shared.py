@@ -22,7 +22,7 @@ from fastdefect.text import counted
 from fastdefect.training.callbacks import Position
 from fastdefect.training.loss import DefectLoss
 from fastdefect.training.processes import Processes
-from fastdefect.training.whole_batch import share_layers
+from fastdefect.training.whole_batch import Share, share_layers
 
 Row = dict[str, Any]
 Predict = Callable[[Sequence[int]], Floats]
@@ -31,8 +31,8 @@ Predict = Callable[[Sequence[int]], Floats]
 class SharedSteps(Callback):
     """Trains ``learn`` together with the other processes; ``loss`` is its loss without MixUp.
 
-    ``photos`` is the number of photos in the batch, ``places`` has those of this process in it, and
-    ``stopped`` says whether a process was asked to stop.
+    ``share`` is this process's share of the batch, and ``stopped`` says whether a process was asked
+    to stop.
     """
 
     order = -4  # after fastai has set the mode and the draws are seeded, before MixUp draws
@@ -46,21 +46,27 @@ class SharedSteps(Callback):
     ) -> None:
         self.processes, self.position = processes, position
         self.loss_of_share, self.requested = loss, requested
-        self.photos, self.places = 0, range(0)
-        self.stopped = False
+        self.share, self.stopped = Share(0, ()), False
         self._restore: Callable[[], None] | None = None
 
     def before_fit(self) -> None:
         """Connect the network's gradients and statistics; its trained layers are settled."""
-        self.plain = self.learn.model
-        self._restore = share_layers(self.plain, lambda: (self.photos, self.places))
+        learn, plain = self.learn, self.learn.model
+        restore_layers = share_layers(plain, lambda: self.share)
+
+        def restore() -> None:  # after the fit, a callback has no learner
+            restore_layers()
+            learn.model = plain
+
+        self.plain, self._restore = plain, restore
         self.connected = DistributedDataParallel(self.plain)
 
     def before_batch(self) -> None:
         """Compute this batch with the connected network, and its loss over all processes."""
         if self.training:
-            self.photos = self.dl.photos_in(self.position.batch)
-            self.places = self.dl.own_places(self.position.batch) or range(1)
+            batch = self.position.batch
+            own = self.dl.own_places(batch)
+            self.share = Share(self.dl.photos_in(batch), own or range(1), counted=bool(own))
             self.learn.model = self.connected
             self.loss_of_share.mean_of = self._mean
 
@@ -74,7 +80,7 @@ class SharedSteps(Callback):
 
         The gradients are averaged over the processes; this makes their mean the whole gradient.
         """
-        counted = float(bool(self.dl.own_places(self.position.batch)))  # 0 for a repeated photo
+        counted = float(self.share.counted)
         mine = torch.stack([total.detach(), weight.detach()]).double() * counted
         stop = mine.new_tensor([float(self.requested())])
         loss, whole, stops = self.processes.sum(torch.cat([mine, stop])).unbind()
@@ -94,7 +100,7 @@ class SharedSteps(Callback):
         ``own`` has the rows of this process, and ``order`` a place for each place of the batch.
         """
         size, rank = self.processes.size, self.processes.place.rank
-        wanted = [order[list(range(of, self.photos, size) or range(1))] for of in range(size)]
+        wanted = [order[list(range(of, self.share.photos, size) or range(1))] for of in range(size)]
         sent = [places[places % size == rank] // size for places in wanted]
         received = [wanted[rank] % size == of for of in range(size)]
         rows = self.processes.to_each(
@@ -139,7 +145,6 @@ class SharedSteps(Callback):
         """Disconnect the network, also after an error."""
         self.loss_of_share.mean_of = torch.div
         if self._restore is not None:
-            self.learn.model = self.plain
             self._restore()
             self._restore = None
             del self.connected

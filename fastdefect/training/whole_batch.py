@@ -9,6 +9,7 @@ The layers stay in the network: their names, parameters and types do not change.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,19 +18,30 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-# The number of photos in the batch, and the places of those of the share.
-Share = Callable[[], tuple[int, Sequence[int]]]
+
+@dataclass(frozen=True)
+class Share:
+    """A process's share of a batch of ``photos``: those at ``places``, from 0.
+
+    A process without a photo of its own has the first one again, which is not ``counted``.
+    """
+
+    photos: int
+    places: Sequence[int]
+    counted: bool = True
 
 
-def share_layers(network: nn.Module, share: Share) -> Callable[[], None]:
+def share_layers(network: nn.Module, share: Callable[[], Share]) -> Callable[[], None]:
     """Let the layers of ``network`` use the whole batch in training mode.
 
-    Returns a function that undoes it. Of dropout, only ``nn.Dropout`` itself draws for the batch.
+    ``share`` returns that of the current batch. Returns a function that undoes the change. Of
+    dropout, only ``nn.Dropout`` itself draws for the batch. On CUDA, batch-norm counts a photo that
+    a process has again.
     """
     changed: list[Any] = []
     for layer in network.modules():
         if isinstance(layer, _BatchNorm):
-            _compute(layer, _statistics(layer))
+            _compute(layer, _statistics(layer, share))
         elif type(layer) is nn.Dropout:
             _compute(layer, partial(_dropped, layer, share))
         else:
@@ -52,29 +64,30 @@ def _forward(layer: Any, in_training: Any, usual: Any, values: Tensor) -> Tensor
     return result
 
 
-def _dropped(layer: Any, share: Share, values: Tensor) -> Tensor:
-    whole, places = share()
-    kept = nn.functional.dropout(values.new_ones(whole, *values.shape[1:]), layer.p)
-    return values * kept[list(places)]
+def _dropped(layer: Any, share: Callable[[], Share], values: Tensor) -> Tensor:
+    own = share()
+    kept = nn.functional.dropout(values.new_ones(own.photos, *values.shape[1:]), layer.p)
+    return values * kept[list(own.places)]
 
 
-def _statistics(layer: Any) -> Callable[[Tensor], Tensor]:
+def _statistics(layer: Any, share: Callable[[], Share]) -> Callable[[Tensor], Tensor]:
     if layer.weight is not None and layer.weight.is_cuda:
         # It shares the parameters and statistics of the layer, and is always in training mode.
         synced: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(layer)  # type: ignore[no-untyped-call]
         return synced.train()
-    return partial(_normalised, layer)
+    return partial(_normalised, layer, share)
 
 
-def _normalised(layer: Any, photos: Tensor) -> Tensor:
+def _normalised(layer: Any, share: Callable[[], Share], photos: Tensor) -> Tensor:
     """Return ``photos`` (n, channels, ...) normalised; updates the layer's running statistics."""
     places = [0, *range(2, photos.ndim)]
     shape = (1, -1, *[1] * (photos.ndim - 2))
     values = photos.float()
-    count = _sum(values.new_tensor([values.numel() / values.shape[1]]))
-    mean = _sum(values.sum(places)) / count
+    weight = float(share().counted)
+    count = _sum(values.new_tensor([weight * values.numel() / values.shape[1]]))
+    mean = _sum(weight * values.sum(places)) / count
     centred = values - mean.view(shape)
-    variance = _sum(centred.square().sum(places)) / count
+    variance = _sum(weight * centred.square().sum(places)) / count
     _note(layer, mean.detach(), variance.detach(), float(count))
     result = centred * torch.rsqrt(variance + layer.eps).view(shape)
     if layer.affine:
