@@ -310,7 +310,7 @@ class StopOnRequest(Callback):
 
 
 def batch_photos(learn: Any) -> int:
-    """The number of photos in the batch that ``learn`` trains on, in all processes."""
+    """Return the number of photos in the batch that ``learn`` trains on, in all processes."""
     shared = getattr(learn, "shared_steps", None)
     return shared.share.photos if shared else len(learn.yb[0])
 

@@ -37,7 +37,8 @@ class ProcessLostError(FastdefectError):
 class Processes:
     """This process, connected to all others of the launcher; see ``join``.
 
-    Every method is an exchange: all processes have to call it, in the same order.
+    A method is an exchange, which all processes have to call in the same order, unless it says
+    otherwise.
     """
 
     def __init__(self, here: Place, store: Any, waiting: Any, hosts: Any) -> None:
@@ -92,7 +93,7 @@ class Processes:
 
         They are in the order of ``share_of_batches``. A repeated photo after them is left out.
         """
-        parts = self.of_all(own)
+        parts = self.of_all(own.cpu())
         result = own.new_empty((n, *own.shape[1:]))
         for rank, part in enumerate(parts):
             places = torch.from_numpy(share_of_batches(n, batch, rank, self.size))
@@ -112,7 +113,7 @@ class Processes:
         Only the first process has a ``store``.
         """
         mine = store.on_file() if store is not None else None
-        shape = self.from_first(mine and (len(mine), mine.frame))
+        shape = self.from_first(None if mine is None else (len(mine), mine.frame))
         if mine is None and self.place.local_rank == 0:
             n, frame = shape
             mine = PhotoStore(n, frame.size, frame.resize, tiles=frame.tiles, limit_mb=-1)

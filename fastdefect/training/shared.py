@@ -49,8 +49,12 @@ class SharedSteps(Callback):
         self.share, self.stopped = Share(0, ()), False
         self._restore: Callable[[], None] | None = None
 
-    def before_fit(self) -> None:
-        """Connect the network's gradients and statistics; its trained layers are settled."""
+    def before_train(self) -> None:
+        """Connect the network in the first epoch, when other callbacks have fixed its layers."""
+        if self._restore is None:
+            self._connect()
+
+    def _connect(self) -> None:
         learn, plain = self.learn, self.learn.model
         restore_layers = share_layers(plain, lambda: self.share)
 
@@ -165,15 +169,15 @@ class Alone:
         yield
 
     def validated(self, rows: Tensor) -> Tensor:
-        """The rows of all validation photos."""
+        """Return the rows of all validation photos."""
         return rows
 
     def agreed(self, row: Row) -> Row:
-        """The row of an epoch."""
+        """Return the row of an epoch."""
         return row
 
     def predicted(self, predict: Predict, rows: Sequence[int]) -> Floats:
-        """The predictions of all rows."""
+        """Return the predictions of all rows."""
         return predict(rows)
 
 
@@ -212,15 +216,15 @@ class Together:
             self.steps.release()
 
     def validated(self, rows: Tensor) -> Tensor:
-        """The rows of all validation photos; ``rows`` are those of this process."""
+        """Return the rows of all validation photos; ``rows`` are those of this process."""
         return self.processes.whole(rows, self.valid.n, self.valid.whole_bs)
 
     def agreed(self, row: Row) -> Row:
-        """The row of an epoch of all processes, as the first one rounds it."""
+        """Return the row of an epoch of all processes, as the first one rounds it."""
         return self.processes.from_first({**row, "valid_loss": self.steps.valid_loss()})
 
     def predicted(self, predict: Predict, rows: Sequence[int]) -> Floats:
-        """The predictions of all rows; this process predicts its share."""
+        """Return the predictions of all rows; this process predicts its share."""
         n = len(rows)
         own = share_of_batches(n, n, self.processes.place.rank, self.processes.size)
         part = predict([rows[place] for place in own] or [rows[0]])

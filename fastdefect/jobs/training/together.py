@@ -141,6 +141,8 @@ def _all_ready(processes: Processes, failed: str | None) -> None:
 
 def _own_gpu(processes: Processes, device: torch.device) -> str | None:
     here, gpus = processes.place, torch.cuda.device_count()
+    if device.type == "mps":
+        return "several processes can't train on MPS. Use --device cpu."
     if device.type != "cuda" or here.local_rank < gpus:
         return None
     return (

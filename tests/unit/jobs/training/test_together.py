@@ -42,6 +42,7 @@ def test_each_process_needs_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     group: Any = Group([])
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert _own_gpu(group, torch.device("cpu")) is None
+    assert "can't train on MPS" in (_own_gpu(group, torch.device("mps")) or "")
     failed = _own_gpu(group, torch.device("cuda"))
     assert failed == ("expected a GPU for each of the 4 processes on this host, but found 1 GPU.")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
