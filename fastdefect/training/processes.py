@@ -149,6 +149,8 @@ class Processes:
             if not _is_loss(error):
                 raise
             self.healthy = False
+            if self.first:
+                self.reports()  # so that no other process does
             raise ProcessLostError(
                 f"One of the {self.size} processes {_end(error)}.",
                 "The launcher reports how each process ended. Remove the cause and resume the run, "
