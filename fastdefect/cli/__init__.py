@@ -4,39 +4,48 @@ Nothing heavy is imported here. Each command imports its job when it runs, so th
 The order of these imports is the order of the commands in their groups in --help.
 """
 
-from fastdefect.cli import (  # noqa: F401, I001
-    fit,
-    quick_test,
-    learning_curve,
-    tune,
+import sys
+
+from fastdefect.cli import (  # noqa: F401
     ablate,
-    lr_find,
     audit,
-    split,
-    preview,
-    sample,
-    evaluate,
-    tta_eval,
-    stress,
-    explain,
-    label_check,
     compare,
-    threshold,
-    gate,
-    report,
-    predict,
-    show,
-    export,
     drift,
-    serve,
+    evaluate,
+    explain,
+    export,
+    fit,
+    gate,
+    label_check,
+    learning_curve,
+    lr_find,
+    predict,
+    preview,
     queue,
+    quick_test,
+    report,
     runs,
+    sample,
+    serve,
+    show,
+    split,
+    stress,
+    threshold,
+    tta_eval,
+    tune,
 )
 from fastdefect.cli.session import app
+from fastdefect.processes import place
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script; see ``launched`` for one of several processes."""
+    here = place()
+    if here.size == 1:
+        app()
+        return
+    from fastdefect.cli.launched import run_launched
+
+    run_launched(here, sys.argv[1:], app)

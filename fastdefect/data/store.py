@@ -77,6 +77,23 @@ class PhotoStore:
         """Resize a decoded photo, (height, width, 3) uint8, and store it. Thread-safe by row."""
         self._photos[row] = self.frame.fit(image)
 
+    def on_file(self) -> "PhotoStore":
+        """The same photos in a memory-mapped file, which other processes on this host can map.
+
+        A pickled copy of this store maps the file; the file is deleted with this store.
+        """
+        if self._file is not None:
+            return self
+        copy = PhotoStore(
+            len(self), self.size, self.frame.resize, tiles=self.frame.tiles, limit_mb=-1
+        )
+        copy.fill(0, self._photos)
+        return copy
+
+    def fill(self, row: int, photos: NDArray[np.uint8]) -> None:
+        """Store photos that are already resized, (n, *frame), from ``row`` on."""
+        self._photos[row : row + len(photos)] = photos
+
     def __len__(self) -> int:
         return self._shape[0]
 

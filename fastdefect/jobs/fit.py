@@ -35,6 +35,7 @@ from fastdefect.jobs.training.parent import (
 from fastdefect.jobs.training.recipe import OF_RANDOM
 from fastdefect.jobs.training.report import FitReport, conclude, parse_targets
 from fastdefect.jobs.training.steps import with_enough_steps
+from fastdefect.jobs.training.together import led
 from fastdefect.run import Run, RunStatus
 from fastdefect.run_registry import create_run
 from fastdefect.training.backbones import parameter_count
@@ -42,6 +43,7 @@ from fastdefect.training.checkpoint import Checkpoint, load_checkpoint
 from fastdefect.training.fit import FitInputs, Fitted, fit
 from fastdefect.training.fit_head import fit_head
 from fastdefect.training.fit_memory import fit_memory
+from fastdefect.training.processes import joined
 
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> FitReport:
@@ -155,9 +157,15 @@ def go_on(
 def _train(
     run: Run, job: Job, log: Log, checkpoint: Checkpoint | None, stop: StopRequested | None
 ) -> FitReport:
-    train = {"memory": fit_memory, "stages": fit_head}.get(job.spec.head, fit)
+    processes = joined()
+    train = {"memory": fit_memory, "stages": fit_head}.get(
+        job.spec.head, partial(fit, processes=processes)
+    )
     try:
-        with nullcontext(stop) if stop else stop_on_interrupt() as stop_requested:
+        with (
+            nullcontext(stop) if stop else stop_on_interrupt() as stop_requested,
+            led(processes, run, job, checkpoint),
+        ):
             inputs = FitInputs(job.learn, job.data, job.spec.preprocessing, job.config.training)
             classify = partial(
                 train,

@@ -44,6 +44,8 @@ from fastdefect.training.checkpoint import (
 from fastdefect.training.forecast import Forecast
 from fastdefect.training.precision import precision_of
 from fastdefect.training.predict import Predictor
+from fastdefect.training.processes import Processes
+from fastdefect.training.shared import Alone, Together
 
 
 @dataclass(frozen=True)
@@ -103,33 +105,45 @@ def fit(
     on_event: OnEvent,
     stop_requested: Callable[[], bool],
     checkpoint: Checkpoint | None = None,
+    processes: Processes | None = None,
 ) -> Fitted:
     """Train the learner; after each epoch the run holds its history, state and best model.
 
-    From ``checkpoint`` the training continues with the same results as without a stop. Raises
-    ``DataError`` if the predictions are no longer finite.
+    From ``checkpoint`` the training continues with the same results as without a stop. If several
+    ``processes`` train together, each calls this with the same inputs, and only the first one
+    writes to ``run``. Raises ``DataError`` if the predictions are no longer finite.
     """
     learn, training = inputs.learn, inputs.training
     history, position = _progress(checkpoint, training)
     decay = training.weight_average
     average = WeightAverage(learn.model, decay) if decay > 0 else None
     network = average.averaged if average else learn.model  # this one is measured and saved
+    work = (
+        Together(processes, learn, position, stop_requested) if processes else Alone(stop_requested)
+    )
     if checkpoint:
         restore_model(checkpoint, learn, average)
-        if position.batch == 0:
+        if position.batch == 0 and work.writes:
             _repair_best(run, network, history)
-    learn.metrics = fastai_metrics([*HEADLINE, "best_f1"], _scorer(inputs.data.manifest))
+    learn.metrics = fastai_metrics(
+        [*HEADLINE, "best_f1"], _scorer(inputs.data.manifest), work.validated
+    )
 
     def save_state() -> None:
-        run.write("history.csv", history.rows, HISTORY_COLUMNS)
-        save_checkpoint(run.path("checkpoint.safetensors"), learn, position, history, average)
+        if work.writes:
+            run.write("history.csv", history.rows, HISTORY_COLUMNS)
+            save_checkpoint(run.path("checkpoint.safetensors"), learn, position, history, average)
+
+    def save_best() -> None:
+        if work.writes:
+            save_model(run, network, len(history.rows))
 
     early = StopEarly(history, training.patience)
-    request = StopOnRequest(stop_requested, save_state)
+    request = StopOnRequest(work.stop_requested, save_state)
     report = Report(history, position, training.epochs, on_event)
     forecast = Forecast(training, position, on_event, resumed=checkpoint is not None)
-    saving = SaveBest(history, save_state, lambda: save_model(run, network, len(history.rows)))
-    train_accuracy = _train_accuracy(inputs, network)
+    saving = SaveBest(history, save_state, save_best)
+    train_accuracy = _train_accuracy(inputs, network, work)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
     # A run killed between its last epoch and its report has no epochs left.
     early.stopped = early.out_of_patience
@@ -142,9 +156,12 @@ def fit(
         if not run.path("checkpoint.safetensors").exists():
             save_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
-        row = EpochRow(history, position, stage.first_epoch, train_accuracy)
-        callbacks = [draws, row, saving, early, report, forecast, request]
-        _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
+        row = EpochRow(history, position, stage.first_epoch, train_accuracy, work.agreed)
+        callbacks = [draws, row, saving, early, report, forecast, request, *work.callbacks]
+        with work.connected():
+            _run_stage(
+                learn, stage, position, training, [*callbacks, *([average] if average else [])]
+            )
     reason = _reason(early, request)
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
@@ -209,7 +226,9 @@ def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
     return all_metrics
 
 
-def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float]:
+def _train_accuracy(
+    inputs: FitInputs, network: nn.Module, work: Alone | Together
+) -> Callable[[], float]:
     """Return a function for the accuracy on a fixed sample of the training photos.
 
     The sample has at most as many photos as validation, so that both accuracies are comparable
@@ -224,7 +243,9 @@ def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float
 
     def measure() -> float:
         with precision_of(learn):  # the precision in which fastai validates
-            y_prob = predictor.probabilities(data.store, data.rows(sample))
+            y_prob = work.predicted(
+                lambda rows: predictor.probabilities(data.store, rows), data.rows(sample)
+            )
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
     return measure

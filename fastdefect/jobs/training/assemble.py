@@ -12,11 +12,13 @@ from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.settle import as_read
 from fastdefect.data.training_data import TrainingData
+from fastdefect.errors import UsageError
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.first_head import start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
+from fastdefect.processes import place
 from fastdefect.run import Run
 from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone, placed
@@ -84,7 +86,8 @@ def choose_machine(training: TrainingConfig) -> Machine:
     workers = training.workers
     if workers is None:
         # On a CPU the network uses all cores; augmentation workers would only compete with it.
-        workers = min(8, max((os.cpu_count() or 1) - 1, 0)) if device.type == "cuda" else 0
+        cores = (os.cpu_count() or 1) // place().local_size
+        workers = min(8, max(cores - 1, 0)) if device.type == "cuda" else 0
     return Machine(device, choose_precision(training.precision, device), workers)
 
 
@@ -102,6 +105,8 @@ def assemble(
     checkpoint. ``members``: the number of trained networks that the model averages. The job's
     config is ``config`` with its network, recipe and precision settled.
     """
+    if config.one_epoch:
+        _refuse_several(config)
     machine = choose_machine(config.training)
     if data is None:
         data = load_training_data(
@@ -144,6 +149,15 @@ def assemble(
     if not resumed:
         start_head(learn, data, spec, loaded, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
+
+
+def _refuse_several(config: RunConfig) -> None:
+    if (size := place().size) > 1:
+        flag = "--learn good" if config.data.learn == "good" else "--tune head"
+        raise UsageError(
+            f"{flag} has no epochs that the {size} processes of the launcher could share.",
+            "Run the command without a launcher: it needs one process.",
+        )
 
 
 def _head_of(config: RunConfig) -> Head:
