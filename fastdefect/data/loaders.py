@@ -108,11 +108,14 @@ class RepeatableDL(WeightedDL):
 
     def get_idxs(self) -> list[int]:
         """The photos of the epoch in order; each number includes its position (see create_item)."""
-        order = self._order() if self.shuffle else np.arange(self.n)
-        codes = np.arange(len(order)) * self.n + order
+        codes = self._codes()
         if self.processes > 1:
             codes = codes[self._share(len(codes))]
         return [int(code) for code in codes[self.skipped_batches * (self.bs or 1) :]]
+
+    def _codes(self) -> NDArray[np.int64]:
+        order = self._order() if self.shuffle else np.arange(self.n)
+        return np.arange(len(order)) * self.n + order
 
     def _share(self, n: int) -> NDArray[np.int64]:
         n = len(self) * self.whole_bs if self.drop_last else n
@@ -121,6 +124,14 @@ class RepeatableDL(WeightedDL):
         if not self.own_places(len(self) - 1):
             places = np.append(places, last)
         return places
+
+    def items_of(self, batch: int) -> list[int]:
+        """The items of the ``batch``, from 0 after the skipped ones, of this epoch.
+
+        These are the items of all processes.
+        """
+        start = (self.skipped_batches + batch) * self.whole_bs
+        return [code % self.n for code in self._codes()[start : start + self.whole_bs].tolist()]
 
     def _order(self) -> NDArray[np.int64]:
         rng = np.random.default_rng(item_seed(self.seed ^ _ORDER_STREAM, self.epoch, 0))

@@ -1,7 +1,7 @@
 """The training of a network: stages, callbacks, checkpoints and the best model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from fastdefect.aliases import Floats
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
-from fastdefect.events import FitEnded, FitStarted, OnEvent
+from fastdefect.events import FitEnded, FitStarted, Note, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, best_f1, score
 from fastdefect.run import Run, RunStatus
@@ -41,8 +42,9 @@ from fastdefect.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from fastdefect.training.finite import StopIfNotFinite
 from fastdefect.training.forecast import Forecast
-from fastdefect.training.precision import precision_of
+from fastdefect.training.precision import precision_of, repeated_batches
 from fastdefect.training.predict import Predictor
 from fastdefect.training.processes import Processes
 from fastdefect.training.shared import Alone, Together
@@ -111,7 +113,8 @@ def fit(
 
     From ``checkpoint`` the training continues with the same results as without a stop. If several
     ``processes`` train together, each calls this with the same inputs, and only the first one
-    writes to ``run``. Raises ``DataError`` if the predictions are no longer finite.
+    writes to ``run``. Raises ``DivergedError`` if a loss or a gradient is not finite; the step is
+    then not taken.
     """
     learn, training = inputs.learn, inputs.training
     history, position = _progress(checkpoint, training)
@@ -157,14 +160,22 @@ def fit(
             save_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy, work.agreed)
-        callbacks = [draws, row, saving, early, report, forecast, request, *work.callbacks]
+        finite = StopIfNotFinite(_names(inputs.data), stage.first_epoch)
+        callbacks = [draws, finite, row, saving, early, report, forecast, request, *work.callbacks]
         with work.connected():
             _run_stage(
                 learn, stage, position, training, [*callbacks, *([average] if average else [])]
             )
+    if repeated := repeated_batches(learn):
+        on_event(Note(f"Computed in fp32, as fp16 overflows: {repeated} of the batches."))
     reason = _reason(early, request)
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
+
+
+def _names(data: TrainingData) -> tuple[list[str], list[str]]:
+    photos, split = data.manifest.photos, data.split
+    return [photos[i].name for i in split.train], [photos[i].name for i in split.valid]
 
 
 def _progress(checkpoint: Checkpoint | None, training: TrainingConfig) -> tuple[History, Position]:
@@ -241,11 +252,14 @@ def _train_accuracy(
     y_true = data.manifest.labels[list(sample)]
     predictor = Predictor(network, inputs.preprocessing, learn.dls.device)
 
+    def predict(rows: Sequence[int]) -> Floats:
+        return predictor.probabilities(data.store, rows)
+
     def measure() -> float:
         with precision_of(learn):  # the precision in which fastai validates
-            y_prob = work.predicted(
-                lambda rows: predictor.probabilities(data.store, rows), data.rows(sample)
-            )
+            y_prob = work.predicted(predict, data.rows(sample))
+        if not np.isfinite(y_prob).all():  # fp16 overflows
+            y_prob = work.predicted(predict, data.rows(sample))
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
     return measure

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 from fastai.learner import Learner
-from safetensors.torch import load_file
 
 from fastdefect.config import RunConfig, TrainingConfig, config_fields
 from fastdefect.data.load import load_training_data
@@ -22,6 +21,7 @@ from fastdefect.processes import place
 from fastdefect.run import Run
 from fastdefect.text import counted
 from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone, placed
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.head import Head
 from fastdefect.training.learner import (
     ModelSpec,
@@ -77,7 +77,7 @@ class Job:
             steps = self.spec.preprocessing
             backbone, _ = build_backbone(self.spec.arch, "none", steps.image_size)
             self.learn.model = build_finished(self.spec, backbone, self.machine.device)
-        self.learn.model.load_state_dict(load_file(run.path("model.safetensors")))
+        restore_network(self.learn.model, run.path("model.safetensors"))
 
 
 def choose_machine(training: TrainingConfig) -> Machine:
