@@ -4,35 +4,35 @@ Nothing heavy is imported here. Each command imports its job when it runs, so th
 The order of these imports is the order of the commands in their groups in --help.
 """
 
-import sys
+import sys  # noqa: I001
 
 from fastdefect.cli import (  # noqa: F401
-    ablate,
-    audit,
-    compare,
-    drift,
-    evaluate,
-    explain,
-    export,
     fit,
-    gate,
-    label_check,
-    learning_curve,
-    lr_find,
-    predict,
-    preview,
-    queue,
     quick_test,
-    report,
-    runs,
-    sample,
-    serve,
-    show,
-    split,
-    stress,
-    threshold,
-    tta_eval,
+    learning_curve,
     tune,
+    ablate,
+    lr_find,
+    audit,
+    split,
+    preview,
+    sample,
+    evaluate,
+    tta_eval,
+    stress,
+    explain,
+    label_check,
+    compare,
+    threshold,
+    gate,
+    report,
+    predict,
+    show,
+    export,
+    drift,
+    serve,
+    queue,
+    runs,
 )
 from fastdefect.cli.session import app
 from fastdefect.processes import place
@@ -41,7 +41,7 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """The console script; see ``launched`` for one of several processes."""
+    """The console script; ``launched`` runs it in one of several processes."""
     here = place()
     if here.size == 1:
         app()

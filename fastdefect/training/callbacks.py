@@ -167,7 +167,7 @@ class EpochRow(Callback):
     def after_batch(self) -> None:
         """Add the batch to the epoch's loss."""
         if self.training:
-            size = batch_photos(self.learn)
+            size = batch_photos(self.learn, len(self.yb[0]))
             self.position.loss_sum += float(self.loss.detach()) * size
             self.position.photos += size
             self.position.batch += 1
@@ -264,7 +264,7 @@ class Report(Callback):
         """Report the rate and the remaining time, including validation after the first epoch."""
         if not self.training:
             return
-        self.photos += batch_photos(self.learn)
+        self.photos += batch_photos(self.learn, len(self.yb[0]))
         seconds = time.perf_counter() - self.started
         done_here = max(self.photos / max(self.dl.n, 1), 1e-9)
         epoch_estimate = (
@@ -309,10 +309,10 @@ class StopOnRequest(Callback):
             raise CancelFitException()
 
 
-def batch_photos(learn: Any) -> int:
-    """Return the number of photos in the batch that ``learn`` trains on, in all processes."""
+def batch_photos(learn: Any, own: int) -> int:
+    """Return the number of photos in the batch of ``learn``; this process has ``own`` of them."""
     shared = getattr(learn, "shared_steps", None)
-    return shared.share.photos if shared else len(learn.yb[0])
+    return shared.share.photos if shared else own
 
 
 def fastai_metrics(

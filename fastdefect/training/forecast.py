@@ -57,7 +57,7 @@ class Forecast(Callback):
         """Record the time of the step; report once there are enough steps."""
         if self.done or not self.training:
             return
-        now, photos = time.perf_counter(), batch_photos(self.learn)
+        now, photos = time.perf_counter(), batch_photos(self.learn, len(self.xb[0]))
         loading, computing = self.started - self.ended, now - self.started
         self.ended = now
         if self.position.epoch < self.training_config.freeze_epochs:
@@ -109,8 +109,9 @@ class Forecast(Callback):
             trains_statistics=self.training_config.batch_norm == "train",
         )
         # Of several processes each computes a part of the batch.
-        own = len(self.xb[0]) / batch_photos(self.learn)
-        return self._seconds_left(loading, computing * own)
+        own = len(self.xb[0])
+        share = own / batch_photos(self.learn, own)
+        return self._seconds_left(loading, computing * share)
 
 
 def seconds_per_photo(

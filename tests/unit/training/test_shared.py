@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from helpers.fits import new_fit
 from helpers.learners import TRAINING, made_data, made_learner, with_training
 from helpers.ranks import alone_together, fit_on_ranks, fit_with, on_ranks
@@ -141,9 +142,11 @@ def test_a_batch_smaller_than_the_group_is_refused() -> None:
     ],
 )
 def test_a_lost_process_is_an_error_with_a_message(text: str, expected: str) -> None:
-    group = Processes(Place(0, 4, 0, 4), None, None, None)
+    store = dist.HashStore()
+    group = Processes(Place(0, 4, 0, 4), store, None, None)
     with pytest.raises(ProcessLostError) as caught, group.watched():
         raise RuntimeError(text)
+    assert not Processes(Place(1, 4, 1, 4), store, None, None).reports()  # the first one does
     assert f"One of the 4 processes {expected}" in caught.value.message
     assert "gloo" not in caught.value.message
     assert not group.healthy
