@@ -208,9 +208,8 @@ def _point(
 
 def _tallies(alone: NDArray[np.bool_], good: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
     """The mistakes of each half and of either; ``alone`` (n, 2) is what each rejects."""
-    rejected = {name: alone[:, half] for half, name in enumerate(HALVES)}
-    rejected["either"] = np.asarray(alone.any(axis=1))
-    return {name: _counts(each, good) for name, each in rejected.items()}
+    of_halves = {name: _counts(alone[:, half], good) for half, name in enumerate(HALVES)}
+    return {**of_halves, "either": _counts(np.asarray(alone.any(axis=1)), good)}
 
 
 def _counts(rejected: NDArray[np.bool_], good: NDArray[np.bool_]) -> dict[str, int]:
