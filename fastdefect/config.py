@@ -17,7 +17,9 @@ from fastdefect.augmentations import AUGMENTATIONS
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Unit = Literal["photo", "part"]  # what one decision is about
-PartRule = Literal["worst", "mean", "noisy-or"]  # see inference/part_rule.py
+# How the photos of a part are combined: see inference/part_rule.py. Stacking is learned.
+FixedPartRule = Literal["worst", "mean", "noisy-or"]
+PartRule = Literal["worst", "mean", "noisy-or", "stacking"]
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 Tune = Literal["all", "head"]
 Learn = Literal["classes", "good"]

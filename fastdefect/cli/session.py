@@ -123,7 +123,8 @@ _REQUEST: Mapping[str, Any] = {
         PartRule | None,
         typer.Option(
             "--part-rule",
-            help="Score of a part, of those of its photos: the highest (worst), mean, noisy-or.",
+            help="Score of a part, of those of its photos: the highest (worst), mean, noisy-or, "
+            "or learned (stacking).",
             show_default="that of the operating point, else worst",
         ),
     ],

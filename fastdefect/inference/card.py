@@ -23,6 +23,7 @@ from fastdefect.errors import BundleError
 from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_pattern import is_quick
+from fastdefect.inference.stacking import Stacking
 
 SCHEMA: Final = 1
 MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
@@ -30,6 +31,8 @@ MAX_MEGAPIXELS = 100_000.0
 _MAX_SIDE = 4096  # pixels of the network's input
 
 Share = Annotated[float, Field(ge=0, le=1)]
+LogOdds = Annotated[float, Field(ge=-1e6, le=1e6)]
+Scale = Annotated[float, Field(gt=1e-6, le=1e6)]  # of log-odds
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # No control characters: these texts are printed, and a terminal would obey them.
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -81,10 +84,28 @@ class PhotoSteps(_Part):
         return Frame(self.image_size, self.resize, self.tiles)
 
 
+class ViewScaleFacts(_Part):
+    """The fields of a ``ViewScale``."""
+
+    view: Name
+    center: LogOdds
+    scale: Scale
+
+
+class StackingFacts(_Part):
+    """The fields of a ``Stacking``."""
+
+    center: LogOdds
+    scale: Scale
+    views: Annotated[tuple[ViewScaleFacts, ...], Len(0, 1000)]
+    weights: tuple[LogOdds, LogOdds]
+    intercept: LogOdds
+
+
 class Rule(_Part):
     """The fields of a ``DecisionRule``; a threshold just above 1 rejects nothing."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"part_rule", "products"})
+    later: ClassVar[frozenset[str]] = frozenset({"part_rule", "products", "stacking"})
     views: Name
     temperature: Annotated[float, Field(gt=0, le=1000)]
     threshold: Annotated[float, Field(ge=0, lt=1.1)] | None
@@ -94,6 +115,13 @@ class Rule(_Part):
     products: Annotated[
         tuple[tuple[Name, Annotated[float, Field(ge=0, lt=1.1)]], ...], Len(0, 1000)
     ] = ()
+    stacking: StackingFacts | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_learned(self) -> "Rule":
+        if (self.part_rule == "stacking") != (self.stacking is not None):
+            raise ValueError("stacking needs what it learned, and no other rule has it")
+        return self
 
     @model_validator(mode="after")
     def _has_one_threshold_each(self) -> "Rule":
@@ -201,7 +229,10 @@ class Card(_Part):
     @property
     def decision_rule(self) -> DecisionRule:
         """The rule by which the model decides."""
-        return DecisionRule(**self.rule.model_dump())
+        fields = self.rule.model_dump()
+        if (learned := fields.pop("stacking", None)) is not None:
+            fields["stacking"] = Stacking.from_json(learned)
+        return DecisionRule(**fields)
 
     def as_bytes(self) -> bytes:
         """The content of ``bundle.json``."""

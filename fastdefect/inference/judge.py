@@ -10,7 +10,7 @@ import numpy as np
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
-from fastdefect.inference.part_decision import OfPart, OfPhoto, decide_part
+from fastdefect.inference.part_decision import OfPart, OfPhoto, PartContext, decide_part
 from fastdefect.inference.unlike import Reference
 
 
@@ -74,9 +74,15 @@ class Judge:
         )
         return [self._decision(*row) for row in columns]
 
-    def decide_part(self, photos: Sequence[OfPhoto]) -> OfPart:
-        """The decision on the part that ``photos`` show; see ``part_decision.decide_part``."""
-        return decide_part(photos, self.rule, self.classes, self.good)
+    def decide_part(
+        self, photos: Sequence[OfPhoto], views: Sequence[str | None], product: str | None
+    ) -> OfPart:
+        """The decision on the part that ``photos`` show; see ``part_decision.decide_part``.
+
+        ``views`` and ``product`` are as in ``PartContext``.
+        """
+        context = PartContext(views, product)
+        return decide_part(photos, self.rule, self.classes, self.good, context)
 
     def _likeness(
         self, features: Floats32 | None, n: int

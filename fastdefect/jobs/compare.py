@@ -29,7 +29,6 @@ from fastdefect.jobs.comparing.runs import (
     of_common_photos,
     of_decided_photos,
     predict,
-    products_of_answered,
 )
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
@@ -132,7 +131,8 @@ def _compare_two(
         _answers(after, answered_after, classes, order),
     )
     if before.decision.unit == "part":
-        photos, answers = on_parts(photos, answers, (before.decision, after.decision))
+        rules = (before.decision, after.decision)
+        photos, answers = on_parts(photos, answers, rules, answered_before.shown)
     openings = [of.opening for of in (answered_before, answered_after) if of.opening is not None]
     return Pair(
         before.name,
@@ -160,7 +160,7 @@ def _answers(
     calibrated, decided = answered.predictions.y_prob, answered.decided
     if decided is None:
         calibrated = entrant.decision.calibrated(calibrated)
-        products = products_of_answered(entrant, answered)
+        products = answered.shown.products
         decided = entrant.decision.decide(calibrated, entrant.spec.good_indices, products)
     column = np.array([classes.index(name) for name in own])
     y_prob = np.zeros((len(order), len(classes)))

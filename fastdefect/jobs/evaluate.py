@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
-from fastdefect.evaluation.by_part import ByPart, measure_parts
+from fastdefect.evaluation.by_part import ByPart, measure_parts, products_of_parts
 from fastdefect.evaluation.by_view import ByView, measure_views
 from fastdefect.evaluation.decisions.calibration import reliability
 from fastdefect.evaluation.decisions.operating_point import (
@@ -129,7 +129,7 @@ class EvaluationReport(Tabled):
         if self.by_view is not None:
             tables.append(view_table(self.by_view))
         if self.products:
-            tables.append(product_table(self.products))
+            tables.append(product_table(self.products, self.decision.unit))
         if self.on_part is not None:
             tables.append(attention_table(self.on_part.attention, self.on_part.method.title))
         return [*tables, *(unseen_tables(self.unseen) if self.unseen else ())]
@@ -163,7 +163,7 @@ def evaluate(
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
-    report = replace(report, products=_by_product(run, photos, predictions, decision))
+    report = replace(report, products=_by_product(run, photos, predictions, report))
     if target is not None:
         decided = decision.decide(
             decision.calibrated(predictions.y_prob), predictions.good_indices, photos.products
@@ -232,16 +232,21 @@ def _types(run: Run, photos: EvaluationPhotos) -> tuple[Columns, str | None]:
 
 
 def _by_product(
-    run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: DecisionRule
+    run: Run, photos: EvaluationPhotos, predictions: Predictions, report: EvaluationReport
 ) -> tuple[ProductFigures, ...]:
-    """The figures of each product; empty without a good class or a known product."""
+    """The figures of each product, of what is decided; empty without a known product.
+
+    Also empty without a good class.
+    """
     good, products = predictions.good_indices, photos.products
     if not good or not any(products):
         return ()
-    calibrated = decision.calibrated(predictions.y_prob)
+    if report.by_part is not None:
+        return products_of_parts(report.by_part, trained_by_product(run))
+    calibrated = report.decision.calibrated(predictions.y_prob)
     decided = DecidedPhotos(
         ~is_good(predictions.y_true, good),
-        is_good(decision.decide(calibrated, good, products), good),
+        is_good(report.decision.decide(calibrated, good, products), good),
         defect_score(calibrated, good),
         np.array(photos.parts),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -36,10 +36,11 @@ from fastdefect.serving.schemas import (
 )
 from fastdefect.serving.settings import MOST_PHOTOS, MOST_TEXT, Settings
 from fastdefect.serving.store import Store
-from fastdefect.serving.uploads import PART, Uploads, clean_part
+from fastdefect.serving.uploads import PART, Upload, Uploads, clean
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # named by its content
 _BINARY = {"type": "string", "format": "binary"}
+_TEXT = {"type": "string", "maxLength": MOST_TEXT, "pattern": PART}
 _BODY = {
     "required": True,
     "content": {
@@ -53,11 +54,21 @@ _BODY = {
                         "minItems": 1,
                         "maxItems": MOST_PHOTOS,
                     },
-                    "part": {
-                        "type": "string",
-                        "maxLength": MOST_TEXT,
-                        "pattern": PART,
-                        "examples": ["17"],
+                    "part": {**_TEXT, "examples": ["17"]},
+                    "product": {
+                        "type": "array",
+                        "items": _TEXT,
+                        "maxItems": MOST_PHOTOS,
+                        "description": "Once for the part, or once for each photo in their order.",
+                        "examples": [["cover"]],
+                    },
+                    "view": {
+                        "type": "array",
+                        "items": _TEXT,
+                        "maxItems": MOST_PHOTOS,
+                        "description": "Once for each photo, in their order; empty if not known. "
+                        "Without it the view is that in the name of the file.",
+                        "examples": [["left", "top"]],
                     },
                 },
                 "required": ["photo"],
@@ -129,24 +140,33 @@ async def inspect(
         Query(
             max_length=MOST_TEXT,
             pattern=PART,
-            description="The product, for a model with thresholds by product. The common threshold "
-            "decides on any other product, and without one.",
+            description="The product, if the form has none, for a model with thresholds by "
+            "product. The common threshold decides on any other product, and without one.",
+        ),
+    ] = None,
+    view: Annotated[
+        str | None,
+        Query(
+            max_length=MOST_TEXT,
+            pattern=PART,
+            description="The view, such as the camera, for a photo without a form.",
         ),
     ] = None,
     key: Key = None,
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
 
+    Beside the photos a form may have ``part``, ``product`` and ``view``.
     If the bundle has a rule for parts, it decides on all photos together. Otherwise a part is
     rejected if one of its photos is, else look if one of them is, and else OK.
     The answer comes when the decision and the photos are on the disk.
     """
     async with desk.uploads.received(request) as upload:
-        named = clean_part(part if upload.part is None else upload.part)
+        asked = _request(upload, part=part, product=product, view=view, key=key)
+        views = desk.engine.views_of(asked)  # kept without the photos
         # In a thread: it hashes the photos and looks for the key.
-        future = await run_in_threadpool(
-            desk.engine.submit, engines.Request(upload.photos, named, key, product)
-        )
+        future = await run_in_threadpool(desk.engine.submit, asked)
+        del asked  # a request that is late must not hold its photos
         upload.work = future
         try:
             async with asyncio.timeout(desk.settings.timeout):
@@ -157,7 +177,20 @@ async def inspect(
                 f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
-    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found))
+    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found, views))
+
+
+def _request(
+    upload: Upload, *, part: str | None, product: str | None, view: str | None, key: str | None
+) -> engines.Request:
+    """The request of a client; what the form names counts before what the address names."""
+    product, view = clean("product", product), clean("view", view)
+    photos = tuple(
+        replace(sent, product=sent.product or product, view=sent.view or view)
+        for sent in upload.photos
+    )
+    named = clean("part", part) if upload.part is None else upload.part
+    return engines.Request(photos, named, key)
 
 
 @router.get(

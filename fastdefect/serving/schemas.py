@@ -111,7 +111,7 @@ class InspectionOut(BaseModel):
     missing_views: list[str] = Field(
         [],
         description="Views, such as cameras, that the training knew and that no photo has, by the "
-        "names of the files. Only in the answer to the request that decided.",
+        "field view or the names of the files. Only in the answer to the request that decided.",
     )
 
     @classmethod

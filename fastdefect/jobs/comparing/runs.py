@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastdefect.config import RunConfig
 from fastdefect.data.photos import Photo
 from fastdefect.errors import DataError, RunError
+from fastdefect.evaluation.by_part import Shown, joined_shown
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent, progress_only
@@ -27,7 +28,6 @@ from fastdefect.jobs.trained.decision import by_unit, decision_for, judge_valida
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
-from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -64,7 +64,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Answered:
-    """A run's predictions of n photos, and their ``parts`` (n,).
+    """A run's predictions of n photos, and what each of them shows.
 
     ``photos``, by name, is empty if no photo was read for the predictions.
     ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
@@ -73,10 +73,15 @@ class Answered:
     """
 
     predictions: Predictions
-    parts: tuple[str, ...]
+    shown: Shown
     photos: Mapping[str, Photo]
     opening: int | None
     decided: NDArray[np.int64] | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The part of each photo."""
+        return self.shown.parts
 
 
 def entrants_of(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple[Entrant, ...]:
@@ -137,7 +142,7 @@ def predict(
                 f"{path} does not hold the validation photos in {run.path('split.csv')}.",
                 "Delete it: it is written again if the photos and the model exist.",
             )
-        return Answered(judged.predictions, judged.parts, {}, None)
+        return Answered(judged.predictions, judged.shown, {}, None)
     photos = load_evaluation_photos(
         run,
         request,
@@ -152,7 +157,7 @@ def predict(
     keep_predictions(run, photos.names, predictions, decision.views, on_event)
     return Answered(
         predictions,
-        tuple(photos.parts),
+        photos.shown,
         {photo.name: photo for photo in photos.photos},
         photos.opening,
     )
@@ -182,7 +187,7 @@ def _predict_products(
             np.concatenate([each.y_true for each in joined]),
             np.concatenate([each.y_prob for each in joined]),
         ),
-        tuple(part for each in found for part in each.parts),
+        joined_shown([each.shown for each in found]),
         {name: photo for each in found for name, photo in each.photos.items()},
         max((each.opening for each in found if each.opening is not None), default=None),
         np.concatenate([each.decided for each in found if each.decided is not None]),
@@ -215,16 +220,6 @@ def of_decided_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[A
             )
         )
     return [_only(each, common) for each in answered]
-
-
-def products_of_answered(entrant: Entrant, answered: Answered) -> tuple[str | None, ...]:
-    """The product of each photo: that of the photo itself, else that of the run's split."""
-    names = answered.predictions.names
-    known = products_for(entrant.run, names)
-    return tuple(
-        answered.photos[name].product or of_split if name in answered.photos else of_split
-        for name, of_split in zip(names, known, strict=True)
-    )
 
 
 def of_common_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[Answered]:
@@ -261,6 +256,6 @@ def _only(answered: Answered, names: set[str]) -> Answered:
             y_true=predictions.y_true[kept],
             y_prob=predictions.y_prob[kept],
         ),
-        parts=tuple(answered.parts[i] for i in kept),
+        shown=answered.shown.only(kept),
         decided=None if answered.decided is None else answered.decided[kept],
     )
