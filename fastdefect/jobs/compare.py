@@ -20,7 +20,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
 from fastdefect.jobs.comparing.by_part import on_parts
 from fastdefect.jobs.comparing.page import ComparePage, page_of
-from fastdefect.jobs.comparing.product_series import check_series, is_series, pairs_by_product
+from fastdefect.jobs.comparing.product_series import is_series, pairs_by_product
 from fastdefect.jobs.comparing.report import CompareReport
 from fastdefect.jobs.comparing.runs import (
     Answered,
@@ -61,7 +61,6 @@ def compare(
     model or without such photos.
     """
     split, data = request.split, request.data
-    check_series(list(runs), request, page=page is not None)
     request = replace(request, known_to=tuple(run.folder for run in runs))
     for run in runs:
         settle_root(run, request.data_root, request.sides, on_event)
@@ -73,11 +72,11 @@ def compare(
         predict(entrant, request, on_event, opened_before=before)
         for entrant, before in zip(entrants, opened, strict=True)
     ]
-    if data is not None:
-        answered = of_common_photos(answered, on_event)
-    series = next((run for run in runs if is_series(run)), None)
-    if series is not None:
+    by_product = any(is_series(run) for run in runs)
+    if by_product:
         answered = of_decided_photos(answered, on_event)
+    elif data is not None:
+        answered = of_common_photos(answered, on_event)
     report = CompareReport(
         "data" if data is not None else split,
         data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
@@ -89,9 +88,10 @@ def compare(
         ),
         (),
     )
-    if series is not None:
-        by_product = (p for pair in report.pairs for p in pairs_by_product(pair, series))
-        report = replace(report, products=tuple(by_product))
+    if by_product:
+        products = _products(answered)
+        alone = (of for pair in report.pairs for of in pairs_by_product(pair, products))
+        report = replace(report, products=tuple(alone))
     photos = answered[0].photos or _find_photos(report, on_event, all_of_them=page is not None)
     if page is not None:
         text = page_of(report, request, page, photos, on_event)
@@ -142,6 +142,17 @@ def _compare_two(
         photos,
         answers,
     )
+
+
+def _products(answered: Sequence[Answered]) -> Sequence[str | None]:
+    """The product of each photo of the first run, as the first run that knows it has it."""
+    names = answered[0].predictions.names
+    known = [
+        dict(zip(each.predictions.names, each.shown.products, strict=True))
+        for each in answered
+        if each.shown.products
+    ]
+    return [next((of[name] for of in known if of[name]), None) for name in names]
 
 
 def _common_parts(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastdefect.config import RunConfig
 from fastdefect.data.photos import Photo
-from fastdefect.errors import DataError, RunError
+from fastdefect.errors import DataError, FastdefectError, RunError
 from fastdefect.evaluation.by_part import Shown, joined_shown
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
@@ -22,15 +22,16 @@ from fastdefect.jobs.comparing.product_series import (
     decisions_of,
     is_series,
     joint_spec,
+    photos_of_product,
     runs_of,
 )
 from fastdefect.jobs.trained.decision import by_unit, decision_for, judge_validation
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
-from fastdefect.jobs.trained.photos import load_evaluation_photos
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
-from fastdefect.text import counted
+from fastdefect.text import counted, first
 from fastdefect.training.learner import ModelSpec
 
 
@@ -130,11 +131,11 @@ def predict(
     ``opened_before`` is as in ``load_evaluation_photos``. Raises the errors of reading the photos,
     and ``RunError`` for stored predictions of other photos.
     """
-    run, decision, device = entrant.run, entrant.decision, request.device
+    run, decision = entrant.run, entrant.decision
     if is_series(run):
         return _predict_products(entrant, request, on_event, opened_before=opened_before)
     if request.split == "valid" and request.data is None:
-        judged = judge_validation(run, decision.views, device, on_event)
+        judged = judge_validation(run, decision.views, request.device, on_event)
         tell_old_labels(run, judged.predictions, on_event)
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
@@ -151,10 +152,19 @@ def predict(
         on_event=on_event,
         opened_before=opened_before,
     )
-    predictions = load_model(run, photos, device).predict(
-        parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
+    predicted = _predicted(entrant, photos, request, on_event)
+    names, views = photos.names, decision.views
+    keep_predictions(run, names, predicted.predictions, views, on_event)
+    return predicted
+
+
+def _predicted(
+    entrant: Entrant, photos: EvaluationPhotos, request: Request, on_event: OnEvent
+) -> Answered:
+    views, _ = parse_views(entrant.decision.views)
+    predictions = load_model(entrant.run, photos, request.device).predict(
+        views, on_event=on_event, label=f"predicting with {entrant.name}"
     )
-    keep_predictions(run, photos.names, predictions, decision.views, on_event)
     return Answered(
         predictions,
         photos.shown,
@@ -170,14 +180,21 @@ def _predict_products(
     classes, found = entrant.spec.classes, []
     decisions = decisions_of(entrant.run, request.device)
     for product, own in runs_of(entrant.run).items():
-        if all(row["split"] != request.split for row in own.read("split.csv")):
+        if request.data is None and not rows_of(own, request.split):
             continue
         one = _entrant(product, own, read_spec(own), decisions[product])
         # Only progress: each run would report the photos of the other products as left out.
-        answered = predict(one, request, progress_only(on_event), opened_before=opened_before)
+        quiet = progress_only(on_event)
+        if request.data is None:
+            answered = predict(one, request, quiet, opened_before=opened_before)
+        else:
+            photos = _of_data(one, entrant.spec, request, quiet, opened_before)
+            if not photos.side:
+                continue
+            answered = _predicted(one, photos, request, quiet)
         found.append(_in_classes(one, answered, classes))
     if not found:
-        raise RunError(f"{entrant.name} has no {request.split} photos.", "Choose another --split.")
+        raise _no_photos(entrant, request)
     joined = [each.predictions for each in found]
     return Answered(
         Predictions(
@@ -191,6 +208,26 @@ def _predict_products(
         {name: photo for each in found for name, photo in each.photos.items()},
         max((each.opening for each in found if each.opening is not None), default=None),
         np.concatenate([each.decided for each in found if each.decided is not None]),
+    )
+
+
+def _of_data(
+    one: Entrant, joint: ModelSpec, request: Request, on_event: OnEvent, opened_before: int
+) -> EvaluationPhotos:
+    """The photos of ``data`` for the run of a product; ``joint`` has the classes of all."""
+    photos = load_evaluation_photos(
+        one.run, request, joint, what="comparison", on_event=on_event, opened_before=opened_before
+    )
+    return photos_of_product(photos, one.name, one.spec)
+
+
+def _no_photos(entrant: Entrant, request: Request) -> FastdefectError:
+    if request.data is None:
+        return RunError(f"{entrant.name} has no {request.split} photos.", "Choose another --split.")
+    return DataError(
+        f"{request.data} has no photo of a product that {entrant.name} has a run for: "
+        f"{first(list(runs_of(entrant.run)))}.",
+        "The product is that of a column product, or found by the --product-from of the training.",
     )
 
 
@@ -211,6 +248,11 @@ def of_decided_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[A
     """The predictions of the photos that all decide: a run by product has no others."""
     decided = [set(each.predictions.names) for each in answered]
     common = set.intersection(*decided)
+    if not common:
+        raise DataError(
+            "The runs have no photo in common that all of them decide on.",
+            "Give photos of the products that have a run, and of parts that no run was trained on.",
+        )
     if n := len(set.union(*decided) - common):
         on_event(
             Note(
