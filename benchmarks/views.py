@@ -1,6 +1,6 @@
 """Rules for parts on parts with four cameras, of which only some see the defect.
 
-    python benchmarks/views.py OUT [--parts 400] [--size 128] [--labels photo|part] [--seed 1]
+    python benchmarks/views.py OUT [--parts 300] [--size 160] [--labels photo|part] [--seed 1]
 
 Writes ``OUT/photos.csv`` and its photos, for ``fit``. A part is four rendered surfaces, one for
 each camera. Half of the parts have a defect, on one of the surfaces, or on two in three of ten
@@ -59,9 +59,9 @@ def render(out: Path, parts: int, size: int, labels: str, seed: int) -> None:
         bad = number % 2 == 1
         n_seen = (2 if rng.random() < 0.3 else 1) if bad else 0
         seen = set(rng.permutation(len(CAMERAS))[:n_seen].tolist())
-        kind, difficulty = str(rng.choice(DEFECTS)), int(rng.integers(1, 3))
+        kind = str(rng.choice(DEFECTS))
         for place, (view, camera) in enumerate(CAMERAS.items()):
-            defect = Defect(kind, difficulty) if place in seen else None
+            defect = Defect(kind, 1) if place in seen else None
             pixels = _taken((seed, number, place), size, defect, camera)
             path = out / f"{number:04d}_{view}.jpg"
             cv2.imwrite(str(path), pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
@@ -76,8 +76,8 @@ def render(out: Path, parts: int, size: int, labels: str, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--parts", type=int, default=400)
-    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--parts", type=int, default=300)
+    parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--labels", choices=("photo", "part"), default="photo")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

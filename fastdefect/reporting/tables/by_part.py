@@ -23,7 +23,13 @@ def part_tables(
         f"{measured_on.split}, by part: {counted(facts.parts, 'part')} of "
         f"{counted(facts.photos, 'photo')}{opened_text(measured_on.opening)}"
     )
-    caption = " ".join([f"Decided by {decision.rule}.", *part_notes(by_part.rule, facts)])
+    notes = [f"Decided by {decision.rule}.", *part_notes(by_part.rule, facts)]
+    if by_part.rule == "stacking" and measured_on.split == "valid":
+        notes.append(
+            "Stacking was learned from these parts: their figures are a little too good. Those "
+            "that threshold printed are not."
+        )
+    caption = " ".join(notes)
     columns = ("metric", "value", "95 % interval", "count")
     rows = tuple(figure_rows(by_part.evaluation, unit="part"))
     tables = [TableData(title, columns, rows, caption)]
