@@ -20,6 +20,7 @@ from fastdefect.serving import problems
 from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.heat_maps import HeatMaps
+from fastdefect.serving.inspect_body import BINARY, BODY
 from fastdefect.serving.photo_work import MEDIA_TYPES, jpeg
 from fastdefect.serving.problems import Problem, documented
 from fastdefect.serving.records import Model
@@ -34,51 +35,11 @@ from fastdefect.serving.schemas import (
     TodayOut,
     UndoIn,
 )
-from fastdefect.serving.settings import MOST_PHOTOS, MOST_TEXT, Settings
+from fastdefect.serving.settings import MOST_TEXT, Settings
 from fastdefect.serving.store import Store
 from fastdefect.serving.uploads import PART, Upload, Uploads, clean
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # named by its content
-_BINARY = {"type": "string", "format": "binary"}
-_TEXT = {"type": "string", "maxLength": MOST_TEXT, "pattern": PART}
-_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "photo": {
-                        "type": "array",
-                        "items": _BINARY,
-                        "minItems": 1,
-                        "maxItems": MOST_PHOTOS,
-                    },
-                    "part": {**_TEXT, "examples": ["17"]},
-                    "product": {
-                        "type": "array",
-                        "items": _TEXT,
-                        "maxItems": MOST_PHOTOS,
-                        "description": "Once for the part, or once for each photo in their order.",
-                        "examples": [["cover"]],
-                    },
-                    "view": {
-                        "type": "array",
-                        "items": _TEXT,
-                        "maxItems": MOST_PHOTOS,
-                        "description": "Once for each photo, in their order; empty if not known. "
-                        "Without it the view is that in the name of the file.",
-                        "examples": [["left", "top"]],
-                    },
-                },
-                "required": ["photo"],
-                "additionalProperties": False,
-            }
-        },
-        **{kind: {"schema": _BINARY} for kind in ("image/jpeg", "image/png", "image/tiff")},
-        "application/octet-stream": {"schema": _BINARY},
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -119,7 +80,7 @@ router = APIRouter()
 @router.post(
     "/inspect",
     summary="Decide on a part, from one photo or several",
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": BODY},
     responses=documented(
         *(problems.BAD_BODY, problems.SLOW, problems.KEY_USED, problems.TOO_LARGE),
         *(problems.BAD_TYPE, problems.INVALID, problems.UNREADABLE, problems.BUSY),
@@ -273,7 +234,7 @@ def queue(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> Queu
     response_class=Response,
     responses={
         **documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
-        200: {"content": {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}},
+        200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}},
     },
 )
 def photo(sha256: Sha256, desk: AtDesk) -> Response:
@@ -290,7 +251,7 @@ def photo(sha256: Sha256, desk: AtDesk) -> Response:
         **documented(
             *(problems.NOT_FOUND, problems.INVALID, problems.UNREADABLE, problems.STORE_FAILED)
         ),
-        200: {"content": {"image/jpeg": {"schema": _BINARY}}},
+        200: {"content": {"image/jpeg": {"schema": BINARY}}},
     },
 )
 def preview(
@@ -320,7 +281,7 @@ def preview(
             *(problems.NOT_FOUND, problems.INVALID, problems.UNREADABLE, problems.BUSY),
             problems.STORE_FAILED,
         ),
-        200: {"content": {"image/jpeg": {"schema": _BINARY}}},
+        200: {"content": {"image/jpeg": {"schema": BINARY}}},
     },
 )
 def heat_map(sha256: Sha256, desk: AtDesk) -> Response:

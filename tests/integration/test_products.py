@@ -199,6 +199,10 @@ def test_the_page_of_a_comparison_has_the_run_of_each_product(
         assert text.count(f"each, {name}") >= 3  # its rule, its figures and its record
     found = json.loads((tmp_path / "out" / "compare.json").read_text(encoding="utf-8"))
     assert found["report"] == str(page)
+    # Also as the run that the others are compared with.
+    found = _closing("compare", str(each.folder), str(mixed.folder), *asked)
+    assert [pair["before"] for pair in found["products"]] == ["each, axle", "each, cover"]
+    assert "each → mixed" in page.read_text(encoding="utf-8")
 
 
 def test_other_photos_are_decided_by_the_run_of_their_product(
