@@ -1,12 +1,13 @@
 """Rules for parts on parts with four cameras, of which only some see the defect.
 
-    python benchmarks/views.py OUT [--parts 300] [--size 160] [--labels photo|part] [--seed 1]
+    python benchmarks/views.py OUT [--parts 300] [--size 160] [--labels photo|part] [--added]
 
 Writes ``OUT/photos.csv`` and its photos, for ``fit``. A part is four rendered surfaces, one for
 each camera. Half of the parts have a defect, on one of the surfaces, or on two in three of ten
 parts. The cameras differ: ``a`` is sharp, ``b`` is dark, ``c`` is out of focus, and ``d`` has noise
 and a reflection at a random place. A photo without a visible defect is labelled good (``--labels
 photo``), or as its part. Of ten parts three are for training, three for validation, four for test.
+With ``--added`` the training has no photos of camera ``d``, as of a camera that is added later.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from fastdefect.sample.defects import DEFECTS
 from fastdefect.sample.render import Defect, photograph, render_part
 
 SIDES = ("train", "valid", "test", "train", "valid", "test", "train", "valid", "test", "test")
+SEED = 1
 Pixels = NDArray[np.uint8]
 Camera = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 
@@ -51,23 +53,25 @@ def _taken(key: tuple[int, ...], size: int, defect: Defect | None, camera: Camer
     return np.clip(changed, 0, 255).astype(np.uint8)
 
 
-def render(out: Path, parts: int, size: int, labels: str, seed: int) -> None:
+def render(out: Path, parts: int, size: int, labels: str, *, added: bool) -> None:
     """Write the photos and their table."""
     rows = []
     for number in range(parts):
-        rng = np.random.default_rng((seed, number))
+        rng = np.random.default_rng((SEED, number))
         bad = number % 2 == 1
+        side = SIDES[number // 2 % len(SIDES)]
         n_seen = (2 if rng.random() < 0.3 else 1) if bad else 0
         seen = set(rng.permutation(len(CAMERAS))[:n_seen].tolist())
         kind = str(rng.choice(DEFECTS))
         for place, (view, camera) in enumerate(CAMERAS.items()):
+            if added and side == "train" and view == "d":
+                continue
             defect = Defect(kind, 1) if place in seen else None
-            pixels = _taken((seed, number, place), size, defect, camera)
+            pixels = _taken((SEED, number, place), size, defect, camera)
             path = out / f"{number:04d}_{view}.jpg"
             cv2.imwrite(str(path), pixels[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
             is_bad = bad if labels == "part" else defect is not None
             label = "defect" if is_bad else "good"
-            side = SIDES[number // 2 % len(SIDES)]
             rows.append([path.name, label, f"{number:04d}", view, side])
     columns = ("path", "label", "part", "view", "split")
     write_csv(out / "photos.csv", [dict(zip(columns, row, strict=True)) for row in rows], columns)
@@ -79,10 +83,10 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=300)
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--labels", choices=("photo", "part"), default="photo")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--added", action="store_true")
     given = parser.parse_args()
     given.out.mkdir(parents=True)
-    render(given.out, given.parts, given.size, given.labels, given.seed)
+    render(given.out, given.parts, given.size, given.labels, added=given.added)
 
 
 if __name__ == "__main__":
