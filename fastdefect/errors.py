@@ -30,7 +30,14 @@ class DataError(FastdefectError):
 
 
 class DivergedError(DataError):
-    """A training that diverged: its predictions are no longer finite."""
+    """A training that diverged: a loss, a gradient or a prediction is no longer finite.
+
+    ``photos`` are those of the batch, if it is known.
+    """
+
+    def __init__(self, message: str, hint: str = "", photos: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.photos = photos
 
 
 class ModelError(FastdefectError):

@@ -84,6 +84,14 @@ class RepeatableDL(WeightedDL):
         codes = np.arange(len(order)) * self.n + order
         return [int(code) for code in codes[self.skipped_batches * (self.bs or 1) :]]
 
+    def items_of(self, batch: int, size: int) -> list[int]:
+        """The items of the ``batch``, from 0 after the skipped ones, of this epoch.
+
+        ``size`` is the number of its photos.
+        """
+        start = batch * (self.bs or 1)
+        return [code % self.n for code in self.get_idxs()[start : start + size]]
+
     def _order(self) -> NDArray[np.int64]:
         rng = np.random.default_rng(item_seed(self.seed ^ _ORDER_STREAM, self.epoch, 0))
         shuffled = rng.permutation(self.n)

@@ -163,7 +163,8 @@ def _train(
         report = conclude(run, job, ended, log)
     except FastdefectError as error:
         status = RunStatus.DIVERGED if isinstance(error, DivergedError) else RunStatus.FAILED
-        run.update_state(status=status, error=error.message)
+        photos = {"photos": error.photos} if isinstance(error, DivergedError) else {}
+        run.update_state(status=status, error=error.message, **photos)
         raise
     if job.spec.head == "memory" and report.best_epoch is not None:
         keep_good_point(run, job.config.training.device, "fastdefect fit", log)

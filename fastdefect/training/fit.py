@@ -17,7 +17,7 @@ from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
-from fastdefect.events import FitEnded, FitStarted, OnEvent
+from fastdefect.events import FitEnded, FitStarted, Note, OnEvent
 from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, best_f1, score
 from fastdefect.run import Run, RunStatus
@@ -41,8 +41,9 @@ from fastdefect.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from fastdefect.training.finite import StopIfNotFinite
 from fastdefect.training.forecast import Forecast
-from fastdefect.training.precision import precision_of
+from fastdefect.training.precision import precision_of, repeated_batches
 from fastdefect.training.predict import Predictor
 
 
@@ -107,7 +108,7 @@ def fit(
     """Train the learner; after each epoch the run holds its history, state and best model.
 
     From ``checkpoint`` the training continues with the same results as without a stop. Raises
-    ``DataError`` if the predictions are no longer finite.
+    ``DivergedError`` if a loss or a gradient is not finite; the step is then not taken.
     """
     learn, training = inputs.learn, inputs.training
     history, position = _progress(checkpoint, training)
@@ -143,11 +144,19 @@ def fit(
             save_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
         row = EpochRow(history, position, stage.first_epoch, train_accuracy)
-        callbacks = [draws, row, saving, early, report, forecast, request]
+        finite = StopIfNotFinite(_names(inputs.data), stage.first_epoch)
+        callbacks = [draws, finite, row, saving, early, report, forecast, request]
         _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
+    if repeated := repeated_batches(learn):
+        on_event(Note(f"Computed in fp32, as fp16 overflows: {repeated} of the batches."))
     reason = _reason(early, request)
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
+
+
+def _names(data: TrainingData) -> tuple[list[str], list[str]]:
+    photos, split = data.manifest.photos, data.split
+    return [photos[i].name for i in split.train], [photos[i].name for i in split.valid]
 
 
 def _progress(checkpoint: Checkpoint | None, training: TrainingConfig) -> tuple[History, Position]:
@@ -224,6 +233,8 @@ def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float
 
     def measure() -> float:
         with precision_of(learn):  # the precision in which fastai validates
+            y_prob = predictor.probabilities(data.store, data.rows(sample))
+        if not np.isfinite(y_prob).all():  # fp16 overflows
             y_prob = predictor.probabilities(data.store, data.rows(sample))
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
