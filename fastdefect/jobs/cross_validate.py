@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
@@ -47,6 +46,7 @@ from fastdefect.metrics import HEADLINE, Metrics
 from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_fold, create_run
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.learner import ModelSpec
 
 HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
@@ -228,7 +228,7 @@ def _tell_fold(data: TrainingData, k: int, fold: int, held_out: int, log: Log) -
 
 def _predict(own: Run, job: Job, held_out: tuple[int, ...], fold: int, log: Log) -> Predictions:
     """Predict, with the fold's best model, the photos that neither trained nor chose it."""
-    job.learn.model.load_state_dict(load_file(own.path("model.safetensors")))
+    restore_network(job.learn.model, own.path("model.safetensors"))
     return predict(job, held_out, f"fold {fold}, held out", log)
 
 

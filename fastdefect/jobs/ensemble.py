@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from fastdefect.config import RunConfig
 from fastdefect.data.settle import as_read
@@ -37,6 +37,7 @@ from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.reporting.tables.ensemble import MemberFigures
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.text import first
+from fastdefect.training.checkpoint import read_model
 from fastdefect.training.ensemble import joined_state
 
 Measured = TypeVar("Measured")
@@ -187,7 +188,7 @@ def _write_model(run: Run, finished: Sequence[Finished], log: Log) -> None:
         log(Note(f"Deleted, as they belong to the older model: {', '.join(stale)}.", "warning"))
     one, n = finished[0].run.read("model.json"), len(finished)
     run.write("model.json", {**one, "members": n, "parameters": n * one["parameters"]})
-    state = joined_state([load_file(each.run.path("model.safetensors")) for each in finished])
+    state = joined_state([read_model(each.run.path("model.safetensors")) for each in finished])
     with atomic_path(run.path("model.safetensors")) as temporary:
         names = " ".join(each.member.name for each in finished)
         save_file(state, temporary, metadata={"members": names})

@@ -1,9 +1,10 @@
 """The only constructors of a Learner, for training, and of its network, for all other uses."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from fastai.callback.core import Callback
@@ -28,6 +29,12 @@ from fastdefect.training.loss import DefectLoss, MixUpLabels
 from fastdefect.training.memory import PatchMemory
 from fastdefect.training.precision import AutocastOnDevice
 from fastdefect.training.tiled import Tiled
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_MOST_MEMBERS = 1000
+_LARGEST_SIDE = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -59,30 +66,58 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "ModelSpec":
-        """Read the content of ``as_json``; raises ``ModelError`` if a key is missing."""
+        """Read the content of ``as_json``; raises ``ModelError`` if a value is missing or wrong."""
         try:
-            steps = content["preprocessing"]
-            return cls(
-                content["arch"],
-                tuple(content["classes"]),
-                good_from_json(content["good"]),
-                Preprocessing(
-                    steps["image_size"],
-                    steps["resize"],
-                    tuple(steps["mean"]),
-                    tuple(steps["std"]),
-                    steps.get("tiles", 1),
-                ),
-                content.get("head", "mlp"),
-                content.get("members", 1),  # absent in older models
-                content.get("views", "none"),
-                content.get("white"),
+            spec = _validator().validate_python(
+                {
+                    "head": "mlp",  # absent in older models, as are some others
+                    **content,
+                    "good": good_from_json(content["good"]),
+                    "preprocessing": {**content["preprocessing"]},
+                }
             )
-        except (KeyError, TypeError) as error:
+            _check_ranges(spec)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(
-                f"Expected a complete model.json, but {error} is missing.",
+                f"Expected a complete model.json, but {_problem(error)}.",
                 "Restore the file from a copy of the run, or train again.",
             ) from error
+        return spec
+
+
+@cache
+def _validator() -> "TypeAdapter[ModelSpec]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ModelSpec)
+
+
+def _check_ranges(spec: ModelSpec) -> None:
+    """Raise ``ValueError`` for values that no training writes."""
+    steps = spec.preprocessing
+    numbers = (*steps.mean, *steps.std, *((spec.white,) if spec.white is not None else ()))
+    for what, right in {
+        "classes": len(set(spec.classes)) == len(spec.classes) >= 2,
+        "good": set(spec.good) <= set(spec.classes),
+        "members": 1 <= spec.members <= _MOST_MEMBERS,
+        "image_size": 1 <= steps.image_size <= _LARGEST_SIDE,
+        "tiles": 1 <= steps.tiles <= _LARGEST_SIDE,
+        "mean and std": len(steps.mean) == len(steps.std) == 3 and all(steps.std),
+        "mean, std and white": all(map(math.isfinite, numbers)),
+    }.items():
+        if not right:
+            raise ValueError(f"{what}: no training writes such values")
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong, in one line."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    details: Any = getattr(error, "errors", list)()
+    if details:
+        place = ".".join(map(str, details[0]["loc"]))
+        return f"{place}: {details[0]['msg'][0].lower()}{details[0]['msg'][1:]}"
+    return str(error)[:200]
 
 
 def choose_device(name: str) -> torch.device:

@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from fastdefect.config import Device
 from fastdefect.data.store import PhotoStore
@@ -23,6 +22,7 @@ from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.process import keep_freed_memory
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.learner import ModelSpec, build_network, choose_device
 from fastdefect.training.predict import Predictor, View
@@ -124,7 +124,7 @@ def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
     spec, on = read_spec(run), choose_device(device)
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
     network = build_network(spec, backbone, on)
-    network.load_state_dict(load_file(run.path("model.safetensors")))
+    restore_network(network, run.path("model.safetensors"))
     keep_freed_memory()
     return Predictor(network.eval(), spec.preprocessing, on), spec
 
@@ -159,7 +159,7 @@ def judges_of(run: Run, model: Predictor, fold: Sequence[int] | None) -> Sequenc
                 "Delete its folder and train it again: " + run.resume_command,
             )
         judge = deepcopy(one)
-        judge.load_state_dict(load_file(path))
+        restore_network(judge, path)
         judges.append(replace(model, network=judge))
     return judges
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from fastdefect.aliases import Floats
 from fastdefect.config import RunConfig
@@ -26,6 +25,7 @@ from fastdefect.jobs.training.views import PredictViews, settle_views
 from fastdefect.metrics import Metrics, constant_prediction
 from fastdefect.reporting.plots.fit import plot_confusion, plot_curves
 from fastdefect.run import Run, RunStatus
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.predict import View
@@ -87,7 +87,7 @@ def measure_model(
 
     ``best_epoch`` is None for a model that does not come from a single epoch.
     """
-    job.learn.model.load_state_dict(load_file(run.path("model.safetensors")))
+    restore_network(job.learn.model, run.path("model.safetensors"))
     predictions = {
         name: predict(job, job.data.split.of(name), f"measuring {name}", log)
         for name in ("train", "valid")
