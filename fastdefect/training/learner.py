@@ -115,8 +115,9 @@ def _problem(error: Exception) -> str:
         return f"{error} is missing"
     details: Any = getattr(error, "errors", list)()
     if details:
-        place = ".".join(map(str, details[0]["loc"]))
-        return f"{place}: {details[0]['msg'][0].lower()}{details[0]['msg'][1:]}"
+        place, text = ".".join(map(str, details[0]["loc"])), details[0]["msg"]
+        missing = details[0]["type"] == "missing"
+        return f"{place} is missing" if missing else f"{place}: {text[0].lower()}{text[1:]}"
     return str(error)[:200]
 
 
