@@ -73,7 +73,6 @@ class ModelSpec:
                     "head": "mlp",  # absent in older models, as are some others
                     **content,
                     "good": good_from_json(content["good"]),
-                    "preprocessing": {**content["preprocessing"]},
                 }
             )
             _check_ranges(spec)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from fastdefect.config_resolve import resolve, resolve_kept, to_toml
 from fastdefect.data.reading.manifest import list_photos
@@ -272,21 +272,26 @@ def _discard(_: object) -> None:
     """What was read is of no interest."""
 
 
+def checkpoint_bytes(**changes: str) -> bytes:
+    """A checkpoint; ``changes`` replace texts of its header."""
+    position = {"epoch": 1, "batch": 0, "loss_sum": 0.0, "photos": 0, "learning_rate": 0.1}
+    header = {
+        "format": "fastdefect-checkpoint-2",
+        "position": json.dumps(position),
+        "history": json.dumps([{"epoch": 1, "f1": 0.5, "auc": 0.5, "valid_loss": 1.0}]),
+        "optimizer_groups": json.dumps([{"lr": 0.1, "params": [0]}]),
+    }
+    return _tensors({**header, **changes})
+
+
 @cache
-def _tensors(checkpoint: bool) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.safetensors"
-        header = {
-            "format": "fastdefect-checkpoint-2",
-            "position": json.dumps(
-                {"epoch": 1, "batch": 0, "loss_sum": 0.0, "photos": 0, "learning_rate": 0.1}
-            ),
-            "history": json.dumps([{"epoch": 1, "f1": 0.5, "auc": 0.5, "valid_loss": 1.0}]),
-            "optimizer_groups": json.dumps([{"lr": 0.1, "params": [0]}]),
-        }
-        tensors = {"model.a": torch.zeros(3, 4), "optimizer.0.step": torch.zeros(())}
-        save_file(tensors, path, metadata=header if checkpoint else None)
-        return path.read_bytes()
+def _sound_tensors(checkpoint: bool) -> bytes:
+    return checkpoint_bytes() if checkpoint else _tensors(None)
+
+
+def _tensors(header: dict[str, str] | None) -> bytes:
+    tensors = {"model.a": torch.zeros(3, 4), "optimizer.0.step": torch.zeros(())}
+    return save(tensors, metadata=header)
 
 
 @cache
@@ -471,5 +476,21 @@ def hostile_file(seed: int, index: int) -> tuple[str, bytes, Read]:
             data = mutated_text(_DAY, rng)
             return kind, data, _day(data)
         case _:
-            data = mutated_tensors(_tensors(kind == "checkpoint"), rng)
+            data = mutated_tensors(_sound_tensors(kind == "checkpoint"), rng)
             return kind, data, (_checkpoint if kind == "checkpoint" else _weights)(data)
+
+
+def sound_files() -> dict[str, Read]:
+    """What reads each kind of file that is not damaged."""
+    return {
+        "table": _table(_TABLE),
+        "settings": _settings(to_toml(resolve({})).encode()),
+        "COCO": _detections(_DETECTIONS),
+        "YOLO": _yolo(_YOLO, _LABELS),
+        "zip": _zip(_zipped()),
+        "day": _day(_DAY),
+        "weights": _weights(_sound_tensors(False)),
+        "checkpoint": _checkpoint(_sound_tensors(True)),
+        "run": _run("model.json", (sound_run() / "model.json").read_bytes()),
+        "bundle": _bundle(_bundled()),
+    }
