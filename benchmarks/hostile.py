@@ -134,9 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", type=int, help="the number of one file")
     options = parser.parse_args(arguments)
     if options.what == "photos":
-        from hostile_readers import photo_case as case_of
+        from hostile_photo_reader import photo_case as case_of
     else:
-        from hostile_readers import file_case as case_of
+        from hostile_file_reader import file_case as case_of
     series = Series(case_of, options.seed, options.count, options.memory, options.seconds)
     if options.only is not None:
         return _one(series, options.only)

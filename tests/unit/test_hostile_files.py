@@ -51,7 +51,7 @@ def test_a_mutated_file_is_read_or_rejected(
 
 
 @pytest.mark.slow
-@examples(2500, **_SHARED)
+@examples(1500, **_SHARED)
 @given(number=st.integers(0, 10**9))
 def test_many_mutated_files(number: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     _read(number, tmp_path_factory.mktemp("file"))

@@ -172,6 +172,8 @@ def _damage_in_words(data: bytes, kind: str, name: str) -> Iterator[None]:
     except RefusedError as error:
         raise UnreadablePhoto(Path(name), str(error)) from error
     except DAMAGE as error:
+        if isinstance(error, MemoryError) or "insufficient memory" in str(error).lower():
+            raise UnreadablePhoto(Path(name), "not enough memory for its pixels") from error
         cut = "truncated" in str(error).lower() or is_cut(data, kind)
         reason = f"{'truncated' if cut else 'damaged or unknown'} {kind}"
         raise UnreadablePhoto(Path(name), reason) from error

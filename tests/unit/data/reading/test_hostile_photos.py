@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import cv2
 import pytest
 from helpers.benchmarks import load
 from helpers.encode import encode, picture
@@ -90,7 +91,7 @@ def test_a_mutated_photo_is_read_or_rejected(files: tuple[str, ...], seed: int, 
 
 
 @pytest.mark.slow
-@examples(4000, suppress_health_check=[HealthCheck.too_slow])
+@examples(1500, suppress_health_check=[HealthCheck.too_slow])
 @given(_FILES, st.integers(0, 2**32), st.integers(1, 4))
 def test_many_mutated_photos(files: tuple[str, ...], seed: int, times: int) -> None:
     _guided(files, seed, times)
@@ -146,6 +147,18 @@ def test_a_jpeg_with_fewer_bits_than_blocks_is_truncated() -> None:
         decode(bombs_by_name()["JPEG 12000 x 12000"](), "x")
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), cv2.error("(-4:Insufficient memory) Failed to allocate 9 bytes")]
+)
+def test_a_lack_of_memory_is_no_damage(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(UnreadablePhoto, match="not enough memory for its pixels"):
+        decode(corpus()["PNG RGB"][1], "x")
+
+
 def test_a_palette_that_is_lost_is_damage() -> None:
     """Pillow fails by an assertion: found by the benchmark, in photo 2765 of seed 1."""
     data = encode(Image.fromarray(picture()).quantize(16), "PNG")
@@ -175,8 +188,8 @@ def test_the_benchmark_reads_and_rejects(what: str, capsys: pytest.CaptureFixtur
 
 
 def _case_of(what: str) -> Callable[[int, int, Path], Any]:
-    readers = load("hostile_readers")
-    case_of = readers.photo_case if what == "photos" else readers.file_case
+    module = load(f"hostile_{what.removesuffix('s')}_reader")
+    case_of = getattr(module, f"{what.removesuffix('s')}_case")
     return lambda seed, index, folder: case_of(seed, index + 1, folder)
 
 

@@ -1,6 +1,5 @@
-"""What reads the files of ``hostile.py``, as the commands do."""
+"""What reads the photos of ``hostile.py``, as the commands do."""
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,16 +33,3 @@ def photo_case(seed: int, index: int, folder: Path) -> Case:
             path.unlink()
 
     return kind, data, read
-
-
-def file_case(seed: int, index: int, folder: Path) -> Case:
-    """A table, settings, annotations, weights, a checkpoint, a run folder or a bundle."""
-    from helpers.hostile_files import hostile_file  # imports torch, which photos do not need
-
-    kind, data, read = hostile_file(seed, index)
-
-    def in_a_folder() -> None:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            read(Path(place))
-
-    return kind, data, in_a_folder
