@@ -1,9 +1,11 @@
 """A training stops at the first number that is not finite; fp16 recovers from an overflow."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fastai.callback.core import Callback
@@ -167,3 +169,40 @@ def test_gradients_that_always_overflow_stop_the_training(
     learn.add_cb(Always())
     with pytest.raises(DivergedError, match="40 steps in a row overflow fp16"):
         fit_made(learn, data, with_training(epochs=20), new_fit(tmp_path))
+
+
+def _ends_well(data: TrainingData, folder: Path, learn: Learner, **training: Any) -> None:
+    fitted = fit_made(learn, data, with_training(**training), new_fit(folder))
+    assert len(fitted.history.rows) == fitted.history.rows[-1]["epoch"]
+    assert all(math.isfinite(row["train_loss"]) for row in fitted.history.rows)
+    assert all(torch.isfinite(value).all() for value in learn.model.state_dict().values())
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.4])
+def test_batches_of_one_class(mixup: float, data: TrainingData, tmp_path: Path) -> None:
+    labels = data.manifest.labels
+    order = tuple(sorted(range(14), key=lambda index: int(labels[index])))
+    sorted_data = replace(data, split=replace(data.split, train=order))
+    training = with_training(epochs=1, mixup_alpha=mixup)
+    learn = made_learner(sorted_data, training, balanced=False)
+    learn.dls.train.shuffle = False
+    learn.dls.train.wgts = None
+    seen: list[set[int]] = []
+
+    class Labels(Callback):
+        def before_batch(self) -> None:
+            if self.training:
+                seen.append(set(self.learn.yb[0].tolist()))
+
+    learn.add_cb(Labels())
+    _ends_well(sorted_data, tmp_path, learn, epochs=1, mixup_alpha=mixup)
+    assert 1 in {len(classes) for classes in seen}
+
+
+def test_photos_of_one_colour_and_a_batch_larger_than_the_set(tmp_path: Path) -> None:
+    flat = made_data()
+    for row in range(len(flat.store)):
+        flat.store.put(row, np.full((32, 32, 3), 128, np.uint8))
+    learn = made_learner(flat, with_training(epochs=2, batch_size=1000))
+    assert learn.dls.train.bs == 14
+    _ends_well(flat, tmp_path, learn, epochs=2, batch_size=1000)
