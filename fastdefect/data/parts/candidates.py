@@ -78,8 +78,9 @@ def shortlists(
 
 def _best(votes: Floats, own: int, most: int) -> NDArray[np.int64]:
     votes[own] = 0
-    order = np.argsort(-votes, kind="stable")[:most]
-    return np.asarray(order[votes[order] > 0], np.int64)
+    least = np.partition(votes, -most)[-most] if most < len(votes) else 0.0
+    chosen = np.flatnonzero((votes >= least) & (votes > 0))
+    return chosen[np.argsort(-votes[chosen], kind="stable")[:most]]
 
 
 class _Index:
