@@ -1,13 +1,13 @@
 """Rules for parts on parts with four cameras, of which only some see the defect.
 
-    python benchmarks/views.py OUT [--parts 300] [--size 160] [--labels photo|part] [--added]
+    python benchmarks/views.py OUT [--parts 300] [--size 160] [--labels photo|part] [--added b c d]
 
 Writes ``OUT/photos.csv`` and its photos, for ``fit``. A part is four rendered surfaces, one for
 each camera. Half of the parts have a defect, on one of the surfaces, or on two in three of ten
 parts. The cameras differ: ``a`` is sharp, ``b`` is dark, ``c`` is out of focus, and ``d`` has noise
 and a reflection at a random place. A photo without a visible defect is labelled good (``--labels
 photo``), or as its part. Of ten parts three are for training, three for validation, four for test.
-With ``--added`` the training has no photos of camera ``d``, as of a camera that is added later.
+The training has no photos of the cameras ``--added``, as of cameras that are added later.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def _taken(key: tuple[int, ...], size: int, defect: Defect | None, camera: Camer
     return np.clip(changed, 0, 255).astype(np.uint8)
 
 
-def render(out: Path, parts: int, size: int, labels: str, *, added: bool) -> None:
+def render(out: Path, parts: int, size: int, labels: str, *, added: list[str]) -> None:
     """Write the photos and their table."""
     rows = []
     for number in range(parts):
@@ -64,7 +64,7 @@ def render(out: Path, parts: int, size: int, labels: str, *, added: bool) -> Non
         seen = set(rng.permutation(len(CAMERAS))[:n_seen].tolist())
         kind = str(rng.choice(DEFECTS))
         for place, (view, camera) in enumerate(CAMERAS.items()):
-            if added and side == "train" and view == "d":
+            if side == "train" and view in added:
                 continue
             defect = Defect(kind, 1) if place in seen else None
             pixels = _taken((SEED, number, place), size, defect, camera)
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=300)
     parser.add_argument("--size", type=int, default=160)
     parser.add_argument("--labels", choices=("photo", "part"), default="photo")
-    parser.add_argument("--added", action="store_true")
+    parser.add_argument("--added", nargs="*", choices=list(CAMERAS), default=[])
     given = parser.parse_args()
     given.out.mkdir(parents=True)
     render(given.out, given.parts, given.size, given.labels, added=given.added)
