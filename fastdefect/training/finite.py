@@ -34,9 +34,9 @@ class StopIfNotFinite(Callback):
         loss = float(self.learn.loss.detach())
         if math.isfinite(loss):
             return
-        largest = max(float(each.detach().abs().max()) for each in self.learn.model.parameters())
-        if math.isfinite(largest):
-            why = f"The weights are finite; the largest is {largest:.3g}."
+        largest = [float(each.detach().abs().max()) for each in self.learn.model.parameters()]
+        if all(map(math.isfinite, largest)):
+            why = f"The weights are finite; the largest is {max(largest):.3g}."
         else:
             why = "The step before this batch made weights infinite or NaN."
         self._stop(f"Expected a finite loss, but that of {self._batch} is {loss}", why)

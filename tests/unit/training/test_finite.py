@@ -110,6 +110,16 @@ def test_weights_that_a_step_destroyed_are_told_from_photos(
     assert "--learning-rate" in caught.value.hint
 
 
+def test_a_weight_that_is_not_a_number_is_seen_among_others(
+    data: TrainingData, tmp_path: Path
+) -> None:
+    learn = made_learner(data)
+    with torch.no_grad():
+        list(learn.model.parameters())[2][0] = math.nan
+    with pytest.raises(DivergedError, match="made weights infinite or NaN"):
+        fit_made(learn, data, TRAINING, new_fit(tmp_path))
+
+
 class Overflow(nn.Module):
     """Multiplies by a large factor and divides again: fp16 can't hold the value between."""
 
