@@ -17,6 +17,7 @@ from fastdefect import __version__
 from fastdefect.config import Device, PartRule, Unit
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.jobs.trained.request import Request
+from fastdefect.machine import machine_error
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
@@ -244,7 +245,8 @@ def sealed_text(n_test: int) -> str:
 def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
     """A screen for the command. A ``FastdefectError`` becomes a message and an exit code.
 
-    So does a missing package in the small installation for a line (``inspector.txt``).
+    So do a full disk and other errors of the machine, and a missing package in the small
+    installation for a line (``inspector.txt``).
     """
     from fastdefect.console import screen, show_error
 
@@ -256,6 +258,11 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
             return
         except FastdefectError as error:
             failed = error
+        except (OSError, MemoryError, RuntimeError) as error:
+            known = machine_error(error)
+            if known is None:
+                raise
+            failed = known
         except ModuleNotFoundError as error:
             if find_spec("torch"):
                 raise

@@ -10,7 +10,6 @@ from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.learner import Learner
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from fastdefect.config import TrainingConfig
@@ -18,7 +17,6 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import FitEnded, FitStarted, OnEvent
-from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, best_f1, score
 from fastdefect.run import Run, RunStatus
 from fastdefect.training.average import WeightAverage
@@ -44,6 +42,7 @@ from fastdefect.training.checkpoint import (
 from fastdefect.training.forecast import Forecast
 from fastdefect.training.precision import precision_of
 from fastdefect.training.predict import Predictor
+from fastdefect.training.tensor_file import write_tensors
 
 
 @dataclass(frozen=True)
@@ -232,8 +231,8 @@ def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float
 
 def save_model(run: Run, network: nn.Module, epoch: int) -> None:
     """Write the network's weights as the run's best model, with their epoch (from 1)."""
-    with atomic_path(run.path("model.safetensors")) as temporary:
-        save_file(contiguous_state(network), temporary, metadata={"epoch": str(epoch)})
+    state = contiguous_state(network)
+    write_tensors(run.path("model.safetensors"), state, {"epoch": str(epoch)})
 
 
 def _repair_best(run: Run, network: nn.Module, history: History) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.splitting.split import Split, run_rows
-from fastdefect.errors import DivergedError, FastdefectError, RunError, UsageError
+from fastdefect.errors import DivergedError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
 from fastdefect.jobs.fit import absolute
@@ -33,6 +33,7 @@ from fastdefect.jobs.series.members import (
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.training.assemble import choose_machine
 from fastdefect.jobs.training.environment import describe_environment
+from fastdefect.jobs.training.failing import failing_run
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
@@ -232,19 +233,17 @@ def run_series(series: Series, budget: Budget) -> SeriesReport:
     raised, and the run's status becomes failed.
     """
     parent, log = series.parent, series.log
-    log.to(parent.path("log.txt"))
-    ended = _ended_before(series)
-    parent.update_state(status=RunStatus.RUNNING)
-    try:
-        with stop_on_interrupt() as stop_requested:
-            reason = _train_all(series, ended, budget, stop_requested)
-    except KeyboardInterrupt:  # a second one ends the current step at once
-        reason = RunStatus.INTERRUPTED
-    except FastdefectError as error:
-        parent.update_state(status=RunStatus.FAILED, error=error.message)
-        raise
-    parent.update_state(status=reason)
-    return _report(series, ended, reason)
+    with parent.held(), failing_run(parent):
+        log.to(parent.path("log.txt"))
+        ended = _ended_before(series)
+        parent.update_state(status=RunStatus.RUNNING)
+        try:
+            with stop_on_interrupt() as stop_requested:
+                reason = _train_all(series, ended, budget, stop_requested)
+        except KeyboardInterrupt:  # a second one ends the current step at once
+            reason = RunStatus.INTERRUPTED
+        parent.update_state(status=reason)
+        return _report(series, ended, reason)
 
 
 def _ended_before(series: Series) -> _Ended:

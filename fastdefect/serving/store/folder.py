@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fastdefect.errors import StoreError
+from fastdefect.locks import locked
 from fastdefect.serving.store import schema
-from fastdefect.serving.store.lock import locked
 
 # What may be in a folder that becomes a store: of the file system, or of a start that was killed.
 _ALLOWED = {"lock", "lost+found", f".{schema.DATABASE}.new"}

@@ -1,6 +1,7 @@
 """Checkpoints: the complete state of a fit, restored exactly."""
 
 import copy
+import errno
 import json
 import math
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 from fastai.learner import Learner
 from helpers.learners import made_data, made_learner, with_training
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fastdefect.data.training_data import TrainingData
@@ -158,11 +159,13 @@ def test_an_interrupted_save_leaves_the_last_checkpoint(
 
     def fail(tensors: Any, path: Path, metadata: Any) -> None:
         path.write_bytes(b"half")
-        raise OSError("No space left on device")
+        # As the library says it; it has an error of its own.
+        raise SafetensorError("Error while serializing: I/O error: x (os error 28)")
 
-    monkeypatch.setattr("fastdefect.training.checkpoint.save_file", fail)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr("fastdefect.training.tensor_file.save_file", fail)
+    with pytest.raises(OSError, match=f"{tmp_path / 'c'}") as raised:
         save_checkpoint(tmp_path / "c", learn, Position(), History())
+    assert raised.value.errno == errno.ENOSPC
     assert load_checkpoint(tmp_path / "c").position == POSITION
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 
