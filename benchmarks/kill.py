@@ -26,8 +26,7 @@ import kill_serve
 from kill_commands import Command, Facts, Inputs, commands, make_inputs
 from kill_process import At, Place, Traced, import_as, run
 
-import fastdefect.cli
-import fastdefect.jobs.fit
+import fastdefect.jobs.fit  # noqa: F401 (once, for all forks)
 
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
 RESULTS = "results.jsonl"
@@ -131,11 +130,11 @@ def try_all(
             if number in done:
                 continue
             place = Place(folder / command.name / f"{how}{number}").make()
-            result = None
+            result, moment = None, at
             while result is None:  # a time may be after the end: take an earlier one
                 shutil.rmtree(place.folder)
-                result = interrupt(command, inputs, whole, place.make(), at)
-                at = earlier(at)
+                result = interrupt(command, inputs, whole, place.make(), moment)
+                moment = earlier(moment)
             keep(folder, {"command": command.name, "signal": how, "number": number, **result})
             if result["same"]:
                 shutil.rmtree(place.folder)

@@ -157,7 +157,8 @@ def _exported(place: Place) -> Facts:
         for name in bundle.namelist():
             facts[f"model.fdb/{name}"] = hashlib.sha256(bundle.read(name)).hexdigest()
         card = json.loads(bundle.read(CARD))
-    card.pop("check")  # it has the speeds
+    for name in ("check", "created"):  # with speeds and the time
+        del card[name]
     facts[f"model.fdb/{CARD}"] = _timeless(card)
     return facts
 

@@ -78,6 +78,7 @@ class Child:
     """A command in a fork of this process, in a session of its own."""
 
     def __init__(self, arguments: Sequence[str], place: Place, *, stopped: bool = False) -> None:
+        self.code: int | None = None
         self.pid = os.fork()
         if self.pid == 0:
             _run(arguments, place, stopped)
@@ -86,8 +87,10 @@ class Child:
 
     def ended(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        return None if pid == 0 else os.waitstatus_to_exitcode(status)
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = None if pid == 0 else os.waitstatus_to_exitcode(status)
+        return self.code
 
     def wait(self, seconds: float = 600) -> int:
         """The exit code. Ends the process with its session if it takes longer."""

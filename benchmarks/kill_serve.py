@@ -38,8 +38,12 @@ class Line:
         self.port = 0
         self._traced: Traced | None = None
         self._start(at)
+        while self.port == 0:
+            self.down()
 
     def _start(self, at: At | None) -> None:
+        if len(self.codes) > 3:
+            raise RuntimeError(self._place.said.read_text(encoding="utf-8"))
         options = ["--store", str(self.store), "--port", "0", "--json", "--threads", "1"]
         arguments = ["serve", str(self._bundle), *options]
         before = self._place.said.stat().st_size if self._place.said.exists() else 0
@@ -55,7 +59,8 @@ class Line:
         """The port, once it is said; a server that is interrupted before is started again."""
         end = time.monotonic() + _END
         while time.monotonic() < end:
-            if self.down():
+            self._interrupt_in_time()
+            if self._has_ended():
                 return
             said = self._place.said.read_bytes()[before:] if self._place.said.exists() else b""
             for line in said.decode().splitlines(keepends=True):
@@ -65,18 +70,24 @@ class Line:
             time.sleep(0.01)
         raise TimeoutError(self._place.said.read_text(encoding="utf-8"))
 
-    def down(self) -> bool:
-        """Whether the server has ended; it is interrupted here when its time has come."""
+    def _interrupt_in_time(self) -> None:
         if self.until is not None and time.monotonic() >= self.until and self._at is not None:
             self.until = None
             self.child.send(self._at.how)
-        code = self.child.ended()
-        if code is None:
+
+    def _has_ended(self) -> bool:
+        if self.child.code is None and self.child.ended() is not None:
+            self.codes.append(self.child.code)
+            if self._traced is not None:
+                self._traced.__exit__()
+                self._traced = None
+        return self.child.code is not None
+
+    def down(self) -> bool:
+        """Whether the server had ended, and is started again; interrupts it when it is time."""
+        self._interrupt_in_time()
+        if not self._has_ended():
             return False
-        self.codes.append(code)
-        if self._traced is not None:
-            self._traced.__exit__()
-            self._traced = None
         self._start(None)
         return True
 
@@ -111,6 +122,7 @@ def send_all(line: Line, photos: Sequence[Known]) -> dict[str, str]:
 
 def left_in(store: Path, ids: dict[str, str]) -> tuple[list[Row], dict[str, list[str]]]:
     """The rows of the store, and what is wrong with it: lost, twice, stray."""
+    present = {each.name for each in store.iterdir()}  # reading adds files of SQLite
     with Store.open(store, read_only=True) as opened:
         stored = opened.latest(10**9)
         lost = [part for part, known in ids.items() if known not in {each.id for each in stored}]
@@ -118,7 +130,7 @@ def left_in(store: Path, ids: dict[str, str]) -> tuple[list[Row], dict[str, list
     parts = [each.part or "" for each in stored]
     files = {path.name for path in (store / "photos").rglob("*") if path.is_file()}
     stray = files - {each.photos[0].sha256 for each in stored}
-    stray |= {each.name for each in store.iterdir()} - {"line.sqlite3", "lock", "photos"}
+    stray |= present - {"line.sqlite3", "lock", "photos"}
     found = {
         "lost": lost,
         "twice": sorted({part for part in parts if parts.count(part) > 1}),
