@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -116,6 +117,7 @@ def _run(arguments: Sequence[str], place: Place, stopped: bool) -> None:
         os.dup2(said, 1)
         os.dup2(said, 2)
         os.environ.update(TMPDIR=str(place.temporary), FASTDEFECT_CACHE=str(place.cache))
+        tempfile.tempdir = None  # that of this process
         sys.argv = ["fastdefect", *arguments]
         if stopped:
             os.kill(os.getpid(), signal.SIGSTOP)

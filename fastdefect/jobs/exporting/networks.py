@@ -1,15 +1,14 @@
 """The files of a bundle's network: ONNX, ONNX with 8-bit integers, or OpenVINO."""
 
-import tempfile
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
 from fastdefect.aliases import Pixels
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
+from fastdefect.scratch import Scratch
 from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
@@ -55,8 +54,8 @@ def _has_bf16() -> bool:
 
 def onnx_file(graph: InferenceGraph) -> bytes:
     """The graph as ONNX in single precision."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, ONNX)
+    with Scratch() as scratch:
+        path = scratch.folder / ONNX
         write_onnx(graph, path)
         return folded(path.read_bytes())
 
@@ -74,8 +73,8 @@ def folded(content: bytes) -> bytes:
     options.log_severity_level = 4
     # A higher level writes operators of ONNX Runtime itself.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, ONNX)
+    with Scratch() as scratch:
+        path = scratch.folder / ONNX
         options.optimized_model_filepath = str(path)
         onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         model = onnx.load(path)
@@ -131,8 +130,9 @@ def _int8(onnx: bytes, calibration: Sequence[Pixels]) -> bytes:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder, without_messages(""):  # the root logger
-        source, prepared, target = (Path(folder, f"{name}.onnx") for name in ("fp32", "in", "int8"))
+    with Scratch() as scratch, without_messages(""):  # the root logger
+        names = ("fp32", "in", "int8")
+        source, prepared, target = (scratch.folder / f"{name}.onnx" for name in names)
         source.write_bytes(onnx)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(
