@@ -130,7 +130,8 @@ def _run(arguments: Sequence[str], place: Place, stopped: bool) -> None:
         sys.excepthook(*sys.exc_info())
         code = 1
     finally:
-        (place.folder / MODULES).write_text("\n".join(sys.modules), encoding="utf-8")
+        if not stopped:  # else strace may let this write fail
+            (place.folder / MODULES).write_text("\n".join(sys.modules), encoding="utf-8")
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 from fastdefect.errors import UsageError
 from fastdefect.locks import locked, release
+from fastdefect.machine import is_failure, machine_error
 
 # Windows neither renames an open file nor lets another handle write to a locked one.
 _LOCKS_FILES = sys.platform != "win32"
@@ -124,11 +125,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 def written_to(out: Path, *, folder: bool = False, option: str = "--out") -> Iterator[None]:
     """Turn an ``OSError`` in the block into a ``UsageError`` that names ``option``.
 
-    ``out`` is a file, or a folder if ``folder`` is set.
+    ``out`` is a file, or a folder if ``folder`` is set. A full disk, and whatever else is not the
+    fault of the path, becomes a ``MachineError``.
     """
     try:
         yield
     except OSError as error:
+        if is_failure(error) and (failed := machine_error(error, out)) is not None:
+            raise failed from error
         place = "folder" if folder else "file in a folder"
         raise UsageError(
             f"{option} {out}: expected a path that can be written, but got: "

@@ -5,7 +5,9 @@ the work can be continued.
 """
 
 import errno
+import os
 import re
+from pathlib import Path
 
 from fastdefect.errors import FastdefectError
 
@@ -35,9 +37,16 @@ _OF_FILES: dict[int, tuple[str, str]] = {
     errno.ENFILE: ("too many files are open on this machine", "Close other programs."),
     errno.ENOMEM: ("the memory is used up", _MEMORY),
 }
-# How torch says that there is no more memory; it has no error of its own for that of a CPU.
+# The others depend on the path that was chosen.
+_FAILURES = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ENOTCONN),
+    *(errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+}
+# How torch, OpenCV and a data worker say that there is no more memory: their errors differ.
 _NO_MEMORY = re.compile(
-    r"can't allocate memory|out of memory|Insufficient memory|Cannot allocate memory", re.I
+    r".*(can't allocate memory|out of memory|Insufficient memory|Cannot allocate memory|"
+    r"Unable to allocate|MemoryError|Unable to create a thread|can't start new thread).*",
+    re.I,
 )
 _WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (.*)", re.S)
 
@@ -46,28 +55,36 @@ class MachineError(FastdefectError):
     """A disk, the memory or a worker process that failed; the work can be continued."""
 
 
-def machine_error(error: BaseException) -> MachineError | None:
-    """The error in words; None if it is none of the machine, but a bug."""
+def machine_error(error: BaseException, path: Path | None = None) -> MachineError | None:
+    """The error in words; None if it is none of the machine, but a bug.
+
+    ``path``: the file or folder, if the error names none.
+    """
     if isinstance(error, OSError):
-        return _of_file(error)
+        return _of_file(error, error.filename or path)
     if isinstance(error, MemoryError):
         return MachineError("Expected enough memory, but it is used up.", _MEMORY)
-    if isinstance(error, RuntimeError):
-        text = str(error)
-        if found := _WORKER.search(text):
-            return _of_worker(found[1].strip(), found[2])
-        if _NO_MEMORY.search(text):
-            return MachineError(f"Expected enough memory, but: {text.splitlines()[0]}", _MEMORY)
+    text = str(error)
+    if found := _WORKER.search(text):
+        return _of_worker(found[1].strip(), found[2])
+    if found := _NO_MEMORY.search(text):
+        return MachineError(f"Expected enough memory, but: {found[0].strip():.200}", _MEMORY)
     return None
 
 
-def _of_file(error: OSError) -> MachineError | None:
+def is_failure(error: OSError) -> bool:
+    """Whether a disk or the machine failed, such as a full disk; else the path is at fault."""
+    return error.errno in _FAILURES
+
+
+def _of_file(error: OSError, path: str | bytes | int | Path | None) -> MachineError | None:
     if error.errno not in _OF_FILES:
         return None
     found, hint = _OF_FILES[error.errno]
-    if error.filename is None:
+    if path is None:
         return MachineError(f"Expected to read or write a file, but {found}.", hint)
-    return MachineError(f"{error.filename}: expected to read or write it, but {found}.", hint)
+    name = os.fsdecode(path) if isinstance(path, bytes | Path) else path
+    return MachineError(f"{name}: expected to read or write it, but {found}.", hint)
 
 
 def _of_worker(pid: str, end: str) -> MachineError:

@@ -258,11 +258,6 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
             return
         except FastdefectError as error:
             failed = error
-        except (OSError, MemoryError, RuntimeError) as error:
-            known = machine_error(error)
-            if known is None:
-                raise
-            failed = known
         except ModuleNotFoundError as error:
             if find_spec("torch"):
                 raise
@@ -271,6 +266,11 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
                 "installation for predict with a bundle.",
                 "Install all dependencies: python -m pip install -c constraints.txt .",
             )
+        except Exception as error:
+            known = machine_error(error)
+            if known is None:
+                raise
+            failed = known
         shown.result("error", {"message": failed.message, "hint": failed.hint})
     show_error(failed)
     raise typer.Exit(failed.exit_code)

@@ -21,7 +21,7 @@ def failing_run(run: Run) -> Iterator[None]:
     except FastdefectError as error:
         _note(run, error)
         raise
-    except (OSError, MemoryError, RuntimeError) as error:
+    except Exception as error:
         known = machine_error(error)
         if known is None:
             raise
