@@ -38,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     with named_errors(path):
         temporary, lock = _new_temporary(path)
     try:
-        with named_errors(path, temporary):
+        with named_errors(path):
             yield temporary
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -54,7 +54,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def _new_temporary(path: Path) -> tuple[Path, BinaryIO | None]:
     """An empty file beside ``path``, and its lock: without one, it is of a killed process."""
-    start = f".{path.name[:40]}-"  # a long name would leave no room for more
+    start = _start(path)
     if _LOCKS_FILES:
         for left in path.parent.glob(f"{glob.escape(start)}????????{glob.escape(path.suffix)}"):
             remove_unlocked(left)
@@ -67,6 +67,11 @@ def _new_temporary(path: Path) -> tuple[Path, BinaryIO | None]:
             return Path(name), lock
 
 
+def _start(path: Path) -> str:
+    """How the names of temporary files of ``path`` begin. A long one would leave no room."""
+    return f".{path.name[:40]}-"
+
+
 def remove_unlocked(path: Path) -> None:
     """Delete a temporary file, unless a process holds its lock. No permission is no error."""
     with suppress(OSError):
@@ -75,13 +80,14 @@ def remove_unlocked(path: Path) -> None:
 
 
 @contextmanager
-def named_errors(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """An ``OSError`` of the block that names no file, or ``temporary``, names ``path`` instead."""
+def named_errors(path: Path) -> Iterator[None]:
+    """An ``OSError`` of the block that names no file, or a temporary one, names ``path``."""
     try:
         yield
     except OSError as error:
-        of_this = error.filename is None or Path(os.fsdecode(error.filename)) == temporary
-        if error.errno is None or not of_this:
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        temporary = named and named.parent == path.parent and named.name.startswith(_start(path))
+        if error.errno is None or not (named is None or temporary):
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from fastai.learner import Learner
 from helpers.learners import made_data, made_learner, with_training
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from fastdefect.data.training_data import TrainingData
@@ -157,12 +157,12 @@ def test_an_interrupted_save_leaves_the_last_checkpoint(
     learn = _fresh(data, "sgd")
     save_checkpoint(tmp_path / "c", learn, POSITION, HISTORY)
 
-    def fail(tensors: Any, path: Path, metadata: Any) -> None:
-        path.write_bytes(b"half")
-        # As the library says it; it has an error of its own.
-        raise SafetensorError("Error while serializing: I/O error: x (os error 28)")
+    def fail(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("fastdefect.training.tensor_file.save_file", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match=f"{tmp_path / 'c'}") as raised:
         save_checkpoint(tmp_path / "c", learn, Position(), History())
     assert raised.value.errno == errno.ENOSPC
