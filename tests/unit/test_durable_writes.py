@@ -23,10 +23,13 @@ def test_the_calls_of_a_write_are_in_the_order_that_a_power_failure_demands(
 ) -> None:
     log = tmp_path / "calls"
     (tmp_path / "run").mkdir()
-    script = f"from fastdefect.files import write_text; write_text(__import__('pathlib').Path({str(tmp_path / 'run' / 'a.json')!r}), 'x')"
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom fastdefect.files import write_text\n"
+        "write_text(Path(sys.argv[1]), 'x')"
+    )
+    options = ["-fy", "-e", "trace=write,fsync,rename,renameat,renameat2", "-o", str(log)]
     traced = subprocess.run(
-        ["strace", "-f", "-y", "-e", "trace=write,fsync,rename,renameat,renameat2", "-o", str(log)]
-        + [sys.executable, "-c", script],
+        ["strace", *options, sys.executable, "-c", script, str(tmp_path / "run" / "a.json")],
         capture_output=True,
         text=True,
     )
@@ -50,7 +53,8 @@ def test_a_killed_writer_leaves_a_file_that_the_next_write_deletes(tmp_path: Pat
     target = tmp_path / "history.csv"
     target.write_text("old")
     script = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom fastdefect.files import atomic_path\n"
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from fastdefect.files import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -101,19 +105,22 @@ def test_an_error_names_the_file_and_not_the_temporary_one(
     assert caught.value.errno == errno.ENOSPC
     assert caught.value.filename == str(tmp_path / "metrics.json")
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError) as gone:
+        write_bytes(tmp_path / "gone" / "metrics.json", b"x")
+    assert gone.value.filename == str(tmp_path / "gone" / "metrics.json")
 
 
 @posix_only
 def test_a_file_system_that_can_not_flush_folders_is_no_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unsupported(descriptor: int) -> None:
-        raise OSError(errno.EINVAL, "Invalid argument")
+    number = errno.EINVAL
 
-    monkeypatch.setattr(os, "fsync", unsupported)
+    def fail(descriptor: int) -> None:
+        raise OSError(number, "x")
+
+    monkeypatch.setattr(os, "fsync", fail)
     sync_folder(tmp_path)
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(errno.EIO, "x"))
-    )
+    number = errno.EIO
     with pytest.raises(OSError):
         sync_folder(tmp_path)
