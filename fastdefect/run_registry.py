@@ -90,6 +90,7 @@ def create_member(parent: Run, name: str, config: RunConfig, kind: RunKind = Run
 
 def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: RunKind) -> Run:
     run.folder.mkdir(exist_ok=True)
+    sync_folder(parent.folder)
     command = str(parent.read_state().get("command", ""))
     run.begin(config, command, kind, datetime.now(UTC))
     return run

@@ -309,3 +309,9 @@ def test_a_clock_that_is_set_back_loses_no_run_and_moves_latest(
     made = [create_run(runs, None, resolve({}), "fit") for _ in range(2)]  # in the same second
     assert len({first.name, *(run.name for run in made)}) == 3
     assert open_run(None, runs).name == made[-1].name
+
+
+def test_a_name_that_is_too_long_is_refused_with_the_reason(runs: Path) -> None:
+    with pytest.raises(UsageError, match="can't be created: File name too long"):
+        new_run(runs, "x" * 300)
+    assert not runs.exists() or list(runs.iterdir()) == []
