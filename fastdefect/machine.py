@@ -14,6 +14,7 @@ from fastdefect.errors import FastdefectError
 _FREE = "Free space on its disk, or choose another folder."
 _ALLOW = "Choose a folder that this user may read and write, or change its permissions."
 _CONNECT = "Check that its disk is connected and mounted for writing."
+_KEEP = "Check that its disk is connected, and that no other program deletes it."
 _MEMORY = "Close other programs, or use fewer --workers, a smaller --batch-size or --image-size."
 
 # errno -> what was found, and what to do.
@@ -30,8 +31,8 @@ _OF_FILES: dict[int, tuple[str, str]] = {
     errno.ETIMEDOUT: ("the disk does not answer", _CONNECT),
     errno.ENODEV: ("the disk is gone", _CONNECT),
     errno.ENXIO: ("the disk is gone", _CONNECT),
-    errno.ENOENT: ("the file or its folder is gone", _CONNECT),
-    errno.ENOTDIR: ("its folder is gone", _CONNECT),
+    errno.ENOENT: ("the file or its folder is gone", _KEEP),
+    errno.ENOTDIR: ("its folder is gone", _KEEP),
     errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter name or folder."),
     errno.EMFILE: ("too many files are open", "Raise the limit: ulimit -n."),
     errno.ENFILE: ("too many files are open on this machine", "Close other programs."),

@@ -37,6 +37,8 @@ class Scratch:
 
 
 def _remove_unlocked(path: Path) -> None:
+    if path.is_symlink() or not path.is_file():  # not made here; opening a pipe would wait
+        return
     try:
         lock = locked(path)
     except OSError:  # of another user, or deleted meanwhile
