@@ -216,6 +216,7 @@ def resume_series(
     log.to(parent.path("log.txt"))
     finished = tuple(f for member in members if (f := read_finished(parent, member)) is not None)
     diverged = tuple(member for member in members if has_diverged(parent, member))
+    _forget_checkpoints(parent, [*(each.member for each in finished), *diverged])
     if len(finished) + len(diverged) == len(members):
         log(Note(f"{parent.name} is finished: nothing to train, reporting again."))
         parent.update_state(status=RunStatus.FINISHED)
@@ -267,7 +268,14 @@ def _ended_before(series: Series) -> _Ended:
         if has_diverged(parent, member)
         and has_same_split(parent.member(member.name), photos, member)
     }
+    _forget_checkpoints(parent, [m for m in series.members if m.name in {*done, *diverged}])
     return _Ended(done, diverged)
+
+
+def _forget_checkpoints(parent: Run, ended: Sequence[Member]) -> None:
+    """Delete those of members that ended; a process may be killed before it does."""
+    for member in ended:
+        parent.member(member.name).forget_checkpoint()
 
 
 def _train_all(
