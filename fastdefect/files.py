@@ -63,7 +63,7 @@ def _new_temporary(path: Path) -> tuple[Path, BinaryIO | None]:
         os.close(descriptor)
         if not _LOCKS_FILES:
             return Path(name), None
-        if (lock := locked(Path(name))) is not None:
+        if (lock := locked(Path(name), needed=False)) is not None:
             return Path(name), lock
 
 
@@ -73,7 +73,7 @@ def _start(path: Path) -> str:
 
 
 def remove_unlocked(path: Path) -> None:
-    """Delete a temporary file, unless a process holds its lock. No permission is no error."""
+    """Delete a temporary file if it is known that no process holds its lock. Raises nothing."""
     with suppress(OSError):
         if path.is_file() and (lock := locked(path)) is not None:
             release(path, lock)

@@ -13,20 +13,24 @@ _TAKEN = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
 _held: "weakref.WeakSet[BinaryIO]" = weakref.WeakSet()
 
 
-def locked(path: Path) -> BinaryIO | None:
+def locked(path: Path, *, needed: bool = True) -> BinaryIO | None:
     """The open file that holds the lock, to be closed; None if another process holds it.
 
-    The file is created if there is none. On a file system without locks, the file is returned
-    without one.
+    The file is created if there is none. On a file system without locks, ``OSError`` is raised, or
+    the file returned without one if it is not ``needed``.
     """
     while True:
         file = path.open("ab")
         try:
             _lock(file)
         except OSError as error:
-            if error.errno in _TAKEN:
+            taken = error.errno in _TAKEN
+            if taken or needed:
                 file.close()
+            if taken:
                 return None
+            if needed:
+                raise
         if _is_at(path, file):
             _held.add(file)
             return file

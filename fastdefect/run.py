@@ -227,7 +227,7 @@ class Run:
         Raises ``RunError`` if another process trains it.
         """
         path = self.whole.folder / LOCK
-        lock = locked(path)
+        lock = locked(path, needed=False)
         if lock is None:
             raise RunError(
                 f"{self.whole.folder}: another process trains this run.",

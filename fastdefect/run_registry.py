@@ -34,7 +34,7 @@ def create_run(
     try:
         folder.mkdir(parents=True, exist_ok=_is_half_made(folder))
         sync_folder(runs)
-        lock = locked(folder / LOCK)
+        lock = locked(folder / LOCK, needed=False)
     except FileExistsError as error:
         raise _in_use(folder, kind) from error
     except OSError as error:

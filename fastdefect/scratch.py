@@ -21,7 +21,7 @@ class Scratch:
         for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
             _remove_unlocked(left)
         self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = locked(self.folder / _LOCK)
+        self._lock = locked(self.folder / _LOCK, needed=False)
 
     def close(self) -> None:
         """Delete the folder with its files."""
@@ -41,7 +41,7 @@ def _remove_unlocked(path: Path) -> None:
         return
     try:
         lock = locked(path)
-    except OSError:  # of another user, or deleted meanwhile
+    except OSError:  # of another user, deleted meanwhile, or on a file system without locks
         return
     if lock is not None:
         lock.close()

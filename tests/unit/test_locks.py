@@ -1,5 +1,6 @@
 """A lock is of one process, is given back at its end, and is not inherited by its workers."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fastdefect.files import write_text
 from fastdefect.locks import locked, release
 from fastdefect.scratch import Scratch
 
@@ -49,15 +51,18 @@ def test_a_worker_that_outlives_its_parent_does_not_keep_the_lock(tmp_path: Path
 def test_without_locks_on_a_file_system_the_work_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import errno
-
     def unsupported(file: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr("fastdefect.locks._lock", unsupported)
-    held = locked(tmp_path / "lock")
+    held = locked(tmp_path / "lock", needed=False)
     assert held is not None
     held.close()
+    with pytest.raises(OSError, match="No locks available"):
+        locked(tmp_path / "lock")
+    (tmp_path / ".a.json-abcdefgh.json").write_text("of a process that may be alive")
+    write_text(tmp_path / "a.json", "x")
+    assert (tmp_path / ".a.json-abcdefgh.json").exists()
 
 
 @needs_fork
