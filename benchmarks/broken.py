@@ -25,7 +25,7 @@ from pathlib import Path
 
 import kill
 from kill_commands import Command, Inputs, commands, make_inputs
-from kill_process import WRITING, Child, Place, Traced, run
+from kill_process import Child, Place, Traced, run
 
 ERRORS = ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES")
 GOOD = ("refused and continued", "done without the call")
@@ -38,24 +38,24 @@ def try_errors(command: Command, inputs: Inputs, folder: Path, share: int) -> Co
     place = Place(folder / command.name / "traced").make()
     with Traced(command.begin(inputs, place), place) as traced:
         traced.child.wait()
-    own = [number for number, call in enumerate(traced.calls(), 1) if str(place.folder) in call]
-    own = [number for number in own if "said.txt" not in traced.calls()[number - 1]]
+    own = [call for call in traced.calls() if str(place.folder) in call.line]
+    own = [call for call in own if "said.txt" not in call.line]
     counts: Counts = Counter()
-    for number in own[::share]:
+    for number, call in list(enumerate(own))[::share]:
         error = ERRORS[number % len(ERRORS)]
         place = Place(folder / command.name / f"{error}{number}")
         shutil.rmtree(place.folder, ignore_errors=True)
-        inject = f"inject={WRITING}:error={error}:when={number}"
+        inject = f"inject={call.name}:error={error}:when={call.number}"
         with Traced(command.begin(inputs, place.make()), place, inject) as traced:
             code = traced.child.wait()
-        failed = [line for line in traced.calls() if "INJECTED" in line]
+        failed = [each.line for each in traced.calls() if "INJECTED" in each.line]
         said = place.said.read_text(encoding="utf-8", errors="replace")
         outcome = judge(command, inputs, whole, place, code, said)
-        counts[f"{error}: {outcome}"] += 1
+        counts[f"{call.name}: {outcome}"] += 1
         if outcome in GOOD:
             shutil.rmtree(place.folder)
         else:
-            print(f"{command.name} {error} call {number} {failed}: {outcome}\n{said[-600:]}")
+            print(f"{command.name} {error} {failed}: {outcome}\n{said[-600:]}")
     return counts
 
 

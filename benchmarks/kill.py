@@ -24,7 +24,7 @@ from typing import Any
 
 import kill_serve
 from kill_commands import Command, Facts, Inputs, commands, make_inputs
-from kill_process import At, Place, Traced, import_as, run
+from kill_process import At, Call, Place, Traced, import_as, run
 
 import fastdefect.jobs.fit  # noqa: F401 (once, for all forks)
 
@@ -34,11 +34,11 @@ RESULTS = "results.jsonl"
 
 @dataclass(frozen=True)
 class Whole:
-    """The uninterrupted command: what it left, its seconds, and its number of writing calls."""
+    """The uninterrupted command: what it left, its seconds, and its writing calls."""
 
     facts: Facts
     seconds: float
-    calls: int
+    calls: Sequence[Call]
 
 
 def measure(command: Command, inputs: Inputs, folder: Path) -> Whole:
@@ -60,7 +60,7 @@ def measure(command: Command, inputs: Inputs, folder: Path) -> Whole:
     place = Place(folder / "traced").make()
     with Traced(command.begin(inputs, place), place) as traced:
         traced.child.wait()
-    calls = len(traced.calls())
+    calls = traced.calls()
     shutil.rmtree(place.folder)
     return Whole(facts, seconds, calls)
 
@@ -111,8 +111,8 @@ def moments(name: str, how: str, whole: Whole, count: int) -> Sequence[At]:
     chance = random.Random(f"{name} {how}")
     number = SIGNALS[how]
     times = [At(number, seconds=chance.uniform(0, whole.seconds)) for _ in range(count // 2)]
-    calls = [At(number, call=chance.randint(1, whole.calls)) for _ in range(count - count // 2)]
-    return [*times, *calls]
+    drawn = [chance.choice(whole.calls) for _ in range(count - count // 2)]
+    return [*times, *(At(number, call=(each.name, each.number)) for each in drawn)]
 
 
 def try_all(
@@ -142,7 +142,8 @@ def try_all(
 
 def earlier(at: At) -> At:
     if at.call is not None:
-        return At(at.how, call=max(1, at.call * 3 // 4))
+        name, number = at.call
+        return At(at.how, call=(name, max(1, number * 3 // 4)))
     return At(at.how, seconds=(at.seconds or 0) * 0.75)
 
 

@@ -6,11 +6,13 @@ long as its work, and many moments can be tried.
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,20 +53,30 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A system call of a traced command: its name, its number among those, and its line."""
+
+    name: str
+    number: int
+    line: str
+
+
+@dataclass(frozen=True)
 class At:
-    """When to interrupt: after ``seconds``, or at the ``call``-th call of ``WRITING``."""
+    """When to interrupt: after ``seconds``, or at a call: the name, and its number from 1."""
 
     how: signal.Signals
     seconds: float | None = None
-    call: int | None = None
+    call: tuple[str, int] | None = None
 
     @property
     def injection(self) -> str:
         """The expression of strace that sends the signal at the call."""
-        return f"inject={WRITING}:signal={self.how.name}:when={self.call}"
+        name, number = self.call or ("", 0)
+        return f"inject={name}:signal={self.how.name}:when={number}"
 
     def __str__(self) -> str:
-        return f"{self.seconds:.2f} s" if self.call is None else f"call {self.call}"
+        return f"{self.seconds:.2f} s" if self.call is None else "call {} {}".format(*self.call)
 
 
 def import_as(place: Place) -> None:
@@ -196,8 +208,13 @@ class Traced:
     def __exit__(self, *error: object) -> None:
         self._strace.wait(60)
 
-    def calls(self) -> list[str]:
+    def calls(self) -> list[Call]:
         """The calls of the main thread, after the command has ended."""
-        start = f"{self.child.pid} "
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [line for line in lines if line.startswith(start) and "(" in line]
+        start = re.compile(rf"{self.child.pid} +(\w+)\(")
+        numbers: Counter[str] = Counter()
+        found = []
+        for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if match := start.match(line):
+                numbers[match[1]] += 1  # strace counts the calls of each name
+                found.append(Call(match[1], numbers[match[1]], line))
+        return found

@@ -23,6 +23,7 @@ from serve import Known, post
 from fastdefect.serving.store import Store
 
 PHOTOS = 48
+CALLS = ("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink")
 Row = tuple[str, str, str]  # part, sha256, decision
 
 _END = 30  # seconds
@@ -196,9 +197,9 @@ def try_all(
         chance = random.Random(f"serve {how} {number}")
         sent = signal.Signals[f"SIG{how}"]
         place = Place(folder / "serve" / f"{how}{number}")
-        seconds, call = chance.uniform(0, 2), chance.randint(1, 3 * PHOTOS)
+        seconds, call, name = chance.uniform(0, 2), chance.randint(1, PHOTOS), chance.choice(CALLS)
         while True:
-            at = At(sent, seconds=seconds) if number < count // 2 else At(sent, call=call)
+            at = At(sent, seconds=seconds) if number < count // 2 else At(sent, call=(name, call))
             shutil.rmtree(place.folder, ignore_errors=True)
             found = once(bundle, photos, place.make(), at)
             if len(found["codes"]) > 1:  # else it came after the end

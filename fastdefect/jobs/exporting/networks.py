@@ -1,13 +1,16 @@
 """The files of a bundle's network: ONNX, ONNX with 8-bit integers, or OpenVINO."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 from fastdefect.aliases import Pixels
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
+from fastdefect.machine import MachineError
 from fastdefect.scratch import Scratch
 from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
 
@@ -76,13 +79,28 @@ def folded(content: bytes) -> bytes:
     with Scratch() as scratch:
         path = scratch.folder / ONNX
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        with _written(path):
+            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         model = onnx.load(path)
     _join_equal_weights(model.graph)
     for each in (model, model.graph, *model.graph.node, *model.graph.value_info):
         each.ClearField("metadata_props")
         each.ClearField("doc_string")
     return model.SerializeToString()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """ONNX Runtime has no error of the system for a full disk, only this text."""
+    try:
+        yield
+    except Exception as error:
+        if "serialization failed" not in str(error):
+            raise
+        raise MachineError(
+            f"{path}: expected to write a temporary file, but it can't be written.",
+            "Free space in this folder, or name another one: TMPDIR=FOLDER.",
+        ) from error
 
 
 def _join_equal_weights(graph: Any) -> None:

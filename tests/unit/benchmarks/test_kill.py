@@ -48,13 +48,14 @@ def test_only_times_may_differ(tmp_path: Path) -> None:
 
 
 def test_moments_repeat_and_half_of_them_are_calls(kill: Any) -> None:
-    whole = kill.Whole({}, 3.0, 100)
+    done = [load("kill_process").Call("fsync", number, "") for number in range(1, 101)]
+    whole = kill.Whole({}, 3.0, done)
     moments = kill.moments("fit", "KILL", whole, 30)
     assert moments == kill.moments("fit", "KILL", whole, 30)
     assert moments != kill.moments("fit", "TERM", whole, 30)
     times, calls = moments[:15], moments[15:]
     assert all(0 <= each.seconds <= 3 and each.how == signal.SIGKILL for each in times)
-    assert all(1 <= each.call <= 100 for each in calls)
+    assert all(each.call[0] == "fsync" and 1 <= each.call[1] <= 100 for each in calls)
 
 
 def test_the_table_counts(kill: Any) -> None:
