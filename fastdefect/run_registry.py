@@ -11,6 +11,7 @@ from fastdefect.config import RunConfig
 from fastdefect.errors import RunError, UsageError
 from fastdefect.files import sync_folder, typed
 from fastdefect.locks import locked, release
+from fastdefect.machine import is_failure, machine_error
 from fastdefect.run import LOCK, SERIES, Run, RunKind
 
 LATEST = "latest"
@@ -38,6 +39,8 @@ def create_run(
     except FileExistsError as error:
         raise _in_use(folder, kind) from error
     except OSError as error:
+        if is_failure(error) and (failed := machine_error(error, folder)) is not None:
+            raise failed from error
         raise UsageError(
             f"--runs {runs}: {folder} can't be created: {error.strerror}.",
             "Choose a folder with write permission.",

@@ -1,5 +1,6 @@
 """All runs of a folder: their names, the latest one, and their list."""
 
+import errno
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from helpers.new_runs import CONFIG, new_run
 
 from fastdefect.config_resolve import resolve
 from fastdefect.errors import RunError, UsageError
+from fastdefect.machine import MachineError
 from fastdefect.run import SCHEMA, RunKind, RunStatus
 from fastdefect.run_registry import (
     LATEST,
@@ -309,6 +311,17 @@ def test_a_clock_that_is_set_back_loses_no_run_and_moves_latest(
     made = [create_run(runs, None, resolve({}), "fit") for _ in range(2)]  # in the same second
     assert len({first.name, *(run.name for run in made)}) == 3
     assert open_run(None, runs).name == made[-1].name
+
+
+def test_a_full_disk_is_not_the_fault_of_the_folder(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, *arguments: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(MachineError, match="the disk is full"):
+        new_run(runs, "a")
 
 
 def test_a_name_that_is_too_long_is_refused_with_the_reason(runs: Path) -> None:
