@@ -6,9 +6,8 @@ processes share it, whatever their start method.
 """
 
 import multiprocessing
-import shutil
-import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.data.reading.frame import Frame
+from fastdefect.scratch import Scratch
 
 MIB = 1024 * 1024
 
@@ -37,18 +37,19 @@ class PhotoStore:
         self.frame = Frame(size, resize, tiles)
         self._shape = (capacity, *self.frame.shape)
         self._file: Path | None = None
-        self._folder: Path | None = None
         # Forked workers share the parent's memory; spawned ones would each get a copy.
         copies = shared and multiprocessing.get_start_method() != "fork"
+        remove: Callable[[], None] = _nothing
         if self.megabytes > limit_mb or copies:
-            self._folder = Path(tempfile.mkdtemp(prefix="fastdefect-"))
-            self._file = self._folder / "photos.u8"
+            scratch = Scratch()
+            remove = scratch.close
+            self._file = scratch.folder / "photos.u8"
             self._photos: NDArray[np.uint8] = np.memmap(
                 self._file, np.uint8, mode="w+", shape=self._shape
             )
         else:
             self._photos = np.empty(self._shape, np.uint8)
-        self._finalizer = weakref.finalize(self, _remove, self._folder)
+        self._finalizer = weakref.finalize(self, remove)
 
     @property
     def size(self) -> int:
@@ -119,6 +120,5 @@ class PhotoStore:
             self._photos = np.memmap(self._file, np.uint8, mode="r", shape=self._shape)
 
 
-def _remove(folder: Path | None) -> None:
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+def _nothing() -> None:
+    """There is no file to delete."""

@@ -156,10 +156,22 @@ def _decided(scorer: Scorer, batch: list[_Read], products: list[str | None]) -> 
     outputs = [each.found for each in batch if isinstance(each.found, tuple)]
     pixels = [each.found for each in batch if not isinstance(each.found, tuple)]
     if pixels:
-        outputs.append(scorer.network(np.stack(pixels)))
+        outputs.append(_of_batch(scorer, np.stack(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
     found = joined(outputs)
     milliseconds = [each.milliseconds + share for each in batch]
     return scorer.judge.decide(
         found.y_prob, found.features, milliseconds, products, halves=found.halves
     )
+
+
+def _of_batch(scorer: Scorer, pixels: Pixels) -> Outputs:
+    """What the network gives for a batch, computed with the last photo repeated to a whole batch.
+
+    The last digits of its values depend on the size of the batch. So they would else differ if a
+    prediction is continued, or if a file among the photos can't be read.
+    """
+    n = len(pixels)
+    if scorer.frame.tiles == 1:  # photos in tiles are computed one by one
+        pixels = pixels[np.minimum(np.arange(_BATCH), n - 1)]
+    return Outputs(*(None if each is None else each[:n] for each in scorer.network(pixels)))

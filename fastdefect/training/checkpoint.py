@@ -12,14 +12,14 @@ from typing import Any
 import torch
 from fastai.learner import Learner
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from fastdefect.errors import RunError
-from fastdefect.files import atomic_path
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.backbones import contiguous_state
 from fastdefect.training.callbacks import History, Position
+from fastdefect.training.tensor_file import write_tensors
 
 FORMAT = "fastdefect-checkpoint-2"
 _NO_RESUME = "The run can't be resumed: start a new training."
@@ -67,8 +67,7 @@ def save_checkpoint(
         "history": json.dumps(history.rows),
         "optimizer_groups": json.dumps(state["param_groups"]),
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+    write_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

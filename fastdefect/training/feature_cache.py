@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from fastdefect.aliases import Floats32
 from fastdefect.data.store import PhotoStore
-from fastdefect.files import atomic_path, delete_oldest
+from fastdefect.files import delete_oldest
 from fastdefect.training.features import FrozenBackbone
+from fastdefect.training.tensor_file import write_tensors
 
 FORMAT = "fastdefect-features-1"
 FILE_MB, FOLDER_MB = 256, 1024  # above these limits, the least recently used features go
@@ -112,8 +112,8 @@ def _write(path: Path, known: Mapping[bytes, Floats32]) -> None:
     digests = np.stack([np.frombuffer(digest, np.uint8) for digest, _ in kept])
     vectors = np.stack([vector for _, vector in kept])
     header = {"format": FORMAT, "sha256": _checksum(digests, vectors)}
-    with atomic_path(path) as temporary:
-        save_file({"digests": digests, "features": vectors}, temporary, metadata=header)
+    tensors = {"digests": torch.from_numpy(digests), "features": torch.from_numpy(vectors)}
+    write_tensors(path, tensors, header)
 
 
 def _checksum(*arrays: NDArray[np.uint8] | Floats32) -> str:

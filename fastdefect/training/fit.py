@@ -10,7 +10,6 @@ from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.learner import Learner
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from fastdefect.aliases import Floats
@@ -19,7 +18,6 @@ from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import FitEnded, FitStarted, Note, OnEvent
-from fastdefect.files import atomic_path
 from fastdefect.metrics import HEADLINE, best_f1, score
 from fastdefect.run import Run, RunStatus
 from fastdefect.training.average import WeightAverage
@@ -48,6 +46,7 @@ from fastdefect.training.precision import precision_of, repeated_batches
 from fastdefect.training.predict import Predictor
 from fastdefect.training.processes import Processes
 from fastdefect.training.shared import Alone, Together
+from fastdefect.training.tensor_file import write_tensors
 
 
 @dataclass(frozen=True)
@@ -267,8 +266,8 @@ def _train_accuracy(
 
 def save_model(run: Run, network: nn.Module, epoch: int) -> None:
     """Write the network's weights as the run's best model, with their epoch (from 1)."""
-    with atomic_path(run.path("model.safetensors")) as temporary:
-        save_file(contiguous_state(network), temporary, metadata={"epoch": str(epoch)})
+    state = contiguous_state(network)
+    write_tensors(run.path("model.safetensors"), state, {"epoch": str(epoch)})
 
 
 def _repair_best(run: Run, network: nn.Module, history: History) -> None:

@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 
 from fastdefect.errors import StoreError
+from fastdefect.files import sync_folder
 from fastdefect.serving.store.failures import damaged
 
 SCHEMA = 1
 DATABASE = "line.sqlite3"
+# What is in the folder while the database is made, with the files of SQLite.
+PARTIAL = tuple(f".{DATABASE}.new{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))
 # In the header of the database of a store, not of other SQLite files. "fdln" in ASCII.
 _APPLICATION = 0x66646C6E
 PATIENCE = 20.0  # seconds to wait for another program that writes
@@ -137,8 +140,9 @@ def expect_same(folder: Path, opened: tuple[int, int]) -> None:
 
 def create(folder: Path) -> None:
     """Write the empty database: all of it, or nothing."""
-    partial = folder / f".{DATABASE}.new"
-    partial.unlink(missing_ok=True)
+    partial = folder / PARTIAL[0]
+    for name in PARTIAL:  # SQLite would roll a journal that was left back into the new database
+        (folder / name).unlink(missing_ok=True)
     connection = sqlite3.connect(partial, isolation_level=None)
     try:
         connection.executescript(
@@ -149,6 +153,7 @@ def create(folder: Path) -> None:
     finally:
         connection.close()
     partial.replace(folder / DATABASE)
+    sync_folder(folder)
 
 
 def is_complete(connection: sqlite3.Connection) -> bool:

@@ -14,9 +14,8 @@ from fastdefect.data.store import PhotoStore
 
 
 def _folder_of(store: PhotoStore) -> Path:
-    folder = store._folder
-    assert folder is not None
-    return folder
+    assert store._file is not None
+    return store._file.parent
 
 
 def test_memory_and_file_hold_the_same() -> None:

@@ -47,6 +47,17 @@ def test_an_empty_volume_becomes_a_store(tmp_path: Path) -> None:
         assert store.waiting() == 0
 
 
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+def test_a_start_that_was_killed_while_it_made_the_store_is_repeated(
+    tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / f".{DATABASE}.new").write_bytes(b"half of a database")
+    (tmp_path / f".{DATABASE}.new{suffix}").write_bytes(b"of SQLite")
+    with Store.open(tmp_path) as store:
+        assert store.waiting() == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line.sqlite3", "lock", "photos"]
+
+
 def test_only_a_store_is_opened_to_read(tmp_path: Path) -> None:
     assert "expected a store" in refused(tmp_path / "line", read_only=True).message
     assert not (tmp_path / "line").exists()
