@@ -174,4 +174,9 @@ def _of_batch(scorer: Scorer, pixels: Pixels) -> Outputs:
     n = len(pixels)
     if scorer.frame.tiles == 1:  # photos in tiles are computed one by one
         pixels = pixels[np.minimum(np.arange(_BATCH), n - 1)]
-    return Outputs(*(None if each is None else each[:n] for each in scorer.network(pixels)))
+    y_prob, features, halves = scorer.network(pixels)
+    return Outputs(
+        y_prob[:n],
+        None if features is None else features[:n],
+        None if halves is None else halves[:n],
+    )
