@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fastdefect.data.parts.code import code_digest
 from fastdefect.data.parts.search import Link, SameParts
-from fastdefect.files import atomic_path, delete_oldest
+from fastdefect.files import delete_oldest, write_bytes
 
 FORMAT = "fastdefect-same-parts-1"
 FOLDER_MB = 64  # above this limit, the least recently used results go
@@ -66,8 +66,7 @@ def write_result(path: Path, result: SameParts) -> None:
     header = {"format": FORMAT, "sha256": _sha256(*content.values())}
     with suppress(OSError, SafetensorError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as temporary:
-            save_file(content, temporary, metadata=header)
+        write_bytes(path, save(content, metadata=header))
         delete_oldest(path.parent, FOLDER_MB, spare=path)
 
 

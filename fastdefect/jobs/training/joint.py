@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.special import expit, logit
 from torch import nn
 
@@ -28,7 +28,7 @@ from fastdefect.evaluation.decisions.conformal import (
     usual_level,
 )
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import atomic_path, typed
+from fastdefect.files import typed
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.inference.halves import HALVES, MEMORY, rejecting
@@ -45,6 +45,7 @@ from fastdefect.training.memory_inputs import MemoryInputs
 from fastdefect.training.once import Stopped
 from fastdefect.training.predict import Predictor
 from fastdefect.training.stages import Staged
+from fastdefect.training.tensor_file import write_tensors
 
 _FILE = "memory.safetensors"
 _THRESHOLD = 0.5
@@ -106,8 +107,7 @@ def _keep_memory(job: Job, run: Run, on_event: OnEvent, stop: StopRequested) -> 
             f"(a conformal bound from {counted(bound.n_parts, 'good part')} of validation)."
         )
     )
-    with atomic_path(run.path(_FILE)) as temporary:
-        save_file(contiguous_state(network), temporary)
+    write_tensors(run.path(_FILE), contiguous_state(network), {})
 
 
 def _bound(inputs: MemoryInputs) -> GoodPoint:
@@ -146,8 +146,7 @@ def _join(job: Job, run: Run, epoch: int) -> None:
     classifier.load_state_dict(state)
     temperature = _temperature(job, classifier, job.data)
     joined = joint_state(state, load_file(run.path(_FILE)), temperature)
-    with atomic_path(path) as temporary:
-        save_file(joined, temporary, metadata={"epoch": str(epoch)})
+    write_tensors(path, joined, {"epoch": str(epoch)})
 
 
 def _temperature(job: Job, classifier: nn.Module, data: TrainingData) -> float:
