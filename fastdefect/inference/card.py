@@ -108,14 +108,18 @@ class NetworkFacts(_Part):
     """The network: its runtime, number format, architecture, and the shapes of its outputs.
 
     For n photos it returns logits (n, views, classes) and features (n, features), both float32.
+    ``by_tile``: also the logits (n, views, tiles, classes) and features (n, tiles, features) of
+    the tiles of photos; not in bundles of earlier versions.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"by_tile"})
     runtime: Literal["onnx", "openvino"]
     precision: Literal["fp32", "bf16", "int8"]
     arch: Name
     members: Annotated[int, Field(ge=1, le=1000)]
     views: Annotated[int, Field(ge=1, le=64)]
     features: Annotated[int, Field(ge=1, le=1_000_000)]
+    by_tile: bool = False
 
 
 class UnlikeFacts(_Part):

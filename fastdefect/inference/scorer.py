@@ -1,7 +1,7 @@
 """A model that is ready to decide on photos: how they are read, its network and its rule."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats, Floats32, Pixels
-from fastdefect.data.reading.frame import Frame
-from fastdefect.data.reading.images import Reading, decode_photo, from_array, read_bytes
+from fastdefect.aliases import Pixels
+from fastdefect.data.reading.frame import Frame, Framed
+from fastdefect.data.reading.images import Reading, decode, from_array, read_bytes
 from fastdefect.inference.judge import Decision, Judge
+from fastdefect.inference.outputs import Outputs
 
 PhotoLike = str | PathLike[str] | bytes | bytearray | memoryview | NDArray[Any]
-
-# Of n photos in the frame, uint8: probabilities (n, n_classes) and features (n, d) or None.
-Outputs = tuple[Floats, Floats32 | None]
 
 
 @dataclass(frozen=True)
@@ -44,35 +42,25 @@ class Scorer:
     product_from: str | None = None
     views: tuple[str, ...] = ()
 
-    def pixels(self, photo: PhotoLike) -> Pixels:
-        """The input of the network for ``photo``: uint8 RGB in the ``frame``.
-
-        ``photo`` is as in ``Inspector.inspect``.
-        """
+    def framed(self, photo: PhotoLike) -> Framed:
+        """The input of the network for ``photo``, which is as in ``Inspector.inspect``."""
         if isinstance(photo, np.ndarray):
-            return self.frame.fit(from_array(photo, self.reading))
+            return self.frame.take(from_array(photo, self.reading))
         if isinstance(photo, bytes | bytearray | memoryview):
             return self.decoded(bytes(photo), "the photo")
         path = Path(photo)
         return self.decoded(read_bytes(path), str(path))
 
-    def decoded(self, data: bytes, name: str) -> Pixels:
+    def decoded(self, data: bytes, name: str) -> Framed:
         """The input of the network for the bytes of a file; errors call it ``name``."""
-        return self.frame.fit(decode_photo(data, name, self.reading))
+        found = decode(data, name, self.reading)
+        return self.frame.take(found.pixels, (found.width, found.height))
 
-    def decide(self, pixels: Pixels, started: float, product: str | None = None) -> Decision:
+    def decide(self, photo: Framed, started: float, product: str | None = None) -> Decision:
         """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``.
 
         ``product`` is the one that the photo shows, if it is known.
         """
-        y_prob, features = self.network(pixels[None])
+        outputs = self.network(photo.pixels[None])
         elapsed = (time.perf_counter() - started) * 1000
-        return self.judge.decide(y_prob, features, [elapsed], [product])[0]
-
-
-def joined(outputs: Sequence[Outputs]) -> Outputs:
-    """The outputs of several calls of a network as those of one call."""
-    features = [each for _, each in outputs if each is not None]
-    return np.concatenate([y_prob for y_prob, _ in outputs]), (
-        np.concatenate(features) if features else None
-    )
+        return self.judge.decide(outputs, [elapsed], [product], [photo.boxes])[0]

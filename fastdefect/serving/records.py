@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from fastdefect.inference.decision_rule import Verdict
+from fastdefect.inference.judge import DecidingTile
 
 Answered = Literal["OK", "defect"]
 
@@ -30,6 +31,7 @@ class Photo:
     likeness: float | None
     distance: float | None
     milliseconds: float
+    tile: DecidingTile | None = None
 
 
 @dataclass(frozen=True)

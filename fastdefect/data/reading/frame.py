@@ -50,6 +50,27 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class TileBox:
+    """Where a tile is, in pixels of the upright photo."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Framed:
+    """A photo in a frame: ``pixels`` (tiles * size, size, 3) uint8, and where each tile is.
+
+    ``boxes`` is empty without tiles.
+    """
+
+    pixels: Pixels
+    boxes: tuple[TileBox, ...] = ()
+
+
+@dataclass(frozen=True)
 class Frame:
     """How a photo becomes (tiles * size, size, 3) uint8; with one tile, a square.
 
@@ -92,6 +113,29 @@ class Frame:
                 tile, self.size, self.resize
             )
         return stack
+
+    def take(self, photo: Pixels, size: tuple[int, int] | None = None) -> Framed:
+        """``photo``, (height, width, 3) uint8, in the frame, with the places of its tiles.
+
+        ``size`` is width and height of the upright photo, if ``photo`` is a reduced one.
+        """
+        height, width = photo.shape[:2]
+        return Framed(self.fit(photo), self.boxes(width, height, size or (width, height)))
+
+    def boxes(self, width: int, height: int, size: tuple[int, int]) -> tuple[TileBox, ...]:
+        """Where the tiles of a photo, read as ``width`` by ``height``, are in one of ``size``."""
+        if self.tiles == 1:
+            return ()
+        across, down = size[0] / width, size[1] / height
+        return tuple(
+            TileBox(
+                round(columns.start * across),
+                round(rows.start * down),
+                round((columns.stop - columns.start) * across),
+                round((rows.stop - rows.start) * down),
+            )
+            for rows, columns in self.layout(width, height).places
+        )
 
     def reduction(self, width: int, height: int) -> tuple[float, float]:
         """How many times shorter each axis of a photo of this size becomes; below 1 it grows."""
@@ -159,6 +203,11 @@ class Frame:
         cells = self.cells(photo[None])
         flat = cells.reshape(len(cells), -1, 3)
         return np.asarray((flat.max(axis=1) != flat.min(axis=1)).any(axis=1))
+
+    def counted(self, photo: Pixels) -> NDArray[np.bool_]:
+        """(tiles,): the tiles of a photo in the frame that count: all, if all are empty."""
+        filled = self.filled(photo)
+        return filled if filled.any() else np.ones_like(filled)
 
     def only(self, photo: Pixels, kept: NDArray[np.bool_]) -> Pixels:
         """``photo`` in the frame with the tiles that are not ``kept`` (tiles,) empty."""

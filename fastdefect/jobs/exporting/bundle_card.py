@@ -132,6 +132,7 @@ def _network(model: RunModel) -> NetworkFacts:
         members=model.spec.members,
         views=len(FIXED_VIEWS[model.rule.views]),
         features=sum(model.blocks),
+        by_tile=model.spec.preprocessing.tiles > 1,
     )
 
 

@@ -27,14 +27,26 @@ _LAST = (
     *("unlike", "likeness", "distance", "part", "true_label"),
     *("milliseconds", "error", "model"),
 )
+# Of a model in tiles: the field of ``DecidingTile`` by its column.
+_TILE = {
+    "tile_x": "x",
+    "tile_y": "y",
+    "tile_width": "width",
+    "tile_height": "height",
+    "tile_p_defective": "probability",
+    "tile_distance": "distance",
+}
 
 
 def photo_columns(
-    classes: Sequence[str], *, views: bool = False, products: bool = False
+    classes: Sequence[str], *, views: bool = False, products: bool = False, tiles: bool = False
 ) -> tuple[str, ...]:
-    """The columns of a row for each photo; with the view and the product if the model knows any."""
-    known = ((VIEW_COLUMN, views), (PRODUCT_COLUMN, products))
-    more = (name for name, wanted in known if wanted)
+    """The columns of a row for each photo.
+
+    With the view and the product if the model knows any, and the tile that decided if it has tiles.
+    """
+    known = (((VIEW_COLUMN,), views), ((PRODUCT_COLUMN,), products), (tuple(_TILE), tiles))
+    more = (name for names, wanted in known for name in names if wanted)
     return (*_FIRST, *class_columns(classes).values(), *_LAST, *more)
 
 
@@ -42,7 +54,10 @@ def columns_of(scorer: Scorer) -> tuple[str, ...]:
     """The columns of a row for each photo that ``scorer`` decides on."""
     judge = scorer.judge
     return photo_columns(
-        judge.classes, views=bool(scorer.views), products=bool(judge.rule.products)
+        judge.classes,
+        views=bool(scorer.views),
+        products=bool(judge.rule.products),
+        tiles=scorer.frame.tiles > 1,
     )
 
 
@@ -91,6 +106,7 @@ def photo_row(done: Decided[Candidate], names: Names, scorer: Scorer) -> Row:
 
 def _decided(decision: Decision) -> Row:
     columns = class_columns(tuple(decision.probabilities))
+    tile = vars(decision.tile) if decision.tile is not None else {}
     return {
         "decision": decision.decision,
         "p_defective": decision.probability,
@@ -101,6 +117,7 @@ def _decided(decision: Decision) -> Row:
         "likeness": decision.likeness,
         "distance": decision.distance,
         "milliseconds": round(decision.milliseconds, 3),
+        **{column: tile[name] for column, name in _TILE.items() if tile},
     }
 
 

@@ -63,6 +63,7 @@ CREATE TABLE photos (
     likeness REAL,
     distance REAL,
     milliseconds REAL NOT NULL,
+    tile TEXT,
     PRIMARY KEY (inspection, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX photos_file ON photos (sha256);
@@ -148,6 +149,13 @@ def create(folder: Path) -> None:
     finally:
         connection.close()
     partial.replace(folder / DATABASE)
+
+
+def extend(connection: sqlite3.Connection) -> None:
+    """Add what a store of an earlier version lacks; that version can still read and write it."""
+    present = {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
+    if "tile" not in present:
+        connection.execute("ALTER TABLE photos ADD COLUMN tile TEXT")
 
 
 def check(connection: sqlite3.Connection, folder: Path) -> None:

@@ -82,6 +82,8 @@ class Store:
         with self._reading() as connection:
             schema.check(connection, self._folder)
         if self._lock is not None:
+            with self._writing() as connection:
+                schema.extend(connection)
             self._files.create()
             self._files.settle(self._has_file)
 
