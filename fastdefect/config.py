@@ -56,7 +56,7 @@ MOST_TILES = 256  # of a photo; each takes the time of a photo without tiles
 AUDIT_SETTINGS = (
     *("data", "good", "rename", "join_defects", "learn", "part_from", "view_from", "label_from"),
     *("resplit", "parts", "strict", "white", "max_megapixels", "image_size", "resize", "tiles"),
-    "seed",
+    *("tile_background", "seed"),
 )
 
 
@@ -158,6 +158,13 @@ class DataConfig:
             "need."
         ),
     ] = "none"
+    tile_background: Annotated[
+        str,
+        Flag(
+            "keep: all tiles count; auto: those of background alone are left out where the outline "
+            "of the part is sure; or the values that a run has stored."
+        ),
+    ] = "auto"
     augment: Annotated[
         Augment,
         Flag(
@@ -191,6 +198,14 @@ class DataConfig:
     def tile_count(self) -> int:
         """The most tiles of a photo; 1 without tiles. ``auto`` must be settled before."""
         return 1 if self.tiles == "none" else int(self.tiles)
+
+    @property
+    def background(self) -> tuple[float, float, float] | None:
+        """The values of ``data/reading/background.Background``; None if all tiles count."""
+        if self.tile_count == 1 or self.tile_background in ("auto", "keep"):
+            return None
+        least, most, contrast = map(float, self.tile_background.split(","))
+        return least, most, contrast
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Later sources override earlier ones: defaults < recipe < config file < flags.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -29,6 +30,7 @@ _BEFORE_FIELD: Mapping[str, Any] = {
     "min_steps": 0,
     "views": "none",
     "keep": "best",
+    "tile_background": "keep",
 }
 
 
@@ -175,6 +177,18 @@ def _check_tiles(config: RunConfig) -> None:
             f"{MOST_TILES}.",
             "For example --tiles 16: a square photo becomes 4 x 4 tiles, a strip 1 x 16.",
         )
+    background = config.data.tile_background
+    if background not in ("auto", "keep") and not _three_numbers(background):
+        raise UsageError(
+            f"--tile-background {background}: expected auto, keep, or three numbers with commas.",
+            "For example --tile-background keep: all tiles count.",
+        )
+
+
+def _three_numbers(text: str) -> bool:
+    """Whether ``text`` has three numbers, 0 or more."""
+    parts = text.split(",")
+    return len(parts) == 3 and all(re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", p) for p in parts)
 
 
 def to_toml(config: RunConfig) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.events import Note
 from fastdefect.good import is_good
+from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory, farthest
 
@@ -75,14 +76,14 @@ def _exchanged(memory: PatchMemory, outside: Tensor, seed: int) -> PatchMemory:
 
 def _scores(inputs: FitInputs, memories: list[PatchMemory]) -> list[Floats]:
     """The scores (n,) of the validation photos by each of the memories."""
-    learn, data = inputs.learn, inputs.data
-    rows = data.rows(data.split.valid)
-    found: list[list[Tensor]] = [[] for _ in memories]
+    learn, data, steps = inputs.learn, inputs.data, inputs.preprocessing.of_tiles()
+    tiles = Tiles.of(data.store, data.rows(data.split.valid))
+    found = [np.zeros(len(data.split.valid)) for _ in memories]
     body = learn.model[0].eval()
     with torch.inference_mode():
-        for start in range(0, len(rows), _BATCH):
-            pixels = data.store[np.asarray(rows[start : start + _BATCH])]
-            places = body(inputs.preprocessing.batch(pixels, learn.dls.device))
+        for start in range(0, len(tiles.rows), _BATCH):
+            here = slice(start, start + _BATCH)
+            places = body(steps.batch(data.store.cells[tiles.rows[here]], learn.dls.device))
             for memory, scores in zip(memories, found, strict=True):
-                scores.append(memory.scores(places))
-    return [torch.cat(scores).cpu().double().numpy() for scores in found]
+                np.maximum.at(scores, tiles.photo[here], memory.scores(places).cpu().numpy())
+    return found

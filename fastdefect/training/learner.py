@@ -72,6 +72,7 @@ class ModelSpec:
                     tuple(steps["mean"]),
                     tuple(steps["std"]),
                     steps.get("tiles", 1),
+                    tuple(known) if (known := steps.get("background")) else None,
                 ),
                 content.get("head", "mlp"),
                 content.get("members", 1),  # absent in older models

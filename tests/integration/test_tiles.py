@@ -12,7 +12,7 @@ from helpers.cli import FitResult, invoke, run_fit
 from helpers.serving import line
 
 from fastdefect.evaluation.predictions import read_predictions
-from fastdefect.files import read_csv
+from fastdefect.files import read_csv, write_csv
 from fastdefect.run import Run
 
 WIDTH, HEIGHT, DEFECT = 640, 32, 8
@@ -160,3 +160,65 @@ def test_a_bundle_decides_as_the_run_and_serves(
         (photo,) = at.client.post("/inspect", files=files).json()["photos"]
     assert str(photo["tile"]["x"]) == rows[1][1]["tile_x"]
     assert photo["probability"] == pytest.approx(float(rows[1][1]["p_defective"]), abs=1e-6)
+
+
+def test_tiles_of_background_are_left_out_in_the_run_and_later(tmp_path: Path) -> None:
+    data = tmp_path / "parts"
+    data.mkdir()
+    rows = []
+    for number in range(24):
+        rng = np.random.default_rng(number)
+        photo = np.full((160, 160), 200.0)
+        x, y = rng.integers(40, 120, 2).tolist()
+        cv2.circle(photo, (x, y), 36, 90.0, -1)
+        cv2.circle(photo, (x, y), 12, 60.0, -1)
+        if number % 2:
+            cv2.circle(photo, (x + 20, y), 5, 20.0, -1)
+        photo += rng.normal(0, 2, photo.shape)
+        cv2.imwrite(str(data / f"{number}.png"), photo.clip(0, 255).astype(np.uint8))
+        rows.append({"path": f"{number}.png", "label": "bad" if number % 2 else "good"})
+    write_csv(data / "labels.csv", rows, ["path", "label"])
+    options = "--image-size 32 --tiles 36 --tune head --parts none --test 0 --name table".split()
+    fit = run_fit(data, tmp_path, *options)
+    assert "Tiles that show background alone are left out" in fit.output
+    stored = fit.json("model.json")["preprocessing"]["background"]
+    assert f"{stored[2]:.4f}" in (fit.folder / "config.toml").read_text()
+    assert Run(fit.folder).read_config().data.background == tuple(stored)
+    done = invoke("predict", fit.folder, data, "--out", tmp_path / "rows.csv", "--fail-on", "never")
+    assert done.exit_code == 0, done.output
+    assert all(row["tile_x"] for row in read_csv(tmp_path / "rows.csv"))
+
+
+def test_good_parts_alone_are_remembered_in_tiles(tmp_path: Path) -> None:
+    data, new = strips(tmp_path / "strips", 32, 0), strips(tmp_path / "new", 8, 1, boxes=True)
+    options = "--learn good --parts none --test 0 --image-size 32 --tiles 18 --name memory".split()
+    fit = run_fit(data, tmp_path, *options)
+    assert "tiles of 13 good photos" in fit.output
+    table = tmp_path / "rows.csv"
+    done = invoke("predict", fit.folder, new, "--out", table, "--fail-on", "never")
+    assert done.exit_code == 0, done.output
+    rows = {Path(row["path"]).name: row for row in read_csv(table)}
+    for known in read_csv(new / "labels.csv"):
+        if known["x"]:
+            row, middle = rows[known["path"]], int(known["x"]) + DEFECT / 2
+            assert int(row["tile_x"]) <= middle <= int(row["tile_x"]) + int(row["tile_width"])
+    done = invoke("explain", fit.folder, new / "1.png", "--out", tmp_path / "maps")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_memory_of_photos_of_one_tile_is_that_without_tiles(tmp_path: Path) -> None:
+    data = tmp_path / "small"
+    for number in range(20):
+        rng = np.random.default_rng(number)
+        photo = cv2.GaussianBlur(rng.normal(130, 12, (32, 32)), (0, 0), 1)
+        target = data / ("bad" if number % 5 == 0 else "good") / f"{number}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        photo[8:14, 8:14] -= 90 * (number % 5 == 0)
+        cv2.imwrite(str(target), photo.clip(0, 255).astype(np.uint8))
+    found = []
+    for tiles in ("none", "3"):
+        options = f"--learn good --parts none --test 0 --image-size 32 --tiles {tiles}".split()
+        fit = run_fit(data, tmp_path, *options, "--name", f"of-{tiles}")
+        rows = read_csv(fit.folder / "predictions-valid.csv")
+        found.append([float(row["p_defect"]) for row in rows])
+    assert found[0] == pytest.approx(found[1], abs=1e-6)

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats32, Mask, Pixels
 from fastdefect.config import DataConfig
+from fastdefect.data.reading.background import Area, Background
 from fastdefect.data.reading.images import PADDING, Resize, fit_to, shown_in
 
 OVERLAP = 1 / 8  # of the side of a tile: a defect up to this long is whole in one tile at least
 _CLOSE = 1.01  # a layout with fewer tiles is preferred if its tiles are hardly larger
 _LEAST = 0.1  # of a pixel of the network: a thin scratch covers no pixel whole
-
-Area = tuple[slice, slice]  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -75,17 +74,19 @@ class Frame:
     """How a photo becomes (tiles * size, size, 3) uint8; with one tile, a square.
 
     ``resize`` is as in ``fit_to``, for each tile. A photo has at most ``tiles`` tiles; the places
-    of those that it does not need are empty.
+    of those that it does not need are empty. So are tiles that show ``background`` alone, if it is
+    known.
     """
 
     size: int
     resize: Resize
     tiles: int = 1
+    background: Background | None = None
 
     @classmethod
     def of(cls, config: DataConfig) -> "Frame":
         """As the settings say; ``tiles`` must be settled (``settle.settle_tiles``)."""
-        return cls(config.image_size, config.resize, config.tile_count)
+        return cls(config.image_size, config.resize, config.tile_count, background_of(config))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -107,11 +108,15 @@ class Frame:
             return fit_to(photo, self.size, self.resize)
         stack = self.grey
         height, width = photo.shape[:2]
-        for place, (rows, columns) in enumerate(self.layout(width, height).places):
+        places = self.layout(width, height).places
+        for place, (rows, columns) in enumerate(places):
             tile = np.ascontiguousarray(photo[rows, columns])
             stack[place * self.size : (place + 1) * self.size] = fit_to(
                 tile, self.size, self.resize
             )
+        if self.background is not None:
+            cells = self.cells(stack[None])[: len(places)]  # a view
+            cells[self.background.alone(photo, places, cells)] = PADDING
         return stack
 
     def take(self, photo: Pixels, size: tuple[int, int] | None = None) -> Framed:
@@ -210,7 +215,12 @@ class Frame:
         return filled if filled.any() else np.ones_like(filled)
 
     def only(self, photo: Pixels, kept: NDArray[np.bool_]) -> Pixels:
-        """``photo`` in the frame with the tiles that are not ``kept`` (tiles,) empty."""
+        """``photo`` in the frame with the tiles that are not ``kept`` (tiles,) empty.
+
+        If nothing else were left, the photo as it is.
+        """
+        if not (kept & self.filled(photo)).any():
+            return photo.copy()
         stack = photo.copy()
         self.cells(stack[None])[~kept] = PADDING  # a view
         return stack
@@ -224,6 +234,12 @@ class Frame:
             cell = slice(place * self.size, (place + 1) * self.size)
             stack[cell] = change(photo[cell])
         return stack
+
+
+def background_of(config: DataConfig) -> Background | None:
+    """The settled background of the photos; None if all tiles count."""
+    values = config.background
+    return None if values is None else Background(*values)
 
 
 @lru_cache(maxsize=4096)

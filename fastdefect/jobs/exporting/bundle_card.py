@@ -121,6 +121,7 @@ def _photo_steps(model: RunModel) -> PhotoSteps:
         mean=steps.mean,
         std=steps.std,
         tiles=steps.tiles,
+        background=steps.background,
     )
 
 

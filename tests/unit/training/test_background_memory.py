@@ -10,6 +10,7 @@ import torch
 from helpers.learners import made_data
 from torch import Tensor, nn
 
+from fastdefect.data.store import PhotoStore
 from fastdefect.training.background_memory import Separation, separation
 from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory
@@ -28,10 +29,12 @@ class _Grey(nn.Module):
 def _inputs(defect_at: slice) -> FitInputs:
     """Good photos are 100 everywhere; defects are brighter at some columns."""
     data = made_data()
-    photos = np.full((27, 16, 16, 3), 100, np.uint8)
+    store = PhotoStore(27, 16, "squish", limit_mb=1)
     for photo in data.manifest.photos:
+        pixels = np.full((16, 16, 3), 100, np.uint8)
         if photo.label == "def":
-            photos[photo.row, :, defect_at] = 200
+            pixels[:, defect_at] = 200
+        store.put(photo.row, pixels)
     memory = PatchMemory((1, 1), 2, data.manifest.good_indices)
     with torch.no_grad():
         memory.project.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]])[..., None, None])
@@ -40,10 +43,11 @@ def _inputs(defect_at: slice) -> FitInputs:
     memory.fill(torch.tensor([[100.0, 1.0]]), [1])
     model = [_Grey(), [memory]]
     steps: Any = SimpleNamespace(
-        batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),
+        of_tiles=lambda: steps,
     )
     learn: Any = SimpleNamespace(model=model, dls=SimpleNamespace(device=torch.device("cpu")))
-    return FitInputs(learn, replace(data, store=cast("Any", photos)), steps, cast("Any", None))
+    return FitInputs(learn, replace(data, store=store), steps, cast("Any", None))
 
 
 OUTSIDE = np.array([[100.0, 0.0]] * 5, np.float32)
