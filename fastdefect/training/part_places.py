@@ -74,8 +74,9 @@ def find_part_places(
         tiles = features[0](used)
         maps = features[1](tiles)
         where = zip(tiles.photo, tiles.place, strict=True)
-        masks = [outlines[used[photo]][place] for photo, place in where]
-        shown = np.stack([_on_places(mask, maps.shape[-1]) for mask in masks])
+        masks = [mask for index in used if (mask := outlines[index]) is not None]
+        side = maps.shape[-1]
+        shown = np.stack([_on_places(masks[photo][place], side) for photo, place in where])
         found = _learned(maps, shown, tiles.photo)
     if found is None or found.right < _RIGHT:
         why = f"the outline of the part is clear in {len(clear)} of {len(tried)} photos"
@@ -103,9 +104,9 @@ def _outline(data: TrainingData, index: int) -> Mask | None:
         outline = part_of(stack)
         return None if outline is None else outline[None]
     longest = max(photo.width, photo.height)
-    shape = tuple(max(1, round(frame.size * n / longest)) for n in (photo.height, photo.width))
+    down, across = (max(1, round(frame.size * n / longest)) for n in (photo.height, photo.width))
     channels = [
-        frame.on_photo(stack[..., i].astype(np.float32), photo.width, photo.height, shape)
+        frame.on_photo(stack[..., i].astype(np.float32), photo.width, photo.height, (down, across))
         for i in range(3)
     ]
     outline = part_of(np.stack(channels, axis=-1).astype(np.uint8))

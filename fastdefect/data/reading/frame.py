@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats32, Mask, Pixels
 from fastdefect.config import DataConfig
-from fastdefect.data.reading.background import Area, Background
+from fastdefect.data.reading.background import Area as Area
+from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.images import PADDING, Resize, fit_to, shown_in
 
 OVERLAP = 1 / 8  # of the side of a tile: a defect up to this long is whole in one tile at least
