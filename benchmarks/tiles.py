@@ -7,9 +7,9 @@ Renders a surface with grain and, on half of the photos, one dark or bright spot
 pixels: strips of a line-scan camera, 4096 x 256, and plates, 1024 x 1024. Each arm fits a head on
 frozen features (``fit --tune head``), trains the whole network with ``--train``, or learns the
 good photos alone with ``--learn-good``, and decides on the test, which has the same sizes.
-``--photos`` are those of each size in train, valid and test. Printed by size: the AUC against all good photos, and the share
-detected where one of twenty good photos is rejected. ``marked`` is ``tiles`` with the boxes of the
-training photos.
+``--photos`` are those of each size in train, valid and test. Printed by size: the AUC against all
+good photos, and the share detected where one of twenty good photos is rejected. ``marked`` is
+``tiles`` with the boxes of the training photos.
 """
 
 import argparse

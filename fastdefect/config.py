@@ -153,16 +153,15 @@ class DataConfig:
     tiles: Annotated[
         str,
         Flag(
-            "Cut each photo into at most this many overlapping tiles of image-size, so that small "
-            "defects stay visible; none; auto: as many as the known defects or very large photos "
-            "need."
+            "Cut each photo into at most this many overlapping tiles of image-size; none; auto: as "
+            "known defects or very large photos need; marked: as known defects need, up to 16."
         ),
-    ] = "none"
+    ] = "marked"
     tile_background: Annotated[
         str,
         Flag(
-            "keep: all tiles count; auto: those of background alone are left out where the outline "
-            "of the part is sure; or the values that a run has stored."
+            "keep: all tiles count; auto: those of background alone are left out where that is "
+            "sure; or the values of a run."
         ),
     ] = "auto"
     augment: Annotated[
@@ -196,8 +195,11 @@ class DataConfig:
 
     @property
     def tile_count(self) -> int:
-        """The most tiles of a photo; 1 without tiles. ``auto`` must be settled before."""
-        return 1 if self.tiles == "none" else int(self.tiles)
+        """The most tiles of a photo; 1 without tiles, and until ``marked`` is settled.
+
+        ``auto`` must be settled before.
+        """
+        return 1 if self.tiles in ("none", "marked") else int(self.tiles)
 
     @property
     def background(self) -> tuple[float, float, float] | None:

@@ -30,6 +30,7 @@ _BEFORE_FIELD: Mapping[str, Any] = {
     "min_steps": 0,
     "views": "none",
     "keep": "best",
+    "tiles": "none",
     "tile_background": "keep",
 }
 
@@ -171,10 +172,10 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
 def _check_tiles(config: RunConfig) -> None:
     tiles = config.data.tiles
     counted = tiles.isascii() and tiles.isdecimal() and 1 <= int(tiles) <= MOST_TILES
-    if tiles not in ("none", "auto") and not counted:
+    if tiles not in ("none", "auto", "marked") and not counted:
         raise UsageError(
-            f"--tiles {tiles}: expected none, auto, or the number of tiles of a photo, from 1 to "
-            f"{MOST_TILES}.",
+            f"--tiles {tiles}: expected none, auto, marked, or the number of tiles of a photo, "
+            f"from 1 to {MOST_TILES}.",
             "For example --tiles 16: a square photo becomes 4 x 4 tiles, a strip 1 x 16.",
         )
     background = config.data.tile_background

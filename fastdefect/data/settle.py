@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fastdefect.config import DataConfig, RunConfig
 from fastdefect.data.audit.background_tiles import find_background
-from fastdefect.data.audit.tiling import choose_tiles
+from fastdefect.data.audit.tiling import UNASKED, choose_tiles, has_marks
 from fastdefect.data.photos import Listing, Manifest
 from fastdefect.data.reading.depth import find_white
 from fastdefect.data.reading.frame import Frame
@@ -35,22 +35,38 @@ def settle_white(listing: Listing, config: DataConfig, on_event: OnEvent) -> Dat
 
 
 def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
-    """``config`` with the number of tiles of a photo, chosen by the photos if it is ``auto``."""
-    if config.tiles != "auto":
+    """``config`` with the number of tiles, chosen by the photos if it is ``auto`` or ``marked``.
+
+    ``marked`` chooses tiles by known defects only, and not more than a user would wait for who did
+    not ask; the warning on defects that become too small then names ``auto``.
+    """
+    if config.tiles not in ("auto", "marked"):
         return config
+    asked = config.tiles == "auto"
     good = good_classes(listing.classes, config.good, config.learn == "good")
+    none = replace(config, tiles="none")
+    if not asked and (config.light or not has_marks(listing.entries, good)):
+        return none
     with one_thread_each():
-        tiles, reason = choose_tiles(listing.entries, good, config)
-    if tiles == 1:
-        on_event(Note(f"--tiles auto: no tiles, as {reason}."))
-        return replace(config, tiles="none")
+        tiles, reason = choose_tiles(listing.entries, good, config, known_only=not asked)
+    if tiles == 1 or (not asked and tiles > UNASKED):
+        if asked:
+            on_event(Note(f"--tiles auto: no tiles, as {reason}."))
+        return none
     on_event(
         Note(
-            f"--tiles auto: up to {tiles} tiles of {config.image_size} px of each photo, as "
-            f"{reason}. A photo takes up to {tiles} times as long; override with --tiles."
+            f"--tiles {config.tiles}: up to {tiles} tiles of {config.image_size} px of each photo, "
+            f"as {reason}. A photo takes up to {tiles} times as long; override with --tiles."
         )
     )
     return replace(config, tiles=str(tiles))
+
+
+def whole_unless_asked(config: RunConfig) -> RunConfig:
+    """``config`` without tiles, unless the user gave them: for steps that are of whole photos."""
+    if config.data.tiles != "marked":
+        return config
+    return replace(config, data=replace(config.data, tiles="none"))
 
 
 def settle_background(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:

@@ -48,7 +48,7 @@ class RunModel:
     @property
     def in_tiles(self) -> bool:
         """Whether photos are cut into tiles."""
-        return self.graph.frame.tiles > 1
+        return self.spec.preprocessing.tiles > 1
 
     @property
     def blocks(self) -> tuple[int, ...]:
