@@ -1,5 +1,6 @@
 """Bundles of models in tiles: which tile decided, in programs, in ``predict`` and at a line."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -85,6 +86,11 @@ def test_predict_writes_the_tile_and_explain_marks_it(bundle: Path, tmp_path: Pa
     assert float(row["tile_p_defective"]) == pytest.approx(float(row["p_defective"]))
     (read,) = map(json.loads, (tmp_path / "rows.jsonl").read_text().splitlines())
     assert read["tile_x"] == 46
+    if importlib.util.find_spec("pyarrow") is not None:
+        table = tmp_path / "rows.parquet"
+        assert invoke("predict", bundle, photo, "--out", table).exit_code == 0
+        (kept,) = __import__("pyarrow.parquet").parquet.read_table(table).to_pylist()
+        assert (kept["tile_x"], kept["tile_p_defective"]) == (46, read["tile_p_defective"])
     done = invoke("explain", bundle, photo, "--out", tmp_path / "maps")
     assert done.exit_code == 0, done.output
     (found,) = json.loads((tmp_path / "maps" / "explain.json").read_text())["groups"]["Photos"]
