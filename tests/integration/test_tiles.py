@@ -71,6 +71,7 @@ def test_the_number_of_tiles_follows_the_marks_and_is_kept(tiled: FitResult) -> 
     assert tiles == 18
     assert "--tiles auto: up to 18 tiles of 32 px of each photo, as 16 of 16 known" in tiled.output
     assert "Up to 18 tiles of 32 px of each photo, 8 photos a step." in tiled.output
+    assert "No background swap: most tiles do not show the background." in tiled.output
 
 
 def test_small_defects_in_new_strips_are_found(tiled: FitResult, tmp_path: Path) -> None:
