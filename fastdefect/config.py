@@ -17,10 +17,12 @@ from fastdefect.augmentations import AUGMENTATIONS
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Unit = Literal["photo", "part"]  # what one decision is about
-PartRule = Literal["worst", "mean", "noisy-or"]  # see inference/part_rule.py
+# How the photos of a part are combined: see inference/part_rule.py. Stacking is learned.
+FixedPartRule = Literal["worst", "mean", "noisy-or"]
+PartRule = Literal["worst", "mean", "noisy-or", "stacking"]
 Recipe = Literal["auto", "plain", "steady", "full", "legacy"]
 Tune = Literal["all", "head"]
-Learn = Literal["classes", "good"]
+Learn = Literal["classes", "good", "both"]
 if TYPE_CHECKING:
     Augment = str
 else:
@@ -96,8 +98,8 @@ class DataConfig:
     learn: Annotated[
         Learn,
         Flag(
-            "What is learned: the classes; or the good class alone, so that no photo of a defect "
-            "is needed."
+            "What is learned: the classes; the good class alone, so that no photo of a defect is "
+            "needed; or both, so that defects of unknown types are rejected, too."
         ),
     ] = "classes"
     part_from: Annotated[

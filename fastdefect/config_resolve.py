@@ -44,7 +44,7 @@ def load_config_file(path: Path) -> dict[str, dict[str, Any]]:
             f"Expected a config file at {path}, but it can't be read: {error.strerror}.",
             "Check the path given to --config. The config file of a run is RUN/config.toml.",
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is not a TOML file: {error}.",
             "See the config.toml of any run for the format.",

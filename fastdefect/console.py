@@ -6,6 +6,7 @@ pipes), JSON lines (for programs) and quiet.
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from rich.text import Text
 from fastdefect import events
 from fastdefect.errors import FastdefectError
 from fastdefect.files import finite
+from fastdefect.pace import Pace
 from fastdefect.text import counted, number_text, without_controls
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ _DISPENSABLE = ("learning_rate", "precision", "recall", "train_loss", "seconds",
 
 
 _PICTURE = 48  # columns of a picture
+_EVERY = 60.0  # seconds between two lines of progress in a log
 
 
 class Screen(Protocol):
@@ -119,12 +122,19 @@ class PlainScreen(QuietScreen):
     def __init__(self, console: Console) -> None:
         self.console = console
         self._header_shown = False
+        self._pace = Pace()
+        self._progress_shown = time.monotonic()
 
     def __call__(self, event: events.Event) -> None:
-        """Print notes and epochs, but not batches, which would fill the log."""
+        """Print notes, epochs and the progress now and then, but not batches: too many lines."""
         match event:
             case events.Note(text, level):
                 self._note(text, level)
+            case events.Progress(task, done, total):
+                left = self._pace.seconds_left(task, done, total)
+                if left and time.monotonic() - self._progress_shown >= _EVERY:
+                    self._progress_shown = time.monotonic()
+                    self.line(f"{task}: {done} of {total}, {duration(left)} left")
             case events.EpochDone(row, best):
                 self._epoch(row, best)
             case events.FitEnded():
@@ -195,7 +205,11 @@ class LiveScreen(PlainScreen):
             case events.Note(text, level):
                 self._note(text, level)
             case events.Progress(task, done, total):
-                self._advance(task, done, total, f"{done}/{total}" if total else f"{done}")
+                left = self._pace.seconds_left(task, done, total)
+                detail = f"{done}/{total}" if total else f"{done}"
+                self._advance(
+                    task, done, total, f"{detail}  {duration(left)} left" if left else detail
+                )
             case events.FitStarted():
                 self._rows, self._best = [], None
                 self._start()

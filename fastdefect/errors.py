@@ -4,16 +4,21 @@ Each of them ends the program with one message and one hint. Any other exception
 shows its traceback.
 """
 
+_LONGEST = 3000
+
 
 class FastdefectError(Exception):
     """An error that the user can fix.
 
     ``message`` states what was expected, what was found and where; ``hint`` states what to do.
+    A text of thousands of characters, as from a damaged file, is cut.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[:_LONGEST]}... ({len(message):,} characters)"
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -30,7 +35,14 @@ class DataError(FastdefectError):
 
 
 class DivergedError(DataError):
-    """A training that diverged: its predictions are no longer finite."""
+    """A training that diverged: a loss, a gradient or a prediction is no longer finite.
+
+    ``photos`` are those of the batch, if it is known.
+    """
+
+    def __init__(self, message: str, hint: str = "", photos: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint)
+        self.photos = photos
 
 
 class ModelError(FastdefectError):

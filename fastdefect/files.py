@@ -1,6 +1,11 @@
-"""Atomic writes: to a temporary file in the same folder, flushed to disk, then renamed."""
+"""Atomic writes: to a temporary file in the same folder, flushed to disk, then renamed.
+
+The folder is flushed, too: otherwise a power failure could undo the renaming.
+"""
 
 import csv
+import errno
+import glob
 import io
 import json
 import math
@@ -9,33 +14,105 @@ import re
 import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from fastdefect.errors import UsageError
+from fastdefect.locks import locked, release
+from fastdefect.machine import is_failure, machine_error
+
+# Windows neither renames an open file nor lets another handle write to a locked one.
+_LOCKS_FILES = sys.platform != "win32"
+
+_ABANDONED = 24 * 3600  # seconds: no command writes one file for as long
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path in the folder of ``path`` that replaces it when the block succeeds.
 
-    If the block raises, ``path`` is unchanged and the temporary file is removed.
+    After the block the content and the name are on the disk: they survive a power failure. If the
+    block raises, ``path`` is unchanged and the temporary file is removed. That of a process that
+    was killed is removed by the next write of ``path``. An ``OSError`` names ``path``.
     """
-    descriptor, name = tempfile.mkstemp(
-        prefix=f".{path.name}-", suffix=path.suffix, dir=path.parent
-    )
-    os.close(descriptor)
-    temporary = Path(name)
+    with named_errors(path):
+        temporary, lock = _new_temporary(path)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~umask())
-        temporary.replace(path)
+        with named_errors(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~umask())
+            temporary.replace(path)
+            sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the error that ends the block says more
+            temporary.unlink(missing_ok=True)
+        if lock is not None:
+            lock.close()
+
+
+def _new_temporary(path: Path) -> tuple[Path, BinaryIO | None]:
+    """An empty file beside ``path``, and its lock: without one, it is of a killed process."""
+    start = _start(path)
+    if _LOCKS_FILES:
+        for left in path.parent.glob(f"{glob.escape(start)}????????{glob.escape(path.suffix)}"):
+            remove_unlocked(left)
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=start, suffix=path.suffix, dir=path.parent)
+        os.close(descriptor)
+        if not _LOCKS_FILES:
+            return Path(name), None
+        if (lock := locked(Path(name), needed=False)) is not None:
+            return Path(name), lock
+
+
+def _start(path: Path) -> str:
+    """How the names of temporary files of ``path`` begin. A long one would leave no room."""
+    return f".{path.name[:40]}-"
+
+
+def remove_unlocked(path: Path) -> None:
+    """Delete a temporary file if it is known that no process holds its lock. Raises nothing."""
+    with suppress(OSError):
+        if path.is_file() and (lock := locked(path)) is not None:
+            release(path, lock)
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """An ``OSError`` of the block that names no file, or a temporary one, names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        named = None if error.filename is None else Path(os.fsdecode(error.filename))
+        temporary = named and named.parent == path.parent and named.name.startswith(_start(path))
+        if error.errno is None or not (named is None or temporary):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of the files in ``folder`` are on the disk.
+
+    Some network file systems do not offer this; then nothing is done.
+    """
+    if sys.platform == "win32":  # NTFS does this by itself, and opens no folder
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written, but not be listed
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def umask() -> int:
@@ -57,11 +134,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 def written_to(out: Path, *, folder: bool = False, option: str = "--out") -> Iterator[None]:
     """Turn an ``OSError`` in the block into a ``UsageError`` that names ``option``.
 
-    ``out`` is a file, or a folder if ``folder`` is set.
+    ``out`` is a file, or a folder if ``folder`` is set. A full disk, and whatever else is not the
+    fault of the path, becomes a ``MachineError``.
     """
     try:
         yield
     except OSError as error:
+        if is_failure(error) and (failed := machine_error(error, out)) is not None:
+            raise failed from error
         place = "folder" if folder else "file in a folder"
         raise UsageError(
             f"{option} {out}: expected a path that can be written, but got: "
@@ -167,3 +247,23 @@ def cache_folder() -> Path | None:
     if sys.platform == "darwin":
         return home / "Library" / "Caches" / "fastdefect"
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "fastdefect"
+
+
+def delete_oldest(folder: Path, limit_mb: float, spare: Path | None = None) -> None:
+    """Delete the files of a cache that were used longest ago, until it is within ``limit_mb``.
+
+    ``spare`` is never deleted. A file that was never renamed, because its command was killed, goes
+    after a day. A file that cannot be deleted stays.
+    """
+    found = []
+    for path in folder.glob("*.safetensors"):
+        with suppress(OSError):  # another command may delete it
+            facts = path.stat()
+            abandoned = path.name.startswith(".") and time.time() - facts.st_mtime > _ABANDONED
+            found.append((path == spare, not abandoned, facts.st_mtime, facts.st_size, path))
+    free = limit_mb * 2**20
+    for is_spare, is_whole, _, size, path in sorted(found, reverse=True):
+        free -= size
+        if not is_spare and (free < 0 or not is_whole):
+            with suppress(OSError):
+                path.unlink()

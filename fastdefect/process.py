@@ -15,8 +15,14 @@ pyramid for each photo, and takes a third longer without this.
 import ctypes
 import os
 import platform
-from collections.abc import Iterator, MutableMapping
+from collections import deque
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 SPINS = "1000"
 
@@ -64,3 +70,29 @@ def one_thread_each() -> Iterator[None]:
             yield
     finally:
         cv2.setNumThreads(before)
+
+
+@contextmanager
+def finished_in_order(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], threads: int
+) -> Iterator[Iterator[_Result]]:
+    """The results of ``work`` for all items, in their order, from several threads.
+
+    Only some items are in work or wait to be taken at a time, so that results use little memory.
+    When the block is left early, as on Ctrl-C, the items that have not begun are dropped.
+    """
+    pool = ThreadPoolExecutor(threads)
+    ahead: deque[Future[_Result]] = deque()
+
+    def results() -> Iterator[_Result]:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) >= 8 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+    try:
+        yield results()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -15,7 +15,8 @@ runs/<name>/             its files: see ``run_files.FILES``
   tensorboard/, wandb/   files of trackers (``fit --log``)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +27,7 @@ from fastdefect.config import RunConfig
 from fastdefect.config_resolve import resolve_kept, to_toml
 from fastdefect.errors import RunError
 from fastdefect.files import typed, write_text
+from fastdefect.locks import locked, release
 from fastdefect.run_files import file_called, read_file, write_file, write_findings
 
 SCHEMA = 1
@@ -74,6 +76,7 @@ SERIES = {
     RunKind.EACH_PRODUCT: "fit",
 }
 UNSEEN_FOLDER = "unseen-types"  # in the run whose types are left out
+LOCK = "lock"  # in a run while it is trained
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,31 @@ class Run:
         inside = self.read_kind() in (RunKind.FOLD, RunKind.MEMBER, RunKind.UNSEEN_TYPES)
         return around if inside and around.path("run.json").is_file() else None
 
+    @property
+    def whole(self) -> "Run":
+        """The outermost run around this one, or itself: its trainings share photos and test."""
+        around = self.parent
+        return around.whole if around else self
+
     # State and settings
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training the run, or one inside it, during the block.
+
+        Raises ``RunError`` if another process trains it.
+        """
+        path = self.whole.folder / LOCK
+        lock = locked(path, needed=False)
+        if lock is None:
+            raise RunError(
+                f"{self.whole.folder}: another process trains this run.",
+                "Wait until it has ended, or stop it; then resume the run.",
+            )
+        try:
+            yield
+        finally:
+            release(path, lock)
 
     def begin(self, config: RunConfig, command: str, kind: RunKind, started: datetime) -> None:
         """Write ``config.toml``, and ``run.json`` with the status ``RUNNING``."""
@@ -300,12 +327,12 @@ class Run:
         """Record an opening of the test in ``openings.json``; return the number of openings."""
         time = datetime.now(UTC).isoformat(timespec="seconds")
         openings = [*self.read_openings(), {"time": time, "command": command, "what": what}]
-        self._photos_owner.write("openings.json", openings)
+        self.whole.write("openings.json", openings)
         return len(openings)
 
     def read_openings(self) -> list[dict[str, str]]:
         """``openings.json``, oldest first: time (ISO, UTC), command and purpose."""
-        return list(self._photos_owner.read("openings.json"))
+        return list(self.whole.read("openings.json"))
 
     # The place of its photos
 
@@ -316,11 +343,11 @@ class Run:
             "data": found.data.as_posix() if found.data else None,
             "names": dict(found.names),
         }
-        self._photos_owner.write("data_root.json", content)
+        self.whole.write("data_root.json", content)
 
     def read_data_root(self) -> DataRoot | None:
         """What ``note_data_root`` noted; None if the photos are where the training read them."""
-        content = self._photos_owner.read("data_root.json")
+        content = self.whole.read("data_root.json")
         if not content:
             return None
         try:
@@ -329,12 +356,6 @@ class Run:
             return DataRoot(Path(content["root"]), names, Path(data) if data else None)
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(
-                f"{self._photos_owner.path('data_root.json')} is damaged: {error!r}.",
+                f"{self.whole.path('data_root.json')} is damaged: {error!r}.",
                 "Delete it, and give the folder of the photos again: --data-root DIR.",
             ) from error
-
-    @property
-    def _photos_owner(self) -> "Run":
-        """The run with these photos: all trainings inside a run share them, and their test."""
-        around = self.parent
-        return around._photos_owner if around else self

@@ -4,6 +4,7 @@ The extension of a name is its format. ``*`` stands for a split, optionally foll
 photos from elsewhere it is data-<folder>-<hash of the photos>, and data, a copy of the latest.
 """
 
+import csv as csv_format
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         "model.safetensors": RunFile(
             "weights of the best epoch; for an ensemble, of all its networks"
         ),
+        "memory.safetensors": RunFile("the memory of good parts that fit --learn both joins to it"),
         "checkpoint.safetensors": RunFile("the last state, for fit --resume"),
         "metrics.json": RunFile("metrics by split", optional=True),
         "predictions-*.csv": RunFile("path, label, predicted, p_<class>, ... of a split"),
@@ -148,7 +150,7 @@ def read_file(folder: Path, name: str) -> Any:
             f"{folder} is not a run: it has no {name}.",
             "Give the folder or name of a run. `fastdefect runs` lists them.",
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, csv_format.Error) as error:
         raise RunError(f"{path} can't be read: {error}.", _RESTORE) from error
     if not csv and not isinstance(content, file.kind):
         expected = "a list" if file.kind is list else "an object"

@@ -2,14 +2,17 @@
 
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.errors import RunError, UsageError
-from fastdefect.files import typed
-from fastdefect.run import SERIES, Run, RunKind
+from fastdefect.files import sync_folder, typed
+from fastdefect.locks import locked, release
+from fastdefect.machine import is_failure, machine_error
+from fastdefect.run import LOCK, SERIES, Run, RunKind
 
 LATEST = "latest"
 
@@ -30,22 +33,45 @@ def create_run(
     started = datetime.now(UTC)
     folder = _named(runs, name) if name else _unused(runs, started, config.model.arch)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=_is_half_made(folder))
+        sync_folder(runs)
+        lock = locked(folder / LOCK, needed=False)
     except FileExistsError as error:
-        raise UsageError(
-            f"--name {folder.name}: {folder} already exists.",
-            f"Choose another name, or resume it with: fastdefect {kind.command} --resume "
-            f"{typed(folder)}",
-        ) from error
+        raise _in_use(folder, kind) from error
     except OSError as error:
+        if is_failure(error) and (failed := machine_error(error, folder)) is not None:
+            raise failed from error
         raise UsageError(
             f"--runs {runs}: {folder} can't be created: {error.strerror}.",
             "Choose a folder with write permission.",
         ) from error
+    if lock is None:
+        raise _in_use(folder, kind)
     run = Run(folder)
-    run.begin(config, command, kind, started)
+    try:
+        if run.path("run.json").exists():  # another process was faster
+            raise _in_use(folder, kind)
+        run.begin(config, command, kind, started)
+    finally:
+        release(folder / LOCK, lock)
     _point_latest(runs, folder.name)
     return run
+
+
+def _in_use(folder: Path, kind: RunKind) -> UsageError:
+    return UsageError(
+        f"--name {folder.name}: {folder} already exists.",
+        f"Choose another name, or resume it with: fastdefect {kind.command} --resume "
+        f"{typed(folder)}",
+    )
+
+
+def _is_half_made(folder: Path) -> bool:
+    """Whether a process was killed while it made this run: there is no ``run.json`` yet."""
+    return folder.is_dir() and all(
+        each.name in ("config.toml", LOCK) or each.name.startswith((".config.toml-", ".run.json-"))
+        for each in folder.iterdir()
+    )
 
 
 def create_fold(parent: Run, number: int) -> Run:
@@ -67,6 +93,7 @@ def create_member(parent: Run, name: str, config: RunConfig, kind: RunKind = Run
 
 def _begin_inside(parent: Run, run: Run, config: RunConfig, kind: RunKind) -> Run:
     run.folder.mkdir(exist_ok=True)
+    sync_folder(parent.folder)
     command = str(parent.read_state().get("command", ""))
     run.begin(config, command, kind, datetime.now(UTC))
     return run
@@ -90,15 +117,17 @@ def _unused(runs: Path, started: datetime, arch: str) -> Path:
 
 def _point_latest(runs: Path, name: str) -> None:
     """Write a relative symbolic link, or a file with the name if links are not permitted."""
+    for left in runs.glob(f".{LATEST}-*"):  # of a process that was killed
+        left.unlink(missing_ok=True)
     temporary = runs / f".{LATEST}-{os.getpid()}"
-    temporary.unlink(missing_ok=True)
     try:
         temporary.symlink_to(name, target_is_directory=True)
     except OSError:
         temporary.write_text(name, encoding="utf-8")
     if os.name == "nt":  # Windows can't replace a link to a folder by renaming
         (runs / LATEST).unlink(missing_ok=True)
-    temporary.replace(runs / LATEST)
+    with suppress(FileNotFoundError):  # another process has just begun a newer run
+        temporary.replace(runs / LATEST)
 
 
 def open_run(reference: str | None, runs: Path) -> Run:

@@ -4,7 +4,9 @@ Nothing heavy is imported here. Each command imports its job when it runs, so th
 The order of these imports is the order of the commands in their groups in --help.
 """
 
-from fastdefect.cli import (  # noqa: F401, I001
+import sys  # noqa: I001
+
+from fastdefect.cli import (  # noqa: F401
     fit,
     quick_test,
     learning_curve,
@@ -33,10 +35,17 @@ from fastdefect.cli import (  # noqa: F401, I001
     runs,
 )
 from fastdefect.cli.session import app
+from fastdefect.processes import place
 
 __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """The console script."""
-    app()
+    """The console script; ``launched`` runs it in one of several processes."""
+    here = place()
+    if here.size == 1:
+        app()
+        return
+    from fastdefect.cli.launched import run_launched
+
+    run_launched(here, sys.argv[1:], app)

@@ -17,6 +17,7 @@ from fastdefect import __version__
 from fastdefect.config import Device, PartRule, Unit
 from fastdefect.errors import FastdefectError, UsageError
 from fastdefect.jobs.trained.request import Request
+from fastdefect.machine import machine_error
 
 if TYPE_CHECKING:
     from fastdefect.console import Screen
@@ -123,7 +124,8 @@ _REQUEST: Mapping[str, Any] = {
         PartRule | None,
         typer.Option(
             "--part-rule",
-            help="Score of a part, of those of its photos: the highest (worst), mean, noisy-or.",
+            help="Score of a part, of those of its photos: the highest (worst), mean, noisy-or, "
+            "or learned (stacking).",
             show_default="that of the operating point, else worst",
         ),
     ],
@@ -244,7 +246,8 @@ def sealed_text(n_test: int) -> str:
 def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
     """A screen for the command. A ``FastdefectError`` becomes a message and an exit code.
 
-    So does a missing package in the small installation for a line (``inspector.txt``).
+    So do a full disk and other errors of the machine, and a missing package in the small
+    installation for a line (``inspector.txt``).
     """
     from fastdefect.console import screen, show_error
 
@@ -264,6 +267,11 @@ def session(quiet: bool = False, as_json: bool = False) -> Iterator["Screen"]:
                 "installation for predict with a bundle.",
                 "Install all dependencies: python -m pip install -c constraints.txt .",
             )
+        except Exception as error:
+            known = machine_error(error)
+            if known is None:
+                raise
+            failed = known
         shown.result("error", {"message": failed.message, "hint": failed.hint})
     show_error(failed)
     raise typer.Exit(failed.exit_code)

@@ -69,7 +69,7 @@ def threshold(
         chosen = run_with_model(run, runs)
         from fastdefect.evaluation.decisions.criteria import Criteria
         from fastdefect.jobs.threshold import choose_threshold
-        from fastdefect.reporting.tables.by_part import part_notes
+        from fastdefect.reporting.tables.by_part import part_notes, rules_table
         from fastdefect.reporting.tables.evaluate import band_table, threshold_table
         from fastdefect.reporting.tables.products import product_points_table
 
@@ -95,6 +95,8 @@ def threshold(
         notes = (
             part_notes(report.part_rule, report.facts) if report.part_rule and report.facts else []
         )
+        if report.rules:
+            tables.append(rules_table(report.rules))
         if report.products:
             tables.append(product_points_table(report.products))
         alone = report.alone

@@ -219,9 +219,7 @@ def find_parts(
         return choose_parts(manifest, config), ()
     found = survey.search(
         manifest,
-        lambda done, total: on_event(
-            Progress("searching for photos of the same part", done, total)
-        ),
+        lambda stage, done, total: on_event(Progress(f"same part: {stage}", done, total)),
     )
     # If every photo has a given part, the search result is reported but does not change the parts.
     given = all(photo.part is not None for photo in manifest.photos)

@@ -22,6 +22,7 @@ from fastdefect.data.augment.pipelines import Augmenter, AugmentTransform, item_
 from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.manifest import Manifest
+from fastdefect.data.sampling import share_of_batches
 from fastdefect.data.store import PhotoStore
 
 # Separates the order of an epoch from the draws inside its photos.
@@ -75,7 +76,34 @@ class RepeatableDL(WeightedDL):
         self.seed: int = kwargs.pop("seed", 0)
         self.groups: NDArray[np.int64] | None = kwargs.pop("groups", None)
         self.epoch, self.skipped_batches = 0, 0
+        self.rank, self.processes, self.whole_bs = 0, 1, bs or 1
         super().__init__(dataset=dataset, bs=bs, **kwargs)
+
+    def take_share(self, rank: int, processes: int) -> None:
+        """Load only the photos of process ``rank`` of ``processes``, of each batch of all.
+
+        Every process has the same number of batches. If the last batch has fewer photos than there
+        are processes, a process without one of its own loads the batch's first photo again; see
+        ``own_places``. Raises ``ValueError`` if a full batch has fewer photos than processes.
+        """
+        if self.whole_bs < processes:
+            raise ValueError(f"a batch of {self.whole_bs} photos for {processes} processes")
+        self.rank, self.processes = rank, processes
+        self.bs = len(range(rank, self.whole_bs, processes))
+
+    def photos_in(self, batch: int) -> int:
+        """The number of photos in a batch, from 0, of all processes."""
+        return min(self.whole_bs, self.n - batch * self.whole_bs)
+
+    def own_places(self, batch: int) -> range:
+        """The places in a batch, from 0, of this process's photos; empty for a repeated one."""
+        return range(self.rank, self.photos_in(batch), self.processes)
+
+    def __len__(self) -> int:
+        if self.processes == 1:
+            return int(super().__len__())
+        whole, rest = divmod(self.n, self.whole_bs)
+        return whole + int(rest > 0 and not self.drop_last)
 
     def start(self, epoch: int, skipped_batches: int) -> None:
         """Set the epoch, and the number of its batches to skip."""
@@ -83,9 +111,30 @@ class RepeatableDL(WeightedDL):
 
     def get_idxs(self) -> list[int]:
         """The photos of the epoch in order; each number includes its position (see create_item)."""
-        order = self._order() if self.shuffle else np.arange(self.n)
-        codes = np.arange(len(order)) * self.n + order
+        codes = self._codes()
+        if self.processes > 1:
+            codes = codes[self._share(len(codes))]
         return [int(code) for code in codes[self.skipped_batches * (self.bs or 1) :]]
+
+    def _codes(self) -> NDArray[np.int64]:
+        order = self._order() if self.shuffle else np.arange(self.n)
+        return np.arange(len(order)) * self.n + order
+
+    def _share(self, n: int) -> NDArray[np.int64]:
+        n = len(self) * self.whole_bs if self.drop_last else n
+        places = share_of_batches(n, self.whole_bs, self.rank, self.processes)
+        last = (len(self) - 1) * self.whole_bs
+        if not self.own_places(len(self) - 1):
+            places = np.append(places, last)
+        return places
+
+    def items_of(self, batch: int) -> list[int]:
+        """The items of the ``batch``, from 0 after the skipped ones, of this epoch.
+
+        These are the items of all processes.
+        """
+        start = (self.skipped_batches + batch) * self.whole_bs
+        return [code % self.n for code in self._codes()[start : start + self.whole_bs].tolist()]
 
     def _order(self) -> NDArray[np.int64]:
         rng = np.random.default_rng(item_seed(self.seed ^ _ORDER_STREAM, self.epoch, 0))

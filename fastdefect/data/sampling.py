@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 Label = TypeVar("Label", bound=Hashable)
 
@@ -60,3 +61,14 @@ def hash_order(name: str, seed: int, purpose: str = "") -> str:
     """
     text = f"{purpose}{seed}/{unicodedata.normalize('NFC', name)}"
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def share_of_batches(n: int, batch: int, rank: int, size: int) -> NDArray[np.int64]:
+    """The places, ascending, of the photos that process ``rank`` of ``size`` takes of ``n``.
+
+    Of every batch of ``batch`` consecutive places the processes take one after the other in turn:
+    the batch is the same for any number of processes. Each full batch gives a process equally
+    many photos, one or more if ``batch`` is at least ``size``; the last one may give it none.
+    """
+    places = np.arange(n, dtype=np.int64)
+    return places[places % batch % size == rank]

@@ -132,3 +132,9 @@ def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
             f"do not show, but --tiles is {tiles}.",
             "Remove one of the two.",
         )
+    if config.data.learn == "both":
+        raise UsageError(
+            "--learn both compares the places of whole photos with those of good ones, but --tiles "
+            f"is {tiles}.",
+            "Remove one of the two. --learn good and the classifier alone take tiles.",
+        )

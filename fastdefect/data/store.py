@@ -6,9 +6,8 @@ processes share it, whatever their start method.
 """
 
 import multiprocessing
-import shutil
-import tempfile
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
+from fastdefect.scratch import Scratch
 
 MIB = 1024 * 1024
 
@@ -39,18 +39,19 @@ class PhotoStore:
         self.frame = Frame(size, resize, tiles, background)
         self._shape = (capacity, *self.frame.shape)
         self._file: Path | None = None
-        self._folder: Path | None = None
         # Forked workers share the parent's memory; spawned ones would each get a copy.
         copies = shared and multiprocessing.get_start_method() != "fork"
+        remove: Callable[[], None] = _nothing
         if self.megabytes > limit_mb or copies:
-            self._folder = Path(tempfile.mkdtemp(prefix="fastdefect-"))
-            self._file = self._folder / "photos.u8"
+            scratch = Scratch()
+            remove = scratch.close
+            self._file = scratch.folder / "photos.u8"
             self._photos: NDArray[np.uint8] = np.memmap(
                 self._file, np.uint8, mode="w+", shape=self._shape
             )
         else:
             self._photos = np.empty(self._shape, np.uint8)
-        self._finalizer = weakref.finalize(self, _remove, self._folder)
+        self._finalizer = weakref.finalize(self, remove)
 
     @property
     def size(self) -> int:
@@ -79,6 +80,23 @@ class PhotoStore:
         """Resize a decoded photo, (height, width, 3) uint8, and store it. Thread-safe by row."""
         self._photos[row] = self.frame.fit(image)
 
+    def on_file(self) -> "PhotoStore":
+        """The same photos in a memory-mapped file, which other processes on this host can map.
+
+        A pickled copy of this store maps the file; the file is deleted with this store.
+        """
+        if self._file is not None:
+            return self
+        copy = PhotoStore(
+            len(self), self.size, self.frame.resize, tiles=self.frame.tiles, limit_mb=-1
+        )
+        copy.fill(0, self._photos)
+        return copy
+
+    def fill(self, row: int, photos: NDArray[np.uint8]) -> None:
+        """Store photos that are already resized, (n, *frame), from ``row`` on."""
+        self._photos[row : row + len(photos)] = photos
+
     def __len__(self) -> int:
         return self._shape[0]
 
@@ -104,6 +122,5 @@ class PhotoStore:
             self._photos = np.memmap(self._file, np.uint8, mode="r", shape=self._shape)
 
 
-def _remove(folder: Path | None) -> None:
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
+def _nothing() -> None:
+    """There is no file to delete."""

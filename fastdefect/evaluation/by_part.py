@@ -19,28 +19,50 @@ from fastdefect.evaluation.decisions.sent import Sent, sent_to_people
 from fastdefect.evaluation.defect_types import Columns, escapes_by_type
 from fastdefect.evaluation.evaluate import Evaluation, evaluate
 from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.products import DecidedPhotos, ProductFigures, figures_by_product
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.good import Good, is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.inference.part_rule import combine_parts
+from fastdefect.inference.stacking import ReadyRule
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What each of n photos shows: its part, whether the user named that part, and the view.
+    """What each of n photos shows: its part, whether the user named that part, view and product.
 
-    ``views`` name the camera, or the side of the part; None where it is not known.
+    ``views`` name the camera, or the side of the part; None where it is not known. So do
+    ``products``, which are empty if none is known.
     """
 
     parts: tuple[str, ...]
     given: tuple[bool, ...]
     views: tuple[str | None, ...]
+    products: tuple[str | None, ...] = ()
+
+    def only(self, rows: Sequence[int]) -> "Shown":
+        """What the photos ``rows`` show, in this order."""
+        parts, given, views, products = (
+            tuple(of[row] for row in rows) if of else () for of in vars(self).values()
+        )
+        return Shown(parts, given, views, products)
 
     @classmethod
     def unknown(cls, parts: tuple[str, ...]) -> "Shown":
         """Only the parts are known."""
         return cls(parts, (False,) * len(parts), (None,) * len(parts))
+
+
+def joined_shown(several: Sequence[Shown]) -> Shown:
+    """What the photos of several sets show, one set after the other."""
+    products = tuple(p for each in several for p in each.products or [None] * len(each.parts))
+    return Shown(
+        tuple(part for each in several for part in each.parts),
+        tuple(given for each in several for given in each.given),
+        tuple(view for each in several for view in each.views),
+        products if any(products) else (),
+    )
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,8 @@ class PartFacts:
 class ByPart:
     """The decisions on parts: every figure counts parts.
 
-    ``predictions`` are those of the parts, combined by ``rule``; their names are the parts.
+    ``predictions`` are those of the parts, combined by ``rule``; their names are the parts, and
+    ``products`` the product of each, empty if none is known.
     ``by_type`` holds the escapes by column and value. ``sent`` is None without a review band.
     """
 
@@ -81,6 +104,7 @@ class ByPart:
     by_type: Mapping[str, Mapping[str, Rate]]
     sent: Sent | None
     facts: PartFacts
+    products: tuple[str | None, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The rule, all figures and counts; the parts themselves are not included."""
@@ -96,13 +120,18 @@ class ByPart:
         }
 
 
-def part_predictions(calibrated: Predictions, parts: Sequence[str], rule: PartRule) -> Predictions:
+def part_predictions(
+    calibrated: Predictions,
+    parts: Sequence[str],
+    rule: ReadyRule,
+    views: Sequence[str | None] = (),
+) -> Predictions:
     """Those of the parts, in the order of their first photos; ``names`` are the parts.
 
     ``calibrated`` are predictions of photos at the model's temperature, ``parts`` (n,) the part of
-    each. A part with photos of several defects has the class of most of them, and of equally many
-    the first; so has a good part with photos of several good classes. Raises ``ValueError`` without
-    a good class.
+    each, and ``views`` (n,) the view, as far as it is known. A part with photos of several defects
+    has the class of most of them, and of equally many the first; so has a good part with photos of
+    several good classes. Raises ``ValueError`` without a good class.
     """
     names, part = numbered(parts)
     good = calibrated.good_indices
@@ -110,8 +139,22 @@ def part_predictions(calibrated: Predictions, parts: Sequence[str], rule: PartRu
         calibrated,
         names=names,
         y_true=part_truth(calibrated.y_true, part, len(names), good),
-        y_prob=combine_parts(rule, calibrated.y_prob, part, good),
+        y_prob=combine_parts(rule, calibrated.y_prob, part, good, views),
     )
+
+
+def part_products(parts: Sequence[str], products: Sequence[str | None]) -> tuple[str | None, ...]:
+    """The product of each part, in the order of their first photos; empty if none is known.
+
+    It is the one that the photos of the part have in common; None if they have several, or none.
+    """
+    if not any(products):
+        return ()
+    found: dict[str, set[str]] = {name: set() for name in parts}
+    for name, product in zip(parts, products, strict=True):
+        if product:
+            found[name].add(product)
+    return tuple(next(iter(of)) if len(of) == 1 else None for of in found.values())
 
 
 def numbered(parts: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -135,11 +178,11 @@ def measure_parts(
     ``known_views`` are those of the training, which every part should have. ``columns`` and
     ``kinds`` are as in ``escapes_by_type``, of the photos.
     """
-    if decision.part_rule is None:
+    if decision.part_rule is None or decision.combination is None:
         return None
-    of_parts = part_predictions(calibrated, shown.parts, decision.part_rule)
-    good = of_parts.good_indices
-    y_pred = decision.decide(of_parts.y_prob, good)
+    of_parts = part_predictions(calibrated, shown.parts, decision.combination, shown.views)
+    good, products = of_parts.good_indices, part_products(shown.parts, shown.products)
+    y_pred = decision.decide(of_parts.y_prob, good, products)
     defective = ~is_good(of_parts.y_true, good)
     return ByPart(
         decision.part_rule,
@@ -155,7 +198,22 @@ def measure_parts(
         ),
         sent_to_people(decision, defect_score(of_parts.y_prob, good), defective, of_parts.names),
         part_facts(calibrated, shown, known_views),
+        products,
     )
+
+
+def products_of_parts(
+    by_part: ByPart, trained: Mapping[str, int] | None
+) -> tuple[ProductFigures, ...]:
+    """The figures of each product over parts; ``trained`` as in ``figures_by_product``."""
+    said, good = by_part.predictions, by_part.predictions.good_indices
+    decided = DecidedPhotos(
+        ~is_good(said.y_true, good),
+        is_good(by_part.y_pred, good),
+        defect_score(said.y_prob, good),
+        np.array(said.names),
+    )
+    return figures_by_product(by_part.products, decided, trained)
 
 
 def part_facts(

@@ -7,7 +7,7 @@ literature).
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -25,14 +25,17 @@ class Scored:
     """Photos as a model decides on them, all (n,).
 
     ``passed`` are its decisions, ``score`` is P(defect), and ``parts`` names the part of each.
+    ``by_half`` are the decisions of each half of a joint model alone, by name; empty for others.
     """
 
     passed: NDArray[np.bool_]
     score: Floats
     parts: NDArray[np.str_]
+    by_half: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> "Scored":
-        return Scored(self.passed[chosen], self.score[chosen], self.parts[chosen])
+        by_half = {name: passed[chosen] for name, passed in self.by_half.items()}
+        return Scored(self.passed[chosen], self.score[chosen], self.parts[chosen], by_half)
 
 
 @dataclass(frozen=True)
@@ -41,20 +44,24 @@ class TypeFigures:
 
     ``escape``: photos passed by the decision rule; ``at_half``: those with P(defect) below 0.5.
     ``auc``: of these photos against the good ones, NaN without either; ``auc_interval`` is None
-    where a bootstrap over parts gives none.
+    where a bootstrap over parts gives none. ``by_half``: photos passed by each half of a joint
+    model alone; empty for others.
     """
 
     escape: Rate
     at_half: Rate
     auc: float
     auc_interval: Interval | None
+    by_half: Mapping[str, Rate] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """All values as plain data; None for NaN."""
+        by_half = {name: rate.as_json() for name, rate in self.by_half.items()}
         return {
             "escape": self.escape.as_json(),
             "escape_at_half": self.at_half.as_json(),
             "auc": finite({"value": self.auc, "interval": self.auc_interval}),
+            **({"by_half": by_half} if by_half else {}),
         }
 
     @classmethod
@@ -66,6 +73,7 @@ class TypeFigures:
             _rate(content["escape_at_half"]),
             math.nan if auc["value"] is None else auc["value"],
             _interval(auc["interval"]),
+            {name: _rate(rate) for name, rate in content.get("by_half", {}).items()},
         )
 
 
@@ -173,6 +181,7 @@ def figures_of_type(of_type: Scored, good: Scored) -> TypeFigures:
         rate_of(of_type.score < 0.5, of_type.parts),
         auc,
         interval,
+        {name: rate_of(passed, of_type.parts) for name, passed in of_type.by_half.items()},
     )
 
 

@@ -111,9 +111,10 @@ def choose_method(name: str, arch: str, *, stages: int, head: Head) -> Method:
         )
     if (method.needs == "memory") != (head == "memory") and method.needs != "outputs":
         wanted = "distance" if head == "memory" else "a method of networks"
+        learn = "good or both" if method.needs == "memory" else "good"
         raise UsageError(
             f"--method {name} is for models {'' if method.needs == 'memory' else 'not '}trained "
-            "with --learn good.",
+            f"with --learn {learn}.",
             f"Use --method {AUTO}, occlusion or {wanted}.",
         )
     if method.needs == "linear head" and head != "linear":

@@ -24,6 +24,7 @@ from fastdefect.errors import BundleError
 from fastdefect.good import Good, good_indices
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_pattern import is_quick
+from fastdefect.inference.stacking import Stacking
 
 SCHEMA: Final = 1
 MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
@@ -31,6 +32,8 @@ MAX_MEGAPIXELS = 100_000.0
 _MAX_SIDE = 4096  # pixels of the network's input
 
 Share = Annotated[float, Field(ge=0, le=1)]
+LogOdds = Annotated[float, Field(ge=-1e6, le=1e6)]
+Scale = Annotated[float, Field(gt=1e-6, le=1e6)]  # of log-odds
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # No control characters: these texts are printed, and a terminal would obey them.
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -87,10 +90,28 @@ class PhotoSteps(_Part):
         return Frame(self.image_size, self.resize, self.tiles, known)
 
 
+class ViewScaleFacts(_Part):
+    """The fields of a ``ViewScale``."""
+
+    view: Name
+    center: LogOdds
+    scale: Scale
+
+
+class StackingFacts(_Part):
+    """The fields of a ``Stacking``."""
+
+    center: LogOdds
+    scale: Scale
+    views: Annotated[tuple[ViewScaleFacts, ...], Len(0, 1000)]
+    weights: tuple[LogOdds, LogOdds]
+    intercept: LogOdds
+
+
 class Rule(_Part):
     """The fields of a ``DecisionRule``; a threshold just above 1 rejects nothing."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"part_rule", "products"})
+    later: ClassVar[frozenset[str]] = frozenset({"part_rule", "products", "stacking"})
     views: Name
     temperature: Annotated[float, Field(gt=0, le=1000)]
     threshold: Annotated[float, Field(ge=0, lt=1.1)] | None
@@ -100,6 +121,13 @@ class Rule(_Part):
     products: Annotated[
         tuple[tuple[Name, Annotated[float, Field(ge=0, lt=1.1)]], ...], Len(0, 1000)
     ] = ()
+    stacking: StackingFacts | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_learned(self) -> "Rule":
+        if (self.part_rule == "stacking") != (self.stacking is not None):
+            raise ValueError("stacking needs what it learned, and no other rule has it")
+        return self
 
     @model_validator(mode="after")
     def _has_one_threshold_each(self) -> "Rule":
@@ -115,10 +143,11 @@ class NetworkFacts(_Part):
 
     For n photos it returns logits (n, views, classes) and features (n, features), both float32.
     ``by_tile``: also the logits (n, views, tiles, classes) and features (n, tiles, features) of
-    the tiles of photos; not in bundles of earlier versions.
+    the tiles of photos; not in bundles of earlier versions. ``joint``: it has two halves, and
+    twice as many rows of logits (``outputs.outputs_of``).
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"by_tile"})
+    later: ClassVar[frozenset[str]] = frozenset({"by_tile", "joint"})
     runtime: Literal["onnx", "openvino"]
     precision: Literal["fp32", "bf16", "int8"]
     arch: Name
@@ -126,6 +155,7 @@ class NetworkFacts(_Part):
     views: Annotated[int, Field(ge=1, le=64)]
     features: Annotated[int, Field(ge=1, le=1_000_000)]
     by_tile: bool = False
+    joint: bool = False
 
 
 class UnlikeFacts(_Part):
@@ -189,6 +219,8 @@ class Card(_Part):
             raise ValueError("a good class is not among the classes")
         if self.rule.threshold is not None and not self.good:
             raise ValueError("a threshold needs a good class")
+        if self.network.joint and not 0 < len(self.good) < len(self.classes):
+            raise ValueError("a joint network needs a good class and a defect")
         if self.rule.part_rule is not None and not self.good:
             raise ValueError("a rule for parts needs a good class")
         if self.rule.high is not None and self.rule.high < (self.rule.threshold or 0):
@@ -211,7 +243,10 @@ class Card(_Part):
     @property
     def decision_rule(self) -> DecisionRule:
         """The rule by which the model decides."""
-        return DecisionRule(**self.rule.model_dump())
+        fields = self.rule.model_dump()
+        if (learned := fields.pop("stacking", None)) is not None:
+            fields["stacking"] = Stacking.from_json(learned)
+        return DecisionRule(**fields)
 
     def as_bytes(self) -> bytes:
         """The content of ``bundle.json``."""

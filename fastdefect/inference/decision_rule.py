@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats
 from fastdefect.config import PartRule, Unit
 from fastdefect.good import Good, p_defect
+from fastdefect.inference.stacking import ReadyRule, Stacking
 
 Labels = NDArray[np.int64]
 Verdict = Literal["OK", "look", "reject"]
@@ -41,8 +42,9 @@ class DecisionRule:
     of products that have a threshold of their own, each with it; there is then no ``high``.
 
     The unit is a photo, or a part if there is a ``part_rule``: the probabilities of its photos are
-    combined by it (``part_rule.combine``) after the calibration. The values are then for parts, and
-    a photo alone is decided as a part with this one photo.
+    combined by it (``part_rule.combine``) after the calibration; ``stacking`` is what the rule of
+    this name learned. The values are then for parts, and a photo alone is decided by its own score
+    at the same values.
     """
 
     views: str
@@ -52,6 +54,16 @@ class DecisionRule:
     rule: str
     part_rule: PartRule | None = None
     products: tuple[tuple[str, float], ...] = ()
+    stacking: Stacking | None = None
+
+    def __post_init__(self) -> None:
+        if (self.part_rule == "stacking") != (self.stacking is not None):
+            raise ValueError(f"Expected a learned rule for stacking alone, got {self.part_rule}")
+
+    @property
+    def combination(self) -> ReadyRule | None:
+        """How the photos of a part are combined; None if photos are decided."""
+        return self.part_rule if self.part_rule != "stacking" else self.stacking
 
     @property
     def unit(self) -> Unit:
@@ -112,13 +124,12 @@ class DecisionRule:
         ]
 
     def as_json(self) -> dict[str, Any]:
-        """All fields; without a part rule and without products as in earlier versions."""
+        """All fields; without what an earlier version does not know, if it is not used."""
         known = dict(vars(self))
-        if self.part_rule is None:
-            del known["part_rule"]
-        if not self.products:
-            del known["products"]
-        return known
+        later = {name: known.pop(name) for name in ("part_rule", "products", "stacking")}
+        if self.stacking is not None:
+            later["stacking"] = self.stacking.as_json()
+        return known | {name: value for name, value in later.items() if value}
 
 
 def calibrated(y_prob: Floats, temperature: float) -> Floats:

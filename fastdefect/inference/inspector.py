@@ -91,24 +91,29 @@ class Inspector:
         return self.scorer.decide(self.scorer.framed(photo), started, product)
 
     def inspect_part(
-        self, photos: Sequence[PhotoLike], *, views: Sequence[str | None] | None = None
+        self,
+        photos: Sequence[PhotoLike],
+        *,
+        views: Sequence[str | None] | None = None,
+        product: str | None = None,
     ) -> PartDecision:
         """Decide on a part from all its photos, by the rule for parts of the bundle.
 
         A bundle without one rejects a part if one of its photos is rejected. Otherwise the decision
         is look if that of a photo is, and else OK. ``views`` name the camera of each photo, to find
-        those that are missing. The photos are as in ``inspect``, and so are the errors;
-        ``ValueError`` also without photos, or with another number of views.
+        those that are missing, and for a learned rule (``stacking``). ``product`` is what the part
+        is, for a bundle with thresholds by product. The photos are as in ``inspect``, and so are
+        the errors; ``ValueError`` also without photos, or with another number of views.
         """
         if not photos or len(views or photos) != len(photos):
             raise ValueError(
                 f"Expected one photo of the part or more, and views for all or none, "
                 f"but got {len(photos)} photos and {0 if views is None else len(views)} views"
             )
-        decisions = tuple(self.inspect(each) for each in photos)
+        decisions = tuple(self.inspect(each, product=product) for each in photos)
         missing = [view for view in self.card.part_views if views and view not in views]
         return PartDecision(
-            **vars(self.scorer.judge.decide_part(decisions)),
+            **vars(self.scorer.judge.decide_part(decisions, views or (), product)),
             part_rule=self.card.rule.part_rule,
             photos=decisions,
             missing_views=tuple(missing),
@@ -133,7 +138,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
     network = open_network(bundle, where, threads=threads)
 
     def outputs(pixels: Pixels) -> Outputs:
-        return outputs_of(network(pixels))
+        return outputs_of(network(pixels), card.good_indices, joint=card.network.joint)
 
     return Scorer(
         where,
@@ -152,6 +157,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
         view_from=card.view_from,
         product_from=card.product_from,
         views=card.part_views,
+        joint=card.network.joint,
     )
 
 

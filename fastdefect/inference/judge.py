@@ -12,8 +12,9 @@ from fastdefect.aliases import Floats
 from fastdefect.data.reading.frame import TileBox
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
+from fastdefect.inference.halves import RejectedBy, rejected_by
 from fastdefect.inference.outputs import Outputs, TileOutputs
-from fastdefect.inference.part_decision import OfPart, OfPhoto, decide_part
+from fastdefect.inference.part_decision import OfPart, OfPhoto, PartContext, decide_part
 from fastdefect.inference.unlike import Distances, Reference
 
 
@@ -38,8 +39,11 @@ class Decision:
     ``defect_class`` the most probable defect; None if the photo is OK. ``likeness`` is the p-value
     of the check for photos unlike the training photos, None without this check; ``unlike`` photos
     are never OK. ``milliseconds`` is the time from the bytes to the decision. ``distance`` is that
-    to the training photos, 1 being usual; None as ``likeness``. ``tile`` is the tile that decided,
-    None without tiles and with bundles of earlier versions.
+    to the training photos, 1 being usual; None as ``likeness``. ``rejected_by`` is the half of a
+    joint model that does not pass the photo; None if it is passed, and for other models. If that is
+    the memory alone, the defect may be of an unknown kind: then ``defect_class`` is only the most
+    similar of the known ones. ``tile`` is the tile that
+    decided, None without tiles and with bundles of earlier versions.
     """
 
     decision: Verdict
@@ -51,16 +55,19 @@ class Decision:
     likeness: float | None
     milliseconds: float
     distance: float | None = None
+    rejected_by: RejectedBy | None = None
     tile: DecidingTile | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """All fields; ``tile`` only if there is one."""
-        found = {**vars(self), "probabilities": dict(self.probabilities)}
+        """All fields; ``rejected_by`` and ``tile`` only where they are known."""
+        known = {**vars(self), "probabilities": dict(self.probabilities)}
+        if self.rejected_by is None:
+            del known["rejected_by"]
         if self.tile is None:
-            del found["tile"]
+            del known["tile"]
         else:
-            found["tile"] = vars(self.tile)
-        return found
+            known["tile"] = vars(self.tile)
+        return known
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,9 @@ class Judge:
         """
         calibrated = self.rule.calibrated(outputs.y_prob)
         n, far = len(calibrated), self._distances(outputs)
+        by_half: Sequence[RejectedBy | None] = [None] * n
+        if outputs.halves is not None:
+            by_half = rejected_by(outputs.halves, self.rule, self.good, products)
         columns = zip(
             self.rule.verdicts(calibrated, self.good, products),
             defect_score(calibrated, self.good) if self.good else np.ones(n),
@@ -93,6 +103,7 @@ class Judge:
             labels := self.rule.decide(calibrated, self.good, products),
             *self._likeness(far, n),
             milliseconds,
+            by_half,
             strict=True,
         )
         decisions = [self._decision(*row) for row in columns]
@@ -101,9 +112,15 @@ class Judge:
         found = self._tiles(outputs.tiles, labels, [each.unlike for each in decisions], far, boxes)
         return [replace(each, tile=tile) for each, tile in zip(decisions, found, strict=True)]
 
-    def decide_part(self, photos: Sequence[OfPhoto]) -> OfPart:
-        """The decision on the part that ``photos`` show; see ``part_decision.decide_part``."""
-        return decide_part(photos, self.rule, self.classes, self.good)
+    def decide_part(
+        self, photos: Sequence[OfPhoto], views: Sequence[str | None], product: str | None
+    ) -> OfPart:
+        """The decision on the part that ``photos`` show; see ``part_decision.decide_part``.
+
+        ``views`` and ``product`` are as in ``PartContext``.
+        """
+        context = PartContext(views, product)
+        return decide_part(photos, self.rule, self.classes, self.good, context)
 
     def _distances(self, outputs: Outputs) -> Distances | None:
         """To the training photos, and to their tiles; None without a reference or features."""
@@ -154,6 +171,7 @@ class Judge:
         likeness: float | None,
         distance: float | None,
         milliseconds: float,
+        by_half: RejectedBy | None,
     ) -> Decision:
         unlike = (
             self.reference is not None and likeness is not None and likeness <= self.reference.level
@@ -172,4 +190,5 @@ class Judge:
             likeness,
             milliseconds,
             distance,
+            by_half if verdict != "OK" else None,
         )

@@ -204,8 +204,9 @@ def _check_trial(outputs: _Arrays, photos: Pixels, card: Card, where: str) -> No
 
 def _check_shapes(outputs: _Arrays, photos: Pixels, card: Card, where: str) -> None:
     facts, n = card.network, len(photos)
+    rows = facts.views * (2 if facts.joint else 1)
     expected: tuple[tuple[int, ...], ...] = (
-        (n, facts.views, len(card.classes)),
+        (n, rows, len(card.classes)),
         (n, facts.features),
     )
     if facts.by_tile:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Floats32, Pixels
 from fastdefect.data.reading.frame import Frame
+from fastdefect.good import Good
+from fastdefect.inference.halves import surer_half
 
 # Photos (n, h, w, 3) uint8 in the frame to logits and features, and to those of each tile.
 Run = Callable[[Pixels], Sequence[Floats32]]
@@ -50,15 +52,21 @@ class TileOutputs(TileFeatures):
 
     y_prob: Floats
 
+    def __getitem__(self, rows: slice) -> "TileOutputs":
+        """Those of some photos."""
+        return TileOutputs(self.features[rows], self.counts[rows], self.y_prob[rows])
+
 
 class Outputs(NamedTuple):
     """Of n photos: probabilities (n, n_classes), averaged over the views, and features (n, d).
 
     ``features`` is None if there is no check for unlike photos, ``tiles`` as in ``Given``.
+    ``halves`` (n, 2, n_classes) are the probabilities by each half of a joint model, or None.
     """
 
     y_prob: Floats
     features: Floats32 | None = None
+    halves: Floats | None = None
     tiles: TileOutputs | None = None
 
 
@@ -89,22 +97,34 @@ def give(run: Run, frame: Frame, pixels: Pixels) -> Given:
     return Given(logits, features, GivenTiles(tile_logits, tile_features, counts))
 
 
-def outputs_of(given: Given) -> Outputs:
-    """The probabilities of what a network gives."""
-    tiles = given.tiles
+def outputs_of(given: Given, good: Good, *, joint: bool) -> Outputs:
+    """The probabilities of what a network gives.
+
+    The logits of a ``joint`` one are (n, 2 * views, n_classes): those of the classifier in each
+    view, then those of the memory. In each view the surer half decides.
+    """
+    tiles, logits = given.tiles, given.logits
+    if joint:
+        n, rows, classes = logits.shape
+        each = probabilities_of(logits.reshape(n * rows, 1, classes)).reshape(n, 2, -1, classes)
+        by_view = each.swapaxes(1, 2).reshape(-1, 2, classes)
+        deciding = surer_half(by_view, good).reshape(n, -1, classes)
+        return Outputs(deciding.mean(axis=1), given.features, each.mean(axis=2))
     if tiles is None:
-        return Outputs(probabilities_of(given.logits), given.features)
+        return Outputs(probabilities_of(logits), given.features)
     of_tiles = TileOutputs(tiles.features, tiles.counts, probabilities_of(tiles.logits))
-    return Outputs(probabilities_of(given.logits), given.features, of_tiles)
+    return Outputs(probabilities_of(logits), given.features, tiles=of_tiles)
 
 
 def joined(outputs: Sequence[Outputs]) -> Outputs:
     """The outputs of several calls of a network as those of one call."""
     features = [each.features for each in outputs if each.features is not None]
+    halves = [each.halves for each in outputs if each.halves is not None]
     tiles = [each.tiles for each in outputs if each.tiles is not None]
     return Outputs(
         np.concatenate([each.y_prob for each in outputs]),
         np.concatenate(features) if features else None,
+        np.concatenate(halves) if halves else None,
         TileOutputs(
             np.concatenate([each.features for each in tiles]),
             np.concatenate([each.counts for each in tiles]),

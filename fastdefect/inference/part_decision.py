@@ -7,7 +7,6 @@ from typing import Protocol
 
 import numpy as np
 
-from fastdefect.config import PartRule
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score, of_part
 from fastdefect.inference.part_rule import combine
@@ -54,8 +53,24 @@ class OfPart:
     unlike: bool
 
 
+@dataclass(frozen=True)
+class PartContext:
+    """What is known of a part beside its photos.
+
+    ``views`` name the view of each photo, None if it is not known; empty if none is. ``product`` is
+    what the part is, for a model with thresholds by product.
+    """
+
+    views: Sequence[str | None] = ()
+    product: str | None = None
+
+
 def decide_part(
-    photos: Sequence[OfPhoto], rule: DecisionRule, classes: Sequence[str], good: Good
+    photos: Sequence[OfPhoto],
+    rule: DecisionRule,
+    classes: Sequence[str],
+    good: Good,
+    context: PartContext = PartContext(),
 ) -> OfPart:
     """Decide on the part that ``photos`` show, of which there is at least one.
 
@@ -66,8 +81,8 @@ def decide_part(
     """
     found = (
         _by_decisions(photos)
-        if rule.part_rule is None
-        else _by_scores(photos, rule, rule.part_rule, classes, good)
+        if rule.combination is None
+        else _by_scores(photos, rule, classes, good, context)
     )
     decision, score, defect_class = found
     return OfPart(
@@ -91,17 +106,21 @@ def _by_decisions(photos: Sequence[OfPhoto]) -> _Found:
 def _by_scores(
     photos: Sequence[OfPhoto],
     rule: DecisionRule,
-    part_rule: PartRule,
     classes: Sequence[str],
     good: Good,
+    context: PartContext,
 ) -> _Found:
-    known = [each for each in photos if not math.isnan(each.probability)]
-    if not known:
+    seen = zip(photos, context.views or [None] * len(photos), strict=True)
+    known = [(each, view) for each, view in seen if not math.isnan(each.probability)]
+    if not known or rule.combination is None:
         return "look", math.nan, max(photos, key=_suspicion).defect_class
-    sure = [each for each in known if not each.unlike]
-    y_prob = [[each.probabilities[name] for name in classes] for each in sure or known]
-    of_classes = combine(part_rule, np.array(y_prob, np.float64), good)
-    verdict = rule.verdicts(of_classes[None], good)[0]
+    sure = [(each, view) for each, view in known if not each.unlike]
+    believed = sure or known
+    y_prob = [[each.probabilities[name] for name in classes] for each, _ in believed]
+    of_classes = combine(
+        rule.combination, np.array(y_prob, np.float64), good, [view for _, view in believed]
+    )
+    verdict = rule.verdicts(of_classes[None], good, [context.product])[0]
     if not sure or (verdict == "OK" and len(sure) < len(photos)):
         verdict = "look"
     defects = [index for index in range(len(classes)) if index not in good]

@@ -2,11 +2,11 @@
 
 A part has one decision, but several photos: of several cameras, or several by one camera. In the
 terms of multiple-instance learning the part is the bag and a photo an instance. A part with one
-photo has the probabilities of this photo, bit by bit, whatever the rule. The result does not depend
-on the order of the photos.
+photo has the probabilities of this photo, bit by bit, except by the learned rule (``stacking``).
+The result does not depend on the order of the photos.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
-from fastdefect.config import PartRule
+from fastdefect.config import FixedPartRule, PartRule
 from fastdefect.good import Good, p_defect
+from fastdefect.inference.stacking import ReadyRule, Stacking, divided
 
 DEFAULT_RULE: PartRule = "worst"
 
@@ -61,15 +62,10 @@ def _noisy_or(y_prob: Floats, good: Good) -> Floats:
     divided among the defects as their sums over the photos are, and P(good) among the good classes.
     """
     p_good = float(np.prod(np.clip(1 - p_defect(y_prob, good), 0, 1)))
-    share = y_prob.sum(axis=0)
-    is_good = np.isin(np.arange(len(share)), good)
-    for chosen, mass in ((is_good, p_good), (~is_good, 1 - p_good)):
-        total = share[chosen].sum()
-        share[chosen] *= mass / total if total else 0.0
-    return share
+    return divided(1 - p_good, y_prob, good)
 
 
-PART_RULES: Mapping[PartRule, Combination] = MappingProxyType(
+PART_RULES: Mapping[FixedPartRule, Combination] = MappingProxyType(
     {
         "worst": Combination("the highest score of its photos", _worst),
         "mean": Combination("the mean score of its photos", _mean),
@@ -78,27 +74,51 @@ PART_RULES: Mapping[PartRule, Combination] = MappingProxyType(
 )
 
 
-def combine(rule: PartRule, y_prob: Floats, good: Good) -> Floats:
+def about(rule: PartRule) -> str:
+    """What the score of a part is, in words."""
+    if rule == "stacking":
+        return "a logistic regression of the scores of its photos"
+    return PART_RULES[rule].about
+
+
+def combine(
+    rule: ReadyRule, y_prob: Floats, good: Good, views: Sequence[str | None] = ()
+) -> Floats:
     """The probabilities (n_classes,) of a part, from those of its photos, (k, n_classes).
 
-    NaN in a photo gives NaN. Raises ``ValueError`` without photos or without a good class.
+    ``views`` (k,) name the view of each photo, None or nothing if it is not known; only the learned
+    rule looks at them. NaN in a photo gives NaN. Raises ``ValueError`` without photos or without a
+    good class.
     """
     if not len(y_prob) or not good:
         raise ValueError(f"Expected photos and a good class, got {len(y_prob)} photos, {good}")
-    if len(y_prob) == 1:
-        return y_prob[0]
-    in_order = y_prob[np.lexsort(y_prob.T)]  # sums depend on the order in the last bits
-    return PART_RULES[rule].combine(in_order, good)
+    order = np.lexsort(y_prob.T)  # sums depend on the order in the last bits
+    if isinstance(rule, Stacking):
+        return rule.of_part(y_prob[order], good, [views[row] for row in order] if views else ())
+    return y_prob[0] if len(y_prob) == 1 else PART_RULES[rule].combine(y_prob[order], good)
 
 
-def combine_parts(rule: PartRule, y_prob: Floats, part: NDArray[np.int64], good: Good) -> Floats:
+def combine_parts(
+    rule: ReadyRule,
+    y_prob: Floats,
+    part: NDArray[np.int64],
+    good: Good,
+    views: Sequence[str | None] = (),
+) -> Floats:
     """The probabilities (n_parts, n_classes) of parts, from those of their photos.
 
     ``y_prob`` (n, n_classes); ``part`` (n,) has the number of each photo's part, from 0 and
-    without gaps. Raises as ``combine``.
+    without gaps; ``views`` (n,) as in ``combine``. Raises as ``combine``.
     """
+    found = [
+        combine(rule, y_prob[rows], good, [views[row] for row in rows] if views else ())
+        for rows in photos_of_parts(part)
+    ]
+    return np.array(found, np.float64).reshape(len(found), y_prob.shape[1])
+
+
+def photos_of_parts(part: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """The photos of each part, by its number; ``part`` (n,) as in ``combine_parts``."""
     order = np.argsort(part, kind="stable")
     starts = np.flatnonzero(np.diff(part[order])) + 1
-    groups = np.split(order, starts) if len(order) else []
-    found = [combine(rule, y_prob[rows], good) for rows in groups]
-    return np.array(found, np.float64).reshape(len(found), y_prob.shape[1])
+    return np.split(order, starts) if len(order) else []

@@ -27,7 +27,8 @@ class Scorer:
     the same values for a photo whatever the batch. ``identity`` changes with the weights and the
     rule. ``part_from`` finds the part in a name, as in the training; None without parts in names.
     ``view_from`` and ``product_from`` find the view and the product, and ``views`` are those that
-    the model learned from; empty if its photos had none.
+    the model learned from; empty if its photos had none. ``joint``: it has two halves
+    (``halves.py``).
     """
 
     name: str
@@ -41,6 +42,7 @@ class Scorer:
     view_from: str | None = None
     product_from: str | None = None
     views: tuple[str, ...] = ()
+    joint: bool = False
 
     def framed(self, photo: PhotoLike) -> Framed:
         """The input of the network for ``photo``, which is as in ``Inspector.inspect``."""

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from fastdefect.aliases import Pixels
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.frame import Framed, TileBox
 from fastdefect.data.reading.gate import PixelGate
@@ -45,6 +46,7 @@ def decide_all(
     *,
     product_of: Callable[[T], str | None] = _unknown,
     threads: int | None = None,
+    whole_batches: bool = False,
 ) -> Iterator[Decided[T]]:
     """Decide on each of ``items``, in their order; memory does not grow with their number.
 
@@ -54,6 +56,9 @@ def decide_all(
     is concurrent, each thread also runs it, so that a photo never waits for others; else this
     thread runs it in batches. This thread decides on whole batches in both cases: it would
     otherwise interrupt the others for each photo.
+
+    With ``whole_batches`` a photo has the same digits in a batch of any size; a few photos then
+    take the time of a whole batch.
     """
     workers = threads or fastest_workers(scorer)
     read = _Reader(scorer)
@@ -70,7 +75,7 @@ def decide_all(
                     return
                 front = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
                 done = [(item, task.result()) for item, task in front]
-                yield from _settled(scorer, done, product_of)
+                yield from _settled(scorer, done, product_of, whole_batches)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -139,10 +144,12 @@ def _settled(
     scorer: Scorer,
     done: list[tuple[T, _Read | str]],
     product_of: Callable[[T], str | None],
+    whole_batches: bool,
 ) -> Iterator[Decided[T]]:
     readable = [(item, read) for item, read in done if not isinstance(read, str)]
     products = [product_of(item) for item, _ in readable]
-    decisions = iter(_decided(scorer, [read for _, read in readable], products))
+    reads = [read for _, read in readable]
+    decisions = iter(_decided(scorer, reads, products, whole_batches))
     for item, read in done:
         if isinstance(read, str):
             yield Decided(item, None, read)
@@ -150,7 +157,9 @@ def _settled(
             yield Decided(item, next(decisions))
 
 
-def _decided(scorer: Scorer, batch: list[_Read], products: list[str | None]) -> list[Decision]:
+def _decided(
+    scorer: Scorer, batch: list[_Read], products: list[str | None], whole_batches: bool
+) -> list[Decision]:
     """Decide on a batch, all pixels or all outputs; the time of a network on pixels is shared."""
     if not batch:
         return []
@@ -158,8 +167,24 @@ def _decided(scorer: Scorer, batch: list[_Read], products: list[str | None]) -> 
     outputs = [each.found for each in batch if isinstance(each.found, Outputs)]
     pixels = [each.found.pixels for each in batch if isinstance(each.found, Framed)]
     if pixels:
-        outputs.append(scorer.network(np.stack(pixels)))
+        stacked = np.stack(pixels)
+        # Photos in tiles are computed one by one.
+        fill = whole_batches and scorer.frame.tiles == 1
+        outputs.append(_first(scorer.network(_filled(stacked) if fill else stacked), len(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
     milliseconds = [each.milliseconds + share for each in batch]
     boxes = [each.boxes for each in batch]
     return scorer.judge.decide(joined(outputs), milliseconds, products, boxes)
+
+
+def _filled(pixels: Pixels) -> Pixels:
+    """A batch of ``pixels`` (n, h, w, 3) with the last photo repeated up to a whole batch.
+
+    The last digits of what a network gives depend on the size of the batch. So they would else
+    differ if a prediction is continued, or if a file among the photos can't be read.
+    """
+    return pixels[np.minimum(np.arange(_BATCH), len(pixels) - 1)]
+
+
+def _first(found: Outputs, n: int) -> Outputs:
+    return Outputs._make(None if each is None else each[:n] for each in found)

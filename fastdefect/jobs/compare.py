@@ -20,7 +20,7 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.files import write_json, write_text, written_to
 from fastdefect.jobs.comparing.by_part import on_parts
 from fastdefect.jobs.comparing.page import ComparePage, page_of
-from fastdefect.jobs.comparing.product_series import check_series, is_series, pairs_by_product
+from fastdefect.jobs.comparing.product_series import is_series, pairs_by_product
 from fastdefect.jobs.comparing.report import CompareReport
 from fastdefect.jobs.comparing.runs import (
     Answered,
@@ -29,7 +29,6 @@ from fastdefect.jobs.comparing.runs import (
     of_common_photos,
     of_decided_photos,
     predict,
-    products_of_answered,
 )
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
@@ -62,7 +61,6 @@ def compare(
     model or without such photos.
     """
     split, data = request.split, request.data
-    check_series(list(runs), request, page=page is not None)
     request = replace(request, known_to=tuple(run.folder for run in runs))
     for run in runs:
         settle_root(run, request.data_root, request.sides, on_event)
@@ -74,11 +72,11 @@ def compare(
         predict(entrant, request, on_event, opened_before=before)
         for entrant, before in zip(entrants, opened, strict=True)
     ]
-    if data is not None:
-        answered = of_common_photos(answered, on_event)
-    series = next((run for run in runs if is_series(run)), None)
-    if series is not None:
+    by_product = any(is_series(run) for run in runs)
+    if by_product:
         answered = of_decided_photos(answered, on_event)
+    elif data is not None:
+        answered = of_common_photos(answered, on_event)
     report = CompareReport(
         "data" if data is not None else split,
         data.resolve().name if data is not None else {"valid": "validation"}.get(split, split),
@@ -90,9 +88,10 @@ def compare(
         ),
         (),
     )
-    if series is not None:
-        by_product = (p for pair in report.pairs for p in pairs_by_product(pair, series))
-        report = replace(report, products=tuple(by_product))
+    if by_product:
+        products = _products(answered)
+        alone = (of for pair in report.pairs for of in pairs_by_product(pair, products))
+        report = replace(report, products=tuple(alone))
     photos = answered[0].photos or _find_photos(report, on_event, all_of_them=page is not None)
     if page is not None:
         text = page_of(report, request, page, photos, on_event)
@@ -132,7 +131,8 @@ def _compare_two(
         _answers(after, answered_after, classes, order),
     )
     if before.decision.unit == "part":
-        photos, answers = on_parts(photos, answers, (before.decision, after.decision))
+        rules = (before.decision, after.decision)
+        photos, answers = on_parts(photos, answers, rules, answered_before.shown)
     openings = [of.opening for of in (answered_before, answered_after) if of.opening is not None]
     return Pair(
         before.name,
@@ -142,6 +142,17 @@ def _compare_two(
         photos,
         answers,
     )
+
+
+def _products(answered: Sequence[Answered]) -> Sequence[str | None]:
+    """The product of each photo of the first run, as the first run that knows it has it."""
+    names = answered[0].predictions.names
+    known = [
+        dict(zip(each.predictions.names, each.shown.products, strict=True))
+        for each in answered
+        if each.shown.products
+    ]
+    return [next((of[name] for of in known if of[name]), None) for name in names]
 
 
 def _common_parts(
@@ -160,7 +171,7 @@ def _answers(
     calibrated, decided = answered.predictions.y_prob, answered.decided
     if decided is None:
         calibrated = entrant.decision.calibrated(calibrated)
-        products = products_of_answered(entrant, answered)
+        products = answered.shown.products
         decided = entrant.decision.decide(calibrated, entrant.spec.good_indices, products)
     column = np.array([classes.index(name) for name in own])
     y_prob = np.zeros((len(order), len(classes)))

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
-from fastdefect.data.findings import findings_as_json
+from fastdefect.data.findings import Finding, findings_as_json
 from fastdefect.data.load import divide_into_folds, limit_training, read_and_audit
 from fastdefect.data.photos import Manifest
 from fastdefect.data.settle import as_read
@@ -18,7 +17,6 @@ from fastdefect.data.splitting.folds import Folds, fold_rows, read_folds, split_
 from fastdefect.data.splitting.split import read_split
 from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
-from fastdefect.errors import FastdefectError, RunError
 from fastdefect.evaluation.evaluate import evaluate
 from fastdefect.evaluation.predictions import (
     Predictions,
@@ -28,12 +26,12 @@ from fastdefect.evaluation.predictions import (
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED, Spread, spread_over_folds
 from fastdefect.evaluation.targets import Verdict, judge
 from fastdefect.events import Note, OnEvent, silent
-from fastdefect.files import typed
 from fastdefect.jobs.fit import absolute, begin, go_on, reassemble
 from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.trained.run_photos import read_to_resume
 from fastdefect.jobs.training.assemble import Job, assemble, choose_machine
 from fastdefect.jobs.training.environment import describe_environment
+from fastdefect.jobs.training.failing import failing_run
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
@@ -47,6 +45,7 @@ from fastdefect.metrics import HEADLINE, Metrics
 from fastdefect.reporting.plots.fit import plot_confusion
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.run_registry import create_fold, create_run
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.learner import ModelSpec
 
 HELD_OUT, OUT_OF_FOLD = "heldout", "oof"  # as in predictions-<...>.csv
@@ -98,30 +97,13 @@ class _Photos:
     manifest: Manifest
     store: PhotoStore
     folds: Folds
+    findings: Sequence[Finding] = ()
 
 
 def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> CrossReport:
     """Cross-validate in a new run; nothing is written before all folds are checked."""
-    check_one_epoch(config)
-    refuse_parent(config)
-    parse_targets(config)
-    k = config.report.folds
-    if k is None:
-        raise ValueError("Expected a config with folds")
     log = Log(on_event)
-    machine = choose_machine(config.training)
-    seed = config.training.seed
-    audit, store = read_and_audit(config.data, seed=seed, workers=machine.workers, on_event=log)
-    manifest = audit.manifest
-    config = as_read(config, manifest)
-    folds = divide_into_folds(manifest, audit.parts, config.data, k, seed=seed, on_event=log)
-    photos = _Photos(manifest, store, folds)
-    # Check that every fold leaves enough photos to train on, and that the network can be built.
-    splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
-    config = with_enough_steps(config, len(splits[0].split.train), log)
-    # The recipe is chosen on the training photos of the first fold and used for all.
-    config = settle_for(settle_weights(config, log), splits[0], machine.device, log)
-    assemble(config, silent, data=splits[0])
+    config, photos = _prepare(config, log)
     run = create_run(
         new_run.runs,
         new_run.name,
@@ -129,40 +111,82 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> CrossRepo
         new_run.command,
         kind=RunKind.CROSS_VALIDATION,
     )
-    log.to(run.path("log.txt"))
-    run.write("folds.csv", fold_rows(manifest, folds))
-    run.write_findings(findings_as_json(audit.findings))
-    run.write(
-        "environment.json", describe_environment(machine.device, machine.precision, machine.workers)
-    )
-    return _train_all(run, config, k, photos, log)
+    with run.held():
+        return _begin(run, config, photos, log)
 
 
 def resume(run: Run, *, on_event: OnEvent) -> CrossReport:
     """Train the folds that are not finished; if all are, only report again."""
-    config = run.read_config()
-    k = config.report.folds
-    if k is None or not run.path("folds.csv").exists():
-        raise RunError(
-            f"{run.folder} stopped before its first fold began: there is nothing to resume.",
-            "Start again with the same settings: fastdefect fit --config "
-            f"{typed(run.path('config.toml'))}",
-        )
     log = Log(on_event)
-    log.to(run.path("log.txt"))
-    if _done(run, k) == k:
-        log(Note(f"{run.name} is finished: nothing to train, reporting again."))
-        return _close(run, config, k, RunStatus.FINISHED, log)
-    run.update_state(status=RunStatus.RUNNING)
+    with run.held():
+        config = run.read_config()
+        if not run.path("folds.csv").exists():
+            log(Note(f"{run.name} stopped before its first fold began: it begins now."))
+            return _begin(run, *_prepare(config, log), log)
+        log.to(run.path("log.txt"))
+        k = _folds_of(config)
+        if _done(run, k) == k:
+            log(Note(f"{run.name} is finished: nothing to train, reporting again."))
+            return _close(run, config, k, RunStatus.FINISHED, log)
+        run.update_state(status=RunStatus.RUNNING)
+        machine = choose_machine(config.training)
+        manifest, store = read_to_resume(run, config.data, workers=machine.workers, on_event=log)
+        photos = _Photos(manifest, store, read_folds(run.path("folds.csv"), manifest))
+        return _train_all(run, config, photos, log)
+
+
+def _prepare(config: RunConfig, log: Log) -> tuple[RunConfig, _Photos]:
+    """Read the photos, make the folds and settle the recipe; write nothing."""
+    check_one_epoch(config)
+    refuse_parent(config)
+    parse_targets(config)
+    k = _folds_of(config)
     machine = choose_machine(config.training)
-    manifest, store = read_to_resume(run, config.data, workers=machine.workers, on_event=log)
-    photos = _Photos(manifest, store, read_folds(run.path("folds.csv"), manifest))
-    return _train_all(run, config, k, photos, log)
+    seed = config.training.seed
+    audit, store = read_and_audit(config.data, seed=seed, workers=machine.workers, on_event=log)
+    manifest = audit.manifest
+    config = as_read(config, manifest)
+    folds = divide_into_folds(manifest, audit.parts, config.data, k, seed=seed, on_event=log)
+    photos = _Photos(manifest, store, folds, audit.findings)
+    # Check that every fold leaves enough photos to train on, and that the network can be built.
+    splits = [_data_for(photos, config, fold) for fold in range(1, k + 1)]
+    config = with_enough_steps(config, len(splits[0].split.train), log)
+    # The recipe is chosen on the training photos of the first fold and used for all.
+    config = settle_for(settle_weights(config, log), splits[0], machine.device, log)
+    assemble(config, silent, data=splits[0])
+    return config, photos
 
 
-def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -> CrossReport:
+def _folds_of(config: RunConfig) -> int:
+    if config.report.folds is None:
+        raise ValueError("Expected a config with folds")
+    return config.report.folds
+
+
+def _begin(run: Run, config: RunConfig, photos: _Photos, log: Log) -> CrossReport:
+    """Write what the folds share, ``folds.csv`` last: with it, they can be continued."""
+    with failing_run(run):
+        log.to(run.path("log.txt"))
+        run.write_findings(findings_as_json(photos.findings))
+        machine = choose_machine(config.training)
+        run.write(
+            "environment.json",
+            describe_environment(machine.device, machine.precision, machine.workers),
+        )
+        run.write("folds.csv", fold_rows(photos.manifest, photos.folds))
+    return _train_all(run, config, photos, log)
+
+
+def _train_all(run: Run, config: RunConfig, photos: _Photos, log: Log) -> CrossReport:
+    """Train each fold that is not finished, and combine them."""
+    with failing_run(run):
+        reason = _train_folds(run, config, photos, log)
+        return _close(run, config, _folds_of(config), reason, log)
+
+
+def _train_folds(run: Run, config: RunConfig, photos: _Photos, log: Log) -> RunStatus:
     """Train each fold that is not finished; stop at the first that is interrupted."""
-    reason = RunStatus.FINISHED
+    k = _folds_of(config)
     try:
         with stop_on_interrupt() as stop_requested:
             for fold in range(1, k + 1):
@@ -170,19 +194,14 @@ def _train_all(run: Run, config: RunConfig, k: int, photos: _Photos, log: Log) -
                     log(Note(f"Fold {fold} of {k} is finished."))
                     continue
                 # Interrupted while the previous fold finished, or during this one.
-                stopped = stop_requested()
-                if not stopped:
-                    ended = _train_fold(run, config, photos, fold, stop_requested, log)
-                    stopped = ended == RunStatus.INTERRUPTED
-                if stopped:
-                    reason = RunStatus.INTERRUPTED
-                    break
+                if stop_requested():
+                    return RunStatus.INTERRUPTED
+                ended = _train_fold(run, config, photos, fold, stop_requested, log)
+                if ended == RunStatus.INTERRUPTED:
+                    return ended
     except KeyboardInterrupt:  # a second one ends the current step at once
-        reason = RunStatus.INTERRUPTED
-    except FastdefectError as error:
-        run.update_state(status=RunStatus.FAILED, error=error.message)
-        raise
-    return _close(run, config, k, reason, log)
+        return RunStatus.INTERRUPTED
+    return RunStatus.FINISHED
 
 
 def _train_fold(
@@ -228,7 +247,7 @@ def _tell_fold(data: TrainingData, k: int, fold: int, held_out: int, log: Log) -
 
 def _predict(own: Run, job: Job, held_out: tuple[int, ...], fold: int, log: Log) -> Predictions:
     """Predict, with the fold's best model, the photos that neither trained nor chose it."""
-    job.learn.model.load_state_dict(load_file(own.path("model.safetensors")))
+    restore_network(job.learn.model, own.path("model.safetensors"))
     return predict(job, held_out, f"fold {fold}, held out", log)
 
 

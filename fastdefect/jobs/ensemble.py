@@ -8,13 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from safetensors.torch import load_file, save_file
-
 from fastdefect.config import RunConfig
 from fastdefect.data.settle import as_read
-from fastdefect.errors import FastdefectError, RunError, UsageError
+from fastdefect.errors import RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
-from fastdefect.files import atomic_path
 from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.members import Finished, read_finished
@@ -29,6 +26,7 @@ from fastdefect.jobs.series.series import (
     settle,
 )
 from fastdefect.jobs.training.assemble import assemble
+from fastdefect.jobs.training.failing import failing_run
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
 from fastdefect.jobs.training.one_epoch import check_one_epoch
@@ -37,7 +35,9 @@ from fastdefect.jobs.training.steps import with_enough_steps
 from fastdefect.reporting.tables.ensemble import MemberFigures
 from fastdefect.run import Run, RunKind, RunStatus
 from fastdefect.text import first
+from fastdefect.training.checkpoint import read_model
 from fastdefect.training.ensemble import joined_state
+from fastdefect.training.tensor_file import write_tensors
 
 Measured = TypeVar("Measured")
 Measured_co = TypeVar("Measured_co", covariant=True)
@@ -160,14 +160,11 @@ def train_to_model(
     if ended.left:
         return ended, None
     run.update_state(status=RunStatus.RUNNING)  # until the model is written and measured
-    try:
+    with run.held(), failing_run(run):
         fresh = any(each.member.name not in before for each in ended.finished)
         if fresh or not run.path("model.safetensors").exists():
             _write_model(run, plan.shipped(ended.finished), series.log)
         measured = plan.measure(ended)
-    except FastdefectError as error:
-        run.update_state(status=RunStatus.FAILED, error=error.message)
-        raise
     run.update_state(status=RunStatus.FINISHED)
     for each in ended.finished:
         each.run.forget_checkpoint()  # a member that was resumed alone still has it
@@ -187,10 +184,9 @@ def _write_model(run: Run, finished: Sequence[Finished], log: Log) -> None:
         log(Note(f"Deleted, as they belong to the older model: {', '.join(stale)}.", "warning"))
     one, n = finished[0].run.read("model.json"), len(finished)
     run.write("model.json", {**one, "members": n, "parameters": n * one["parameters"]})
-    state = joined_state([load_file(each.run.path("model.safetensors")) for each in finished])
-    with atomic_path(run.path("model.safetensors")) as temporary:
-        names = " ".join(each.member.name for each in finished)
-        save_file(state, temporary, metadata={"members": names})
+    state = joined_state([read_model(each.run.path("model.safetensors")) for each in finished])
+    names = " ".join(each.member.name for each in finished)
+    write_tensors(run.path("model.safetensors"), state, {"members": names})
 
 
 def _measure(series: Series, ended: SeriesReport) -> FitReport:

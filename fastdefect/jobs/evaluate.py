@@ -1,13 +1,14 @@
 """``fastdefect evaluate``: measure every figure of a run's model, each with its interval."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
-from fastdefect.evaluation.by_part import ByPart, measure_parts
+from fastdefect.evaluation.by_half import ByHalf, DecidedByHalves, measure_halves
+from fastdefect.evaluation.by_part import ByPart, measure_parts, products_of_parts
 from fastdefect.evaluation.by_view import ByView, measure_views
 from fastdefect.evaluation.decisions.calibration import reliability
 from fastdefect.evaluation.decisions.operating_point import (
@@ -44,6 +45,7 @@ from fastdefect.jobs.unseen.trainings import train_without_types
 from fastdefect.metrics import Metrics
 from fastdefect.reporting.plots.evaluate import plot_evaluation
 from fastdefect.reporting.plots.fit import plot_confusion
+from fastdefect.reporting.tables.by_half import half_tables
 from fastdefect.reporting.tables.by_part import part_tables, view_table
 from fastdefect.reporting.tables.evaluate import evaluation_tables
 from fastdefect.reporting.tables.explain import attention_table
@@ -64,7 +66,7 @@ class EvaluationReport(Tabled):
     of each view; None without different views. ``uncalibrated`` are the metrics of the same photos
     at temperature 1. ``by_type`` holds the escapes by column and value. ``sent`` is None without a
     review band, and ``on_part`` and ``unseen`` if they were not asked for. ``products`` is empty if
-    no product is known.
+    no product is known. ``by_half`` has the figures of each half of a joint model.
     """
 
     run: Run
@@ -81,6 +83,7 @@ class EvaluationReport(Tabled):
     files: tuple[Path, ...]
     unseen: UnseenTypes | None = None
     products: tuple[ProductFigures, ...] = ()
+    by_half: ByHalf = field(default_factory=dict)
 
     @property
     def decided(self) -> Evaluation:
@@ -109,6 +112,11 @@ class EvaluationReport(Tabled):
             "sent": self.sent.as_json() if self.sent else None,
             **({"by_product": [each.as_json() for each in self.products]} if self.products else {}),
             **({"unseen_types": self.unseen.as_json()} if self.unseen else {}),
+            **(
+                {"by_half": {name: each.as_json() for name, each in self.by_half.items()}}
+                if self.by_half
+                else {}
+            ),
             "files": [str(file) for file in self.files],
         }
 
@@ -126,10 +134,12 @@ class EvaluationReport(Tabled):
             self.sent,
             measured_on=measured_on,
         )
+        if self.by_half:
+            tables += half_tables(self.by_half)
         if self.by_view is not None:
             tables.append(view_table(self.by_view))
         if self.products:
-            tables.append(product_table(self.products))
+            tables.append(product_table(self.products, self.decision.unit))
         if self.on_part is not None:
             tables.append(attention_table(self.on_part.attention, self.on_part.method.title))
         return [*tables, *(unseen_tables(self.unseen) if self.unseen else ())]
@@ -163,7 +173,12 @@ def evaluate(
     model = load_model(run, photos, request.device)
     predictions = model.predict(parse_views(decision.views)[0], on_event=on_event)
     report = _measure(run, photos, predictions, decision)
-    report = replace(report, products=_by_product(run, photos, predictions, decision))
+    report = replace(report, products=_by_product(run, photos, predictions, report))
+    halves = None
+    if spec.memory:
+        halves = model.halves(parse_views(decision.views)[0], on_event=on_event)
+        decided_by = DecidedByHalves(predictions, halves, decision, photos.parts, photos.products)
+        report = replace(report, by_half=_by_half(run, photos, decided_by))
     if target is not None:
         decided = decision.decide(
             decision.calibrated(predictions.y_prob), predictions.good_indices, photos.products
@@ -171,7 +186,7 @@ def evaluate(
         found = evidence_on_part(model, target, predictions, decided, on_event)
         report = replace(report, on_part=found)
     if without is not None:
-        of_run = OfRun(photos, predictions, decision)
+        of_run = OfRun(photos, predictions, decision, halves)
         found_unseen = measure_unseen(run, without, of_run, request, on_event)
         report = replace(report, unseen=found_unseen)
         for name in photos.names:
@@ -232,20 +247,31 @@ def _types(run: Run, photos: EvaluationPhotos) -> tuple[Columns, str | None]:
 
 
 def _by_product(
-    run: Run, photos: EvaluationPhotos, predictions: Predictions, decision: DecisionRule
+    run: Run, photos: EvaluationPhotos, predictions: Predictions, report: EvaluationReport
 ) -> tuple[ProductFigures, ...]:
-    """The figures of each product; empty without a good class or a known product."""
+    """The figures of each product, of what is decided; empty without a known product.
+
+    Also empty without a good class.
+    """
     good, products = predictions.good_indices, photos.products
     if not good or not any(products):
         return ()
-    calibrated = decision.calibrated(predictions.y_prob)
+    if report.by_part is not None:
+        return products_of_parts(report.by_part, trained_by_product(run))
+    calibrated = report.decision.calibrated(predictions.y_prob)
     decided = DecidedPhotos(
         ~is_good(predictions.y_true, good),
-        is_good(decision.decide(calibrated, good, products), good),
+        is_good(report.decision.decide(calibrated, good, products), good),
         defect_score(calibrated, good),
         np.array(photos.parts),
     )
     return figures_by_product(products, decided, trained_by_product(run))
+
+
+def _by_half(run: Run, photos: EvaluationPhotos, decided: DecidedByHalves) -> ByHalf:
+    """The figures of each half of a joint model."""
+    columns, kinds = _types(run, photos)
+    return measure_halves(decided, columns, kinds=kinds)
 
 
 def _draw(report: EvaluationReport, predictions: Predictions, costs: Costs | None) -> None:

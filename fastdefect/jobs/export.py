@@ -1,6 +1,5 @@
 """Write a run's model as a bundle, if the bundle decides as the run does."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,6 +58,7 @@ from fastdefect.reporting.tables.export import check_table
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.reporting.tables.tabled import Tabled
 from fastdefect.run import Run
+from fastdefect.scratch import Scratch
 from fastdefect.training.predict import Predictor
 
 # The largest difference of a probability that is accepted by default.
@@ -239,8 +239,8 @@ def _check(
 ) -> _Form:
     """Write the bundle to a temporary file, and run it from there on the files of the photos."""
     facts = card.network
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, f"model{SUFFIX}")
+    with Scratch() as scratch:
+        path = scratch.folder / f"model{SUFFIX}"
         write_bundle(path, card, members)
         read = read_bundle(path)
     name = f"{facts.runtime} {facts.precision}"

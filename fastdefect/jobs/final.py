@@ -115,6 +115,8 @@ def suits(config: RunConfig) -> bool:
         return False
     if {"keep", "patience"} & config.given or config.model.from_run is not None:
         return False
+    if config.data.learn == "both":  # the memory is of one training
+        return False
     try:
         entries = list_data(config.data).entries
     except FastdefectError:

@@ -1,6 +1,5 @@
 """``fastdefect lr-find``: suggest a learning rate from a hundred batches."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fastdefect.jobs.training.assemble import assemble
 from fastdefect.jobs.training.one_epoch import refuse_one_epoch
 from fastdefect.jobs.training.parent import refuse_parent
 from fastdefect.reporting.plots.fit import plot_lr_find
+from fastdefect.scratch import Scratch
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ def lr_find(config: RunConfig, *, out: Path, on_event: OnEvent) -> LrReport:
     refuse_parent(config)
     with written_to(out):  # before the search, which takes minutes
         out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fastdefect-") as scratch:
+    with Scratch() as scratch:
         learn = assemble(config, on_event).learn
-        learn.path = Path(scratch)  # fastai stores the first weights there
+        learn.path = scratch.folder  # fastai stores the first weights there
         torch.manual_seed(config.training.seed)
         suggestion = float(learn.lr_find(suggest_funcs=valley, show_plot=False).valley)
     losses = [float(loss) for loss in learn.recorder.losses]

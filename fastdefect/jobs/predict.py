@@ -101,7 +101,12 @@ def predict(
         meter = Meter(on_event, sources.total, resumed := tally.total)
         try:
             for done in decide_all(
-                scorer, earlier.others(), _path_of, product_of=names.product, threads=threads
+                scorer,
+                earlier.others(),
+                _path_of,
+                product_of=names.product,
+                threads=threads,
+                whole_batches=True,  # a continued prediction has the same digits
             ):
                 row = photo_row(done, names, scorer)
                 journal.append(row)

@@ -1,17 +1,15 @@
 """``fastdefect threshold``: choose an operating point and store it with the model."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from fastdefect.config import PartRule, Unit
+from fastdefect.config import PartRule
 from fastdefect.errors import DataError, UsageError
-from fastdefect.evaluation.by_part import PartFacts, part_facts, part_predictions
-from fastdefect.evaluation.decisions.by_product import ProductPoint, choose_by_product
-from fastdefect.evaluation.decisions.conformal import GoodPoint
+from fastdefect.evaluation.by_part import part_facts
+from fastdefect.evaluation.decisions.by_product import choose_by_product
 from fastdefect.evaluation.decisions.criteria import Criteria
 from fastdefect.evaluation.decisions.guarantees import (
     Guarantee,
@@ -21,17 +19,15 @@ from fastdefect.evaluation.decisions.guarantees import (
 from fastdefect.evaluation.decisions.operating_point import (
     OperatingPoint,
     ScoredPhotos,
-    Tally,
     choose_by_cost,
     choose_by_f1,
     choose_by_max_escape,
     choose_by_max_overkill,
 )
-from fastdefect.evaluation.decisions.review_band import Band, Load, choose_band, load
-from fastdefect.evaluation.predictions import Predictions
+from fastdefect.evaluation.decisions.review_band import choose_band, load
 from fastdefect.events import Note, OnEvent
-from fastdefect.good import is_good
-from fastdefect.inference.decision_rule import calibrated, defect_score
+from fastdefect.jobs.choosing.report import ThresholdReport
+from fastdefect.jobs.choosing.units import Units, units_of
 from fastdefect.jobs.trained.decision import (
     Judged,
     fixed_views,
@@ -51,64 +47,6 @@ from fastdefect.text import counted, exact_percent
 from fastdefect.training.learner import choose_device
 
 
-@dataclass(frozen=True)
-class ThresholdReport:
-    """The choice, and for comparison the decisions by the most probable class (``before``).
-
-    ``point`` or ``band`` is set, or ``alone``, if there are photos of good parts only. ``said``
-    describes the rule and ``source`` the photos that it was chosen on. All counts are of photos, or
-    of parts if there is a ``part_rule``; ``facts`` then describe the parts. ``promise`` is set if
-    the limit of the point is guaranteed. ``products`` are the thresholds by product, if they were
-    asked for.
-    """
-
-    run: Run
-    said: str
-    source: str
-    views: str
-    temperature: float
-    before: Tally
-    point: OperatingPoint | None
-    promise: Guarantee | None
-    band: Band | None
-    load: Load | None
-    path: Path
-    part_rule: PartRule | None = None
-    facts: PartFacts | None = None
-    products: tuple[ProductPoint, ...] = ()
-    alone: GoodPoint | None = None
-
-    @property
-    def unit(self) -> Unit:
-        """What one decision is about."""
-        return "photo" if self.part_rule is None else "part"
-
-    def as_json(self) -> dict[str, Any]:
-        """The closing event for ``--json``, and the content of the run's file."""
-        chosen: dict[str, Any] = self.point.as_json() if self.point else {}
-        if self.band is not None:
-            chosen = {"rule": "band", "settings": {}, "threshold": self.band.low}
-            chosen["tally"] = self.band.tally.as_json()
-        if self.alone is not None:
-            chosen = self.alone.as_json()
-        return {
-            "run": str(self.run.folder),
-            **chosen,
-            "high": self.band.high if self.band else None,
-            "said": self.said,
-            "chosen_on": self.source,
-            "unit": self.unit,
-            "part_rule": self.part_rule,
-            "parts": self.facts.as_json() if self.facts else None,
-            "views": self.views,
-            "temperature": self.temperature,
-            "promise": self.promise.as_json() if self.promise else None,
-            "band": self.band.as_json() if self.band else None,
-            "load": self.load.as_json() if self.load else None,
-            **({"products": [p.as_json() for p in self.products]} if self.products else {}),
-        }
-
-
 def choose_threshold(
     run: Run,
     criteria: Criteria,
@@ -123,39 +61,31 @@ def choose_threshold(
     also a threshold for each product that has enough photos. The split and threshold of ``request``
     are not used. Raises ``DataError``, and stores nothing, if the photos can't support a guarantee.
     """
-    criteria.check()
-    if by_product and len(criteria.limits) > 1:
-        raise UsageError(
-            "--by-product chooses one threshold for each product, but both limits choose a review "
-            "band.",
-            "Give one of --max-escape and --max-overkill, or remove --by-product.",
-        )
+    _check(run, criteria, by_product=by_product)
     data, device = request.data, request.device
     choose_device(device)  # a missing device must not open a test among ``data``
-    spec = read_spec(run)
-    if not spec.good:
-        raise DataError(
-            f"A threshold needs a good class, but {run.name} has none.",
-            "Train with --good NAME.",
-        )
     part_rule = part_rule_for(run, request)
+    _check_learned(part_rule, criteria, request)
     settle_root(run, request.data_root, request.sides, on_event)
     name, fixed = fixed_views(run, request.views)
+    validation = None
     # The temperature is fitted to these labels, too, whatever the threshold is chosen on.
-    if data is None or run.predictions_path("valid", name).exists():
-        judged = judge_validation(run, name, device, on_event)
-        tell_old_labels(run, judged.predictions, on_event)
+    if data is None or part_rule == "stacking" or run.predictions_path("valid", name).exists():
+        validation = judge_validation(run, name, device, on_event)
+        tell_old_labels(run, validation.predictions, on_event)
     temperature = temperature_for(run, name, device, on_event)
-    if data is not None:
+    if data is None and validation is not None:
+        judged = validation
+    else:
         judged = _predict_others(run, request, fixed, on_event)
-    units = _units(judged, temperature, part_rule)
+    units = units_of(judged, temperature, part_rule, validation)
     report = ThresholdReport(
         run,
         "",
         _source_text(judged, "validation" if data is None else str(data), part_rule),
         name,
         temperature,
-        _by_most_probable(units),
+        units.by_most_probable,
         None,
         None,
         None,
@@ -163,14 +93,15 @@ def choose_threshold(
         run.path("operating_point.json"),
         part_rule,
         part_facts(judged.predictions, judged.shown, known_views(run)) if part_rule else None,
+        stacking=units.learned,
+        rules=units.rules,
     )
     if _only_overkill(criteria) and not units.has_defects:
         report = _choose_alone(report, criteria, judged, part_rule)
     else:
-        scored = _scored(units)
-        report = _choose(report, criteria, scored)
+        report = _choose(report, criteria, units.scored)
     if by_product and report.alone is None:
-        report = _with_products(report, criteria, scored, judged.products)
+        report = _with_products(report, criteria, units)
     for warning in _warnings(report, criteria, on_validation=data is None):
         on_event(Note(warning, "warning"))
     time = datetime.now(UTC).isoformat(timespec="seconds")
@@ -178,6 +109,32 @@ def choose_threshold(
         "operating_point.json", {**report.as_json(), "time": time, "command": request.command}
     )
     return report
+
+
+def _check(run: Run, criteria: Criteria, *, by_product: bool) -> None:
+    criteria.check()
+    if by_product and len(criteria.limits) > 1:
+        raise UsageError(
+            "--by-product chooses one threshold for each product, but both limits choose a review "
+            "band.",
+            "Give one of --max-escape and --max-overkill, or remove --by-product.",
+        )
+    if not read_spec(run).good:
+        raise DataError(
+            f"A threshold needs a good class, but {run.name} has none.",
+            "Train with --good NAME.",
+        )
+
+
+def _check_learned(part_rule: PartRule | None, criteria: Criteria, request: Request) -> None:
+    """A guarantee is for scores that do not depend on the parts that it is tested on."""
+    if part_rule == "stacking" and criteria.confidence is not None and request.data is None:
+        raise UsageError(
+            "--part-rule stacking is learned from the validation parts, so that they can't support "
+            "a guarantee.",
+            "Give other parts to choose the threshold on (--data DIR), remove --confidence, or use "
+            "--part-rule worst.",
+        )
 
 
 def _source_text(judged: Judged, name: str, part_rule: PartRule | None) -> str:
@@ -229,34 +186,7 @@ def _predict_others(run: Run, request: Request, views: Any, on_event: OnEvent) -
         run, request, read_spec(run), what="choosing a threshold", on_event=on_event
     )
     predictions = load_model(run, photos, request.device).predict(views, on_event=on_event)
-    return Judged(predictions, photos.shown, tuple(photos.products))
-
-
-@dataclass(frozen=True)
-class _Units:
-    """The calibrated predictions of what is decided, (n, ...), and the part of each."""
-
-    predictions: Predictions
-    parts: tuple[str, ...]
-
-    @property
-    def has_defects(self) -> bool:
-        said = self.predictions
-        return not is_good(said.y_true, said.good_indices).all()
-
-
-def _units(judged: Judged, temperature: float, part_rule: PartRule | None) -> _Units:
-    said = judged.predictions
-    said = replace(said, y_prob=calibrated(said.y_prob, temperature))
-    if part_rule is None:
-        return _Units(said, judged.parts)
-    of_parts = part_predictions(said, judged.parts, part_rule)
-    return _Units(of_parts, of_parts.names)  # one score a part: a guarantee counts them exactly
-
-
-def _scored(units: _Units) -> ScoredPhotos:
-    said, good = units.predictions, units.predictions.good_indices
-    return ScoredPhotos(~is_good(said.y_true, good), defect_score(said.y_prob, good), units.parts)
+    return Judged(predictions, photos.shown)
 
 
 def _only_overkill(criteria: Criteria) -> bool:
@@ -275,11 +205,6 @@ def _choose_alone(
         )
     alone = good_point(judged, report.temperature, criteria.max_overkill)
     return replace(report, said=alone.said, alone=alone)
-
-
-def _by_most_probable(units: _Units) -> Tally:
-    metrics = units.predictions.metrics()
-    return Tally(metrics.escapes, metrics.n_defective, metrics.overkills, metrics.n_good)
 
 
 def _choose(report: ThresholdReport, criteria: Criteria, photos: ScoredPhotos) -> ThresholdReport:
@@ -313,19 +238,9 @@ def _choose(report: ThresholdReport, criteria: Criteria, photos: ScoredPhotos) -
     return replace(report, said="highest F1", point=choose_by_f1(photos))
 
 
-def _with_products(
-    report: ThresholdReport,
-    criteria: Criteria,
-    photos: ScoredPhotos,
-    products: Sequence[str | None],
-) -> ThresholdReport:
+def _with_products(report: ThresholdReport, criteria: Criteria, units: Units) -> ThresholdReport:
     """``report`` with a threshold for each product, by the same criteria."""
-    if report.part_rule is not None:
-        raise UsageError(
-            "--by-product chooses thresholds for photos, but this threshold is for parts.",
-            "Add --decide photo, or remove --by-product.",
-        )
-    if not any(products) or report.point is None:
+    if not any(units.products) or report.point is None:
         raise DataError(
             f"--by-product needs photos of known products, but {report.run.name} knows none.",
             "Train with --product-from REGEX, or with a column product in the CSV of the photos.",
@@ -337,7 +252,7 @@ def _with_products(
             raise ValueError("Expected a threshold, not a review band")
         return point
 
-    points = choose_by_product(photos, products, report.point.threshold, choose)
+    points = choose_by_product(units.scored, units.products, report.point.threshold, choose)
     if any(each.own for each in points):
         report = replace(report, said=f"{report.said}, by product")
     return replace(report, products=points)

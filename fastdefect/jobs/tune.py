@@ -15,7 +15,7 @@ from fastdefect.aliases import Interval
 from fastdefect.config import RunConfig
 from fastdefect.data.settle import as_read
 from fastdefect.data.splitting.folds import fold_rows, folds_of_train
-from fastdefect.errors import FastdefectError, UsageError
+from fastdefect.errors import UsageError
 from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.evaluation.statistics.intervals import bootstrap_intervals
 from fastdefect.evaluation.tuning.effects import Effect, effects
@@ -27,6 +27,7 @@ from fastdefect.jobs.series.budget import Budget
 from fastdefect.jobs.series.members import Finished
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.series.series import create_series, read_plan
+from fastdefect.jobs.training.failing import failing_run
 from fastdefect.jobs.training.interrupt import stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.new_run import NewRun
@@ -210,25 +211,23 @@ def _is_done(
 def _search(study: Study, budget: Budget, minutes: float) -> TuneReport:
     """Search while the budget lasts, then train the winner."""
     run = study.run
-    run.update_state(status=RunStatus.RUNNING)
-    rows = fold_rows(study.photos.manifest, study.folds)
-    run.write("folds.csv", [row for row in rows if row["fold"]])
-    reason = RunStatus.INTERRUPTED
-    try:
-        with stop_on_interrupt() as stop_requested:
-            limits = Limits(budget, minutes, stop_requested)
-            reason = study.search(limits)
-            standing = ranked(read_trials(run), study.rungs)
-            if reason != RunStatus.INTERRUPTED and standing:
-                # Out of budget is the normal end of a search.
-                reason = study.train_best(standing[0][0], limits)
-    except KeyboardInterrupt:  # a second one ends the current step at once
+    with run.held(), failing_run(run):
+        run.update_state(status=RunStatus.RUNNING)
+        rows = fold_rows(study.photos.manifest, study.folds)
+        run.write("folds.csv", [row for row in rows if row["fold"]])
         reason = RunStatus.INTERRUPTED
-    except FastdefectError as error:
-        run.update_state(status=RunStatus.FAILED, error=error.message)
-        raise
-    run.update_state(status=reason)
-    return _close(run, study.config, study.plan, reason)
+        try:
+            with stop_on_interrupt() as stop_requested:
+                limits = Limits(budget, minutes, stop_requested)
+                reason = study.search(limits)
+                standing = ranked(read_trials(run), study.rungs)
+                if reason != RunStatus.INTERRUPTED and standing:
+                    # Out of budget is the normal end of a search.
+                    reason = study.train_best(standing[0][0], limits)
+        except KeyboardInterrupt:  # a second one ends the current step at once
+            reason = RunStatus.INTERRUPTED
+        run.update_state(status=reason)
+        return _close(run, study.config, study.plan, reason)
 
 
 # ---- the result --------------------------------------------------------------------------

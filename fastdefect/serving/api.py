@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from fastdefect.serving import problems
 from fastdefect.serving.day_drift import DayDrift
 from fastdefect.serving.engine import Engine
 from fastdefect.serving.heat_maps import HeatMaps
+from fastdefect.serving.inspect_body import BINARY, BODY
 from fastdefect.serving.photo_work import MEDIA_TYPES, jpeg
 from fastdefect.serving.problems import Problem, documented
 from fastdefect.serving.records import Model
@@ -34,40 +35,11 @@ from fastdefect.serving.schemas import (
     TodayOut,
     UndoIn,
 )
-from fastdefect.serving.settings import MOST_PHOTOS, MOST_TEXT, Settings
+from fastdefect.serving.settings import MOST_TEXT, Settings
 from fastdefect.serving.store import Store
-from fastdefect.serving.uploads import PART, Uploads, clean_part
+from fastdefect.serving.uploads import PART, Upload, Uploads, clean
 
 _FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}  # named by its content
-_BINARY = {"type": "string", "format": "binary"}
-_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "photo": {
-                        "type": "array",
-                        "items": _BINARY,
-                        "minItems": 1,
-                        "maxItems": MOST_PHOTOS,
-                    },
-                    "part": {
-                        "type": "string",
-                        "maxLength": MOST_TEXT,
-                        "pattern": PART,
-                        "examples": ["17"],
-                    },
-                },
-                "required": ["photo"],
-                "additionalProperties": False,
-            }
-        },
-        **{kind: {"schema": _BINARY} for kind in ("image/jpeg", "image/png", "image/tiff")},
-        "application/octet-stream": {"schema": _BINARY},
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -108,7 +80,7 @@ router = APIRouter()
 @router.post(
     "/inspect",
     summary="Decide on a part, from one photo or several",
-    openapi_extra={"requestBody": _BODY},
+    openapi_extra={"requestBody": BODY},
     responses=documented(
         *(problems.BAD_BODY, problems.SLOW, problems.KEY_USED, problems.TOO_LARGE),
         *(problems.BAD_TYPE, problems.INVALID, problems.UNREADABLE, problems.BUSY),
@@ -129,24 +101,33 @@ async def inspect(
         Query(
             max_length=MOST_TEXT,
             pattern=PART,
-            description="The product, for a model with thresholds by product. The common threshold "
-            "decides on any other product, and without one.",
+            description="The product, if the form has none, for a model with thresholds by "
+            "product. The common threshold decides on any other product, and without one.",
+        ),
+    ] = None,
+    view: Annotated[
+        str | None,
+        Query(
+            max_length=MOST_TEXT,
+            pattern=PART,
+            description="The view, such as the camera, for a photo without a form.",
         ),
     ] = None,
     key: Key = None,
 ) -> InspectionOut:
     """Send a form with the field ``photo`` once or several times, or a photo alone as the body.
 
+    Beside the photos a form may have ``part``, ``product`` and ``view``.
     If the bundle has a rule for parts, it decides on all photos together. Otherwise a part is
     rejected if one of its photos is, else look if one of them is, and else OK.
     The answer comes when the decision and the photos are on the disk.
     """
     async with desk.uploads.received(request) as upload:
-        named = clean_part(part if upload.part is None else upload.part)
+        asked = _request(upload, part=part, product=product, view=view, key=key)
+        views = desk.engine.views_of(asked)  # kept without the photos
         # In a thread: it hashes the photos and looks for the key.
-        future = await run_in_threadpool(
-            desk.engine.submit, engines.Request(upload.photos, named, key, product)
-        )
+        future = await run_in_threadpool(desk.engine.submit, asked)
+        del asked  # a request that is late must not hold its photos
         upload.work = future
         try:
             async with asyncio.timeout(desk.settings.timeout):
@@ -157,7 +138,20 @@ async def inspect(
                 f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
-    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found))
+    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found, views))
+
+
+def _request(
+    upload: Upload, *, part: str | None, product: str | None, view: str | None, key: str | None
+) -> engines.Request:
+    """The request of a client; what the form names counts before what the address names."""
+    product, view = clean("product", product), clean("view", view)
+    photos = tuple(
+        replace(sent, product=sent.product or product, view=sent.view or view)
+        for sent in upload.photos
+    )
+    named = clean("part", part) if upload.part is None else upload.part
+    return engines.Request(photos, named, key)
 
 
 @router.get(
@@ -240,7 +234,7 @@ def queue(desk: AtDesk, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> Queu
     response_class=Response,
     responses={
         **documented(problems.NOT_FOUND, problems.INVALID, problems.STORE_FAILED),
-        200: {"content": {kind: {"schema": _BINARY} for kind in MEDIA_TYPES.values()}},
+        200: {"content": {kind: {"schema": BINARY} for kind in MEDIA_TYPES.values()}},
     },
 )
 def photo(sha256: Sha256, desk: AtDesk) -> Response:
@@ -257,7 +251,7 @@ def photo(sha256: Sha256, desk: AtDesk) -> Response:
         **documented(
             *(problems.NOT_FOUND, problems.INVALID, problems.UNREADABLE, problems.STORE_FAILED)
         ),
-        200: {"content": {"image/jpeg": {"schema": _BINARY}}},
+        200: {"content": {"image/jpeg": {"schema": BINARY}}},
     },
 )
 def preview(
@@ -287,7 +281,7 @@ def preview(
             *(problems.NOT_FOUND, problems.INVALID, problems.UNREADABLE, problems.BUSY),
             problems.STORE_FAILED,
         ),
-        200: {"content": {"image/jpeg": {"schema": _BINARY}}},
+        200: {"content": {"image/jpeg": {"schema": BINARY}}},
     },
 )
 def heat_map(sha256: Sha256, desk: AtDesk) -> Response:

@@ -21,7 +21,7 @@ from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
-from fastdefect.serving.photo_work import Sent, decide_on, missing_views
+from fastdefect.serving.photo_work import Sent, decide_on, missing_views, product_of, views_of
 from fastdefect.serving.records import Inspection, Model, New, Photo
 from fastdefect.serving.review import choose
 from fastdefect.serving.settings import Settings
@@ -50,19 +50,16 @@ class StoppingError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """Photos of one part. Requests with the same ``key`` are one request that was sent again.
-
-    ``product``: what the part is, for a bundle with thresholds by product.
-    """
+    """Photos of one part. Requests with the same ``key`` are one request that was sent again."""
 
     photos: tuple[Sent, ...]
     part: str | None = None
     key: str | None = None
-    product: str | None = None
 
     def digest(self) -> str:
-        """The sha256 of photos, part and product; the names of the photos do not count."""
-        named = self.part if self.product is None else (self.part, self.product)
+        """The sha256 of photos, part, products and views; the names of the photos do not count."""
+        shown = tuple((photo.product, photo.view) for photo in self.photos)
+        named = (self.part, *shown) if any(map(any, shown)) else self.part
         found = sha256(repr(named).encode("utf-8", "backslashreplace"))
         for photo in self.photos:
             found.update(sha256(photo.data).digest())
@@ -145,12 +142,19 @@ class Engine:
         """The model that decides now."""
         return self._using
 
-    def missing_views(self, inspection: Inspection) -> list[str]:
-        """The views that the part of ``inspection`` lacks; none if another model decided on it."""
+    def views_of(self, request: Request) -> tuple[str | None, ...]:
+        """The view of each photo of ``request``, as far as it is known."""
+        return views_of(self._using.scorer, request.photos)
+
+    def missing_views(self, inspection: Inspection, views: Sequence[str | None]) -> list[str]:
+        """The views that ``inspection`` lacks, of which its photos have ``views``.
+
+        None if another model decided on it.
+        """
         using = self._using
         if using.model.identity != inspection.model:
             return []
-        return list(missing_views(using.scorer, [photo.name for photo in inspection.photos]))
+        return list(missing_views(using.scorer, views))
 
     @property
     def in_work(self) -> int:
@@ -256,7 +260,6 @@ class Engine:
                 sent,
                 self._gate,
                 self._settings.max_megapixels,
-                product=job.request.product,
             )
             for sent in job.request.photos
         ]
@@ -314,7 +317,8 @@ class Engine:
     def _new(self, job: _Job) -> New:
         """Raises what the decision on the first unreadable photo raised."""
         photos = tuple(photo.result() for photo in job.photos)
-        part = job.using.scorer.judge.decide_part(photos)
+        scorer, sent = job.using.scorer, job.request.photos
+        part = scorer.judge.decide_part(photos, views_of(scorer, sent), product_of(sent))
         self._seconds += 0.1 * (
             sum(p.milliseconds for p in photos) / 1000 / len(photos) - self._seconds
         )
@@ -330,7 +334,7 @@ class Engine:
             model=model.identity,
             bundle=model.name,
             photos=photos,
-            contents=tuple(sent.data for sent in job.request.photos),
+            contents=tuple(each.data for each in sent),
             **vars(part),
             **chosen._asdict(),
         )

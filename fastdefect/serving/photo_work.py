@@ -42,10 +42,15 @@ _QUALITY = 88  # of a JPEG
 
 @dataclass(frozen=True)
 class Sent:
-    """A photo as a client sent it; ``name`` is its file name without folders, empty if none."""
+    """A photo as a client sent it; ``name`` is its file name without folders, empty if none.
+
+    ``view`` and ``product`` are what the client says that it shows; None if it does not.
+    """
 
     name: str
     data: bytes
+    view: str | None = None
+    product: str | None = None
 
 
 def decide_on(
@@ -53,12 +58,8 @@ def decide_on(
     sent: Sent,
     gate: PixelGate,
     max_megapixels: float,
-    *,
-    product: str | None = None,
 ) -> Photo:
     """Decide on one photo; ``gate`` limits the pixels that all threads decode at the same time.
-
-    ``product`` is the one that the photo shows, if it is known.
 
     Raises ``UnreadablePhoto``.
     """
@@ -70,7 +71,7 @@ def decide_on(
         raise UnreadablePhoto(Path(name), reason)
     with gate.hold(pixels):
         decoded = scorer.decoded(sent.data, name)
-    decision = scorer.decide(decoded, started, product)
+    decision = scorer.decide(decoded, started, sent.product)
     return Photo(
         sha256(sent.data).hexdigest(),
         sent.name,
@@ -79,20 +80,31 @@ def decide_on(
     )
 
 
-def missing_views(scorer: Scorer, names: Sequence[str]) -> tuple[str, ...]:
-    """The views of the training that no photo has, by the file ``names`` of a part's photos.
+def views_of(scorer: Scorer, photos: Sequence[Sent]) -> tuple[str | None, ...]:
+    """The view of each photo: that of the client, else that in the file name; None if unknown."""
+    return tuple(sent.view or _view_in(sent.name, scorer.view_from) for sent in photos)
 
-    Empty if the model knows no views, or if none is found in any of the names.
+
+def product_of(photos: Sequence[Sent]) -> str | None:
+    """The product of a part: the one that its photos have in common, None if there is none."""
+    products = {sent.product for sent in photos} - {None}
+    return products.pop() if len(products) == 1 else None
+
+
+def missing_views(scorer: Scorer, views: Sequence[str | None]) -> tuple[str, ...]:
+    """The views of the training that no photo of a part has; ``views`` are those of its photos.
+
+    Empty if the model knows no views, or if that of no photo is known.
     """
-    if scorer.view_from is None:
-        return ()
-    found = {_view_in(name, scorer.view_from) for name in names} - {None}
+    found = set(views) - {None}
     return tuple(view for view in scorer.views if found and view not in found)
 
 
-def _view_in(name: str, pattern: str) -> str | None:
+def _view_in(name: str, pattern: str | None) -> str | None:
+    if pattern is None or len(name) > LONGEST:
+        return None
     try:
-        return views_from_names([name], pattern)[0] if len(name) <= LONGEST else None
+        return views_from_names([name], pattern)[0]
     except DataError:  # this name does not match
         return None
 

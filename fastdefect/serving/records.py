@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from fastdefect.inference.decision_rule import Verdict
+from fastdefect.inference.halves import RejectedBy
 from fastdefect.inference.judge import DecidingTile
 
 Answered = Literal["OK", "defect"]
@@ -31,6 +32,7 @@ class Photo:
     likeness: float | None
     distance: float | None
     milliseconds: float
+    rejected_by: RejectedBy | None = None
     tile: DecidingTile | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fastdefect.inference.decision_rule import Verdict
+from fastdefect.inference.halves import RejectedBy
 from fastdefect.inference.judge import DecidingTile
 from fastdefect.serving.records import Answer, Answered, Day, Inspection, Model, Photo
 from fastdefect.serving.settings import MOST_NAME, MOST_TEXT, UNPRINTED
@@ -29,6 +30,7 @@ _PHOTO: dict[str, Any] = {
     "likeness": 0.61,
     "distance": 0.93,
     "milliseconds": 21.4,
+    "rejected_by": None,
 }
 _INSPECTION: dict[str, Any] = {
     "id": "0f8fad5bd9cb469fa16570867728950e",
@@ -96,6 +98,10 @@ class PhotoOut(BaseModel):
     likeness: float | None = Field(description="The p-value of the check for unlike photos.")
     distance: float | None = Field(description="To the photos of the training; 1 is usual.")
     milliseconds: float = Field(description="From the bytes to the decision.")
+    rejected_by: RejectedBy | None = Field(
+        default=None,
+        description="The half of a joint model that does not pass the photo; null for others.",
+    )
     tile: TileOut | None = Field(
         None,
         description="Of a model with tiles: the tile that decided, by probability, or by "
@@ -135,7 +141,7 @@ class InspectionOut(BaseModel):
     missing_views: list[str] = Field(
         [],
         description="Views, such as cameras, that the training knew and that no photo has, by the "
-        "names of the files. Only in the answer to the request that decided.",
+        "field view or the names of the files. Only in the answer to the request that decided.",
     )
 
     @classmethod

@@ -26,7 +26,7 @@ from fastdefect.serving.problems import (
     busy,
 )
 from fastdefect.serving.settings import MIB, MOST_TEXT, UNPRINTED, Settings
-from fastdefect.text import without_controls
+from fastdefect.text import counted, without_controls
 
 PART = rf"^[^{UNPRINTED}]*$"
 _MOST_BOUNDARY = 200  # bytes
@@ -100,18 +100,18 @@ class Uploads:
             raise busy(f"Expected requests in work of at most {most:.3g} MiB together.", _RETRY)
 
 
-def clean_part(text: str | None) -> str | None:
-    """The name of a part as it is stored; None if it is empty. Raises ``Problem``."""
+def clean(name: str, text: str | None) -> str | None:
+    """The text of the field ``name`` as it is used; None if it is empty. Raises ``Problem``."""
     if text is None or not (stripped := text.strip()):
         return None
     if len(stripped) > MOST_TEXT or not fullmatch(PART, stripped):
-        raise _bad_part()
+        raise _bad_text(name)
     return stripped
 
 
-def _bad_part() -> Problem:
-    text = f"part: expected at most {MOST_TEXT} characters in one line."
-    return Problem(INVALID, text, "Send the number of the part, or leave it out.")
+def _bad_text(name: str) -> Problem:
+    text = f"{name}: expected at most {MOST_TEXT} characters in one line."
+    return Problem(INVALID, text, f"Send the {_TEXTS[name]}, or leave it out.")
 
 
 class _Raw:
@@ -138,7 +138,12 @@ class _Field:
 
 
 class _Form:
-    """A form with the field ``photo``, once or several times, and ``part``, at most once."""
+    """A form with the field ``photo``, once or several times, and texts beside it.
+
+    ``part`` at most once, ``product`` once for the part or once for each photo, and ``view`` once
+    for each photo. Those for each photo are in the order of the photos: a client may send all
+    texts before all files.
+    """
 
     def __init__(self, boundary: bytes, settings: Settings) -> None:
         self._settings = settings
@@ -167,18 +172,32 @@ class _Form:
     def finished(self) -> Upload:
         if not self._ended:
             raise _bad_form("it ends before its last boundary")
-        photos = tuple(
-            Sent(each.file, bytes(each.data)) for each in self._fields if each.name == "photo"
-        )
+        photos = [each for each in self._fields if each.name == "photo"]
         if not photos:
             raise Problem(INVALID, "Expected a field photo, but found none.", _FIELDS)
-        parts = [each for each in self._fields if each.name == "part"]
+        parts, n = self._texts("part"), len(photos)
         if len(parts) > 1:
             raise Problem(INVALID, "Expected one field part, but found several.", _FIELDS)
+        products = self._texts("product")
+        products = products * n if len(products) == 1 else products
+        sent = zip(
+            photos,
+            _each(n, "view", self._texts("view")),
+            _each(n, "product", products),
+            strict=True,
+        )
+        return Upload(
+            tuple(Sent(of.file, bytes(of.data), view, product) for of, view, product in sent),
+            parts[0] if parts else None,
+        )
+
+    def _texts(self, name: str) -> list[str | None]:
+        """The texts of the fields ``name``, in their order; None for an empty one."""
         try:
-            return Upload(photos, parts[0].data.decode() if parts else None)
+            found = [each.data.decode() for each in self._fields if each.name == name]
         except UnicodeDecodeError:
-            raise Problem(INVALID, "part: expected text in UTF-8.", _FIELDS) from None
+            raise Problem(INVALID, f"{name}: expected text in UTF-8.", _FIELDS) from None
+        return [clean(name, text) for text in found]
 
     def _on_header(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -203,12 +222,12 @@ class _Form:
         _, options = parse_options_header(found.headers.get(b"content-disposition"))
         found.name = options.get(b"name", b"").decode("utf-8", "replace")
         found.file = _base_name(options.get(b"filename", b"").decode("utf-8", "replace"))
-        if found.name not in ("photo", "part"):
+        if found.name != "photo" and found.name not in _TEXTS:
             shown = without_controls(found.name[:MOST_TEXT])
-            text = f"Expected the fields photo and part, but found {shown!r}."
+            text = f"Expected the fields photo, {', '.join(_TEXTS)}, but found {shown!r}."
             raise Problem(INVALID, text, _FIELDS)
-        n = sum(each.name == "photo" for each in self._fields)
-        if n > self._settings.max_photos or len(self._fields) > n + 1:
+        n = sum(each.name == found.name for each in self._fields)
+        if n > (1 if found.name == "part" else self._settings.max_photos):
             text = f"Expected at most {self._settings.max_photos} photos and one part."
             raise Problem(INVALID, text, "Send fewer photos in a request.")
 
@@ -219,13 +238,31 @@ class _Form:
             if len(found.data) > self._settings.max_bytes:
                 raise _too_large(self._settings.max_bytes)
         elif len(found.data) > 4 * MOST_TEXT:  # in UTF-8
-            raise _bad_part()
+            raise _bad_text(found.name)
 
     def _on_end(self) -> None:
         self._ended = True
 
 
 _FIELDS = "For example: curl -F photo=@a.jpg -F photo=@b.jpg -F part=17."
+# The fields beside the photos, with what is in them.
+_TEXTS = {
+    "part": "number of the part",
+    "product": "name of the product",
+    "view": "name of the view",
+}
+
+
+def _each(n_photos: int, name: str, texts: list[str | None]) -> list[str | None]:
+    """A text for each photo. Raises ``Problem`` if there are some, but not one for each."""
+    if texts and len(texts) != n_photos:
+        raise Problem(
+            INVALID,
+            f"Expected a field {name} for each of {counted(n_photos, 'photo')}, or none, but found "
+            f"{len(texts)}.",
+            f"Send {name} as often as photo, in the same order; empty where it is not known.",
+        )
+    return texts or [None] * n_photos
 
 
 def _reader_of(request: Request, settings: Settings) -> "_Raw | _Form":

@@ -133,7 +133,7 @@ def placed(backbone: Backbone, arch: str) -> Backbone:
     """
     if not backbone.spatial or not backbone.taps:
         raise ModelError(
-            f"--learn good compares the places of photos, but {arch} has no maps of places.",
+            f"A memory of good parts compares places of photos, but {arch} has no maps of places.",
             "Choose a convolutional network, for example resnet50 or efficientnet-lite0.",
         )
     # The last maps describe the content of the whole photo rather than of a place.

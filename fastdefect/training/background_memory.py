@@ -7,20 +7,17 @@ ones, a figure of the part may be one of the bench or of the light, of which som
 from copy import deepcopy
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from fastdefect.aliases import Floats, Floats32
+from fastdefect.aliases import Floats32
 from fastdefect.events import Note
 from fastdefect.good import is_good
-from fastdefect.training.bag_probe import Tiles
-from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory, farthest
+from fastdefect.training.memory_inputs import MemoryInputs
 
 PLACES = 2000  # of the background that are remembered
-_BATCH = 16
 _SUSPICIOUS = 0.8
 
 
@@ -46,18 +43,17 @@ class Separation:
         )
 
 
-def separation(inputs: FitInputs, outside: Floats32, seed: int) -> Separation | None:
+def separation(inputs: MemoryInputs, outside: Floats32) -> Separation | None:
     """Compare the part with the background of validation; None without defects there.
 
     ``outside`` (k, d) are features of places of the background in good training photos.
     """
-    data = inputs.data
+    data, memory = inputs.data, inputs.memory
     good = is_good(data.manifest.labels[list(data.split.valid)], data.manifest.good_indices)
     if good.all() or not good.any() or not len(outside):
         return None
-    memory: PatchMemory = inputs.learn.model[1][0]
-    of_background = _exchanged(memory, torch.from_numpy(outside), seed)
-    scores = _scores(inputs, [memory, of_background])
+    of_background = _exchanged(memory, torch.from_numpy(outside), inputs.seed)
+    scores = inputs.scores(data.split.valid, memory.scores, of_background.scores)
     return Separation(*(float(roc_auc_score(~good, each)) for each in scores))
 
 
@@ -72,18 +68,3 @@ def _exchanged(memory: PatchMemory, outside: Tensor, seed: int) -> PatchMemory:
     other.good = other.good[:1]
     other.fill(kept, [len(kept)])
     return other
-
-
-def _scores(inputs: FitInputs, memories: list[PatchMemory]) -> list[Floats]:
-    """The scores (n,) of the validation photos by each of the memories."""
-    learn, data, steps = inputs.learn, inputs.data, inputs.preprocessing.of_tiles()
-    tiles = Tiles.of(data.store, data.rows(data.split.valid))
-    found = [np.zeros(len(data.split.valid)) for _ in memories]
-    body = learn.model[0].eval()
-    with torch.inference_mode():
-        for start in range(0, len(tiles.rows), _BATCH):
-            here = slice(start, start + _BATCH)
-            places = body(steps.batch(data.store.cells[tiles.rows[here]], learn.dls.device))
-            for memory, scores in zip(memories, found, strict=True):
-                np.maximum.at(scores, tiles.photo[here], memory.scores(places).cpu().numpy())
-    return found

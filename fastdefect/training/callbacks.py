@@ -153,9 +153,12 @@ class EpochRow(Callback):
         position: Position,
         first_epoch: int,
         train_accuracy: Callable[[], float],
+        agreed: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
+        """``agreed`` returns the row of the first of several processes, for all of them."""
         self.history, self.position = history, position
         self.first_epoch, self.train_accuracy = first_epoch, train_accuracy
+        self.agreed = agreed
 
     def before_epoch(self) -> None:
         """Start the epoch's clock."""
@@ -164,7 +167,7 @@ class EpochRow(Callback):
     def after_batch(self) -> None:
         """Add the batch to the epoch's loss."""
         if self.training:
-            size = len(self.yb[0])
+            size = batch_photos(self.learn, len(self.yb[0]))
             self.position.loss_sum += float(self.loss.detach()) * size
             self.position.photos += size
             self.position.batch += 1
@@ -176,24 +179,21 @@ class EpochRow(Callback):
         if not record or self.first_epoch + self.epoch != self.position.epoch:
             return  # skipped by SkipToEpoch: the history contains it already
         train_accuracy = self.train_accuracy()
-        self.history.rows.append(
-            {
-                "epoch": self.position.epoch + 1,
-                "train_loss": self.position.loss_sum / max(self.position.photos, 1),
-                "valid_loss": float(record["valid_loss"]),
-                "train_accuracy": train_accuracy,
-                "valid_accuracy": float(record["accuracy"]),
-                "gap": train_accuracy - float(record["accuracy"]),
-                **{
-                    name: float(record[name])
-                    for name in (
-                        "f1 best_f1 precision recall auc escape_rate overkill_rate".split()
-                    )
-                },
-                "learning_rate": self.position.learning_rate,
-                "seconds": time.perf_counter() - self.started,
-            }
-        )
+        row = {
+            "epoch": self.position.epoch + 1,
+            "train_loss": self.position.loss_sum / max(self.position.photos, 1),
+            "valid_loss": float(record["valid_loss"]),
+            "train_accuracy": train_accuracy,
+            "valid_accuracy": float(record["accuracy"]),
+            "gap": train_accuracy - float(record["accuracy"]),
+            **{
+                name: float(record[name])
+                for name in ("f1 best_f1 precision recall auc escape_rate overkill_rate".split())
+            },
+            "learning_rate": self.position.learning_rate,
+            "seconds": time.perf_counter() - self.started,
+        }
+        self.history.rows.append(self.agreed(row))
         self.position.epoch += 1
         self.position.batch, self.position.photos, self.position.loss_sum = 0, 0, 0.0
 
@@ -264,7 +264,7 @@ class Report(Callback):
         """Report the rate and the remaining time, including validation after the first epoch."""
         if not self.training:
             return
-        self.photos += len(self.yb[0])
+        self.photos += batch_photos(self.learn, len(self.yb[0]))
         seconds = time.perf_counter() - self.started
         done_here = max(self.photos / max(self.dl.n, 1), 1e-9)
         epoch_estimate = (
@@ -309,12 +309,21 @@ class StopOnRequest(Callback):
             raise CancelFitException()
 
 
+def batch_photos(learn: Any, own: int) -> int:
+    """Return the number of photos in the batch of ``learn``; this process has ``own`` of them."""
+    shared = getattr(learn, "shared_steps", None)
+    return shared.share.photos if shared else own
+
+
 def fastai_metrics(
-    names: Sequence[str], score_of: Callable[[Any, Any], dict[str, float]]
+    names: Sequence[str],
+    score_of: Callable[[Any, Any], dict[str, float]],
+    whole: Callable[[torch.Tensor], torch.Tensor] = lambda rows: rows,
 ) -> list[Any]:
     """Return fastai metrics that share one scoring of the validation predictions.
 
-    ``score_of(y_true, y_prob)`` returns all of them; it is called once per epoch.
+    ``score_of(y_true, y_prob)`` returns all of them; it is called once per epoch. ``whole`` maps
+    the rows of this process to those of all processes.
     """
     from fastai.learner import Metric
 
@@ -341,8 +350,8 @@ def fastai_metrics(
         def value(self) -> float:
             """The metric over the validation photos since ``reset``."""
             if self.lead:
-                y_prob = torch.cat(self.logits).double().softmax(1).numpy()
-                values.update(score_of(torch.cat(self.labels).numpy(), y_prob))
+                y_prob = whole(torch.cat(self.logits)).double().softmax(1).numpy()
+                values.update(score_of(whole(torch.cat(self.labels)).numpy(), y_prob))
             return values[self._name]
 
         @property

@@ -5,22 +5,25 @@ in the fit and the history as JSON. There is no generator state to save: see ``c
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from fastai.learner import Learner
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file
+from torch import nn
 
 from fastdefect.errors import RunError
-from fastdefect.files import atomic_path
 from fastdefect.training.average import WeightAverage
 from fastdefect.training.backbones import contiguous_state
 from fastdefect.training.callbacks import History, Position
+from fastdefect.training.tensor_file import write_tensors
 
 FORMAT = "fastdefect-checkpoint-2"
+_NO_RESUME = "The run can't be resumed: start a new training."
+_RESTORE = "Restore the file from a copy of the run, or train again."
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ def save_checkpoint(
         "history": json.dumps(history.rows),
         "optimizer_groups": json.dumps(state["param_groups"]),
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=header)
+    write_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -77,7 +79,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except (OSError, SafetensorError) as error:
         raise RunError(
             f"Expected a checkpoint, but {path} can't be read: {error}.",
-            "The run can't be resumed: start a new training.",
+            _NO_RESUME,
         ) from error
     if header.get("format") != FORMAT:
         raise RunError(
@@ -85,14 +87,50 @@ def load_checkpoint(path: Path) -> Checkpoint:
             f"(expected {FORMAT}, found {header.get('format')}).",
             "Resume it with the version that wrote it (see environment.json), or train again.",
         )
-    return Checkpoint(
-        Position(**json.loads(header["position"])),
-        History(json.loads(header["history"])),
-        _with_prefix("model.", tensors),
-        _with_prefix("average.", tensors),
-        _with_prefix("optimizer.", tensors),
-        json.loads(header["optimizer_groups"]),
-    )
+    try:
+        return Checkpoint(
+            _position(json.loads(header["position"])),
+            History([dict(row) for row in json.loads(header["history"])]),
+            _with_prefix("model.", tensors),
+            _with_prefix("average.", tensors),
+            _with_prefix("optimizer.", tensors),
+            [dict(group) for group in json.loads(header["optimizer_groups"])],
+        )
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} is a damaged checkpoint: {error!r:.200}.", _NO_RESUME) from error
+
+
+def _position(content: dict[str, Any]) -> Position:
+    found = Position(**content)
+    counts = (found.epoch, found.batch, found.photos)
+    if not all(isinstance(each, int) and each >= 0 for each in counts):
+        raise ValueError(f"position {counts}")
+    return replace(found, loss_sum=float(found.loss_sum), learning_rate=float(found.learning_rate))
+
+
+def read_model(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of the ``model.safetensors`` of a run.
+
+    Raises ``RunError`` if the file can't be read.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} can't be read: {error}.", _RESTORE) from error
+
+
+def restore_network(network: nn.Module, path: Path) -> None:
+    """Load the weights in ``path`` into ``network``.
+
+    Raises ``RunError`` if the file is damaged, or of another network.
+    """
+    try:
+        network.load_state_dict(read_model(path))
+    except RuntimeError as error:  # names or shapes of tensors
+        reason = str(error).splitlines()[-1].strip()
+        raise RunError(
+            f"The weights in {path} are not those of the network in model.json: {reason}", _RESTORE
+        ) from error
 
 
 def _with_prefix(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

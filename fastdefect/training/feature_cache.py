@@ -6,7 +6,7 @@ can be computed again, so the folder may be deleted at any time.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from fastdefect.aliases import Floats32
 from fastdefect.data.store import PhotoStore
-from fastdefect.files import atomic_path
+from fastdefect.files import delete_oldest
 from fastdefect.training.features import FrozenBackbone
+from fastdefect.training.tensor_file import write_tensors
 
 FORMAT = "fastdefect-features-1"
 FILE_MB, FOLDER_MB = 256, 1024  # above these limits, the least recently used features go
@@ -75,7 +75,7 @@ class FeatureCache:
             _write(self.path, {**self._used, **self._known})
         else:
             self.path.touch()
-        _delete_oldest(self.path)
+        delete_oldest(self.path.parent, FOLDER_MB, spare=self.path)
 
 
 def network_key(backbone: FrozenBackbone) -> str:
@@ -112,8 +112,8 @@ def _write(path: Path, known: Mapping[bytes, Floats32]) -> None:
     digests = np.stack([np.frombuffer(digest, np.uint8) for digest, _ in kept])
     vectors = np.stack([vector for _, vector in kept])
     header = {"format": FORMAT, "sha256": _checksum(digests, vectors)}
-    with atomic_path(path) as temporary:
-        save_file({"digests": digests, "features": vectors}, temporary, metadata=header)
+    tensors = {"digests": torch.from_numpy(digests), "features": torch.from_numpy(vectors)}
+    write_tensors(path, tensors, header)
 
 
 def _checksum(*arrays: NDArray[np.uint8] | Floats32) -> str:
@@ -121,16 +121,3 @@ def _checksum(*arrays: NDArray[np.uint8] | Floats32) -> str:
     for array in arrays:
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _delete_oldest(newest: Path) -> None:
-    others = [path for path in newest.parent.glob("*.safetensors") if path != newest]
-    free = FOLDER_MB * _MIB - newest.stat().st_size
-    for path in _latest_first(others):
-        free -= path.stat().st_size
-        if free < 0:
-            path.unlink(missing_ok=True)
-
-
-def _latest_first(paths: Iterable[Path]) -> list[Path]:
-    return sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)

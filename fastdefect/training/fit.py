@@ -1,7 +1,7 @@
 """The training of a network: stages, callbacks, checkpoints and the best model."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +10,14 @@ from fastai.callback.core import Callback
 from fastai.callback.schedule import ParamScheduler, SchedCos
 from fastai.learner import Learner
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import nn
 
+from fastdefect.aliases import Floats
 from fastdefect.config import TrainingConfig
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.training_data import TrainingData
-from fastdefect.events import FitEnded, FitStarted, OnEvent
-from fastdefect.files import atomic_path
+from fastdefect.events import FitEnded, FitStarted, Note, OnEvent
 from fastdefect.metrics import HEADLINE, best_f1, score
 from fastdefect.run import Run, RunStatus
 from fastdefect.training.average import WeightAverage
@@ -41,9 +40,13 @@ from fastdefect.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from fastdefect.training.finite import StopIfNotFinite
 from fastdefect.training.forecast import Forecast
-from fastdefect.training.precision import precision_of
+from fastdefect.training.precision import precision_of, repeated_batches
 from fastdefect.training.predict import Predictor
+from fastdefect.training.processes import Processes
+from fastdefect.training.shared import Alone, Together
+from fastdefect.training.tensor_file import write_tensors
 
 
 @dataclass(frozen=True)
@@ -103,33 +106,46 @@ def fit(
     on_event: OnEvent,
     stop_requested: Callable[[], bool],
     checkpoint: Checkpoint | None = None,
+    processes: Processes | None = None,
 ) -> Fitted:
     """Train the learner; after each epoch the run holds its history, state and best model.
 
-    From ``checkpoint`` the training continues with the same results as without a stop. Raises
-    ``DataError`` if the predictions are no longer finite.
+    From ``checkpoint`` the training continues with the same results as without a stop. If several
+    ``processes`` train together, each calls this with the same inputs, and only the first one
+    writes to ``run``. Raises ``DivergedError`` if a loss or a gradient is not finite; the step is
+    then not taken.
     """
     learn, training = inputs.learn, inputs.training
     history, position = _progress(checkpoint, training)
     decay = training.weight_average
     average = WeightAverage(learn.model, decay) if decay > 0 else None
     network = average.averaged if average else learn.model  # this one is measured and saved
+    work = (
+        Together(processes, learn, position, stop_requested) if processes else Alone(stop_requested)
+    )
     if checkpoint:
         restore_model(checkpoint, learn, average)
-        if position.batch == 0:
+        if position.batch == 0 and work.writes:
             _repair_best(run, network, history)
-    learn.metrics = fastai_metrics([*HEADLINE, "best_f1"], _scorer(inputs.data.manifest))
+    learn.metrics = fastai_metrics(
+        [*HEADLINE, "best_f1"], _scorer(inputs.data.manifest), work.validated
+    )
 
     def save_state() -> None:
-        run.write("history.csv", history.rows, HISTORY_COLUMNS)
-        save_checkpoint(run.path("checkpoint.safetensors"), learn, position, history, average)
+        if work.writes:
+            run.write("history.csv", history.rows, HISTORY_COLUMNS)
+            save_checkpoint(run.path("checkpoint.safetensors"), learn, position, history, average)
+
+    def save_best() -> None:
+        if work.writes:
+            save_model(run, network, len(history.rows))
 
     early = StopEarly(history, training.patience)
-    request = StopOnRequest(stop_requested, save_state)
+    request = StopOnRequest(work.stop_requested, save_state)
     report = Report(history, position, training.epochs, on_event)
     forecast = Forecast(training, position, on_event, resumed=checkpoint is not None)
-    saving = SaveBest(history, save_state, lambda: save_model(run, network, len(history.rows)))
-    train_accuracy = _train_accuracy(inputs, network)
+    saving = SaveBest(history, save_state, save_best)
+    train_accuracy = _train_accuracy(inputs, network, work)
     on_event(FitStarted(training.epochs, position.epoch, str(run.folder)))
     # A run killed between its last epoch and its report has no epochs left.
     early.stopped = early.out_of_patience
@@ -142,12 +158,23 @@ def fit(
         if not run.path("checkpoint.safetensors").exists():
             save_state()  # a fit killed in its first epoch can be resumed too
         draws = RepeatableDraws(training.seed, position, stage.first_epoch)
-        row = EpochRow(history, position, stage.first_epoch, train_accuracy)
-        callbacks = [draws, row, saving, early, report, forecast, request]
-        _run_stage(learn, stage, position, training, [*callbacks, *([average] if average else [])])
+        row = EpochRow(history, position, stage.first_epoch, train_accuracy, work.agreed)
+        finite = StopIfNotFinite(_names(inputs.data), stage.first_epoch)
+        callbacks = [draws, finite, row, saving, early, report, forecast, request, *work.callbacks]
+        with work.connected():
+            _run_stage(
+                learn, stage, position, training, [*callbacks, *([average] if average else [])]
+            )
+    if repeated := repeated_batches(learn):
+        on_event(Note(f"Computed in fp32, as fp16 overflows: {repeated} of the batches."))
     reason = _reason(early, request)
     on_event(FitEnded(reason, len(history.rows), history.best_epoch))
     return Fitted(reason, history)
+
+
+def _names(data: TrainingData) -> tuple[list[str], list[str]]:
+    photos, split = data.manifest.photos, data.split
+    return [photos[i].name for i in split.train], [photos[i].name for i in split.valid]
 
 
 def _progress(checkpoint: Checkpoint | None, training: TrainingConfig) -> tuple[History, Position]:
@@ -209,7 +236,9 @@ def _scorer(manifest: Manifest) -> Callable[[Any, Any], dict[str, float]]:
     return all_metrics
 
 
-def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float]:
+def _train_accuracy(
+    inputs: FitInputs, network: nn.Module, work: Alone | Together
+) -> Callable[[], float]:
     """Return a function for the accuracy on a fixed sample of the training photos.
 
     The sample has at most as many photos as validation, so that both accuracies are comparable
@@ -222,9 +251,14 @@ def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float
     y_true = data.manifest.labels[list(sample)]
     predictor = Predictor(network, inputs.preprocessing, learn.dls.device)
 
+    def predict(rows: Sequence[int]) -> Floats:
+        return predictor.probabilities(data.store, rows)
+
     def measure() -> float:
         with precision_of(learn):  # the precision in which fastai validates
-            y_prob = predictor.probabilities(data.store, data.rows(sample))
+            y_prob = work.predicted(predict, data.rows(sample))
+        if not np.isfinite(y_prob).all():  # fp16 overflows
+            y_prob = work.predicted(predict, data.rows(sample))
         return float((y_prob.argmax(axis=1) == y_true).mean())
 
     return measure
@@ -232,8 +266,8 @@ def _train_accuracy(inputs: FitInputs, network: nn.Module) -> Callable[[], float
 
 def save_model(run: Run, network: nn.Module, epoch: int) -> None:
     """Write the network's weights as the run's best model, with their epoch (from 1)."""
-    with atomic_path(run.path("model.safetensors")) as temporary:
-        save_file(contiguous_state(network), temporary, metadata={"epoch": str(epoch)})
+    state = contiguous_state(network)
+    write_tensors(run.path("model.safetensors"), state, {"epoch": str(epoch)})
 
 
 def _repair_best(run: Run, network: nn.Module, history: History) -> None:

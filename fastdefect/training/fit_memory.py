@@ -1,7 +1,8 @@
-"""``--learn good``: fill the memory of good parts, and fit the scale of its distances.
+"""Fill the memory of good parts, and fit the scale of its distances.
 
-``fit_memory`` has the signature of ``fit`` and writes the same files. Defective training photos are
-not used. The features of the good ones are computed once, by a frozen backbone.
+``fit_memory`` is ``--learn good``: it has the signature of ``fit`` and writes the same files.
+``fill_memory`` is the memory alone, also for ``--learn both``. Defective training photos are not
+used. The features of the good ones are computed once, by a frozen backbone.
 
 The steps: the features of each depth get the same mean length, and a random projection (Johnson and
 Lindenstrauss 1984) reduces them. Of the places of the parts, the memory keeps those that are
@@ -33,7 +34,8 @@ from fastdefect.training.background_memory import separation
 from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.fit import FitInputs, Fitted
-from fastdefect.training.memory import PatchMemory, Places, farthest
+from fastdefect.training.memory import PatchMemory, farthest
+from fastdefect.training.memory_inputs import MemoryInputs
 from fastdefect.training.once import Stopped, history_row, in_one_epoch
 from fastdefect.training.part_places import PartPlaces, find_part_places
 from fastdefect.training.predict import Predictor
@@ -84,8 +86,21 @@ def _fit(
 ) -> dict[str, Any]:
     """Fill the memory; return the row of the history."""
     started = time.perf_counter()
-    learn, data, seed = inputs.learn, inputs.data, inputs.training.seed
-    memory: PatchMemory = learn.model[1][0]
+    of_memory = MemoryInputs.of(inputs)
+    measured, scores = fill_memory(of_memory, on_event, stop_requested)
+    return _row(of_memory, measured, scores, time.perf_counter() - started)
+
+
+def fill_memory(
+    inputs: MemoryInputs, on_event: OnEvent, stop_requested: Callable[[], bool]
+) -> tuple[list[int], Floats]:
+    """Fill the memory with the good training photos, and set the scale of its distances.
+
+    Return the photos that the scale was fitted to, indices into the manifest, and their scores
+    (n,), each as that of a new part. Raises ``Stopped`` on request, and ``DataError`` if there are
+    too few good parts or a feature is not finite.
+    """
+    data, seed, memory = inputs.data, inputs.seed, inputs.memory
     sides = _good_sides(data, on_event)
     good = [index for side in sides for index in side]
     reader = _Reader(inputs, on_event, stop_requested, len(good))
@@ -99,9 +114,9 @@ def _fit(
     pool, what = sum(len(each.rows) for each in places), _what(data, reader.n_tiles, len(good))
     on_event(Note(f"A memory of {len(owners):,} places, chosen from {pool:,} of {what}."))
     outside = np.concatenate([each.outside for each in places])
-    if found := separation(inputs, outside, seed):
+    if found := separation(inputs, outside):
         on_event(found.note())
-    return _row(inputs, measured, scores, time.perf_counter() - started)
+    return measured, scores
 
 
 def _good_sides(data: TrainingData, on_event: OnEvent) -> list[list[int]]:
@@ -109,15 +124,15 @@ def _good_sides(data: TrainingData, on_event: OnEvent) -> list[list[int]]:
     manifest, parts = data.manifest, data.split.parts
     sides = [[i for i in data.split.train if manifest.photos[i].label == n] for n in manifest.good]
     good = [index for side in sides for index in side]
-    if len({parts[index] for index in good}) < _FEWEST_PARTS:
+    if (found := len({parts[index] for index in good})) < _FEWEST_PARTS:
         raise DataError(
-            f"--learn good needs good photos of {_FEWEST_PARTS} parts or more in train, to know "
-            f"how much parts differ, but found {len({parts[index] for index in good})}.",
+            f"A memory of good parts needs good photos of {_FEWEST_PARTS} parts or more in train, "
+            f"to know how much parts differ, but found {found}.",
             "Add photos of other good parts. If the search joined different parts, name them: "
             "--part-from, or --parts none.",
         )
     if others := len(data.split.train) - len(good):
-        on_event(Note(f"{counted(others, 'defective training photo')} not used by --learn good."))
+        on_event(Note(f"{counted(others, 'defective training photo')} not used for the memory."))
     return sides
 
 
@@ -132,7 +147,7 @@ class _Reader:
 
     def __init__(
         self,
-        inputs: FitInputs,
+        inputs: MemoryInputs,
         on_event: OnEvent,
         stop_requested: Callable[[], bool],
         total: int,
@@ -153,14 +168,13 @@ class _Reader:
 
         Raises ``Stopped`` on request.
         """
-        learn, cells = self._inputs.learn, self._inputs.data.store.cells
+        cells, body = self._inputs.data.store.cells, self._inputs.body.eval()
         steps = self._inputs.preprocessing.of_tiles()
-        body: Places = learn.model[0][0].eval()
         for start in range(0, len(tiles.rows), _BATCH):
             if self._stop():
                 raise Stopped
             here = slice(start, start + _BATCH)
-            batch = steps.batch(cells[tiles.rows[here]], learn.dls.device)
+            batch = steps.batch(cells[tiles.rows[here]], self._inputs.device)
             with torch.inference_mode():
                 maps = body(batch)
             if not torch.isfinite(maps).all():
@@ -267,11 +281,10 @@ def _scale(
 
 
 def _row(
-    inputs: FitInputs, photos: Sequence[int], scores: Floats, seconds: float
+    inputs: MemoryInputs, photos: Sequence[int], scores: Floats, seconds: float
 ) -> dict[str, Any]:
     """The row of the history: train are the photos of the scale, each as one of a new part."""
-    learn, data = inputs.learn, inputs.data
-    memory: PatchMemory = learn.model[1][0]
+    data, memory = inputs.data, inputs.memory
     manifest, valid = data.manifest, data.split.valid
     labels = manifest.labels[list(photos)]
     y_prob = np.zeros((len(photos), len(manifest.classes)))
@@ -279,7 +292,7 @@ def _row(
     defect = next(i for i in range(len(manifest.classes)) if i not in manifest.good_indices)
     y_prob[:, defect] = expit(odds)
     y_prob[np.arange(len(photos)), labels] = 1 - y_prob[:, defect]
-    predictor = Predictor(learn.model, inputs.preprocessing, learn.dls.device)
+    predictor = Predictor(inputs.network, inputs.preprocessing, inputs.device)
     return history_row(
         {"train": labels, "valid": manifest.labels[list(valid)]},
         {"train": y_prob, "valid": predictor.probabilities(data.store, data.rows(valid))},

@@ -11,7 +11,7 @@ from torch import nn
 from fastdefect.config import TrainingConfig
 from fastdefect.events import Note, OnEvent
 from fastdefect.text import counted
-from fastdefect.training.callbacks import Position
+from fastdefect.training.callbacks import Position, batch_photos
 from fastdefect.training.efficientnet_lite import (
     EFFICIENTNET_LITE0,
     EfficientNetLite0,
@@ -57,7 +57,7 @@ class Forecast(Callback):
         """Record the time of the step; report once there are enough steps."""
         if self.done or not self.training:
             return
-        now, photos = time.perf_counter(), len(self.xb[0])
+        now, photos = time.perf_counter(), batch_photos(self.learn, len(self.xb[0]))
         loading, computing = self.started - self.ended, now - self.started
         self.ended = now
         if self.position.epoch < self.training_config.freeze_epochs:
@@ -108,7 +108,10 @@ class Forecast(Callback):
             mixed=hasattr(self.learn, "autocast_on_device"),
             trains_statistics=self.training_config.batch_norm == "train",
         )
-        return self._seconds_left(loading, computing)
+        # Of several processes each computes a part of the batch.
+        own = len(self.xb[0])
+        share = own / batch_photos(self.learn, own)
+        return self._seconds_left(loading, computing * share)
 
 
 def seconds_per_photo(

@@ -11,13 +11,14 @@ from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.training.ensemble import Ensemble, averaged
+from fastdefect.training.joint import Joint
 from fastdefect.training.predict import View
 from fastdefect.training.stages import Staged, find_taps, summary
 from fastdefect.training.tiled import Tiled, cut, empty_tiles
@@ -37,9 +38,11 @@ class InferenceGraph(nn.Module):
         """Take ``network`` as built by ``build_network``; its features are of the first member."""
         super().__init__()
         self.network = network.eval()
+        self.joint = isinstance(network, Joint)
         self.views = tuple(views)
         self.reversed = tuple(map(_reverses, views))
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
+        first = first.classifier if isinstance(first, Joint) else first
         self.frame = preprocessing.frame
         body = first[0][0]  # as ``build_network`` nests them
         self.taps = _tap_names(body, preprocessing.image_size)
@@ -65,7 +68,9 @@ class InferenceGraph(nn.Module):
         channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
         body. Of photos in tiles, (n, tiles * size, size, 3), they are the mean over the tiles that
         are not empty. There may be any number of tiles, and two more outputs are those of each:
-        logits (n, views, tiles, classes) and features (n, tiles, d).
+        logits (n, views, tiles, classes) and features (n, tiles, d). A joint network, which has no
+        tiles, gives logits (n, 2 * views, classes): those of the classifier in each view, then
+        those of the memory.
         """
         batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
         if self.frame.tiles > 1:
@@ -73,9 +78,16 @@ class InferenceGraph(nn.Module):
         n = batch.shape[0]
         read: Read = {}
         with _reading(self.body[0], self.taps, read):
-            logits = self.network(torch.cat([view(batch) for view in self.views]))
+            logits = self._logits(torch.cat([view(batch) for view in self.views]))
         features = torch.cat([torch.cat(read[name])[:n] for name in self.taps], dim=1)
-        return logits.float().reshape(len(self.views), n, -1).transpose(0, 1), features
+        rows = 2 * len(self.views) if self.joint else len(self.views)
+        return logits.float().reshape(rows, n, -1).transpose(0, 1), features
+
+    def _logits(self, batch: Tensor) -> Tensor:
+        """The logits of all views, (rows * n, classes); of a joint network by half first."""
+        if not isinstance(self.network, Joint):
+            return cast("Tensor", self.network(batch))
+        return torch.cat(self.network.halves(batch).unbind(dim=1))
 
     def _in_tiles(self, batch: Tensor, tiles: int) -> tuple[Tensor, ...]:
         read: Read = {}

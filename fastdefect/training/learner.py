@@ -1,9 +1,11 @@
 """The only constructors of a Learner, for training, and of its network, for all other uses."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from typing import Any
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from fastai.callback.core import Callback
@@ -24,10 +26,17 @@ from fastdefect.training.callbacks import FrozenStatistics
 from fastdefect.training.early_layers import FixedLayers
 from fastdefect.training.ensemble import averaging
 from fastdefect.training.head import Head, build_head
+from fastdefect.training.joint import Joint
 from fastdefect.training.loss import DefectLoss, MixUpLabels
 from fastdefect.training.memory import PatchMemory
 from fastdefect.training.precision import AutocastOnDevice
 from fastdefect.training.tiled import Tiled
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_MOST_MEMBERS = 1000
+_LARGEST_SIDE = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,8 @@ class ModelSpec:
 
     ``members`` is the number of networks that the model averages. ``views`` names the views of
     a photo that a decision averages (``evaluation/views.py``). ``white`` is the value that is white
-    in photos of more than 8 bits; None if the model was trained on none.
+    in photos of more than 8 bits; None if the model was trained on none. ``memory``: a memory of
+    good parts is joined to the network (``training/joint.py``).
     """
 
     arch: str
@@ -47,6 +57,7 @@ class ModelSpec:
     members: int = 1
     views: str = "none"
     white: float | None = None
+    memory: bool = False
 
     @property
     def good_indices(self) -> Good:
@@ -59,31 +70,58 @@ class ModelSpec:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "ModelSpec":
-        """Read the content of ``as_json``; raises ``ModelError`` if a key is missing."""
+        """Read the content of ``as_json``; raises ``ModelError`` if a value is missing or wrong."""
         try:
-            steps = content["preprocessing"]
-            return cls(
-                content["arch"],
-                tuple(content["classes"]),
-                good_from_json(content["good"]),
-                Preprocessing(
-                    steps["image_size"],
-                    steps["resize"],
-                    tuple(steps["mean"]),
-                    tuple(steps["std"]),
-                    steps.get("tiles", 1),
-                    tuple(known) if (known := steps.get("background")) else None,
-                ),
-                content.get("head", "mlp"),
-                content.get("members", 1),  # absent in older models
-                content.get("views", "none"),
-                content.get("white"),
+            spec = _validator().validate_python(
+                {
+                    "head": "mlp",  # absent in older models, as are some others
+                    **content,
+                    "good": good_from_json(content["good"]),
+                }
             )
-        except (KeyError, TypeError) as error:
+            _check_ranges(spec)
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ModelError(
-                f"Expected a complete model.json, but {error} is missing.",
+                f"Expected a complete model.json, but {_problem(error)}.",
                 "Restore the file from a copy of the run, or train again.",
             ) from error
+        return spec
+
+
+@cache
+def _validator() -> "TypeAdapter[ModelSpec]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(ModelSpec)
+
+
+def _check_ranges(spec: ModelSpec) -> None:
+    """Raise ``ValueError`` for values that no training writes."""
+    steps = spec.preprocessing
+    numbers = (*steps.mean, *steps.std, *((spec.white,) if spec.white is not None else ()))
+    for what, right in {
+        "classes": len(set(spec.classes)) == len(spec.classes) >= 2,
+        "good": set(spec.good) <= set(spec.classes),
+        "members": 1 <= spec.members <= _MOST_MEMBERS,
+        "image_size": 1 <= steps.image_size <= _LARGEST_SIDE,
+        "tiles": 1 <= steps.tiles <= _LARGEST_SIDE,
+        "mean and std": len(steps.mean) == len(steps.std) == 3 and all(steps.std),
+        "mean, std and white": all(map(math.isfinite, numbers)),
+    }.items():
+        if not right:
+            raise ValueError(f"{what}: no training writes such values")
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong, in one line."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    details: Any = getattr(error, "errors", list)()
+    if details:
+        place, text = ".".join(map(str, details[0]["loc"])), details[0]["msg"]
+        missing = details[0]["type"] == "missing"
+        return f"{place} is missing" if missing else f"{place}: {text[0].lower()}{text[1:]}"
+    return str(error)[:200]
 
 
 def choose_device(name: str) -> torch.device:
@@ -107,12 +145,32 @@ def choose_device(name: str) -> torch.device:
 
 
 def build_network(spec: ModelSpec, backbone: Backbone, device: torch.device) -> nn.Module:
-    """Return the network of ``build_learner`` without a Learner, for weights already trained."""
+    """Return the network of a finished run, for weights already trained.
+
+    It is that of ``build_learner``, without a Learner; with ``spec.memory`` a ``Joint`` of it and
+    a memory.
+    """
+    frozen = deepcopy(backbone) if spec.memory else backbone
+    network: Any = averaging(_tiled(_nested(spec, backbone), spec), spec.members)
+    if spec.memory:
+        memory = _nested(replace(spec, head="memory"), frozen)
+        network = Joint(network, memory, len(spec.classes), spec.good_indices)
+    return network.to(device=device, memory_format=_layout(device))
+
+
+def build_memory(spec: ModelSpec, backbone: Backbone, device: torch.device) -> nn.Module:
+    """Return the empty memory of a ``Joint``, on ``backbone``, which stays frozen.
+
+    Raises ``ModelError`` if the network has no maps.
+    """
+    network: Any = _nested(replace(spec, head="memory"), backbone)
+    return cast("nn.Module", network.to(device=device, memory_format=_layout(device)))
+
+
+def _nested(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
     backbone = _read_by(spec, backbone)
     # vision_learner nests them like this, and the names in a state depend on the nesting.
-    one = nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
-    network: Any = averaging(_tiled(one, spec), spec.members)
-    return network.to(device=device, memory_format=_layout(device))
+    return nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
 
 
 def _layout(device: torch.device) -> Any:

@@ -1,5 +1,6 @@
 """Cross-entropy with class weights and label smoothing, for hard labels and MixUp labels."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -27,6 +28,8 @@ class DefectLoss(nn.Module):
     def __init__(self, weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.label_smoothing = label_smoothing
+        # How the sum of a batch becomes its mean; several processes have only a part of it.
+        self.mean_of: Callable[[Tensor, Tensor], Tensor] = torch.div
         self.weight: Tensor | None
         self.register_buffer("weight", weight)
 
@@ -41,7 +44,7 @@ class DefectLoss(nn.Module):
         n_classes = logits.shape[1]
         smooth = labels * (1 - self.label_smoothing) + self.label_smoothing / n_classes
         weight = self.weight if self.weight is not None else log_prob.new_ones(n_classes)
-        return -(weight * smooth * log_prob).sum() / (weight * labels).sum()
+        return self.mean_of(-(weight * smooth * log_prob).sum(), (weight * labels).sum())
 
     def activation(self, logits: Tensor) -> Tensor:
         """Return class probabilities; fastai's ``get_preds`` calls this."""
@@ -54,6 +57,21 @@ class DefectLoss(nn.Module):
 
 class MixUpLabels(MixUp):
     """fastai's MixUp with one loss of the mixed labels instead of two mixed losses."""
+
+    def before_batch(self) -> None:
+        """Mix the photos of the batch; of several processes, those of this process's share."""
+        shared = getattr(self.learn, "shared_steps", None)
+        if shared is None:
+            super().before_batch()
+            return
+        # The same draws as for the whole batch in one process.
+        drawn = self.distrib.sample((shared.share.photos,)).squeeze()
+        weights = torch.maximum(drawn, 1 - drawn)[list(shared.share.places)]
+        order = torch.randperm(shared.share.photos)
+        self.lam = weights.to(self.x.device)
+        self.yb1 = (shared.exchanged(self.y.as_subclass(Tensor), order),)
+        others = shared.exchanged(self.x.as_subclass(Tensor), order)
+        self.learn.xb = (torch.lerp(others, self.x, self.lam.view(-1, 1, 1, 1)),)
 
     def lf(self, pred: Tensor, *yb: Any) -> Tensor:
         """Return the loss that the learner uses with MixUp."""

@@ -1,11 +1,11 @@
 """A memory of good parts: a photo is as defective as its least familiar place.
 
-The head of ``--learn good``. Each place of a photo is described by the maps of a frozen network,
-and compared with the places of good training photos (Roth et al. 2022, "Towards total recall in
-industrial anomaly detection", PatchCore). It differs from PatchCore in three points: the features
-are reduced to fewer dimensions, so that a decision takes little time without a search library;
-half of a distance is that of the neighbouring places, so that a single place counts less; and
-places of the background do not count where the outline of the part is known.
+The head of ``--learn good``, and a half of ``--learn both``. Each place of a photo is described by
+the maps of a frozen network, and compared with the places of good training photos (Roth et al.
+2022, "Towards total recall in industrial anomaly detection", PatchCore). It differs from PatchCore
+in three points: the features are reduced to fewer dimensions, so that a decision takes little time
+without a search library; half of a distance is that of the neighbouring places, so that a single
+place counts less; and places of the background do not count where the outline of the part is known.
 """
 
 from collections.abc import Sequence
@@ -153,6 +153,10 @@ class PatchMemory(nn.Module):
     def scores(self, places: Tensor) -> Tensor:
         """The distance (n,) of the least familiar place, to the nearest good class."""
         return torch.stack([each.amax(dim=(1, 2)) for each in self.distances(places)]).amin(dim=0)
+
+    def odds(self, places: Tensor) -> Tensor:
+        """The log odds (n,) of a defect, whatever it is: 0 at the distance ``usual``."""
+        return (self.scores(places) - self.usual) / self.spread
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *others: Any) -> None:
         # The number of places depends on the photos, so the file decides.

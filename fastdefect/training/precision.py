@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from fastai.callback.core import CancelStepException
 from fastai.callback.fp16 import MixedPrecision
 from fastai.learner import Learner
 from torch import nn
@@ -20,7 +21,7 @@ from torch.amp.autocast_mode import autocast
 from torch.amp.grad_scaler import GradScaler
 
 from fastdefect.config import TrainingConfig
-from fastdefect.errors import UsageError
+from fastdefect.errors import DivergedError, UsageError
 from fastdefect.training.backbones import Backbone
 
 # bf16 keeps 8 of 24 significant bits: it must save more time than a busy machine varies.
@@ -28,6 +29,8 @@ WORTH = 0.75
 _PHOTOS, _ROUNDS = 8, 3
 # A trial takes about as long as this number of steps, so shorter trainings gain nothing.
 FEWEST_STEPS = 40
+# The scaler halves its factor, 65,536 at first, with each of them.
+_MOST_SKIPPED = 40
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -65,11 +68,17 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 class AutocastOnDevice(MixedPrecision):
-    """fastai's mixed precision on the device of the training, instead of CUDA only."""
+    """fastai's mixed precision on the device of the training, instead of CUDA only.
+
+    fp16 ends at 65,504. Gradients above it are scaled down: fastai's scaler skips the step and
+    halves its factor. A batch whose activations are above it is computed again in fp32;
+    ``repeated`` counts these batches.
+    """
 
     def __init__(self, precision: str) -> None:
         super().__init__(precision)
         self.precision = precision
+        self.repeated = self.skipped_in_a_row = 0
 
     def before_fit(self) -> None:
         """Set autocast and, for fp16 only, the scaler: bf16 has the range of fp32."""
@@ -78,11 +87,50 @@ class AutocastOnDevice(MixedPrecision):
         self.learn.scaler = GradScaler(device, enabled=self.precision == "fp16")
         self.scales: list[float] = []
 
+    def before_batch(self) -> None:
+        """Keep the running statistics of batch-norm, which an overflow would make infinite."""
+        if self.precision == "fp16":
+            self.kept_buffers = [buffer.clone() for buffer in self.learn.model.buffers()]
+        super().before_batch()
+
+    def after_pred(self) -> None:
+        """Convert the outputs to fp32; compute those again that overflow."""
+        super().after_pred()
+        if self.precision != "fp16" or bool(torch.isfinite(self.learn.pred).all()):
+            return
+        self.repeated += 1
+        with torch.no_grad():
+            for buffer, kept in zip(self.learn.model.buffers(), self.kept_buffers, strict=True):
+                buffer.copy_(kept)
+        with autocast(self.dls.device.type, enabled=False):
+            self.learn.pred = self.learn.model(*self.xb)
+
+    def before_step(self) -> None:
+        """Skip the step if its gradients overflow, as fastai does, but not for ever."""
+        try:
+            super().before_step()
+        except CancelStepException:
+            self.skipped_in_a_row += 1
+            if self.skipped_in_a_row > _MOST_SKIPPED:
+                raise DivergedError(
+                    f"Expected finite gradients, but {_MOST_SKIPPED} steps in a row overflow fp16, "
+                    f"although the loss is scaled by {self.scaler.get_scale():.2g}.",
+                    "Use --precision fp32, or a lower --learning-rate.",
+                ) from None
+            raise
+        self.skipped_in_a_row = 0
+
 
 def precision_of(learn: Learner) -> AbstractContextManager[Any]:
     """Return the precision of ``learn`` as a context, for measurements during its training."""
     mixed = getattr(learn, "autocast_on_device", None)
     return mixed.autocast if mixed else nullcontext()
+
+
+def repeated_batches(learn: Learner) -> int:
+    """Return how many batches of the training were computed again because fp16 overflows."""
+    mixed = getattr(learn, "autocast_on_device", None)
+    return mixed.repeated if mixed else 0
 
 
 def try_bf16(backbone: Backbone, training: TrainingConfig, image_size: int) -> Trial | None:

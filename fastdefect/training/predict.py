@@ -39,7 +39,8 @@ class Predictor:
         ``views`` maps a batch (n, 3, h, w) to one of the same shape; the probabilities are
         averaged over the views. A photo is decoded and normalised once for all views. Of photos in
         tiles a batch has fewer, so that it has about as many tiles.
-        ``on_batch`` receives the number of photos done.
+        ``on_batch`` receives the number of photos done. A network with several rows of logits for a
+        photo, as ``Halves``, gives (n, rows, n_classes).
         """
         batch_size = max(1, batch_size // self.preprocessing.tiles)
         was_training = self.network.training
@@ -62,7 +63,7 @@ def _average(network: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> 
     layout: Any = torch.channels_last if batch.device.type != "mps" else torch.contiguous_format
     total = sum(
         # To the CPU first: MPS has no double precision.
-        network(view(batch).contiguous(memory_format=layout)).cpu().double().softmax(dim=1).numpy()
+        network(view(batch).contiguous(memory_format=layout)).cpu().double().softmax(dim=-1).numpy()
         for view in views
     )
     return np.asarray(total) / len(views)

@@ -18,6 +18,7 @@ from fastdefect.errors import ModelError
 from fastdefect.files import typed
 from fastdefect.run import Run
 from fastdefect.training.ensemble import first_state
+from fastdefect.training.joint import classifier_state
 
 _BODY, _HEAD = "0.0.", "1."  # as ``learner.build_network`` nests them
 _STAGED = "body."  # below the body, if it is read at several depths
@@ -105,7 +106,7 @@ class TrainedNetwork:
     def _state(self) -> Mapping[str, Tensor]:
         path = self.folder / "model.safetensors"
         try:
-            return first_state(load_file(path))
+            return first_state(classifier_state(load_file(path)))
         except (OSError, SafetensorError) as error:
             raise ModelError(
                 f"The weights of the run {self.folder} can't be read: {error}.",

@@ -9,13 +9,15 @@ from PIL import Image
 from fastdefect.files import write_csv
 
 
-def photo_folder(folder: Path, rows: Iterable[tuple[str, ...]], *columns: str) -> Path:
+def photo_folder(
+    folder: Path, rows: Iterable[tuple[str, ...]], *columns: str, first: int = 0
+) -> Path:
     """A PNG of noise for each row, its first cell the path, and a CSV of the rows.
 
-    ``columns`` are those after path and label.
+    ``columns`` are those after path and label. Other photos have another number ``first``.
     """
     kept = list(rows)
-    for number, (name, *_) in enumerate(kept):
+    for number, (name, *_) in enumerate(kept, first):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(number).integers(0, 255, (20, 20, 3))

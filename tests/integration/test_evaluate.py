@@ -3,26 +3,22 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
-from helpers.cli import FitResult, Result, invoke, run_fit
-from helpers.folders import photo_folder
+from helpers.cli import FitResult
+from helpers.on_runs import THREE, closing, command, predictions_of
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from fastdefect.evaluation.decisions.calibration import fit_temperature
-from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.events import silent
 from fastdefect.files import read_csv
 from fastdefect.inference.decision_rule import apply_temperature
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.run import Run
-
-TWO, THREE = ("defect", "good"), ("crack", "fine", "pore")
 
 
 @pytest.fixture
@@ -30,50 +26,11 @@ def run(trained: FitResult, tmp_path: Path) -> Run:
     return Run(shutil.copytree(trained.folder, tmp_path / "three"))
 
 
-@pytest.fixture(scope="module")
-def surfaces(tmp_path_factory: pytest.TempPathFactory) -> FitResult:
-    """A run of three classes whose CSV has a type of each defect; parts have two views."""
-    folder = tmp_path_factory.mktemp("surfaces")
-    rows = [
-        (f"{label}-{part}-{shot}.png", label, f"{label} {part}", kind, ("left", "top")[shot])
-        for label in THREE
-        for part in range(8)
-        for shot in range(2)
-        for kind in ["" if label == "fine" else ("deep", "flat")[part % 2]]
-    ]
-    photo_folder(folder / "photos", rows, "part", "type", "view")
-    options = ("--good", "fine", "--epochs", "1", "--valid", "0.4", "--image-size", "32")
-    return run_fit(folder / "photos", folder / "runs", "--name", "many", *options)
-
-
-def _command(name: str, run: Run, *options: str, code: int = 0) -> Result:
-    result = invoke(name, str(run.folder), "--device", "cpu", *options)
-    assert result.exit_code == code, result.output + result.stderr + repr(result.exception)
-    return result
-
-
-def _events(result: Result) -> list[dict[str, Any]]:
-    """Lines of JSON as its standard has it, where NaN is no number."""
-
-    def refuse(text: str) -> None:
-        raise AssertionError(f"{text} is no JSON")
-
-    return [json.loads(line, parse_constant=refuse) for line in result.stdout.splitlines()]
-
-
-def _closing(name: str, run: Run, *options: str, code: int = 0) -> dict[str, Any]:
-    return _events(_command(name, run, *options, "--json", code=code))[-1]
-
-
-def _said(run: Run, name: str, classes: tuple[str, ...] = TWO) -> Predictions:
-    return read_predictions(run.folder / name, classes, ("good" if "good" in classes else "fine",))
-
-
 # ---- calibration -------------------------------------------------------------------------
 
 
 def test_fit_keeps_the_temperature_of_its_validation_photos(trained: FitResult) -> None:
-    valid = _said(Run(trained.folder), "predictions-valid.csv")
+    valid = predictions_of(Run(trained.folder), "predictions-valid.csv")
     assert trained.json("calibration.json") == {
         "none": fit_temperature(valid.y_true, valid.y_prob).as_json()
     }
@@ -85,7 +42,7 @@ def test_fit_keeps_the_temperature_of_its_validation_photos(trained: FitResult) 
 @pytest.mark.usefixtures("drawn_for_real")
 def test_evaluate_writes_and_prints_all_of_it(trained: FitResult, run: Run) -> None:
     predicted = run.predictions_path("valid").read_bytes()
-    result = _command("evaluate", run)
+    result = command("evaluate", run)
     for text in (
         "valid: 9 photos of 3 parts",
         "Decided by the most probable class.",
@@ -113,19 +70,19 @@ def test_evaluate_writes_and_prints_all_of_it(trained: FitResult, run: Run) -> N
 
 
 def test_evaluate_gives_programs_what_it_keeps_and_repeats(run: Run) -> None:
-    first = _closing("evaluate", run)
+    first = closing("evaluate", run)
     path = run.folder / "evaluation-valid.json"
     kept = path.read_bytes()
     assert first == {"event": "evaluate", **json.loads(kept)}
     path.unlink()
-    assert _command("evaluate", run, "--quiet").output == ""
+    assert command("evaluate", run, "--quiet").output == ""
     assert path.read_bytes() == kept
 
 
 def test_the_report_has_the_figures_of_evaluate(run: Run) -> None:
-    _command("threshold", run, "--max-escape", "0.2", "--max-overkill", "0.1")
-    _command("evaluate", run)
-    _command("evaluate", run, "--split", "test")
+    command("threshold", run, "--max-escape", "0.2", "--max-overkill", "0.1")
+    command("evaluate", run)
+    command("evaluate", run, "--split", "test")
     facts = gather(run, "none", 1, silent)
     assert [each.split for each in facts.measured] == ["valid", "test"]
     for measured in facts.measured:
@@ -142,8 +99,8 @@ def test_the_report_has_the_figures_of_evaluate(run: Run) -> None:
 
 
 def test_views_get_a_temperature_of_their_own(run: Run) -> None:
-    found = _closing("evaluate", run, "--views", "mirror")
-    valid = _said(run, "predictions-valid-mirror.csv")
+    found = closing("evaluate", run, "--views", "mirror")
+    valid = predictions_of(run, "predictions-valid-mirror.csv")
     expected = fit_temperature(valid.y_true, valid.y_prob)
     assert run.read("calibration.json")["mirror"] == expected.as_json()
     assert found["decision"]["temperature"] == expected.value
@@ -160,23 +117,23 @@ def test_each_look_at_the_test_is_noted_once_and_mistakes_are_none(
         ("--threshold", "strict"),
         ("--device", "cuda"),
     ):
-        _command("evaluate", run, "--split", "test", *options, code=2)
-        _command("gate", run, "--split", "test", "--min", "f1=0", *options, code=2)
-    _command("tta-eval", run, "--split", "test", "--device", "cuda", code=2)
-    _command("gate", run, "--split", "test", code=2)
+        command("evaluate", run, "--split", "test", *options, code=2)
+        command("gate", run, "--split", "test", "--min", "f1=0", *options, code=2)
+    command("tta-eval", run, "--split", "test", "--device", "cuda", code=2)
+    command("gate", run, "--split", "test", code=2)
     point = {"views": "mirror", "temperature": 1.0, "threshold": 0.5, "high": None, "said": "x"}
     for damage in ({"threshold": 7}, {"rule": "cost"}, {"views": "gone"}):
         run.write("operating_point.json", {**point, **damage})
-        damaged = _command("evaluate", run, "--split", "test", code=1)
+        damaged = command("evaluate", run, "--split", "test", code=1)
         assert "operating_point.json is damaged" in damaged.stderr
     run.write("operating_point.json", point)
-    _command("evaluate", run, "--split", "test", "--views", "flips", code=2)
+    command("evaluate", run, "--split", "test", "--views", "flips", code=2)
     assert run.read_openings() == []
     run.path("operating_point.json").unlink()
 
-    first = _command("evaluate", run, "--split", "test")
+    first = command("evaluate", run, "--split", "test")
     assert "test opened for the 1st time" in first.output
-    second = _command("gate", run, "--split", "test", "--min", "f1=0")
+    second = command("gate", run, "--split", "test", "--min", "f1=0")
     assert "opened for the 2nd time" in second.output
     noted = run.read_openings()
     assert [entry["what"].partition(",")[0] for entry in noted] == ["evaluation", "evaluation"]
@@ -187,11 +144,11 @@ def test_many_classes_and_the_types_of_defects_have_their_tables(
     surfaces: FitResult, tmp_path: Path
 ) -> None:
     run = Run(shutil.copytree(surfaces.folder, tmp_path / "many"))
-    output = _command("evaluate", run).output
+    output = command("evaluate", run).output
     for text in ("By class", "Escapes by type", "deep", "macro averages over the classes"):
         assert text in output
     rows = {row["path"]: row for row in read_csv(run.path("split.csv")) if row["split"] == "valid"}
-    said = _said(run, "predictions-valid.csv", THREE)
+    said = predictions_of(run, "predictions-valid.csv", THREE)
     assert set(said.names) == set(rows)
     # By hand: the defects of each type (even parts are deep) that were called fine.
     kept = json.loads((run.folder / "evaluation-valid.json").read_text(encoding="utf-8"))
@@ -207,7 +164,7 @@ def test_many_classes_and_the_types_of_defects_have_their_tables(
     assert list(kept["by_type"]) == ["type"]
 
     # A threshold on P(fine): what is rejected goes to its most probable defect.
-    found = _closing("evaluate", run, "--threshold", "0.5")
+    found = closing("evaluate", run, "--threshold", "0.5")
     y_prob = apply_temperature(said.y_prob, found["decision"]["temperature"])
     y_pred = np.where(1 - y_prob[:, 1] < 0.5, 1, np.where(y_prob[:, 0] >= y_prob[:, 2], 0, 2))
     macro = f1_score(said.y_true, y_pred, average="macro", zero_division=0)
@@ -216,14 +173,14 @@ def test_many_classes_and_the_types_of_defects_have_their_tables(
 
 def test_without_a_good_class_nothing_is_passed(run: Run) -> None:
     run.write("model.json", {**run.read("model.json"), "good": None})
-    found = _closing("evaluate", run)
+    found = closing("evaluate", run)
     assert (found["escape"], found["sent"], found["by_type"]) == (None, None, {})
     assert found["metrics"]["escape_rate"] is None
     assert found["estimates"]["accuracy"]["value"] == found["metrics"]["accuracy"]
-    assert "needs a good class" in _command("evaluate", run, "--threshold", "0.5", code=2).stderr
-    assert "--good" in _command("threshold", run, code=1).stderr
+    assert "needs a good class" in command("evaluate", run, "--threshold", "0.5", code=2).stderr
+    assert "--good" in command("threshold", run, code=1).stderr
     # What isn't defined holds no limit.
-    assert "FAILS" in _command("gate", run, "--max-escape", "1", code=1).output
+    assert "FAILS" in command("gate", run, "--max-escape", "1", code=1).output
 
 
 @pytest.mark.slow
@@ -235,7 +192,7 @@ def test_other_photos_and_their_parts_which_are_found(
     for number, row in enumerate(rows):
         (others / row["label"]).mkdir(parents=True, exist_ok=True)
         shutil.copy(castings / row["path"], others / row["label"] / f"{number}.jpg")
-    found = _closing("evaluate", run, "--data", str(others))
+    found = closing("evaluate", run, "--data", str(others))
     assert found["split"] == "data"
     assert found["metrics"]["n"] == len(rows)
     assert found["n_parts"] < len(rows)  # nothing but the photos tells them
@@ -243,7 +200,7 @@ def test_other_photos_and_their_parts_which_are_found(
     assert (run.folder / "evaluation-data.json").exists()
 
     shutil.rmtree(others / "defect")  # a shift that made no scrap
-    alone = _command("evaluate", run, "--data", str(others))
+    alone = command("evaluate", run, "--data", str(others))
     assert "0 of 0 photos, 0 parts" in alone.output
     assert "To claim" not in alone.output
 
@@ -252,42 +209,42 @@ def test_other_photos_and_their_parts_which_are_found(
 
 
 def test_what_was_chosen_decides_and_is_checked_on_the_test(run: Run) -> None:
-    result = _command("threshold", run, "--max-escape", "0")
+    result = command("threshold", run, "--max-escape", "0")
     for text in ("Operating point: escape rate of at most 0%", "Saved: ", "--split test"):
         assert text in result.output
     point = json.loads(run.path("operating_point.json").read_text(encoding="utf-8"))
-    found = _closing("evaluate", run)
+    found = closing("evaluate", run)
     assert found["decision"]["threshold"] == point["threshold"]
     assert found["decision"]["rule"] == "escape rate of at most 0%"
     for name in ("escapes", "overkills"):
         assert found["metrics"][name] == point["tally"][name]
     assert run.read_openings() == []
-    assert _closing("evaluate", run, "--split", "test")["decision"] == found["decision"]
+    assert closing("evaluate", run, "--split", "test")["decision"] == found["decision"]
 
 
 def test_costs_are_drawn_and_a_band_sends_photos_to_people(run: Run) -> None:
     costs = ("--cost-escape", "500", "--cost-overkill", "5", "--defect-rate", "0.02")
-    assert _closing("threshold", run, *costs)["rule"] == "cost"
-    _command("evaluate", run)
+    assert closing("threshold", run, *costs)["rule"] == "cost"
+    command("evaluate", run)
     # The scores of a model that knows nothing overlap: no threshold holds both limits.
-    chosen = _closing(
+    chosen = closing(
         "threshold", run, "--max-escape", "0", "--max-overkill", "0",
         "--defect-rate", "0.02", "--parts-per-day", "800",
     )  # fmt: skip
     assert chosen["threshold"] < chosen["high"]
     assert chosen["load"]["parts_per_day"] == 800
-    output = _command("evaluate", run).output
+    output = command("evaluate", run).output
     for text in ("OK, review, reject", "count as rejected here", "escapes without review"):
         assert text in output
 
 
 def test_a_promise_too_large_keeps_nothing(run: Run) -> None:
     options = ("--max-escape", "0.01", "--confidence", "0.95")
-    result = _command("threshold", run, *options, code=1)
+    result = command("threshold", run, *options, code=1)
     assert "can't support an escape rate of at most 1% with 95% confidence" in result.stderr
     assert "that takes 299" in result.stderr
     assert not run.path("operating_point.json").exists()
-    error = _closing("threshold", run, *options, code=1)
+    error = closing("threshold", run, *options, code=1)
     assert error["event"] == "error"
     assert "299" in error["message"]
 
@@ -310,7 +267,7 @@ def test_a_promise_too_large_keeps_nothing(run: Run) -> None:
     ],
 )
 def test_contradictory_criteria_end_with_2(trained: FitResult, options: tuple[str, ...]) -> None:
-    _command("threshold", Run(trained.folder), *options, code=2)
+    command("threshold", Run(trained.folder), *options, code=2)
     assert not Run(trained.folder).path("operating_point.json").exists()
 
 
@@ -318,13 +275,13 @@ def test_contradictory_criteria_end_with_2(trained: FitResult, options: tuple[st
 
 
 def test_the_gate_passes_or_shows_what_failed(run: Run) -> None:
-    open_ = _command("gate", run, "--max-escape", "1", "--min", "f1=0", "--max", "brier=1")
+    open_ = command("gate", run, "--max-escape", "1", "--min", "f1=0", "--max", "brier=1")
     assert open_.output.count("holds") == 3
     assert "Judged by the value." in open_.output
     # On three parts the bad end of an escape rate goes beyond 30 %, whatever it is.
     junit = run.folder / "gate.xml"
     options = ("--max-escape", "0.3", "--at", "upper", "--junit", str(junit))
-    shut = _closing("gate", run, *options, code=1)
+    shut = closing("gate", run, *options, code=1)
     assert (shut["event"], shut["at"], shut["passed"]) == ("gate", "upper", False)
     (check,) = shut["checks"]
     assert (check["metric"], check["holds"]) == ("escape_rate", False)
@@ -348,16 +305,17 @@ def test_the_gate_passes_or_shows_what_failed(run: Run) -> None:
 def test_limits_that_make_no_sense_end_with_2(
     trained: FitResult, options: tuple[str, ...], said: str
 ) -> None:
-    assert said in _command("gate", Run(trained.folder), *options, code=2).stderr
+    assert said in command("gate", Run(trained.folder), *options, code=2).stderr
 
 
 # ---- tta-eval ----------------------------------------------------------------------------
 
 
 def test_tta_eval_shows_changed_decisions_by_photo_and_by_part(run: Run) -> None:
-    output = _command("tta-eval", run, "--views", "half-turn").output
+    output = command("tta-eval", run, "--views", "half-turn").output
     before, after = (
-        _said(run, name) for name in ("predictions-valid.csv", "predictions-valid-half-turn.csv")
+        predictions_of(run, name)
+        for name in ("predictions-valid.csv", "predictions-valid-half-turn.csv")
     )
     part_of = {row["path"]: row["part"] for row in read_csv(run.path("split.csv"))}
     change = (after.y_prob.argmax(axis=1) == after.y_true).astype(int) - (
@@ -373,60 +331,3 @@ def test_tta_eval_shows_changed_decisions_by_photo_and_by_part(run: Run) -> None
         assert f"{right} wrong became right, {wrong} right became wrong (p {p_value:.2g})" in line
     photos = json.loads((run.folder / "tta.json").read_text(encoding="utf-8"))["valid"]
     assert photos["half-turn"]["mcnemar"]["n"] == 9
-
-
-# ---- by part -----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def by_part(surfaces: FitResult, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose threshold is for parts."""
-    run = Run(shutil.copytree(surfaces.folder, tmp_path_factory.mktemp("parts") / "many"))
-    _command("threshold", run, "--decide", "part", "--part-rule", "mean", "--max-escape", "0.3")
-    return run
-
-
-def test_a_threshold_for_parts_is_used_by_evaluate_from_then_on(by_part: Run) -> None:
-    found = _closing("evaluate", by_part)
-    assert found["decision"]["part_rule"] == "mean"
-    parts = found["by_part"]
-    assert parts["part_rule"] == "mean"
-    assert parts["metrics"]["n"] == parts["n_parts"] == found["n_parts"]
-    assert found["metrics"]["n"] == 2 * parts["metrics"]["n"]
-    assert parts["escape"]["value"] <= 0.3
-    assert parts["facts"]["missing"] == {"left": 0, "top": 0}
-    assert parts["facts"]["given"] == parts["n_parts"]
-    assert [view["view"] for view in found["by_view"]["views"]] == ["left", "top"]
-    assert "view" not in found["by_type"]
-    # By hand: the mean over the photos of each part, from the stored predictions.
-    said = _said(by_part, f"predictions-valid{_views(found)}.csv", THREE)
-    part_of = {row["path"]: row["part"] for row in read_csv(by_part.path("split.csv"))}
-    y_prob = apply_temperature(said.y_prob, found["decision"]["temperature"])
-    scores: dict[str, list[float]] = {}
-    for name, score in zip(said.names, 1 - y_prob[:, 1], strict=True):
-        scores.setdefault(part_of[name], []).append(score)
-    passed = [p for p, s in scores.items() if np.mean(s) < found["decision"]["threshold"]]
-    assert parts["escape"]["count"] == sum(not part.startswith("fine") for part in passed)
-
-
-def _views(found: dict[str, Any]) -> str:
-    views = found["decision"]["views"]
-    return "" if views == "none" else f"-{views}"
-
-
-def test_both_tables_are_shown_and_the_photos_can_be_asked_for(by_part: Run) -> None:
-    text = _command("evaluate", by_part).stdout
-    assert text.index("valid, by part: ") < text.index("valid: ")
-    assert "The score of a part is the mean score of its photos (mean)." in text
-    assert "By view, each photo decided alone" in text
-    photos = _command("evaluate", by_part, "--decide", "photo")
-    assert "by part" not in photos.stdout.replace("decisions by part", "")
-    assert "was chosen for decisions by part (mean)" in photos.output + photos.stderr
-
-
-def test_a_gate_checks_the_parts(by_part: Run, tmp_path: Path) -> None:
-    found = _closing("gate", by_part, "--max-escape", "0.3", "--junit", str(tmp_path / "g.xml"))
-    assert (found["unit"], found["part_rule"], found["passed"]) == ("part", "mean", True)
-    assert 'name="decided" value="part (mean)"' in (tmp_path / "g.xml").read_text("utf-8")
-    by_photo = _closing("gate", by_part, "--min", "f1=0", "--decide", "photo")
-    assert by_photo["unit"] == "photo"

@@ -328,3 +328,19 @@ def _class_folders(castings: Path, folder: Path, n: int = 45) -> Path:
 
 def _copy_of(trained: FitResult, folder: Path) -> Path:
     return Path(shutil.copytree(trained.folder, folder / "run"))
+
+
+def test_a_run_that_diverges_names_the_batch_and_keeps_its_photos(
+    castings: Path, tmp_path: Path
+) -> None:
+    result = invoke(
+        "fit", castings, "--runs", tmp_path, *TINY, "--parts", "none", "--clip", "0",
+        "--learning-rate", "1e30", "--optimizer", "sgd",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "Expected a finite loss, but that of batch 2 in epoch 1 is" in result.output
+    assert "run.json lists all photos of the batch" in result.output
+    state = json.loads((tmp_path / "latest" / "run.json").read_text())
+    assert state["status"] == "diverged"
+    assert len(state["photos"]) == 8
+    assert all((castings / name).is_file() for name in state["photos"])

@@ -185,8 +185,49 @@ def test_one_model_of_all_is_compared_with_those_by_product(
     text = _command("compare", str(mixed.folder), str(each.folder), "--out", str(out))
     shown = " ".join(text.output.split())
     assert "16 photos of products or classes without a run of their own are left out." in shown
-    asked = ("compare", str(mixed.folder), str(each.folder), "--report", str(tmp_path / "a.html"))
-    assert "compared on the photos of the split" in _command(*asked, code=2).stderr
+
+
+def test_the_page_of_a_comparison_has_the_run_of_each_product(
+    mixed: Run, each: Run, tmp_path: Path
+) -> None:
+    page = tmp_path / "a.html"
+    asked = ("--out", str(tmp_path / "out"), "--report", str(page))
+    _command("compare", str(mixed.folder), str(each.folder), *asked)
+    text = page.read_text(encoding="utf-8")
+    assert "mixed → each" in text
+    for name in ("axle", "cover"):
+        assert text.count(f"each, {name}") >= 3  # its rule, its figures and its record
+    found = json.loads((tmp_path / "out" / "compare.json").read_text(encoding="utf-8"))
+    assert found["report"] == str(page)
+    # Also as the run that the others are compared with.
+    found = _closing("compare", str(each.folder), str(mixed.folder), *asked)
+    assert [pair["before"] for pair in found["products"]] == ["each, axle", "each, cover"]
+    assert "each → mixed" in page.read_text(encoding="utf-8")
+
+
+def test_other_photos_are_decided_by_the_run_of_their_product(
+    mixed: Run, each: Run, tmp_path: Path
+) -> None:
+    rows = [(name, label, part, product) for name, label, part, _, product in _rows()]
+    photos = photo_folder(tmp_path / "shift", rows, "part", "product", first=1000)
+    asked = ("--out", str(tmp_path / "out"), "--data", str(photos))
+    found = _closing("compare", str(mixed.folder), str(each.folder), *asked)
+    assert found["split"] == "data"
+    (together,) = found["comparisons"]
+    assert together["n"] == 16  # without the lids, and the parts that the runs were trained on
+    for name, run in zip(("axle", "cover"), each.members(), strict=True):
+        (of_product,) = (p for p in found["products"] if p["after"] == f"each, {name}")
+        mine = photo_folder(
+            tmp_path / name, [row for row in rows if row[3] == name], "part", "product",
+            first=1000 + [row[3] for row in rows].index(name),
+        )  # fmt: skip
+        evaluated = _closing("evaluate", str(run.folder), "--data", str(mine))["estimates"]
+        value = of_product["figures"]["log_loss"]["after"]
+        assert value == pytest.approx(evaluated["log_loss"]["value"])
+    unknown = photo_folder(tmp_path / "unknown", [row[:3] for row in rows], "part", first=1000)
+    asked = ("--out", str(tmp_path / "out"), "--data", str(unknown))
+    refused = _command("compare", str(mixed.folder), str(each.folder), *asked, code=1)
+    assert "has no photo of a product that each has a run for: axle, cover" in refused.stderr
 
 
 def test_one_product_alone_is_refused(mixed: Run, tmp_path: Path) -> None:

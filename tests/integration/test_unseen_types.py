@@ -38,6 +38,11 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Any]:
     Some parts show a type on one photo, and are good on the other.
     """
     folder = tmp_path_factory.mktemp("kinds")
+    run = _fit_kinds(folder)
+    return run, _closing(_evaluate(run))
+
+
+def _fit_kinds(folder: Path, *flags: str) -> Run:
     rows = [
         (f"{part}-{shot}.png", *label_and_kind, f"part {part}")
         for part in range(24)
@@ -47,8 +52,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Any]:
     ]  # fmt: skip
     photo_folder(folder / "photos", rows, "defect", "part")
     options = ("--good", "ok", "--epochs", "1", "--image-size", "32", "--test", "0.2")
-    run = Run(run_fit(folder / "photos", folder / "runs", "--valid", "0.3", *options).folder)
-    return run, _closing(_evaluate(run))
+    fit = run_fit(folder / "photos", folder / "runs", "--valid", "0.3", *options, *flags)
+    return Run(fit.folder)
 
 
 def _sides(run: Run) -> dict[str, dict[str, str]]:
@@ -208,3 +213,15 @@ def test_each_product_can_be_learned_from_its_good_parts(tmp_path: Path) -> None
     runs = tmp_path / "runs"
     run_fit(data, runs, "--name", "each", "--each-product", "--valid", "0.3", *options)
     assert [run.name for run in Run(runs / "each").members()] == ["axle", "cover"]
+
+
+@pytest.mark.slow
+def test_of_a_joint_model_each_half_is_measured(tmp_path: Path) -> None:
+    run = _fit_kinds(tmp_path, "--learn", "both")
+    result = _evaluate(run)
+    for each in _closing(result)["unseen_types"]["types"]:
+        alone = each["unseen"]["by_half"]
+        assert set(alone) == {"classifier", "memory"}
+        assert each["unseen"]["escape"]["count"] <= min(half["count"] for half in alone.values())
+        own = Run(run.member("unseen-types").member(f"without-{each['name']}").folder)
+        assert own.read("model.json")["memory"]

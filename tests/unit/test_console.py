@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -112,6 +113,22 @@ def test_title_and_caption_are_as_wide_as_the_terminal() -> None:
     assert lines[1] == title
     assert max(map(len, lines[2:-1])) < 15  # the table itself
     assert lines[-1] == caption
+
+
+def test_plain_shows_the_time_left_of_a_long_task_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    file = io.StringIO()
+    shown = PlainScreen(Console(file=file, width=160, highlight=False))
+    for seconds, done in ((0, 0), (30, 10), (70, 15), (30, 30), (40, 40)):
+        now += seconds
+        shown(Progress("same part: comparing photos", done, 100))
+    assert file.getvalue().splitlines() == [
+        "same part: comparing photos: 15 of 100, 9:27 left",
+        "same part: comparing photos: 40 of 100, 4:15 left",
+    ]
 
 
 def test_plain_keeps_batches_out_of_the_log(plain: tuple[PlainScreen, Callable[[], str]]) -> None:

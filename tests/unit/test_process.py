@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
-from fastdefect.process import SPINS, wait_briefly
+from fastdefect.process import SPINS, finished_in_order, wait_briefly
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,35 @@ def test_it_is_set_before_torch_is_imported() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={}
     )
     assert told.stdout.strip() == SPINS
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_results_come_in_order_and_few_wait(threads: int) -> None:
+    began: list[int] = []
+
+    def work(item: int) -> int:
+        began.append(item)
+        time.sleep(0.001 * (item % 3))
+        return item * item
+
+    with finished_in_order(work, range(100), threads) as results:
+        assert next(results) == 0
+        assert len(began) <= 8 * threads + 1
+        assert list(results) == [i * i for i in range(1, 100)]
+
+
+def test_an_error_ends_the_work_without_waiting_for_the_rest() -> None:
+    began: list[int] = []
+
+    def work(item: int) -> int:
+        began.append(item)
+        if item == 3:
+            raise KeyboardInterrupt
+        return item
+
+    with (
+        pytest.raises(KeyboardInterrupt),
+        finished_in_order(work, range(1000), 2) as results,
+    ):
+        list(results)
+    assert len(began) < 50

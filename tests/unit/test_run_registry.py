@@ -1,5 +1,7 @@
 """All runs of a folder: their names, the latest one, and their list."""
 
+import errno
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ from helpers.new_runs import CONFIG, new_run
 
 from fastdefect.config_resolve import resolve
 from fastdefect.errors import RunError, UsageError
+from fastdefect.machine import MachineError
 from fastdefect.run import SCHEMA, RunKind, RunStatus
 from fastdefect.run_registry import (
     LATEST,
@@ -267,3 +270,61 @@ def test_the_summary_of_a_run(runs: Path) -> None:
         "arch": "resnet18",
         "valid": {"f1": 0.9},
     }
+
+
+def test_a_run_that_was_killed_while_it_was_made_is_made_again(runs: Path) -> None:
+    half = runs / "a"
+    half.mkdir(parents=True)
+    (half / "config.toml").write_text("", encoding="utf-8")
+    (half / ".run.json-abcdefgh.json").write_text("{", encoding="utf-8")
+    assert new_run(runs, "a").read_state()["status"] == RunStatus.RUNNING
+    with pytest.raises(UsageError, match="already exists"):
+        new_run(runs, "a")
+
+
+def test_a_folder_with_other_files_is_no_run_that_was_killed(runs: Path) -> None:
+    (runs / "a").mkdir(parents=True)
+    (runs / "a" / "photo.jpg").write_bytes(b"")
+    with pytest.raises(UsageError, match="already exists"):
+        new_run(runs, "a")
+    assert [path.name for path in (runs / "a").iterdir()] == ["photo.jpg"]
+
+
+def test_a_link_that_was_being_made_at_a_kill_goes(runs: Path) -> None:
+    new_run(runs, "a")
+    (runs / ".latest-1").write_text("a", encoding="utf-8")
+    new_run(runs, "b")
+    assert sorted(path.name for path in runs.iterdir()) == ["a", "b", "latest"]
+
+
+def test_a_clock_that_is_set_back_loses_no_run_and_moves_latest(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = create_run(runs, None, resolve({}), "fit")
+
+    class EarlierClock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "EarlierClock":
+            return cls(1999, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("fastdefect.run_registry.datetime", EarlierClock)
+    made = [create_run(runs, None, resolve({}), "fit") for _ in range(2)]  # in the same second
+    assert len({first.name, *(run.name for run in made)}) == 3
+    assert open_run(None, runs).name == made[-1].name
+
+
+def test_a_full_disk_is_not_the_fault_of_the_folder(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, *arguments: Any, **options: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(MachineError, match="the disk is full"):
+        new_run(runs, "a")
+
+
+def test_a_name_that_is_too_long_is_refused_with_the_reason(runs: Path) -> None:
+    with pytest.raises(UsageError, match="can't be created: File name too long"):
+        new_run(runs, "x" * 300)
+    assert not runs.exists() or list(runs.iterdir()) == []

@@ -37,20 +37,30 @@ class Keypoints:
     def __len__(self) -> int:
         return len(self.places)
 
-    def descriptors(self) -> NDArray[np.float32]:
-        """(n, 46) float32, each of length about 1, so that products are cosines."""
-        return self.packed.astype(np.float32) / np.float32(_SCALE)
+    def descriptors(self, most: int = MOST) -> NDArray[np.float32]:
+        """Those of the ``most`` strongest (n, 46), of length about 1: products are cosines."""
+        return self.packed[:most].astype(np.float32) / np.float32(_SCALE)
 
 
 def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:
     """The keypoints of a photo (height, width, 3) uint8; empty for a uniform surface."""
+    return detect(small_copy(image))
+
+
+def small_copy(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The grey copy of a photo with the longer side ``SIDE``: all that its keypoints depend on."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     scale = SIDE / max(grey.shape)
     size = (max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return np.asarray(small, np.uint8)
+
+
+def detect(small: NDArray[np.uint8]) -> Keypoints:
+    """The keypoints of a ``small_copy``."""
     # One object per call, because it must not be shared between threads. The cost is negligible.
     sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
-    found, descriptors = sift.detectAndCompute(_normalised(np.asarray(small, np.uint8)), None)
+    found, descriptors = sift.detectAndCompute(_normalised(small), None)
     if descriptors is None:
         return _NONE
     order = sorted(range(len(found)), key=lambda i: -found[i].response)[:MOST]

@@ -51,56 +51,68 @@ class Resemblance:
 def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> list[Resemblance]:
     """The resemblances of photo ``own`` to the best candidates of its shortlist."""
     mine = photos[own]
-    others = [(int(i), False) for i in listed.plain] + [(int(i), True) for i in listed.mirrored]
-    others = [(i, mirrored) for i, mirrored in others if len(photos[i])]
+    both = [(int(i), False) for i in listed.plain] + [(int(i), True) for i in listed.mirrored]
+    # Each is taken once, as it may have to be read from the disk.
+    taken = {i: photos[i] for i in sorted({i for i, _ in both})}
+    others = [_Candidate(i, taken[i], mirrored) for i, mirrored in both if len(taken[i])]
     if len(mine) < 4 or not others:
         return []
-    first_scores = _worths(_best(mine, photos, others, _PRESELECTION)[0]).sum(axis=0)
+    descriptors = mine.descriptors()
+    first_scores = _worths(_highest(descriptors[:_PRESELECTION], others)).sum(axis=0)
     others = [others[k] for k in np.argsort(-first_scores, kind="stable")[:_COMPARED]]
-    best, partners = _best(mine, photos, others, len(mine))
+    best, partners = _best(descriptors, others)
     worths = _worths(best)
     totals = worths.sum(axis=0)
-    descriptors = mine.descriptors()
     found = []
     for column in np.argsort(-totals, kind="stable")[:VERIFIED]:
-        i, mirrored = others[column]
+        other, mirrored = others[column].photo, others[column].mirrored
         matched = np.flatnonzero(worths[:, column] > 0)
         partner, worth = partners[matched, column], worths[matched, column]
-        inside, moved = _align(mine, photos[i], matched, partner, worth, mirrored)
+        inside, moved = _align(mine, other, matched, partner, worth, mirrored)
         found.append(
             Resemblance(
                 own,
-                i,
+                others[column].index,
                 mirrored,
                 float(totals[column]),
                 float(worth[inside].sum()),
                 int(inside.sum()),
-                0.0 if mirrored or moved > _STILL else _copied(mine, photos[i], descriptors),
+                0.0 if mirrored or moved > _STILL else _copied(mine, other, descriptors),
             )
         )
     return found
 
 
-def _best(
-    mine: Keypoints, photos: Sequence[Keypoints], others: Sequence[tuple[int, bool]], most: int
-) -> tuple[Floats32, NDArray[np.intp]]:
-    """The similarity of the ``most`` strongest keypoints to the best one of each other photo.
+@dataclass(frozen=True)
+class _Candidate:
+    """A photo of a shortlist: its index and keypoints, and whether it is a mirror image."""
 
-    Also the index of that best one. Both (most, others).
-    """
-    descriptors = mine.descriptors()[:most]
+    index: int
+    photo: Keypoints
+    mirrored: bool
+
+    def products(self, descriptors: Floats32) -> Floats32:
+        """The similarity (n, m) of descriptors (n, 46) to the ``2 n`` strongest of the photo."""
+        theirs = self.photo.descriptors(2 * len(descriptors))
+        theirs = theirs * MIRROR if self.mirrored else theirs
+        return np.asarray(descriptors @ theirs.T, np.float32)
+
+
+def _highest(descriptors: Floats32, others: Sequence[_Candidate]) -> Floats32:
+    """The similarity (n, others) of each descriptor to the best one of each other photo."""
+    return np.stack([each.products(descriptors).max(axis=1) for each in others], axis=1)
+
+
+def _best(descriptors: Floats32, others: Sequence[_Candidate]) -> tuple[Floats32, NDArray[np.intp]]:
+    """As ``_highest``, with the index of that best one. Both (n, others)."""
     each = np.arange(len(descriptors))
     best = np.empty((len(descriptors), len(others)), np.float32)
     partners = np.empty(best.shape, np.intp)
-    for column, (i, mirrored) in enumerate(others):
-        products = descriptors @ _theirs(photos[i], mirrored)[: 2 * most].T
+    for column, other in enumerate(others):
+        products = other.products(descriptors)
         partners[:, column] = products.argmax(axis=1)
         best[:, column] = products[each, partners[:, column]]
     return best, partners
-
-
-def _theirs(photo: Keypoints, mirrored: bool) -> Floats32:
-    return photo.descriptors() * MIRROR if mirrored else photo.descriptors()
 
 
 def _worths(best: Floats32) -> Floats32:
@@ -129,11 +141,14 @@ def _align(
     tried = np.argsort(-worth, kind="stable")[:_HYPOTHESES]
     linear = _similarities(one, other, i[tried], j[tried], mirrored)
     scale = other.sizes[j[tried]] / one.sizes[i[tried]]
-    # Explicit sums: einsum is several times slower for matrices this small.
-    x, y = source[None, :, :1], source[None, :, 1:]
-    moved = x * linear[:, None, :, 0] + y * linear[:, None, :, 1]
-    moved += (target[tried] - moved[np.arange(len(tried)), tried])[:, None]
-    close = ((moved - target) ** 2).sum(axis=2) < _ROUGH**2
+    # Along x and y apart: sums along an axis of length 2 are several times slower, also in einsum.
+    x, y = source.T
+    off = np.zeros((len(tried), len(i)), np.float32)
+    for axis in range(2):
+        moved = x * linear[:, axis, :1] + y * linear[:, axis, 1:]
+        moved += (target[tried, axis] - moved[np.arange(len(tried)), tried])[:, None]
+        off += (moved - target[:, axis]) ** 2
+    close = off < _ROUGH**2
     close[(scale < _LEAST_SCALE) | (scale > _MOST_SCALE)] = False
     promising = np.argsort(-(close @ worth), kind="stable")[:_REFINED]
     inside, moved_by = _refine(source, target, worth, close[promising])
@@ -172,7 +187,8 @@ def _refine(
         weighted = (inside * (worth + 0.01))[:, None] * padded.T
         # All rows at once. The small diagonal term keeps collinear points solvable.
         fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
-        close = ((padded @ fitted - aim) ** 2).sum(axis=2) < tolerance**2
+        across, along = np.moveaxis((padded @ fitted - aim) ** 2, 2, 0)
+        close = across + along < tolerance**2
         inside = np.any(inside, axis=1, keepdims=True) & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
     largest = np.minimum(_MOST_SCALE, _MOST_STRETCH * small)

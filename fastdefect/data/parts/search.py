@@ -3,8 +3,8 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,7 +12,9 @@ import numpy as np
 from fastdefect.data.parts.candidates import Shortlist, shortlists
 from fastdefect.data.parts.keypoints import Keypoints
 from fastdefect.data.parts.matching import VERIFIED, Resemblance, resemblances
-from fastdefect.process import one_thread_each
+from fastdefect.process import finished_in_order, one_thread_each
+
+OnStage = Callable[[str, int, int], None]  # the name of a stage, photos done and their number
 
 # Log odds that a pair shows the same part. The weights were fitted to rendered parts with seeds
 # that are not used for the reported results (benchmarks/same_part.py).
@@ -51,7 +53,10 @@ class SameParts:
 
 
 def find_same_parts(
-    photos: Sequence[Keypoints], on_progress: Callable[[int, int], None] | None = None
+    photos: Sequence[Keypoints],
+    on_progress: OnStage | None = None,
+    *,
+    threads: int | None = None,
 ) -> SameParts:
     """Group the photos of the same part, for any rotation, mirror, position, scale and light.
 
@@ -60,25 +65,25 @@ def find_same_parts(
     again outside their group. This round requires more evidence, because groups can also share a
     mark on the background.
 
-    ``photos`` should be different files; pass only one of several identical files.
-    ``on_progress(done, total)`` counts the processed photos. The result is deterministic. The run
-    time is about 40 ms per photo and core.
+    ``photos`` should be different files; pass only one of several identical files. They may be read
+    from the disk when they are asked for. ``on_progress(stage, done, total)`` counts the photos of
+    each of the three stages. The result is the same for any number of ``threads``; by default
+    there is one for each core. The run time is about 40 ms per photo and core.
     """
     n = len(photos)
     alone = list(range(n))
+    work = _Work(photos, threads or min(8, os.cpu_count() or 1), on_progress)
     # One BLAS thread each: many small products do not benefit from more threads.
     with one_thread_each():
-        listed = shortlists(photos)
-        progress = _Progress(on_progress, n)
-        found = _compare(photos, listed, alone, progress)
+        listed = work.list_similar()
+        found = work.compare("comparing photos", listed, alone)
         links = _weigh(found.values())
         prior = _prior_offset(links, n)
         links = _weigh(found.values(), prior)
         group = _merge_groups(links, alone, alone, {i for i in found if _has_capacity(found[i])})
         chosen = _representatives(group)
-        progress.total += len(chosen)
         others = [_without(listed[i], group, group[i]) for i in range(n)]
-        found |= _compare(photos, others, chosen, progress)
+        found |= work.compare("comparing groups", others, chosen)
     again = _weigh((found[i] for i in chosen), prior - _AGAIN)
     sizes = Counter(group)
     shown = sorted({*chosen, *(i for i in alone if sizes[group[i]] == 1)})
@@ -105,36 +110,38 @@ def _prior_offset(links: dict[tuple[int, int], Link], n: int) -> float:
     return min(0.0, float(np.log(share / _USUAL)))
 
 
-class _Progress:
-    """A counter of photos over both rounds."""
+@dataclass(frozen=True)
+class _Work:
+    """What all stages share: the photos, the number of threads, and the listener."""
 
-    def __init__(self, on_progress: Callable[[int, int], None] | None, total: int) -> None:
-        self.on_progress, self.done, self.total = on_progress, 0, total
+    photos: Sequence[Keypoints]
+    threads: int
+    on_progress: OnStage | None
 
-    def step(self) -> None:
-        self.done += 1
-        if self.on_progress is not None:
-            self.on_progress(self.done, self.total)
+    def list_similar(self) -> list[Shortlist]:
+        """The shortlist of every photo."""
+        return shortlists(
+            self.photos, threads=self.threads, on_progress=self._progress("listing similar photos")
+        )
 
+    def compare(
+        self, stage: str, listed: Sequence[Shortlist], chosen: Sequence[int]
+    ) -> dict[int, list[Resemblance]]:
+        """The resemblances of each chosen photo to the photos of its shortlist."""
+        on_progress = self._progress(stage)
+        found: dict[int, list[Resemblance]] = {}
+        with finished_in_order(
+            lambda i: resemblances(self.photos, i, listed[i]), chosen, self.threads
+        ) as results:
+            for i, result in zip(chosen, results, strict=True):
+                found[i] = result
+                if on_progress is not None:
+                    on_progress(len(found), len(chosen))
+        return found
 
-def _compare(
-    photos: Sequence[Keypoints],
-    listed: Sequence[Shortlist],
-    chosen: Sequence[int],
-    progress: _Progress,
-) -> dict[int, list[Resemblance]]:
-    """The resemblances of each chosen photo to the photos of its shortlist."""
-    found = {}
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        tasks = [pool.submit(resemblances, photos, i, listed[i]) for i in chosen]
-        try:
-            for i, task in zip(chosen, tasks, strict=True):
-                found[i] = task.result()
-                progress.step()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return found
+    def _progress(self, stage: str) -> Callable[[int, int], None] | None:
+        on_progress = self.on_progress
+        return None if on_progress is None else partial(on_progress, stage)
 
 
 def _representatives(group: Sequence[int]) -> list[int]:

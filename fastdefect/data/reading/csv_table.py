@@ -244,7 +244,7 @@ def _side(table: Path, line: int, word: str, sides: Mapping[str, str]) -> str | 
         return UNUSED
     raise DataError(
         f"{table}, line {line}: expected the split train, valid (or val, validation), test, "
-        f"{UNUSED} or an empty cell, but found {word!r}.",
+        f"{UNUSED} or an empty cell, but found {word!r:.80}.",
         "Correct the split.",
     )
 

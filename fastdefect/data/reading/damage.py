@@ -9,7 +9,7 @@ import cv2
 from fastdefect.errors import DataError
 
 # Errors that Pillow, its plugins and OpenCV raise on truncated and corrupted files, found by
-# fuzzing (a test in test_images_damaged.py) and in their sources.
+# fuzzing (test_images_damaged.py, test_hostile_photos.py) and in their sources.
 DAMAGE = (
     OSError,
     ValueError,
@@ -20,6 +20,8 @@ DAMAGE = (
     ArithmeticError,
     MemoryError,
     RuntimeError,
+    AttributeError,
+    AssertionError,
     struct.error,
     zlib.error,
     cv2.error,

@@ -46,6 +46,12 @@ BELOW_BLACK = Check(
     rank=176,
     meaning="photos with values below 0, which are clipped to black",
 )
+NOT_FINITE = Check(
+    "not_finite",
+    "warning",
+    rank=175,
+    meaning="photos with values that are NaN or infinite, which are read as black",
+)
 
 _HEAD = 64  # bytes that tell the depth of all kinds but TIFF
 
@@ -119,7 +125,7 @@ def check_depth(
     deep = [photo.name for photo in photos if photo.name in ranges]
     if not deep:
         return []
-    found = _mixed(photos, ranges)
+    found = [*_mixed(photos, ranges), *_with_holes(deep, ranges)]
     if white is None:  # a run of an earlier version: each photo has its own scale
         return found
     return [*found, *_clipped(deep, ranges, white), _scale(photos, ranges, white)]
@@ -176,6 +182,19 @@ def other_depth(photos: Sequence[Photo], white: float | None) -> list[Finding]:
         f"was trained on photos of {those}. Their brightness may be scaled differently."
     )
     return [MIXED_DEPTH.finding(text, len(other), other)]
+
+
+def _with_holes(deep: Sequence[str], ranges: Mapping[str, ValueRange]) -> list[Finding]:
+    holes = sorted((n for n in deep if ranges[n].holes), key=lambda n: -ranges[n].holes)
+    if not holes:
+        return []
+    named = [f"{name} ({counted(ranges[name].holes, 'value')})" for name in holes]
+    text = (
+        f"{len(holes)} of {len(deep)} photos of more than 8 bits have values that are NaN or "
+        f"infinite, which are read as black: {first(named)}. Replace these values when the photos "
+        "are exported, or remove the photos."
+    )
+    return [NOT_FINITE.finding(text, len(holes), holes)]
 
 
 def _clipped(deep: Sequence[str], ranges: Mapping[str, ValueRange], white: float) -> list[Finding]:

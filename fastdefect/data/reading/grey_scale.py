@@ -24,11 +24,15 @@ _BLOCK = 1 << 22  # values that are scaled at a time, 32 MB as float64
 
 @dataclass(frozen=True)
 class ValueRange:
-    """The lowest and the highest finite value of one deep photo; ``floats``: not integers."""
+    """The lowest and the highest finite value of one deep photo; ``floats``: not integers.
+
+    ``holes`` is the number of values that are NaN or infinite, and so black.
+    """
 
     low: float
     high: float
     floats: bool
+    holes: int = 0
 
     def exceeds(self, white: float) -> bool:
         """Whether values are beyond ``white``, and so clipped."""
@@ -44,9 +48,14 @@ def range_of(values: NDArray[Any]) -> ValueRange:
     """The range of ``values``; NaN and infinity count as 0, as in ``to_8bit``."""
     if values.dtype.kind != "f":
         return ValueRange(float(values.min()), float(values.max()), False)
-    finite = (np.where(np.isfinite(block), block, 0) for block in _blocks(values))
-    extremes = [(float(block.min()), float(block.max())) for block in finite]
-    return ValueRange(min(low for low, _ in extremes), max(high for _, high in extremes), True)
+    lows, highs, holes = [], [], 0
+    for block in _blocks(values):
+        finite = np.isfinite(block)
+        known = np.where(finite, block, 0)
+        lows.append(float(known.min()))
+        highs.append(float(known.max()))
+        holes += int(finite.size - np.count_nonzero(finite))
+    return ValueRange(min(lows), max(highs), True, holes)
 
 
 def choose_white(ranges: Sequence[ValueRange]) -> float:

@@ -16,10 +16,10 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from fastdefect.aliases import Pixels
-from fastdefect.data.reading import netpbm
+from fastdefect.data.reading import netpbm, tiff
 from fastdefect.data.reading.damage import DAMAGE, RefusedError, UnreadablePhoto
 from fastdefect.data.reading.formats import FORMATS, IMAGE_SUFFIXES, open_image, why_unread
 from fastdefect.data.reading.grey_scale import ValueRange, range_of, to_8bit
@@ -172,6 +172,8 @@ def _damage_in_words(data: bytes, kind: str, name: str) -> Iterator[None]:
     except RefusedError as error:
         raise UnreadablePhoto(Path(name), str(error)) from error
     except DAMAGE as error:
+        if isinstance(error, MemoryError) or "insufficient memory" in str(error).lower():
+            raise UnreadablePhoto(Path(name), "not enough memory for its pixels") from error
         cut = "truncated" in str(error).lower() or is_cut(data, kind)
         reason = f"{'truncated' if cut else 'damaged or unknown'} {kind}"
         raise UnreadablePhoto(Path(name), reason) from error
@@ -187,8 +189,14 @@ def pixel_count(data: bytes) -> int:
         # The plugin of JXL decodes a file when it opens it.
         if kind is None or kind == "JXL" or not FORMATS[kind].available:
             return 0
-        with open_image(data, kind) as photo:
-            return photo.width * photo.height
+        try:
+            with open_image(data, kind) as photo:
+                width, height = photo.size
+        except UnidentifiedImageError:
+            if kind != "TIFF":
+                raise
+            width, height = tiff.size_of(tiff.read_tags(data))  # one that OpenCV reads
+        return max(0, width * height)
     except (*DAMAGE, Image.DecompressionBombError):
         return 0
 

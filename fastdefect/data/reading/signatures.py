@@ -19,6 +19,8 @@ _MAGIC = (
     *((letters + blank, "PFM") for letters in (b"Pf", b"PF") for blank in (b" ", b"\n", b"\r")),
 )
 
+_SCAN = 0xDA  # the marker of a JPEG's scan
+
 # The brands of the container that HEIC and AVIF share (ISO 14496-12, section 4.3).
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIC"
@@ -75,18 +77,36 @@ def _has_jpeg_end(data: bytes) -> bool:
     The segments before the scan are skipped, because an EXIF thumbnail has its own end marker.
     Inside a scan the two bytes cannot occur by chance (ITU T.81, B.1.1.5).
     """
+    return any(
+        marker == _SCAN and data.find(b"\xff\xd9", at) >= 0 for marker, at in _jpeg_markers(data)
+    )
+
+
+def lacks_jpeg_blocks(data: bytes, pixels: int) -> bool:
+    """Whether a JPEG has too few bytes for the blocks of 8 x 8 of so many ``pixels``.
+
+    A Huffman code has at least one bit for a block, also in progressive scans (ITU T.81, C.2), so
+    that a byte holds at most 512 pixels.
+    """
+    huffman = any(marker in (0xC0, 0xC1, 0xC2) for marker, _ in _jpeg_markers(data))
+    return huffman and pixels > 512 * len(data)
+
+
+def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
+    """The markers up to the first scan, and their places."""
     at = 2
     while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker = data[at + 1]
-        if marker == 0xDA:
-            return data.find(b"\xff\xd9", at) >= 0
         if marker == 0xFF:  # padding
             at += 1
-        elif marker <= 0x01 or 0xD0 <= marker <= 0xD9:  # markers without a length
+            continue
+        yield marker, at
+        if marker == _SCAN:
+            return
+        if marker <= 0x01 or 0xD0 <= marker <= 0xD9:  # markers without a length
             at += 2
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return False
 
 
 def _has_png_end(data: bytes) -> bool:

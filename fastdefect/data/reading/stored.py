@@ -19,6 +19,7 @@ from fastdefect.config import DataConfig
 from fastdefect.data.reading import netpbm, tiff
 from fastdefect.data.reading.damage import DAMAGE, RefusedError
 from fastdefect.data.reading.formats import open_image
+from fastdefect.data.reading.signatures import lacks_jpeg_blocks
 
 # Above so many pixels (the limit of Pillow, and of earlier versions) a photo is decoded in a
 # reduced size, and its file must have a byte for so many pixels: less is a decompression bomb.
@@ -85,6 +86,8 @@ def read_stored(data: bytes, kind: str, how: Reading) -> Stored:
             tiff.check_tiff(photo.tag_v2, len(data))
         if kind == "JPEG" and is_large(size) and how.side:
             photo.draft(None, (how.side, how.side))
+        if kind == "JPEG" and lacks_jpeg_blocks(data, size[0] * size[1]):
+            raise ValueError("truncated")  # the decoder would fill the rest with grey
         photo.load()  # also if OpenCV decodes: only Pillow detects a truncated file
         stored = _opencv(data, size) if deep else None
         if stored is None:

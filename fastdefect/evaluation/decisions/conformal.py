@@ -10,16 +10,18 @@ photos of defects can show.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import expit, logit
 
 from fastdefect.aliases import Floats
 from fastdefect.errors import DataError
 from fastdefect.inference.unlike import part_scores
 from fastdefect.text import counted, exact_percent
 
+USUAL_LEVEL = 0.05  # of good parts that are rejected, where there are enough parts
 _MARGIN = 0.05  # in log odds
 
 
@@ -58,6 +60,11 @@ def least_level(n_parts: int) -> float:
     return 1 / (n_parts + 1)
 
 
+def usual_level(n_parts: int) -> float:
+    """The probability that is promised if no limit is given."""
+    return max(USUAL_LEVEL, least_level(n_parts))
+
+
 def choose_from_good(scores: Floats, parts: Sequence[str], limit: float) -> GoodPoint:
     """The lowest threshold that keeps ``limit``, from the scores (n,) in [0, 1] of good photos.
 
@@ -65,6 +72,11 @@ def choose_from_good(scores: Floats, parts: Sequence[str], limit: float) -> Good
     """
     highest = part_scores(scores, parts)
     n = len(highest)
+    if not n:
+        raise DataError(
+            "A threshold from good parts needs good photos of validation, but there are none.",
+            "Move photos of good parts to valid, or split all photos anew: --resplit.",
+        )
     rank = math.floor(limit * (n + 1) * (1 + 1e-12))  # 1 / 20 of 20 is 1
     if rank < 1:
         raise DataError(
@@ -81,3 +93,26 @@ def choose_from_good(scores: Floats, parts: Sequence[str], limit: float) -> Good
     above = min(room / 2, _MARGIN * low * (1 - low))
     threshold = max(low + above, float(np.nextafter(low, 2.0)))
     return GoodPoint(threshold, rank / (n + 1), n, int((highest >= threshold).sum()))
+
+
+def raised_for_defects(
+    point: GoodPoint, scores: Floats, parts: Sequence[str], defects: Floats
+) -> GoodPoint:
+    """``point`` with the highest threshold that is safe for the known ``defects``.
+
+    ``scores`` (n,) and ``parts`` are those that ``point`` was chosen on, ``defects`` (k,) the
+    scores of defective photos. The threshold is raised to the middle, in log odds, between the
+    lowest score of the defects that it rejects and the highest of the good photos below. So it
+    rejects the same defects, and its promise still holds, as it is never lowered.
+    """
+    rejected = defects[defects >= point.threshold]
+    if not len(rejected):
+        return point
+    nearest = float(rejected.min())
+    below = scores[scores < nearest]
+    if not len(below):
+        return point
+    middle = float(expit((logit(nearest) + logit(float(below.max()))) / 2))
+    threshold = max(point.threshold, middle)
+    highest = part_scores(scores, parts)
+    return replace(point, threshold=threshold, rejected=int((highest >= threshold).sum()))

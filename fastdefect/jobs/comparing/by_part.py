@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastdefect.config import Unit
 from fastdefect.errors import UsageError
-from fastdefect.evaluation.by_part import numbered, part_truth
+from fastdefect.evaluation.by_part import Shown, numbered, part_products, part_truth
 from fastdefect.evaluation.compare import Answers, SharedPhotos
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.inference.part_rule import combine_parts
@@ -28,10 +28,14 @@ def common_unit(decisions: Sequence[tuple[str, DecisionRule]]) -> Unit:
 
 
 def on_parts(
-    photos: SharedPhotos, answers: tuple[Answers, Answers], rules: tuple[DecisionRule, DecisionRule]
+    photos: SharedPhotos,
+    answers: tuple[Answers, Answers],
+    rules: tuple[DecisionRule, DecisionRule],
+    shown: Shown,
 ) -> tuple[SharedPhotos, tuple[Answers, Answers]]:
     """The parts as if each were one photo, and both answers on them, each by its own rule.
 
+    ``shown`` has the view and the product of each photo.
     A part stands under the name of its most suspicious photo: the one with the highest sum of both
     scores. It is the one to look at.
     """
@@ -49,15 +53,22 @@ def on_parts(
         decided_on=photos.names,
     )
     before, after = (
-        _on_parts(each, rule, part, of_parts) for each, rule in zip(answers, rules, strict=True)
+        _on_parts(each, rule, (part, of_parts), shown)
+        for each, rule in zip(answers, rules, strict=True)
     )
     return of_parts, (before, after)
 
 
 def _on_parts(
-    answers: Answers, rule: DecisionRule, part: NDArray[np.int64], parts: SharedPhotos
+    answers: Answers,
+    rule: DecisionRule,
+    parts: tuple[NDArray[np.int64], SharedPhotos],
+    shown: Shown,
 ) -> Answers:
-    if rule.part_rule is None:
+    """The answers on parts, which are given with the number of each photo's part."""
+    if rule.combination is None:
         raise ValueError(f"Expected a rule for parts, got one for photos: {rule}")
-    y_prob = combine_parts(rule.part_rule, answers.y_prob, part, parts.good_indices)
-    return Answers(y_prob, rule.decide(y_prob, parts.good_indices))
+    part, good = parts[0], parts[1].good_indices
+    y_prob = combine_parts(rule.combination, answers.y_prob, part, good, shown.views)
+    products = part_products(part.astype(str).tolist(), shown.products)
+    return Answers(y_prob, rule.decide(y_prob, good, products))

@@ -8,15 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from fastdefect import __version__
+from fastdefect.aliases import Floats32
 from fastdefect.data.photos import DEFECT_COLUMN, Entry, Photo
 from fastdefect.data.reading.images import Reading
+from fastdefect.evaluation.compare import Answers
 from fastdefect.evaluation.compared import Pair
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.events import OnEvent
 from fastdefect.files import typed
-from fastdefect.good import is_good
-from fastdefect.inference.decision_rule import defect_score
+from fastdefect.good import Good, is_good
+from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
+from fastdefect.jobs.comparing.product_series import decisions_of, is_series, runs_of
 from fastdefect.jobs.comparing.report import CompareReport
+from fastdefect.jobs.comparing.runs import Entrant
 from fastdefect.jobs.reports.cards import (
     Choice,
     answers_of,
@@ -25,6 +29,7 @@ from fastdefect.jobs.reports.cards import (
     with_pictures,
 )
 from fastdefect.jobs.reports.run_record import run_record
+from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.html.comparison import render_comparison
 from fastdefect.reporting.html.comparison_facts import (
@@ -40,6 +45,7 @@ from fastdefect.reporting.html.comparison_facts import (
 from fastdefect.reporting.html.facts import MOST_LISTED, Pictures
 from fastdefect.reporting.html.page import Answer, Card
 from fastdefect.reporting.html.texts import say
+from fastdefect.run import Run
 
 Photos = Mapping[str, Entry | Photo]
 
@@ -75,19 +81,28 @@ def comparison_facts(
         split=report.split,
         where=report.where,
         trained=request.include_trained,
-        models=tuple(
-            ComparedModel(entrant.name, entrant.decision, run_record(entrant.run))
-            for entrant in report.entrants
-        ),
+        models=tuple(model for entrant in report.entrants for model in _models(entrant)),
         pairs=pairs,
         hashes=_hashes(report, photos),
         others=tuple(report.tables()[-2:]),
+        products=tuple(report.figures_of(pair) for pair in report.products),
         pictures=_pictures(report, pairs[0].by_type, page.photos, photos, on_event),
         command=request.command,
         names=" ".join(typed(entrant.run.folder) for entrant in report.entrants),
         time=datetime.now(UTC).isoformat(timespec="seconds"),
         version=__version__,
     )
+
+
+def _models(entrant: Entrant) -> list[ComparedModel]:
+    """The run, or the run of each product."""
+    if not is_series(entrant.run):
+        return [ComparedModel(entrant.name, entrant.decision, run_record(entrant.run))]
+    rules = decisions_of(entrant.run, "cpu")
+    return [
+        ComparedModel(f"{entrant.name}, {product}", rules[product], run_record(own))
+        for product, own in runs_of(entrant.run).items()
+    ]
 
 
 def _by_type(pair: Pair, photos: Photos, joined: bool) -> ByType:
@@ -140,13 +155,28 @@ def _pictures(
     if not pictures.cards:
         return pictures
     maps = [
-        heat_maps_of(entrant.run, pictures.cards, on_event, number)
+        _heat_maps(entrant.run, pictures.cards, on_event, number)
         for number, entrant in enumerate(report.entrants)
         if report.split != "data"
     ]
     files = {name: photo.path for name, photo in photos.items()}
     how = Reading.of(report.entrants[0].config.data)
     return with_pictures(pictures, files, how, maps)
+
+
+def _heat_maps(
+    run: Run, cards: Sequence[Card], on_event: OnEvent, answer: int
+) -> dict[str, Floats32]:
+    """Those of the network that decides on each photo: of the run, or of that of its product."""
+    if not is_series(run):
+        return heat_maps_of(run, cards, on_event, answer)
+    products = products_for(run, [card.name for card in cards])
+    found: dict[str, Floats32] = {}
+    for product, own in runs_of(run).items():
+        its = [card for card, of in zip(cards, products, strict=True) if of == product]
+        if its:
+            found |= heat_maps_of(own, its, on_event, answer)
+    return found
 
 
 def _cards(report: CompareReport, by_type: ByType, photos: Photos) -> list[Card]:
@@ -183,7 +213,7 @@ def _answers(report: CompareReport) -> list[list[Answer]]:
         pair = report.pairs[max(0, number - 1)]
         answers, good = pair.answers[min(number, 1)], pair.photos.good_indices
         plain = answers_of(
-            entrant.decision.verdicts(answers.y_prob, good),
+            _verdicts(answers, good, entrant.decision),
             answers.y_pred,
             defect_score(answers.y_prob, good),
             pair.photos.classes,
@@ -191,6 +221,15 @@ def _answers(report: CompareReport) -> list[list[Answer]]:
         )
         found.append([replace(answer, model=entrant.name) for answer in plain])
     return found
+
+
+def _verdicts(answers: Answers, good: Good, rule: DecisionRule) -> list[Verdict]:
+    """The verdict on each photo that fits its decision, which may be by its product."""
+    passed, verdicts = is_good(answers.y_pred, good), rule.verdicts(answers.y_prob, good)
+    return [
+        "OK" if ok else "look" if verdict == "look" else "reject"
+        for ok, verdict in zip(passed, verdicts, strict=True)
+    ]
 
 
 def _unsure(report: CompareReport) -> Sequence[float]:

@@ -1,11 +1,12 @@
 """A run for each product (``fit --each-product``) as one model: each photo by its product's run."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from fastdefect.config import Device
-from fastdefect.errors import RunError, UsageError
+from fastdefect.errors import RunError
 from fastdefect.evaluation.compare import Answers, SharedPhotos
 from fastdefect.evaluation.compare import compare as compare_answers
 from fastdefect.evaluation.compared import Pair
@@ -14,8 +15,7 @@ from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.jobs.each_product import members_by_product
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import read_spec
-from fastdefect.jobs.trained.products import products_for
-from fastdefect.jobs.trained.request import Request
+from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.run import Run, RunKind
 from fastdefect.training.learner import ModelSpec
 
@@ -26,20 +26,6 @@ RULE = DecisionRule("none", 1.0, None, None, "the run of each product")
 def is_series(run: Run) -> bool:
     """Whether the run has a run for each product instead of a model."""
     return run.read_kind() == RunKind.EACH_PRODUCT
-
-
-def check_series(runs: list[Run], request: Request, *, page: bool) -> None:
-    """Raise ``UsageError`` for what a comparison with a series can't do."""
-    if not any(is_series(run) for run in runs):
-        return
-    refused = {"--data": request.data is not None, "--report": page}
-    given = [option for option, value in refused.items() if value]
-    if given:
-        raise UsageError(
-            f"{' and '.join(given)}: runs by product are compared on the photos of the split, as "
-            "tables.",
-            f"Remove {' and '.join(given)}.",
-        )
 
 
 def runs_of(run: Run) -> dict[str, Run]:
@@ -69,12 +55,21 @@ def decisions_of(run: Run, device: Device) -> dict[str, DecisionRule]:
     }
 
 
-def pairs_by_product(pair: Pair, run: Run) -> tuple[Pair, ...]:
-    """``pair`` on the photos of each product alone, as the split of ``run`` has them."""
-    products = np.array([name or "" for name in products_for(run, pair.photos.names)])
-    return tuple(
-        _only(pair, name, products == name) for name in sorted(set(products.tolist()) - {""})
+def pairs_by_product(pair: Pair, products: Sequence[str | None]) -> tuple[Pair, ...]:
+    """``pair`` on the photos of each product alone; ``products`` (n,) are those of its photos."""
+    of = np.array([name or "" for name in products])
+    return tuple(_only(pair, name, of == name) for name in sorted(set(of.tolist()) - {""}))
+
+
+def photos_of_product(photos: EvaluationPhotos, product: str, spec: ModelSpec) -> EvaluationPhotos:
+    """Those of ``product`` in the classes of its run; it may be that there are none."""
+    side = tuple(
+        index
+        for index in photos.side
+        for photo in [photos.manifest.photos[index]]
+        if photo.product == product and photo.label in spec.classes
     )
+    return replace(photos, side=side)
 
 
 def _only(pair: Pair, product: str, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Pair:

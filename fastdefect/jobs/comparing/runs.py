@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from fastdefect.config import RunConfig
 from fastdefect.data.photos import Photo
-from fastdefect.errors import DataError, RunError
+from fastdefect.errors import DataError, FastdefectError, RunError
+from fastdefect.evaluation.by_part import Shown, joined_shown
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent, progress_only
@@ -21,16 +22,16 @@ from fastdefect.jobs.comparing.product_series import (
     decisions_of,
     is_series,
     joint_spec,
+    photos_of_product,
     runs_of,
 )
 from fastdefect.jobs.trained.decision import by_unit, decision_for, judge_validation
 from fastdefect.jobs.trained.labels import keep_predictions, tell_old_labels
 from fastdefect.jobs.trained.model import load_model, read_spec
-from fastdefect.jobs.trained.photos import load_evaluation_photos
-from fastdefect.jobs.trained.products import products_for
+from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.run import Run
-from fastdefect.text import counted
+from fastdefect.text import counted, first
 from fastdefect.training.learner import ModelSpec
 
 
@@ -64,7 +65,7 @@ class Entrant:
 
 @dataclass(frozen=True)
 class Answered:
-    """A run's predictions of n photos, and their ``parts`` (n,).
+    """A run's predictions of n photos, and what each of them shows.
 
     ``photos``, by name, is empty if no photo was read for the predictions.
     ``opening`` counts the openings of the run's sealed test up to this one; None if the test was
@@ -73,10 +74,15 @@ class Answered:
     """
 
     predictions: Predictions
-    parts: tuple[str, ...]
+    shown: Shown
     photos: Mapping[str, Photo]
     opening: int | None
     decided: NDArray[np.int64] | None = None
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The part of each photo."""
+        return self.shown.parts
 
 
 def entrants_of(runs: Sequence[Run], request: Request, on_event: OnEvent) -> tuple[Entrant, ...]:
@@ -125,11 +131,11 @@ def predict(
     ``opened_before`` is as in ``load_evaluation_photos``. Raises the errors of reading the photos,
     and ``RunError`` for stored predictions of other photos.
     """
-    run, decision, device = entrant.run, entrant.decision, request.device
+    run, decision = entrant.run, entrant.decision
     if is_series(run):
         return _predict_products(entrant, request, on_event, opened_before=opened_before)
     if request.split == "valid" and request.data is None:
-        judged = judge_validation(run, decision.views, device, on_event)
+        judged = judge_validation(run, decision.views, request.device, on_event)
         tell_old_labels(run, judged.predictions, on_event)
         if set(judged.predictions.names) != set(rows_of(run, "valid")):
             path = run.predictions_path("valid", decision.views)
@@ -137,7 +143,7 @@ def predict(
                 f"{path} does not hold the validation photos in {run.path('split.csv')}.",
                 "Delete it: it is written again if the photos and the model exist.",
             )
-        return Answered(judged.predictions, judged.parts, {}, None)
+        return Answered(judged.predictions, judged.shown, {}, None)
     photos = load_evaluation_photos(
         run,
         request,
@@ -146,13 +152,22 @@ def predict(
         on_event=on_event,
         opened_before=opened_before,
     )
-    predictions = load_model(run, photos, device).predict(
-        parse_views(decision.views)[0], on_event=on_event, label=f"predicting with {entrant.name}"
+    predicted = _predicted(entrant, photos, request, on_event)
+    names, views = photos.names, decision.views
+    keep_predictions(run, names, predicted.predictions, views, on_event)
+    return predicted
+
+
+def _predicted(
+    entrant: Entrant, photos: EvaluationPhotos, request: Request, on_event: OnEvent
+) -> Answered:
+    views, _ = parse_views(entrant.decision.views)
+    predictions = load_model(entrant.run, photos, request.device).predict(
+        views, on_event=on_event, label=f"predicting with {entrant.name}"
     )
-    keep_predictions(run, photos.names, predictions, decision.views, on_event)
     return Answered(
         predictions,
-        tuple(photos.parts),
+        photos.shown,
         {photo.name: photo for photo in photos.photos},
         photos.opening,
     )
@@ -165,14 +180,21 @@ def _predict_products(
     classes, found = entrant.spec.classes, []
     decisions = decisions_of(entrant.run, request.device)
     for product, own in runs_of(entrant.run).items():
-        if all(row["split"] != request.split for row in own.read("split.csv")):
+        if request.data is None and not rows_of(own, request.split):
             continue
         one = _entrant(product, own, read_spec(own), decisions[product])
         # Only progress: each run would report the photos of the other products as left out.
-        answered = predict(one, request, progress_only(on_event), opened_before=opened_before)
+        quiet = progress_only(on_event)
+        if request.data is None:
+            answered = predict(one, request, quiet, opened_before=opened_before)
+        else:
+            photos = _of_data(one, entrant.spec, request, quiet, opened_before)
+            if not photos.side:
+                continue
+            answered = _predicted(one, photos, request, quiet)
         found.append(_in_classes(one, answered, classes))
     if not found:
-        raise RunError(f"{entrant.name} has no {request.split} photos.", "Choose another --split.")
+        raise _no_photos(entrant, request)
     joined = [each.predictions for each in found]
     return Answered(
         Predictions(
@@ -182,10 +204,30 @@ def _predict_products(
             np.concatenate([each.y_true for each in joined]),
             np.concatenate([each.y_prob for each in joined]),
         ),
-        tuple(part for each in found for part in each.parts),
+        joined_shown([each.shown for each in found]),
         {name: photo for each in found for name, photo in each.photos.items()},
         max((each.opening for each in found if each.opening is not None), default=None),
         np.concatenate([each.decided for each in found if each.decided is not None]),
+    )
+
+
+def _of_data(
+    one: Entrant, joint: ModelSpec, request: Request, on_event: OnEvent, opened_before: int
+) -> EvaluationPhotos:
+    """The photos of ``data`` for the run of a product; ``joint`` has the classes of all."""
+    photos = load_evaluation_photos(
+        one.run, request, joint, what="comparison", on_event=on_event, opened_before=opened_before
+    )
+    return photos_of_product(photos, one.name, one.spec)
+
+
+def _no_photos(entrant: Entrant, request: Request) -> FastdefectError:
+    if request.data is None:
+        return RunError(f"{entrant.name} has no {request.split} photos.", "Choose another --split.")
+    return DataError(
+        f"{request.data} has no photo of a product that {entrant.name} has a run for: "
+        f"{first(list(runs_of(entrant.run)))}.",
+        "The product is that of a column product, or found by the --product-from of the training.",
     )
 
 
@@ -206,6 +248,11 @@ def of_decided_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[A
     """The predictions of the photos that all decide: a run by product has no others."""
     decided = [set(each.predictions.names) for each in answered]
     common = set.intersection(*decided)
+    if not common:
+        raise DataError(
+            "The runs have no photo in common that all of them decide on.",
+            "Give photos of the products that have a run, and of parts that no run was trained on.",
+        )
     if n := len(set.union(*decided) - common):
         on_event(
             Note(
@@ -215,16 +262,6 @@ def of_decided_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[A
             )
         )
     return [_only(each, common) for each in answered]
-
-
-def products_of_answered(entrant: Entrant, answered: Answered) -> tuple[str | None, ...]:
-    """The product of each photo: that of the photo itself, else that of the run's split."""
-    names = answered.predictions.names
-    known = products_for(entrant.run, names)
-    return tuple(
-        answered.photos[name].product or of_split if name in answered.photos else of_split
-        for name, of_split in zip(names, known, strict=True)
-    )
 
 
 def of_common_photos(answered: Sequence[Answered], on_event: OnEvent) -> list[Answered]:
@@ -261,6 +298,6 @@ def _only(answered: Answered, names: set[str]) -> Answered:
             y_true=predictions.y_true[kept],
             y_prob=predictions.y_prob[kept],
         ),
-        parts=tuple(answered.parts[i] for i in kept),
+        shown=answered.shown.only(kept),
         decided=None if answered.decided is None else answered.decided[kept],
     )

@@ -1,5 +1,6 @@
 """The card of a bundle from a run: facts and figures, for people who meet the file alone."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -51,7 +52,7 @@ def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats, on_event:
             classes=spec.classes,
             good=spec.good,
             photos=_photo_steps(model),
-            rule=Rule(**model.rule.as_json()),
+            rule=Rule.model_validate_json(json.dumps(model.rule.as_json())),
             network=_network(model),
             unlike=None,
             part_from=_part_from(config, on_event),
@@ -134,6 +135,7 @@ def _network(model: RunModel) -> NetworkFacts:
         views=len(FIXED_VIEWS[model.rule.views]),
         features=sum(model.blocks),
         by_tile=model.spec.preprocessing.tiles > 1,
+        joint=model.spec.memory,
     )
 
 

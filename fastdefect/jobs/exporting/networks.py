@@ -1,7 +1,7 @@
 """The files of a bundle's network: ONNX, ONNX with 8-bit integers, or OpenVINO."""
 
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import Any, Literal
 from fastdefect.aliases import Pixels
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
+from fastdefect.machine import MachineError
+from fastdefect.scratch import Scratch
 from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
 
 Runtime = Literal["onnx", "openvino"]
@@ -55,8 +57,8 @@ def _has_bf16() -> bool:
 
 def onnx_file(graph: InferenceGraph) -> bytes:
     """The graph as ONNX in single precision."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, ONNX)
+    with Scratch() as scratch:
+        path = scratch.folder / ONNX
         write_onnx(graph, path)
         return folded(path.read_bytes())
 
@@ -74,16 +76,31 @@ def folded(content: bytes) -> bytes:
     options.log_severity_level = 4
     # A higher level writes operators of ONNX Runtime itself.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, ONNX)
+    with Scratch() as scratch:
+        path = scratch.folder / ONNX
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        with _written(path):
+            onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         model = onnx.load(path)
     _join_equal_weights(model.graph)
     for each in (model, model.graph, *model.graph.node, *model.graph.value_info):
         each.ClearField("metadata_props")
         each.ClearField("doc_string")
     return model.SerializeToString()
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """ONNX Runtime has no error of the system for a full disk, only this text."""
+    try:
+        yield
+    except Exception as error:
+        if "serialization failed" not in str(error):
+            raise
+        raise MachineError(
+            f"{path}: expected to write a temporary file, but it can't be written.",
+            "Free space in this folder, or name another one: TMPDIR=FOLDER.",
+        ) from error
 
 
 def _join_equal_weights(graph: Any) -> None:
@@ -131,8 +148,9 @@ def _int8(onnx: bytes, calibration: Sequence[Pixels]) -> bytes:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder, without_messages(""):  # the root logger
-        source, prepared, target = (Path(folder, f"{name}.onnx") for name in ("fp32", "in", "int8"))
+    with Scratch() as scratch, without_messages(""):  # the root logger
+        names = ("fp32", "in", "int8")
+        source, prepared, target = (scratch.folder / f"{name}.onnx" for name in names)
         source.write_bytes(onnx)
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
         quantization.quantize_static(

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fastdefect.config import PartRule
-from fastdefect.data.photos import KINDS_BETWEEN, VIEW_COLUMN
+from fastdefect.data.photos import KINDS_BETWEEN, PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.inference.decision_rule import DECISIONS, Verdict
 from fastdefect.inference.judge import Judge
+from fastdefect.inference.part_decision import OfPart
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.predicting.rows import Row, class_columns
 
@@ -29,6 +30,7 @@ class _Photo(NamedTuple):
     probabilities: Mapping[str, float]
     defect_class: str | None
     unlike: bool
+    view: str | None
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class _Part:
     unlike: int = 0
     unreadable: int = 0
     views: set[str] = field(default_factory=set)
+    products: set[str] = field(default_factory=set)
     said: list[_Photo] = field(default_factory=list)
 
 
@@ -100,6 +103,8 @@ class Parts:
         if view := row.get(VIEW_COLUMN):
             part.views.add(view)
             self.views_known = True
+        if product := row.get(PRODUCT_COLUMN):
+            part.products.add(product)
         if self.rule is not None:
             part.said.append(self._photo(row))
 
@@ -118,8 +123,13 @@ class Parts:
         if self.rule is None:
             return DECISIONS[max(i for i, n in enumerate(part.decisions) if n)], part.p_defective
         of_readable = [each for each in part.said if not math.isnan(each.probability)]
-        score = self._judge.decide_part(of_readable).probability if of_readable else None
-        return self._judge.decide_part(part.said).decision, score
+        score = self._of(part, of_readable).probability if of_readable else None
+        return self._of(part, part.said).decision, score
+
+    def _of(self, part: _Part, photos: list[_Photo]) -> OfPart:
+        """The decision on a part by ``photos``; its product is the only one among its photos."""
+        product = next(iter(part.products)) if len(part.products) == 1 else None
+        return self._judge.decide_part(photos, [each.view for each in photos], product)
 
     def _missing(self, part: _Part) -> list[str]:
         """The views of the training that the part lacks."""
@@ -133,4 +143,5 @@ class Parts:
             {} if unknown else {name: row[column] for name, column in self._columns.items()},
             row.get("defect_class"),
             bool(row["unlike"]),
+            row.get(VIEW_COLUMN) or None,
         )

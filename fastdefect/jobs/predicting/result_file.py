@@ -18,6 +18,7 @@ from fastdefect.errors import DataError, UsageError
 from fastdefect.files import atomic_path, typed, written_to
 from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.jobs.predicting.rows import ROW_START, Row, as_line
+from fastdefect.machine import MachineError
 
 _SYNC_EVERY = 256  # rows between two flushes to the disk
 
@@ -67,7 +68,7 @@ class Journal:
     def append(self, row: Row) -> None:
         """Append a row; it survives the end of this process.
 
-        Raises ``UsageError`` if it can't be written, for example on a full disk.
+        Raises ``MachineError`` if it can't be written, for example on a full disk.
         """
         if self._file is None or self._out is None:
             return
@@ -146,7 +147,7 @@ class Journal:
         try:
             yield
         except OSError as error:
-            raise UsageError(
+            raise MachineError(
                 f"{self.path} can't be written any more: {error.strerror or error}.",
                 "Free some space on the disk, then continue with --resume.",
             ) from error

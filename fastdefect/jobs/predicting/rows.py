@@ -19,6 +19,7 @@ from fastdefect.reporting.tables.predict import MOST, suspicion
 from fastdefect.text import counted, first
 
 Row = dict[str, Any]
+REJECTED_BY = "rejected_by"
 
 # How each row begins as a JSON line.
 ROW_START = b'{"path": "'
@@ -39,13 +40,24 @@ _TILE = {
 
 
 def photo_columns(
-    classes: Sequence[str], *, views: bool = False, products: bool = False, tiles: bool = False
+    classes: Sequence[str],
+    *,
+    views: bool = False,
+    products: bool = False,
+    joint: bool = False,
+    tiles: bool = False,
 ) -> tuple[str, ...]:
     """The columns of a row for each photo.
 
-    With the view and the product if the model knows any, and the tile that decided if it has tiles.
+    With the view and the product if the model knows any, the half that rejects the photo of a
+    ``joint`` model, and the tile that decided if it has tiles.
     """
-    known = (((VIEW_COLUMN,), views), ((PRODUCT_COLUMN,), products), (tuple(_TILE), tiles))
+    known = (
+        ((VIEW_COLUMN,), views),
+        ((PRODUCT_COLUMN,), products),
+        ((REJECTED_BY,), joint),
+        (tuple(_TILE), tiles),
+    )
     more = (name for names, wanted in known for name in names if wanted)
     return (*_FIRST, *class_columns(classes).values(), *_LAST, *more)
 
@@ -58,6 +70,7 @@ def columns_of(scorer: Scorer) -> tuple[str, ...]:
         views=bool(scorer.views),
         products=bool(judge.rule.products),
         tiles=scorer.frame.tiles > 1,
+        joint=scorer.joint,
     )
 
 
@@ -101,6 +114,8 @@ def photo_row(done: Decided[Candidate], names: Names, scorer: Scorer) -> Row:
         row[PRODUCT_COLUMN] = names.product(candidate)
     if decision is not None:
         row.update(finite(_decided(decision)))
+        if REJECTED_BY in row:
+            row[REJECTED_BY] = decision.rejected_by
     return row
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.splitting.found import Row
-from fastdefect.evaluation.by_part import ByPart, Shown, measure_parts
+from fastdefect.evaluation.by_part import ByPart, Shown, measure_parts, products_of_parts
 from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
 from fastdefect.evaluation.evaluate import evaluate
@@ -140,32 +140,40 @@ def measured(
         columns={name: values for name, values in of_types.items() if name != VIEW_COLUMN},
         kinds=kinds,
     )
-    return found if by_part is None else _with_parts(found, by_part, rule)
+    return found if by_part is None else _with_parts(found, by_part, rule, _trained(rows))
 
 
 def _by_product(decided: Decided, rows: Sequence[Row]) -> tuple[ProductFigures, ...]:
     """The figures of each product in the split; empty if none is known."""
     known = {row["path"]: row[PRODUCT_COLUMN] for row in rows if row.get(PRODUCT_COLUMN)}
-    trained = Counter(
-        row[PRODUCT_COLUMN]
-        for row in rows
-        if row["path"] in known and (row["split"] == "train" or row.get("fold"))
-    )
     photos = DecidedPhotos(
         decided.defective,
         is_good(decided.y_pred, decided.raw.good_indices),
         decided.score,
         np.array(decided.parts),
     )
-    return figures_by_product([known.get(name) for name in decided.raw.names], photos, trained)
+    products = [known.get(name) for name in decided.raw.names]
+    return figures_by_product(products, photos, _trained(rows))
 
 
-def _with_parts(photos: Measured, by_part: ByPart, rule: DecisionRule) -> Measured:
+def _trained(rows: Sequence[Row]) -> Counter[str]:
+    """The number of training photos of each product."""
+    return Counter(
+        row[PRODUCT_COLUMN]
+        for row in rows
+        if row.get(PRODUCT_COLUMN) and (row["split"] == "train" or row.get("fold"))
+    )
+
+
+def _with_parts(
+    photos: Measured, by_part: ByPart, rule: DecisionRule, trained: Counter[str]
+) -> Measured:
     """With the decisions on the parts, as if each were one photo."""
     said = by_part.predictions
-    verdicts = tuple(rule.verdicts(said.y_prob, said.good_indices))
+    verdicts = tuple(rule.verdicts(said.y_prob, said.good_indices, by_part.products))
     of_parts = Decided(photos.split, said, said, said.names, verdicts, by_part.y_pred)
-    return replace(photos, by_part=by_part, of_parts=of_parts)
+    products = products_of_parts(by_part, trained)
+    return replace(photos, by_part=by_part, of_parts=of_parts, products=products)
 
 
 def kind_column(of: Sequence[Measured]) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 from fastdefect.config import RunConfig
 from fastdefect.data.findings import findings_as_json
 from fastdefect.data.splitting.split import Split, run_rows
-from fastdefect.errors import DivergedError, FastdefectError, RunError, UsageError
+from fastdefect.errors import DivergedError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, silent
 from fastdefect.files import typed
 from fastdefect.jobs.fit import absolute
@@ -33,6 +33,7 @@ from fastdefect.jobs.series.members import (
 from fastdefect.jobs.series.photos import Member, SeriesPhotos
 from fastdefect.jobs.training.assemble import choose_machine
 from fastdefect.jobs.training.environment import describe_environment
+from fastdefect.jobs.training.failing import failing_run
 from fastdefect.jobs.training.interrupt import StopRequested, stop_on_interrupt
 from fastdefect.jobs.training.log import Log
 from fastdefect.jobs.training.network import settle_weights
@@ -215,6 +216,7 @@ def resume_series(
     log.to(parent.path("log.txt"))
     finished = tuple(f for member in members if (f := read_finished(parent, member)) is not None)
     diverged = tuple(member for member in members if has_diverged(parent, member))
+    _forget_checkpoints(parent, [*(each.member for each in finished), *diverged])
     if len(finished) + len(diverged) == len(members):
         log(Note(f"{parent.name} is finished: nothing to train, reporting again."))
         parent.update_state(status=RunStatus.FINISHED)
@@ -232,19 +234,17 @@ def run_series(series: Series, budget: Budget) -> SeriesReport:
     raised, and the run's status becomes failed.
     """
     parent, log = series.parent, series.log
-    log.to(parent.path("log.txt"))
-    ended = _ended_before(series)
-    parent.update_state(status=RunStatus.RUNNING)
-    try:
-        with stop_on_interrupt() as stop_requested:
-            reason = _train_all(series, ended, budget, stop_requested)
-    except KeyboardInterrupt:  # a second one ends the current step at once
-        reason = RunStatus.INTERRUPTED
-    except FastdefectError as error:
-        parent.update_state(status=RunStatus.FAILED, error=error.message)
-        raise
-    parent.update_state(status=reason)
-    return _report(series, ended, reason)
+    with parent.held(), failing_run(parent):
+        log.to(parent.path("log.txt"))
+        ended = _ended_before(series)
+        parent.update_state(status=RunStatus.RUNNING)
+        try:
+            with stop_on_interrupt() as stop_requested:
+                reason = _train_all(series, ended, budget, stop_requested)
+        except KeyboardInterrupt:  # a second one ends the current step at once
+            reason = RunStatus.INTERRUPTED
+        parent.update_state(status=reason)
+        return _report(series, ended, reason)
 
 
 def _ended_before(series: Series) -> _Ended:
@@ -268,7 +268,14 @@ def _ended_before(series: Series) -> _Ended:
         if has_diverged(parent, member)
         and has_same_split(parent.member(member.name), photos, member)
     }
+    _forget_checkpoints(parent, [m for m in series.members if m.name in {*done, *diverged}])
     return _Ended(done, diverged)
+
+
+def _forget_checkpoints(parent: Run, ended: Sequence[Member]) -> None:
+    """Delete those of members that ended; a process may be killed before it does."""
+    for member in ended:
+        parent.member(member.name).forget_checkpoint()
 
 
 def _train_all(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from fastdefect.config import Device, PartRule
 from fastdefect.errors import RunError, UsageError
@@ -12,12 +12,12 @@ from fastdefect.evaluation.decisions.operating_point import NONE_REJECTED, Costs
 from fastdefect.evaluation.predictions import Predictions, read_predictions
 from fastdefect.evaluation.views import FIXED_VIEWS, parse_views, resolve_views
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import read_csv
+from fastdefect.files import read_csv, typed
 from fastdefect.inference.decision_rule import DecisionRule
-from fastdefect.inference.part_rule import DEFAULT_RULE, PART_RULES
+from fastdefect.inference.part_rule import DEFAULT_RULE
+from fastdefect.inference.stacking import Stacking
 from fastdefect.jobs.trained.model import load_model, read_spec
 from fastdefect.jobs.trained.photos import load_evaluation_photos
-from fastdefect.jobs.trained.products import products_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.calibration import keep_temperature
 from fastdefect.jobs.training.sides import shown_by
@@ -29,11 +29,10 @@ from fastdefect.training.predict import View
 
 @dataclass(frozen=True)
 class Judged:
-    """Predictions of photos, and what each photo shows, with its product if it is known."""
+    """Predictions of photos, and what each photo shows."""
 
     predictions: Predictions
     shown: Shown
-    products: tuple[str | None, ...] = ()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -58,8 +57,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
         predictions = read_predictions(path, spec.classes, spec.good)
         rows = read_csv(run.path("split.csv"))
         try:
-            shown = shown_by(rows, predictions.names)
-            return Judged(predictions, shown, products_for(run, predictions.names))
+            return Judged(predictions, shown_by(rows, predictions.names))
         except KeyError as error:
             raise RunError(
                 f"{path} names a photo that is not in {run.path('split.csv')}: {error}.",
@@ -70,7 +68,7 @@ def judge_validation(run: Run, views: str, device: Device, on_event: OnEvent) ->
     model = load_model(run, photos, device)
     predictions = model.predict(fixed, on_event=on_event, label="predicting validation")
     run.write_predictions("valid", predictions.rows(), predictions.columns(), views)
-    return Judged(predictions, photos.shown, tuple(photos.products))
+    return Judged(predictions, photos.shown)
 
 
 def temperature_for(run: Run, views: str, device: Device, on_event: OnEvent) -> float:
@@ -118,18 +116,27 @@ def decision_for(
         )
     rule = "the most probable class" if value is None else f"threshold {threshold}"
     temperature = temperature_for(run, name, device, on_event)
-    return DecisionRule(name, temperature, value, None, rule, stored_part_rule(run))
+    by_part = stored_part_rule(run)
+    return DecisionRule(
+        name, temperature, value, None, rule, by_part, stacking=_stored_stacking(run, by_part)
+    )
 
 
 def by_unit(run: Run, decision: DecisionRule, request: Request, on_event: OnEvent) -> DecisionRule:
     """``decision`` on what ``request`` asks for: photos, or parts by a rule.
 
     On another unit than its own, only the common threshold decides.
-    The errors are those of ``part_rule_for``.
+    The errors are those of ``part_rule_for``, and ``UsageError`` for a rule that is not learned.
     """
     rule = part_rule_for(run, request)
     if rule == decision.part_rule:
         return decision
+    if rule == "stacking":
+        raise UsageError(
+            f"--part-rule stacking is a rule that is learned from parts, but {run.name} has none.",
+            f"Learn it with its threshold: fastdefect threshold {typed(run.folder)} --decide part "
+            "--part-rule stacking.",
+        )
     if decision.threshold is not None and request.threshold == "stored":
         on_event(
             Note(
@@ -139,7 +146,8 @@ def by_unit(run: Run, decision: DecisionRule, request: Request, on_event: OnEven
                 "warning",
             )
         )
-    return replace(decision, part_rule=rule, products=())  # thresholds by product are for photos
+    # Thresholds by product are for the unit that they were chosen for.
+    return replace(decision, part_rule=rule, stacking=None, products=())
 
 
 def part_rule_for(run: Run, request: Request) -> PartRule | None:
@@ -175,10 +183,20 @@ def stored_part_rule(run: Run) -> PartRule | None:
     found = run.read("operating_point.json").get("part_rule")
     if found is None:
         return None
-    rule: PartRule | None = next((name for name in PART_RULES if name == found), None)
+    rule: PartRule | None = next((name for name in get_args(PartRule) if name == found), None)
     if rule is None:
         raise _damaged(run, ValueError(f"unknown part_rule {found!r:.40}"))
     return rule
+
+
+def _stored_stacking(run: Run, rule: PartRule | None) -> Stacking | None:
+    """What the operating point has learned, if its rule is stacking."""
+    if rule != "stacking":
+        return None
+    try:
+        return Stacking.from_json(run.read("operating_point.json")["stacking"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(run, error) from error
 
 
 def unit_text(rule: PartRule | None) -> str:
@@ -196,18 +214,20 @@ def _stored_decision(run: Run, stored: Mapping[str, Any], views: str | None) -> 
         if stored["views"] not in FIXED_VIEWS:
             raise ValueError(f"unknown views {stored['views']}")
         threshold, high = _number(stored["threshold"], 0, NONE_REJECTED), stored["high"]
+        by_part = stored_part_rule(run)
         chosen = DecisionRule(
             str(stored["views"]),
             _number(stored["temperature"], LOWEST, HIGHEST),
             threshold,
             None if high is None else _number(high, threshold, NONE_REJECTED),
             str(stored["said"]),
-            stored_part_rule(run),
+            by_part,
             tuple(
                 (str(each["product"]), _number(each["threshold"], 0, NONE_REJECTED))
                 for each in stored.get("products", ())
                 if each["own"]
             ),
+            _stored_stacking(run, by_part),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(run, error) from error

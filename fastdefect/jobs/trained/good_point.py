@@ -3,15 +3,13 @@
 from datetime import UTC, datetime
 
 from fastdefect.config import Device
-from fastdefect.evaluation.decisions.conformal import GoodPoint, choose_from_good, least_level
+from fastdefect.evaluation.decisions.conformal import GoodPoint, choose_from_good, usual_level
 from fastdefect.events import Note, OnEvent
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import calibrated, defect_score
 from fastdefect.jobs.trained.decision import Judged, judge_validation, temperature_for
 from fastdefect.jobs.trained.model import read_spec
 from fastdefect.run import Run
-
-USUAL_LEVEL = 0.05  # of good parts that are rejected, where there are enough parts
 
 
 def good_point(judged: Judged, temperature: float, limit: float | None) -> GoodPoint:
@@ -23,7 +21,7 @@ def good_point(judged: Judged, temperature: float, limit: float | None) -> GoodP
     good = is_good(said.y_true, said.good_indices)
     scores = defect_score(calibrated(said.y_prob, temperature), said.good_indices)[good]
     parts = [part for part, of_good in zip(judged.parts, good, strict=True) if of_good]
-    level = limit if limit is not None else max(USUAL_LEVEL, least_level(len(set(parts))))
+    level = limit if limit is not None else usual_level(len(set(parts)))
     return choose_from_good(scores, parts, level)
 
 

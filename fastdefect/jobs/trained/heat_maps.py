@@ -21,7 +21,7 @@ from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.cam import NetworkMaps, stages_of
 from fastdefect.explain.maps import HeatMap, laid_on, within
-from fastdefect.explain.methods import AUTO, Method, choose_method
+from fastdefect.explain.methods import AUTO, METHODS, Method, choose_method
 from fastdefect.explain.occlusion import worst_box
 from fastdefect.explain.overlay import to_show
 from fastdefect.explain.target import Target, choose_target
@@ -30,6 +30,7 @@ from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.run_photos import photos_to_show, settle_root
 from fastdefect.run import Run
 from fastdefect.text import first
+from fastdefect.training.joint import Joint
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.predict import Predictor
 
@@ -117,9 +118,19 @@ def open_maps(
 
 def maps_of(predictor: Predictor, spec: ModelSpec, target: Target, method: str) -> NetworkMaps:
     """The heat maps of a network by ``method``; raises ``UsageError`` if it does not have it."""
-    (one, *_) = stages_of(predictor)
+    half = _half_for(method, predictor)
+    (one, *_) = stages_of(half)
     chosen = choose_method(method, spec.arch, stages=len(one.names), head=one.kind)
-    return NetworkMaps(predictor, target, chosen)
+    return NetworkMaps(predictor if chosen.needs == "outputs" else half, target, chosen)
+
+
+def _half_for(method: str, predictor: Predictor) -> Predictor:
+    """The half of a joint model whose inside ``method`` reads: the memory, or the classifier."""
+    network, known = predictor.network, METHODS.get(method)
+    if not isinstance(network, Joint):
+        return predictor
+    of_memory = known is not None and known.needs == "memory"
+    return replace(predictor, network=network.memory if of_memory else network.classifier)
 
 
 def heat_maps(

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
+from fastdefect.aliases import Floats
 from fastdefect.config import Device
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
@@ -23,7 +23,9 @@ from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.process import keep_freed_memory
 from fastdefect.run import Run
 from fastdefect.training.backbones import build_backbone
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.ensemble import Ensemble
+from fastdefect.training.joint import Halves, Joint
 from fastdefect.training.learner import ModelSpec, build_network, choose_device
 from fastdefect.training.predict import Predictor, View
 
@@ -83,6 +85,17 @@ class TrainedModel:
             on_batch=lambda done: on_event(Progress("swapping backgrounds", done, total)),
         )
 
+    def halves(self, views: Sequence[View] = (), *, on_event: OnEvent) -> Floats:
+        """The probabilities (n, 2, n_classes) by each half of a joint model."""
+        return halves_of(self.predictor).probabilities(
+            self.photos.store,
+            self.photos.rows,
+            views=views,
+            on_batch=lambda done: on_event(
+                Progress("predicting by each half", done, len(self.photos.side))
+            ),
+        )
+
     def _probabilities(
         self,
         store: PhotoStore | NDArray[np.uint8],
@@ -124,9 +137,16 @@ def load_network(run: Run, device: Device) -> tuple[Predictor, ModelSpec]:
     spec, on = read_spec(run), choose_device(device)
     backbone, _ = build_backbone(spec.arch, "none", spec.preprocessing.image_size)
     network = build_network(spec, backbone, on)
-    network.load_state_dict(load_file(run.path("model.safetensors")))
+    restore_network(network, run.path("model.safetensors"))
     keep_freed_memory()
     return Predictor(network.eval(), spec.preprocessing, on), spec
+
+
+def halves_of(predictor: Predictor) -> Predictor:
+    """The predictor of both halves of a joint model, (n, 2, n_classes) for n photos."""
+    if not isinstance(predictor.network, Joint):
+        raise TypeError(f"Expected a joint model, got {type(predictor.network).__name__}")
+    return replace(predictor, network=Halves(predictor.network))
 
 
 def load_model(run: Run, photos: EvaluationPhotos, device: Device) -> TrainedModel:
@@ -159,7 +179,7 @@ def judges_of(run: Run, model: Predictor, fold: Sequence[int] | None) -> Sequenc
                 "Delete its folder and train it again: " + run.resume_command,
             )
         judge = deepcopy(one)
-        judge.load_state_dict(load_file(path))
+        restore_network(judge, path)
         judges.append(replace(model, network=judge))
     return judges
 

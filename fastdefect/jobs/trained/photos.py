@@ -80,7 +80,8 @@ class EvaluationPhotos:
         """What each of them shows."""
         photos = self.photos
         given = tuple(photo.part is not None for photo in photos)
-        return Shown(tuple(self.parts), given, tuple(photo.view for photo in photos))
+        views, products = tuple(photo.view for photo in photos), tuple(self.products)
+        return Shown(tuple(self.parts), given, views, products if any(products) else ())
 
     @property
     def products(self) -> list[str | None]:

@@ -16,7 +16,7 @@ from fastdefect.data.reading.labels import JOINED
 from fastdefect.data.splitting.found import Found, Place, find_photos
 from fastdefect.data.splitting.split import SPLITS, saved_rows
 from fastdefect.data.store import PhotoStore
-from fastdefect.errors import DataError, UsageError
+from fastdefect.errors import DataError, RunError, UsageError
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.jobs.trained.differences import changes_of_labels, tell_differences
 from fastdefect.run import SERIES, DataRoot, Run, RunKind
@@ -277,4 +277,10 @@ def _unreadable_then(run: Run) -> set[str]:
     if not run.path("findings.json").exists():
         return set()
     findings = run.read("findings.json")
-    return {name for each in findings if each["kind"] == "unreadable" for name in each["paths"]}
+    try:
+        return {name for each in findings if each["kind"] == "unreadable" for name in each["paths"]}
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{run.path('findings.json')} is damaged: {error}.",
+            "Restore the file from a copy of the run.",
+        ) from error

@@ -96,7 +96,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
     spec, config = model.spec, model.run.read_config().data
 
     def outputs(pixels: Pixels) -> Outputs:
-        return outputs_of(model.outputs(pixels))
+        return outputs_of(model.outputs(pixels), spec.good_indices, joint=spec.memory)
 
     return Scorer(
         model.run.name,
@@ -110,6 +110,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
         view_from=config.view_from,
         product_from=config.product_from,
         views=tuple(sorted(known_views(model.run))),
+        joint=spec.memory,
     )
 
 

@@ -11,13 +11,17 @@ from fastdefect.data.load import load_training_data
 from fastdefect.data.loaders import LoaderOptions, Preprocessing, build_loaders
 from fastdefect.data.settle import as_read
 from fastdefect.data.training_data import TrainingData
+from fastdefect.errors import UsageError
 from fastdefect.events import Note, OnEvent
 from fastdefect.jobs.training.first_head import start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
+from fastdefect.processes import place
+from fastdefect.run import Run
 from fastdefect.text import counted
-from fastdefect.training.backbones import Backbone, LoadedWeights
+from fastdefect.training.backbones import Backbone, LoadedWeights, build_backbone, placed
+from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.head import Head
 from fastdefect.training.learner import (
     ModelSpec,
@@ -25,6 +29,7 @@ from fastdefect.training.learner import (
     build_loss,
     choose_device,
 )
+from fastdefect.training.learner import build_network as build_finished
 from fastdefect.training.loss import class_weights
 from fastdefect.training.precision import choose_precision
 from fastdefect.training.predict import Predictor
@@ -63,6 +68,17 @@ class Job:
         """The network in its current state, for predictions."""
         return Predictor(self.learn.model, self.spec.preprocessing, self.machine.device)
 
+    def load_best(self, run: Run) -> None:
+        """Load the weights of the run's model, the best epoch.
+
+        They are of more than the trained network if a memory is joined to it.
+        """
+        if self.spec.memory:
+            steps = self.spec.preprocessing
+            backbone, _ = build_backbone(self.spec.arch, "none", steps.image_size)
+            self.learn.model = build_finished(self.spec, backbone, self.machine.device)
+        restore_network(self.learn.model, run.path("model.safetensors"))
+
 
 def choose_machine(training: TrainingConfig) -> Machine:
     """Resolve the ``auto`` settings of the machine."""
@@ -70,7 +86,8 @@ def choose_machine(training: TrainingConfig) -> Machine:
     workers = training.workers
     if workers is None:
         # On a CPU the network uses all cores; augmentation workers would only compete with it.
-        workers = min(8, max((os.cpu_count() or 1) - 1, 0)) if device.type == "cuda" else 0
+        cores = (os.cpu_count() or 1) // place().local_size
+        workers = min(8, max(cores - 1, 0)) if device.type == "cuda" else 0
     return Machine(device, choose_precision(training.precision, device), workers)
 
 
@@ -88,6 +105,8 @@ def assemble(
     checkpoint. ``members``: the number of trained networks that the model averages. The job's
     config is ``config`` with its network, recipe and precision settled.
     """
+    if config.one_epoch:
+        _refuse_several(config)
     machine = choose_machine(config.training)
     if data is None:
         data = load_training_data(
@@ -122,12 +141,24 @@ def assemble(
         _head_of(config),
         members,
         white=data.manifest.white,
+        memory=config.data.learn == "both",
     )
+    if spec.memory:
+        placed(backbone, spec.arch)  # refuses a network without maps, before anything is written
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
     if not resumed:
         start_head(learn, data, spec, loaded, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
+
+
+def _refuse_several(config: RunConfig) -> None:
+    if (size := place().size) > 1:
+        flag = "--learn good" if config.data.learn == "good" else "--tune head"
+        raise UsageError(
+            f"{flag} has no epochs that the {size} processes of the launcher could share.",
+            "Run the command without a launcher: it needs one process.",
+        )
 
 
 def _head_of(config: RunConfig) -> Head:

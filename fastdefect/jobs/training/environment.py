@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from fastdefect import __version__
+from fastdefect.processes import place
 
 PACKAGES = (
     "torch torchvision fastai albumentations opencv-python-headless numpy pillow "
@@ -29,6 +30,7 @@ def describe_environment(device: torch.device, precision: str, workers: int) -> 
         "cpus": os.cpu_count(),
         "torch_threads": torch.get_num_threads(),
         "workers": workers,
+        "processes": place().size,
         "git_commit": _git_commit(),
     }
 

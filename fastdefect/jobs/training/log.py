@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fastdefect.events import EpochDone, Event, FitEnded, FitStarted, Note, OnEvent
+from fastdefect.files import named_errors
 
 
 class Log:
@@ -32,7 +33,10 @@ class Log:
         if self._path is None:
             self._waiting.append(line)
             return
-        with self._path.open("a", encoding="utf-8", newline="\n") as file:
+        with (
+            named_errors(self._path),
+            self._path.open("a", encoding="utf-8", newline="\n") as file,
+        ):
             file.write(line + "\n")
 
 

@@ -1,49 +1,54 @@
-"""Checks of ``--tune head`` and ``--learn good`` against the command and the other settings."""
+"""Checks of ``--tune head`` and ``--learn`` against the command and the other settings."""
 
 from fastdefect.config import RunConfig
 from fastdefect.errors import UsageError
 
 
 def check_one_epoch(config: RunConfig) -> None:
-    """Raise ``UsageError`` for settings of a single training that conflict with these two."""
-    if config.data.learn == "good":
-        _check_good(config)
+    """Raise ``UsageError`` for settings of a single training that conflict with them."""
+    if config.data.learn != "classes":
+        _check_memory(config)
     if config.training.tune == "head":
         _check_head(config)
 
 
 def refuse_one_epoch(config: RunConfig) -> None:
-    """Raise ``UsageError`` for both in a command that trains whole networks."""
+    """Raise ``UsageError`` for them in a command that trains whole networks."""
     if config.training.tune == "head":
         raise UsageError(
             "--tune head: this command trains the whole network.",
             "Remove tune, also from the config file; fastdefect fit --tune head fits a head alone.",
         )
-    if config.data.learn == "good":
+    if config.data.learn != "classes":
         raise UsageError(
-            "--learn good: this command trains networks with several classes.",
-            "Remove learn, also from the config file; fastdefect fit learns from good parts alone.",
+            f"--learn {config.data.learn}: this command trains networks with several classes, "
+            "without a memory of good parts.",
+            "Remove learn, also from the config file; fastdefect fit takes it.",
         )
 
 
-def _check_good(config: RunConfig) -> None:
+def _check_memory(config: RunConfig) -> None:
+    """What a memory of good parts, alone or beside a classifier, can't be combined with."""
+    learn = f"--learn {config.data.learn}"
+    joint = config.data.learn == "both"
     conflicts = {
-        "--tune head": config.training.tune == "head",
+        "--tune head": config.training.tune == "head" and not joint,
         f"--members {config.training.members}": config.training.members > 1,
         f"--folds {config.report.folds}": config.report.folds is not None,
         f"--final {config.training.final}": config.training.final in ("folds", "refit"),
         f"--from {config.model.from_run}": config.model.from_run is not None,
+        f"--views {config.report.views}": config.report.views not in ("auto", "none") and joint,
     }
     if found := next((flag for flag, given in conflicts.items() if given), None):
         raise UsageError(
-            f"--learn good compares new photos with good ones; {found} is for networks that are "
-            "trained to distinguish classes.",
-            f"Remove {found.split()[0]}, or remove --learn good.",
+            f"{learn} compares new photos with good ones of one training; {found} is for networks "
+            "that only distinguish classes.",
+            f"Remove {found.split()[0]}, or remove {learn}.",
         )
     if config.data.good == "none":
         raise UsageError(
-            "--learn good needs a good class, but --good none says that there is none.",
-            "Name the good class, or remove --learn good.",
+            f"{learn} needs a good class, but --good none says that there is none.",
+            f"Name the good class, or remove {learn}.",
         )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 
 from fastdefect.aliases import Floats
 from fastdefect.config import RunConfig
@@ -87,7 +86,7 @@ def measure_model(
 
     ``best_epoch`` is None for a model that does not come from a single epoch.
     """
-    job.learn.model.load_state_dict(load_file(run.path("model.safetensors")))
+    job.load_best(run)
     predictions = {
         name: predict(job, job.data.split.of(name), f"measuring {name}", log)
         for name in ("train", "valid")

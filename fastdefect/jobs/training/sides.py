@@ -8,7 +8,7 @@ the other run is moved or deleted.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from fastdefect.data.photos import VIEW_COLUMN
+from fastdefect.data.photos import PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.splitting.earlier import KnownPhoto
 from fastdefect.data.splitting.folds import fold_numbers
 from fastdefect.data.splitting.found import Row
@@ -94,14 +94,16 @@ def views_among(rows: Sequence[Row]) -> frozenset[str]:
 def shown_by(rows: Sequence[Row], names: Sequence[str]) -> Shown:
     """What the photos ``names`` show, by all ``rows`` of ``split.csv``; ``KeyError`` if one is not.
 
-    Rows of an earlier version have no views.
+    Rows of an earlier version have no views and no products.
     """
     given = {row["path"]: part for row, part in zip(rows, given_parts(rows), strict=True)}
     by_name = {row["path"]: row for row in rows}
+    products = tuple(by_name[name].get(PRODUCT_COLUMN) or None for name in names)
     return Shown(
         tuple(by_name[name]["part"] for name in names),
         tuple(given[name] is not None for name in names),
         tuple(by_name[name].get(VIEW_COLUMN) or None for name in names),
+        products if any(products) else (),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.aliases import Floats
 from fastdefect.config import Device
 from fastdefect.evaluation.defect_types import TypesOf
 from fastdefect.evaluation.predictions import Predictions
@@ -19,23 +20,29 @@ from fastdefect.evaluation.views import parse_views
 from fastdefect.events import Note, OnEvent, Progress, silent
 from fastdefect.good import Good, is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
+from fastdefect.inference.halves import HALVES, rejecting
 from fastdefect.jobs.trained.decision import temperature_for
-from fastdefect.jobs.trained.model import load_network, read_spec
+from fastdefect.jobs.trained.model import halves_of, load_network, read_spec
 from fastdefect.jobs.trained.photos import EvaluationPhotos, load_evaluation_photos
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.unseen.trainings import LeftOut, WithoutTypes
 from fastdefect.run import Run
 from fastdefect.text import first
+from fastdefect.training.joint import Joint
 from fastdefect.training.predict import Predictor
 
 
 @dataclass(frozen=True)
 class OfRun:
-    """The run's own photos, predictions and decision rule, as ``evaluate`` has them."""
+    """The run's own photos, predictions and decision rule, as ``evaluate`` has them.
+
+    ``halves`` (n, 2, n_classes) are the probabilities by the halves of a joint model.
+    """
 
     photos: EvaluationPhotos
     predictions: Predictions
     decision: DecisionRule
+    halves: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -143,22 +150,30 @@ class _Judge:
         rows = [photos.rows[i] for i in np.flatnonzero(chosen)]
         views, _ = parse_views(self.rule.views)
         y_prob = self.predictor.probabilities(photos.store, rows, views=views)
-        return _scored(y_prob, self.rule, self.good, photos, chosen)
+        halves = None
+        if isinstance(self.predictor.network, Joint):
+            halves = halves_of(self.predictor).probabilities(photos.store, rows, views=views)
+        return _scored(y_prob, halves, self.rule, self.good, photos, chosen)
 
 
 def _scored(
-    y_prob: NDArray[np.float64],
+    y_prob: Floats,
+    halves: Floats | None,
     rule: DecisionRule,
     good: Good,
     photos: EvaluationPhotos,
     chosen: NDArray[np.bool_],
 ) -> Scored:
     """The decisions on the ``chosen`` of ``photos``; ``y_prob`` has a row for each of these."""
-    at = np.flatnonzero(chosen)
+    products = [photos.products[i] for i in np.flatnonzero(chosen)]
     calibrated = rule.calibrated(y_prob)
-    decided = rule.decide(calibrated, good, [photos.products[i] for i in at])
+    decided = rule.decide(calibrated, good, products)
     parts = np.asarray(photos.parts, np.str_)[chosen]
-    return Scored(is_good(decided, good), defect_score(calibrated, good), parts)
+    by_half = {}
+    if halves is not None:
+        alone = rejecting(halves, rule, good, products)
+        by_half = {name: ~alone[:, half] for half, name in enumerate(HALVES)}
+    return Scored(is_good(decided, good), defect_score(calibrated, good), parts, by_half)
 
 
 def _side_of(own: OfRun, without: WithoutTypes, good: Good) -> _Side:
@@ -169,7 +184,9 @@ def _side_of(own: OfRun, without: WithoutTypes, good: Good) -> _Side:
         photos,
         _types(photos, without.types),
         is_good(predictions.y_true, good) & (unseen | (photos.split == "data")),
-        _scored(predictions.y_prob, own.decision, good, photos, np.ones(len(unseen), bool)),
+        _scored(
+            predictions.y_prob, own.halves, own.decision, good, photos, np.ones(len(unseen), bool)
+        ),
     )
 
 

@@ -22,7 +22,7 @@ def render_comparison(facts: ComparisonFacts) -> str:
     sections = tuple(
         Section(name, say(f"sections.{name}"), build(facts)) for name, build in _SECTIONS.items()
     )
-    names = " → ".join(model.name for model in facts.models)
+    names = " → ".join([facts.pairs[0].pair.before, *(each.pair.after for each in facts.pairs)])
     subtitle = say(
         "compared.subtitle", where=facts.where, version=facts.version, time=facts.time[:10]
     )

@@ -54,8 +54,9 @@ class ComparisonFacts:
 
     ``split`` is valid, test or data, and ``where`` its description. ``trained``: photos of parts
     that a model was trained on may be among those of ``data``. ``hashes`` are the sha256 of the
-    photos, as far as they are known. ``others`` are the tables of settings and costs. ``command``
-    is what was typed, and ``names`` the runs as arguments of a command.
+    photos, as far as they are known. ``others`` are the tables of settings and costs. For runs by
+    product, ``products`` are the tables of each product, and ``models`` has each of these runs.
+    ``command`` is what was typed, and ``names`` the runs as arguments of a command.
     """
 
     split: str
@@ -65,6 +66,7 @@ class ComparisonFacts:
     pairs: tuple[ComparedPair, ...]
     hashes: Sequence[Mapping[str, str]]
     others: tuple[TableData, ...]
+    products: tuple[TableData, ...]
     pictures: Pictures
     command: str
     names: str

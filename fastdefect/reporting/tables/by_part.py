@@ -1,10 +1,13 @@
 """The tables of decisions by part, and of the views, as plain values."""
 
+from collections.abc import Sequence
+
 from fastdefect.config import PartRule
 from fastdefect.evaluation.by_part import ByPart, PartFacts
 from fastdefect.evaluation.by_view import ByView
+from fastdefect.evaluation.decisions.stacking import RankedBy
 from fastdefect.inference.decision_rule import DecisionRule
-from fastdefect.inference.part_rule import PART_RULES
+from fastdefect.inference.part_rule import about
 from fastdefect.reporting.tables.evaluate import figure_rows, people_table, types_table
 from fastdefect.reporting.tables.fit import MeasuredOn, interval_text, metric_text, opened_text
 from fastdefect.reporting.tables.table_data import TableData
@@ -20,7 +23,13 @@ def part_tables(
         f"{measured_on.split}, by part: {counted(facts.parts, 'part')} of "
         f"{counted(facts.photos, 'photo')}{opened_text(measured_on.opening)}"
     )
-    caption = " ".join([f"Decided by {decision.rule}.", *part_notes(by_part.rule, facts)])
+    notes = [f"Decided by {decision.rule}.", *part_notes(by_part.rule, facts)]
+    if by_part.rule == "stacking" and measured_on.split == "valid":
+        notes.append(
+            "Stacking was learned from these parts: their figures are a little too good. Those "
+            "that threshold printed are not."
+        )
+    caption = " ".join(notes)
     columns = ("metric", "value", "95 % interval", "count")
     rows = tuple(figure_rows(by_part.evaluation, unit="part"))
     tables = [TableData(title, columns, rows, caption)]
@@ -32,7 +41,7 @@ def part_tables(
 
 def part_notes(rule: PartRule, facts: PartFacts) -> list[str]:
     """What a decision by part means here: sentences about the rule, the parts and their views."""
-    notes = [f"The score of a part is {PART_RULES[rule].about} ({rule})."]
+    notes = [f"The score of a part is {about(rule)} ({rule})."]
     if facts.single == facts.parts:
         notes.append("Each part has one photo, so the figures are those of the photos.")
         return notes
@@ -51,6 +60,34 @@ def part_notes(rule: PartRule, facts: PartFacts) -> list[str]:
             "decided by the photos that there are."
         )
     return notes
+
+
+def rules_table(rules: Sequence[RankedBy]) -> TableData:
+    """How well each rule ranks the parts, beside the learned one."""
+    rows = [
+        (
+            each.rule,
+            metric_text("auc", each.auc),
+            "-" if each.interval is None else interval_text("auc", each.interval),
+            about(each.rule),
+        )
+        for each in rules
+    ]
+    best = max(rules, key=lambda each: each.auc)
+    note = (
+        "On the parts that stacking was learned from, each part has the score by a rule that was "
+        "learned from the others."
+    )
+    if best.rule != "stacking":
+        note += (
+            f" Stacking is not better than {best.rule} here: --part-rule {best.rule} is simpler."
+        )
+    return TableData(
+        "Rules for parts, by how well they rank the parts",
+        ("rule", "AUC", "95 % interval", "score of a part"),
+        tuple(rows),
+        note,
+    )
 
 
 def view_table(by_view: ByView) -> TableData:

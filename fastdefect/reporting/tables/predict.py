@@ -7,7 +7,7 @@ from typing import Any
 
 from fastdefect.config import PartRule
 from fastdefect.inference.decision_rule import DECISIONS, Verdict
-from fastdefect.inference.part_rule import PART_RULES
+from fastdefect.inference.part_rule import about
 from fastdefect.reporting.tables.table_data import TableData
 from fastdefect.text import counted
 
@@ -70,7 +70,7 @@ def _rule_text(rule: PartRule | None) -> str:
             "if one of its photos is look. Otherwise it is OK."
         )
     return (
-        f"The score of a part is {PART_RULES[rule].about} ({rule}). A person looks at a part with "
+        f"The score of a part is {about(rule)} ({rule}). A person looks at a part with "
         "a photo that is unreadable or unlike the training photos, unless the others reject it. "
         "OK, look and reject count the photos, each decided alone."
     )

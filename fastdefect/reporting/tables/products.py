@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fastdefect.config import Unit
 from fastdefect.evaluation.decisions.by_product import ProductPoint
 from fastdefect.evaluation.products import ProductFigures, worst_of
 from fastdefect.evaluation.statistics.rates import Rate
@@ -47,12 +48,15 @@ def trained_table(products: Sequence[TrainedProduct]) -> TableData:
     )
 
 
-def product_table(figures: Sequence[ProductFigures]) -> TableData:
-    """A row for each product; the caption names the worst, and those that train lacks."""
+def product_table(figures: Sequence[ProductFigures], unit: Unit = "photo") -> TableData:
+    """A row for each product; the caption names the worst, and those that train lacks.
+
+    ``unit`` is what the figures count.
+    """
     rows = [
         (
             each.name,
-            f"{counted(each.photos, 'photo')}, {counted(each.parts, 'part')}",
+            _measured(each, unit),
             _rate("escape_rate", each.escape),
             _rate("overkill_rate", each.overkill),
             _auc(each),
@@ -61,11 +65,11 @@ def product_table(figures: Sequence[ProductFigures]) -> TableData:
         for each in figures
     ]
     columns = ("product", "measured", "escapes (95 %)", "overkills (95 %)", "AUC (95 %)", "trained")
-    return TableData("By product", columns, tuple(rows), _caption(figures))
+    return TableData("By product", columns, tuple(rows), _caption(figures, unit))
 
 
 def product_points_table(points: Sequence[ProductPoint]) -> TableData:
-    """The threshold of each product, and its effect on the photos of the product."""
+    """The threshold of each product, and its effect on what is decided of the product."""
     rows = [
         (
             each.product,
@@ -93,13 +97,18 @@ def _effect(point: ProductPoint) -> tuple[str, str]:
     )
 
 
-def _caption(figures: Sequence[ProductFigures]) -> str:
+def _measured(figures: ProductFigures, unit: Unit) -> str:
+    parts = counted(figures.parts, "part")
+    return parts if unit == "part" else f"{counted(figures.photos, 'photo')}, {parts}"
+
+
+def _caption(figures: Sequence[ProductFigures], unit: Unit) -> str:
     texts = []
     worst = worst_of(figures)
     if worst is not None:
         texts.append(
             f"Most escapes: {worst.name}, {metric_text('escape_rate', worst.escape.value)} of its "
-            "defective photos."
+            f"defective {unit}s."
         )
     absent = [each.name for each in figures if each.trained == 0]
     if absent:

@@ -1,5 +1,7 @@
 """The escapes of types of defect that a training has not seen, as tables."""
 
+from statistics import fmean
+
 from fastdefect.evaluation.statistics.rates import Rate
 from fastdefect.evaluation.unseen_types import TypeFigures, UnseenType, UnseenTypes
 from fastdefect.reporting.tables.fit import interval_text, metric_text
@@ -10,7 +12,10 @@ _MEAN = "mean"
 
 
 def unseen_tables(found: UnseenTypes) -> list[TableData]:
-    """By the decision rule, with the AUC; then at P(defect) = 0.5. A row for each type."""
+    """By the decision rule, with the AUC; then at P(defect) = 0.5. A row for each type.
+
+    For a joint model also by each of its halves.
+    """
     means = found.means()
 
     def mean(of: str, name: str) -> str:
@@ -53,6 +58,35 @@ def unseen_tables(found: UnseenTypes) -> list[TableData]:
             (found.column, "photos", *escape),
             tuple(half),
         ),
+        *_by_half(found),
+    ]
+
+
+def _by_half(found: UnseenTypes) -> list[TableData]:
+    """The escapes of each half of a joint model, of types that it has not seen."""
+    unseen = [(each, each.unseen) for each in found.types if each.unseen and each.unseen.by_half]
+    if not unseen:
+        return []
+    halves = tuple(unseen[0][1].by_half)
+    rows = [
+        (
+            each.name,
+            _photos(each),
+            *(_escape(figures.by_half[half]) for half in halves),
+            _escape(figures.escape),
+        )
+        for each, figures in unseen
+    ]
+    rates = [[*(figures.by_half[half] for half in halves), figures.escape] for _, figures in unseen]
+    means = [fmean(rate.value for rate in column) for column in zip(*rates, strict=True)]
+    rows.append((_MEAN, "", *(metric_text("escape_rate", mean) for mean in means)))
+    return [
+        TableData(
+            "Types not seen in training, escapes by half",
+            (found.column, "photos", *(f"{half} alone (95 %)" for half in halves), "either (95 %)"),
+            tuple(rows),
+            "The memory knows good parts alone, so that no type is known to it.",
+        )
     ]
 
 

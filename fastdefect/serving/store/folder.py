@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fastdefect.errors import StoreError
+from fastdefect.files import sync_folder
+from fastdefect.locks import locked
 from fastdefect.serving.store import schema
-from fastdefect.serving.store.lock import locked
 
 # What may be in a folder that becomes a store: of the file system, or of a start that was killed.
-_ALLOWED = {"lock", "lost+found", f".{schema.DATABASE}.new"}
+_ALLOWED = {"lock", "lost+found", *schema.PARTIAL}
 
 
 def locked_folder(folder: Path) -> BinaryIO:
@@ -20,7 +21,9 @@ def locked_folder(folder: Path) -> BinaryIO:
                 f"{folder}: expected a store or an empty folder, but it contains {foreign[0]}.",
                 "Name another folder for the store.",
             )
-    folder.mkdir(parents=True, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
     lock = locked(folder / "lock")
     if lock is None:
         raise StoreError(

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastdefect.errors import StoreError
-from fastdefect.serving.store.lock import sync_folder
+from fastdefect.files import sync_folder
 
 _PROBE = 1 << 20  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -97,8 +97,8 @@ def _inspection(row: sqlite3.Row, photos: Iterable[sqlite3.Row]) -> Inspection:
 
 
 def _photo(row: sqlite3.Row) -> Photo:
-    present = row.keys()  # of a store of an earlier version that is only read, not the tile
-    values = {name: row[name] for name in _PHOTO if name in present}
+    stored = row.keys()  # a store of an earlier version, opened read-only, lacks the last columns
+    values = {name: row[name] for name in _PHOTO if name in stored}
     by_class = {name: number(p) for name, p in json.loads(row["probabilities"]).items()}
     values |= {
         "probability": number(row["probability"]),

@@ -5,10 +5,14 @@ import time
 from pathlib import Path
 
 from fastdefect.errors import StoreError
+from fastdefect.files import sync_folder
 from fastdefect.serving.store.failures import damaged
 
 SCHEMA = 1
 DATABASE = "line.sqlite3"
+_LATER = ("rejected_by", "tile")  # columns of photos that earlier versions do not have
+# What is in the folder while the database is made, with the files of SQLite.
+PARTIAL = tuple(f".{DATABASE}.new{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))
 # In the header of the database of a store, not of other SQLite files. "fdln" in ASCII.
 _APPLICATION = 0x66646C6E
 PATIENCE = 20.0  # seconds to wait for another program that writes
@@ -63,6 +67,7 @@ CREATE TABLE photos (
     likeness REAL,
     distance REAL,
     milliseconds REAL NOT NULL,
+    rejected_by TEXT,
     tile TEXT,
     PRIMARY KEY (inspection, position)
 ) STRICT, WITHOUT ROWID;
@@ -137,8 +142,9 @@ def expect_same(folder: Path, opened: tuple[int, int]) -> None:
 
 def create(folder: Path) -> None:
     """Write the empty database: all of it, or nothing."""
-    partial = folder / f".{DATABASE}.new"
-    partial.unlink(missing_ok=True)
+    partial = folder / PARTIAL[0]
+    for name in PARTIAL:  # SQLite would roll a journal that was left back into the new database
+        (folder / name).unlink(missing_ok=True)
     connection = sqlite3.connect(partial, isolation_level=None)
     try:
         connection.executescript(
@@ -149,13 +155,26 @@ def create(folder: Path) -> None:
     finally:
         connection.close()
     partial.replace(folder / DATABASE)
+    sync_folder(folder)
 
 
-def extend(connection: sqlite3.Connection) -> None:
-    """Add what a store of an earlier version lacks; that version can still read and write it."""
+def is_complete(connection: sqlite3.Connection) -> bool:
+    """Whether the store has all columns; that of an earlier version lacks some of ``_LATER``."""
+    return not _missing(connection)
+
+
+def _missing(connection: sqlite3.Connection) -> list[str]:
     present = {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
-    if "tile" not in present:
-        connection.execute("ALTER TABLE photos ADD COLUMN tile TEXT")
+    return [name for name in _LATER if name not in present]
+
+
+def complete(connection: sqlite3.Connection) -> None:
+    """Add the columns that a store lacks, null in its rows; an earlier version can still read it.
+
+    So the version of the store remains the same.
+    """
+    for name in _missing(connection):
+        connection.execute(f"ALTER TABLE photos ADD COLUMN {name} TEXT")
 
 
 def check(connection: sqlite3.Connection, folder: Path) -> None:

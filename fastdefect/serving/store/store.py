@@ -81,9 +81,11 @@ class Store:
     def _begin(self) -> None:
         with self._reading() as connection:
             schema.check(connection, self._folder)
+            complete = schema.is_complete(connection)
         if self._lock is not None:
-            with self._writing() as connection:
-                schema.extend(connection)
+            if not complete:
+                with self._writing() as connection:
+                    schema.complete(connection)
             self._files.create()
             self._files.settle(self._has_file)
 

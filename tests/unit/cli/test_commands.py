@@ -51,4 +51,5 @@ def test_there_is_no_file_without_a_command() -> None:
         "session",  # shared by all commands
         "series",  # shared by the commands that train
         "ci",  # shared by the commands of a pipeline
+        "launched",  # any of them in one of several processes
     }

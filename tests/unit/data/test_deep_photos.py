@@ -117,3 +117,19 @@ def test_what_reads_photos_again_takes_the_run_s_scale_and_never_chooses(tmp_pat
         ("ok/new.png",)
     ]
     assert read_data(config.data, workers=0, on_event=silent)[0].white is None
+
+
+def test_photos_with_values_that_are_no_numbers_are_a_warning(tmp_path: Path) -> None:
+    values = np.random.default_rng(1).random((32, 32), np.float32)
+    for index, holes in enumerate((0, 0, 5, 1, 0, 0)):
+        path = tmp_path / ("ok", "ng")[index % 2] / f"{index}.tiff"
+        path.parent.mkdir(exist_ok=True)
+        photo = np.roll(values, index)
+        photo[0, :holes] = (np.nan, np.inf, -np.inf, np.nan, np.nan)[:holes]
+        path.write_bytes(tiff(photo))
+    config = DataConfig(tmp_path, image_size=32, parts="none")
+    loaded = load_training_data(config, seed=1, workers=0, on_event=silent)
+    (found,) = [each for each in loaded.findings if each.kind == "not_finite"]
+    assert found.paths == ("ok/2.tiff", "ng/3.tiff")
+    assert "ok/2.tiff (5 values), ng/3.tiff (1 value)" in found.message
+    assert loaded.manifest.white == 1

@@ -213,3 +213,59 @@ def test_photos_stay_as_they_are_in_the_store(manifest: Manifest) -> None:
     before = store[np.arange(len(store))].copy()
     batches_of(made_loaders(manifest, store, range(16), [16], augment="manufacturing").train)
     np.testing.assert_array_equal(store[np.arange(len(store))], before)
+
+
+# The share of a process
+
+
+def codes_of(loader: RepeatableDL, rank: int, processes: int, skipped: int = 0) -> list[list[int]]:
+    """The photos of each batch, with their positions."""
+    loader.take_share(rank, processes)
+    loader.start(2, skipped)
+    codes = loader.get_idxs()
+    return [codes[start : start + loader.bs] for start in range(0, len(codes), loader.bs)]
+
+
+@examples(30)
+@given(st.integers(4, 40), st.integers(4, 9), st.integers(2, 4), st.booleans(), st.integers(0, 2))
+def test_processes_load_the_batches_of_one(
+    n: int, bs: int, processes: int, balanced: bool, skipped: int
+) -> None:
+    bs = min(bs, n)
+    options: dict[str, Any] = {"bs": bs, "drop_last": n % bs == 1}
+    if balanced:
+        options["wgts"] = [1.0 + i % 3 for i in range(n)]
+    alone = loader_of(n, **options)
+    skipped = min(skipped, len(alone))
+    whole = codes_of(alone, 0, 1, skipped)[: len(alone) - skipped]  # fastai drops the last one
+    shares = []
+    for rank in range(processes):
+        loader = loader_of(n, **options)
+        shares.append(codes_of(loader, rank, processes, skipped))
+        assert skipped + len(shares[-1]) == len(loader) == len(alone)
+        for batch, codes in enumerate(shares[-1], skipped):
+            own = [whole[batch - skipped][place] for place in loader.own_places(batch)]
+            assert loader.photos_in(batch) == len(whole[batch - skipped])
+            # Without a photo of its own, a process has the first one again.
+            assert codes == (own or whole[batch - skipped][:1])
+    for batch, codes in enumerate(whole):
+        counted = {code for share in shares for code in share[batch]}
+        assert counted == set(codes)
+
+
+def test_a_photo_is_augmented_alike_in_every_process(manifest: Manifest, store: PhotoStore) -> None:
+    def batches(rank: int, processes: int) -> list[torch.Tensor]:
+        loader = made_loaders(manifest, store, range(16), range(16, 22), augment="basic").train
+        loader.take_share(rank, processes)
+        return [x for x, _ in batches_of(loader, epoch=1)]
+
+    whole, shares = batches(0, 1), [batches(rank, 3) for rank in range(3)]
+    for batch, photos in enumerate(whole):
+        for rank, share in enumerate(shares):
+            own = photos[rank::3]
+            assert torch.equal(share[batch][: len(own)], own)
+
+
+def test_each_process_needs_a_photo_of_every_full_batch() -> None:
+    with pytest.raises(ValueError, match="a batch of 4 photos for 5 processes"):
+        loader_of(20, bs=4).take_share(0, 5)

@@ -3,6 +3,7 @@
 import unicodedata
 from collections import Counter
 
+from helpers.examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from fastdefect.data.sampling import (
     draw_evenly,
     draw_in_proportion,
     hash_order,
+    share_of_batches,
     shuffled_by_class,
 )
 
@@ -79,3 +81,23 @@ def test_a_name_has_its_place_however_its_accents_are_encoded() -> None:
     decomposed = unicodedata.normalize("NFD", "premi\u00e8re")
     assert hash_order("premi\u00e8re", 1) == hash_order(decomposed, 1)
     assert len({hash_order("a", seed, of) for seed in (0, 1) for of in ("", "fewer/")}) == 4
+
+
+@examples(100)
+@given(st.integers(0, 40), st.integers(1, 12), st.integers(1, 6))
+def test_processes_share_every_batch(n: int, batch: int, size: int) -> None:
+    shares = [share_of_batches(n, batch, rank, size).tolist() for rank in range(size)]
+    assert sorted(place for share in shares for place in share) == list(range(n))
+    for start in range(0, n, batch):
+        of_batch = [
+            [place for place in share if start <= place < start + batch] for share in shares
+        ]
+        sizes = [len(each) for each in of_batch]
+        assert max(sizes) - min(sizes) <= 1
+        assert sizes == sorted(sizes, reverse=True)  # a full batch gives a process always as many
+
+
+def test_a_share_by_hand() -> None:
+    assert share_of_batches(10, 4, 0, 2).tolist() == [0, 2, 4, 6, 8]
+    assert share_of_batches(9, 4, 1, 2).tolist() == [1, 3, 5, 7]
+    assert share_of_batches(7, 5, 1, 3).tolist() == [1, 4, 6]

@@ -14,9 +14,8 @@ from fastdefect.data.store import PhotoStore
 
 
 def _folder_of(store: PhotoStore) -> Path:
-    folder = store._folder
-    assert folder is not None
-    return folder
+    assert store._file is not None
+    return store._file.parent
 
 
 def test_memory_and_file_hold_the_same() -> None:
@@ -128,3 +127,25 @@ def test_photos_are_resized_by_the_one_function(resize: Any) -> None:
     store = PhotoStore(1, 24, resize, limit_mb=1)
     store.put(0, photo)
     np.testing.assert_array_equal(store[0], fit_to(photo, 24, resize))
+
+
+@pytest.mark.parametrize("limit_mb", [0, 64])
+def test_another_process_maps_the_photos_of_a_store_on_file(limit_mb: int) -> None:
+    store = made_store(5, limit_mb=limit_mb)
+    on_file = store.on_file()
+    assert (on_file is store) == (limit_mb == 0)
+    mapped = pickle.loads(pickle.dumps(on_file))
+    np.testing.assert_array_equal(mapped[np.arange(5)], store[np.arange(5)])
+    assert mapped.frame == store.frame
+    del mapped
+    assert _folder_of(on_file).exists()  # it belongs to the first store
+    on_file.close()
+    assert not _folder_of(on_file).exists()
+
+
+def test_photos_that_are_resized_already_are_stored_as_they_are() -> None:
+    store, copy = made_store(5), made_store(5)
+    copy.fill(1, store[np.array([3, 4])])
+    np.testing.assert_array_equal(copy[1], store[3])
+    np.testing.assert_array_equal(copy[2], store[4])
+    np.testing.assert_array_equal(copy[0], store[0])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -115,3 +116,18 @@ def test_the_table_has_a_row_for_each_type_and_says_what_was_measured() -> None:
     assert half.rows[-1][2:] == ("25.00%", "25.00%")
     assert "valid has no photo of dent" in table.caption
     assert "averages 3 networks" in table.caption
+
+
+def test_the_escapes_of_each_half_of_a_joint_model() -> None:
+    bad = _scored([0.2, 0.45, 0.7, 0.9], 0.4, "aabc")
+    by_half = {"classifier": bad.score < 0.8, "memory": bad.score < 0.4}
+    figures = figures_of_type(replace(bad, by_half=by_half), _scored([0.1, 0.3], 0.4, "de"))
+    assert {name: rate.count for name, rate in figures.by_half.items()} == {
+        "classifier": 3,
+        "memory": 1,
+    }
+    assert TypeFigures.from_json(json.loads(json.dumps(figures.as_json()))) == figures
+    each = UnseenType("burr", "valid", 3, figures, None)
+    *_, table = unseen_tables(replace(FOUND, types=(each,)))
+    assert table.title == "Types not seen in training, escapes by half"
+    assert table.rows[-1] == ("mean", "", "75.00%", "25.00%", "25.00%")

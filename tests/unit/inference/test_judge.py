@@ -95,7 +95,7 @@ def in_tiles(y_prob: list[float], counts: list[bool]) -> Outputs:
     p = np.array(y_prob)
     of_tiles = TileOutputs(features, np.array([counts]), np.stack([p, 1 - p], axis=1)[None])
     worst = max(p[counts])
-    return Outputs(np.array([[worst, 1 - worst]]), usual, of_tiles)
+    return Outputs(np.array([[worst, 1 - worst]]), usual, tiles=of_tiles)
 
 
 BOXES = [[TileBox(10 * i, 0, 12, 12) for i in range(4)]]

@@ -8,11 +8,17 @@ from helpers.examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastdefect.config import PartRule
+from fastdefect.config import FixedPartRule, PartRule
 from fastdefect.inference.decision_rule import defect_score
-from fastdefect.inference.part_rule import DEFAULT_RULE, PART_RULES, combine, combine_parts
+from fastdefect.inference.part_rule import (
+    DEFAULT_RULE,
+    PART_RULES,
+    about,
+    combine,
+    combine_parts,
+)
 
-RULES: tuple[PartRule, ...] = get_args(PartRule)
+RULES: tuple[FixedPartRule, ...] = get_args(FixedPartRule)
 weights = st.lists(st.integers(0, 50), min_size=4, max_size=4).filter(any)
 goods = st.sampled_from([(1,), (1, 3), (0, 2, 3)])
 rules = st.sampled_from(RULES)
@@ -25,6 +31,8 @@ def shares(photos: list[list[int]]) -> np.ndarray[tuple[int, int], np.dtype[np.f
 
 def test_every_name_of_the_option_has_a_rule() -> None:
     assert tuple(PART_RULES) == RULES
+    assert get_args(PartRule) == (*RULES, "stacking")
+    assert all(about(rule) for rule in get_args(PartRule))
     assert DEFAULT_RULE in PART_RULES
 
 
@@ -36,7 +44,7 @@ def test_every_name_of_the_option_has_a_rule() -> None:
         ("noisy-or", 1 - 0.9 * 0.3 * 0.6),
     ],
 )
-def test_scores_by_hand(rule: PartRule, score: float) -> None:
+def test_scores_by_hand(rule: FixedPartRule, score: float) -> None:
     y_prob = np.array([[0.1, 0.9], [0.7, 0.3], [0.4, 0.6]])
     found = combine(rule, y_prob, (1,))
     assert defect_score(found[None], (1,))[0] == pytest.approx(score)
@@ -51,7 +59,7 @@ def test_noisy_or_divides_the_defects_as_their_sums() -> None:
 @examples(100)
 @given(rule=rules, photos=st.lists(weights, min_size=1, max_size=6), good=goods, data=st.data())
 def test_the_order_of_the_photos_changes_nothing(
-    rule: PartRule, photos: list[list[int]], good: tuple[int, ...], data: st.DataObject
+    rule: FixedPartRule, photos: list[list[int]], good: tuple[int, ...], data: st.DataObject
 ) -> None:
     y_prob = shares(photos)
     order = data.draw(st.permutations(range(len(photos))))
@@ -69,7 +77,7 @@ def test_one_photo_is_the_part_bit_by_bit(photo: list[int], good: tuple[int, ...
 @examples(100)
 @given(rule=rules, photos=st.lists(weights, min_size=1, max_size=6), good=goods)
 def test_the_score_is_a_probability_between_those_of_its_photos_or_above(
-    rule: PartRule, photos: list[list[int]], good: tuple[int, ...]
+    rule: FixedPartRule, photos: list[list[int]], good: tuple[int, ...]
 ) -> None:
     y_prob = shares(photos)
     found, scores = combine(rule, y_prob, good), defect_score(y_prob, good)
@@ -91,7 +99,7 @@ def test_the_score_is_a_probability_between_those_of_its_photos_or_above(
     good=goods,
 )
 def test_parts_are_combined_one_by_one(
-    rule: PartRule, photos: list[tuple[list[int], int]], good: tuple[int, ...]
+    rule: FixedPartRule, photos: list[tuple[list[int], int]], good: tuple[int, ...]
 ) -> None:
     y_prob = shares([photo for photo, _ in photos])
     _, part = np.unique([number for _, number in photos], return_inverse=True)
@@ -101,7 +109,7 @@ def test_parts_are_combined_one_by_one(
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_photo_without_numbers_leaves_the_part_without(rule: PartRule) -> None:
+def test_a_photo_without_numbers_leaves_the_part_without(rule: FixedPartRule) -> None:
     y_prob = np.array([[0.1, 0.9], [np.nan, np.nan], [0.4, 0.6]])
     assert np.isnan(combine(rule, y_prob, (1,))).all()
 

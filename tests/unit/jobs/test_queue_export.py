@@ -17,6 +17,7 @@ from fastdefect.events import Event, Note, silent
 from fastdefect.files import read_csv
 from fastdefect.jobs.queue_export import Asked, queue_export
 from fastdefect.jobs.queueing.labelled import Reason
+from fastdefect.machine import MachineError
 from fastdefect.run import Run
 from fastdefect.serving.store import Store
 
@@ -188,7 +189,7 @@ def test_a_set_that_cannot_be_written_leaves_nothing(
     monkeypatch.setattr("os.link", full)
     monkeypatch.setattr("shutil.copyfile", full)
     answered(store, "good 1")
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(MachineError, match="the disk is full"):
         queue_export(asked(tmp_path), on_event=silent)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["line"]
 

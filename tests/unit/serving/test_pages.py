@@ -1,5 +1,6 @@
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from helpers.bundles import tiny_bundle, tiny_network, tiny_reference
 from helpers.serving import BRIGHT, DARK, GREY, Line, banded_bundle, line, png
-from helpers.stores import new_look
+from helpers.stores import MODEL, new_inspection, new_look, photo_of_line
 
 from fastdefect.inference.card import Rule
 
@@ -274,6 +275,14 @@ def test_a_part_shows_photos_and_answers(at: Line) -> None:
     assert "Photo 2 of 2 Look" in shown
     assert re.search(r"Otto Defect taken back [\d:]+ Ines OK [\d:]+", shown)
     assert at.client.get("/parts/none").status_code == 404
+
+
+def test_a_part_that_the_memory_alone_rejects_may_be_of_an_unknown_kind(at: Line) -> None:
+    content = b"photo of x"
+    photo = photo_of_line(content, decision="reject", rejected_by="memory")
+    at.store.register(MODEL)
+    at.store.add([replace(new_inspection("x", contents=[content]), photos=(photo,))])
+    assert "perhaps an unknown kind of defect" in text_of(page(at, "/parts/x"))
 
 
 def test_languages(at: Line) -> None:

@@ -13,7 +13,14 @@ from fastdefect.inference.card import Rule
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.serve import load
-from fastdefect.serving.photo_work import MEDIA_TYPES, Sent, decide_on, missing_views
+from fastdefect.serving.photo_work import (
+    MEDIA_TYPES,
+    Sent,
+    decide_on,
+    missing_views,
+    product_of,
+    views_of,
+)
 from fastdefect.serving.records import Photo
 
 
@@ -58,8 +65,25 @@ def test_views_are_missed_by_the_names_of_the_photos(
     scorer: Scorer, names: list[str], missing: tuple[str, ...]
 ) -> None:
     knowing = replace(scorer, view_from=r"cam(\d)", views=("1", "2", "3"))
-    assert missing_views(knowing, names) == missing
-    assert missing_views(scorer, names) == ()
+    sent = [Sent(name, b"") for name in names]
+    assert missing_views(knowing, views_of(knowing, sent)) == missing
+    assert missing_views(scorer, views_of(scorer, sent)) == ()
+
+
+def test_what_the_client_says_counts_before_the_name(scorer: Scorer) -> None:
+    knowing = replace(scorer, view_from=r"cam(\d)")
+    sent = [Sent("7_cam1.jpg", b"", view="3"), Sent("7_cam2.jpg", b""), Sent("", b"")]
+    assert views_of(knowing, sent) == ("3", "2", None)
+    assert views_of(scorer, sent) == ("3", None, None)
+
+
+def test_a_part_has_the_product_that_its_photos_have_in_common() -> None:
+    def of(*products: str | None) -> str | None:
+        return product_of([Sent("", b"", product=product) for product in products])
+
+    assert (of("axle", None), of("axle", "axle"), of("axle", "lid"), of(None)) == (
+        *("axle", "axle", None, None),
+    )
 
 
 def test_the_threshold_of_the_product_decides(tmp_path: Path) -> None:
@@ -67,9 +91,10 @@ def test_the_threshold_of_the_product_decides(tmp_path: Path) -> None:
         views="none", temperature=1, threshold=0.5, high=None, rule="x", products=(("axle", 0.2),)
     )
     scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb", rule=rule)), "m")
-    sent = Sent("a.png", png(140))
     decided = {
-        product: decide_on(scorer, sent, PixelGate(), 100, product=product).decision
+        product: decide_on(
+            scorer, Sent("a.png", png(140), product=product), PixelGate(), 100
+        ).decision
         for product in ("axle", "cover", None)
     }
     assert decided == {"axle": "reject", "cover": "OK", None: "OK"}

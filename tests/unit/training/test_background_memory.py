@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from fastdefect.data.store import PhotoStore
 from fastdefect.training.background_memory import Separation, separation
-from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory
+from fastdefect.training.memory_inputs import MemoryInputs
 
 
 class _Grey(nn.Module):
@@ -26,7 +26,7 @@ class _Grey(nn.Module):
         return torch.cat([grey, part], dim=1)
 
 
-def _inputs(defect_at: slice) -> FitInputs:
+def _inputs(defect_at: slice) -> MemoryInputs:
     """Good photos are 100 everywhere; defects are brighter at some columns."""
     data = made_data()
     store = PhotoStore(27, 16, "squish", limit_mb=1)
@@ -41,13 +41,13 @@ def _inputs(defect_at: slice) -> FitInputs:
         memory.part.weight.copy_(torch.tensor([0.0, 1.0])[None, :, None, None])
         memory.part_bias.fill_(-0.5)
     memory.fill(torch.tensor([[100.0, 1.0]]), [1])
-    model = [_Grey(), [memory]]
+    network = nn.Sequential(nn.Sequential(_Grey()), nn.Sequential(memory))
     steps: Any = SimpleNamespace(
         batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),
         of_tiles=lambda: steps,
     )
-    learn: Any = SimpleNamespace(model=model, dls=SimpleNamespace(device=torch.device("cpu")))
-    return FitInputs(learn, replace(data, store=store), steps, cast("Any", None))
+    data = replace(data, store=store)
+    return MemoryInputs(network, data, steps, torch.device("cpu"), 0)
 
 
 OUTSIDE = np.array([[100.0, 0.0]] * 5, np.float32)
@@ -57,7 +57,7 @@ OUTSIDE = np.array([[100.0, 0.0]] * 5, np.float32)
     ("where", "part", "background"), [(slice(0, 8), 1.0, 0.5), (slice(8, 16), 0.5, 1.0)]
 )
 def test_each_side_is_measured_alone(where: slice, part: float, background: float) -> None:
-    assert separation(_inputs(where), OUTSIDE, 0) == Separation(part, background)
+    assert separation(_inputs(where), OUTSIDE) == Separation(part, background)
 
 
 def test_a_background_that_separates_is_a_warning() -> None:
@@ -66,4 +66,4 @@ def test_a_background_that_separates_is_a_warning() -> None:
 
 
 def test_without_a_background_there_is_nothing_to_compare() -> None:
-    assert separation(_inputs(slice(0, 8)), np.zeros((0, 2), np.float32), 0) is None
+    assert separation(_inputs(slice(0, 8)), np.zeros((0, 2), np.float32)) is None

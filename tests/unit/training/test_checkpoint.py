@@ -1,6 +1,7 @@
 """Checkpoints: the complete state of a fit, restored exactly."""
 
 import copy
+import errno
 import json
 import math
 from pathlib import Path
@@ -156,13 +157,15 @@ def test_an_interrupted_save_leaves_the_last_checkpoint(
     learn = _fresh(data, "sgd")
     save_checkpoint(tmp_path / "c", learn, POSITION, HISTORY)
 
-    def fail(tensors: Any, path: Path, metadata: Any) -> None:
-        path.write_bytes(b"half")
-        raise OSError("No space left on device")
+    def fail(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("fastdefect.training.checkpoint.save_file", fail)
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(OSError, match=f"{tmp_path / 'c'}") as raised:
         save_checkpoint(tmp_path / "c", learn, Position(), History())
+    assert raised.value.errno == errno.ENOSPC
     assert load_checkpoint(tmp_path / "c").position == POSITION
     assert [path.name for path in tmp_path.iterdir()] == ["c"]
 

@@ -43,7 +43,9 @@ def _learner(body: nn.Module, steps: int) -> Any:
     )
     model = nn.Sequential(body, nn.Identity())
     xb = (torch.zeros(BATCH, 3, 8, 8),)
-    return SimpleNamespace(dls=dls, model=model, xb=xb, training=True, n_iter=steps)
+    return SimpleNamespace(
+        dls=dls, model=model, xb=xb, yb=(torch.zeros(BATCH),), training=True, n_iter=steps
+    )
 
 
 def _play(

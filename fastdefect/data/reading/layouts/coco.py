@@ -61,15 +61,26 @@ def gather_coco(tree: Tree) -> Gathered | None:
 
 
 def _read(name: str, path: Path) -> list[_Listed]:
-    """The photos of an annotation file; none if the file is something else."""
+    """The photos of an annotation file; none if the file is something else.
+
+    Raises ``DataError`` for an annotation file that is damaged: without it the photos would get
+    their labels from folders, if at all.
+    """
     folder, _, file = name.casefold().rpartition("/")
     if not file.endswith(".json"):
         return []
     if folder not in _FOLDERS and not any(word in file for word in _WORDS):
         return []
     try:
-        content = json.loads(path.read_bytes()) if path.stat().st_size <= _MOST_BYTES else None
-    except (OSError, ValueError, RecursionError):
+        data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b"null"
+        content = json.loads(data)
+    except OSError:
+        return []
+    except (ValueError, RecursionError) as error:
+        if b'"images"' in data and b'"annotations"' in data:
+            raise DataError(
+                f"{path} is a damaged COCO file: {error}.", "Restore it from a copy, or remove it."
+            ) from error
         return []
     if not isinstance(content, dict):
         return []

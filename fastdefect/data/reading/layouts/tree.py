@@ -1,6 +1,7 @@
 """One walk through a data folder: its photos, other files and folders, by name."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,10 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"
 
 # The files that mark a folder as written by this program: a run, or the result of an audit.
 _OUTPUT_MARKS = ({"run.json", "config.toml"}, {"findings.json", "findings.csv"})
+
+# Folders in each other. Links between folders could else multiply the ways to a photo without end.
+_MOST_DEPTH = 100
+_MOST_WAYS = 64  # through links to the same folder
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,40 @@ class Tree:
 def walk(root: Path, *, lenient: bool = False) -> Tree:
     """Walk the folder. A link to a folder is followed unless it leads in a circle.
 
-    Raises ``DataError`` for a folder that cannot be listed; ``lenient`` passes over it.
+    Raises ``DataError`` for a folder that cannot be listed; ``lenient`` passes over it. Also for
+    folders that are too deep in each other, or to which too many ways lead.
     """
     tree = Tree(root)
-    _walk(tree, root, (), lenient)
+    _walk(tree, root, (), lenient, _Ways(lenient))
     return tree
+
+
+class _Ways:
+    """Counts the ways to each folder, and refuses too many; ``lenient`` passes over them."""
+
+    def __init__(self, lenient: bool = False) -> None:
+        self._lenient = lenient
+        self._linked: Counter[Path] = Counter()
+
+    def __call__(self, folder: Path, above: tuple[Path, ...]) -> Path | None:
+        """The real folder; None if the way to it is not followed. Raises ``DataError``."""
+        real = folder.resolve()
+        if real in above:
+            return None
+        if above and real.parent != above[-1]:  # only links need memory
+            self._linked[real] += 1
+        deep, linked = len(above) > _MOST_DEPTH, self._linked.get(real, 0) > _MOST_WAYS
+        if not self._lenient and deep:
+            raise DataError(
+                f"{folder} is more than {_MOST_DEPTH} folders deep.",
+                "Move the photos into fewer folders.",
+            )
+        if not self._lenient and linked:
+            raise DataError(
+                f"More than {_MOST_WAYS} links lead to the folder {real}, such as {folder}.",
+                "Remove links between folders, so that each photo is found once.",
+            )
+        return None if deep or linked else real
 
 
 def stream_photos(root: Path) -> Iterator[tuple[str, Path, str]]:
@@ -58,9 +92,9 @@ def stream_photos(root: Path) -> Iterator[tuple[str, Path, str]]:
 
     Only one folder at a time is in memory. A folder below the root that cannot be listed is among
     them with its ``problem``, so that its photos are not lost without a trace. Raises
-    ``DataError`` if the root cannot be listed.
+    ``DataError`` if the root cannot be listed, and as ``walk`` for depth and links.
     """
-    yield from _stream(root, root, ())
+    yield from _stream(root, root, (), _Ways())
 
 
 def is_output_folder(folder: Path) -> bool:
@@ -94,10 +128,10 @@ def read_text(path: Path, most: int = 1 << 20) -> str | None:
         return None
 
 
-def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> bool:
+def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool, ways: _Ways) -> bool:
     """Add the files below the folder; False for a folder that only has output of this program."""
-    real = folder.resolve()
-    children = [] if real in above else _children_if(folder, lenient)
+    real = ways(folder, above)
+    children = [] if real is None else _children_if(folder, lenient)
     if above and _is_output(dict(children).__contains__):
         return False
     kept = not children
@@ -107,7 +141,7 @@ def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> b
         if is_folder:
             at = len(tree.folders)
             tree.folders.append(name)
-            if _walk(tree, path, (*above, real), lenient):
+            if real is not None and _walk(tree, path, (*above, real), lenient, ways):
                 kept = True
             else:
                 del tree.folders[at:]
@@ -117,9 +151,11 @@ def _walk(tree: Tree, folder: Path, above: tuple[Path, ...], lenient: bool) -> b
     return kept
 
 
-def _stream(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[tuple[str, Path, str]]:
-    real = folder.resolve()
-    if real in above:
+def _stream(
+    root: Path, folder: Path, above: tuple[Path, ...], ways: _Ways
+) -> Iterator[tuple[str, Path, str]]:
+    real = ways(folder, above)
+    if real is None:
         return
     try:
         children = _children(folder)
@@ -134,7 +170,7 @@ def _stream(root: Path, folder: Path, above: tuple[Path, ...]) -> Iterator[tuple
     for child, is_folder in children:
         path = folder / child
         if is_folder:
-            yield from _stream(root, path, (*above, real))
+            yield from _stream(root, path, (*above, real), ways)
         elif is_photo(child):
             yield name_of(root, path), path, ""
 

@@ -157,9 +157,8 @@ def _doubts(facts: ComparisonFacts) -> list[Block]:
 
 def differences(facts: ComparisonFacts) -> tuple[Block, ...]:
     """Each metric of both models, with the difference, its interval and the verdict."""
-    return tuple(
-        block for each in facts.pairs for block in (Grid(each.figures), _forest(each.pair))
-    )
+    pairs = (block for each in facts.pairs for block in (Grid(each.figures), _forest(each.pair)))
+    return (*pairs, *(Grid(table, folded=True) for table in facts.products))
 
 
 def _forest(pair: Pair) -> Chart:
@@ -198,7 +197,7 @@ def changes(facts: ComparisonFacts) -> tuple[Block, ...]:
     listed = counted(len(pictures.cards), "photo")
     count = say("compared.listed", still=still, shown=listed, **pictures.counts)
     notes: list[Block] = [Words(count)]
-    if len(facts.models) > 2:
+    if len(facts.pairs) > 1:
         notes.append(Words(say("compared.several"), "note"))
     sides = {model.record.model["preprocessing"]["image_size"] for model in facts.models}
     seen = " or ".join(map(str, sorted(sides)))

@@ -1,7 +1,7 @@
 """The verdict in three sentences, and every figure with its interval."""
 
 from fastdefect.evaluation.statistics.rates import Rate, parts_needed, upper_bound
-from fastdefect.inference.part_rule import PART_RULES
+from fastdefect.inference.part_rule import about
 from fastdefect.metrics import METRICS
 from fastdefect.reporting.html.facts import Measured, RunFacts
 from fastdefect.reporting.html.page import Block, Fold, Grid, Heading, Missing, Words
@@ -41,7 +41,7 @@ def _of_a_part(judged: Measured) -> str:
     if judged.by_part is None:
         return say("verdict.hits_one")
     rule = judged.by_part.rule
-    return say("verdict.one_decision", about=PART_RULES[rule].about, rule=rule)
+    return say("verdict.one_decision", about=about(rule), rule=rule)
 
 
 def evaluate_first(facts: RunFacts) -> Missing:
@@ -216,7 +216,7 @@ def _of_split(facts: RunFacts, measured: Measured) -> list[Block]:
         Grid(_with_meaning(first)),
         *_proof(measured),
         *(Grid(table) for table in others if table.title != calibration),
-        *([Grid(product_table(measured.products))] if measured.products else []),
+        *([Grid(product_table(measured.products, rule.unit))] if measured.products else []),
     ]
 
 

@@ -32,14 +32,18 @@ def test_parts_are_found_and_copies_belong_to_their_originals(
     rendered: tuple[Survey, Manifest],
 ) -> None:
     survey, photos = rendered
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
     found = survey.search(photos, lambda *at: done.append(at))
     assert found.group[8] == found.group[0]
     assert sum(found.group[2 * k] == found.group[2 * k + 1] for k in range(4)) >= 3
     assert len(set(found.group)) >= 4
     assert all(8 not in (link.one, link.other) for link in found.links)
-    assert done[-1][0] == done[-1][1] >= 8
-    assert found == survey.search(photos)
+    assert done[0] == ("listing similar photos", 1, 8)
+    assert ("comparing photos", 8, 8) in done
+    assert done[-1][1] == done[-1][2]
+    again: list[tuple[str, int, int]] = []
+    assert found == survey.search(photos, lambda *at: again.append(at))
+    assert again == []  # a search in the same photos is done once
 
 
 def test_every_photo_has_a_look(rendered: tuple[Survey, Manifest]) -> None:

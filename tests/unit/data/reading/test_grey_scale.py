@@ -64,7 +64,7 @@ def test_values_that_are_no_numbers_and_values_below_0_are_black() -> None:
     values = np.array([[np.nan, np.inf, -5.0, 40.0, 90.0]])
     assert to_8bit(values, 80.0).tolist() == [[0, 0, 0, 128, 255]]
     found = range_of(values)
-    assert (found.low, found.high, found.floats) == (-5.0, 90.0, True)
+    assert found == ValueRange(-5.0, 90.0, True, holes=2)
     assert found.exceeds(80.0)
     assert found.below_black
 

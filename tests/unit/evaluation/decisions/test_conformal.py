@@ -7,7 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastdefect.errors import DataError
-from fastdefect.evaluation.decisions.conformal import choose_from_good, least_level
+from fastdefect.evaluation.decisions.conformal import (
+    choose_from_good,
+    least_level,
+    raised_for_defects,
+)
 
 
 def test_by_hand() -> None:
@@ -30,6 +34,11 @@ def test_too_few_parts_name_how_many() -> None:
     )
 
 
+def test_without_good_parts_there_is_no_bound() -> None:
+    with pytest.raises(DataError, match="there are none"):
+        choose_from_good(np.zeros(0), [], 0.05)
+
+
 def test_of_equal_scores_none_is_rejected() -> None:
     point = choose_from_good(np.full(30, 1.0), [str(k) for k in range(30)], 0.1)
     assert point.rejected == 0
@@ -49,6 +58,32 @@ def test_the_level_is_kept_exactly_over_all_ranks(n: int, seed: int, limit: floa
         assert point.level <= limit + 1e-9
         rejected += scores[new] >= point.threshold
     assert rejected / (n + 1) <= point.level + 1e-9
+
+
+def test_known_defects_raise_the_bound_by_hand() -> None:
+    scores = np.array([0.1, 0.2, 0.3])
+    parts = ["a", "b", "c"]
+    point = choose_from_good(scores, parts, 0.3)
+    raised = raised_for_defects(point, scores, parts, np.array([0.25, 0.8, 0.9]))
+    # The middle of 0.3 and 0.8 in log odds; the defect at 0.25 was passed before, too.
+    assert raised.threshold == pytest.approx(1 / (1 + np.sqrt(7 / 3 * 1 / 4)))
+    assert (raised.level, raised.rejected) == (point.level, 0)
+    assert raised_for_defects(point, scores, parts, np.zeros(0)) == point
+
+
+@given(seed=st.integers(0, 200), limit=st.floats(0.1, 0.6))
+@examples(40)
+def test_a_raised_bound_rejects_the_same_defects_and_fewer_good_parts(
+    seed: int, limit: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    good, defects = rng.beta(2, 5, 12), rng.beta(4, 3, 9)
+    parts = [str(k) for k in range(12)]
+    point = choose_from_good(good, parts, limit)
+    raised = raised_for_defects(point, good, parts, defects)
+    assert raised.threshold >= point.threshold
+    assert raised.rejected <= point.rejected
+    np.testing.assert_array_equal(defects >= raised.threshold, defects >= point.threshold)
 
 
 @pytest.mark.slow

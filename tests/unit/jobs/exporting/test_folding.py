@@ -2,12 +2,14 @@
 
 import numpy as np
 import onnx
+import pytest
 from helpers.bundles import network_of, photo_of
 from onnx import helper
 
 from fastdefect.inference.network import _Onnx
 from fastdefect.inference.onnx_check import check_onnx
 from fastdefect.jobs.exporting.networks import folded
+from fastdefect.machine import MachineError
 
 
 def unfolded() -> bytes:
@@ -43,3 +45,14 @@ def test_constants_are_computed_and_notes_removed() -> None:
 def test_the_outputs_stay_the_same() -> None:
     _, features = _Onnx(folded(unfolded()), "x", 1)(np.stack([photo_of(10), photo_of(200)]))
     np.testing.assert_allclose(features, [[15, 15], [300, 300]], rtol=1e-6)
+
+
+def test_a_full_folder_for_temporary_files_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ONNX Runtime says it when a write of the folded network fails."""
+
+    def full(*arguments: object, **options: object) -> None:
+        raise RuntimeError("[ONNXRuntimeError] : 7 : Protobuf serialization failed.")
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", full)
+    with pytest.raises(MachineError, match=r"network\.onnx: expected to write a temporary file"):
+        folded(b"")

@@ -11,6 +11,7 @@ import pytest
 
 from fastdefect.errors import DataError, UsageError
 from fastdefect.jobs.predicting.result_file import Journal, cut_torn_line, write_result
+from fastdefect.machine import MachineError
 
 COLUMNS = ("path", "decision", "p_defective", "unlike", "n_ok")
 
@@ -126,7 +127,7 @@ def test_a_full_disk_is_an_error_that_keeps_the_rows(tmp_path: Path) -> None:
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
         with (
-            pytest.raises(UsageError, match="can't be written any more"),
+            pytest.raises(MachineError, match="can't be written any more"),
             _journal(tmp_path / "r.csv", resume=False) as journal,
         ):
             journal.append(_row("a"))
@@ -147,7 +148,7 @@ def test_a_disk_that_is_full_at_the_end_is_an_error_that_keeps_the_rows(
     monkeypatch.setattr("os.fsync", full)
     with _journal(tmp_path / "r.csv", resume=False) as journal:
         journal.append(_row("a"))
-        with pytest.raises(UsageError, match=r"r.csv.part can't be written any more: No space"):
+        with pytest.raises(MachineError, match=r"r.csv.part can't be written any more: No space"):
             journal.complete(journal.rows(), COLUMNS)
     assert (tmp_path / "r.csv.part").exists()
 

@@ -34,11 +34,13 @@ def test_finished_members_are_kept_and_early_stopped_ones_are_finished(
     assert stopped.reason == parent.read_state()["status"] == RunStatus.INTERRUPTED
     assert [member.name for member in stopped.left] == ["two", "three"]
     assert played.begun == ["one", "two"]
+    (parent.folder / "one" / "checkpoint.safetensors").touch()  # as if killed before it was deleted
 
     report = run_members(parent, members, photos, played)
     assert report.reason == RunStatus.FINISHED
     assert (played.begun, played.resumed) == (["one", "two", "three"], ["two"])
     assert "1 of 3 trainings are finished and kept." in texts_of(played)
+    (parent.folder / "three" / "checkpoint.safetensors").touch()
 
     again = resume_series(parent, members, budget=Budget(None), log=Log(played.told.append))
     assert again.finished == report.finished

@@ -43,9 +43,29 @@ def test_learning_from_good_parts_alone_refuses_what_trains_on_classes(
         check_one_epoch(resolve({"learn": "good", **flags}))
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"members": 3}, "--members 3"),
+        ({"folds": 5}, "--folds 5"),
+        ({"final": "folds"}, "--final folds"),
+        ({"from_run": "a"}, "--from a"),
+        ({"views": "flips"}, "--views flips"),
+        ({"good": "none"}, "--good none"),
+    ],
+)
+def test_a_joint_model_is_of_one_training(flags: dict[str, Any], said: str) -> None:
+    check_one_epoch(resolve({"learn": "both"}))
+    check_one_epoch(resolve({"learn": "both", "tune": "head"}))
+    with pytest.raises(UsageError, match=said):
+        check_one_epoch(resolve({"learn": "both", **flags}))
+
+
 def test_commands_that_train_the_whole_network_refuse_a_head_alone() -> None:
     refuse_one_epoch(resolve({}))
     with pytest.raises(UsageError, match="trains the whole network"):
         refuse_one_epoch(resolve({"tune": "head"}))
     with pytest.raises(UsageError, match="several classes"):
         refuse_one_epoch(resolve({"learn": "good"}))
+    with pytest.raises(UsageError, match="--learn both: this command"):
+        refuse_one_epoch(resolve({"learn": "both"}))

@@ -128,6 +128,7 @@ def test_every_kind_is_shown_or_has_nothing_to_be_looked_at() -> None:
         "no_product",
         # A small picture shows neither a depth nor a size.
         *("unread_format", "grey_scale", "mixed_depth", "over_white", "below_black"),
+        "not_finite",
         *("small_defect", "strong_reduction"),
     }
 

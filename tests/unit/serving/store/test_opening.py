@@ -2,10 +2,12 @@
 
 import os
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from helpers.stores import MODEL, new_inspection, new_look, sha256_of
+from helpers.stores import MODEL, new_inspection, new_look, photo_of_line, sha256_of
 
 from fastdefect.errors import StoreError
 from fastdefect.inference.judge import DecidingTile
@@ -44,6 +46,17 @@ def test_an_empty_volume_becomes_a_store(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     with Store.open(tmp_path) as store:
         assert store.waiting() == 0
+
+
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+def test_a_start_that_was_killed_while_it_made_the_store_is_repeated(
+    tmp_path: Path, suffix: str
+) -> None:
+    (tmp_path / f".{DATABASE}.new").write_bytes(b"half of a database")
+    (tmp_path / f".{DATABASE}.new{suffix}").write_bytes(b"of SQLite")
+    with Store.open(tmp_path) as store:
+        assert store.waiting() == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line.sqlite3", "lock", "photos"]
 
 
 def test_only_a_store_is_opened_to_read(tmp_path: Path) -> None:
@@ -179,6 +192,20 @@ def test_a_kill_after_photos_are_forgotten_deletes_them(
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_the_store_of_an_earlier_version_is_read_and_completed(folder: Path) -> None:
+    """Its photos have no half of a joint model; an opened store keeps those of new ones."""
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        database.execute("ALTER TABLE photos DROP COLUMN rejected_by")
+    with Store.open(folder, read_only=True) as store:
+        (before,) = store.get("a").photos
+        assert before.rejected_by is None
+    photo = photo_of_line(CONTENT, decision="reject", rejected_by="memory")
+    with Store.open(folder) as store:
+        assert store.get("a").photos == (before,)
+        store.add([replace(new_inspection("b", contents=[CONTENT]), photos=(photo,))])
+        assert store.get("b").photos == (photo,)
 
 
 def test_a_store_of_before_tiles_is_read_and_then_keeps_tiles(folder: Path) -> None:

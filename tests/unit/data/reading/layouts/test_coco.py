@@ -102,3 +102,13 @@ def test_a_photo_in_two_files_with_other_kinds_is_refused(tmp_path: Path) -> Non
     files = {f"annotations/instances_{n}.json": text for n, text in enumerate(texts)}
     with pytest.raises(DataError, match=r"instances_1\.json lists a\.png, which"):
         list_photos(lay_out(tmp_path, {**files, "a.png": 1}))
+
+
+def test_a_damaged_annotation_file_is_not_passed_over(tmp_path: Path) -> None:
+    # Class folders beside it would give other labels.
+    lay_out(tmp_path, {"ok/a.png": 1, "ng/b.png": 2})
+    (tmp_path / "annotations.json").write_text('{"images": [], "annotations": [{"id": 1')
+    with pytest.raises(DataError, match=r"annotations.json is a damaged COCO file"):
+        list_photos(tmp_path)
+    (tmp_path / "annotations.json").write_text("[" * 100_000)
+    assert list_photos(tmp_path).layout == "classes"

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+import pytest
 from helpers.layouts import lay_out
 
 from fastdefect.data.reading.layouts.tree import is_output_folder, stream_photos, walk
 from fastdefect.data.reading.manifest import list_photos, read_photos
+from fastdefect.errors import DataError
 
 
 def test_files_and_folders_by_name(tmp_path: Path) -> None:
@@ -84,3 +86,42 @@ def test_a_folder_with_only_one_of_the_marks_is_no_output(tmp_path: Path) -> Non
     assert not is_output_folder(tmp_path)
     lay_out(tmp_path, {"findings.json": "[]"})
     assert is_output_folder(tmp_path)
+
+
+def _linked_to_each_other(root: Path, folders: int) -> None:
+    for number in range(folders):
+        folder = root / f"d{number}"
+        folder.mkdir()
+        (folder / "a.png").write_bytes(b"")
+        for other in range(folders):
+            (folder / f"to{other}").symlink_to(root / f"d{other}")
+
+
+def test_links_that_multiply_the_ways_are_refused(tmp_path: Path) -> None:
+    # Without a limit, ten such folders have ten million ways, none of which is a circle.
+    _linked_to_each_other(tmp_path, 6)
+    with pytest.raises(DataError, match="More than 64 links lead to the folder .*/d"):
+        walk(tmp_path)
+    with pytest.raises(DataError, match="More than 64 links"):
+        list(stream_photos(tmp_path))
+    assert len(walk(tmp_path, lenient=True).photos) < 64 * 6 * 2
+
+
+def test_a_few_links_to_a_folder_are_followed(tmp_path: Path) -> None:
+    _linked_to_each_other(tmp_path, 3)
+    found = list(walk(tmp_path).photos)
+    assert found == [name for name, _, _ in stream_photos(tmp_path)]
+    assert "d0/to1/to2/a.png" in found
+    assert "d0/to1/to0/a.png" not in found  # a circle
+
+
+def test_folders_that_are_too_deep_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path
+    for _ in range(102):
+        folder = folder / "a"
+        folder.mkdir()
+    with pytest.raises(DataError, match="is more than 100 folders deep"):
+        walk(tmp_path)
+    with pytest.raises(DataError, match="is more than 100 folders deep"):
+        list(stream_photos(tmp_path))
+    assert walk(tmp_path, lenient=True).photos == {}

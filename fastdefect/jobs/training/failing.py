@@ -1,0 +1,38 @@
+"""What a failed training leaves in its run, and the error that says how to go on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from fastdefect.errors import DivergedError, FastdefectError
+from fastdefect.machine import MachineError, machine_error
+from fastdefect.run import Run, RunStatus
+
+
+@contextmanager
+def failing_run(run: Run) -> Iterator[None]:
+    """An error in the block becomes the status of ``run``.
+
+    One of the machine, such as a full disk, becomes a ``MachineError`` with the command that goes
+    on from the last state. Any other error is raised as it is.
+    """
+    go_on = run.whole.resume_command
+    try:
+        yield
+    except FastdefectError as error:
+        _note(run, error)
+        raise
+    except Exception as error:
+        known = machine_error(error)
+        if known is None:
+            raise
+        _note(run, known)
+        hint = f"{known.hint} Then continue from the last state: {go_on}"
+        raise MachineError(known.message, hint) from error
+
+
+def _note(run: Run, error: FastdefectError) -> None:
+    with suppress(OSError, FastdefectError):  # the disk may be full, or gone
+        diverged = isinstance(error, DivergedError) and not run.members()
+        status = RunStatus.DIVERGED if diverged else RunStatus.FAILED
+        photos = {"photos": error.photos} if isinstance(error, DivergedError) else {}
+        run.update_state(status=status, error=error.message, **photos)

@@ -1,0 +1,121 @@
+"""The view and the product of each photo, in the form beside the photos."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.bundles import tiny_bundle
+from helpers.serving import Line, line, png
+
+from fastdefect.inference.card import Rule, StackingFacts, ViewScaleFacts
+
+Fields = dict[str, str | list[str]]
+
+
+def _by_product(folder: Path) -> None:
+    rule = Rule(
+        views="none", temperature=1, threshold=0.5, high=None, rule="x", products=(("axle", 0.2),)
+    )
+    tiny_bundle(folder / "tiny.fdb", rule=rule)
+
+
+def _sent(
+    at: Line, brightness: list[int], data: Fields, where: str = "/inspect", **kwargs: Any
+) -> Any:
+    files = [("photo", (f"{each}.png", png(each))) for each in brightness]
+    return at.client.post(where, files=files, data=data, **kwargs)
+
+
+def test_a_product_in_the_form_decides_on_all_photos_or_on_each(tmp_path: Path) -> None:
+    _by_product(tmp_path)
+    with line(tmp_path) as at:
+
+        def decided(*products: str, where: str = "/inspect") -> list[str]:
+            found = _sent(at, [140, 140], {"product": list(products)}, where).json()
+            return [photo["decision"] for photo in found["photos"]]
+
+        assert decided("axle") == ["reject", "reject"]
+        assert decided("cover") == ["OK", "OK"]
+        assert decided("axle", "cover") == ["reject", "OK"]
+        assert decided("", "axle") == ["OK", "reject"]
+        assert decided() == ["OK", "OK"]
+        # The address names that of the photos for which the form names none.
+        assert decided("", "cover", where="/inspect?product=axle") == ["reject", "OK"]
+
+
+def test_a_part_by_a_rule_has_the_threshold_of_its_product(tmp_path: Path) -> None:
+    rule = Rule(
+        **{"views": "none", "temperature": 1, "threshold": 0.5, "high": None, "rule": "x"},
+        products=(("axle", 0.2),),
+        part_rule="mean",
+    )
+    tiny_bundle(tmp_path / "tiny.fdb", rule=rule)
+    with line(tmp_path) as at:
+        answers = {
+            product: _sent(at, [140, 140], {"product": [product]}).json()["decision"]
+            for product in ("axle", "cover", "")
+        }
+    assert answers == {"axle": "reject", "cover": "OK", "": "OK"}
+
+
+def test_the_views_in_the_form_are_those_of_the_learned_rule(tmp_path: Path) -> None:
+    """Photos of the top camera are usually dark: they are no sign of a defect there."""
+    learned = StackingFacts(
+        center=-2.0, scale=1.0, views=(ViewScaleFacts(view="top", center=4.0, scale=1.0),),
+        weights=(1.0, 0.0), intercept=-2.0,
+    )  # fmt: skip
+    rule = Rule(
+        **{"views": "none", "temperature": 1, "threshold": 0.5, "high": None, "rule": "x"},
+        part_rule="stacking",
+        stacking=learned,
+    )
+    tiny_bundle(tmp_path / "tiny.fdb", rule=rule, part_views=("left", "top"))
+    with line(tmp_path) as at:
+        top = _sent(at, [100, 220], {"view": ["top", "left"]}).json()
+        left = _sent(at, [100, 220], {"view": ["left", "top"]}).json()
+        half = _sent(at, [100, 220], {"view": ["top", ""]}).json()
+        photo = {"Content-Type": "image/png"}
+        alone = at.client.post("/inspect?view=top", content=png(100), headers=photo).json()
+    assert (top["decision"], left["decision"], alone["decision"]) == ("OK", "reject", "OK")
+    assert (top["missing_views"], half["missing_views"]) == ([], ["left"])
+    assert alone["missing_views"] == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"view": ["a"]}, "Expected a field view for each of 2 photos, or none, but found 1"),
+        ({"product": ["a", "b", "c"]}, "field product for each of 2 photos, or none, but found 3"),
+        ({"view": ["a", "b" * 201]}, "view: expected at most 200 characters in one line"),
+        ({"product": ["a\x01b"]}, "product: expected at most 200 characters in one line"),
+        ({"camera": ["a"]}, "Expected the fields photo, part, product, view, but found 'camera'"),
+    ],
+)
+def test_fields_that_do_not_fit_are_refused(tmp_path: Path, data: Fields, words: str) -> None:
+    with line(tmp_path, max_photos=3) as at:
+        answer = _sent(at, [10, 220], data)
+        assert (answer.status_code, answer.json()["type"]) == (
+            422,
+            "urn:fastdefect:invalid-request",
+        )
+        assert words in answer.json()["detail"]
+        assert at.store.latest(1) == []
+
+
+def test_view_and_product_belong_to_the_key(tmp_path: Path) -> None:
+    _by_product(tmp_path)
+    with line(tmp_path) as at:
+        key = {"Idempotency-Key": "1"}
+        first = _sent(at, [140], {"product": ["axle"], "view": ["top"]}, headers=key)
+        again = _sent(at, [140], {"product": ["axle"], "view": ["top"]}, headers=key)
+        assert first.json() == again.json()
+        for other in ({"product": ["cover"], "view": ["top"]}, {"product": ["axle"]}):
+            assert _sent(at, [140], other, headers=key).status_code == 409
+
+
+def test_the_description_of_the_api_has_the_fields(tmp_path: Path) -> None:
+    with line(tmp_path) as at:
+        found = at.client.get("/openapi.json").json()["paths"]["/inspect"]["post"]
+    form = found["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert list(form) == ["photo", "part", "product", "view"]
+    assert [each["name"] for each in found["parameters"]][:3] == ["part", "product", "view"]

@@ -1,0 +1,90 @@
+"""A joint model: what its halves say, and that the bundle's graph says the same."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.nets import tiny_backbone
+from torch import Tensor, nn
+
+from fastdefect.data.loaders import Preprocessing
+from fastdefect.evaluation.views import FIXED_VIEWS
+from fastdefect.inference.outputs import Given, outputs_of
+from fastdefect.training.inference_graph import InferenceGraph
+from fastdefect.training.joint import Halves, Joint, classifier_state, joint_state
+from fastdefect.training.memory import PatchMemory
+from fastdefect.training.predict import Predictor
+
+SIZE = 16
+STEPS = Preprocessing(SIZE, "squish", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+PHOTOS = np.random.default_rng(0).integers(0, 256, (9, SIZE, SIZE, 3), np.uint8)
+GOOD = (1,)  # of three classes
+
+
+class _Red(nn.Module):
+    """The mean of the first channel at 2 x 2 places, twice."""
+
+    def forward(self, photos: Tensor) -> Tensor:
+        return nn.functional.adaptive_avg_pool2d(photos[:, :1], 2).repeat(1, 2, 1, 1)
+
+
+@pytest.fixture(scope="module")
+def joint() -> Joint:
+    torch.manual_seed(0)
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    classifier = nn.Sequential(nn.Sequential(tiny_backbone(0).body), head)
+    memory = PatchMemory((1, 1), 3, GOOD)
+    with torch.no_grad():
+        memory.project.weight.copy_(torch.eye(2)[..., None, None])
+        memory.part.weight.zero_()
+        memory.usual.fill_(0.5)
+        memory.spread.fill_(0.1)
+        head[-1].bias[1] += 2.0
+    memory.fill(torch.zeros(1, 2), [1])
+    whole = nn.Sequential(nn.Sequential(_Red()), nn.Sequential(memory))
+    network = Joint(classifier, whole, 3, GOOD)
+    network.temperature.fill_(0.7)
+    return network.eval()
+
+
+def test_each_half_says_what_its_network_says(joint: Joint) -> None:
+    batch = STEPS.batch(PHOTOS, torch.device("cpu"))
+    with torch.inference_mode():
+        classifier, memory = joint.halves(batch).unbind(dim=1)
+        torch.testing.assert_close(classifier, joint.classifier(batch) / 0.7)
+        places, (head,) = joint.memory[0](batch), joint.memory[1]  # type: ignore[index]
+        p_defect = 1 - memory.softmax(dim=1)[:, 1]
+        torch.testing.assert_close(p_defect, head.odds(places).sigmoid())
+    # The proportions of the defects are those of the classifier.
+    torch.testing.assert_close(memory[:, 0] - memory[:, 2], classifier[:, 0] - classifier[:, 2])
+
+
+def test_the_surer_half_decides(joint: Joint) -> None:
+    batch = STEPS.batch(PHOTOS, torch.device("cpu"))
+    with torch.inference_mode():
+        halves = joint.halves(batch).softmax(dim=2)
+        found = 1 - joint(batch).softmax(dim=1)[:, 1]
+    of_halves = 1 - halves[:, :, 1]
+    torch.testing.assert_close(found, of_halves.amax(dim=1))
+    assert len(of_halves.argmax(dim=1).unique()) == 2  # each half is the surer one of some photos
+
+
+@pytest.mark.parametrize("views", ["none", "flips"])
+def test_the_graph_of_a_bundle_gives_the_same_outputs(joint: Joint, views: str) -> None:
+    graph = InferenceGraph(joint, STEPS, FIXED_VIEWS[views])
+    with torch.inference_mode():
+        logits, features = graph(torch.from_numpy(PHOTOS))
+    assert logits.shape == (9, 2 * len(FIXED_VIEWS[views]), 3)
+    found = outputs_of(Given(logits.numpy(), features.numpy()), GOOD, joint=True)
+    for network, values in ((joint, found.y_prob), (Halves(joint), found.halves)):
+        predictor = Predictor(network, STEPS, torch.device("cpu"))
+        expected = predictor.probabilities(PHOTOS, range(9), views=FIXED_VIEWS[views])
+        assert values is not None
+        assert np.abs(values - expected).max() < 1e-6
+
+
+def test_the_state_is_that_of_both(joint: Joint) -> None:
+    classifier, memory = joint.classifier.state_dict(), joint.memory.state_dict()
+    state = joint_state(classifier, memory, 0.7)
+    assert state.keys() == joint.state_dict().keys()
+    assert classifier_state(state).keys() == classifier.keys()
+    assert classifier_state(classifier).keys() == classifier.keys()
