@@ -1,13 +1,15 @@
 """Detection of small defects in large photos by their size, with and without ``--tiles``.
 
-    python benchmarks/tiles.py [--kind strip|plate] [--arms 224,512,whole,tiles,marked] [--train]
+    python benchmarks/tiles.py [--kind strip|plate] [--arms 224,512,whole,tiles,marked]
+        [--train | --learn-good] [--photos 15,4,20]
 
 Renders a surface with grain and, on half of the photos, one dark or bright spot of 4, 8, 16 or 40
 pixels: strips of a line-scan camera, 4096 x 256, and plates, 1024 x 1024. Each arm fits a head on
-frozen features (``fit --tune head``), or trains the whole network with ``--train``, and decides on
-the test, which has the same sizes. Printed by size: the AUC against all good photos, and the share
-detected where one of twenty good photos is rejected. ``marked`` is ``tiles`` with the boxes of the
-training photos.
+frozen features (``fit --tune head``), trains the whole network with ``--train``, or learns the
+good photos alone with ``--learn-good``, and decides on the test, which has the same sizes.
+``--photos`` are those of each size in train, valid and test. Printed by size: the AUC against all
+good photos, and the share detected where one of twenty good photos is rejected. ``marked`` is
+``tiles`` with the boxes of the training photos.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -54,10 +56,10 @@ def spoil(rng: np.random.Generator, photo: NDArray[np.float32], size: int) -> Bo
     return x - size // 2, y - size // 2, size, size
 
 
-def render(root: Path, kind: str, *, marked: bool) -> None:
+def render(root: Path, kind: str, *, marked: bool, counts: Mapping[str, int] = COUNTS) -> None:
     """Write the photos and their ``labels.csv``, with the boxes of all if ``marked``."""
     rows: list[dict[str, object]] = []
-    for side, count in COUNTS.items():
+    for side, count in counts.items():
         sizes = [0] * count * len(SIZES) + [size for size in SIZES for _ in range(count)]
         for number, size in enumerate(sizes):
             rng = np.random.default_rng([list(COUNTS).index(side), number])
@@ -82,7 +84,9 @@ def run(*arguments: str) -> None:
         raise SystemExit(done.stdout + done.stderr)
 
 
-def measure(root: Path, kind: str, arm: str, train: Sequence[str]) -> str:
+def measure(
+    root: Path, kind: str, arm: str, train: Sequence[str], counts: Mapping[str, int]
+) -> str:
     """Train and test one arm; return its line of the table."""
     side = SIDES[kind][1] if kind == "plate" else 224
     settings = {
@@ -95,7 +99,7 @@ def measure(root: Path, kind: str, arm: str, train: Sequence[str]) -> str:
     photos = root / f"{kind}-{arm == 'marked'}"
     if not photos.exists():
         photos.mkdir()
-        render(photos, kind, marked=arm == "marked")
+        render(photos, kind, marked=arm == "marked", counts=counts)
     runs, started = root / "runs", time.perf_counter()
     name = f"{kind}-{arm}"
     network = ["--arch", "efficientnet-lite0", "--final", "none", "--views", "none"]
@@ -137,17 +141,21 @@ def main() -> None:
     parser.add_argument("--kind", choices=list(SIDES), action="append")
     parser.add_argument("--arms", default="224,512,whole,tiles,marked")
     parser.add_argument("--train", action="store_true")
+    parser.add_argument("--learn-good", action="store_true")
+    parser.add_argument("--photos", default=",".join(map(str, COUNTS.values())))
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     root = options.folder or Path(tempfile.mkdtemp(prefix="tiles-"))
     root.mkdir(exist_ok=True)
     train = ["--epochs", "6"] if options.train else ["--tune", "head"]
+    train = ["--learn", "good"] if options.learn_good else train
+    counts = dict(zip(COUNTS, map(int, options.photos.split(",")), strict=True))
     print("kind   arm     " + "  ".join(f"{f'{size} px':>11}" for size in SIZES), flush=True)
     for kind in options.kind or SIDES:
         for arm in options.arms.split(","):
             if kind == "strip" and arm == "whole":
                 continue  # a square of 4096 pixels does not fit into memory
-            print(measure(root, kind, arm, train), flush=True)
+            print(measure(root, kind, arm, train, counts), flush=True)
 
 
 if __name__ == "__main__":

@@ -69,11 +69,11 @@ def _others(known: Pixels, sets: Mapping[str, Path], most: int) -> dict[str, Pix
 def _decide(scorer: Scorer, pixels: Pixels) -> tuple[list[Decision], NDArray[np.float64]]:
     decisions, scores = [], []
     for start in range(0, len(pixels), _BATCH):
-        y_prob, features = scorer.network(pixels[start : start + _BATCH])
-        decisions += scorer.judge.decide(y_prob, features, [0.0] * len(y_prob))
+        outputs = scorer.network(pixels[start : start + _BATCH])
+        decisions += scorer.judge.decide(outputs, [0.0] * len(outputs.y_prob))
         assert scorer.judge.reference is not None
-        assert features is not None
-        scores.append(scorer.judge.reference.score(features))
+        assert outputs.features is not None
+        scores.append(scorer.judge.reference.distances(outputs.features, outputs.tiles).photos)
     return decisions, np.concatenate(scores)
 
 

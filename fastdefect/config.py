@@ -58,7 +58,7 @@ MOST_TILES = 256  # of a photo; each takes the time of a photo without tiles
 AUDIT_SETTINGS = (
     *("data", "good", "rename", "join_defects", "learn", "part_from", "view_from", "label_from"),
     *("resplit", "parts", "strict", "white", "max_megapixels", "image_size", "resize", "tiles"),
-    "seed",
+    *("tile_background", "seed"),
 )
 
 
@@ -155,11 +155,17 @@ class DataConfig:
     tiles: Annotated[
         str,
         Flag(
-            "Cut each photo into at most this many overlapping tiles of image-size, so that small "
-            "defects stay visible; none; auto: as many as the known defects or very large photos "
-            "need."
+            "Cut each photo into at most this many overlapping tiles of image-size; none; auto: as "
+            "known defects or very large photos need; marked: as known defects need, up to 16."
         ),
-    ] = "none"
+    ] = "marked"
+    tile_background: Annotated[
+        str,
+        Flag(
+            "keep: all tiles count; auto: those of background alone are left out where that is "
+            "sure; or the values of a run."
+        ),
+    ] = "auto"
     augment: Annotated[
         Augment,
         Flag(
@@ -191,8 +197,19 @@ class DataConfig:
 
     @property
     def tile_count(self) -> int:
-        """The most tiles of a photo; 1 without tiles. ``auto`` must be settled before."""
-        return 1 if self.tiles == "none" else int(self.tiles)
+        """The most tiles of a photo; 1 without tiles, and until ``marked`` is settled.
+
+        ``auto`` must be settled before.
+        """
+        return 1 if self.tiles in ("none", "marked") else int(self.tiles)
+
+    @property
+    def background(self) -> tuple[float, float, float] | None:
+        """The values of ``data/reading/background.Background``; None if all tiles count."""
+        if self.tile_count == 1 or self.tile_background in ("auto", "keep"):
+            return None
+        least, most, contrast = map(float, self.tile_background.split(","))
+        return least, most, contrast
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Later sources override earlier ones: defaults < recipe < config file < flags.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -29,6 +30,8 @@ _BEFORE_FIELD: Mapping[str, Any] = {
     "min_steps": 0,
     "views": "none",
     "keep": "best",
+    "tiles": "none",
+    "tile_background": "keep",
 }
 
 
@@ -169,12 +172,24 @@ def _validated(settings: Mapping[str, Any], source: str) -> RunConfig:
 def _check_tiles(config: RunConfig) -> None:
     tiles = config.data.tiles
     counted = tiles.isascii() and tiles.isdecimal() and 1 <= int(tiles) <= MOST_TILES
-    if tiles not in ("none", "auto") and not counted:
+    if tiles not in ("none", "auto", "marked") and not counted:
         raise UsageError(
-            f"--tiles {tiles}: expected none, auto, or the number of tiles of a photo, from 1 to "
-            f"{MOST_TILES}.",
+            f"--tiles {tiles}: expected none, auto, marked, or the number of tiles of a photo, "
+            f"from 1 to {MOST_TILES}.",
             "For example --tiles 16: a square photo becomes 4 x 4 tiles, a strip 1 x 16.",
         )
+    background = config.data.tile_background
+    if background not in ("auto", "keep") and not _three_numbers(background):
+        raise UsageError(
+            f"--tile-background {background}: expected auto, keep, or three numbers with commas.",
+            "For example --tile-background keep: all tiles count.",
+        )
+
+
+def _three_numbers(text: str) -> bool:
+    """Whether ``text`` has three numbers, 0 or more."""
+    parts = text.split(",")
+    return len(parts) == 3 and all(re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", p) for p in parts)
 
 
 def to_toml(config: RunConfig) -> str:

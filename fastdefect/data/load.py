@@ -23,6 +23,7 @@ from fastdefect.data.describe import (
 from fastdefect.data.parts.given import join_parts
 from fastdefect.data.parts.search import Link
 from fastdefect.data.photos import Listing, Manifest
+from fastdefect.data.reading.frame import background_of
 from fastdefect.data.reading.good_class import recognise_good
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.labels import (
@@ -127,6 +128,7 @@ def _store_for(listing: Listing, config: DataConfig, workers: int) -> PhotoStore
         config.image_size,
         config.resize,
         tiles=config.tile_count,
+        background=background_of(config),
         limit_mb=config.cache_mb,
         shared=workers > 0,
     )
@@ -201,7 +203,7 @@ def read_listing(
             on_photo=on_photo,
             on_progress=lambda done, total: on_event(Progress("reading photos", done, total)),
         )
-    return replace(manifest, tiles=config.tile_count)
+    return replace(manifest, tiles=config.tile_count, background=config.background)
 
 
 def must_search(listing: Listing, config: DataConfig) -> bool:

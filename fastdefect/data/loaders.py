@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, AugmentTransform, item_seed
+from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.manifest import Manifest
 from fastdefect.data.sampling import share_of_batches
@@ -37,15 +38,17 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     tiles: int = 1
+    background: tuple[float, float, float] | None = None
 
     @property
     def frame(self) -> Frame:
         """How a photo is cut and resized."""
-        return Frame(self.image_size, self.resize, self.tiles)
+        known = None if self.background is None else Background(*self.background)
+        return Frame(self.image_size, self.resize, self.tiles, known)
 
     def of_tiles(self) -> "Preprocessing":
         """The preprocessing of a tile, as a photo of its own."""
-        return replace(self, tiles=1)
+        return replace(self, tiles=1, background=None)
 
     def batch(self, photos: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
         """Convert (n, h, w, 3) uint8 RGB to (n, 3, h, w) float32, normalised.

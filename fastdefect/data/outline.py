@@ -18,6 +18,8 @@ def part_of(photo: Pixels) -> Mask | None:
     """
     height, width = photo.shape[:2]
     ring = max(2, round(_RING * min(height, width)))
+    if min(height, width) <= 4 * ring:
+        return None  # it has a border only
     labels = np.full(photo.shape[:2], cv2.GC_PR_FGD, np.uint8)
     likely = np.ones_like(labels, bool)
     likely[2 * ring : -2 * ring, 2 * ring : -2 * ring] = False

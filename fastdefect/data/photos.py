@@ -144,7 +144,8 @@ class Manifest:
 
     ``seen`` is that of the listing. ``white`` is the value that is white in all photos of more
     than 8 bits; None without any. With ``only_good`` a model learns the good classes alone.
-    ``tiles`` is the number of tiles that a photo is cut into; 1 without tiles.
+    ``tiles`` is the number of tiles that a photo is cut into; 1 without tiles. ``background`` is
+    what tells tiles of background, None if all count.
     """
 
     root: Path
@@ -157,6 +158,7 @@ class Manifest:
     white: float | None = None
     only_good: bool = False
     tiles: int = 1
+    background: tuple[float, float, float] | None = None
 
     @property
     def learned(self) -> tuple[str, ...]:

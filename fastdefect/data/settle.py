@@ -3,9 +3,11 @@
 from dataclasses import replace
 
 from fastdefect.config import DataConfig, RunConfig
-from fastdefect.data.audit.tiling import choose_tiles
+from fastdefect.data.audit.background_tiles import find_background
+from fastdefect.data.audit.tiling import UNASKED, choose_tiles, has_marks
 from fastdefect.data.photos import Listing, Manifest
 from fastdefect.data.reading.depth import find_white
+from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.labels import good_classes
 from fastdefect.errors import UsageError
@@ -33,27 +35,69 @@ def settle_white(listing: Listing, config: DataConfig, on_event: OnEvent) -> Dat
 
 
 def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
-    """``config`` with the number of tiles of a photo, chosen by the photos if it is ``auto``."""
-    if config.tiles != "auto":
+    """``config`` with the number of tiles, chosen by the photos if it is ``auto`` or ``marked``.
+
+    ``marked`` chooses tiles by known defects only, and not more than a user would wait for who did
+    not ask; the warning on defects that become too small then names ``auto``.
+    """
+    if config.tiles not in ("auto", "marked"):
         return config
+    asked = config.tiles == "auto"
     good = good_classes(listing.classes, config.good, config.learn == "good")
+    none = replace(config, tiles="none")
+    if not asked and (config.light or not has_marks(listing.entries, good)):
+        return none
     with one_thread_each():
-        tiles, reason = choose_tiles(listing.entries, good, config)
-    if tiles == 1:
-        on_event(Note(f"--tiles auto: no tiles, as {reason}."))
-        return replace(config, tiles="none")
+        tiles, reason = choose_tiles(listing.entries, good, config, known_only=not asked)
+    if tiles == 1 or (not asked and tiles > UNASKED):
+        if asked:
+            on_event(Note(f"--tiles auto: no tiles, as {reason}."))
+        return none
     on_event(
         Note(
-            f"--tiles auto: up to {tiles} tiles of {config.image_size} px of each photo, as "
-            f"{reason}. A photo takes up to {tiles} times as long; override with --tiles."
+            f"--tiles {config.tiles}: up to {tiles} tiles of {config.image_size} px of each photo, "
+            f"as {reason}. A photo takes up to {tiles} times as long; override with --tiles."
         )
     )
     return replace(config, tiles=str(tiles))
 
 
+def whole_unless_asked(config: RunConfig) -> RunConfig:
+    """``config`` without tiles, unless the user gave them: for steps that are of whole photos."""
+    if config.data.tiles != "marked":
+        return config
+    return replace(config, data=replace(config.data, tiles="none"))
+
+
+def settle_background(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
+    """``config`` with what tells tiles of background alone; ``keep`` where that is not sure.
+
+    The number of tiles and the grey scale must be settled.
+    """
+    if config.tile_count == 1 or config.tile_background != "auto":
+        return config
+    good = good_classes(listing.classes, config.good, config.learn == "good")
+    with one_thread_each():
+        frame = Frame.of(config)
+        found, reason = find_background(listing.entries, good, frame, Reading.of(config))
+    if found is None:
+        if reason:
+            on_event(Note(f"All tiles count, also those of background: {reason}."))
+        return replace(config, tile_background="keep")
+    on_event(
+        Note(
+            f"Tiles that show background alone are left out: {reason}. A photo with another "
+            "outline keeps all its tiles; override with --tile-background keep."
+        )
+    )
+    values = (found.least, found.most, found.contrast)
+    return replace(config, tile_background=",".join(f"{value:.4f}" for value in values))
+
+
 def settle_reading(listing: Listing, config: DataConfig, on_event: OnEvent) -> DataConfig:
-    """``config`` with what all photos must share: the number of tiles and the grey scale."""
-    return settle_white(listing, settle_tiles(listing, config, on_event), on_event)
+    """``config`` with what all photos must share: tiles, grey scale and background."""
+    config = settle_white(listing, settle_tiles(listing, config, on_event), on_event)
+    return settle_background(listing, config, on_event)
 
 
 def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
@@ -70,9 +114,15 @@ def as_read(config: RunConfig, manifest: Manifest) -> RunConfig:
     size = min(config.training.batch_size, most)
     return replace(
         config,
-        data=replace(data, tiles=str(manifest.tiles)),
+        data=replace(data, tiles=str(manifest.tiles), tile_background=_as_text(manifest)),
         training=replace(config.training, batch_size=size),
     )
+
+
+def _as_text(manifest: Manifest) -> str:
+    """The setting ``tile_background`` that the photos were read with."""
+    values = manifest.background
+    return "keep" if values is None else ",".join(f"{value:.4f}" for value in values)
 
 
 def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
@@ -82,9 +132,9 @@ def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
             f"do not show, but --tiles is {tiles}.",
             "Remove one of the two.",
         )
-    if config.data.learn != "classes":
+    if config.data.learn == "both":
         raise UsageError(
-            f"--learn {config.data.learn} compares the places of whole photos with those of good "
-            f"ones, but --tiles is {tiles}.",
-            "Remove one of the two; a larger --image-size shows smaller defects.",
+            "--learn both compares the places of whole photos with those of good ones, but --tiles "
+            f"is {tiles}.",
+            "Remove one of the two. --learn good and the classifier alone take tiles.",
         )

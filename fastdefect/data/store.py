@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
 from fastdefect.scratch import Scratch
 
@@ -30,11 +31,12 @@ class PhotoStore:
         resize: Literal["squish", "pad"],
         *,
         tiles: int = 1,
+        background: Background | None = None,
         limit_mb: int,
         shared: bool = False,
     ) -> None:
         """Allocate the store. Set ``shared`` if worker processes read the photos."""
-        self.frame = Frame(size, resize, tiles)
+        self.frame = Frame(size, resize, tiles, background)
         self._shape = (capacity, *self.frame.shape)
         self._file: Path | None = None
         # Forked workers share the parent's memory; spawned ones would each get a copy.

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from fastdefect.aliases import Floats, Floats32, Mask, Pixels
-from fastdefect.data.reading.frame import Frame
+from fastdefect.data.reading.frame import Frame, Framed, TileBox
 from fastdefect.explain.target import Target
 
 Score = Callable[[Pixels], Floats]  # (n, size, size, 3) uint8 to the log odds of the target (n,)
@@ -56,15 +56,25 @@ def occlusion_in_tiles(photo: Pixels, score: Score, frame: Frame) -> Floats32:
     if frame.tiles == 1:
         return occlusion_map(photo, score)
     size, found = frame.size, np.zeros(frame.shape[:2], np.float32)
-    filled = np.flatnonzero(frame.filled(photo))
-    if not len(filled):
+    if not frame.filled(photo).any():
         return found
-    tiles = frame.cells(photo[None])[filled]
-    starts = range(0, len(tiles), _BATCH)  # a tile is a photo of one tile
-    worst = int(np.concatenate([score(tiles[at : at + _BATCH]) for at in starts]).argmax())
-    here = slice(int(filled[worst]) * size, (int(filled[worst]) + 1) * size)
-    found[here] = occlusion_map(tiles[worst], score)
+    worst = worst_tile(photo, score, frame)
+    found[worst * size : (worst + 1) * size] = occlusion_map(frame.cells(photo[None])[worst], score)
     return found
+
+
+def worst_tile(photo: Pixels, score: Score, frame: Frame) -> int:
+    """The tile with the highest score of a photo (tiles * size, size, 3): it decides."""
+    counted = np.flatnonzero(frame.counted(photo))
+    tiles = frame.cells(photo[None])[counted]
+    starts = range(0, len(tiles), _BATCH)  # a tile is a photo of one tile
+    scores = np.concatenate([score(tiles[at : at + _BATCH]) for at in starts])
+    return int(counted[scores.argmax()])
+
+
+def worst_box(photo: Framed, score: Score, frame: Frame) -> TileBox | None:
+    """Where the ``worst_tile`` is in the photo; None without tiles."""
+    return photo.boxes[worst_tile(photo.pixels, score, frame)] if photo.boxes else None
 
 
 @dataclass(frozen=True)

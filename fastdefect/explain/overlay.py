@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fastdefect.aliases import Floats32, Pixels
+from fastdefect.data.reading.frame import TileBox
 from fastdefect.explain.maps import shown_size
 
 # Plasma: readable in grey, and for colour-blind readers. Nuñez et al. 2018 discuss such maps.
@@ -16,6 +17,7 @@ _MOST = 0.6  # opacity at the highest value: the texture below stays visible
 _DIM = 0.75  # of the photo, so that a yellow place stands out on bright metal
 _EDGE = 0.5  # of the highest value: where the line is drawn
 _LEAST = 0.25  # with less, there is no line
+_TILE = (0, 200, 255)  # the frame of a tile; a colour that is on no map and seldom on metal
 _BAR, _LINE, _GAP = 10, 15, 6
 _PAPER, _INK, _WARNING = "#ffffff", "#222222", "#b03000"
 
@@ -52,6 +54,21 @@ def overlay(photo: Pixels, values: Floats32) -> Pixels:
     return picture
 
 
+def framed(picture: Pixels, tile: TileBox, size: tuple[int, int]) -> Pixels:
+    """``picture`` (h, w, 3) of a photo of ``size`` (width, height) with a frame around ``tile``."""
+    height, width = picture.shape[:2]
+    across, down = width / size[0], height / size[1]
+    line = max(1, round(max(height, width) / 240))
+    corners = (
+        (round(tile.x * across), round(tile.y * down)),
+        (
+            min(round((tile.x + tile.width) * across), width) - 1,
+            min(round((tile.y + tile.height) * down), height) - 1,
+        ),
+    )
+    return np.asarray(cv2.rectangle(picture.copy(), *corners, _TILE, line), np.uint8)
+
+
 def colours_of(values: NDArray[Any]) -> NDArray[np.float32]:
     """The colours (..., 3), 0 to 255, of values in [0, 1]."""
     table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _COLOURS], np.float32)
@@ -61,9 +78,9 @@ def colours_of(values: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def with_legend(
-    photo: Pixels, values: Floats32, lines: list[str], *, full: str, warning: str = ""
+    photo: Pixels, laid: Pixels, lines: list[str], *, full: str, warning: str = ""
 ) -> Pixels:
-    """The photo, beside it the overlay, below them the scale and ``lines`` of text.
+    """The photo, beside it its overlay ``laid``, below them the scale and ``lines`` of text.
 
     ``full`` says what a value of 1 is. ``warning`` is a line of its own in another colour and
     begins with a sign.
@@ -76,7 +93,7 @@ def with_legend(
     below = 3 * _GAP + _LINE + len(texts) * _LINE
     sheet = Image.new("RGB", (whole, height + below), _PAPER)
     sheet.paste(Image.fromarray(photo), (0, 0))
-    sheet.paste(Image.fromarray(overlay(photo, values)), (width + _GAP, 0))
+    sheet.paste(Image.fromarray(laid), (width + _GAP, 0))
     draw = ImageDraw.Draw(sheet)
     _scale(sheet, draw, font, height + _GAP, full)
     for number, (text, ink) in enumerate(texts):

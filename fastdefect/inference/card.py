@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from fastdefect.config import MOST_TILES, PartRule
+from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
 from fastdefect.errors import BundleError
 from fastdefect.good import Good, good_indices
@@ -63,12 +64,15 @@ class PhotoSteps(_Part):
     """From a file to the input of the network, (tiles * image_size, image_size, 3) uint8 RGB.
 
     ``tiles`` is the number of tiles of a photo; 1 without tiles, also in older bundles.
+    ``background`` are the values of ``data/reading/background.Background``, None if all tiles
+    count.
     ``white`` is the value that is white in photos of more than 8 bits; None if the model was
     trained on none. ``side``: photos of more than 179 megapixels are decoded in a reduced size, no
     side shorter than this. ``mean`` and ``std`` are applied inside the network and are stated for
     information.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"background"})
     image_size: Annotated[int, Field(ge=16, le=_MAX_SIDE)]
     resize: Literal["squish", "pad"]
     white: Annotated[float, Field(ge=1e-30, le=1e30)] | None
@@ -77,11 +81,13 @@ class PhotoSteps(_Part):
     mean: Annotated[tuple[float, ...], Len(3, 3)]
     std: Annotated[tuple[float, ...], Len(3, 3)]
     tiles: Annotated[int, Field(ge=1, le=MOST_TILES)] = 1
+    background: tuple[Share, Share, Annotated[float, Field(ge=0, le=1000)]] | None = None
 
     @property
     def frame(self) -> Frame:
         """How a photo is cut and resized."""
-        return Frame(self.image_size, self.resize, self.tiles)
+        known = None if self.background is None else Background(*self.background)
+        return Frame(self.image_size, self.resize, self.tiles, known)
 
 
 class ViewScaleFacts(_Part):
@@ -136,16 +142,19 @@ class NetworkFacts(_Part):
     """The network: its runtime, number format, architecture, and the shapes of its outputs.
 
     For n photos it returns logits (n, views, classes) and features (n, features), both float32.
-    ``joint``: it has two halves, and twice as many rows of logits (``scorer.outputs_of``).
+    ``by_tile``: also the logits (n, views, tiles, classes) and features (n, tiles, features) of
+    the tiles of photos; not in bundles of earlier versions. ``joint``: it has two halves, and
+    twice as many rows of logits (``outputs.outputs_of``).
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"joint"})
+    later: ClassVar[frozenset[str]] = frozenset({"by_tile", "joint"})
     runtime: Literal["onnx", "openvino"]
     precision: Literal["fp32", "bf16", "int8"]
     arch: Name
     members: Annotated[int, Field(ge=1, le=1000)]
     views: Annotated[int, Field(ge=1, le=64)]
     features: Annotated[int, Field(ge=1, le=1_000_000)]
+    by_tile: bool = False
     joint: bool = False
 
 

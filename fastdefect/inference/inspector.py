@@ -17,9 +17,10 @@ from fastdefect.inference.bundle import REFERENCE, Bundle, read_bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.judge import Decision, Judge
 from fastdefect.inference.network import open_network
+from fastdefect.inference.outputs import Outputs, outputs_of
 from fastdefect.inference.part_decision import OfPart
 from fastdefect.inference.reference_file import read_reference
-from fastdefect.inference.scorer import Outputs, PhotoLike, Scorer, outputs_of
+from fastdefect.inference.scorer import PhotoLike, Scorer
 from fastdefect.inference.unlike import Reference
 
 P = TypeVar("P", bound=PhotoLike)  # a list of paths is not a list of PhotoLike for type checkers
@@ -87,7 +88,7 @@ class Inspector:
         if isinstance(photo, list | tuple):
             return [self.inspect(each, product=product) for each in photo]
         started = time.perf_counter()
-        return self.scorer.decide(self.scorer.pixels(photo), started, product)
+        return self.scorer.decide(self.scorer.framed(photo), started, product)
 
     def inspect_part(
         self,
@@ -137,8 +138,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
     network = open_network(bundle, where, threads=threads)
 
     def outputs(pixels: Pixels) -> Outputs:
-        logits, features = network(pixels)
-        return outputs_of(logits, features, card.good_indices, joint=card.network.joint)
+        return outputs_of(network(pixels), card.good_indices, joint=card.network.joint)
 
     return Scorer(
         where,

@@ -1,18 +1,33 @@
 """From the outputs of a network to decisions on photos; the same for a run and a bundle."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats, Floats32
+from fastdefect.aliases import Floats
+from fastdefect.data.reading.frame import TileBox
 from fastdefect.good import Good
 from fastdefect.inference.decision_rule import DecisionRule, Verdict, defect_score
 from fastdefect.inference.halves import RejectedBy, rejected_by
+from fastdefect.inference.outputs import Outputs, TileOutputs
 from fastdefect.inference.part_decision import OfPart, OfPhoto, PartContext, decide_part
-from fastdefect.inference.unlike import Reference
+from fastdefect.inference.unlike import Distances, Reference
+
+
+@dataclass(frozen=True)
+class DecidingTile(TileBox):
+    """The tile of a photo in tiles that decided, in pixels of the upright photo.
+
+    It has the highest ``probability`` of a defect; if the photo is unlike the training photos, the
+    largest ``distance`` to their tiles, 1 being usual for a photo. None without this check.
+    """
+
+    probability: float
+    distance: float | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,8 @@ class Decision:
     to the training photos, 1 being usual; None as ``likeness``. ``rejected_by`` is the half of a
     joint model that does not pass the photo; None if it is passed, and for other models. If that is
     the memory alone, the defect may be of an unknown kind: then ``defect_class`` is only the most
-    similar of the known ones.
+    similar of the known ones. ``tile`` is the tile that
+    decided, None without tiles and with bundles of earlier versions.
     """
 
     decision: Verdict
@@ -40,12 +56,17 @@ class Decision:
     milliseconds: float
     distance: float | None = None
     rejected_by: RejectedBy | None = None
+    tile: DecidingTile | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """All fields; ``rejected_by`` only where it is known."""
+        """All fields; ``rejected_by`` and ``tile`` only where they are known."""
         known = {**vars(self), "probabilities": dict(self.probabilities)}
         if self.rejected_by is None:
             del known["rejected_by"]
+        if self.tile is None:
+            del known["tile"]
+        else:
+            known["tile"] = vars(self.tile)
         return known
 
 
@@ -60,34 +81,36 @@ class Judge:
 
     def decide(
         self,
-        y_prob: Floats,
-        features: Floats32 | None,
+        outputs: Outputs,
         milliseconds: Sequence[float],
         products: Sequence[str | None] = (),
-        *,
-        halves: Floats | None = None,
+        boxes: Sequence[Sequence[TileBox]] = (),
     ) -> list[Decision]:
-        """Decide on photos by their probabilities (n, n_classes), averaged over the views.
+        """Decide on n photos by the outputs of the network; without features they are all alike.
 
-        ``features`` (n, d) are those of the network; None leaves out the check for unlike photos.
-        ``products`` (n,) are those of the photos; a rule may have a threshold for each. ``halves``
-        (n, 2, n_classes) are the probabilities by the halves of a joint model.
+        ``products`` (n,) are those of the photos; a rule may have a threshold for each. ``boxes``
+        (n,) are the places of the tiles; without them no deciding tile is named.
         """
-        by_half: Sequence[RejectedBy | None] = [None] * len(y_prob)
-        if halves is not None:
-            by_half = rejected_by(halves, self.rule, self.good, products)
-        calibrated = self.rule.calibrated(y_prob)
+        calibrated = self.rule.calibrated(outputs.y_prob)
+        n, far = len(calibrated), self._distances(outputs)
+        by_half: Sequence[RejectedBy | None] = [None] * n
+        if outputs.halves is not None:
+            by_half = rejected_by(outputs.halves, self.rule, self.good, products)
         columns = zip(
             self.rule.verdicts(calibrated, self.good, products),
-            defect_score(calibrated, self.good) if self.good else np.ones(len(y_prob)),
+            defect_score(calibrated, self.good) if self.good else np.ones(n),
             calibrated,
-            self.rule.decide(calibrated, self.good, products),
-            *self._likeness(features, len(y_prob)),
+            labels := self.rule.decide(calibrated, self.good, products),
+            *self._likeness(far, n),
             milliseconds,
             by_half,
             strict=True,
         )
-        return [self._decision(*row) for row in columns]
+        decisions = [self._decision(*row) for row in columns]
+        if outputs.tiles is None or not boxes:
+            return decisions
+        found = self._tiles(outputs.tiles, labels, [each.unlike for each in decisions], far, boxes)
+        return [replace(each, tile=tile) for each, tile in zip(decisions, found, strict=True)]
 
     def decide_part(
         self, photos: Sequence[OfPhoto], views: Sequence[str | None], product: str | None
@@ -99,14 +122,45 @@ class Judge:
         context = PartContext(views, product)
         return decide_part(photos, self.rule, self.classes, self.good, context)
 
+    def _distances(self, outputs: Outputs) -> Distances | None:
+        """To the training photos, and to their tiles; None without a reference or features."""
+        if self.reference is None or outputs.features is None:
+            return None
+        return self.reference.distances(outputs.features, outputs.tiles)
+
     def _likeness(
-        self, features: Floats32 | None, n: int
+        self, far: Distances | None, n: int
     ) -> tuple[Sequence[float | None], Sequence[float | None]]:
         """The p-value and the distance of each photo."""
-        if self.reference is None or features is None:
+        if self.reference is None or far is None:
             return [None] * n, [None] * n
-        scores = self.reference.score(features)
-        return self.reference.p_values(scores).tolist(), scores.tolist()
+        return self.reference.p_values(far.photos).tolist(), far.photos.tolist()
+
+    def _tiles(
+        self,
+        tiles: TileOutputs,
+        labels: NDArray[np.int64],
+        unlike: Sequence[bool],
+        far: Distances | None,
+        boxes: Sequence[Sequence[TileBox]],
+    ) -> Iterator[DecidingTile]:
+        """The tile of each photo that decided; see ``DecidingTile``."""
+        n, most, n_classes = tiles.y_prob.shape
+        calibrated = self.rule.calibrated(tiles.y_prob.reshape(n * most, n_classes))
+        if self.good and len(self.good) < n_classes:
+            of_defect = defect_score(calibrated, self.good)
+        else:  # what the photo was decided to be
+            of_defect = calibrated[np.arange(n * most), np.repeat(labels, most)]
+        score = of_defect.reshape(n, most)
+        shown = np.where(tiles.counts, score, -np.inf)
+        distances = far.tiles if far is not None else None
+        for i, places in enumerate(boxes):
+            by = distances[i] if distances is not None and unlike[i] else shown[i]
+            at = int(by.argmax())
+            distance = None if distances is None else float(distances[i, at])
+            yield DecidingTile(
+                **vars(places[at]), probability=float(score[i, at]), distance=distance
+            )
 
     def _decision(  # a row of the columns above
         self,
@@ -138,14 +192,3 @@ class Judge:
             distance,
             by_half if verdict != "OK" else None,
         )
-
-
-def probabilities_of(logits: Floats32) -> Floats:
-    """The probabilities (n, n_classes) of logits (n, views, n_classes): the mean over the views.
-
-    NaN for a photo with logits that are not finite.
-    """
-    exact = logits.astype(np.float64)
-    with np.errstate(invalid="ignore"):  # infinity becomes NaN
-        raised = np.exp(exact - exact.max(axis=2, keepdims=True))
-    return np.asarray((raised / raised.sum(axis=2, keepdims=True)).mean(axis=1))

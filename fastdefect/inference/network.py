@@ -8,10 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastdefect.aliases import Floats32, Pixels
+from fastdefect.data.reading.frame import Frame
 from fastdefect.errors import BundleError, UsageError
 from fastdefect.inference.bundle import ONNX, Bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.onnx_check import check_onnx
+from fastdefect.inference.outputs import Given, give
 
 # Bytes of weights and values between operators, of all networks of the process in ONNX Runtime. A
 # network of some hundred bytes can ask for terabytes.
@@ -21,15 +23,19 @@ _REGISTERED = threading.Lock()
 _registered = False
 
 
+_Arrays = tuple[Floats32, ...]  # logits and features, and with tiles those of each tile
+
+
 class Network(Protocol):
-    """Maps n photos, uint8 RGB in the frame, to logits (n, views, classes), features (n, d).
+    """Maps n photos, uint8 RGB in the frame, to logits, features and those of their tiles."""
 
-    A joint network has twice as many rows of logits.
-    """
-
-    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
-        """Both float32. May be called from several threads."""
+    def __call__(self, pixels: Pixels) -> Given:
+        """May be called from several threads."""
         ...
+
+
+class _Runtime(Protocol):
+    def __call__(self, pixels: Pixels) -> _Arrays: ...
 
 
 def open_network(bundle: Bundle, where: str, *, threads: int | None = None) -> Network:
@@ -43,29 +49,33 @@ def open_network(bundle: Bundle, where: str, *, threads: int | None = None) -> N
     card, content = bundle.card, bundle.files[ONNX]
     check_onnx(content, where)
     grey = card.photos.frame.grey[None]
-    network: Network = _Onnx(content, where, threads)
+    network: _Runtime = _Onnx(content, where, threads)
     with _in_words(where, "ONNX Runtime"):
-        _check_trial(network(grey), card, where)
+        _check_trial(network(grey), grey, card, where)
     if card.network.runtime == "openvino":
         # It has no limits of its own, so the trial in ONNX Runtime comes first.
         precision = "bf16" if card.network.precision == "bf16" else "f32"
         network = _OpenVino(content, where, threads, precision)
         with _in_words(where, "OpenVINO"):
-            _check_trial(network(grey), card, where)
+            _check_trial(network(grey), grey, card, where)
     return _Checked(network, card, where)
 
 
 class _Checked:
     """A network whose outputs have the shapes on the card, for every photo."""
 
-    def __init__(self, network: Network, card: Card, where: str) -> None:
+    def __init__(self, network: _Runtime, card: Card, where: str) -> None:
         self._network, self._card, self._where = network, card, where
+        self._frame: Frame = card.photos.frame
 
-    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
+    def __call__(self, pixels: Pixels) -> Given:
+        return give(self._run, self._frame, pixels)
+
+    def _run(self, pixels: Pixels) -> _Arrays:
         with _in_words(self._where, "the runtime"):
-            logits, features = self._network(pixels)
-        _check_shapes(logits, features, len(pixels), self._card, self._where)
-        return logits, features
+            found = self._network(pixels)
+        _check_shapes(found, pixels, self._card, self._where)
+        return found
 
 
 class _Onnx:
@@ -103,15 +113,14 @@ class _Onnx:
             (self._input,) = (each.name for each in self._session.get_inputs())
         self._tried = False
 
-    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
+    def __call__(self, pixels: Pixels) -> _Arrays:
         if self._tried:
-            logits, features = self._session.run(None, {self._input: pixels})
-            return logits, features
+            return tuple(self._session.run(None, {self._input: pixels}))
         options = self._run_options()
         with _deadline(lambda: setattr(options, "terminate", True)):
-            logits, features = self._session.run(None, {self._input: pixels}, options)
+            found = tuple(self._session.run(None, {self._input: pixels}, options))
         self._tried = True
-        return logits, features
+        return found
 
 
 class _OpenVino:
@@ -137,10 +146,9 @@ class _OpenVino:
         with _in_words(where, "OpenVINO"):
             self._compiled = core.compile_model(core.read_model(content), "CPU", settings)
 
-    def __call__(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
+    def __call__(self, pixels: Pixels) -> _Arrays:
         found = self._compiled.create_infer_request().infer({0: pixels})
-        logits, features = (np.array(found[i]) for i in (0, 1))
-        return logits, features
+        return tuple(np.array(found[i]) for i in range(len(self._compiled.outputs)))
 
 
 def _limit_memory() -> None:
@@ -184,9 +192,9 @@ def _in_words(where: str, runtime: str) -> Iterator[None]:
         ) from None
 
 
-def _check_trial(outputs: tuple[Floats32, Floats32], card: Card, where: str) -> None:
-    """Raise ``BundleError`` unless a photo gave finite outputs of the shapes on the card."""
-    _check_shapes(*outputs, 1, card, where)
+def _check_trial(outputs: _Arrays, photos: Pixels, card: Card, where: str) -> None:
+    """Raise ``BundleError`` unless ``photos`` gave finite outputs of the shapes on the card."""
+    _check_shapes(outputs, photos, card, where)
     if not all(np.isfinite(each).all() for each in outputs):
         raise BundleError(
             f"{where}: its network gives values that are not finite for a grey photo.",
@@ -194,14 +202,21 @@ def _check_trial(outputs: tuple[Floats32, Floats32], card: Card, where: str) -> 
         )
 
 
-def _check_shapes(logits: Floats32, features: Floats32, n: int, card: Card, where: str) -> None:
-    facts = card.network
+def _check_shapes(outputs: _Arrays, photos: Pixels, card: Card, where: str) -> None:
+    facts, n = card.network, len(photos)
     rows = facts.views * (2 if facts.joint else 1)
-    expected = ((n, rows, len(card.classes)), (n, facts.features))
-    found = (np.shape(logits), np.shape(features))
-    if found != expected or not logits.dtype == features.dtype == np.float32:
+    expected: tuple[tuple[int, ...], ...] = (
+        (n, rows, len(card.classes)),
+        (n, facts.features),
+    )
+    if facts.by_tile:
+        tiles = photos.shape[1] // card.photos.image_size
+        expected += ((n, facts.views, tiles, len(card.classes)), (n, tiles, facts.features))
+    found = tuple(map(np.shape, outputs))
+    kinds = [str(each.dtype) for each in outputs]
+    if found != expected or set(kinds) != {"float32"}:
         raise BundleError(
             f"{where}: expected outputs of shapes {expected} of float32 from its network, found "
-            f"{found} of {logits.dtype} and {features.dtype}.",
+            f"{found} of {' and '.join(kinds)}.",
             "Export the run again.",
         )

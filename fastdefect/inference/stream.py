@@ -14,10 +14,12 @@ import numpy as np
 
 from fastdefect.aliases import Pixels
 from fastdefect.data.reading.damage import UnreadablePhoto
+from fastdefect.data.reading.frame import Framed, TileBox
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count, read_bytes
 from fastdefect.inference.judge import Decision
-from fastdefect.inference.scorer import Outputs, Scorer, joined
+from fastdefect.inference.outputs import Outputs, joined
+from fastdefect.inference.scorer import Scorer
 
 T = TypeVar("T")
 _BATCH = 16  # photos, for a network that takes batches
@@ -111,8 +113,9 @@ def _photos_per_second(scorer: Scorer, workers: int) -> float:
 class _Read:
     """The decoded photo, or what a concurrent network gives for it, and the milliseconds."""
 
-    found: Pixels | Outputs
+    found: Framed | Outputs
     milliseconds: float
+    boxes: tuple[TileBox, ...]
 
 
 class _Reader:
@@ -124,14 +127,14 @@ class _Reader:
     def __call__(self, path: Path) -> _Read | str:
         started = time.perf_counter()
         try:
-            pixels = self._decoded(path)
+            photo = self._decoded(path)
         except UnreadablePhoto as error:
             return error.reason
         scorer = self._scorer
-        found = scorer.network(pixels[None]) if scorer.concurrent else pixels
-        return _Read(found, (time.perf_counter() - started) * 1000)
+        found = scorer.network(photo.pixels[None]) if scorer.concurrent else photo
+        return _Read(found, (time.perf_counter() - started) * 1000, photo.boxes)
 
-    def _decoded(self, path: Path) -> Pixels:
+    def _decoded(self, path: Path) -> Framed:
         data = read_bytes(path)
         with self._gate.hold(pixel_count(data)):
             return self._scorer.decoded(data, str(path))
@@ -161,19 +164,17 @@ def _decided(
     if not batch:
         return []
     started, share = time.perf_counter(), 0.0
-    outputs = [each.found for each in batch if isinstance(each.found, tuple)]
-    pixels = [each.found for each in batch if not isinstance(each.found, tuple)]
+    outputs = [each.found for each in batch if isinstance(each.found, Outputs)]
+    pixels = [each.found.pixels for each in batch if isinstance(each.found, Framed)]
     if pixels:
         stacked = np.stack(pixels)
         # Photos in tiles are computed one by one.
         fill = whole_batches and scorer.frame.tiles == 1
         outputs.append(_first(scorer.network(_filled(stacked) if fill else stacked), len(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
-    found = joined(outputs)
     milliseconds = [each.milliseconds + share for each in batch]
-    return scorer.judge.decide(
-        found.y_prob, found.features, milliseconds, products, halves=found.halves
-    )
+    boxes = [each.boxes for each in batch]
+    return scorer.judge.decide(joined(outputs), milliseconds, products, boxes)
 
 
 def _filled(pixels: Pixels) -> Pixels:

@@ -55,17 +55,23 @@ def tensor_bytes(tensors: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def read_tensors(
-    content: bytes, types: Mapping[str, tuple[type, int]], what: str, where: str
+    content: bytes,
+    types: Mapping[str, tuple[type, int]],
+    what: str,
+    where: str,
+    *,
+    more: Mapping[str, tuple[type, int]] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The tensors in ``content`` in the order of ``types``: of each the type and number of axes.
 
-    The arrays can't be written to. Raises ``BundleError``, which names ``what`` and ``where``, for
-    other tensors and for empty ones.
+    ``more`` may be there as well, all or none of them. The arrays can't be written to. Raises
+    ``BundleError``, which names ``what`` and ``where``, for other tensors and for empty ones.
     """
     try:
-        found = _read(content, types)
+        found = _read(content, types, more or {})
     except ValueError as error:
         raise BundleError(f"{where}: its {what} can't be read: {error}.") from error
+    types = types if len(found) == len(types) else {**types, **(more or {})}
     for name, (dtype, n_axes) in types.items():
         each = found[name]
         if each.dtype != dtype or each.ndim != n_axes or not each.size:
@@ -76,7 +82,7 @@ def read_tensors(
     return found
 
 
-def _read(content: bytes, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+def _read(content: bytes, names: Iterable[str], more: Iterable[str]) -> dict[str, NDArray[Any]]:
     start = _LENGTH_BYTES + int.from_bytes(content[:_LENGTH_BYTES], "little")
     if not _LENGTH_BYTES < start <= min(len(content), _MOST_HEADER_BYTES):
         raise ValueError("its header is cut off, or too long")
@@ -85,6 +91,8 @@ def _read(content: bytes, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     except ValidationError as error:
         place, reason = first_problem(error, "its start")
         raise ValueError(f"its header is damaged at {place:.100}: {reason}") from None
+    if header.keys() == {*names, *more}:
+        names = (*names, *more)
     if header.keys() != set(names):
         found = ", ".join(sorted(header))
         raise ValueError(f"expected {', '.join(names)}, found {found:.200}")

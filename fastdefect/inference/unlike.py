@@ -5,7 +5,9 @@ photo is the distance of its features to the nearest training photos, each featu
 length 1 (Sun et al. 2022, "Out-of-distribution detection with deep nearest neighbors"). They use
 the last layer, which hardly reacts to light: of castings in a quarter of the light it detects 55 %,
 where layers near the input detect all. So the features of several depths count separately
-(``training/stages.py``), and the depth with the largest distance decides. The score
+(``training/stages.py``), and the depth with the largest distance decides. Of photos in tiles, the
+tile with the largest distance counts, too: what is strange in one tile vanishes in the mean over
+all. The score
 becomes a conformal p-value over parts (Bates et al. 2023, "Testing for outliers with conformal
 p-values"): the share of calibration parts that are at least as far away. Of new parts like these,
 at most the share ``level`` gets such a p-value, whatever the features are.
@@ -14,13 +16,33 @@ at most the share ``level`` gets such a p-value, whatever the features are.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from fastdefect.aliases import Floats, Floats32
+from fastdefect.inference.outputs import TileFeatures
 
 NEIGHBOURS = 3
 ALPHA = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class TileReference:
+    """What a model in tiles has learned of tiles: ``features`` (k, d) float32, ``normalised``.
+
+    ``scales``: by block, the usual distance of the tile of a photo that is farthest away.
+    """
+
+    features: Floats32
+    scales: tuple[float, ...]
+
+
+class Distances(NamedTuple):
+    """Scores (n,) of photos, and (n, tiles) of their tiles; -inf for tiles that do not count."""
+
+    photos: Floats
+    tiles: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +53,8 @@ class Reference:
     each depth of the network, from the finest; they add up to d. ``scales``: the usual distance in
     each block. ``scores`` (p,) float64, ascending: the highest score of the photos of each part
     that the model was not trained on. ``alpha``: the share of new parts that may be sent to people
-    for no other reason.
+    for no other reason. ``tiles``: that of a model in tiles; the score of a photo is then also
+    that of its worst tile.
     """
 
     features: Floats32
@@ -39,11 +62,21 @@ class Reference:
     scales: tuple[float, ...]
     scores: Floats
     alpha: float
+    tiles: TileReference | None = None
 
     @property
     def level(self) -> float:
         """A photo with a p-value up to this is unlike; with few parts it is more than ``alpha``."""
         return max(self.alpha, 1 / (len(self.scores) + 1))
+
+    def distances(self, features: Floats32, tiles: TileFeatures | None = None) -> Distances:
+        """The scores of photos with features (n, d), and those of their ``tiles``."""
+        photos = self.score(features)
+        if self.tiles is None or tiles is None:
+            return Distances(photos, None)
+        far = tile_distances(tiles, self.tiles.features, self.blocks)
+        of_tiles = (far / np.array(self.tiles.scales)).max(axis=2)
+        return Distances(np.maximum(photos, of_tiles.max(axis=1)), of_tiles)
 
     def score(self, features: Floats32) -> Floats:
         """(n,) scores of (n, d) features: the largest distance in a block, in usual distances."""
@@ -71,6 +104,15 @@ def distances(features: Floats32, reference: Floats32, blocks: Sequence[int]) ->
         squared = np.clip(2 - 2 * likeness, 0, None)
         found.append(np.sqrt(np.partition(squared, nearest - 1)[:, :nearest]).mean(axis=1))
     return np.stack(found, axis=1)
+
+
+def tile_distances(tiles: TileFeatures, reference: Floats32, blocks: Sequence[int]) -> Floats:
+    """(n, tiles, blocks) distances of tiles to ``reference``; -inf for those that do not count."""
+    found = np.full((*tiles.counts.shape, len(blocks)), -np.inf)
+    for photo, counts, far in zip(tiles.features, tiles.counts, found, strict=True):
+        with np.errstate(invalid="ignore", over="ignore"):
+            far[counts] = distances(normalised(photo[counts], blocks), reference, blocks)
+    return found
 
 
 def _products(rows: Floats32, others: Floats32) -> Floats32:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import apply_recipe, override
-from fastdefect.data.settle import as_read
+from fastdefect.data.settle import as_read, whole_unless_asked
 from fastdefect.errors import ModelError, UsageError
 from fastdefect.evaluation.ablation import (
     COMPARED,
@@ -132,7 +132,7 @@ def start(
     refuse_members(config)
     refuse_one_epoch(config)
     budget, log = Budget(budget_minutes), Log(on_event)
-    photos = SeriesPhotos.read(config, log)
+    photos = SeriesPhotos.read(whole_unless_asked(config), log)
     config = as_read(config, photos.manifest)
     config = settle_weights(config, log)
     if config.training.recipe == "auto":

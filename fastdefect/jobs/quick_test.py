@@ -8,7 +8,7 @@ import numpy as np
 
 from fastdefect.config import RunConfig
 from fastdefect.config_resolve import override
-from fastdefect.data.settle import as_read
+from fastdefect.data.settle import as_read, whole_unless_asked
 from fastdefect.errors import UsageError
 from fastdefect.evaluation.ablation import OLD
 from fastdefect.evaluation.compare import Answers, Comparison, SharedPhotos, compare
@@ -85,7 +85,7 @@ def start(config: RunConfig, new_run: NewRun, *, on_event: OnEvent) -> QuickRepo
     refuse_members(config)
     refuse_one_epoch(config)
     log = Log(on_event)
-    photos = SeriesPhotos.read(config, log)
+    photos = SeriesPhotos.read(whole_unless_asked(config), log)
     config = as_read(config, photos.manifest)
     config = settle(config, photos, log)
     members = members_of(config)

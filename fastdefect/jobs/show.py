@@ -32,6 +32,7 @@ class Shown:
         return [
             f"{photo.name}: {photo.decided}, P(defect) {photo.probability:.3f}, by {self.model}",
             place if photo.confirmed else f"{place} {NOT_CONFIRMED.capitalize()}.",
+            *([photo.of_tile] if photo.tile is not None else []),
         ]
 
 

@@ -11,8 +11,8 @@ from fastdefect.aliases import Pixels
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import decode_photo, pixel_count
 from fastdefect.explain.maps import laid_on
-from fastdefect.explain.occlusion import OutputMaps
-from fastdefect.explain.overlay import overlay, to_show
+from fastdefect.explain.occlusion import OutputMaps, worst_box
+from fastdefect.explain.overlay import framed, overlay, to_show
 from fastdefect.explain.target import choose_target
 from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.engine import Loaded
@@ -65,7 +65,10 @@ def _busy() -> Problem:
 
 
 def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
-    """The photo (h, w, 3) in grey, its longer side at most 480 pixels, with the map over it."""
+    """The photo (h, w, 3) in grey, its longer side at most 480 pixels, with the map over it.
+
+    A frame marks the tile that decides, of a model in tiles.
+    """
     good = scorer.judge.good
     if not good or len(good) == len(scorer.judge.classes):
         raise Problem(
@@ -77,7 +80,9 @@ def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
     target = choose_target(scorer.judge.classes, good, None)
     with gate.hold(pixel_count(data)):
         photo = decode_photo(data, "the photo", scorer.reading)
-        pixels, shown = scorer.frame.fit(photo), to_show(photo)
+        taken, shown = scorer.frame.take(photo), to_show(photo)
+    height, width = photo.shape[:2]
     maps = OutputMaps(lambda batch: scorer.network(batch)[0], target, scorer.frame)
-    heat = laid_on(maps(pixels[None])[0], photo.shape[1], photo.shape[0], scorer.frame)
-    return overlay(shown, heat.values)
+    heat = laid_on(maps(taken.pixels[None])[0], width, height, scorer.frame)
+    picture, tile = overlay(shown, heat.values), worst_box(taken, maps.score, scorer.frame)
+    return picture if tile is None else framed(picture, tile, (width, height))

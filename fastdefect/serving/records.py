@@ -7,6 +7,7 @@ from typing import Literal
 
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.inference.halves import RejectedBy
+from fastdefect.inference.judge import DecidingTile
 
 Answered = Literal["OK", "defect"]
 
@@ -32,6 +33,7 @@ class Photo:
     distance: float | None
     milliseconds: float
     rejected_by: RejectedBy | None = None
+    tile: DecidingTile | None = None
 
 
 @dataclass(frozen=True)

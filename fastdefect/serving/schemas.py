@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from fastdefect.inference.decision_rule import Verdict
 from fastdefect.inference.halves import RejectedBy
+from fastdefect.inference.judge import DecidingTile
 from fastdefect.serving.records import Answer, Answered, Day, Inspection, Model, Photo
 from fastdefect.serving.settings import MOST_NAME, MOST_TEXT, UNPRINTED
 
@@ -64,6 +65,23 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+class TileOut(BaseModel):
+    """The tile that decided on a photo, in pixels of the upright photo."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    probability: float | None = Field(description="Of a defect in this tile.")
+    distance: float | None = Field(description="To the tiles of the training; 1 is usual.")
+
+    @classmethod
+    def of(cls, tile: DecidingTile) -> Self:
+        """``tile`` as JSON."""
+        finite = {name: _finite(getattr(tile, name)) for name in ("probability", "distance")}
+        return cls(**vars(tile) | finite)
+
+
 class PhotoOut(BaseModel):
     """The decision on a photo; ``/photos/{sha256}`` has its bytes."""
 
@@ -84,6 +102,11 @@ class PhotoOut(BaseModel):
         default=None,
         description="The half of a joint model that does not pass the photo; null for others.",
     )
+    tile: TileOut | None = Field(
+        None,
+        description="Of a model with tiles: the tile that decided, by probability, or by "
+        "distance if the photo is unlike.",
+    )
 
     @classmethod
     def of(cls, photo: Photo) -> Self:
@@ -94,6 +117,7 @@ class PhotoOut(BaseModel):
             "probabilities": {name: _finite(p) for name, p in photo.probabilities.items()},
             "likeness": _finite(photo.likeness),
             "distance": _finite(photo.distance),
+            "tile": TileOut.of(photo.tile) if photo.tile is not None else None,
         }
         return cls(**{name: fields[name] for name in cls.model_fields})
 

@@ -31,8 +31,13 @@ class Ensemble(nn.Module):
         The softmax of these logs is the mean probabilities, so they can replace the logits of
         one network. The computation does not underflow.
         """
-        logs = [network(photos).float().log_softmax(dim=1) for network in self.networks]
-        return torch.stack(logs).logsumexp(dim=0) - math.log(len(logs))
+        return averaged([network(photos) for network in self.networks])
+
+
+def averaged(logits: Sequence[Tensor]) -> Tensor:
+    """The log of the mean probabilities, float32, of several ``logits`` (..., n_classes)."""
+    logs = [each.float().log_softmax(dim=-1) for each in logits]
+    return torch.stack(logs).logsumexp(dim=0) - math.log(len(logs))
 
 
 def averaging(network: nn.Module, members: int) -> nn.Module:

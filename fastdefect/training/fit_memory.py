@@ -9,7 +9,7 @@ Lindenstrauss 1984) reduces them. Of the places of the parts, the memory keeps t
 farthest from each other (greedy k-centre; Sener and Savarese 2018, PatchCore). A random choice of
 the same size is far worse: rare places, such as a reflection, are missing in it. The scale of
 the distances follows from photos of the memory itself, each compared with the places of other parts
-only.
+only. Of photos in tiles, the places are those of all tiles, and the least familiar one decides.
 """
 
 import time
@@ -31,6 +31,7 @@ from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.run import Run
 from fastdefect.text import counted
 from fastdefect.training.background_memory import separation
+from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.fit import FitInputs, Fitted
 from fastdefect.training.memory import PatchMemory, farthest
@@ -103,19 +104,15 @@ def fill_memory(
     sides = _good_sides(data, on_event)
     good = [index for side in sides for index in side]
     reader = _Reader(inputs, on_event, stop_requested, len(good))
-    part = find_part_places(data, good, reader.features, seed, on_event)
+    part = find_part_places(data, good, (reader.tiles, reader.features), seed, on_event)
     rng = np.random.default_rng(seed)
     places = [reader.places(side, part, _POOL // len(sides), rng) for side in sides]
     _describe(memory, np.concatenate([each.rows for each in places]), memory.channels, part, seed)
     owners = _remember(memory, places, seed)
     measured = _some_of_each_part(data, good, seed)
     scores = _scale(memory, data, measured, owners, reader)
-    on_event(
-        Note(
-            f"A memory of {len(owners):,} places, chosen from "
-            f"{sum(len(each.rows) for each in places):,} of {counted(len(good), 'good photo')}."
-        )
-    )
+    pool, what = sum(len(each.rows) for each in places), _what(data, reader.n_tiles, len(good))
+    on_event(Note(f"A memory of {len(owners):,} places, chosen from {pool:,} of {what}."))
     outside = np.concatenate([each.outside for each in places])
     if found := separation(inputs, outside):
         on_event(found.note())
@@ -156,20 +153,28 @@ class _Reader:
         total: int,
     ) -> None:
         self._inputs, self._on_event, self._stop = inputs, on_event, stop_requested
-        self._total, self._done = total, 0
+        self._total, self._done, self.n_tiles = total, 0, 0
 
-    def features(self, photos: Sequence[int]) -> Floats32:
-        """The features (n, d, side, side) of photos, indices into the manifest."""
-        return np.concatenate([each.cpu().numpy() for each in self.batches(photos)])
+    def tiles(self, photos: Sequence[int]) -> Tiles:
+        """The tiles of photos, indices into the manifest; without tiles the photos."""
+        return Tiles.of(self._inputs.data.store, self._inputs.data.rows(tuple(photos)))
 
-    def batches(self, photos: Sequence[int]) -> Iterator[Tensor]:
-        """The features of photos in batches, on the device; raises ``Stopped`` on request."""
-        rows, body = self._inputs.data.rows(tuple(photos)), self._inputs.body.eval()
-        for start in range(0, len(rows), _BATCH):
+    def features(self, tiles: Tiles) -> Floats32:
+        """The features (m, d, side, side) of tiles."""
+        return np.concatenate([each.cpu().numpy() for each, _ in self.batches(tiles)])
+
+    def batches(self, tiles: Tiles) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
+        """The features of tiles in batches, on the device, and the photo of each tile.
+
+        Raises ``Stopped`` on request.
+        """
+        cells, body = self._inputs.data.store.cells, self._inputs.body.eval()
+        steps = self._inputs.preprocessing.of_tiles()
+        for start in range(0, len(tiles.rows), _BATCH):
             if self._stop():
                 raise Stopped
-            pixels = self._inputs.data.store[np.asarray(rows[start : start + _BATCH])]
-            batch = self._inputs.preprocessing.batch(pixels, self._inputs.device)
+            here = slice(start, start + _BATCH)
+            batch = steps.batch(cells[tiles.rows[here]], self._inputs.device)
             with torch.inference_mode():
                 maps = body(batch)
             if not torch.isfinite(maps).all():
@@ -178,27 +183,34 @@ class _Reader:
                     "NaN.",
                     "Check --weights: the file may be damaged or belong to another --arch.",
                 )
-            yield maps
+            yield maps, tiles.photo[here]
 
     def places(
         self, photos: Sequence[int], part: PartPlaces | None, most: int, rng: np.random.Generator
     ) -> _Places:
         """Places of the part in each photo, at most ``most`` in all, drawn at random."""
-        each = max(1, most // len(photos))
-        rows, owners, outside, at = [], [], [], 0
-        for batch in self.batches(photos):
+        tiles = self.tiles(photos)
+        self.n_tiles += len(tiles.rows)
+        each = max(1, most // len(tiles.rows))
+        rows, owners, outside = [], [], []
+        for batch, of in self.batches(tiles):
             maps = batch.cpu().numpy()
             shown = part.of(maps) if part else np.ones((len(maps), *maps.shape[2:]), bool)
-            for features, on_part in zip(maps.transpose(0, 2, 3, 1), shown, strict=True):
+            for features, on_part, at in zip(maps.transpose(0, 2, 3, 1), shown, of, strict=True):
                 found, other = features[on_part], features[~on_part]
                 drawn = rng.permutation(len(found))[:each]
                 rows.append(found[drawn])
                 outside.append(other[rng.permutation(len(other))[: each // _OUTSIDE]])
                 owners.append(np.full(len(drawn), photos[at]))
-                at += 1
-            self._done += len(maps)
-            self._on_event(Progress("reading good photos", self._done, self._total))
+            done = self._done + int(of[-1]) + 1
+            self._on_event(Progress("reading good photos", done, self._total))
+        self._done += len(photos)
         return _Places(*map(np.concatenate, (rows, owners, outside)))
+
+
+def _what(data: TrainingData, n_tiles: int, n_photos: int) -> str:
+    photos = counted(n_photos, "good photo")
+    return f"{counted(n_tiles, 'tile')} of {photos}" if data.store.frame.tiles > 1 else photos
 
 
 def _describe(
@@ -255,8 +267,10 @@ def _scale(
     for name in sorted({part_of[index] for index in photos}):
         here = [place for place, index in enumerate(photos) if part_of[index] == name]
         others = memory.with_rows(torch.from_numpy(part_of[owners] != name))
-        found = [others.scores(maps) for maps in reader.batches([photos[i] for i in here])]
-        scores[here] = torch.cat(found).cpu().numpy()
+        of_part = np.zeros(len(here))
+        for maps, of in reader.batches(reader.tiles([photos[i] for i in here])):
+            np.maximum.at(of_part, of, others.scores(maps).cpu().numpy())
+        scores[here] = of_part
     worst: dict[str, float] = {}
     for index, score in zip(photos, scores, strict=True):
         worst[part_of[index]] = max(worst.get(part_of[index], 0.0), float(score))

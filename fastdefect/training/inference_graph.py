@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from fastdefect.data.loaders import Preprocessing
-from fastdefect.training.ensemble import Ensemble
+from fastdefect.training.ensemble import Ensemble, averaged
 from fastdefect.training.joint import Joint
 from fastdefect.training.predict import View
 from fastdefect.training.stages import Staged, find_taps, summary
-from fastdefect.training.tiled import cut, empty_tiles
+from fastdefect.training.tiled import Tiled, cut, empty_tiles
+
+OUTPUTS = ("logits", "features", "tile_logits", "tile_features")  # the last two with tiles
 
 
 class InferenceGraph(nn.Module):
@@ -38,6 +40,7 @@ class InferenceGraph(nn.Module):
         self.network = network.eval()
         self.joint = isinstance(network, Joint)
         self.views = tuple(views)
+        self.reversed = tuple(map(_reverses, views))
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
         first = first.classifier if isinstance(first, Joint) else first
         self.frame = preprocessing.frame
@@ -58,31 +61,25 @@ class InferenceGraph(nn.Module):
             self.body[0](photos)
         return tuple(read[name][0].shape[1] for name in self.taps)
 
-    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
         """Map (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d).
 
         Both are float32. The features are of the first view: mean and standard deviation of each
         channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
         body. Of photos in tiles, (n, tiles * size, size, 3), they are the mean over the tiles that
-        are not empty; there may be any number of tiles. A joint network gives logits (n, 2 * views,
-        classes): those of the classifier in each view, then those of the memory.
+        are not empty. There may be any number of tiles, and two more outputs are those of each:
+        logits (n, views, tiles, classes) and features (n, tiles, d). A joint network, which has no
+        tiles, gives logits (n, 2 * views, classes): those of the classifier in each view, then
+        those of the memory.
         """
         batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
+        if self.frame.tiles > 1:
+            return self._in_tiles(batch, photos.shape[1] // self.frame.size)
         n = batch.shape[0]
         read: Read = {}
-        tiles = photos.shape[1] // self.frame.size if self.frame.tiles > 1 else 1
-        if self.frame.tiles > 1:
-            # One by one, for memory; and a stack that is turned by a quarter has another shape.
-            with _reading(self.body[0], self.taps, read):
-                first = self.network(self.views[0](batch))
-            logits = torch.cat([first, *(self.network(view(batch)) for view in self.views[1:])])
-        else:
-            with _reading(self.body[0], self.taps, read):
-                logits = self._logits(torch.cat([view(batch) for view in self.views]))
-        first_view = n * tiles
-        features = torch.cat([torch.cat(read[name])[:first_view] for name in self.taps], dim=1)
-        if self.frame.tiles > 1:
-            features = self._mean_over_tiles(features, batch, tiles)
+        with _reading(self.body[0], self.taps, read):
+            logits = self._logits(torch.cat([view(batch) for view in self.views]))
+        features = torch.cat([torch.cat(read[name])[:n] for name in self.taps], dim=1)
         rows = 2 * len(self.views) if self.joint else len(self.views)
         return logits.float().reshape(rows, n, -1).transpose(0, 1), features
 
@@ -92,11 +89,38 @@ class InferenceGraph(nn.Module):
             return cast("Tensor", self.network(batch))
         return torch.cat(self.network.halves(batch).unbind(dim=1))
 
-    def _mean_over_tiles(self, features: Tensor, batch: Tensor, tiles: int) -> Tensor:
+    def _in_tiles(self, batch: Tensor, tiles: int) -> tuple[Tensor, ...]:
+        read: Read = {}
+        # View by view, for memory; and a stack that is turned by a quarter has another shape.
+        with _reading(self.body[0], self.taps, read):
+            found = [_by_tile(self.network, self.views[0](batch))]
+        found += [_by_tile(self.network, view(batch)) for view in self.views[1:]]
+        logits = torch.stack([of_photo.float() for of_photo, _ in found], dim=1)
+        of_tiles = [
+            each.flip(1) if reverse else each
+            for reverse, (_, each) in zip(self.reversed, found, strict=True)
+        ]
+        rows = batch.shape[0] * tiles
+        features = torch.cat([torch.cat(read[name])[:rows] for name in self.taps], dim=1)
+        features = features.reshape(-1, tiles, features.shape[1])
         filled = (~empty_tiles(cut(batch, self.frame.size), tiles)).float()[:, :, None]
-        return (features.reshape(-1, tiles, features.shape[1]) * filled).sum(dim=1) / filled.sum(
-            dim=1
-        )
+        mean = (features * filled).sum(dim=1) / filled.sum(dim=1)
+        return logits, mean, torch.stack(of_tiles, dim=1).float(), features
+
+
+def _by_tile(network: Any, photos: Tensor) -> tuple[Tensor, Tensor]:
+    """As ``Tiled.by_tile``, also for an ensemble."""
+    if isinstance(network, Tiled):
+        return network.by_tile(photos)
+    found = [member.by_tile(photos) for member in network.networks]
+    of_photos, of_tiles = zip(*found, strict=True)
+    return averaged(of_photos), averaged(of_tiles)
+
+
+def _reverses(view: View) -> bool:
+    """Whether the first tile of a stack is the last in a view of it."""
+    stack = view(torch.arange(2.0).reshape(1, 1, 2, 1))
+    return bool(stack.reshape(-1)[0])
 
 
 def _tap_names(body: nn.Module, size: int) -> tuple[str, ...]:
@@ -147,7 +171,7 @@ def write_onnx(graph: InferenceGraph, path: Path) -> None:
             (photos,),
             path,
             input_names=["photos"],
-            output_names=["logits", "features"],
+            output_names=list(OUTPUTS if graph.frame.tiles > 1 else OUTPUTS[:2]),
             dynamic_shapes=(shapes,),
             dynamo=True,
             external_data=False,

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from fastdefect.aliases import Floats
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
+from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory, Places
 
 _BATCH = 16
 
-Score = Callable[[Tensor], Tensor]  # from the features of places to a value (n,) of each photo
+Score = Callable[[Tensor], Tensor]  # from the features of places to a value (n,) of each tile
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,17 @@ class MemoryInputs:
         return cast("PatchMemory", whole[1][0])
 
     def scores(self, photos: tuple[int, ...], *scores: Score) -> list[Floats]:
-        """The values (n,) of each of ``scores`` for the photos, indices into the manifest."""
-        rows = self.data.rows(photos)
-        found: list[list[Tensor]] = [[] for _ in scores]
-        body = self.body.eval()
+        """The values (n,) of each of ``scores`` for the photos, indices into the manifest.
+
+        The value of a photo is the highest of its tiles.
+        """
+        tiles = Tiles.of(self.data.store, self.data.rows(photos))
+        cells, steps, body = self.data.store.cells, self.preprocessing.of_tiles(), self.body.eval()
+        found = [np.full(len(photos), -np.inf) for _ in scores]
         with torch.inference_mode():
-            for start in range(0, len(rows), _BATCH):
-                pixels = self.data.store[np.asarray(rows[start : start + _BATCH])]
-                places = body(self.preprocessing.batch(pixels, self.device))
+            for start in range(0, len(tiles.rows), _BATCH):
+                here = slice(start, start + _BATCH)
+                places = body(steps.batch(cells[tiles.rows[here]], self.device))
                 for score, values in zip(scores, found, strict=True):
-                    values.append(score(places))
-        return [torch.cat(values).cpu().double().numpy() for values in found]
+                    np.maximum.at(values, tiles.photo[here], score(places).cpu().double().numpy())
+        return found

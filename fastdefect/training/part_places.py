@@ -19,16 +19,18 @@ from fastdefect.data.outline import part_of
 from fastdefect.data.sampling import draw_evenly
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent
+from fastdefect.training.bag_probe import Tiles
 
 _PHOTOS = 24  # that are searched for an outline; each takes about 0.2 s
+_TILES = 400  # of clear photos that are read; limits the memory
 _CLEAR, _RIGHT = 2 / 3, 0.9  # of the photos, and of the places of photos that were held out
 _PART = 0.7  # of a place that shows the part
 _BORDER = 0.5  # of the way to the mean of the background, up to which a place counts as border
 _STRENGTH = 0.01  # scikit-learn's C, for standardised features
 
 Labels = NDArray[np.int64]
-# From indices into the manifest's photos to features (n, d, side, side).
-Features = Callable[[Sequence[int]], Floats32]
+# From indices into the manifest's photos to their tiles, and to the features (m, d, side, side).
+Features = tuple[Callable[[Sequence[int]], Tiles], Callable[[Tiles], Floats32]]
 
 
 @dataclass(frozen=True)
@@ -58,15 +60,24 @@ def find_part_places(
 
     A note tells the result.
     """
+    frame = data.store.frame
+    if frame.background is not None:
+        on_event(Note("The background counts in the tiles that are not left out."))
+        return None
     # One photo of each part, while there are parts.
     tried = [good[i] for i in draw_evenly([data.split.parts[i] for i in good], _PHOTOS, seed)]
-    outlines = {index: part_of(data.store[data.manifest.photos[index].row]) for index in tried}
+    outlines = {index: _outline(data, index) for index in tried}
     clear = [index for index, outline in outlines.items() if outline is not None]
     found = None
     if len(clear) >= max(_CLEAR * len(tried), 4):
-        maps = features(clear)
-        shown = np.stack([_on_places(outlines[index], maps.shape[-1]) for index in clear])
-        found = _learned(maps, shown)
+        used = clear[: max(_TILES // frame.tiles, 4)]
+        tiles = features[0](used)
+        maps = features[1](tiles)
+        where = zip(tiles.photo, tiles.place, strict=True)
+        masks = [mask for index in used if (mask := outlines[index]) is not None]
+        side = maps.shape[-1]
+        shown = np.stack([_on_places(masks[photo][place], side) for photo, place in where])
+        found = _learned(maps, shown, tiles.photo)
     if found is None or found.right < _RIGHT:
         why = f"the outline of the part is clear in {len(clear)} of {len(tried)} photos"
         if found is not None:
@@ -82,9 +93,30 @@ def find_part_places(
     return found
 
 
-def _on_places(outline: Mask | None, side: int) -> Labels:
+def _outline(data: TrainingData, index: int) -> Mask | None:
+    """Where the part is in each tile of a photo, (tiles, size, size); None if that is unclear.
+
+    It is searched in the whole photo, in a size of the store.
+    """
+    photo, frame = data.manifest.photos[index], data.store.frame
+    stack = data.store[photo.row]
+    if frame.tiles == 1:
+        outline = part_of(stack)
+        return None if outline is None else outline[None]
+    longest = max(photo.width, photo.height)
+    down, across = (max(1, round(frame.size * n / longest)) for n in (photo.height, photo.width))
+    channels = [
+        frame.on_photo(stack[..., i].astype(np.float32), photo.width, photo.height, (down, across))
+        for i in range(3)
+    ]
+    outline = part_of(np.stack(channels, axis=-1).astype(np.uint8))
+    if outline is None:
+        return None
+    return np.asarray(frame.cells(frame.mark(outline, photo.width, photo.height)[None]))
+
+
+def _on_places(outline: Mask, side: int) -> Labels:
     """Which of ``side`` x ``side`` places show the part (1), the background (0) or both (-1)."""
-    assert outline is not None
     reach = 2 * (outline.shape[0] // side) + 1  # a place to each side
     wide = cv2.dilate(outline.astype(np.uint8), np.ones((reach, reach), np.uint8))
     share, of_wide = (
@@ -94,13 +126,15 @@ def _on_places(outline: Mask | None, side: int) -> Labels:
     return np.where(share > _PART, 1, np.where(of_wide < 1 - _PART, 0, -1))
 
 
-def _learned(maps: Floats32, shown: Labels) -> PartPlaces | None:
+def _learned(maps: Floats32, shown: Labels, photo: Labels) -> PartPlaces | None:
     """Fit to all photos; every third is first held out, to see whether it works on others.
+
+    ``photo`` (m,) is that of each of the tiles.
 
     Places at the border teach nothing, and count as part: burrs are there.
     """
     rows = maps.transpose(0, 2, 3, 1)
-    out = np.arange(len(rows)) % 3 == 0
+    out = photo % 3 == 0
     if not all(((shown == kind) & ~out[:, None, None]).any() for kind in (0, 1)):
         return None  # the part leaves no place for the background, or the other way round
     weight, bias = _fit(rows[~out], shown[~out])

@@ -40,15 +40,33 @@ class Tiled(nn.Sequential):
         tiles = (photos.shape[2] // self.size) * (photos.shape[3] // self.size)
         empty = empty_tiles(cells, tiles)
         if not (self.training and torch.is_grad_enabled()):
-            return pool(self.classify(cells).reshape(n, tiles, -1), empty, self.good)
+            return pool(self._of_filled(cells, empty), empty, self.good)
         with torch.no_grad(), _evaluating(self):
-            logits = self.classify(cells).reshape(n, tiles, -1)
+            logits = self._of_filled(cells, empty)
         chosen = _worst(logits, empty, self.good, min(_TRAINED, tiles))
         places = (chosen + torch.arange(n, device=chosen.device)[:, None] * tiles).reshape(-1)
         found = self._classify(cells[places]).reshape(n, chosen.shape[1], -1)
         # The others count without a gradient, as for several good classes or none.
         at = chosen[:, :, None].expand(-1, -1, found.shape[2])
         return pool(logits.to(found.dtype).scatter(1, at, found), empty, self.good)
+
+    def by_tile(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits (n, n_classes) of photos, and those of all tiles (n, tiles, n_classes).
+
+        Empty tiles have logits, too, which do not count.
+        """
+        cells, n = cut(photos, self.size), photos.shape[0]
+        tiles = (photos.shape[2] // self.size) * (photos.shape[3] // self.size)
+        logits = self.classify(cells).reshape(n, tiles, -1)
+        return pool(logits, empty_tiles(cells, tiles), self.good), logits
+
+    def _of_filled(self, cells: Tensor, empty: Tensor) -> Tensor:
+        """The logits (n, tiles, n_classes) of ``cells``; 0 for those that are ``empty``."""
+        filled = ~empty.reshape(-1)
+        found = self.classify(cells[filled])
+        logits = found.new_zeros(len(cells), found.shape[1])
+        logits[filled] = found
+        return logits.reshape(*empty.shape, -1)
 
     def classify(self, cells: Tensor) -> Tensor:
         """Return the logits (m, n_classes) of tiles (m, 3, size, size)."""

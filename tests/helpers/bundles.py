@@ -4,6 +4,7 @@ Bright photos are ``ok``, dark ones are ``crack``; the features are the mean col
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from fastdefect.inference.bundle import ONNX, REFERENCE, write_bundle
 from fastdefect.inference.card import Card, NetworkFacts, PhotoSteps, Rule, UnlikeFacts
 from fastdefect.inference.reference_file import reference_bytes
-from fastdefect.inference.unlike import Reference, normalised
+from fastdefect.inference.unlike import Reference, TileReference, normalised
 
 SIZE = 16
 CLASSES = ("crack", "ok")
@@ -66,18 +67,88 @@ def tiny_network(
     return network_of(nodes, tensors, outputs, size=size)
 
 
+def tiled_network(*, size: int = SIZE, by_tile: bool = True) -> bytes:
+    """As ``tiny_network``, of photos in tiles (n, tiles * size, size, 3): the darkest decides.
+
+    ``by_tile``: with the outputs of each tile.
+    """
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["photos"], ["floats"], to=TensorProto.FLOAT),
+        node("Div", ["floats", "full"], ["shares"]),
+        node("Reshape", ["shares", "flat"], ["cells"]),
+        node("Reshape", ["cells", "pixels"], ["places"]),
+        node("ReduceMean", ["places", "two"], ["colour"], keepdims=0),
+        node("MatMul", ["colour", "weights"], ["weighted"]),
+        node("Add", ["weighted", "bias"], ["each"]),
+        node("Unsqueeze", ["each", "one"], ["tile_logits"]),
+        node("ReduceMin", ["colour", "ends"], ["darkest"], keepdims=1),
+        node("MatMul", ["darkest", "from_grey"], ["of_darkest"]),
+        node("Add", ["of_darkest", "bias"], ["logits"]),
+        node("MatMul", ["colour", "channels"], ["coloured"]),
+        node("Add", ["coloured", "constant"], ["tile_features"]),
+        node("ReduceMean", ["tile_features", "one"], ["features"], keepdims=0),
+    ]
+    signs = np.array([[-1.0, 1.0]], np.float32)
+    tensors = {
+        "full": np.float32(255),
+        "flat": np.array([0, -1, size * size * 3], np.int64),
+        "pixels": np.array([0, 0, size * size, 3], np.int64),
+        "one": np.array([1], np.int64),
+        "two": np.array([2], np.int64),
+        "ends": np.array([1, 2], np.int64),
+        "weights": np.tile(signs * np.float32(SLOPE / 3), (3, 1)),
+        "from_grey": signs * np.float32(SLOPE),
+        "bias": -signs[0] * np.float32(SLOPE / 2),
+        "channels": np.eye(3, 4).astype(np.float32),
+        "constant": np.array([0, 0, 0, 0.5], np.float32),
+    }
+    shapes: dict[str, Sequence[int | str]] = {"logits": ("n", 1, 2), "features": ("n", 4)}
+    if by_tile:
+        shapes |= {"tile_logits": ("n", 1, "t", 2), "tile_features": ("n", "t", 4)}
+    return network_of(nodes, tensors, shapes, height="h", size=size)
+
+
+def tiled_bundle(path: Path, tiles: int = 4, *, by_tile: bool = True, **changes: Any) -> Path:
+    """A bundle of ``tiled_network`` for photos in up to so many tiles, with the unlike check."""
+    plain = tiny_card()
+    reference = tiny_reference()
+    if by_tile:
+        reference = replace(reference, tiles=TileReference(reference.features, (0.05,)))
+    return tiny_bundle(
+        path,
+        network=tiled_network(by_tile=by_tile),
+        reference=reference,
+        facts_of_network=plain.network.model_copy(update={"by_tile": by_tile}),
+        photos=plain.photos.model_copy(update={"tiles": tiles}),
+        **changes,
+    )
+
+
+def strip_of(*brightness: int, size: int = SIZE) -> NDArray[np.uint8]:
+    """A strip of squares with grain, of these mean grey values: (size, n * size, 3)."""
+    grain = np.random.default_rng(0).integers(-3, 4, (size, len(brightness) * size, 1))
+    grey = np.repeat(np.array(brightness), size)[None, :, None]
+    return np.broadcast_to(grey + grain, (*grain.shape[:2], 3)).clip(0, 255).astype(np.uint8)
+
+
 def network_of(
     nodes: Sequence[onnx.NodeProto],
     tensors: Mapping[str, Any],
     outputs: Mapping[str, Sequence[int | str]],
     *,
     size: int = SIZE,
+    height: int | str | None = None,
 ) -> bytes:
-    """An ONNX file of ``nodes`` that maps ``photos`` (n, size, size, 3) to float32 outputs."""
+    """An ONNX file of ``nodes`` that maps ``photos`` (n, size, size, 3) to float32 outputs.
+
+    ``height`` of a photo, if it has another.
+    """
+    shape = ["n", height or size, size, 3]
     graph = helper.make_graph(
         list(nodes),
         "tiny",
-        [helper.make_tensor_value_info("photos", TensorProto.UINT8, ["n", size, size, 3])],
+        [helper.make_tensor_value_info("photos", TensorProto.UINT8, shape)],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
             for name, shape in outputs.items()

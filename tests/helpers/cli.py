@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 # Small enough for a test, and with everything on that draws random numbers.
 TINY_TRAINING = (
     "--arch small-cnn --weights none --image-size 64 --epochs 3 --batch-size 8 "
-    "--device cpu --workers 0 --seed 7 --final none --valid 0.2"
+    "--device cpu --workers 0 --seed 7 --final none --valid 0.2 --tiles none"
 ).split()
 # Which views decide would else be a matter of luck with such networks.
 TINY = [*TINY_TRAINING, "--views", "none"]

@@ -24,6 +24,8 @@ def other_value(leaf: ConfigField) -> Any:
             return Path("elsewhere")
     if leaf.name == "tiles":  # a text, but only of some forms
         return "4"
+    if leaf.name == "tile_background":
+        return "keep"
     if float in typing.get_args(leaf.type):
         return 4095.0
     return 3 if int in typing.get_args(leaf.type) else f"other-{leaf.name}"

@@ -14,7 +14,8 @@ from fastdefect.files import read_csv
 
 TINY = (
     "--arch small-cnn --weights none --image-size 32 --epochs 1 --batch-size 8 --device cpu "
-    "--workers 0 --seed 7 --search-folds 2 --trials 2 --space learning_rate,mixup_alpha"
+    "--workers 0 --seed 7 --tiles none --search-folds 2 --trials 2 "
+    "--space learning_rate,mixup_alpha"
 ).split()
 
 

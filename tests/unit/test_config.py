@@ -188,6 +188,8 @@ def _strategy(leaf: ConfigField) -> st.SearchStrategy[Any]:
     }
     if leaf.name == "tiles":
         return st.sampled_from(["none", "auto", "7"])
+    if leaf.name == "tile_background":
+        return st.sampled_from(["auto", "keep", "0.2,0.3,12.5"])
     return by_type[leaf.type]
 
 

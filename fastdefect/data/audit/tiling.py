@@ -13,6 +13,7 @@ from fastdefect.data.reading.headers import read_header
 from fastdefect.text import counted
 
 MOST = 64  # tiles that are chosen; more need a decision of a person
+UNASKED = 16  # tiles that are chosen where nobody asked for them: they take so many times as long
 _SEEN = 2 * LEAST  # pixels of a defect in a tile: at the limit, many are missed
 _USUAL = 2.5  # times that a tile may be reduced, where no defect is known
 
@@ -29,18 +30,26 @@ class _Sized:
     mask: Path | None
 
 
+def has_marks(entries: Sequence[Entry], good: Sequence[str]) -> bool:
+    """Whether boxes or masks show defects."""
+    return any((entry.boxes or entry.mask) and entry.label not in good for entry in entries)
+
+
 def choose_tiles(
-    entries: Sequence[Entry], good: Sequence[str], config: DataConfig
+    entries: Sequence[Entry], good: Sequence[str], config: DataConfig, *, known_only: bool = False
 ) -> tuple[int, str]:
     """The number of tiles of a photo, 1 for none, and the reason in words.
 
-    Only headers and masks are read. Photos that cannot be read do not count.
+    ``known_only``: by the known defects alone. Only headers and masks are read. Photos that cannot
+    be read do not count.
     """
     whole = replace(config, tiles="none")
     photos = _sized(entries)
     defects = known_defects([each for each in photos if each.label not in good], whole)
     if defects:
-        return _for_defects(defects, whole)
+        return _for_defects(defects, whole, certain=known_only)
+    if known_only:
+        return 1, "no defects are known"
     sizes = sorted({(photo.width, photo.height) for photo in photos})
     worst = max((_reduction(size, 1, whole) for size in sizes), default=0.0)
     if worst <= STRONG:
@@ -50,7 +59,9 @@ def choose_tiles(
     return tiles, f"photos would become {worst:.0f} times smaller, and become {then:.1f} times"
 
 
-def _for_defects(defects: Sequence[Defect], whole: DataConfig) -> tuple[int, str]:
+def _for_defects(defects: Sequence[Defect], whole: DataConfig, *, certain: bool) -> tuple[int, str]:
+    """As ``choose_tiles``; ``certain``: no tiles if no defect would be seen better than before."""
+
     def share(tiles: int, pixels: float) -> float:
         config = replace(whole, tiles=str(tiles))
         return sum(min(one.shown(config)) >= pixels for one in defects) / len(defects)
@@ -58,8 +69,15 @@ def _for_defects(defects: Sequence[Defect], whole: DataConfig) -> tuple[int, str
     before = share(1, LEAST)
     if before >= KEPT:
         return 1, f"the known defects keep {LEAST} pixels or more"
-    best = share(MOST, _SEEN)  # tiles are not enlarged, so that some may never reach it
-    tiles = _first(lambda n: share(n, _SEEN) >= min(KEPT, best))
+    # Tiles are not enlarged, so that some defects never reach it: then less must be enough.
+    wanted = next((p for p in (_SEEN, LEAST) if share(MOST, p) > share(1, p)), None)
+    if wanted is None and certain:
+        return 1, "no number of tiles shows more of the known defects"
+    if wanted is None:
+        tiles = MOST
+    else:
+        best = share(MOST, wanted)
+        tiles = _first(lambda n: share(n, wanted) >= min(KEPT, best))
     small = round((1 - before) * len(defects))
     return tiles, (
         f"{small} of {counted(len(defects), 'known defect')} would become smaller than {LEAST} "

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats32, Mask, Pixels
 from fastdefect.config import DataConfig
+from fastdefect.data.reading.background import Area as Area
+from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.images import PADDING, Resize, fit_to, shown_in
 
 OVERLAP = 1 / 8  # of the side of a tile: a defect up to this long is whole in one tile at least
 _CLOSE = 1.01  # a layout with fewer tiles is preferred if its tiles are hardly larger
 _LEAST = 0.1  # of a pixel of the network: a thin scratch covers no pixel whole
-
-Area = tuple[slice, slice]  # rows and columns
 
 
 @dataclass(frozen=True)
@@ -50,21 +50,44 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class TileBox:
+    """Where a tile is, in pixels of the upright photo."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Framed:
+    """A photo in a frame: ``pixels`` (tiles * size, size, 3) uint8, and where each tile is.
+
+    ``boxes`` is empty without tiles.
+    """
+
+    pixels: Pixels
+    boxes: tuple[TileBox, ...] = ()
+
+
+@dataclass(frozen=True)
 class Frame:
     """How a photo becomes (tiles * size, size, 3) uint8; with one tile, a square.
 
     ``resize`` is as in ``fit_to``, for each tile. A photo has at most ``tiles`` tiles; the places
-    of those that it does not need are empty.
+    of those that it does not need are empty. So are tiles that show ``background`` alone, if it is
+    known.
     """
 
     size: int
     resize: Resize
     tiles: int = 1
+    background: Background | None = None
 
     @classmethod
     def of(cls, config: DataConfig) -> "Frame":
         """As the settings say; ``tiles`` must be settled (``settle.settle_tiles``)."""
-        return cls(config.image_size, config.resize, config.tile_count)
+        return cls(config.image_size, config.resize, config.tile_count, background_of(config))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -86,12 +109,39 @@ class Frame:
             return fit_to(photo, self.size, self.resize)
         stack = self.grey
         height, width = photo.shape[:2]
-        for place, (rows, columns) in enumerate(self.layout(width, height).places):
+        places = self.layout(width, height).places
+        for place, (rows, columns) in enumerate(places):
             tile = np.ascontiguousarray(photo[rows, columns])
             stack[place * self.size : (place + 1) * self.size] = fit_to(
                 tile, self.size, self.resize
             )
+        if self.background is not None:
+            cells = self.cells(stack[None])[: len(places)]  # a view
+            cells[self.background.alone(photo, places, cells)] = PADDING
         return stack
+
+    def take(self, photo: Pixels, size: tuple[int, int] | None = None) -> Framed:
+        """``photo``, (height, width, 3) uint8, in the frame, with the places of its tiles.
+
+        ``size`` is width and height of the upright photo, if ``photo`` is a reduced one.
+        """
+        height, width = photo.shape[:2]
+        return Framed(self.fit(photo), self.boxes(width, height, size or (width, height)))
+
+    def boxes(self, width: int, height: int, size: tuple[int, int]) -> tuple[TileBox, ...]:
+        """Where the tiles of a photo, read as ``width`` by ``height``, are in one of ``size``."""
+        if self.tiles == 1:
+            return ()
+        across, down = size[0] / width, size[1] / height
+        return tuple(
+            TileBox(
+                round(columns.start * across),
+                round(rows.start * down),
+                round((columns.stop - columns.start) * across),
+                round((rows.stop - rows.start) * down),
+            )
+            for rows, columns in self.layout(width, height).places
+        )
 
     def reduction(self, width: int, height: int) -> tuple[float, float]:
         """How many times shorter each axis of a photo of this size becomes; below 1 it grows."""
@@ -160,8 +210,18 @@ class Frame:
         flat = cells.reshape(len(cells), -1, 3)
         return np.asarray((flat.max(axis=1) != flat.min(axis=1)).any(axis=1))
 
+    def counted(self, photo: Pixels) -> NDArray[np.bool_]:
+        """(tiles,): the tiles of a photo in the frame that count: all, if all are empty."""
+        filled = self.filled(photo)
+        return filled if filled.any() else np.ones_like(filled)
+
     def only(self, photo: Pixels, kept: NDArray[np.bool_]) -> Pixels:
-        """``photo`` in the frame with the tiles that are not ``kept`` (tiles,) empty."""
+        """``photo`` in the frame with the tiles that are not ``kept`` (tiles,) empty.
+
+        If nothing else were left, the photo as it is.
+        """
+        if not (kept & self.filled(photo)).any():
+            return photo.copy()
         stack = photo.copy()
         self.cells(stack[None])[~kept] = PADDING  # a view
         return stack
@@ -175,6 +235,12 @@ class Frame:
             cell = slice(place * self.size, (place + 1) * self.size)
             stack[cell] = change(photo[cell])
         return stack
+
+
+def background_of(config: DataConfig) -> Background | None:
+    """The settled background of the photos; None if all tiles count."""
+    values = config.background
+    return None if values is None else Background(*values)
 
 
 @lru_cache(maxsize=4096)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastdefect.data.reading.images import UnreadablePhoto, read_photo
+from fastdefect.data.reading.images import UnreadablePhoto, decode, read_bytes
 from fastdefect.data.reading.unlabelled import Sources
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.checks import remove_place
 from fastdefect.explain.maps import laid_on, within
 from fastdefect.explain.methods import Method, choose_method
-from fastdefect.explain.occlusion import OutputMaps
+from fastdefect.explain.occlusion import OutputMaps, worst_box
 from fastdefect.explain.overlay import to_show
 from fastdefect.explain.target import choose_target
 from fastdefect.inference.scorer import Scorer
@@ -48,10 +48,11 @@ class Explainer:
     def photo_map(self, path: Path, name: str, label: str | None = None) -> PhotoMap:
         """The decision on the photo at ``path``, and its heat map; raises ``UnreadablePhoto``."""
         scorer = self.scorer
-        photo = read_photo(path, scorer.reading)
-        pixels, shown = scorer.pixels(photo), to_show(photo)
-        decision = scorer.decide(pixels, time.perf_counter())
-        height, width = photo.shape[:2]
+        read = decode(read_bytes(path), str(path), scorer.reading)
+        taken = scorer.frame.take(read.pixels, (read.width, read.height))
+        pixels, shown = taken.pixels, to_show(read.pixels)
+        decision = scorer.decide(taken, time.perf_counter())
+        height, width = read.pixels.shape[:2]
         area = scorer.frame.area(width, height)
         raw = within(self.maps(pixels[None])[0], area)
         return PhotoMap(
@@ -62,6 +63,8 @@ class Explainer:
             shown,
             laid_on(raw, width, height, scorer.frame),
             remove_place(pixels, raw, self.maps.score, area),
+            (read.width, read.height),
+            worst_box(taken, self.maps.score, scorer.frame),
         )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from PIL import Image
 
 from fastdefect.aliases import Pixels
+from fastdefect.data.reading.frame import TileBox
 from fastdefect.explain.checks import Removal
 from fastdefect.explain.maps import HeatMap
 from fastdefect.explain.methods import Method
-from fastdefect.explain.overlay import overlay, with_legend
+from fastdefect.explain.overlay import framed, overlay, with_legend
 from fastdefect.files import atomic_path
 
 _WEAK = 0.25  # of the usual evidence; below, there is no place to speak of
@@ -28,6 +29,8 @@ class PhotoMap:
     ``label`` is the true class, None if unknown. ``probability`` is that of a defect. ``removal``
     is what hiding the place changes. ``shown`` is the photo in its shape. ``usual`` is the
     highest evidence of a usual photo that is rejected, in the unit of the method; None if unknown.
+    ``size`` is width and height of the photo, and ``tile`` the tile that has the most evidence for
+    the target, None without tiles.
     """
 
     name: str
@@ -37,6 +40,8 @@ class PhotoMap:
     shown: Pixels
     map: HeatMap
     removal: Removal
+    size: tuple[int, int]
+    tile: TileBox | None = None
     usual: float | None = None
 
     @property
@@ -72,11 +77,24 @@ class PhotoMap:
             "log_odds_lost_elsewhere": self.removal.elsewhere,
             "weak": self.is_weak,
             "confirmed": self.confirmed,
+            **({"tile": vars(self.tile)} if self.tile is not None else {}),
         }
 
     def overlay(self) -> Pixels:
-        """The photo with its map over it."""
-        return overlay(self.shown, self.map.relative_to(self.usual).values)
+        """The photo with its map over it, and a frame around the tile that decides."""
+        laid = overlay(self.shown, self.map.relative_to(self.usual).values)
+        return laid if self.tile is None else framed(laid, self.tile, self.size)
+
+    @property
+    def of_tile(self) -> str:
+        """The tile that decides, in words; empty without tiles."""
+        tile = self.tile
+        if tile is None:
+            return ""
+        return (
+            f"The tile that decides, framed: {tile.width} x {tile.height} pixels at x {tile.x}, "
+            f"y {tile.y}."
+        )
 
     def picture(self, method: Method, target: str, warning: str) -> Pixels:
         """The photo beside its overlay, with a legend and, if the map does not pass, a warning."""
@@ -86,12 +104,13 @@ class PhotoMap:
             f"{truth}decided {self.decided}, P(defect) {self.probability:.3f}",
             f"Evidence for {target}: {self.where}. {method.title}.",
         ]
+        lines += [self.of_tile] if self.tile is not None else []
         warnings = [warning] if warning else []
         if not self.confirmed:
             warnings.append(NOT_CONFIRMED)
-        heat = self.map.relative_to(self.usual)
         full = "as in a usual rejected photo" if self.usual else "the strongest in this photo"
-        return with_legend(self.shown, heat.values, lines, full=full, warning="; ".join(warnings))
+        warned = "; ".join(warnings)
+        return with_legend(self.shown, self.overlay(), lines, full=full, warning=warned)
 
 
 def write_pictures(

@@ -106,7 +106,15 @@ def _predictions(run: Run, request: Request, rule: DecisionRule, on_event: OnEve
 def _shown(one: Explained, said: Judgement, maps: RunMaps) -> PhotoMap:
     removal = remove_place(one.pixels, one.raw, maps.judge_of(one.name).score, one.area)
     return PhotoMap(
-        one.name, said.label, said.decided, said.probability, one.shown, one.map, removal
+        one.name,
+        said.label,
+        said.decided,
+        said.probability,
+        one.shown,
+        one.map,
+        removal,
+        (one.width, one.height),
+        one.tile,
     )
 
 

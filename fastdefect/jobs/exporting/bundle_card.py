@@ -122,6 +122,7 @@ def _photo_steps(model: RunModel) -> PhotoSteps:
         mean=steps.mean,
         std=steps.std,
         tiles=steps.tiles,
+        background=steps.background,
     )
 
 
@@ -133,6 +134,7 @@ def _network(model: RunModel) -> NetworkFacts:
         members=model.spec.members,
         views=len(FIXED_VIEWS[model.rule.views]),
         features=sum(model.blocks),
+        by_tile=model.spec.preprocessing.tiles > 1,
         joint=model.spec.memory,
     )
 

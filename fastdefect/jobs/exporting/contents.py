@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastdefect.aliases import Floats, Pixels
+from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.images import (
     IMAGE_SUFFIXES,
     UnreadablePhoto,
@@ -26,18 +27,20 @@ from fastdefect.jobs.trained.run_photos import find_run_photos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
 
 _CALIBRATION = 100  # training photos for int8
+_TILES = 4  # of each of them
 _SEED = 0
 # A card has no control characters, nor the halves of characters in names that are no UTF-8.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
-    """Some training photos, as the network gets them."""
+    """Some training photos, as the network gets them; of photos in tiles some tiles each."""
     steps, how = model.spec.preprocessing, reading_of(model)
     found = find_run_photos(model.run, on_event)
     found.require(("train",))
     entries = [photo.entry for photo in found.found.photos if photo.row["split"] == "train"]
-    rows = np.sort(np.random.default_rng(_SEED).permutation(len(entries))[:_CALIBRATION])
+    rng = np.random.default_rng(_SEED)
+    rows = np.sort(rng.permutation(len(entries))[:_CALIBRATION])
     photos = []
     for entry in (entries[row] for row in rows):
         try:
@@ -47,9 +50,17 @@ def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
                 f"Expected to read the training photo {entry.name}, but: {error.reason}.",
                 "Restore the photo.",
             ) from error
-        photos.append(steps.frame.fit(photo))
+        photos.append(_some_tiles(steps.frame.fit(photo), steps.frame, rng))
         on_event(Progress("reading training photos for int8", len(photos), len(rows)))
     return photos
+
+
+def _some_tiles(photo: Pixels, frame: Frame, rng: np.random.Generator) -> Pixels:
+    """A photo in the ``frame`` with a few of its tiles; unchanged without tiles."""
+    if frame.tiles == 1:
+        return photo
+    counted = rng.permutation(np.flatnonzero(frame.counted(photo)))[:_TILES]
+    return frame.cells(photo[None])[counted].reshape(-1, *photo.shape[1:])
 
 
 def examples_of(photos: EvaluationPhotos, n: int, y_prob: Floats) -> tuple[Example, ...]:
@@ -96,7 +107,9 @@ def learned_by(
     single precision agree with the run's.
     """
     if card.network.precision == "fp32":
-        return learned_for(model.run, model.outputs, model.blocks, on_event, alpha=alpha)
+        return learned_for(
+            model.run, model.outputs, model.blocks, on_event, in_tiles=model.in_tiles, alpha=alpha
+        )
     opened = open_network(Bundle(card, network, ""), "the bundle")
     return learn(model.run, opened, model.blocks, on_event, alpha=alpha)
 

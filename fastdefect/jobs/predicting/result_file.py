@@ -263,11 +263,13 @@ def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Seque
 
 
 def _arrow_type(pyarrow: Any, name: str) -> Any:
-    if name.startswith("p_") or name in ("likeness", "distance", "milliseconds"):
+    real = ("likeness", "distance", "milliseconds", "tile_p_defective", "tile_distance")
+    if name.startswith("p_") or name in real:
         return pyarrow.float64()
     if name == "unlike":
         return pyarrow.bool_()
-    return pyarrow.int64() if name.startswith("n_") or name == "photos" else pyarrow.string()
+    whole = name.startswith(("n_", "tile_")) or name == "photos"
+    return pyarrow.int64() if whole else pyarrow.string()
 
 
 _Writer = Callable[[Path, Iterable[Mapping[str, Any]], Sequence[str]], None]

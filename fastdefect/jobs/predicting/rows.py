@@ -28,17 +28,37 @@ _LAST = (
     *("unlike", "likeness", "distance", "part", "true_label"),
     *("milliseconds", "error", "model"),
 )
+# Of a model in tiles: the field of ``DecidingTile`` by its column.
+_TILE = {
+    "tile_x": "x",
+    "tile_y": "y",
+    "tile_width": "width",
+    "tile_height": "height",
+    "tile_p_defective": "probability",
+    "tile_distance": "distance",
+}
 
 
 def photo_columns(
-    classes: Sequence[str], *, views: bool = False, products: bool = False, joint: bool = False
+    classes: Sequence[str],
+    *,
+    views: bool = False,
+    products: bool = False,
+    joint: bool = False,
+    tiles: bool = False,
 ) -> tuple[str, ...]:
-    """The columns of a row for each photo; with the view and the product if the model knows any.
+    """The columns of a row for each photo.
 
-    A ``joint`` model also has the half that rejects the photo.
+    With the view and the product if the model knows any, the half that rejects the photo of a
+    ``joint`` model, and the tile that decided if it has tiles.
     """
-    known = ((VIEW_COLUMN, views), (PRODUCT_COLUMN, products), (REJECTED_BY, joint))
-    more = (name for name, wanted in known if wanted)
+    known = (
+        ((VIEW_COLUMN,), views),
+        ((PRODUCT_COLUMN,), products),
+        ((REJECTED_BY,), joint),
+        (tuple(_TILE), tiles),
+    )
+    more = (name for names, wanted in known for name in names if wanted)
     return (*_FIRST, *class_columns(classes).values(), *_LAST, *more)
 
 
@@ -49,6 +69,7 @@ def columns_of(scorer: Scorer) -> tuple[str, ...]:
         judge.classes,
         views=bool(scorer.views),
         products=bool(judge.rule.products),
+        tiles=scorer.frame.tiles > 1,
         joint=scorer.joint,
     )
 
@@ -100,6 +121,7 @@ def photo_row(done: Decided[Candidate], names: Names, scorer: Scorer) -> Row:
 
 def _decided(decision: Decision) -> Row:
     columns = class_columns(tuple(decision.probabilities))
+    tile = vars(decision.tile) if decision.tile is not None else {}
     return {
         "decision": decision.decision,
         "p_defective": decision.probability,
@@ -110,6 +132,7 @@ def _decided(decision: Decision) -> Row:
         "likeness": decision.likeness,
         "distance": decision.distance,
         "milliseconds": round(decision.milliseconds, 3),
+        **{column: tile[name] for column, name in _TILE.items() if tile},
     }
 
 

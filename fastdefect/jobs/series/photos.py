@@ -56,6 +56,7 @@ class _Reading:
     image_size: int
     resize: str
     tiles: int
+    background: tuple[float, ...] | None
     shared: bool
 
 
@@ -199,7 +200,8 @@ def _common(data: DataConfig) -> tuple[object, ...]:
 
 def _reading(config: RunConfig) -> _Reading:
     shared = choose_machine(config.training).workers > 0
-    return _Reading(config.data.image_size, config.data.resize, config.data.tile_count, shared)
+    data = config.data
+    return _Reading(data.image_size, data.resize, data.tile_count, data.background, shared)
 
 
 def _identity(manifest: Manifest) -> list[tuple[str, str, int]]:

@@ -28,7 +28,12 @@ def run_baseline(run: Run, request: Request, on_event: OnEvent) -> tuple[Sample,
     if distances is None:
         model = load_run_model(run, request, on_event, rule=rule)
         learned = learned_for(
-            run, model.outputs, model.blocks, on_event, data_root=request.data_root
+            run,
+            model.outputs,
+            model.blocks,
+            on_event,
+            in_tiles=model.in_tiles,
+            data_root=request.data_root,
         )
         if learned is None:
             raise DataError(

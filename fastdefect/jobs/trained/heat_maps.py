@@ -9,7 +9,7 @@ import numpy as np
 
 from fastdefect.aliases import Floats32, Pixels
 from fastdefect.data.photos import Entry
-from fastdefect.data.reading.frame import Area
+from fastdefect.data.reading.frame import Area, TileBox
 from fastdefect.data.reading.images import (
     Decoded,
     Reading,
@@ -22,6 +22,7 @@ from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.cam import NetworkMaps, stages_of
 from fastdefect.explain.maps import HeatMap, laid_on, within
 from fastdefect.explain.methods import AUTO, METHODS, Method, choose_method
+from fastdefect.explain.occlusion import worst_box
 from fastdefect.explain.overlay import to_show
 from fastdefect.explain.target import Target, choose_target
 from fastdefect.jobs.trained.model import judges_of, load_network
@@ -42,7 +43,8 @@ class Explained:
 
     ``pixels`` (size, size, 3) and ``raw`` (size, size) are those of the network, ``area`` is where
     they show the photo; ``raw`` is 0 elsewhere. ``shown`` is the photo in its own shape, as large
-    as ``map``. ``width`` and ``height`` are those of the file.
+    as ``map``. ``width`` and ``height`` are those of the file. ``tile`` is the tile with the most
+    evidence for the target, None without tiles.
     """
 
     entry: Entry
@@ -53,6 +55,7 @@ class Explained:
     area: Area
     shown: Pixels
     map: HeatMap
+    tile: TileBox | None = None
 
     @property
     def name(self) -> str:
@@ -186,11 +189,15 @@ def _explained(
             readable.append((entry, photo))
     if not readable:
         return
-    batch = np.stack([frame.fit(photo.pixels) for _, photo in readable])
-    for (entry, photo), pixels, raw in zip(readable, batch, judge(batch), strict=True):
+    taken = [frame.take(photo.pixels, (photo.width, photo.height)) for _, photo in readable]
+    raws = judge(np.stack([each.pixels for each in taken]))
+    for (entry, photo), each, raw in zip(readable, taken, raws, strict=True):
         shown = to_show(photo.pixels)
         height, width = photo.pixels.shape[:2]
         heat = maps.on_photo(raw, width, height)
         area = frame.area(width, height)
         inside = within(raw, area)
-        yield Explained(entry, photo.width, photo.height, pixels, inside, area, shown, heat)
+        tile = worst_box(each, judge.score, frame)
+        yield Explained(
+            entry, photo.width, photo.height, each.pixels, inside, area, shown, heat, tile
+        )

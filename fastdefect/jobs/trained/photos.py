@@ -13,6 +13,7 @@ from fastdefect.data.describe import finding_notes, tell
 from fastdefect.data.load import find_parts, label_rules, must_search
 from fastdefect.data.photos import Manifest, Photo
 from fastdefect.data.reading.depth import other_depth
+from fastdefect.data.reading.frame import background_of
 from fastdefect.data.reading.images import Reading
 from fastdefect.data.reading.manifest import list_photos, read_photos
 from fastdefect.data.settle import settle_white
@@ -248,6 +249,7 @@ def _read_other_photos(
         like.image_size,
         like.resize,
         tiles=like.tile_count,
+        background=background_of(like),
         limit_mb=like.cache_mb,
     )
     survey = Survey(len(listing.entries), search=must_search(listing, config))

@@ -13,7 +13,8 @@ from fastdefect.evaluation.views import FIXED_VIEWS
 from fastdefect.events import OnEvent
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.judge import Judge
-from fastdefect.inference.scorer import Outputs, Scorer, outputs_of
+from fastdefect.inference.outputs import Given, Outputs, give, outputs_of
+from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.unlike import Reference
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_network
@@ -35,19 +36,19 @@ class RunModel:
     graph: InferenceGraph
     device: torch.device
 
-    def outputs(self, pixels: Pixels) -> tuple[Floats32, Floats32]:
-        """Logits and features, as of ``InferenceGraph``, of n photos, uint8 RGB in the frame."""
-        # Photos in tiles one by one: a photo is a batch.
-        step = len(pixels) if self.graph.frame.tiles == 1 else 1
-        with torch.inference_mode():
-            found = [self._of(pixels[at : at + step]) for at in range(0, len(pixels), step)]
-        logits, features = (torch.cat(each) for each in zip(*found, strict=True))
-        return logits.cpu().numpy(), features.float().cpu().numpy()
+    def outputs(self, pixels: Pixels) -> Given:
+        """What the network gives for n photos, uint8 RGB in the frame."""
+        return give(self._run, self.graph.frame, pixels)
 
-    def _of(self, pixels: Pixels) -> tuple[torch.Tensor, torch.Tensor]:
+    def _run(self, pixels: Pixels) -> list[Floats32]:
         photos = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
-        logits, features = self.graph(photos)
-        return logits, features
+        with torch.inference_mode():
+            return [each.float().cpu().numpy() for each in self.graph(photos)]
+
+    @property
+    def in_tiles(self) -> bool:
+        """Whether photos are cut into tiles."""
+        return self.spec.preprocessing.tiles > 1
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -79,7 +80,14 @@ def load_run_model(
 def run_scorer(run: Run, request: Request, on_event: OnEvent) -> Scorer:
     """The run's model for ``predict``, with the reference of the photos it was trained on."""
     model = load_run_model(run, request, on_event)
-    learned = learned_for(run, model.outputs, model.blocks, on_event, data_root=request.data_root)
+    learned = learned_for(
+        run,
+        model.outputs,
+        model.blocks,
+        on_event,
+        in_tiles=model.in_tiles,
+        data_root=request.data_root,
+    )
     return scorer_of(model, learned.reference if learned else None)
 
 
@@ -88,8 +96,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
     spec, config = model.spec, model.run.read_config().data
 
     def outputs(pixels: Pixels) -> Outputs:
-        logits, features = model.outputs(pixels)
-        return outputs_of(logits, features, spec.good_indices, joint=spec.memory)
+        return outputs_of(model.outputs(pixels), spec.good_indices, joint=spec.memory)
 
     return Scorer(
         model.run.name,

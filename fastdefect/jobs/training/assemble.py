@@ -131,6 +131,7 @@ def assemble(
         backbone.mean,
         backbone.std,
         config.data.tile_count,
+        config.data.background,
     )
     spec = ModelSpec(
         config.model.arch,

@@ -139,12 +139,10 @@ def _keep_background_swap(run: Run, model: MeasuredModel, log: Log) -> Backgroun
     swap = model.swap_backgrounds(valid)
     if swap is None:
         only = model.spec.classes[valid.y_true[0]]
-        log(
-            Note(
-                f"No background swap: all validation photos are {only!r}, so there is no other "
-                "background."
-            )
-        )
+        why = f"all validation photos are {only!r}, so there is no other background"
+        if model.spec.preprocessing.tiles > 1:
+            why = "most tiles do not show the background"
+        log(Note(f"No background swap: {why}."))
     else:
         run.put("background_swap.json", "valid", swap.as_json())
     return swap

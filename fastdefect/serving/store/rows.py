@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from fastdefect.inference.judge import DecidingTile
 from fastdefect.serving.records import Answer, Inspection, Model, New, Photo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,6 +57,8 @@ def _cell(value: Any) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, datetime):
         return microseconds(value)
+    if isinstance(value, DecidingTile):
+        return _cell(vars(value))
     if isinstance(value, Mapping):
         return json.dumps({name: _cell(each) for name, each in value.items()})
     return value
@@ -94,15 +97,23 @@ def _inspection(row: sqlite3.Row, photos: Iterable[sqlite3.Row]) -> Inspection:
 
 
 def _photo(row: sqlite3.Row) -> Photo:
-    stored = row.keys()  # a store of an earlier version, opened read-only, lacks the last column
+    stored = row.keys()  # a store of an earlier version, opened read-only, lacks the last columns
     values = {name: row[name] for name in _PHOTO if name in stored}
     by_class = {name: number(p) for name, p in json.loads(row["probabilities"]).items()}
     values |= {
         "probability": number(row["probability"]),
         "probabilities": MappingProxyType(by_class),
         "unlike": bool(row["unlike"]),
+        "tile": _tile(values.get("tile")),
     }
     return Photo(**values)
+
+
+def _tile(content: str | None) -> DecidingTile | None:
+    if content is None:
+        return None
+    values = json.loads(content)
+    return DecidingTile(**{**values, "probability": number(values["probability"])})
 
 
 def number(value: float | None) -> float:

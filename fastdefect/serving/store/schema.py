@@ -10,6 +10,7 @@ from fastdefect.serving.store.failures import damaged
 
 SCHEMA = 1
 DATABASE = "line.sqlite3"
+_LATER = ("rejected_by", "tile")  # columns of photos that earlier versions do not have
 # What is in the folder while the database is made, with the files of SQLite.
 PARTIAL = tuple(f".{DATABASE}.new{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))
 # In the header of the database of a store, not of other SQLite files. "fdln" in ASCII.
@@ -67,6 +68,7 @@ CREATE TABLE photos (
     distance REAL,
     milliseconds REAL NOT NULL,
     rejected_by TEXT,
+    tile TEXT,
     PRIMARY KEY (inspection, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX photos_file ON photos (sha256);
@@ -157,8 +159,13 @@ def create(folder: Path) -> None:
 
 
 def is_complete(connection: sqlite3.Connection) -> bool:
-    """Whether the store has all columns; that of an earlier version lacks ``rejected_by``."""
-    return "rejected_by" in {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
+    """Whether the store has all columns; that of an earlier version lacks some of ``_LATER``."""
+    return not _missing(connection)
+
+
+def _missing(connection: sqlite3.Connection) -> list[str]:
+    present = {row["name"] for row in connection.execute("PRAGMA table_info(photos)")}
+    return [name for name in _LATER if name not in present]
 
 
 def complete(connection: sqlite3.Connection) -> None:
@@ -166,7 +173,8 @@ def complete(connection: sqlite3.Connection) -> None:
 
     So the version of the store remains the same.
     """
-    connection.execute("ALTER TABLE photos ADD COLUMN rejected_by TEXT")
+    for name in _missing(connection):
+        connection.execute(f"ALTER TABLE photos ADD COLUMN {name} TEXT")
 
 
 def check(connection: sqlite3.Connection, folder: Path) -> None:

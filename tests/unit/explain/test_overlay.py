@@ -32,8 +32,8 @@ def test_colours_get_brighter() -> None:
 
 def test_a_warning_adds_a_line_and_names_itself() -> None:
     values = np.zeros((SIZE, SIZE), np.float32)
-    plain = with_legend(GREY, values, ["name"], full="full")
-    warned = with_legend(GREY, values, ["name"], full="full", warning="not checked")
+    plain = with_legend(GREY, overlay(GREY, values), ["name"], full="full")
+    warned = with_legend(GREY, overlay(GREY, values), ["name"], full="full", warning="not checked")
     assert warned.shape[0] > plain.shape[0]
     assert plain.shape[1] >= 2 * SIZE
 
@@ -41,7 +41,8 @@ def test_a_warning_adds_a_line_and_names_itself() -> None:
 def test_long_names_are_wrapped_in_any_letters() -> None:
     values = np.zeros((SIZE, SIZE), np.float32)
     name = "部品 ä " + "word " * 60 + "x" * 500
-    assert with_legend(spotted(3, 3), values, [name], full="full").shape[0] > SIZE + 60
+    found = with_legend(spotted(3, 3), overlay(GREY, values), [name], full="full")
+    assert found.shape[0] > SIZE + 60
 
 
 def test_a_large_photo_is_shown_small_in_its_shape() -> None:

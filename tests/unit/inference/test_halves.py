@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.halves import rejected_by, rejecting, surer_half
 from fastdefect.inference.judge import Judge
+from fastdefect.inference.outputs import Outputs
 
 CLASSES, GOOD = ("chip", "ok", "scratch"), (1,)
 
@@ -35,7 +36,8 @@ def test_the_model_rejects_what_either_half_rejects(
     halves, rule = halves_of(classifier, memory), rule_of(threshold, temperature)
     (alone,) = rejecting(halves, rule, GOOD)
     y_prob = surer_half(halves, GOOD)
-    decision = Judge(CLASSES, GOOD, rule, None).decide(y_prob, None, [1.0], halves=halves)[0]
+    outputs = Outputs(y_prob, None, halves)
+    decision = Judge(CLASSES, GOOD, rule, None).decide(outputs, [1.0])[0]
     assert (decision.decision == "reject") == alone.any()
     expected = {(1, 1): "both", (1, 0): "classifier", (0, 1): "memory", (0, 0): None}
     assert decision.rejected_by == expected[tuple(alone.astype(int).tolist())]
@@ -53,12 +55,12 @@ def test_a_half_without_numbers_is_never_ok() -> None:
         halves[:, nan] = np.nan
         y_prob = surer_half(halves, GOOD)
         judge = Judge(CLASSES, GOOD, rule_of(0.5), None)
-        assert judge.decide(y_prob, None, [1.0], halves=halves)[0].decision == "look"
+        assert judge.decide(Outputs(y_prob, None, halves), [1.0])[0].decision == "look"
 
 
 def test_only_a_joint_model_has_the_field() -> None:
     judge = Judge(CLASSES, GOOD, rule_of(0.5), None)
     y_prob = np.array([[0.5, 0.3, 0.2]])
-    assert "rejected_by" not in judge.decide(y_prob, None, [1.0])[0].as_json()
-    (found,) = judge.decide(y_prob, None, [1.0], halves=halves_of(0.1, 0.7))
+    assert "rejected_by" not in judge.decide(Outputs(y_prob), [1.0])[0].as_json()
+    (found,) = judge.decide(Outputs(y_prob, None, halves_of(0.1, 0.7)), [1.0])
     assert found.as_json()["rejected_by"] == "memory"

@@ -1,6 +1,7 @@
 """Decisions against the rule in words, for any probabilities."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,11 @@ from helpers.examples import examples
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastdefect.data.reading.frame import TileBox
 from fastdefect.inference.decision_rule import DecisionRule
-from fastdefect.inference.judge import Decision, Judge, probabilities_of
+from fastdefect.inference.judge import DecidingTile, Decision, Judge
+from fastdefect.inference.outputs import Outputs, TileOutputs, probabilities_of
+from fastdefect.inference.unlike import TileReference
 
 CLASSES = ("chip", "ok", "scratch", "ok_back")
 
@@ -22,7 +26,7 @@ def rule_of(
 
 
 def decide(y_prob: list[float], rule: DecisionRule, good: tuple[int, ...]) -> Decision:
-    return Judge(CLASSES, good, rule, None).decide(np.array([y_prob]), None, [1.5])[0]
+    return Judge(CLASSES, good, rule, None).decide(Outputs(np.array([y_prob])), [1.5])[0]
 
 
 def in_words(y_prob: list[float], rule: DecisionRule, good: tuple[int, ...]) -> tuple[str, str]:
@@ -76,11 +80,51 @@ def test_a_photo_without_numbers_is_never_ok(
 def test_an_unlike_photo_goes_to_a_person_whatever_the_network_says() -> None:
     judge = Judge(("crack", "ok"), (1,), rule_of(0.5), tiny_reference())
     features = np.array([[0.8, 0.8, 0.8, 0.5], [0.0, 0.0, 0.9, 0.5]], np.float32)
-    like, unlike = judge.decide(np.array([[0.1, 0.9]] * 2), features, [1.0, 2.0])
+    like, unlike = judge.decide(Outputs(np.array([[0.1, 0.9]] * 2), features), [1.0, 2.0])
     assert (like.decision, like.unlike, like.likeness) == ("OK", False, 1.0)
     assert (unlike.decision, unlike.unlike, unlike.likeness) == ("look", True, 0.1)
     assert unlike.defect_class == "crack"
     assert unlike.milliseconds == 2.0
+
+
+def in_tiles(y_prob: list[float], counts: list[bool]) -> Outputs:
+    """A photo in tiles with these probabilities of a defect; its third tile is far from any."""
+    usual = np.array([[0.8, 0.8, 0.8, 0.5]], np.float32)
+    features = np.repeat(usual[None], len(y_prob), axis=1)
+    features[0, 2] = [0, 0, 0.9, 0.5]
+    p = np.array(y_prob)
+    of_tiles = TileOutputs(features, np.array([counts]), np.stack([p, 1 - p], axis=1)[None])
+    worst = max(p[counts])
+    return Outputs(np.array([[worst, 1 - worst]]), usual, tiles=of_tiles)
+
+
+BOXES = [[TileBox(10 * i, 0, 12, 12) for i in range(4)]]
+
+
+def test_the_worst_tile_decides_and_is_named() -> None:
+    judge = Judge(("crack", "ok"), (1,), rule_of(0.5), None)
+    outputs = in_tiles([0.2, 0.7, 0.1, 0.9], [True, True, True, False])
+    (found,) = judge.decide(outputs, [1.0], (), BOXES)
+    assert found.tile == DecidingTile(10, 0, 12, 12, 0.7, None)
+    assert found.as_json()["tile"]["probability"] == 0.7
+    assert judge.decide(outputs, [1.0])[0].tile is None  # where the tiles are is not known
+
+
+def test_a_tile_that_is_unlike_makes_the_photo_unlike_and_is_named() -> None:
+    plain = tiny_reference()
+    reference = replace(plain, tiles=TileReference(plain.features, (0.05,)))
+    judge = Judge(("crack", "ok"), (1,), rule_of(0.5), reference)
+    counts = [True, True, True, False]
+    (found,) = judge.decide(in_tiles([0.2, 0.3, 0.1, 0.9], counts), [1.0], (), BOXES)
+    assert (found.decision, found.unlike) == ("look", True)
+    assert found.tile is not None
+    assert (found.tile.x, found.tile.probability) == (20, pytest.approx(0.1))
+    assert found.tile.distance == found.distance
+    counts[2] = False
+    (found,) = judge.decide(in_tiles([0.2, 0.3, 0.1, 0.9], counts), [1.0], (), BOXES)
+    assert (found.decision, found.unlike) == ("OK", False)
+    assert found.tile is not None
+    assert (found.tile.x, found.tile.probability) == (10, pytest.approx(0.3))
 
 
 def test_a_decision_is_json() -> None:

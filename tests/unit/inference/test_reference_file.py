@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from safetensors.numpy import load, save
 
 from fastdefect.errors import BundleError
 from fastdefect.inference.reference_file import read_reference, reference_bytes
+from fastdefect.inference.unlike import TileReference
 
 
 def changed(**tensors: NDArray[np.generic]) -> bytes:
@@ -30,6 +32,24 @@ def test_a_reference_is_read_back() -> None:
     np.testing.assert_array_equal(read.features, reference.features)
     np.testing.assert_array_equal(read.scores, reference.scores)
     assert (read.blocks, read.scales, read.alpha) == ((4,), (0.05,), 0.2)
+
+
+def of_tiles(features: NDArray[np.generic], scales: list[float]) -> bytes:
+    return changed(tile_features=features, tile_scales=np.array(scales))
+
+
+def test_a_reference_of_tiles_is_read_back_whole_or_refused() -> None:
+    tiles = TileReference(np.eye(4, dtype=np.float32), (0.5,))
+    read = read_reference(reference_bytes(replace(tiny_reference(), tiles=tiles)), 0.1, "x")
+    assert read.tiles is not None
+    np.testing.assert_array_equal(read.tiles.features, tiles.features)
+    assert read.tiles.scales == tiles.scales
+    half = np.eye(4, dtype=np.float16)
+    assert "expected features" in refused(changed(tile_features=half))
+    assert "blocks" in refused(of_tiles(half, [0.5, 0.5]))
+    assert "not valid" in refused(of_tiles(half, [0.0]))
+    assert "do not add up" in refused(of_tiles(np.eye(5, dtype=np.float16), [0.5]))
+    assert "with 2 axes" in refused(of_tiles(np.zeros(4, np.float16), [0.5]))
 
 
 @pytest.mark.parametrize(

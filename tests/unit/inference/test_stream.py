@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from fastdefect.inference import stream
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
-from fastdefect.inference.scorer import Outputs, Scorer
+from fastdefect.inference.outputs import Outputs
+from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import decide_all
 
 
@@ -107,7 +108,7 @@ def test_as_many_threads_as_are_fastest(
         time.sleep(0.02 if crowded else 0.002)
         with lock:
             running[0] -= 1
-        return Outputs(np.ones((1, 2)), None)
+        return Outputs(np.ones((1, 2)))
 
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.setattr(stream, "_TRIAL", 0.1)

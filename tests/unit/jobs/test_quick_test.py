@@ -58,7 +58,8 @@ def _start(config: RunConfig, runs: Path) -> job.QuickReport:
 def test_old_and_new_get_the_same_photos_and_epochs(
     config: RunConfig, played: Played, tmp_path: Path
 ) -> None:
-    patient = apply_recipe(override(config, {"patience": 0}), "full")  # random weights
+    settings = {"patience": 0, "tiles": "none"}  # random weights, whole photos
+    patient = apply_recipe(override(config, settings), "full")
     _start(override(config, {"light": True}), tmp_path)
     assert played.begun == ["before", "after"]
     assert played.configs["before"] == override(patient, OLD)

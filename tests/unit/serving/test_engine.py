@@ -18,7 +18,7 @@ from fastdefect.config import PartRule
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.errors import StoreFullError
 from fastdefect.inference.card import Rule
-from fastdefect.inference.scorer import Outputs
+from fastdefect.inference.outputs import Outputs
 from fastdefect.jobs.serve import load
 from fastdefect.serving.engine import (
     Engine,

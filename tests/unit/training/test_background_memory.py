@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ import torch
 from helpers.learners import made_data
 from torch import Tensor, nn
 
+from fastdefect.data.store import PhotoStore
 from fastdefect.training.background_memory import Separation, separation
 from fastdefect.training.memory import PatchMemory
 from fastdefect.training.memory_inputs import MemoryInputs
@@ -28,10 +29,12 @@ class _Grey(nn.Module):
 def _inputs(defect_at: slice) -> MemoryInputs:
     """Good photos are 100 everywhere; defects are brighter at some columns."""
     data = made_data()
-    photos = np.full((27, 16, 16, 3), 100, np.uint8)
+    store = PhotoStore(27, 16, "squish", limit_mb=1)
     for photo in data.manifest.photos:
+        pixels = np.full((16, 16, 3), 100, np.uint8)
         if photo.label == "def":
-            photos[photo.row, :, defect_at] = 200
+            pixels[:, defect_at] = 200
+        store.put(photo.row, pixels)
     memory = PatchMemory((1, 1), 2, data.manifest.good_indices)
     with torch.no_grad():
         memory.project.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]])[..., None, None])
@@ -40,9 +43,10 @@ def _inputs(defect_at: slice) -> MemoryInputs:
     memory.fill(torch.tensor([[100.0, 1.0]]), [1])
     network = nn.Sequential(nn.Sequential(_Grey()), nn.Sequential(memory))
     steps: Any = SimpleNamespace(
-        batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+        batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),
+        of_tiles=lambda: steps,
     )
-    data = replace(data, store=cast("Any", photos))
+    data = replace(data, store=store)
     return MemoryInputs(network, data, steps, torch.device("cpu"), 0)
 
 

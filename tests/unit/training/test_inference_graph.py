@@ -10,7 +10,7 @@ from torch import nn
 
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.evaluation.views import FIXED_VIEWS
-from fastdefect.inference.judge import probabilities_of
+from fastdefect.inference.outputs import probabilities_of
 from fastdefect.training.backbones import staged
 from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.inference_graph import InferenceGraph

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.evaluation.views import FIXED_VIEWS
-from fastdefect.inference.scorer import outputs_of
+from fastdefect.inference.outputs import Given, outputs_of
 from fastdefect.training.inference_graph import InferenceGraph
 from fastdefect.training.joint import Halves, Joint, classifier_state, joint_state
 from fastdefect.training.memory import PatchMemory
@@ -74,7 +74,7 @@ def test_the_graph_of_a_bundle_gives_the_same_outputs(joint: Joint, views: str) 
     with torch.inference_mode():
         logits, features = graph(torch.from_numpy(PHOTOS))
     assert logits.shape == (9, 2 * len(FIXED_VIEWS[views]), 3)
-    found = outputs_of(logits.numpy(), features.numpy(), GOOD, joint=True)
+    found = outputs_of(Given(logits.numpy(), features.numpy()), GOOD, joint=True)
     for network, values in ((joint, found.y_prob), (Halves(joint), found.halves)):
         predictor = Predictor(network, STEPS, torch.device("cpu"))
         expected = predictor.probabilities(PHOTOS, range(9), views=FIXED_VIEWS[views])

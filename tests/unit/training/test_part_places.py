@@ -1,14 +1,17 @@
 """The places of the part, learned from clear outlines."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers.learners import made_data
 
+from fastdefect.data.reading.background import Background
+from fastdefect.data.store import PhotoStore
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Event, Note
+from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.part_places import find_part_places
 
 SIDE = 64
@@ -24,22 +27,28 @@ def _photo(number: int, *, part: bool) -> np.ndarray:
     return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
 
 
-def _data(*, part: bool) -> TrainingData:
+def _data(*, part: bool, size: int = SIDE, tiles: int = 1) -> TrainingData:
     data = made_data()
-    photos = {p.row: _photo(i, part=part) for i, p in enumerate(data.manifest.photos)}
-    return replace(data, store=cast("Any", photos))
+    store = PhotoStore(27, size, "squish", tiles=tiles, limit_mb=64)
+    for number, photo in enumerate(data.manifest.photos):
+        store.put(photo.row, _photo(number, part=part))
+    photos = tuple(replace(photo, width=SIDE, height=SIDE) for photo in data.manifest.photos)
+    return replace(data, manifest=replace(data.manifest, photos=photos), store=store)
 
 
 def _features(data: TrainingData) -> Any:
-    """Brightness, and a value that says nothing, of 8 x 8 places."""
+    """Brightness, and a value that says nothing, of 8 x 8 places of each tile."""
 
-    def of(photos: Any) -> np.ndarray:
-        store = cast("Any", data.store)
-        grey = np.stack([store[data.manifest.photos[i].row][..., 0] for i in photos])
-        mean = grey.reshape(len(photos), 8, 8, 8, 8).mean(axis=(2, 4)) / 255
+    def tiles(photos: Any) -> Tiles:
+        return Tiles.of(data.store, data.rows(tuple(photos)))
+
+    def of(tiles: Tiles) -> np.ndarray:
+        grey = data.store.cells[tiles.rows][..., 0]
+        step = data.store.size // 8
+        mean = grey.reshape(len(grey), 8, step, 8, step).mean(axis=(2, 4)) / 255
         return np.stack([mean, mean * 0 + 1], axis=1).astype(np.float32)
 
-    return of
+    return tiles, of
 
 
 def _found(data: TrainingData) -> tuple[Any, str]:
@@ -49,15 +58,26 @@ def _found(data: TrainingData) -> tuple[Any, str]:
     return found, note.text
 
 
-def test_the_places_of_a_disc_are_found_wherever_it_is() -> None:
-    data = _data(part=True)
+@pytest.mark.parametrize(("size", "tiles"), [(SIDE, 1), (32, 9)])
+def test_the_places_of_a_disc_are_found_wherever_it_is(size: int, tiles: int) -> None:
+    data = _data(part=True, size=size, tiles=tiles)
     found, text = _found(data)
     assert "The background does not count" in text
     assert found.right > 0.9
     others = [i for i in data.split.valid if i not in data.split.train]
-    shown, bright = found.of(_features(data)(others)), _features(data)(others)[:, 0] * 255
+    of_tiles, features = _features(data)
+    maps = features(of_tiles(others))
+    shown, bright = found.of(maps), maps[:, 0] * 255
     assert shown[bright > 110].all()  # the part and its border
     assert not shown[bright < 61].any()
+
+
+def test_the_background_counts_in_tiles_if_those_without_the_part_are_left_out() -> None:
+    data = _data(part=True, size=32, tiles=9)
+    data.store.frame = replace(data.store.frame, background=Background(0.1, 0.5, 9.0))
+    found, text = _found(data)
+    assert found is None
+    assert "tiles that are not left out" in text
 
 
 def test_without_an_outline_the_background_counts() -> None:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.frame import Frame
 from fastdefect.evaluation.views import FIXED_VIEWS
-from fastdefect.inference.judge import probabilities_of
+from fastdefect.inference.outputs import give, probabilities_of
+from fastdefect.training.ensemble import Ensemble
 from fastdefect.training.inference_graph import InferenceGraph
 from fastdefect.training.predict import Predictor
 from fastdefect.training.tiled import Tiled, cut, pool
@@ -122,17 +123,49 @@ def test_the_graph_of_a_bundle_gives_the_probabilities_of_the_predictor(views: s
     network = tiled(plain())
     graph = InferenceGraph(network, STEPS, FIXED_VIEWS[views])
     with torch.inference_mode():
-        logits, features = graph(torch.from_numpy(stacks()))
+        logits, features, *of_tiles = graph(torch.from_numpy(stacks()))
     predictor = Predictor(network, STEPS, torch.device("cpu"))
     expected = predictor.probabilities(stacks(), range(3), views=FIXED_VIEWS[views])
     assert np.abs(probabilities_of(logits.numpy()) - expected).max() < 1e-6
     # The features are the mean over the tiles that are not empty.
     frame = Frame(SIZE, "squish", 3)
-    of_three = InferenceGraph(network, Preprocessing(SIZE, "squish", STEPS.mean, STEPS.std, 3), ())
+    steps = Preprocessing(SIZE, "squish", STEPS.mean, STEPS.std, 3)
+    of_three = InferenceGraph(network, steps, FIXED_VIEWS["none"])
     with torch.inference_mode():
-        of_three.views = FIXED_VIEWS["none"]
-        _, others = of_three(torch.from_numpy(stacks()[1:2, : frame.shape[0]]))
+        _, others, *_ = of_three(torch.from_numpy(stacks()[1:2, : frame.shape[0]]))
     torch.testing.assert_close(features[1:2], others)
+    # Each tile has the outputs of a photo of its own, in the order of the tiles in every view.
+    with torch.inference_mode():
+        for tile in range(TILES):
+            alone = graph(torch.from_numpy(stacks()[:, tile * SIZE : (tile + 1) * SIZE]))
+            for whole, one in zip(of_tiles, alone[2:], strict=True):
+                torch.testing.assert_close(whole.select(-2, tile), one.select(-2, 0))
+
+
+@pytest.mark.parametrize("views", ["none", "turns"])
+def test_empty_tiles_are_left_out_and_change_nothing(views: str) -> None:
+    members = [tiled(plain()), tiled(plain())]
+    nn.init.normal_(members[1][1][2].weight, generator=torch.Generator().manual_seed(2))
+    for network in (members[0], Ensemble(members).eval()):
+        graph, seen = InferenceGraph(network, STEPS, FIXED_VIEWS[views]), []
+
+        def run(pixels: np.ndarray, graph: nn.Module = graph, seen: list[int] = seen) -> list:
+            seen.append(pixels.shape[1] // SIZE)
+            with torch.inference_mode():
+                return [each.numpy() for each in graph(torch.from_numpy(pixels))]
+
+        found = give(run, STEPS.frame, stacks())
+        assert seen == [TILES, 3, TILES]
+        with torch.inference_mode():
+            logits, features, tile_logits, tile_features = graph(torch.from_numpy(stacks()))
+        np.testing.assert_allclose(found.logits, logits, atol=1e-5)
+        np.testing.assert_allclose(found.features, features, atol=1e-5)
+        assert found.tiles is not None
+        assert found.tiles.counts.sum(axis=1).tolist() == [TILES, 3, TILES]
+        expected = tile_logits.numpy() * found.tiles.counts[:, None, :, None]
+        np.testing.assert_allclose(found.tiles.logits, expected, atol=1e-5)
+        expected = tile_features.numpy() * found.tiles.counts[:, :, None]
+        np.testing.assert_allclose(found.tiles.features, expected, atol=1e-5)
 
 
 def test_a_turned_stack_is_a_stack_of_turned_tiles() -> None:

@@ -10,6 +10,7 @@ from helpers.bundles import tiny_bundle
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
+from fastdefect.inference.outputs import Outputs
 from fastdefect.inference.stream import Decided
 from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.rows import (
@@ -45,7 +46,7 @@ def test_a_photo_that_cannot_be_read_is_for_a_person(tmp_path: Path) -> None:
 def test_a_probability_that_is_no_number_is_none(tmp_path: Path) -> None:
     scorer = bundle_scorer(read_bundle(tiny_bundle(tmp_path / "m.fdb")), "m")
     nan = np.full((1, 2), np.nan)
-    (decision,) = scorer.judge.decide(nan, None, [1.0])
+    (decision,) = scorer.judge.decide(Outputs(nan), [1.0])
     photo = Candidate("a.png", Path("a.png"))
     row = photo_row(Decided(photo, decision), Names(Patterns(), scorer), scorer)
     assert (row["decision"], row["p_defective"], row["p_ok"]) == ("look", None, None)

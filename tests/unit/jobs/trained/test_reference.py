@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fastdefect.errors import DataError, RunError
 from fastdefect.events import Event, Note, silent
+from fastdefect.inference.outputs import Given, TileFeatures
 from fastdefect.inference.unlike import distances, normalised, part_scores, usual
 from fastdefect.jobs.trained import reference as job
 from fastdefect.run import Run
@@ -79,7 +80,7 @@ def test_stored_values_are_used_for_the_same_features_only(
         asked.append(args)
         return _built(run)
 
-    def network(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def network(pixels: NDArray[np.uint8]) -> Given:
         raise AssertionError("not needed")
 
     monkeypatch.setattr(job, "learn", learn)
@@ -102,7 +103,7 @@ def test_without_photos_there_is_a_warning(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(job, "learn", learn)
     events: list[Event] = []
     assert (
-        job.learned_for(_run(tmp_path), lambda pixels: (pixels, pixels), BLOCKS, events.append)
+        job.learned_for(_run(tmp_path), lambda pixels: Given(pixels, pixels), BLOCKS, events.append)
         is None
     )
     (note,) = events
@@ -122,7 +123,7 @@ def test_values_that_cannot_be_stored_are_returned_with_a_warning(
 
     monkeypatch.setattr(job, "learn", lambda *args, **others: _built(run))
     monkeypatch.setattr(job, "write_bytes", refuse)
-    learned = job.learned_for(run, lambda pixels: (pixels, pixels), BLOCKS, events.append)
+    learned = job.learned_for(run, lambda pixels: Given(pixels, pixels), BLOCKS, events.append)
     assert learned is not None
     assert learned.distances
     (note,) = events
@@ -138,8 +139,56 @@ def test_a_damaged_file_of_the_run_can_be_deleted(
 ) -> None:
     run = _run(tmp_path)
     monkeypatch.setattr(job, "learn", lambda *args, **others: _built(run))
-    job.learned_for(run, lambda pixels: (pixels, pixels), BLOCKS, silent)
+    job.learned_for(run, lambda pixels: Given(pixels, pixels), BLOCKS, silent)
     run.path(name).write_bytes(b"nothing\n1")
     with pytest.raises(RunError, match=name) as caught:
-        job.learned_for(run, lambda pixels: (pixels, pixels), BLOCKS, silent)
+        job.learned_for(run, lambda pixels: Given(pixels, pixels), BLOCKS, silent)
     assert caught.value.hint == "Delete it: it is then written again."
+
+
+def test_the_worst_tile_counts_and_the_tiles_of_training_photos_are_the_reference(
+    tmp_path: Path,
+) -> None:
+    rng = np.random.default_rng(1)
+    counts = np.ones((12, 3), bool)
+    counts[:, 2] = np.arange(12) % 2 == 0
+    tiles = TileFeatures(rng.normal(size=(12, 3, 5)).astype(np.float32), counts)
+    learned = job.build_learned(
+        _run(tmp_path), NAMES, FEATURES, BLOCKS, tiles=tiles, alpha=0.01, on_event=silent
+    )
+    reference = learned.reference
+    assert reference.tiles is not None
+    assert len(reference.tiles.features) == counts[:8].sum()
+    # By hand: of each validation photo the farthest tile, in usual distances of such tiles.
+    far = np.array(
+        [
+            distances(
+                normalised(tiles.features[i][counts[i]], BLOCKS), reference.tiles.features, BLOCKS
+            ).max(axis=0)
+            for i in range(8, 12)
+        ]
+    )
+    whole = distances(_unit()[8:], _unit()[:8], BLOCKS)
+    expected = np.maximum((far / usual(far)).max(axis=1), (whole / usual(whole)).max(axis=1))
+    np.testing.assert_allclose(list(learned.distances.values()), expected, atol=1e-5)
+    found = reference.distances(FEATURES[8:], TileFeatures(tiles.features[8:], counts[8:]))
+    np.testing.assert_allclose(found.photos, expected, atol=1e-3)
+    assert found.tiles is not None
+    assert (found.tiles[~counts[8:]] == -np.inf).all()
+
+
+def test_a_stored_reference_without_tiles_is_computed_again_for_a_model_in_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, computed = _run(tmp_path), []
+
+    def learn(*args: object, **others: object) -> job.Learned:
+        computed.append(1)
+        return _built(run)
+
+    monkeypatch.setattr(job, "learn", learn)
+    for in_tiles in (False, False, True):
+        job.learned_for(
+            run, lambda pixels: Given(pixels, pixels), BLOCKS, silent, in_tiles=in_tiles
+        )
+    assert len(computed) == 2

@@ -10,6 +10,7 @@ import pytest
 from helpers.stores import MODEL, new_inspection, new_look, photo_of_line, sha256_of
 
 from fastdefect.errors import StoreError
+from fastdefect.inference.judge import DecidingTile
 from fastdefect.serving.store import Store
 from fastdefect.serving.store.photo_files import PhotoFiles
 from fastdefect.serving.store.schema import DATABASE
@@ -205,3 +206,21 @@ def test_the_store_of_an_earlier_version_is_read_and_completed(folder: Path) -> 
         assert store.get("a").photos == (before,)
         store.add([replace(new_inspection("b", contents=[CONTENT]), photos=(photo,))])
         assert store.get("b").photos == (photo,)
+
+
+def test_a_store_of_before_tiles_is_read_and_then_keeps_tiles(folder: Path) -> None:
+    database = sqlite3.connect(folder / DATABASE)
+    database.execute("ALTER TABLE photos DROP COLUMN tile")
+    database.commit()
+    database.close()
+    with Store.open(folder, read_only=True) as store:
+        assert [photo.tile for photo in store.latest(1)[0].photos] == [None]
+    tile = DecidingTile(10, 0, 12, 12, float("nan"), None)
+    with Store.open(folder) as store:
+        store.add([new_look("b", of_photos={"tile": tile})])
+        new, old = store.latest(2)
+    assert [photo.tile for photo in old.photos] == [None]
+    (found,) = (photo.tile for photo in new.photos)
+    assert found is not None
+    assert (found.x, found.width, found.distance) == (10, 12, None)
+    assert found.probability != found.probability  # NaN
