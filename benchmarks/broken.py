@@ -28,7 +28,9 @@ from kill_commands import Command, Inputs, commands, make_inputs
 from kill_process import Child, Place, Traced, run
 
 ERRORS = ("ENOSPC", "EDQUOT", "EROFS", "EIO", "EACCES")
-GOOD = ("refused and continued", "done without the call")
+GOOD = ("refused and continued", "done without the call", "done, with a warning")
+# What a command leaves beside its result, if it can; another one makes it again.
+REPEATABLE = {"run/report.html", "baseline.csv", "reference.safetensors"}
 Counts = Counter[str]
 
 
@@ -65,15 +67,19 @@ def judge(
     """What became of a command that failed with ``code``, and of the next one."""
     if "Traceback" in said:
         return "TRACEBACK"
-    if code not in (0, 1):
+    no_path = code == 2 and "expected a path that can be written" in said  # of --out
+    if code not in (0, 1) and not no_path:
         return f"EXIT CODE {code}"
     if code == 1 and not re.search(r"fastdefect: error: .*\w", said):
         return "NO MESSAGE"
-    if code == 1 or command.name == "predict":
+    if code or command.name == "predict":
         again = command.go_on(inputs, place) or command.begin(inputs, place)
         if run(again, place) != 0:
             return "NOT CONTINUED"
-    if found := kill.differences(whole.facts, command.facts(place)):
+    found = kill.differences(whole.facts, command.facts(place))
+    if found.keys() == {"lost"} and set(found["lost"]) <= REPEATABLE and "\n! " in said:
+        return "done, with a warning"
+    if found:
         return f"DIFFERENT {found}"
     return "done without the call" if code == 0 else "refused and continued"
 

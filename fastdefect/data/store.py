@@ -93,6 +93,10 @@ class PhotoStore:
         copy.fill(0, self._photos)
         return copy
 
+    def delete_file(self) -> None:
+        """Delete the file; the photos stay for all processes that have mapped it (POSIX)."""
+        self._finalizer()
+
     def fill(self, row: int, photos: NDArray[np.uint8]) -> None:
         """Store photos that are already resized, (n, *frame), from ``row`` on."""
         self._photos[row : row + len(photos)] = photos

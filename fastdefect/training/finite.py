@@ -31,6 +31,10 @@ class StopIfNotFinite(Callback):
 
     def after_loss(self) -> None:
         """Check the loss, in training and validation."""
+        if not self.training and hasattr(self.learn, "shared_steps"):
+            # Each of several processes has the loss of other photos, and none may stop alone. The
+            # metrics check the predictions of all.
+            return
         loss = float(self.learn.loss.detach())
         if math.isfinite(loss):
             return

@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing import get_start_method
 from typing import Any
 
 import torch
@@ -113,6 +114,7 @@ class Processes:
         Only the first process has a ``store``.
         """
         mine = store.on_file() if store is not None else None
+        copied: PhotoStore | None = None
         shape = self.from_first(None if mine is None else (len(mine), mine.frame))
         if mine is None and self.place.local_rank == 0:
             n, frame = shape
@@ -123,6 +125,11 @@ class Processes:
         if mine is None:
             on_host = dict(handle for handle in handles if handle is not None)
             mine = pickle.loads(on_host[self.place.host])
+        elif mine is not store and get_start_method() == "fork":
+            copied = mine
+        self.of_all(None)  # all have mapped the file
+        if copied is not None:
+            copied.delete_file()  # so that none is left behind, however the process ends
         self._photos, self._source = mine, store
         return mine
 

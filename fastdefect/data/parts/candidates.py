@@ -53,7 +53,7 @@ def shortlists(
     counts the photos with a list.
     """
     n = len(photos)
-    if sum(len(photo) for photo in photos) == 0:
+    if not any(len(photo) for photo in photos):
         none = np.zeros(0, np.int64)
         return [Shortlist(none, none)] * n
     most = min(max(36_000 // n, LISTED[0]), LISTED[1])
@@ -80,7 +80,7 @@ def _best(votes: Floats, own: int, most: int) -> NDArray[np.int64]:
     votes[own] = 0
     least = np.partition(votes, -most)[-most] if most < len(votes) else 0.0
     chosen = np.flatnonzero((votes >= least) & (votes > 0))
-    return chosen[np.argsort(-votes[chosen], kind="stable")[:most]]
+    return np.asarray(chosen[np.argsort(-votes[chosen], kind="stable")[:most]], np.int64)
 
 
 class _Index:

@@ -8,12 +8,15 @@ damaged file is ignored.
 """
 
 import hashlib
+import io
 import json
 import os
 import threading
+import uuid
 import weakref
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -26,6 +29,7 @@ from safetensors.numpy import save_file
 
 from fastdefect.data.parts.code import code_digest
 from fastdefect.data.parts.keypoints import MIRROR, Keypoints, detect, small_copy
+from fastdefect.errors import DataError
 from fastdefect.files import atomic_path, delete_oldest
 
 FORMAT = "fastdefect-keypoints-1"
@@ -95,11 +99,25 @@ class KeypointStore:
         return digest
 
     def get(self, digest: bytes) -> Keypoints:
-        """The keypoints of a photo. Raises ``KeyError`` for an unknown one, and ``OSError``."""
+        """The keypoints of a photo.
+
+        Raises ``KeyError`` for a photo that was not added, and ``DataError`` if its file cannot be
+        read any more.
+        """
         with self._lock:
             record = self._new.get(digest)
             place = None if record is not None else self._places[digest]
-        return _from_bytes(place.read() if place is not None else record or b"")
+        if place is None:
+            return _from_bytes(record or b"")
+        try:
+            return _from_bytes(place.read())
+        except OSError as error:
+            raise DataError(
+                f"{place.file.path}: expected the keypoints that were found before, but got: "
+                f"{error.strerror or error}.",
+                "Check the disk of the cache, or set FASTDEFECT_CACHE to a folder on another one, "
+                "and run the command again.",
+            ) from error
 
     def save(self) -> None:
         """Write what is new; join small files; delete old files above the limit.
@@ -113,7 +131,8 @@ class KeypointStore:
                 return
             for file in joined:
                 self._files.remove(file)
-                file.path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    file.path.unlink()
             if self._used:
                 self._tidy(self._folder)
 
@@ -131,8 +150,7 @@ class KeypointStore:
         """Move what is new to a file; if that fails, keep it in memory from now on."""
         if self._folder is None or not self._new:
             return
-        name = hashlib.sha256(b"".join(self._new)).hexdigest()[:32]
-        path = self._folder / f"{name}.safetensors"
+        path = self._folder / f"{uuid.uuid4().hex}.safetensors"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary:
@@ -140,15 +158,18 @@ class KeypointStore:
         except (OSError, SafetensorError):
             self._folder = None
             return
-        if self._open(path):
-            self._used.add(path)
-            self._new, self._new_bytes = {}, 0
+        if not self._open(path):
+            self._folder = None
+            return
+        self._files[-1].read(0, 0)  # open from now on
+        self._used.add(path)
+        self._new, self._new_bytes = {}, 0
 
     def _open(self, path: Path) -> bool:
         """Add a file's keypoints to those known; False for a file that is not one of ours."""
         try:
-            file = _File(path)
-            places = list(file.places())
+            with closing(_File(path)) as file:
+                places = list(file.places())
         except (OSError, ValueError, KeyError, TypeError):
             return False
         self._files.append(file)
@@ -157,8 +178,8 @@ class KeypointStore:
 
     def _tidy(self, folder: Path) -> None:
         for path in self._used:
-            if path.exists():
-                path.touch()
+            with suppress(OSError):  # another command may have deleted it
+                os.utime(path)
         delete_oldest(folder, FOLDER_MB)
 
 
@@ -183,7 +204,7 @@ class StoredKeypoints(Sequence[Keypoints]):
 
 
 class _File:
-    """A file of the cache, open for reading: it can be read even after another process deletes it.
+    """A file of the cache. Once read, it stays open: it may be deleted by another process.
 
     Raises ``OSError``, or ``ValueError``, ``KeyError`` or ``TypeError`` for another content.
     """
@@ -191,9 +212,8 @@ class _File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._file = path.open("rb", buffering=0)
-        weakref.finalize(self, self._file.close)
-        self.size = os.fstat(self._file.fileno()).st_size
+        self._file: io.FileIO | None = None
+        self.size = path.stat().st_size
         length = int.from_bytes(self.read(0, 8), "little")
         if length > 10_000:
             raise ValueError(f"{path}: expected the header of a file of keypoints")
@@ -213,12 +233,21 @@ class _File:
         for digest, start, count, check in zip(digests, starts, counts, checks, strict=True):
             yield digest.tobytes(), _Place(self, int(start), int(count), int(check))
 
+    def close(self) -> None:
+        """Close the file until it is read again: a cache may have more files than can be open."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def read(self, start: int, length: int) -> bytes:
         with self._lock:
+            if self._file is None:
+                self._file = self.path.open("rb", buffering=0)
+                weakref.finalize(self, self._file.close)
             self._file.seek(start)
             found = self._file.read(length)
         if len(found) != length:
-            raise OSError(f"{self.path} ends before byte {start + length}")
+            raise OSError(f"it ends before byte {start + length}")
         return found
 
     def _array(self, name: str, kind: type) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """The result of a search for photos of the same part, on the disk: later commands read it."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +45,7 @@ def read_result(path: Path, n: int) -> SameParts | None:
     ):
         return None
     with suppress(OSError):
-        path.touch()
+        os.utime(path)
     found = (
         Link(one, other, value, bool(mirrored), bool(copy))
         for (one, other, mirrored, copy), value in zip(

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,16 @@ def test_another_process_maps_the_photos_of_a_store_on_file(limit_mb: int) -> No
     assert _folder_of(on_file).exists()  # it belongs to the first store
     on_file.close()
     assert not _folder_of(on_file).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a mapped file can't be deleted there")
+def test_mapped_photos_outlive_their_file() -> None:
+    store = made_store(5, limit_mb=0)
+    mapped = pickle.loads(pickle.dumps(store))
+    store.delete_file()
+    assert not _folder_of(store).exists()
+    for each in (store, mapped):
+        np.testing.assert_array_equal(each[np.arange(5)], made_store(5)[np.arange(5)])
 
 
 def test_photos_that_are_resized_already_are_stored_as_they_are() -> None:

@@ -145,7 +145,8 @@ def test_a_trial_has_a_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     steps += [node("Identity", ["x300"], ["big"])]
     content = through(steps, {"n": np.array([400, 400])})
     reason = refused(tmp_path, content, facts_of_network=TWO)
-    assert "terminate flag" in reason or "canceled" in reason
+    # On a busy machine, the time ends while the network is loaded.
+    assert "terminate flag" in reason or "cancel" in reason.lower()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from fastdefect.processes import Place
 from fastdefect.run import Run
 from fastdefect.training import processes as module
 from fastdefect.training.callbacks import Position
+from fastdefect.training.finite import StopIfNotFinite
 from fastdefect.training.processes import Processes, ProcessLostError
 from fastdefect.training.shared import Together
 from fastdefect.training.whole_batch import Share, share_layers
@@ -167,6 +169,14 @@ def test_a_program_that_a_launcher_started_has_to_be_the_command(
     monkeypatch.setenv("WORLD_SIZE", "4")
     with pytest.raises(UsageError, match="A launcher started 4 processes"):
         module.joined()
+
+
+def test_no_process_stops_a_validation_alone() -> None:
+    learn: Any = SimpleNamespace(training=False, loss=torch.tensor(float("nan")))
+    stop = StopIfNotFinite(((), ()), 0)
+    stop.learn = learn
+    learn.shared_steps = object()
+    stop.after_loss()  # the others would wait for its predictions
 
 
 # Real processes

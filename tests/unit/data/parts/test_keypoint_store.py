@@ -12,6 +12,7 @@ from fastdefect.aliases import Pixels
 from fastdefect.data.parts import keypoint_store
 from fastdefect.data.parts.keypoint_store import KeypointStore, StoredKeypoints
 from fastdefect.data.parts.keypoints import Keypoints, detect, small_copy
+from fastdefect.errors import DataError
 
 RNG = np.random.default_rng(3)
 PHOTOS: list[Pixels] = [RNG.integers(0, 255, (48, 40, 3)).astype(np.uint8) for _ in range(6)]
@@ -130,6 +131,21 @@ def test_files_that_are_deleted_meanwhile_can_be_read(tmp_path: Path) -> None:
     for path in tmp_path.iterdir():
         path.unlink()
     assert _same(store.get(digests[2]), _expected(PHOTOS[2]))
+
+
+def test_a_file_that_can_no_longer_be_read_is_named(tmp_path: Path) -> None:
+    store, digests = _filled(tmp_path, PHOTOS[:2])
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=path.name):
+        store.get(digests[0])
+
+
+def test_files_that_are_not_used_are_not_open(tmp_path: Path) -> None:
+    _filled(tmp_path, PHOTOS[:1])
+    _filled(tmp_path, PHOTOS[1:])
+    store, _ = _filled(tmp_path, PHOTOS[:1])
+    assert [file._file is not None for file in store._files].count(True) == 1
 
 
 def test_the_folder_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
