@@ -122,7 +122,7 @@ def test_a_run_in_tiles_is_compared_with_one_of_whole_photos(
 ) -> None:
     options = "--image-size 32 --tiles none --tune head --parts none --test 0 --name whole".split()
     whole = run_fit(tiled.folder.parent / "strips", tmp_path, *options)
-    done = invoke("compare", whole.folder, tiled.folder)
+    done = invoke("compare", whole.folder, tiled.folder, "--out", tmp_path / "compared")
     assert done.exit_code == 0, done.output
     assert "escape rate" in done.output
 
