@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from fastdefect.locks import locked
 
@@ -20,13 +20,11 @@ class Scratch:
     def __init__(self) -> None:
         for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
             _remove_unlocked(left)
-        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self._lock = locked(self.folder / _LOCK, needed=False)
+        self.folder, self._lock = _made_and_held()
 
     def close(self) -> None:
         """Delete the folder with its files."""
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -34,6 +32,18 @@ class Scratch:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _made_and_held() -> tuple[Path, BinaryIO]:
+    """A new folder, and its lock; another process may take a folder before it is locked."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        try:
+            lock = locked(folder / _LOCK, needed=False)
+        except FileNotFoundError:  # deleted between the creation and the lock
+            continue
+        if lock is not None:
+            return folder, lock
 
 
 def _remove_unlocked(path: Path) -> None:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from fastdefect import scratch
 from fastdefect.files import write_text
 from fastdefect.locks import locked, release
 from fastdefect.scratch import Scratch
@@ -91,4 +93,26 @@ def test_the_folder_of_a_killed_process_is_deleted_and_that_of_a_living_one_is_n
             assert not left.exists()
             assert living.folder.is_dir()
             assert other.folder.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_folder_that_another_process_takes_before_its_lock_is_not_used(
+    gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    taken: list[Path] = []
+
+    def first_is_taken(path: Path, *, needed: bool = True) -> BinaryIO | None:
+        if not taken:
+            taken.append(path.parent)
+            path.parent.rmdir()
+            if not gone:
+                return None
+        return locked(path, needed=needed)
+
+    monkeypatch.setattr(scratch, "locked", first_is_taken)
+    with Scratch() as found:
+        assert found.folder.is_dir()
+        assert found.folder not in taken
     assert list(tmp_path.iterdir()) == []
