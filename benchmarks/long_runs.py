@@ -44,13 +44,13 @@ def watch(command: Sequence[str], kind: str, total: int) -> list[Point]:
     ``kind`` is the event that reports a step. Raises ``RuntimeError`` if the command fails.
     """
     points: list[Point] = []
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "fastdefect", *command, "--json"], stdout=subprocess.PIPE, text=True
-    )
-    for steps in _steps(process, kind):
-        if steps >= total * (len(points) + 1) // POINTS and len(points) < POINTS:
-            points.append(Point(steps, *_state(process.pid)))
-    if process.wait() != 0:
+    ) as process:
+        for steps in _steps(process, kind):
+            if steps >= total * (len(points) + 1) // POINTS and len(points) < POINTS:
+                points.append(Point(steps, *_state(process.pid)))
+    if process.returncode != 0:
         raise RuntimeError(f"fastdefect {' '.join(command)} ended with {process.returncode}")
     return points
 
