@@ -54,12 +54,14 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
     _silence()
     try:
         follow(processes)
-        processes.end()
     except ProcessLostError as error:
         time.sleep(_HEAD_START_S)
         if processes.reports():
             show_error(error)
         sys.exit(error.exit_code)
+    # Nothing is left to write. While libraries end their threads, a connection that the first
+    # process closes can abort this one, and the launcher would call the finished work a failure.
+    os._exit(0)
 
 
 def _refuse(here: Place, command: str) -> None:

@@ -180,10 +180,9 @@ class Processes:
             return self.place.local_rank == 0
 
     def end(self) -> None:
-        """Let the other processes end, and close the connections."""
+        """Let the other processes end, and close the connections; called by the first process."""
         if self.healthy:
-            if self.first:
-                self.message()
+            self.message()
             dist.destroy_process_group()
 
 
