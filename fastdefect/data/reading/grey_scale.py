@@ -99,10 +99,10 @@ def to_8bit(values: NDArray[Any], white: float | None = None) -> Pixels:
 
 
 def _scaled(values: NDArray[Any], low: float, high: float) -> Pixels:
+    if values.dtype.kind == "f":  # before the conversion, which warns of a signalling NaN
+        values = np.where(np.isfinite(values), values, np.zeros((), values.dtype))
     # The relative error of 2^-24 is far smaller than the distance of any 16-bit value from a tie.
     exact: NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize == 2 else np.float64)
-    if values.dtype.kind == "f":
-        exact[~np.isfinite(exact)] = 0
     exact -= low
     exact *= 255 / (high - low)
     return np.asarray(np.clip(np.rint(exact), 0, 255)).astype(np.uint8)

@@ -74,3 +74,9 @@ def test_large_arrays_are_scaled_by_blocks_of_rows() -> None:
     found = to_8bit(values, 1.0)
     np.testing.assert_array_equal(found[:, ::4001], np.rint(values[:, ::4001] * 255.0))
     assert range_of(values) == ValueRange(0.0, 1.0, True)
+
+
+def test_a_signalling_nan_is_black_without_a_warning() -> None:
+    values = np.array([0x7FA00000, 0x3F800000, 0x7F800000], np.uint32).view(np.float32)
+    np.testing.assert_array_equal(to_8bit(values, 1.0), [0, 255, 0])
+    np.testing.assert_array_equal(to_8bit(values), [0, 255, 0])
