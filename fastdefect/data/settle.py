@@ -45,7 +45,8 @@ def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> Dat
     asked = config.tiles == "auto"
     good = good_classes(listing.classes, config.good, config.learn == "good")
     none = replace(config, tiles="none")
-    if not asked and (config.light or not has_marks(listing.entries, good)):
+    of_whole_photos = config.light or config.learn == "both"
+    if not asked and (of_whole_photos or not has_marks(listing.entries, good)):
         return none
     with one_thread_each():
         tiles, reason = choose_tiles(listing.entries, good, config, known_only=not asked)
@@ -131,10 +132,4 @@ def _check_suits_tiles(config: RunConfig, tiles: int) -> None:
             "--randomize-background-light needs the background around the part, which most tiles "
             f"do not show, but --tiles is {tiles}.",
             "Remove one of the two.",
-        )
-    if config.data.learn == "both":
-        raise UsageError(
-            "--learn both compares the places of whole photos with those of good ones, but --tiles "
-            f"is {tiles}.",
-            "Remove one of the two. --learn good and the classifier alone take tiles.",
         )

@@ -90,7 +90,8 @@ def test_its_bundle_decides_alike_and_names_the_half(
         assert (mine["rejected_by"] in ("classifier", "memory", "both")) == rejected
 
 
-def test_tiles_are_refused(castings: Path, tmp_path: Path) -> None:
-    result = invoke("fit", str(castings), "--runs", str(tmp_path), *OPTIONS, "--tiles", "4")
-    assert result.exit_code != 0
-    assert "--learn both compares the places of whole photos" in result.output + result.stderr
+@pytest.mark.parametrize("tiles", ["4", "auto"])
+def test_tiles_are_refused_before_photos_are_read(tiles: str, tmp_path: Path) -> None:
+    result = invoke("fit", str(tmp_path / "none"), *OPTIONS, "--tiles", tiles)
+    assert result.exit_code == 2
+    assert f"can't be combined with --tiles {tiles}" in " ".join(result.stderr.split())

@@ -37,12 +37,13 @@ def _check_memory(config: RunConfig) -> None:
         f"--folds {config.report.folds}": config.report.folds is not None,
         f"--final {config.training.final}": config.training.final in ("folds", "refit"),
         f"--from {config.model.from_run}": config.model.from_run is not None,
+        f"--tiles {config.data.tiles}": joint and config.data.tiles not in ("none", "marked", "1"),
         f"--views {config.report.views}": config.report.views not in ("auto", "none") and joint,
     }
     if found := next((flag for flag, given in conflicts.items() if given), None):
         raise UsageError(
-            f"{learn} compares new photos with good ones of one training; {found} is for networks "
-            "that only distinguish classes.",
+            f"{learn} compares new photos with the good ones of one training, and can't be "
+            f"combined with {found}.",
             f"Remove {found.split()[0]}, or remove {learn}.",
         )
     if config.data.good == "none":
