@@ -25,12 +25,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fastdefect.data.parts.code import code_digest
 from fastdefect.data.parts.keypoints import MIRROR, Keypoints, detect, small_copy
 from fastdefect.errors import DataError
-from fastdefect.files import atomic_path, delete_oldest
+from fastdefect.files import delete_oldest, write_bytes
 
 FORMAT = "fastdefect-keypoints-1"
 FOLDER_MB = 2048  # above this limit, the least recently used files go
@@ -153,8 +153,7 @@ class KeypointStore:
         path = self._folder / f"{uuid.uuid4().hex}.safetensors"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as temporary:
-                _write_file(temporary, self._new)
+            write_bytes(path, _content(self._new))
         except (OSError, SafetensorError):
             self._folder = None
             return
@@ -255,7 +254,8 @@ class _File:
         return np.frombuffer(self.read(self._data + begin, end - begin), kind)
 
 
-def _write_file(path: Path, records: dict[bytes, bytes]) -> None:
+def _content(records: dict[bytes, bytes]) -> bytes:
+    """A safetensors file of the records; it takes the memory of another copy of them."""
     values = list(records.values())
     content: dict[str, NDArray[Any]] = {
         "digests": np.frombuffer(b"".join(records), np.uint8),
@@ -263,7 +263,7 @@ def _write_file(path: Path, records: dict[bytes, bytes]) -> None:
         "checks": np.array([zlib.crc32(value) for value in values], np.uint32),
         "records": np.frombuffer(b"".join(values), np.uint8),
     }
-    save_file(content, path, metadata={"format": FORMAT})
+    return save(content, metadata={"format": FORMAT})
 
 
 def _digest(small: NDArray[np.uint8]) -> bytes:
