@@ -22,7 +22,7 @@ from fastdefect.jobs.exporting.bundle_card import named_values
 from fastdefect.jobs.trained.baseline import sample_of
 from fastdefect.jobs.trained.decision import judge_validation
 from fastdefect.jobs.trained.photos import EvaluationPhotos
-from fastdefect.jobs.trained.reference import Learned, learn, learned_for
+from fastdefect.jobs.trained.reference import Learned, learn
 from fastdefect.jobs.trained.run_photos import find_run_photos
 from fastdefect.jobs.trained.scorer import RunModel, reading_of
 
@@ -107,9 +107,7 @@ def learned_by(
     single precision agree with the run's.
     """
     if card.network.precision == "fp32":
-        return learned_for(
-            model.run, model.outputs, model.blocks, on_event, in_tiles=model.in_tiles, alpha=alpha
-        )
+        return model.learned(on_event, alpha=alpha)
     opened = open_network(Bundle(card, network, ""), "the bundle")
     return learn(model.run, opened, model.blocks, on_event, alpha=alpha)
 

@@ -12,7 +12,7 @@ from fastdefect.inference.baseline import Sample
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.jobs.trained.decision import decision_for, judge_validation
 from fastdefect.jobs.trained.model import read_spec
-from fastdefect.jobs.trained.reference import learned_for, stored_distances
+from fastdefect.jobs.trained.reference import stored_distances
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.trained.scorer import load_run_model, run_identity
 from fastdefect.run import Run
@@ -27,14 +27,7 @@ def run_baseline(run: Run, request: Request, on_event: OnEvent) -> tuple[Sample,
     distances = stored_distances(run)
     if distances is None:
         model = load_run_model(run, request, on_event, rule=rule)
-        learned = learned_for(
-            run,
-            model.outputs,
-            model.blocks,
-            on_event,
-            in_tiles=model.in_tiles,
-            data_root=request.data_root,
-        )
+        learned = model.learned(on_event, data_root=request.data_root)
         if learned is None:
             raise DataError(
                 f"{run.name} has no baseline, which needs the photos of its training.",

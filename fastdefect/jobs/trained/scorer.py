@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,10 +16,10 @@ from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.judge import Judge
 from fastdefect.inference.outputs import Given, Outputs, give, outputs_of
 from fastdefect.inference.scorer import Scorer
-from fastdefect.inference.unlike import Reference
+from fastdefect.inference.unlike import ALPHA, Reference
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import load_network
-from fastdefect.jobs.trained.reference import learned_for
+from fastdefect.jobs.trained.reference import Learned, learned_for
 from fastdefect.jobs.trained.request import Request
 from fastdefect.jobs.training.sides import known_views
 from fastdefect.run import Run
@@ -50,6 +51,20 @@ class RunModel:
         """Whether photos are cut into tiles."""
         return self.spec.preprocessing.tiles > 1
 
+    def learned(
+        self, on_event: OnEvent, *, data_root: Path | None = None, alpha: float = ALPHA
+    ) -> Learned | None:
+        """What the model has learned of its photos; see ``learned_for``."""
+        return learned_for(
+            self.run,
+            self.outputs,
+            self.blocks,
+            on_event,
+            in_tiles=self.in_tiles,
+            data_root=data_root,
+            alpha=alpha,
+        )
+
     @property
     def blocks(self) -> tuple[int, ...]:
         """The widths of the features, by depth."""
@@ -80,14 +95,7 @@ def load_run_model(
 def run_scorer(run: Run, request: Request, on_event: OnEvent) -> Scorer:
     """The run's model for ``predict``, with the reference of the photos it was trained on."""
     model = load_run_model(run, request, on_event)
-    learned = learned_for(
-        run,
-        model.outputs,
-        model.blocks,
-        on_event,
-        in_tiles=model.in_tiles,
-        data_root=request.data_root,
-    )
+    learned = model.learned(on_event, data_root=request.data_root)
     return scorer_of(model, learned.reference if learned else None)
 
 

@@ -42,7 +42,7 @@ def test_the_rule_and_its_warnings_are_made_once(
     monkeypatch.setattr(scorer, "load_network", lambda run, device: (network, spec))
     monkeypatch.setattr(scorer, "InferenceGraph", _Graph)
     learned = SimpleNamespace(distances=DISTANCES)
-    monkeypatch.setattr(job, "learned_for", lambda *_, **__: learned)
+    monkeypatch.setattr(scorer, "learned_for", lambda *_, **__: learned)
     events: list[Event] = []
     sample, _ = job.run_baseline(run, Request(device="cpu"), events.append)
     assert sample.distance.tolist() == [1.5, 2.5]
