@@ -5,7 +5,6 @@ mapping table. These are plain frozen dataclasses: the commands are built from t
 anything heavy is imported. ``config_resolve`` checks the values when a command runs.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from annotated_types import Ge, Gt, Lt
 
 from fastdefect.augmentations import AUGMENTATIONS
+from fastdefect.flag import Flag, Former
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Unit = Literal["photo", "part"]  # what one decision is about
@@ -27,29 +27,6 @@ if TYPE_CHECKING:
     Augment = str
 else:
     Augment = Literal[tuple(AUGMENTATIONS)]
-
-
-@dataclass(frozen=True)
-class Former:
-    """The name of a field in earlier versions, and its old values with their current names."""
-
-    name: str
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Flag:
-    """How a field appears on the command line: one line of help, and other names for it.
-
-    ``option`` is its name there if that differs from the field's name. ``former`` is still
-    accepted in files and on the command line, but not listed.
-    """
-
-    help: str
-    option: str | None = None
-    aliases: tuple[str, ...] = ()
-    argument: bool = False
-    former: Former | None = None
 
 
 MOST_TILES = 256  # of a photo; each takes the time of a photo without tiles

@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 
 import typer
 
-from fastdefect.config import ConfigField, Former, config_fields
+from fastdefect.config import ConfigField, config_fields
+from fastdefect.flag import Former
 
 
 def with_config_options(
