@@ -59,8 +59,8 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
         if processes.reports():
             show_error(error)
         sys.exit(error.exit_code)
-    # Nothing is left to write. While libraries end their threads, a connection that the first
-    # process closes can abort this one, and the launcher would call the finished work a failure.
+    # Nothing is left to write. Rarely a process was aborted around its end, and the launcher then
+    # called finished work a failure; leaving at once skips the end of the libraries' threads.
     os._exit(0)
 
 
