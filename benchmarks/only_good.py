@@ -4,9 +4,10 @@
     python benchmarks/only_good.py --sets casting --datasets DIR [--split part|photo]
 
 Each draw holds out about a third of the parts (``--split photo``: of the photos, whose parts are
-then known). Of the good photos of the rest, whole parts first, so many are the training photos; a
-tenth more are for the threshold. Both arms use the network with the installed weights, 224 px, and
-are scored on the same held-out photos: AUROC of the photo, by difficulty where it is known.
+then known). Of the good photos of the rest, so many are the training photos: of whole parts, or
+with ``--split photo`` drawn at random; a tenth more are for the threshold. Both arms use the network
+with the installed weights, ``--image-size`` px, and are scored on the same held-out photos: AUROC
+of the photo, by difficulty where it is known, and of difficulty 1 and 2 together.
 
 PatchCore (Roth et al. 2022): places of the second and third stage, each averaged over 3 x 3, a
 coreset of a tenth of the places by greedy k-centre, at most 8,000, and the distance of the
@@ -27,15 +28,17 @@ from plain_sets import SETS, Row, Source, divide, held_out
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.reading.images import USUAL, fit_to, read_photo
 from fastdefect.files import write_csv
 from fastdefect.jobs.trained.model import load_network
 from fastdefect.run import Run
-from fastdefect.training.backbones import build_backbone, placed
+from fastdefect.training.backbones import Backbone, build_backbone
 from fastdefect.training.efficientnet_lite import EFFICIENTNET_LITE0
-from fastdefect.training.memory import farthest
+from fastdefect.training.memory import Places, farthest, smooth
+from fastdefect.training.stages import Tap
 
-SIZE, BATCH = 224, 16
+BATCH = 16
 
 
 def main() -> None:
@@ -48,22 +51,24 @@ def main() -> None:
         for n in options.good:
             for draw in options.draws:
                 train, out = _sides(name, rows, draw, options.split)
-                _one(name, train, out, n, draw, difficulty, options.work)
+                _one(name, (train, out), (n, draw), difficulty, options)
 
 
 def _one(
     name: str,
-    rest: Sequence[Row],
-    out: Sequence[Row],
-    n: int | None,
-    draw: int,
+    photos: tuple[Sequence[Row], Sequence[Row]],
+    drawn: tuple[int | None, int],
     difficulty: dict[str, str],
-    work: Path,
+    options: argparse.Namespace,
 ) -> None:
-    good = SETS[name]
+    good, (rest, out), (n, draw) = SETS[name], photos, drawn
+    size, work = options.image_size, options.work
     rng = np.random.default_rng(draw)
     of_good = [row for row in rest if row.label == good]
-    order = _whole_parts(of_good, rng)
+    if options.split == "part":
+        order = _whole_parts(of_good, rng)
+    else:
+        order = [of_good[index] for index in rng.permutation(len(of_good))]
     count = len(order) * 9 // 10 if n is None else min(n, len(order) * 9 // 10)
     train, valid = order[:count], order[count : count + max(count // 10, 4)]
     folder = work / "only-good" / f"{name}-{n or 'all'}-{draw}"
@@ -79,19 +84,20 @@ def _one(
     _fastdefect(
         *("fit", str(folder / "photos.csv"), "--learn", "good", "--good", str(good)),
         *("--parts", "csv", "--arch", EFFICIENTNET_LITE0, "--seed", str(draw)),
+        *("--image-size", str(size)),
         *("--runs", str(folder / "runs"), "--name", f"run-{time.time_ns()}", "--quiet"),
     )
     seconds = time.perf_counter() - started
     run = Run((folder / "runs" / "latest").resolve())
     truth = np.array([row.label != good for row in out])
-    ours = _scores(run, out)
+    ours = _scores(run, out, size)
     cells = {
         "ours": roc_auc_score(truth, ours),
-        "PatchCore": roc_auc_score(truth, patchcore([*train, *valid], out)),
+        "PatchCore": roc_auc_score(truth, patchcore([*train, *valid], out, size)),
     }
-    for grade in sorted(set(difficulty.values()) - {""}):
-        chosen = ~truth | np.array([difficulty.get(row.path) == grade for row in out])
-        cells[f"difficulty {grade}"] = roc_auc_score(truth[chosen], ours[chosen])
+    for grades in ("12", "1", "2", "3") if difficulty else ():
+        chosen = ~truth | np.array([difficulty.get(row.path, "-") in grades for row in out])
+        cells[f"difficulty {' and '.join(grades)}"] = roc_auc_score(truth[chosen], ours[chosen])
     text = "  ".join(f"{key} {value:.3f}" for key, value in cells.items())
     print(
         f"{name}, {len(train)} good, draw {draw}, {len(out)} held out: {text}  {seconds:.0f} s",
@@ -99,27 +105,35 @@ def _one(
     )
 
 
-def _scores(run: Run, rows: Sequence[Row]) -> np.ndarray:
+def _scores(run: Run, rows: Sequence[Row], size: int) -> np.ndarray:
     """The run's distances of photos."""
     predictor, _ = load_network(run, "cpu")
     places, (memory,) = predictor.network  # type: ignore[misc]
     steps = predictor.preprocessing
     with torch.inference_mode():
-        found = [memory.scores(maps) for maps in _features(places, steps.mean, steps.std, rows)]
+        found = [memory.scores(maps) for maps in _features(places, steps, rows, size)]
     return torch.cat(found).numpy()
 
 
-def patchcore(train: Sequence[Row], rows: Sequence[Row]) -> np.ndarray:
+def patchcore(train: Sequence[Row], rows: Sequence[Row], size: int) -> np.ndarray:
     """The scores of PatchCore for ``rows``, from all of the photo."""
-    backbone, _ = build_backbone(EFFICIENTNET_LITE0, "auto", SIZE)
-    body = placed(backbone, EFFICIENTNET_LITE0).body.eval()
-    known = torch.cat([_flat(m) for m in _features(body, backbone.mean, backbone.std, train)])
+    backbone, _ = build_backbone(EFFICIENTNET_LITE0, "auto", size)
+    body = Published(backbone.body, backbone.taps[:2]).eval()
+    known = torch.cat([_flat(m) for m in _features(body, backbone, train, size)])
     known = known.reshape(-1, known.shape[-1])
     memory = known[farthest(known, min(len(known) // 10, 8000), 0)]
     scores = []
-    for maps in _features(body, backbone.mean, backbone.std, rows):
+    for maps in _features(body, backbone, rows, size):
         scores.append(torch.cdist(_flat(maps), memory[None]).amin(dim=2).amax(dim=1))
     return torch.cat(scores).numpy()
+
+
+class Published(Places):
+    """The places of the second and third stage, each averaged over 3 x 3."""
+
+    def __init__(self, body: nn.Module, taps: Sequence[Tap]) -> None:
+        super().__init__(body, taps)
+        self.describe = smooth
 
 
 def _flat(maps: torch.Tensor) -> torch.Tensor:
@@ -127,18 +141,18 @@ def _flat(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _features(
-    body: nn.Module, mean: Sequence[float], std: Sequence[float], rows: Sequence[Row]
+    body: nn.Module, norm: Backbone | Preprocessing, rows: Sequence[Row], size: int
 ) -> Iterator[torch.Tensor]:
-    shape = (1, 3, 1, 1)
     """Yield what ``body`` gives for the photos of ``rows``, in batches."""
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (norm.mean, norm.std))
     for start in range(0, len(rows), BATCH):
         photos = [
-            fit_to(read_photo(Path(row.path), USUAL), SIZE, "squish")
+            fit_to(read_photo(Path(row.path), USUAL), size, "squish")
             for row in rows[start : start + BATCH]
         ]
         batch = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
-            yield body((batch - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape))
+            yield body((batch - mean) / std)
 
 
 def _sides(
@@ -183,6 +197,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--good", type=numbers, default=[None], help="all, or numbers of photos")
     parser.add_argument("--draws", type=numbers, default=[1, 2, 3])
     parser.add_argument("--split", choices=("part", "photo"), default="part")
+    parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--datasets", type=Path)
     parser.add_argument("--work", type=Path, default=Path("only-good-work"))
     parser.add_argument("--sample-n", type=int, default=600)

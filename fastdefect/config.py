@@ -240,6 +240,13 @@ class TrainingConfig:
         Tune,
         Flag("What is trained: the whole network, or only a linear head on its frozen features."),
     ] = "all"
+    turned: Annotated[
+        Literal["auto", "yes", "no"],
+        Flag(
+            "With --learn good or both: also remember good photos turned and mirrored; auto: if "
+            "there are few."
+        ),
+    ] = "auto"
     epochs: Annotated[int, Ge(1), Flag("Total epochs, including frozen ones.")] = 25
     min_steps: Annotated[
         int,

@@ -189,8 +189,7 @@ def distance_maps(stages: Stages, batch: Tensor) -> Tensor:
     whole, memory = stages.network, cast("PatchMemory", stages.memory)
     with torch.no_grad():
         distances = memory.distances(cast("Any", whole)[0](batch))
-        nearest = torch.stack(distances).amin(dim=0)
-    return (nearest - memory.usual / 2).clamp(min=0)
+    return (distances - memory.usual / 2).clamp(min=0)
 
 
 @contextmanager

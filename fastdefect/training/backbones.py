@@ -28,7 +28,7 @@ from fastdefect.training.efficientnet_lite import (
     build_efficientnet_lite0,
 )
 from fastdefect.training.folding import fold_batch_norm
-from fastdefect.training.memory import Places
+from fastdefect.training.memory import DETAIL_STAGES, Places
 from fastdefect.training.stages import Staged, Tap, find_taps
 from fastdefect.training.trained_network import trained_network
 from fastdefect.training.weights import (
@@ -136,8 +136,7 @@ def placed(backbone: Backbone, arch: str) -> Backbone:
             f"A memory of good parts compares places of photos, but {arch} has no maps of places.",
             "Choose a convolutional network, for example resnet50 or efficientnet-lite0.",
         )
-    # The last maps describe the content of the whole photo rather than of a place.
-    taps = backbone.taps[:2]
+    taps = (*backbone.taps[:DETAIL_STAGES], *backbone.taps[DETAIL_STAGES:][-1:])
     return replace(backbone, body=Places(backbone.body, taps), taps=taps)
 
 

@@ -63,8 +63,9 @@ def _exchanged(memory: PatchMemory, outside: Tensor, seed: int) -> PatchMemory:
     with torch.no_grad():
         other.part.weight.neg_()
         other.part_bias.neg_()
-        rows = memory.describe(outside.to(memory.memory))
-    kept = rows[farthest(rows, PLACES, seed)]
+        for depth in other.memories:
+            rows = depth.describe(outside.to(depth.memory))
+            kept = rows[farthest(rows, PLACES, seed)]
+            depth.fill(kept, [len(kept)])
     other.good = other.good[:1]
-    other.fill(kept, [len(kept)])
     return other

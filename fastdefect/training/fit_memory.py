@@ -4,17 +4,19 @@
 ``fill_memory`` is the memory alone, also for ``--learn both``. Defective training photos are not
 used. The features of the good ones are computed once, by a frozen backbone.
 
-The steps: the features of each depth get the same mean length, and a random projection (Johnson and
-Lindenstrauss 1984) reduces them. Of the places of the parts, the memory keeps those that are
+The steps: the features of each stage get the same mean length, and a random projection (Johnson and
+Lindenstrauss 1984) reduces them. Of the places of the parts, each depth keeps those that are
 farthest from each other (greedy k-centre; Sener and Savarese 2018, PatchCore). A random choice of
 the same size is far worse: rare places, such as a reflection, are missing in it. The scale of
-the distances follows from photos of the memory itself, each compared with the places of other parts
-only. Of photos in tiles, the places are those of all tiles, and the least familiar one decides.
+the distances, and the proportion of the depths, follow from photos of the memory itself, each
+compared with the places of other parts only. Of photos in tiles, the places are those of all tiles,
+and the least familiar one decides. Few photos are also remembered turned and mirrored.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,10 +42,14 @@ from fastdefect.training.once import Stopped, history_row, in_one_epoch
 from fastdefect.training.part_places import PartPlaces, find_part_places
 from fastdefect.training.predict import Predictor
 
-MEMORY = 8000  # places that are kept, of all good classes together
+KEPT = (6000, 2000)  # places, of details and of surroundings, of all good classes together
+# The surroundings recognise the part, the details the defect. Measured: docs/benchmarks.md.
+_WEIGHTS = (1.0, 0.5)
+FEW = 150  # good photos; fewer are remembered turned, too
 _POOL = 60_000  # places from which the memory is chosen; limits the time and the memory
 _FOR_SCALE = 200  # photos that fit the scale of the distances
 _FEWEST_PARTS = 2
+Cells = NDArray[np.uint8]
 _BATCH = 16
 _OUTSIDE = 4  # a place of the background is drawn for so many of the part
 # Quantiles of the scores of good parts. At the first the odds of a defect are even, at the second
@@ -103,16 +109,16 @@ def fill_memory(
     data, seed, memory = inputs.data, inputs.seed, inputs.memory
     sides = _good_sides(data, on_event)
     good = [index for side in sides for index in side]
-    reader = _Reader(inputs, on_event, stop_requested, len(good))
-    part = find_part_places(data, good, (reader.tiles, reader.features), seed, on_event)
+    turns = TURNS if inputs.turned or (inputs.turned is None and len(good) < FEW) else TURNS[:1]
+    reader = _Reader(inputs, on_event, stop_requested, len(good), turns)
+    part = find_part_places(data, good, (reader.tiles, reader.outline_features), seed, on_event)
     rng = np.random.default_rng(seed)
     places = [reader.places(side, part, _POOL // len(sides), rng) for side in sides]
-    _describe(memory, np.concatenate([each.rows for each in places]), memory.channels, part, seed)
+    _describe(memory, np.concatenate([each.rows for each in places]), part, seed)
     owners = _remember(memory, places, seed)
     measured = _some_of_each_part(data, good, seed)
     scores = _scale(memory, data, measured, owners, reader)
-    pool, what = sum(len(each.rows) for each in places), _what(data, reader.n_tiles, len(good))
-    on_event(Note(f"A memory of {len(owners):,} places, chosen from {pool:,} of {what}."))
+    on_event(Note(_told(memory, reader, sum(len(each.rows) for each in places), len(good))))
     outside = np.concatenate([each.outside for each in places])
     if found := separation(inputs, outside):
         on_event(found.note())
@@ -142,6 +148,19 @@ def _some_of_each_part(data: TrainingData, good: Sequence[int], seed: int) -> li
     return [good[place] for place in draw_evenly(parts, _FOR_SCALE, seed)]
 
 
+def _turned(cells: Cells, quarters: int, mirrored: bool) -> Cells:
+    turned = np.rot90(cells, quarters, axes=(1, 2))
+    return np.ascontiguousarray(turned[:, :, ::-1] if mirrored else turned)
+
+
+# The ways to turn photos (n, h, w, 3): as they are, by quarters, and mirrored.
+TURNS: tuple[Callable[[Cells], Cells], ...] = tuple(
+    partial(_turned, quarters=quarters, mirrored=mirrored)
+    for mirrored in (False, True)
+    for quarters in range(4)
+)
+
+
 class _Reader:
     """Reads features of places, and reports the progress."""
 
@@ -151,39 +170,46 @@ class _Reader:
         on_event: OnEvent,
         stop_requested: Callable[[], bool],
         total: int,
+        turns: Sequence[Callable[[Cells], Cells]],
     ) -> None:
         self._inputs, self._on_event, self._stop = inputs, on_event, stop_requested
-        self._total, self._done, self.n_tiles = total, 0, 0
+        self._total, self._done, self.n_tiles, self.turns = total, 0, 0, turns
 
     def tiles(self, photos: Sequence[int]) -> Tiles:
         """The tiles of photos, indices into the manifest; without tiles the photos."""
         return Tiles.of(self._inputs.data.store, self._inputs.data.rows(tuple(photos)))
 
-    def features(self, tiles: Tiles) -> Floats32:
-        """The features (m, d, side, side) of tiles."""
-        return np.concatenate([each.cpu().numpy() for each, _ in self.batches(tiles)])
+    def outline_features(self, tiles: Tiles) -> Floats32:
+        """The features (m, d, side, side) of tiles that tell the part from the background."""
+        memory = self._inputs.memory
+        return np.concatenate(
+            [memory.outline_features(maps).cpu().numpy() for maps, _ in self.batches(tiles)]
+        )
 
-    def batches(self, tiles: Tiles) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
+    def batches(
+        self, tiles: Tiles, turns: Sequence[Callable[[Cells], Cells]] = TURNS[:1]
+    ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
         """The features of tiles in batches, on the device, and the photo of each tile.
 
-        Raises ``Stopped`` on request.
+        Each batch is read once for each of ``turns``. Raises ``Stopped`` on request.
         """
         cells, body = self._inputs.data.store.cells, self._inputs.body.eval()
         steps = self._inputs.preprocessing.of_tiles()
         for start in range(0, len(tiles.rows), _BATCH):
-            if self._stop():
-                raise Stopped
             here = slice(start, start + _BATCH)
-            batch = steps.batch(cells[tiles.rows[here]], self._inputs.device)
-            with torch.inference_mode():
-                maps = body(batch)
-            if not torch.isfinite(maps).all():
-                raise DataError(
-                    "Expected finite features from the frozen backbone, but some are infinite or "
-                    "NaN.",
-                    "Check --weights: the file may be damaged or belong to another --arch.",
-                )
-            yield maps, tiles.photo[here]
+            pixels = cells[tiles.rows[here]]
+            for turn in turns:
+                if self._stop():
+                    raise Stopped
+                with torch.inference_mode():
+                    maps = body(steps.batch(turn(pixels), self._inputs.device))
+                if not torch.isfinite(maps).all():
+                    raise DataError(
+                        "Expected finite features from the frozen backbone, but some are infinite "
+                        "or NaN.",
+                        "Check --weights: the file may be damaged or belong to another --arch.",
+                    )
+                yield maps, tiles.photo[here]
 
     def places(
         self, photos: Sequence[int], part: PartPlaces | None, most: int, rng: np.random.Generator
@@ -191,11 +217,13 @@ class _Reader:
         """Places of the part in each photo, at most ``most`` in all, drawn at random."""
         tiles = self.tiles(photos)
         self.n_tiles += len(tiles.rows)
-        each = max(1, most // len(tiles.rows))
+        each = max(1, most // (len(tiles.rows) * len(self.turns)))
         rows, owners, outside = [], [], []
-        for batch, of in self.batches(tiles):
+        for batch, of in self.batches(tiles, self.turns):
             maps = batch.cpu().numpy()
-            shown = part.of(maps) if part else np.ones((len(maps), *maps.shape[2:]), bool)
+            shown = np.ones((len(maps), *maps.shape[2:]), bool)
+            if part:
+                shown = part.of(self._inputs.memory.outline_features(batch).cpu().numpy())
             for features, on_part, at in zip(maps.transpose(0, 2, 3, 1), shown, of, strict=True):
                 found, other = features[on_part], features[~on_part]
                 drawn = rng.permutation(len(found))[:each]
@@ -208,27 +236,34 @@ class _Reader:
         return _Places(*map(np.concatenate, (rows, owners, outside)))
 
 
-def _what(data: TrainingData, n_tiles: int, n_photos: int) -> str:
-    photos = counted(n_photos, "good photo")
-    return f"{counted(n_tiles, 'tile')} of {photos}" if data.store.frame.tiles > 1 else photos
+def _told(memory: PatchMemory, reader: _Reader, pool: int, n_photos: int) -> str:
+    """What is remembered, of how many photos or tiles."""
+    of_details, *of_surroundings = (len(depth.memory) for depth in memory.memories)
+    kept = f"{of_details:,} places" + "".join(f" and {n:,} surroundings" for n in of_surroundings)
+    what = counted(n_photos, "good photo")
+    if reader.n_tiles > n_photos:
+        what = f"{counted(reader.n_tiles, 'tile')} of {what}"
+    turned = f", each in {len(reader.turns)} orientations" if len(reader.turns) > 1 else ""
+    return f"A memory of {kept}, chosen from {pool:,} places of {what}{turned}."
 
 
-def _describe(
-    memory: PatchMemory, rows: Floats32, widths: Sequence[int], part: PartPlaces | None, seed: int
-) -> None:
-    """Set how a place is described, and which places show the part."""
+def _describe(memory: PatchMemory, rows: Floats32, part: PartPlaces | None, seed: int) -> None:
+    """Set how a place is described at each depth, and which places show the part."""
     scales = np.concatenate(
         [
             np.full(block.shape[1], 1 / max(np.sqrt((block**2).sum(axis=1).mean()), 1e-12))
-            for block in np.split(rows, np.cumsum(widths)[:-1], axis=1)
+            for block in np.split(rows, np.cumsum(memory.channels)[:-1], axis=1)
         ]
     )
-    width, d = memory.project.weight.shape[:2]
-    matrix = np.eye(d)
-    if width < d:
-        matrix = np.random.default_rng(seed).normal(size=(width, d)) / np.sqrt(width)
+    for depth in memory.memories:
+        width, d = depth.project.weight.shape[:2]
+        matrix = np.eye(d)
+        if width < d:
+            matrix = np.random.default_rng(seed).normal(size=(width, d)) / np.sqrt(width)
+        matrix = matrix * scales[depth.features]
+        with torch.no_grad():
+            depth.project.weight.copy_(torch.from_numpy(matrix[..., None, None]))
     with torch.no_grad():
-        memory.project.weight.copy_(torch.from_numpy(matrix * scales)[..., None, None])
         memory.part.weight.zero_()
         memory.part_bias.fill_(1.0)
         if part is not None:
@@ -236,48 +271,62 @@ def _describe(
             memory.part_bias.fill_(part.bias)
 
 
-def _remember(memory: PatchMemory, places: Sequence[_Places], seed: int) -> NDArray[np.int64]:
-    """Fill the memory; return the photo of each of its places."""
-    device = memory.memory.device
-    kept, owners, counts = [], [], []
-    for each in places:
-        rows = memory.describe(torch.from_numpy(each.rows).to(device))
-        chosen = farthest(rows, MEMORY // len(places), seed)
-        kept.append(rows[chosen])
-        owners.append(each.photo[chosen.cpu().numpy()])
-        counts.append(len(chosen))
-    memory.fill(torch.cat(kept), counts)
-    return np.concatenate(owners)
+def _remember(memory: PatchMemory, places: Sequence[_Places], seed: int) -> list[NDArray[np.int64]]:
+    """Fill the depths of the memory; return the photo of each place, by depth."""
+    owners = []
+    for depth, most in zip(memory.memories, KEPT, strict=False):
+        kept, of = [], []
+        for each in places:
+            rows = depth.describe(torch.from_numpy(each.rows).to(depth.memory.device))
+            chosen = farthest(rows, most // len(places), seed)
+            kept.append(rows[chosen])
+            of.append(each.photo[chosen.cpu().numpy()])
+        depth.fill(torch.cat(kept), [len(rows) for rows in kept])
+        owners.append(np.concatenate(of))
+    return owners
 
 
 def _scale(
     memory: PatchMemory,
     data: TrainingData,
     photos: Sequence[int],
-    owners: NDArray[np.int64],
+    owners: Sequence[NDArray[np.int64]],
     reader: _Reader,
 ) -> Floats:
     """Set the scale of the distances; return the scores (n,) of ``photos`` as those of new parts.
 
     Each photo is compared with the places of other parts only. The least familiar photo of a part
-    is its score.
+    is its score. At each depth, the usual one of a good part becomes the weight of the depth.
     """
     part_of = np.array(data.split.parts)
-    scores = np.zeros(len(photos))
-    for name in sorted({part_of[index] for index in photos}):
-        here = [place for place, index in enumerate(photos) if part_of[index] == name]
-        others = memory.with_rows(torch.from_numpy(part_of[owners] != name))
-        of_part = np.zeros(len(here))
-        for maps, of in reader.batches(reader.tiles([photos[i] for i in here])):
-            np.maximum.at(of_part, of, others.scores(maps).cpu().numpy())
-        scores[here] = of_part
-    worst: dict[str, float] = {}
-    for index, score in zip(photos, scores, strict=True):
-        worst[part_of[index]] = max(worst.get(part_of[index], 0.0), float(score))
-    typical, usual = np.quantile(list(worst.values()), [_TYPICAL, _USUAL], method="higher")
-    memory.usual.fill_(max(float(usual), 1e-6))
-    memory.spread.fill_(max(float(usual - typical) / _LOG_ODDS, _LEAST_SPREAD * float(usual), 1e-6))
+    parts = part_of[list(photos)]
+    found, of = [], []
+    for name in sorted(set(parts)):
+        here = np.flatnonzero(parts == name)
+        others = memory.without([torch.from_numpy(part_of[each] != name) for each in owners])
+        for maps, at in reader.batches(reader.tiles([photos[int(i)] for i in here])):
+            found.append(others.depth_scores(maps).cpu().double().numpy())
+            of.append(here[at])
+    by_depth, photo = np.concatenate(found), np.concatenate(of)  # a row for each tile
+    usual_by_depth = [_typical_and_usual(column, parts[photo])[1] for column in by_depth.T]
+    stretch = np.array(_WEIGHTS[: len(usual_by_depth)]) / np.maximum(usual_by_depth, 1e-6)
+    for depth, factor in zip(memory.memories, stretch, strict=True):
+        depth.stretch(float(factor))
+    scores = np.full(len(photos), -np.inf)
+    np.maximum.at(scores, photo, by_depth @ stretch)
+    typical, usual = _typical_and_usual(scores, parts)
+    memory.usual.fill_(max(usual, 1e-6))
+    memory.spread.fill_(max((usual - typical) / _LOG_ODDS, _LEAST_SPREAD * usual, 1e-6))
     return scores
+
+
+def _typical_and_usual(scores: Floats, parts: NDArray[np.str_]) -> tuple[float, float]:
+    """The quantiles ``_TYPICAL`` and ``_USUAL`` of the parts' highest scores."""
+    names, of = np.unique(parts, return_inverse=True)
+    worst = np.full(len(names), -np.inf)
+    np.maximum.at(worst, of, scores)
+    typical, usual = np.quantile(worst, [_TYPICAL, _USUAL], method="higher")
+    return float(typical), float(usual)
 
 
 def _row(

@@ -16,6 +16,7 @@ from fastdefect.training.fit import FitInputs
 from fastdefect.training.memory import PatchMemory, Places
 
 _BATCH = 16
+TURNED = {"auto": None, "yes": True, "no": False}  # of the setting
 
 Score = Callable[[Tensor], Tensor]  # from the features of places to a value (n,) of each tile
 
@@ -29,13 +30,19 @@ class MemoryInputs:
     preprocessing: Preprocessing
     device: torch.device
     seed: int
+    turned: bool | None = None  # whether good photos are remembered turned, too; None: if few
 
     @classmethod
     def of(cls, inputs: FitInputs) -> "MemoryInputs":
         """Those of a training whose network is a memory alone."""
         learn = inputs.learn
         return cls(
-            learn.model, inputs.data, inputs.preprocessing, learn.dls.device, inputs.training.seed
+            learn.model,
+            inputs.data,
+            inputs.preprocessing,
+            learn.dls.device,
+            inputs.training.seed,
+            TURNED[inputs.training.turned],
         )
 
     @property

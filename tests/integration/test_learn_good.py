@@ -52,8 +52,8 @@ def test_the_memory_is_of_train_only_and_the_same_twice(
     again = run_fit(castings, tmp_path, *OPTIONS)
     assert_same_run(learned.folder, again.folder)
     state = load_file(learned.folder / "model.safetensors")
-    memory = state["1.0.memory"]
-    assert len(memory) == int(state["1.0.sizes"].sum())
+    memory = state["1.0.depths.0.memory"]
+    assert len(memory) == int(state["1.0.depths.0.sizes"].sum())
     assert np.isfinite(memory.numpy()).all()
 
 

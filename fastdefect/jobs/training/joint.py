@@ -41,7 +41,7 @@ from fastdefect.training.fit import Fitted
 from fastdefect.training.fit_memory import fill_memory
 from fastdefect.training.joint import Halves, Joint, classifier_state, joint_state
 from fastdefect.training.learner import build_memory
-from fastdefect.training.memory_inputs import MemoryInputs
+from fastdefect.training.memory_inputs import TURNED, MemoryInputs
 from fastdefect.training.once import Stopped
 from fastdefect.training.predict import Predictor
 from fastdefect.training.stages import Staged
@@ -95,7 +95,8 @@ def _keep_memory(job: Job, run: Run, on_event: OnEvent, stop: StopRequested) -> 
     device = job.machine.device
     network = build_memory(spec, backbone, device)
     seed = job.config.training.seed
-    inputs = MemoryInputs(network, job.data, spec.preprocessing, device, seed)
+    turned = TURNED[job.config.training.turned]
+    inputs = MemoryInputs(network, job.data, spec.preprocessing, device, seed, turned)
     fill_memory(inputs, on_event, stop)
     bound = _bound(inputs)
     memory = inputs.memory

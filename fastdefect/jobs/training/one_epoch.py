@@ -8,6 +8,12 @@ def check_one_epoch(config: RunConfig) -> None:
     """Raise ``UsageError`` for settings of a single training that conflict with them."""
     if config.data.learn != "classes":
         _check_memory(config)
+    elif config.training.turned != "auto":
+        raise UsageError(
+            f"--turned {config.training.turned} is for the memory of good parts, but this training "
+            "has none.",
+            "Remove --turned, or add --learn good or --learn both.",
+        )
     if config.training.tune == "head":
         _check_head(config)
 

@@ -36,11 +36,12 @@ def _inputs(defect_at: slice) -> MemoryInputs:
             pixels[:, defect_at] = 200
         store.put(photo.row, pixels)
     memory = PatchMemory((1, 1), 2, data.manifest.good_indices)
+    (detail,) = memory.memories
     with torch.no_grad():
-        memory.project.weight.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0]])[..., None, None])
+        detail.project.weight.copy_(torch.eye(2)[..., None, None])
         memory.part.weight.copy_(torch.tensor([0.0, 1.0])[None, :, None, None])
         memory.part_bias.fill_(-0.5)
-    memory.fill(torch.tensor([[100.0, 1.0]]), [1])
+    detail.fill(torch.tensor([[100.0, 1.0]]), [1])
     network = nn.Sequential(nn.Sequential(_Grey()), nn.Sequential(memory))
     steps: Any = SimpleNamespace(
         batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),

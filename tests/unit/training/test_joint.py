@@ -33,13 +33,14 @@ def joint() -> Joint:
     head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
     classifier = nn.Sequential(nn.Sequential(tiny_backbone(0).body), head)
     memory = PatchMemory((1, 1), 3, GOOD)
+    (detail,) = memory.memories
     with torch.no_grad():
-        memory.project.weight.copy_(torch.eye(2)[..., None, None])
+        detail.project.weight.copy_(torch.eye(2)[..., None, None])
         memory.part.weight.zero_()
         memory.usual.fill_(0.5)
         memory.spread.fill_(0.1)
         head[-1].bias[1] += 2.0
-    memory.fill(torch.zeros(1, 2), [1])
+    detail.fill(torch.zeros(1, 2), [1])
     whole = nn.Sequential(nn.Sequential(_Red()), nn.Sequential(memory))
     network = Joint(classifier, whole, 3, GOOD)
     network.temperature.fill_(0.7)

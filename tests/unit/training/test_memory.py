@@ -22,10 +22,11 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 def _filled(classes: int = 2, good: tuple[int, ...] = (1,), seed: int = 0) -> PatchMemory:
     memory = PatchMemory((3, 4), classes, good)
+    (detail,) = memory.memories
     with torch.no_grad():
-        memory.project.weight.copy_(torch.eye(7)[..., None, None])
+        detail.project.weight.copy_(torch.eye(7)[..., None, None])
         memory.part.weight.zero_()
-    memory.fill(_random(5 * len(good), 7, seed=seed), [5] * len(good))
+    detail.fill(_random(5 * len(good), 7, seed=seed), [5] * len(good))
     memory.usual.fill_(2.0)
     memory.spread.fill_(0.5)
     return memory
@@ -42,14 +43,15 @@ def test_the_nearest_distance_is_that_of_scipy(n: int, m: int, width: int) -> No
 
 def test_a_known_photo_is_good_and_a_strange_place_is_a_defect() -> None:
     memory = _filled()
-    known = memory.memory[0].view(1, 7, 1, 1).expand(1, 7, 6, 6).clone()
+    rows = memory.memories[0].memory
+    known = rows[0].view(1, 7, 1, 1).expand(1, 7, 6, 6).clone()
     strange = known.clone()
     strange[:, :, 2, 2] += 50
     good, defect = memory(torch.cat([known, strange]))
     # At the distance 0 the log odds of a defect are (0 - usual) / spread.
     assert (good[0] - good[1]).item() == pytest.approx(-4, abs=0.01)
     # Half of it is its own distance, half that of one of 3 x 3 places.
-    far = float(nearest_distance(strange[:, :, 2, 2][:, None], memory.memory)) * 5 / 9
+    far = float(nearest_distance(strange[:, :, 2, 2][:, None], rows)) * 5 / 9
     assert (defect[0] - defect[1]).item() == pytest.approx((far - 2) / 0.5, rel=0.02)
     at = int(memory.distances(strange)[0].argmax())
     assert abs(at // 6 - 2) <= 1
@@ -58,17 +60,17 @@ def test_a_known_photo_is_good_and_a_strange_place_is_a_defect() -> None:
 
 def test_the_background_does_not_count() -> None:
     memory = _filled()
-    photo = memory.memory[0].view(1, 7, 1, 1).expand(1, 7, 4, 4).clone()
+    photo = memory.memories[0].memory[0].view(1, 7, 1, 1).expand(1, 7, 4, 4).clone()
     photo[:, :, 0, 0] += 50
     with torch.no_grad():
         memory.part.weight.fill_(-1.0)  # bright places are background
-        memory.part_bias.fill_(100.0)
+        memory.part_bias.fill_(30.0)  # averaged over the neighbours, too
     assert memory.scores(photo).item() < 0.1
 
 
 def test_of_several_good_classes_the_nearest_is_the_class() -> None:
     memory = _filled(3, (0, 2))
-    first, second = memory.memory[:5], memory.memory[5:]
+    first, second = memory.memories[0].memory.split(5)
     for rows, expected in ((first, 0), (second, 2)):
         photo = rows[1].view(1, 7, 1, 1).expand(1, 7, 3, 3)
         logits = memory(photo)[0]
@@ -78,12 +80,55 @@ def test_of_several_good_classes_the_nearest_is_the_class() -> None:
 
 def test_without_the_rows_of_a_part_it_is_strange() -> None:
     memory = _filled()
-    photo = memory.memory[3].view(1, 7, 1, 1).expand(1, 7, 3, 3)
+    rows = memory.memories[0].memory
+    photo = rows[3].view(1, 7, 1, 1).expand(1, 7, 3, 3)
     assert memory.scores(photo).item() < 0.01
-    others = memory.with_rows(torch.tensor([True, True, True, False, True]))
-    wanted = cdist(memory.memory[3:4], np.delete(memory.memory.numpy(), 3, axis=0)).min()
+    others = memory.without([torch.tensor([True, True, True, False, True])])
+    wanted = cdist(rows[3:4], np.delete(rows.numpy(), 3, axis=0)).min()
     assert others.scores(photo).item() == pytest.approx(wanted, rel=1e-4)
-    assert len(memory.memory) == 5
+    assert len(memory.memories[0].memory) == 5
+
+
+def test_a_class_without_rows_at_one_depth_is_forgotten_at_all() -> None:
+    memory = _deep(good=(0, 2))
+    all_of_first = torch.tensor([False, False, True, True])
+    others = memory.without([all_of_first, torch.ones(4, dtype=torch.bool)])
+    assert [depth.counts for depth in others.memories] == [(2,), (2,)]
+    for depth, before in zip(others.memories, memory.memories, strict=True):
+        assert torch.equal(depth.memory, before.memory[2:])
+
+
+def _deep(good: tuple[int, ...] = (1,)) -> PatchMemory:
+    """Details of three features and surroundings of two, with two rows of each good class."""
+    memory = PatchMemory((1, 2, 2), 3, good)
+    for depth, width in zip(memory.memories, (3, 2), strict=True):
+        with torch.no_grad():
+            depth.project.weight.copy_(torch.eye(width)[..., None, None])
+        depth.fill(_random(2 * len(good), width, seed=width), [2] * len(good))
+    with torch.no_grad():
+        memory.part.weight.zero_()
+    return memory
+
+
+def test_the_distance_is_that_of_details_and_surroundings_together() -> None:
+    memory, photo = _deep(), _random(1, 5, 3, 3, seed=4)
+    wanted = 0.0
+    for depth, features in zip(memory.memories, (photo[0, :3], photo[0, 3:]), strict=True):
+        near = cdist(features.flatten(1).T, depth.memory).min(axis=1).reshape(3, 3)
+        mean = avg_pool2d(torch.from_numpy(near)[None], 3, 1, 1, count_include_pad=False)
+        # At the border of the photo fewer than nine places count, but never fewer than four.
+        wanted += float(((near + mean[0].numpy()) / 2).max())
+    assert memory.scores(photo).item() == pytest.approx(wanted, rel=1e-4)
+    assert memory.depth_scores(photo).sum().item() == pytest.approx(wanted, rel=1e-4)
+    for depth in memory.memories:
+        depth.stretch(3.0)
+    assert memory.scores(photo).item() == pytest.approx(3 * wanted, rel=1e-4)
+
+
+def test_a_memory_of_an_earlier_version_is_refused_with_what_to_do() -> None:
+    with pytest.raises(ModelError, match="earlier version") as raised:
+        _deep().load_state_dict({"memory": torch.zeros(2, 3), "usual": torch.ones(())})
+    assert "fastdefect fit DATA --learn good" in str(raised.value.hint)
 
 
 def test_the_file_decides_the_size_of_the_memory() -> None:
@@ -93,15 +138,25 @@ def test_the_file_decides_the_size_of_the_memory() -> None:
     assert torch.equal(fresh(photo), memory(photo))
 
 
-def test_places_are_averages_on_the_second_finest_grid() -> None:
+def test_places_have_details_as_they_are_and_averaged_surroundings() -> None:
     body = nn.Sequential(*(nn.Conv2d(3, 3, 3, stride=2, padding=1) for _ in range(3)))
-    photos = _random(2, 3, 30, 30)  # maps of 15, 8 and 4 places
+    photos = _random(2, 3, 32, 32)  # maps of 16, 8 and 4 places
     found = Places(body, (Tap("0", 6), Tap("1", 6), Tap("", 6)))(photos)
     assert found.shape == (2, 9, 8, 8)
     with torch.no_grad():
-        middle = body[1](body[0](photos))
-        expected = avg_pool2d(middle, 3, 1, 1, count_include_pad=False)
-    torch.testing.assert_close(found[:, 3:6], expected)
+        first = body[0](photos)
+        middle = body[1](first)
+        last = avg_pool2d(body[2](middle), 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(found[:, :3], avg_pool2d(first, 2))
+    torch.testing.assert_close(found[:, 3:6], middle)
+    torch.testing.assert_close(found[:, 6:, ::2, ::2], last)
+    torch.testing.assert_close(found[:, 6:, 1::2, 1::2], last)
+
+
+def test_places_of_maps_that_do_not_fit_in_each_other_are_finite() -> None:
+    body = nn.Sequential(*(nn.Conv2d(3, 3, 3, stride=2, padding=1) for _ in range(3)))
+    found = Places(body, (Tap("0", 6), Tap("1", 6), Tap("", 6)))(_random(2, 3, 30, 30))
+    assert found.shape == (2, 9, 8, 8)
     assert torch.isfinite(found).all()
 
 
