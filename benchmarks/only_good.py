@@ -5,9 +5,9 @@
 
 Each draw holds out about a third of the parts (``--split photo``: of the photos, whose parts are
 then known). Of the good photos of the rest, so many are the training photos: of whole parts, or
-with ``--split photo`` drawn at random; a tenth more are for the threshold. Both arms use the network
-with the installed weights, ``--image-size`` px, and are scored on the same held-out photos: AUROC
-of the photo, by difficulty where it is known, and of difficulty 1 and 2 together.
+with ``--split photo`` drawn at random; a tenth more are for the threshold. Both arms use the
+network with the installed weights, ``--image-size`` px, and are scored on the same held-out photos:
+AUROC of the photo, by difficulty where it is known, and of difficulty 1 and 2 together.
 
 PatchCore (Roth et al. 2022): places of the second and third stage, each averaged over 3 x 3, a
 coreset of a tenth of the places by greedy k-centre, at most 8,000, and the distance of the

@@ -43,6 +43,12 @@ def test_learning_from_good_parts_alone_refuses_what_trains_on_classes(
         check_one_epoch(resolve({"learn": "good", **flags}))
 
 
+def test_photos_are_turned_for_a_memory_only() -> None:
+    check_one_epoch(resolve({"learn": "both", "turned": "yes"}))
+    with pytest.raises(UsageError, match="--turned yes is for the memory of good parts"):
+        check_one_epoch(resolve({"turned": "yes"}))
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

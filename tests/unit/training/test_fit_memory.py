@@ -1,0 +1,99 @@
+"""The memory of good parts is filled: which orientations it has, and its scale."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.learners import made_data
+from torch import Tensor, nn
+
+from fastdefect.data.store import PhotoStore
+from fastdefect.events import Note
+from fastdefect.training.fit_memory import TURNS, fill_memory
+from fastdefect.training.memory import PatchMemory
+from fastdefect.training.memory_inputs import MemoryInputs
+
+SIDE = 4
+
+
+class _Across(nn.Module):
+    """Two features of 4 x 4 places: their brightness, and that of the place on the right."""
+
+    def forward(self, photos: Tensor) -> Tensor:
+        grey = nn.functional.adaptive_avg_pool2d(photos[:, :1], SIDE)
+        return torch.cat([grey, grey.roll(-1, dims=3)], dim=1)
+
+
+def _inputs(turned: bool | None) -> MemoryInputs:
+    """Photos of noise, all different."""
+    data = made_data()
+    rng = np.random.default_rng(0)
+    store = PhotoStore(27, 16, "squish", limit_mb=1)
+    for photo in data.manifest.photos:
+        cells = rng.integers(50, 200, (SIDE, SIDE, 1), np.uint8)
+        store.put(photo.row, np.tile(np.kron(cells, np.ones((4, 4, 1), np.uint8)), (1, 1, 3)))
+    memory = PatchMemory((1, 1), 2, data.manifest.good_indices)
+    steps: Any = SimpleNamespace(
+        batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),
+        of_tiles=lambda: steps,
+    )
+    network = nn.Sequential(nn.Sequential(_Across()), nn.Sequential(memory))
+    data = replace(data, store=store)
+    return MemoryInputs(network, data, steps, torch.device("cpu"), 0, turned)
+
+
+def _filled(turned: bool | None) -> tuple[MemoryInputs, str, np.ndarray]:
+    inputs, said = _inputs(turned), []
+    _, scores = fill_memory(
+        inputs,
+        lambda event: said.append(event.text) if isinstance(event, Note) else None,
+        lambda: False,
+    )
+    return inputs, " ".join(said), scores
+
+
+def test_the_eight_orientations_are_those_of_a_square() -> None:
+    photo = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1)
+    found = {turn(photo).tobytes() for turn in TURNS}
+    assert len(found) == len(TURNS) == 8
+    assert np.array_equal(TURNS[0](photo), photo)
+    assert all(np.array_equal(np.sort(turn(photo).ravel()), np.arange(9)) for turn in TURNS)
+
+
+@pytest.mark.parametrize("turned", [None, True])
+def test_few_photos_are_known_in_every_orientation(turned: bool | None) -> None:
+    inputs, said, _ = _filled(turned)
+    assert "each in 8 orientations" in said
+    assert max(_distances_of_turned(inputs)) < 0.05
+
+
+def test_on_request_only_as_they_are() -> None:
+    inputs, said, _ = _filled(False)
+    assert "orientations" not in said
+    as_it_is, *turned = _distances_of_turned(inputs)
+    assert as_it_is < 0.05
+    upside_down, *others = sorted(turned)  # upside down, the place on the right is the same
+    assert upside_down < 0.05
+    assert others[0] > 0.1
+
+
+def _distances_of_turned(inputs: MemoryInputs) -> list[float]:
+    """The distance of a training photo in each orientation."""
+    data = inputs.data
+    good = data.manifest.good_indices
+    index = next(i for i in data.split.train if data.manifest.photos[i].label in ("ok", *good))
+    pixels = data.store.cells[data.manifest.photos[index].row][None]
+    with torch.inference_mode():
+        places = [inputs.body(inputs.preprocessing.batch(turn(pixels), "cpu")) for turn in TURNS]  # type: ignore[arg-type]
+        return [float(inputs.memory.scores(each)) for each in places]
+
+
+def test_a_usual_new_part_has_even_odds_and_a_depth_its_weight() -> None:
+    inputs, _, scores = _filled(False)
+    # A single depth of weight 1: the usual good part is at the distance 1.
+    assert float(inputs.memory.usual) == pytest.approx(1.0)
+    parts = {inputs.data.split.parts[i] for i in inputs.data.split.train}
+    assert (scores <= 1 + 1e-6).mean() > 1 - 2 / len(parts)
