@@ -45,7 +45,7 @@ from fastdefect.training.predict import Predictor
 KEPT = (6000, 2000)  # places, of details and of surroundings, of all good classes together
 # The surroundings recognise the part, the details the defect. Measured: docs/benchmarks.md.
 _WEIGHTS = (1.0, 0.5)
-FEW = 150  # good photos; fewer are remembered turned, too
+FEW = 250  # good photos; fewer are remembered turned, too
 _POOL = 60_000  # places from which the memory is chosen; limits the time and the memory
 _FOR_SCALE = 200  # photos that fit the scale of the distances
 _FEWEST_PARTS = 2
