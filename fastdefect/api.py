@@ -245,7 +245,12 @@ def predict(
     candidates = list(sources)
     names, decided = Names(Patterns(), scorer), []
     for each in decide_all(
-        scorer, candidates, lambda c: c.path, product_of=names.product, threads=threads
+        scorer,
+        candidates,
+        lambda c: c.path,
+        product_of=names.product,
+        view_of=names.view,
+        threads=threads,
     ):
         decided.append(each)
         on_event(Progress("deciding", len(decided), len(candidates)))

@@ -30,6 +30,7 @@ else:
 
 
 MOST_TILES = 256  # of a photo; each takes the time of a photo without tiles
+MOST_VIEWS = 32  # that a network takes as an input; each has weights of its own
 
 # The settings of an audit: what is read, and how.
 AUDIT_SETTINGS = (
@@ -87,6 +88,13 @@ class DataConfig:
         str | None,
         Flag("Regex that extracts the view, such as the camera, from each file name."),
     ] = None
+    view_input: Annotated[
+        bool,
+        Flag(
+            "Give the network the view of each photo, such as the camera, as a second input: for "
+            "views in which good parts look different."
+        ),
+    ] = False
     product_from: Annotated[
         str | None,
         Flag(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from fastai.callback.data import WeightedDL
-from fastai.data.block import CategoryBlock, DataBlock
+from fastai.data.block import CategoryBlock, DataBlock, TransformBlock
 from fastai.data.core import DataLoaders
 from fastai.data.transforms import IndexSplitter, Normalize
 from fastai.torch_core import Transform
@@ -16,12 +16,13 @@ from fastai.vision.core import PILImage
 from fastai.vision.data import ImageBlock
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats
+from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.augment.background_light import BorrowedLight, borrow_light
 from fastdefect.data.augment.pipelines import Augmenter, AugmentTransform, item_seed
 from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.manifest import Manifest
+from fastdefect.data.reading.view_input import one_hot
 from fastdefect.data.sampling import share_of_batches
 from fastdefect.data.store import PhotoStore
 
@@ -31,7 +32,11 @@ _ORDER_STREAM = 0x6F72646572
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The preprocessing of every photo before the network; it is saved with the model."""
+    """From a photo to the input of the network; it is saved with the model.
+
+    ``views`` are the views, such as cameras, that the network takes as a second input, in the order
+    of its columns; empty for a network of photos alone.
+    """
 
     image_size: int
     resize: Literal["squish", "pad"]
@@ -39,6 +44,7 @@ class Preprocessing:
     std: tuple[float, ...]
     tiles: int = 1
     background: tuple[float, float, float] | None = None
+    views: tuple[str, ...] = ()
 
     @property
     def frame(self) -> Frame:
@@ -50,6 +56,10 @@ class Preprocessing:
         """The preprocessing of a tile, as a photo of its own."""
         return replace(self, tiles=1, background=None)
 
+    def of_photos(self) -> "Preprocessing":
+        """The preprocessing for a network of photos alone."""
+        return replace(self, views=())
+
     def batch(self, photos: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
         """Convert (n, h, w, 3) uint8 RGB to (n, 3, h, w) float32, normalised.
 
@@ -60,6 +70,15 @@ class Preprocessing:
         mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
         std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
         return (scaled - mean) / std
+
+    def seen(self, views: Sequence[str | None], device: torch.device) -> tuple[torch.Tensor, ...]:
+        """The second input of the network, (n, len(self.views)) float32, from the ``views``.
+
+        A tuple of one; empty for a network of photos alone.
+        """
+        if not self.views:
+            return ()
+        return (torch.from_numpy(one_hot(self.views, views)).to(device),)
 
 
 class RepeatableDL(WeightedDL):
@@ -191,6 +210,18 @@ class PhotoOf(Transform):
         return PILImage.create(photo if kept is None else self.store.frame.only(photo, kept))
 
 
+class ViewOf(Transform):
+    """Map an item to the one-hot row of its view, for fastai's ``get_x``."""
+
+    def __init__(self, rows: Floats32) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def encodes(self, item: int) -> torch.Tensor:
+        """The row (views,) of an item."""
+        return torch.from_numpy(self.rows[item])
+
+
 class LabelOf(Transform):
     """Map an item to its class name, for fastai's ``get_y``."""
 
@@ -243,13 +274,22 @@ def build_loaders(
     light = light_of(manifest, store, train) if options.light else None
     preprocessing = options.preprocessing
     augmenter = Augmenter(options.augment, preprocessing.image_size, light, preprocessing.tiles)
-    block = DataBlock(
-        blocks=(ImageBlock, CategoryBlock(vocab=list(options.classes), sort=False)),
-        get_x=PhotoOf(
+    inputs: list[Transform] = [
+        PhotoOf(
             store,
             tuple(photo.row for photo in manifest.photos),
             None if kept is None else dict(zip(train, kept, strict=True)),
+        )
+    ]
+    if known := preprocessing.views:
+        inputs.append(ViewOf(one_hot(known, [photo.view for photo in manifest.photos])))
+    block = DataBlock(
+        blocks=(
+            *(ImageBlock, TransformBlock)[: len(inputs)],
+            CategoryBlock(vocab=list(options.classes), sort=False),
         ),
+        n_inp=len(inputs),
+        get_x=inputs,
         get_y=LabelOf(tuple(photo.label for photo in manifest.photos)),
         splitter=IndexSplitter(range(len(train), len(items))),
         item_tfms=[AugmentTransform(augmenter)],

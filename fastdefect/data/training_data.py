@@ -29,6 +29,10 @@ class TrainingData:
         """The rows in the store of the photos of ``side``."""
         return [self.manifest.photos[index].row for index in side]
 
+    def views(self, side: tuple[int, ...]) -> list[str | None]:
+        """The view, such as the camera, of each photo of ``side``; None if it is not known."""
+        return [self.manifest.photos[index].view for index in side]
+
     def kept_tiles(self, side: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """(n, tiles): the tiles of the photos of ``side`` that a training uses; None for all.
 

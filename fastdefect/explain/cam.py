@@ -53,7 +53,7 @@ class Stages:
         """Linear if the head is one linear layer on means, or means and deviations, of maps."""
         if isinstance(self.memory, PatchMemory):
             return "memory"
-        layers = [m for m in self.head.modules() if not isinstance(m, nn.Sequential)]
+        layers = list(self.head.children())
         kinds = (nn.AdaptiveAvgPool2d, nn.Flatten, nn.Linear)
         linear = sum(isinstance(layer, nn.Linear) for layer in layers)
         only = linear == 1 and all(isinstance(m, kinds) for m in layers)
@@ -111,6 +111,11 @@ class NetworkMaps:
         if frame.tiles > 1:
             found[~np.concatenate([frame.filled(photo) for photo in pixels])] = 0
         return found.reshape(pixels.shape[:3])
+
+    def of_view(self, view: str | None) -> "NetworkMaps":
+        """The maps of photos of one view, for a network that takes it as an input."""
+        predictor = self.predictor.of_view(view)
+        return self if predictor is self.predictor else replace(self, predictor=predictor)
 
     def score(self, pixels: Pixels) -> Floats:
         """The log odds (n,) of the target, of the photos as they are."""

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from fastdefect.config import MOST_TILES, PartRule
+from fastdefect.config import MOST_TILES, MOST_VIEWS, PartRule
 from fastdefect.data.reading.background import Background
 from fastdefect.data.reading.frame import Frame
 from fastdefect.errors import BundleError
@@ -26,7 +26,7 @@ from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.part_pattern import is_quick
 from fastdefect.inference.stacking import Stacking
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2  # 1 for a bundle that earlier versions can read, too
 MAX_CARD = 1 << 20  # bytes; a usual card has 10,000
 MAX_MEGAPIXELS = 100_000.0
 _MAX_SIDE = 4096  # pixels of the network's input
@@ -144,10 +144,12 @@ class NetworkFacts(_Part):
     For n photos it returns logits (n, views, classes) and features (n, features), both float32.
     ``by_tile``: also the logits (n, views, tiles, classes) and features (n, tiles, features) of
     the tiles of photos; not in bundles of earlier versions. ``joint``: it has two halves, and
-    twice as many rows of logits (``outputs.outputs_of``).
+    twice as many rows of logits (``outputs.outputs_of``). ``view_input``: the views, such as
+    cameras, that it takes as a second input, one-hot rows (n, views) float32; only in bundles of
+    schema 2.
     """
 
-    later: ClassVar[frozenset[str]] = frozenset({"by_tile", "joint"})
+    later: ClassVar[frozenset[str]] = frozenset({"by_tile", "joint", "view_input"})
     runtime: Literal["onnx", "openvino"]
     precision: Literal["fp32", "bf16", "int8"]
     arch: Name
@@ -156,6 +158,7 @@ class NetworkFacts(_Part):
     features: Annotated[int, Field(ge=1, le=1_000_000)]
     by_tile: bool = False
     joint: bool = False
+    view_input: Annotated[tuple[Name, ...], Len(0, MOST_VIEWS)] = ()
 
 
 class UnlikeFacts(_Part):
@@ -170,11 +173,16 @@ class UnlikeFacts(_Part):
 
 
 class Example(_Part):
-    """One of the user's photos, stored in ``file``, and its probabilities when it was exported."""
+    """One of the user's photos, stored in ``file``, and its probabilities when it was exported.
 
+    ``view`` is the view of it, if the network takes it.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset({"view"})
     file: Name
     path: Annotated[str, Field(max_length=4096, pattern=_PRINTABLE)]
     probabilities: Annotated[tuple[Share, ...], Len(1, 1000)]
+    view: Name | None = None
 
 
 class Member(_Part):
@@ -192,7 +200,7 @@ class Card(_Part):
     """
 
     later: ClassVar[frozenset[str]] = frozenset({"part_views", "view_from", "product_from"})
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     created: Name
     versions: dict[str, str]
     classes: Annotated[tuple[Name, ...], Len(1, 1000)]
@@ -221,6 +229,11 @@ class Card(_Part):
             raise ValueError("a threshold needs a good class")
         if self.network.joint and not 0 < len(self.good) < len(self.classes):
             raise ValueError("a joint network needs a good class and a defect")
+        if views := self.network.view_input:
+            if self.schema_version < 2 or len(set(views)) != len(views) or len(views) < 2:
+                raise ValueError("a network with views as input needs schema 2 and two views")
+            if self.network.joint or self.network.by_tile or self.photos.tiles > 1:
+                raise ValueError("a network with views as input has no tiles and no memory")
         if self.rule.part_rule is not None and not self.good:
             raise ValueError("a rule for parts needs a good class")
         if self.rule.high is not None and self.rule.high < (self.rule.threshold or 0):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
-from fastdefect.aliases import Pixels
+from fastdefect.aliases import Floats32, Pixels
 from fastdefect.config import PartRule
 from fastdefect.data.reading.images import Reading
 from fastdefect.errors import BundleError
@@ -67,28 +67,40 @@ class Inspector:
         return self.card.classes
 
     @overload
-    def inspect(self, photo: PhotoLike, *, product: str | None = None) -> Decision: ...
+    def inspect(
+        self, photo: PhotoLike, *, product: str | None = None, view: str | None = None
+    ) -> Decision: ...
 
     @overload
     def inspect(
-        self, photo: list[P] | tuple[P, ...], *, product: str | None = None
+        self,
+        photo: list[P] | tuple[P, ...],
+        *,
+        product: str | None = None,
+        view: str | None = None,
     ) -> list[Decision]: ...
 
     def inspect(
-        self, photo: PhotoLike | list[P] | tuple[P, ...], *, product: str | None = None
+        self,
+        photo: PhotoLike | list[P] | tuple[P, ...],
+        *,
+        product: str | None = None,
+        view: str | None = None,
     ) -> Decision | list[Decision]:
         """Decide on a photo, or on each photo of a list.
 
         ``photo``: a path, the bytes of a file, or an array (height, width) or (height, width, 3 or
         4) of RGB values, uint8, or of more bits as the model's photos. ``product``: what it shows,
         for a bundle with thresholds by product; the common threshold decides on any other product,
-        and without one. Raises ``UnreadablePhoto``
-        for damaged files, and ``ValueError`` for arrays of other shapes.
+        and without one. ``view``: the camera, for a bundle whose network takes it
+        (``card.network.view_input``); it decides on any other view as on an unknown one, and other
+        bundles ignore it. Raises ``UnreadablePhoto`` for damaged files, and ``ValueError`` for
+        arrays of other shapes.
         """
         if isinstance(photo, list | tuple):
-            return [self.inspect(each, product=product) for each in photo]
+            return [self.inspect(each, product=product, view=view) for each in photo]
         started = time.perf_counter()
-        return self.scorer.decide(self.scorer.framed(photo), started, product)
+        return self.scorer.decide(self.scorer.framed(photo), started, product, view)
 
     def inspect_part(
         self,
@@ -101,16 +113,21 @@ class Inspector:
 
         A bundle without one rejects a part if one of its photos is rejected. Otherwise the decision
         is look if that of a photo is, and else OK. ``views`` name the camera of each photo, to find
-        those that are missing, and for a learned rule (``stacking``). ``product`` is what the part
-        is, for a bundle with thresholds by product. The photos are as in ``inspect``, and so are
-        the errors; ``ValueError`` also without photos, or with another number of views.
+        those that are missing, for a learned rule (``stacking``), and for a network that takes it.
+        ``product`` is what the part is, for a bundle with thresholds by product. The photos are as
+        in ``inspect``, and so are the errors; ``ValueError`` also without photos, or with another
+        number of views.
         """
         if not photos or len(views or photos) != len(photos):
             raise ValueError(
                 f"Expected one photo of the part or more, and views for all or none, "
                 f"but got {len(photos)} photos and {0 if views is None else len(views)} views"
             )
-        decisions = tuple(self.inspect(each, product=product) for each in photos)
+        seen = views or [None] * len(photos)
+        decisions = tuple(
+            self.inspect(each, product=product, view=view)
+            for each, view in zip(photos, seen, strict=True)
+        )
         missing = [view for view in self.card.part_views if views and view not in views]
         return PartDecision(
             **vars(self.scorer.judge.decide_part(decisions, views or (), product)),
@@ -125,7 +142,7 @@ class Inspector:
         None if the bundle has no examples, NaN if a probability is NaN.
         """
         changes = [
-            abs(self.inspect(content).probabilities[name] - expected)
+            abs(self.inspect(content, view=example.view).probabilities[name] - expected)
             for example, content in self._examples
             for name, expected in zip(self.classes, example.probabilities, strict=True)
         ]
@@ -137,8 +154,8 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
     card = bundle.card
     network = open_network(bundle, where, threads=threads)
 
-    def outputs(pixels: Pixels) -> Outputs:
-        return outputs_of(network(pixels), card.good_indices, joint=card.network.joint)
+    def outputs(pixels: Pixels, *seen: Floats32) -> Outputs:
+        return outputs_of(network(pixels, *seen), card.good_indices, joint=card.network.joint)
 
     return Scorer(
         where,
@@ -158,6 +175,7 @@ def bundle_scorer(bundle: Bundle, where: str, *, threads: int | None = None) -> 
         product_from=card.product_from,
         views=card.part_views,
         joint=card.network.joint,
+        view_input=card.network.view_input,
     )
 
 

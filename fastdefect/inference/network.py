@@ -9,11 +9,13 @@ import numpy as np
 
 from fastdefect.aliases import Floats32, Pixels
 from fastdefect.data.reading.frame import Frame
+from fastdefect.data.reading.view_input import one_hot
 from fastdefect.errors import BundleError, UsageError
 from fastdefect.inference.bundle import ONNX, Bundle
 from fastdefect.inference.card import Card
 from fastdefect.inference.onnx_check import check_onnx
 from fastdefect.inference.outputs import Given, give
+from fastdefect.text import counted
 
 # Bytes of weights and values between operators, of all networks of the process in ONNX Runtime. A
 # network of some hundred bytes can ask for terabytes.
@@ -27,15 +29,19 @@ _Arrays = tuple[Floats32, ...]  # logits and features, and with tiles those of e
 
 
 class Network(Protocol):
-    """Maps n photos, uint8 RGB in the frame, to logits, features and those of their tiles."""
+    """Maps n photos, uint8 RGB in the frame, to logits, features and those of their tiles.
 
-    def __call__(self, pixels: Pixels) -> Given:
+    ``seen``: one array, the one-hot rows of their views, for a network that takes them. Without it
+    the views are not known.
+    """
+
+    def __call__(self, pixels: Pixels, *seen: Floats32) -> Given:
         """May be called from several threads."""
         ...
 
 
 class _Runtime(Protocol):
-    def __call__(self, pixels: Pixels) -> _Arrays: ...
+    def __call__(self, *inputs: Pixels | Floats32) -> _Arrays: ...
 
 
 def open_network(bundle: Bundle, where: str, *, threads: int | None = None) -> Network:
@@ -49,15 +55,16 @@ def open_network(bundle: Bundle, where: str, *, threads: int | None = None) -> N
     card, content = bundle.card, bundle.files[ONNX]
     check_onnx(content, where)
     grey = card.photos.frame.grey[None]
-    network: _Runtime = _Onnx(content, where, threads)
+    inputs: tuple[Any, ...] = (grey, *_unknown_views(grey, card))
+    network: _Runtime = _Onnx(content, where, threads, len(inputs))
     with _in_words(where, "ONNX Runtime"):
-        _check_trial(network(grey), grey, card, where)
+        _check_trial(network(*inputs), grey, card, where)
     if card.network.runtime == "openvino":
         # It has no limits of its own, so the trial in ONNX Runtime comes first.
         precision = "bf16" if card.network.precision == "bf16" else "f32"
         network = _OpenVino(content, where, threads, precision)
         with _in_words(where, "OpenVINO"):
-            _check_trial(network(grey), grey, card, where)
+            _check_trial(network(*inputs), grey, card, where)
     return _Checked(network, card, where)
 
 
@@ -68,20 +75,26 @@ class _Checked:
         self._network, self._card, self._where = network, card, where
         self._frame: Frame = card.photos.frame
 
-    def __call__(self, pixels: Pixels) -> Given:
-        return give(self._run, self._frame, pixels)
+    def __call__(self, pixels: Pixels, *seen: Floats32) -> Given:
+        return give(self._run, self._frame, pixels, seen or _unknown_views(pixels, self._card))
 
-    def _run(self, pixels: Pixels) -> _Arrays:
+    def _run(self, *inputs: Any) -> _Arrays:
         with _in_words(self._where, "the runtime"):
-            found = self._network(pixels)
-        _check_shapes(found, pixels, self._card, self._where)
+            found = self._network(*inputs)
+        _check_shapes(found, inputs[0], self._card, self._where)
         return found
+
+
+def _unknown_views(pixels: Pixels, card: Card) -> tuple[Floats32, ...]:
+    """The second input for photos whose views are not known; none if the network takes none."""
+    known = card.network.view_input
+    return (one_hot(known, [None] * len(pixels)),) if known else ()
 
 
 class _Onnx:
     """A network in ONNX Runtime, with limits for memory and time."""
 
-    def __init__(self, content: bytes, where: str, threads: int | None) -> None:
+    def __init__(self, content: bytes, where: str, threads: int | None, inputs: int) -> None:
         import onnxruntime
 
         self._run_options = onnxruntime.RunOptions
@@ -110,15 +123,22 @@ class _Onnx:
                 disabled_optimizers=["ConstantFolding"],
                 enable_fallback=0,  # would load it again, without these options
             )
-            (self._input,) = (each.name for each in self._session.get_inputs())
+            self._inputs = [each.name for each in self._session.get_inputs()]
+        if len(self._inputs) != inputs:
+            raise BundleError(
+                f"{where}: expected {counted(inputs, 'input')} of its network, found "
+                f"{len(self._inputs)}.",
+                "Export the run again.",
+            )
         self._tried = False
 
-    def __call__(self, pixels: Pixels) -> _Arrays:
+    def __call__(self, *inputs: Pixels | Floats32) -> _Arrays:
+        given = dict(zip(self._inputs, inputs, strict=True))
         if self._tried:
-            return tuple(self._session.run(None, {self._input: pixels}))
+            return tuple(self._session.run(None, given))
         options = self._run_options()
         with _deadline(lambda: setattr(options, "terminate", True)):
-            found = tuple(self._session.run(None, {self._input: pixels}, options))
+            found = tuple(self._session.run(None, given, options))
         self._tried = True
         return found
 
@@ -146,8 +166,8 @@ class _OpenVino:
         with _in_words(where, "OpenVINO"):
             self._compiled = core.compile_model(core.read_model(content), "CPU", settings)
 
-    def __call__(self, pixels: Pixels) -> _Arrays:
-        found = self._compiled.create_infer_request().infer({0: pixels})
+    def __call__(self, *inputs: Pixels | Floats32) -> _Arrays:
+        found = self._compiled.create_infer_request().infer(dict(enumerate(inputs)))
         return tuple(np.array(found[i]) for i in range(len(self._compiled.outputs)))
 
 

@@ -12,8 +12,9 @@ from fastdefect.data.reading.frame import Frame
 from fastdefect.good import Good
 from fastdefect.inference.halves import surer_half
 
-# Photos (n, h, w, 3) uint8 in the frame to logits and features, and to those of each tile.
-Run = Callable[[Pixels], Sequence[Floats32]]
+# Photos (n, h, w, 3) uint8 in the frame to logits and features, and to those of each tile. A
+# network that takes the view of a photo gets it, too, (n, views).
+Run = Callable[..., Sequence[Floats32]]
 
 
 class GivenTiles(NamedTuple):
@@ -70,14 +71,15 @@ class Outputs(NamedTuple):
     tiles: TileOutputs | None = None
 
 
-def give(run: Run, frame: Frame, pixels: Pixels) -> Given:
+def give(run: Run, frame: Frame, pixels: Pixels, seen: Sequence[Floats32] = ()) -> Given:
     """What a network gives for photos in the ``frame``.
 
-    Photos in tiles are passed to ``run`` one by one, without their empty tiles: a photo is a
-    batch, and an empty tile takes no time.
+    ``seen`` has the one-hot rows (n, views) of the views of photos, if the network takes them; it
+    has no tiles then. Photos in tiles are passed to ``run`` one by one, without their empty tiles:
+    a photo is a batch, and an empty tile takes no time.
     """
     if frame.tiles == 1:
-        logits, features = run(pixels)
+        logits, features = run(pixels, *seen)
         return Given(logits, features)
     counts = np.stack([frame.counted(photo) for photo in pixels])
     found = [

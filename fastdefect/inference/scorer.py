@@ -1,7 +1,7 @@
 """A model that is ready to decide on photos: how they are read, its network and its rule."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Pixels
+from fastdefect.aliases import Floats, Pixels
 from fastdefect.data.reading.frame import Frame, Framed
 from fastdefect.data.reading.images import Reading, decode, from_array, read_bytes
+from fastdefect.data.reading.view_input import one_hot
 from fastdefect.inference.judge import Decision, Judge
 from fastdefect.inference.outputs import Outputs
 
@@ -28,14 +29,15 @@ class Scorer:
     rule. ``part_from`` finds the part in a name, as in the training; None without parts in names.
     ``view_from`` and ``product_from`` find the view and the product, and ``views`` are those that
     the model learned from; empty if its photos had none. ``joint``: it has two halves
-    (``halves.py``).
+    (``halves.py``). ``view_input`` are the views that ``network`` takes as a second input, one-hot
+    rows (n, views) of ``view_input.one_hot``; empty if it takes photos alone.
     """
 
     name: str
     identity: str
     frame: Frame
     reading: Reading
-    network: Callable[[Pixels], Outputs]
+    network: Callable[..., Outputs]
     judge: Judge
     concurrent: bool
     part_from: str | None = None
@@ -43,6 +45,21 @@ class Scorer:
     product_from: str | None = None
     views: tuple[str, ...] = ()
     joint: bool = False
+    view_input: tuple[str, ...] = ()
+
+    def outputs(self, pixels: Pixels, views: Sequence[str | None]) -> Outputs:
+        """What the network gives for photos (n, ...) in the frame.
+
+        ``views`` (n,) are those of the photos, as far as they are known. A network that takes no
+        views ignores them.
+        """
+        if not self.view_input:
+            return self.network(pixels)
+        return self.network(pixels, one_hot(self.view_input, views))
+
+    def probabilities_of_view(self, view: str | None) -> Callable[[Pixels], Floats]:
+        """The probabilities (n, n_classes) of photos that all have this view, for heat maps."""
+        return lambda pixels: self.outputs(pixels, [view] * len(pixels)).y_prob
 
     def framed(self, photo: PhotoLike) -> Framed:
         """The input of the network for ``photo``, which is as in ``Inspector.inspect``."""
@@ -58,11 +75,17 @@ class Scorer:
         found = decode(data, name, self.reading)
         return self.frame.take(found.pixels, (found.width, found.height))
 
-    def decide(self, photo: Framed, started: float, product: str | None = None) -> Decision:
+    def decide(
+        self,
+        photo: Framed,
+        started: float,
+        product: str | None = None,
+        view: str | None = None,
+    ) -> Decision:
         """Decide on one input of the network; ``started`` is a time of ``time.perf_counter``.
 
-        ``product`` is the one that the photo shows, if it is known.
+        ``product`` and ``view`` are those that the photo shows, if they are known.
         """
-        outputs = self.network(photo.pixels[None])
+        outputs = self.outputs(photo.pixels[None], [view])
         elapsed = (time.perf_counter() - started) * 1000
         return self.judge.decide(outputs, [elapsed], [product], [photo.boxes])[0]

@@ -36,7 +36,7 @@ class Decided(Generic[T]):
 
 
 def _unknown(_: object) -> None:
-    """The product of a photo whose product is not known."""
+    """The product or view of a photo that is not known."""
 
 
 def decide_all(
@@ -45,12 +45,13 @@ def decide_all(
     path_of: Callable[[T], Path],
     *,
     product_of: Callable[[T], str | None] = _unknown,
+    view_of: Callable[[T], str | None] = _unknown,
     threads: int | None = None,
     whole_batches: bool = False,
 ) -> Iterator[Decided[T]]:
     """Decide on each of ``items``, in their order; memory does not grow with their number.
 
-    ``path_of`` and ``product_of`` give the file and the product of an item.
+    ``path_of``, ``product_of`` and ``view_of`` give the file, the product and the view of an item.
 
     ``threads`` read and decode; None is the fastest number (``fastest_workers``). If the network
     is concurrent, each thread also runs it, so that a photo never waits for others; else this
@@ -70,7 +71,7 @@ def decide_all(
         try:
             while True:
                 for item in islice(source, ahead - len(waiting)):
-                    waiting.append((item, pool.submit(read, path_of(item))))
+                    waiting.append((item, pool.submit(read, path_of(item), view_of(item))))
                 if not waiting:
                     return
                 front = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
@@ -99,7 +100,7 @@ def _photos_per_second(scorer: Scorer, workers: int) -> float:
     def count() -> int:
         done = 0
         while time.perf_counter() < deadline:
-            scorer.network(grey)
+            scorer.outputs(grey, [None])
             done += 1
         return done
 
@@ -116,6 +117,7 @@ class _Read:
     found: Framed | Outputs
     milliseconds: float
     boxes: tuple[TileBox, ...]
+    view: str | None
 
 
 class _Reader:
@@ -124,15 +126,15 @@ class _Reader:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer, self._gate = scorer, PixelGate()
 
-    def __call__(self, path: Path) -> _Read | str:
+    def __call__(self, path: Path, view: str | None) -> _Read | str:
         started = time.perf_counter()
         try:
             photo = self._decoded(path)
         except UnreadablePhoto as error:
             return error.reason
         scorer = self._scorer
-        found = scorer.network(photo.pixels[None]) if scorer.concurrent else photo
-        return _Read(found, (time.perf_counter() - started) * 1000, photo.boxes)
+        found = scorer.outputs(photo.pixels[None], [view]) if scorer.concurrent else photo
+        return _Read(found, (time.perf_counter() - started) * 1000, photo.boxes, view)
 
     def _decoded(self, path: Path) -> Framed:
         data = read_bytes(path)
@@ -167,10 +169,10 @@ def _decided(
     outputs = [each.found for each in batch if isinstance(each.found, Outputs)]
     pixels = [each.found.pixels for each in batch if isinstance(each.found, Framed)]
     if pixels:
-        stacked = np.stack(pixels)
-        # Photos in tiles are computed one by one.
-        fill = whole_batches and scorer.frame.tiles == 1
-        outputs.append(_first(scorer.network(_filled(stacked) if fill else stacked), len(pixels)))
+        stacked, views = np.stack(pixels), [each.view for each in batch]
+        if whole_batches and scorer.frame.tiles == 1:  # photos in tiles are computed one by one
+            stacked, views = _filled(stacked), views + [None] * (_BATCH - len(views))
+        outputs.append(_first(scorer.outputs(stacked, views), len(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
     milliseconds = [each.milliseconds + share for each in batch]
     boxes = [each.boxes for each in batch]

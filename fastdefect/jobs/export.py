@@ -170,7 +170,9 @@ def export(run: Run, request: Request, wanted: Export, *, on_event: OnEvent) -> 
     judged, y_prob = _judge_run(model, photos, truth)
     # All values are checked before the export, which takes long.
     card = card_of(model, photos, y_prob, on_event)
-    card = _changed(card, examples=examples_of(photos, wanted.examples, judged.y_prob))
+    card = _changed(
+        card, examples=examples_of(photos, wanted.examples, judged.y_prob, card.network.view_input)
+    )
     files = example_files(photos, wanted.examples)
     on_event(Note("Writing the network as ONNX; this takes up to some minutes."))
     source = onnx_file(model.graph)
@@ -221,13 +223,19 @@ def _truth(model: RunModel, photos: EvaluationPhotos) -> Truth:
         model.spec.good_indices,
         model.rule,
         photos.products,
+        photos.shown.views,
     )
 
 
 def _judge_run(model: RunModel, photos: EvaluationPhotos, truth: Truth) -> tuple[Judged, Floats]:
     """The run's own decisions, by the way of ``evaluate``; and its raw probabilities."""
     predictor = Predictor(model.graph.network, model.spec.preprocessing, model.device)
-    y_prob = predictor.probabilities(photos.store, photos.rows, views=FIXED_VIEWS[model.rule.views])
+    y_prob = predictor.probabilities(
+        photos.store,
+        photos.rows,
+        views=FIXED_VIEWS[model.rule.views],
+        seen_from=photos.shown.views,
+    )
     speed = photos_per_second(model.outputs, model.spec.preprocessing.frame)
     size = model.run.path("model.safetensors").stat().st_size / 1e6
     calibrated = model.rule.calibrated(y_prob)
@@ -244,7 +252,7 @@ def _check(
         write_bundle(path, card, members)
         read = read_bundle(path)
     name = f"{facts.runtime} {facts.precision}"
-    found = from_files(bundle_scorer(read, name, threads=1), truth.paths, on_event)
+    found = from_files(bundle_scorer(read, name, threads=1), truth, on_event)
     # As many threads as torch uses for the run's speed.
     network = open_network(read, name, threads=torch.get_num_threads())
     speed = photos_per_second(network, card.photos.frame)
@@ -257,7 +265,8 @@ def _completed(
     model: RunModel, photos: EvaluationPhotos, form: _Form, wanted: Export, on_event: OnEvent
 ) -> tuple[Card, dict[str, bytes]]:
     """Card and files of ``form`` with its own probabilities, and the check for unlike photos."""
-    examples = examples_of(photos, wanted.examples, form.said.y_prob)
+    views = form.card.network.view_input
+    examples = examples_of(photos, wanted.examples, form.said.y_prob, views)
     card, members = _changed(form.card, examples=examples), dict(form.members)
     alpha = wanted.unlike_share
     if alpha > 0 and (learned := learned_by(model, card, members, alpha, on_event)):

@@ -16,7 +16,15 @@ from fastdefect.jobs.predicting.meter import Meter
 from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.parts import PART_COLUMNS, Parts
 from fastdefect.jobs.predicting.result_file import Journal, check_out
-from fastdefect.jobs.predicting.rows import Row, Tally, columns_of, common_text, model_of, photo_row
+from fastdefect.jobs.predicting.rows import (
+    Row,
+    Tally,
+    columns_of,
+    common_text,
+    model_of,
+    photo_row,
+    view_text,
+)
 from fastdefect.text import counted
 
 FailOn = Literal["unreadable", "look", "reject", "never"]
@@ -105,6 +113,7 @@ def predict(
                 earlier.others(),
                 _path_of,
                 product_of=names.product,
+                view_of=names.view,
                 threads=threads,
                 whole_batches=True,  # a continued prediction has the same digits
             ):
@@ -127,7 +136,7 @@ def predict(
         else:
             journal.complete(parts.rows(), PART_COLUMNS)
     _warn(earlier, parts, on_event)
-    if text := common_text(tally):
+    for text in filter(None, (common_text(tally), view_text(tally))):
         on_event(Note(text, "warning"))
     return Predicted(tally, parts, output.out, resumed, meter.per_second, scorer.name)
 

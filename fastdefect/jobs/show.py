@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fastdefect.data.reading.images import UnreadablePhoto
+from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import DataError
 from fastdefect.files import typed
 from fastdefect.jobs.explaining.explainer import Explainer
@@ -47,7 +48,7 @@ def show(explainer: Explainer, photo: Path) -> Shown:
             f"Name one file. For several photos: fastdefect explain MODEL {typed(photo)}",
         )
     try:
-        found = explainer.photo_map(photo, str(photo))
+        found = explainer.photo_map(Candidate(str(photo), photo, photo.name))
     except UnreadablePhoto as error:
         raise DataError(
             f"Expected a photo at {photo}, but it can't be read: {error.reason}.",

@@ -15,7 +15,7 @@ from fastdefect.jobs.predict import OnRow, Output, Predicted, no_row
 from fastdefect.jobs.predicting.arrivals import Arrivals
 from fastdefect.jobs.predicting.live_file import LiveFile, check_live, place_key
 from fastdefect.jobs.predicting.names import Names
-from fastdefect.jobs.predicting.rows import Tally, common_text, photo_row
+from fastdefect.jobs.predicting.rows import Tally, common_text, photo_row, view_text
 from fastdefect.jobs.predicting.watched import (
     Changes,
     changed_photos,
@@ -65,6 +65,7 @@ def watch(
                 file.decided,
                 changes,
                 product_of=names.product,
+                view_of=names.view,
                 threads=threads,
             ):
                 row = photo_row(done, names, scorer)
@@ -73,7 +74,7 @@ def watch(
                 on_row(row)
         except KeyboardInterrupt:  # the usual end, while a photo is decided
             pass
-    if text := common_text(tally):
+    for text in filter(None, (common_text(tally), view_text(tally))):
         on_event(Note(text, "warning"))
     return Predicted(tally, None, output.out, 0, None, scorer.name)
 
@@ -105,16 +106,24 @@ def arrivals_in(
     changes: Changes,
     *,
     product_of: Callable[[Candidate], str | None] = lambda _: None,
+    view_of: Callable[[Candidate], str | None] = lambda _: None,
     threads: int,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Decided[Candidate]]:
     """Decide on each photo once it is complete, until ``changes`` ends.
 
     ``decided`` are the keys (``place_key``) of the paths that an earlier watch has decided; they
-    count for the photos that are there at the start. ``product_of`` gives the product of a photo.
-    ``threads`` decide at the same time.
+    count for the photos that are there at the start. ``product_of`` and ``view_of`` give
+    the product and the view of a photo. ``threads`` decide at the same time.
     """
-    decide = partial(decide_all, scorer, path_of=_path_of, product_of=product_of, threads=threads)
+    decide = partial(
+        decide_all,
+        scorer,
+        path_of=_path_of,
+        product_of=product_of,
+        view_of=view_of,
+        threads=threads,
+    )
     began, found = clock(), list_photos(folder)
     old = {p: s for p, s in found.files.items() if place_key(printable(p)) in decided}
     arrivals = Arrivals(old)

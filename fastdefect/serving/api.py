@@ -284,10 +284,22 @@ def preview(
         200: {"content": {"image/jpeg": {"schema": BINARY}}},
     },
 )
-def heat_map(sha256: Sha256, desk: AtDesk) -> Response:
+def heat_map(
+    sha256: Sha256,
+    desk: AtDesk,
+    view: Annotated[
+        str | None,
+        Query(
+            max_length=MOST_TEXT,
+            pattern=PART,
+            description="The view of the photo, for a bundle whose network takes it. Without it, "
+            "the map is that of an unknown view.",
+        ),
+    ] = None,
+) -> Response:
     """It takes as long as about 100 decisions. One is made at a time."""
     data, _ = _kept(desk, sha256)
-    made = desk.heat_maps.of(desk.engine.loaded, sha256, data)
+    made = desk.heat_maps.of(desk.engine.loaded, sha256, data, clean("view", view))
     return Response(made, headers={"Cache-Control": "no-cache"}, media_type="image/jpeg")
 
 

@@ -23,6 +23,7 @@ _KEPT = 64
 _MOST_WAITING = 4  # requests
 _PATIENCE = 20.0  # seconds until it is the turn of a request
 _RETRY = 5  # seconds, the Retry-After
+_Key = tuple[str, str, str | None]  # the model, the sha256 of the photo, and its view
 
 
 class HeatMaps:
@@ -32,14 +33,14 @@ class HeatMaps:
         self._gate, self._turn = gate, Lock()
         # Others would hold the threads that inspections need.
         self._waiting = BoundedSemaphore(_MOST_WAITING)
-        self._made: OrderedDict[tuple[str, str], bytes] = OrderedDict()
+        self._made: OrderedDict[_Key, bytes] = OrderedDict()
 
-    def of(self, loaded: Loaded, sha256: str, data: bytes) -> bytes:
-        """A JPEG of the photo with the map over it.
+    def of(self, loaded: Loaded, sha256: str, data: bytes, view: str | None = None) -> bytes:
+        """A JPEG of the photo with the map over it; ``view`` is what it shows, if that is known.
 
         Raises ``Problem`` and ``UnreadablePhoto``.
         """
-        key = (loaded.model.identity, sha256)
+        key = (loaded.model.identity, sha256, view)
         if not self._waiting.acquire(blocking=False):
             raise _busy()
         try:
@@ -47,12 +48,12 @@ class HeatMaps:
         finally:
             self._waiting.release()
 
-    def _made_in_turn(self, key: tuple[str, str], loaded: Loaded, data: bytes) -> bytes:
+    def _made_in_turn(self, key: _Key, loaded: Loaded, data: bytes) -> bytes:
         if not self._turn.acquire(timeout=_PATIENCE):
             raise _busy()
         try:
             if key not in self._made:
-                self._made[key] = jpeg(picture_of(loaded.scorer, data, self._gate))
+                self._made[key] = jpeg(picture_of(loaded.scorer, data, self._gate, key[2]))
                 while len(self._made) > _KEPT:
                     self._made.popitem(last=False)
             return self._made[key]
@@ -64,10 +65,11 @@ def _busy() -> Problem:
     return busy("Other heat maps are made; one is made at a time.", _RETRY)
 
 
-def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
+def picture_of(scorer: Scorer, data: bytes, gate: PixelGate, view: str | None = None) -> Pixels:
     """The photo (h, w, 3) in grey, its longer side at most 480 pixels, with the map over it.
 
-    A frame marks the tile that decides, of a model in tiles.
+    ``view`` is that of the photo, for a network that takes it. A frame marks the tile that decides,
+    of a model in tiles.
     """
     good = scorer.judge.good
     if not good or len(good) == len(scorer.judge.classes):
@@ -82,7 +84,7 @@ def picture_of(scorer: Scorer, data: bytes, gate: PixelGate) -> Pixels:
         photo = decode_photo(data, "the photo", scorer.reading)
         taken, shown = scorer.frame.take(photo), to_show(photo)
     height, width = photo.shape[:2]
-    maps = OutputMaps(lambda batch: scorer.network(batch)[0], target, scorer.frame)
+    maps = OutputMaps(scorer.probabilities_of_view(view), target, scorer.frame)
     heat = laid_on(maps(taken.pixels[None])[0], width, height, scorer.frame)
     picture, tile = overlay(shown, heat.values), worst_box(taken, maps.score, scorer.frame)
     return picture if tile is None else framed(picture, tile, (width, height))

@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 
 from fastdefect.aliases import Pixels
-from fastdefect.data.parts.names import views_from_names
+from fastdefect.data.parts.names import view_in
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count
 from fastdefect.data.reading.signatures import kind_of
-from fastdefect.errors import DataError
 from fastdefect.inference.part_pattern import LONGEST
 from fastdefect.inference.scorer import Scorer
 from fastdefect.serving.records import Photo
@@ -71,7 +70,8 @@ def decide_on(
         raise UnreadablePhoto(Path(name), reason)
     with gate.hold(pixels):
         decoded = scorer.decoded(sent.data, name)
-    decision = scorer.decide(decoded, started, sent.product)
+    (view,) = views_of(scorer, [sent])
+    decision = scorer.decide(decoded, started, sent.product, view)
     return Photo(
         sha256(sent.data).hexdigest(),
         sent.name,
@@ -82,7 +82,7 @@ def decide_on(
 
 def views_of(scorer: Scorer, photos: Sequence[Sent]) -> tuple[str | None, ...]:
     """The view of each photo: that of the client, else that in the file name; None if unknown."""
-    return tuple(sent.view or _view_in(sent.name, scorer.view_from) for sent in photos)
+    return tuple(sent.view or view_in(sent.name, scorer.view_from, LONGEST) for sent in photos)
 
 
 def product_of(photos: Sequence[Sent]) -> str | None:
@@ -98,15 +98,6 @@ def missing_views(scorer: Scorer, views: Sequence[str | None]) -> tuple[str, ...
     """
     found = set(views) - {None}
     return tuple(view for view in scorer.views if found and view not in found)
-
-
-def _view_in(name: str, pattern: str | None) -> str | None:
-    if pattern is None or len(name) > LONGEST:
-        return None
-    try:
-        return views_from_names([name], pattern)[0]
-    except DataError:  # this name does not match
-        return None
 
 
 def jpeg(picture: Pixels) -> bytes:

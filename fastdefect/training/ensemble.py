@@ -25,13 +25,14 @@ class Ensemble(nn.Module):
             raise ValueError("Expected at least one network, found none")
         self.networks = nn.ModuleList(networks)
 
-    def forward(self, photos: Tensor) -> Tensor:
+    def forward(self, photos: Tensor, *views: Tensor) -> Tensor:
         """Return the log of the mean probabilities (n, n_classes), float32, of ``photos``.
 
-        The softmax of these logs is the mean probabilities, so they can replace the logits of
-        one network. The computation does not underflow.
+        ``views`` is the second input of networks with a ``ViewHead``. The softmax of these logs is
+        the mean probabilities, so they can replace the logits of one network. The computation does
+        not underflow.
         """
-        return averaged([network(photos) for network in self.networks])
+        return averaged([network(photos, *views) for network in self.networks])
 
 
 def averaged(logits: Sequence[Tensor]) -> Tensor:

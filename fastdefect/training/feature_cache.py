@@ -81,7 +81,9 @@ class FeatureCache:
 def network_key(backbone: FrozenBackbone) -> str:
     """Return a file name for all that the features depend on apart from the pixels."""
     body, device = backbone.body, backbone.device
-    facts = [FORMAT, torch.__version__, device.type, asdict(backbone.preprocessing), repr(body)]
+    steps = asdict(backbone.preprocessing)
+    del steps["views"]  # the body sees the photo alone
+    facts = [FORMAT, torch.__version__, device.type, steps, repr(body)]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for name, value in sorted(body.state_dict().items()):
         digest.update(name.encode())

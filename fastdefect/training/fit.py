@@ -251,8 +251,11 @@ def _train_accuracy(
     y_true = data.manifest.labels[list(sample)]
     predictor = Predictor(network, inputs.preprocessing, learn.dls.device)
 
+    view_of = dict(zip(data.rows(sample), data.views(sample), strict=True))
+
     def predict(rows: Sequence[int]) -> Floats:
-        return predictor.probabilities(data.store, rows)
+        seen_from = [view_of[row] for row in rows]
+        return predictor.probabilities(data.store, rows, seen_from=seen_from)
 
     def measure() -> float:
         with precision_of(learn):  # the precision in which fastai validates

@@ -5,7 +5,7 @@ model and a checkpoint. Only the folds are drawn at random; they follow from the
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,14 @@ from fastdefect.files import cache_folder
 from fastdefect.good import Good
 from fastdefect.metrics import score
 from fastdefect.run import Run
-from fastdefect.training.bag_probe import Tiles, fit_bag_probe
+from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.feature_cache import FeatureCache
 from fastdefect.training.features import FrozenBackbone
 from fastdefect.training.fit import FitInputs, Fitted
+from fastdefect.training.head_probe import fill_head
 from fastdefect.training.once import Stopped, history_row, in_one_epoch
-from fastdefect.training.probe import Probe, fit_probe
+from fastdefect.training.probe import Probe
 
 
 def fit_head(
@@ -61,18 +62,18 @@ def _fit(
         inputs, train_tiles, valid_tiles, on_event, stop_requested
     )
     labels = data.manifest.labels[list(side)]
-    parts = [data.split.parts[i] for i in side]
-    seed, good = inputs.training.seed, data.manifest.good_indices
-    if inputs.preprocessing.tiles > 1:
-        probe = fit_bag_probe([train_features], train_tiles, labels, parts, good, seed=seed)
-    else:
-        probe = fit_probe([train_features], labels, parts, seed=seed)
-    probe.fill(learn.model[1][-1])
+    head, seed = learn.model[1], inputs.training.seed
+    probe = fill_head(head, [train_features], train_tiles, data, inputs.preprocessing, seed=seed)
     _report(probe, labels, data, on_event)
+
+    def probabilities(features: Floats32, tiles: Tiles, side: tuple[int, ...]) -> Floats:
+        seen = inputs.preprocessing.seen(data.views(side), learn.dls.device)
+        return _probabilities(head, features, seen, tiles, data.manifest.good_indices)
+
     y_true = {"train": labels, "valid": data.manifest.labels[list(valid)]}
     y_prob = {
-        "train": _probabilities(learn.model[1], train_features, train_tiles, good),
-        "valid": _probabilities(learn.model[1], valid_features, valid_tiles, good),
+        "train": probabilities(train_features, train_tiles, side),
+        "valid": probabilities(valid_features, valid_tiles, valid),
     }
     return history_row(y_true, y_prob, data, time.perf_counter() - started)
 
@@ -130,10 +131,19 @@ def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_even
     )
 
 
-def _probabilities(head: nn.Module, features: Floats32, tiles: Tiles, good: Good) -> Floats:
+def _probabilities(
+    head: nn.Module,
+    features: Floats32,
+    seen: Sequence[torch.Tensor],
+    tiles: Tiles,
+    good: Good,
+) -> Floats:
     device = next(head.parameters()).device
+    training = head.training
+    head.eval()  # in training mode, some photos count as without a view
     with torch.inference_mode():
-        logits = head(torch.from_numpy(features).to(device)).cpu().double()
+        logits = head(torch.from_numpy(features).to(device), *seen).cpu().double()
+    head.train(training)
     if tiles.most > 1:
         logits = torch.from_numpy(tiles.pooled(logits.numpy(), good))
     return np.asarray(logits.softmax(dim=1).numpy())

@@ -23,6 +23,8 @@ from fastdefect.training.predict import View
 from fastdefect.training.stages import Staged, find_taps, summary
 from fastdefect.training.tiled import Tiled, cut, empty_tiles
 
+# The second of a network that takes it; the exporter itself calls values "view".
+INPUTS = ("photos", "view_of_photo")
 OUTPUTS = ("logits", "features", "tile_logits", "tile_features")  # the last two with tiles
 
 
@@ -44,6 +46,7 @@ class InferenceGraph(nn.Module):
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
         first = first.classifier if isinstance(first, Joint) else first
         self.frame = preprocessing.frame
+        self.known_views = preprocessing.views
         body = first[0][0]  # as ``build_network`` nests them
         self.taps = _tap_names(body, preprocessing.image_size)
         # In a tuple torch does not register it: the body is a part of ``network`` already.
@@ -61,8 +64,11 @@ class InferenceGraph(nn.Module):
             self.body[0](photos)
         return tuple(read[name][0].shape[1] for name in self.taps)
 
-    def forward(self, photos: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, photos: Tensor, seen: Tensor | None = None) -> tuple[Tensor, ...]:
         """Map (n, size, size, 3) uint8 RGB to logits (n, views, classes) and features (n, d).
+
+        ``seen`` (n, known views) float32 are rows of ``one_hot``, for a network that takes the view
+        of a photo, such as its camera.
 
         Both are float32. The features are of the first view: mean and standard deviation of each
         channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
@@ -78,15 +84,16 @@ class InferenceGraph(nn.Module):
         n = batch.shape[0]
         read: Read = {}
         with _reading(self.body[0], self.taps, read):
-            logits = self._logits(torch.cat([view(batch) for view in self.views]))
+            logits = self._logits(torch.cat([view(batch) for view in self.views]), seen)
         features = torch.cat([torch.cat(read[name])[:n] for name in self.taps], dim=1)
         rows = 2 * len(self.views) if self.joint else len(self.views)
         return logits.float().reshape(rows, n, -1).transpose(0, 1), features
 
-    def _logits(self, batch: Tensor) -> Tensor:
+    def _logits(self, batch: Tensor, seen: Tensor | None) -> Tensor:
         """The logits of all views, (rows * n, classes); of a joint network by half first."""
         if not isinstance(self.network, Joint):
-            return cast("Tensor", self.network(batch))
+            inputs = () if seen is None else (torch.cat([seen] * len(self.views)),)
+            return cast("Tensor", self.network(batch, *inputs))
         return torch.cat(self.network.halves(batch).unbind(dim=1))
 
     def _in_tiles(self, batch: Tensor, tiles: int) -> tuple[Tensor, ...]:
@@ -159,20 +166,23 @@ def _keep(read: Read, name: str, module: nn.Module, args: Any, given: Tensor) ->
 def write_onnx(graph: InferenceGraph, path: Path) -> None:
     """Write ``graph`` as one ONNX file for any number of photos; it must be on the CPU.
 
-    If photos are in tiles, it is for any number of tiles: one can be decided on alone.
+    If photos are in tiles, it is for any number of tiles: one can be decided on alone. A network
+    that takes the view of a photo has a second input, ``view_of_photo``.
     """
     shapes: dict[int, Any] = {0: torch.export.Dim("n")}
     if graph.frame.tiles > 1:
         shapes[1] = graph.frame.size * torch.export.Dim("tiles")
-    photos = torch.zeros(2, *graph.frame.shape, dtype=torch.uint8)
+    inputs: tuple[Tensor, ...] = (torch.zeros(2, *graph.frame.shape, dtype=torch.uint8),)
+    if graph.known_views:
+        inputs += (torch.zeros(2, len(graph.known_views)),)
     with without_messages("torch.onnx", "onnxscript", "onnx_ir"):
         torch.onnx.export(
             graph,
-            (photos,),
+            inputs,
             path,
-            input_names=["photos"],
+            input_names=list(INPUTS[: len(inputs)]),
             output_names=list(OUTPUTS if graph.frame.tiles > 1 else OUTPUTS[:2]),
-            dynamic_shapes=(shapes,),
+            dynamic_shapes=(shapes, {0: shapes[0]})[: len(inputs)],
             dynamo=True,
             external_data=False,
             verbose=False,

@@ -31,6 +31,7 @@ from fastdefect.training.loss import DefectLoss, MixUpLabels
 from fastdefect.training.memory import PatchMemory
 from fastdefect.training.precision import AutocastOnDevice
 from fastdefect.training.tiled import Tiled
+from fastdefect.training.view_head import Viewed, by_view
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -105,6 +106,7 @@ def _check_ranges(spec: ModelSpec) -> None:
         "members": 1 <= spec.members <= _MOST_MEMBERS,
         "image_size": 1 <= steps.image_size <= _LARGEST_SIDE,
         "tiles": 1 <= steps.tiles <= _LARGEST_SIDE,
+        "views": len(set(steps.views)) == len(steps.views) != 1,
         "mean and std": len(steps.mean) == len(steps.std) == 3 and all(steps.std),
         "mean, std and white": all(map(math.isfinite, numbers)),
     }.items():
@@ -170,7 +172,7 @@ def build_memory(spec: ModelSpec, backbone: Backbone, device: torch.device) -> n
 def _nested(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
     backbone = _read_by(spec, backbone)
     # vision_learner nests them like this, and the names in a state depend on the nesting.
-    return nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone))
+    return _viewed(nn.Sequential(nn.Sequential(backbone.body), _head(spec, backbone)), spec)
 
 
 def _layout(device: torch.device) -> Any:
@@ -191,7 +193,8 @@ def build_learner(
 
     The model is ``Sequential(body, head)`` on the device of ``dls``. With more than one member
     it is an ``Ensemble``, for trained weights and predictions only. For photos in tiles, it is a
-    ``Tiled`` of both. With the heads ``stages`` and ``memory`` the body is read at several depths.
+    ``Tiled`` of both; with views as an input, a ``Viewed``. With the heads ``stages`` and
+    ``memory`` the body is read at several depths.
     """
     backbone = _read_by(spec, backbone)
     learn = vision_learner(
@@ -214,7 +217,7 @@ def build_learner(
     )
     learn.remove_cb(ProgressCallback)
     learn.logger = _print_nothing
-    learn.model = averaging(_tiled(learn.model, spec), spec.members)
+    learn.model = averaging(_tiled(_viewed(learn.model, spec), spec), spec.members)
     # Here and not in a callback at the fit's start: the optimizer's moments take their layout
     # from the parameters, and a restored optimizer needs the layout that it was saved with.
     learn.model.to(device=dls.device, memory_format=_layout(dls.device))
@@ -233,9 +236,16 @@ def _head(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
         channels = [tap.width // 2 for tap in backbone.taps]  # a mean and a deviation of each
         memory = PatchMemory(channels, len(spec.classes), spec.good_indices)
         return nn.Sequential(memory)
-    return build_head(
+    head = build_head(
         backbone.n_features, len(spec.classes), spatial=backbone.spatial, kind=spec.head
     )
+    views = spec.preprocessing.views
+    return by_view(head, len(views)) if views else head
+
+
+def _viewed(network: nn.Sequential, spec: ModelSpec) -> nn.Sequential:
+    """The network with the view of photos as a second input; itself without such views."""
+    return Viewed(*network) if spec.preprocessing.views else network
 
 
 def _tiled(network: nn.Module, spec: ModelSpec) -> nn.Module:

@@ -59,19 +59,30 @@ class MixUpLabels(MixUp):
     """fastai's MixUp with one loss of the mixed labels instead of two mixed losses."""
 
     def before_batch(self) -> None:
-        """Mix the photos of the batch; of several processes, those of this process's share."""
+        """Mix the photos of the batch; of several processes, those of this process's share.
+
+        If the network takes their views, too, these are mixed with the same weights.
+        """
         shared = getattr(self.learn, "shared_steps", None)
-        if shared is None:
-            super().before_batch()
-            return
-        # The same draws as for the whole batch in one process.
-        drawn = self.distrib.sample((shared.share.photos,)).squeeze()
-        weights = torch.maximum(drawn, 1 - drawn)[list(shared.share.places)]
-        order = torch.randperm(shared.share.photos)
-        self.lam = weights.to(self.x.device)
-        self.yb1 = (shared.exchanged(self.y.as_subclass(Tensor), order),)
-        others = shared.exchanged(self.x.as_subclass(Tensor), order)
-        self.learn.xb = (torch.lerp(others, self.x, self.lam.view(-1, 1, 1, 1)),)
+        n = len(self.y) if shared is None else shared.share.photos
+        # As in fastai's MixUp; the same draws for several processes as in one.
+        drawn = self.distrib.sample((n,)).reshape(n)
+        weights, order = torch.maximum(drawn, 1 - drawn), torch.randperm(n)
+
+        def others(own: Tensor) -> Tensor:
+            if shared is None:
+                return own[order.to(own.device)]
+            exchanged: Tensor = shared.exchanged(own.as_subclass(Tensor), order)
+            return exchanged
+
+        if shared is not None:
+            weights = weights[list(shared.share.places)]
+        self.lam = weights.to(self.y.device)
+        self.yb1 = (others(self.y),)
+        self.learn.xb = tuple(
+            torch.lerp(others(own), own, self.lam.view(-1, *[1] * (own.ndim - 1)))
+            for own in self.xb
+        )
 
     def lf(self, pred: Tensor, *yb: Any) -> Tensor:
         """Return the loss that the learner uses with MixUp."""

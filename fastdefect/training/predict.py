@@ -12,6 +12,7 @@ from torch import nn
 from fastdefect.aliases import Floats
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.store import PhotoStore
+from fastdefect.training.view_head import of_view
 
 View = Callable[[torch.Tensor], torch.Tensor]
 
@@ -31,6 +32,7 @@ class Predictor:
         *,
         batch_size: int = 64,
         views: Sequence[View] = (),
+        seen_from: Sequence[str | None] = (),
         on_batch: Callable[[int], None] | None = None,
     ) -> Floats:
         """Return the probabilities (n, n_classes) of the photos in ``rows`` of ``store``.
@@ -39,6 +41,8 @@ class Predictor:
         ``views`` maps a batch (n, 3, h, w) to one of the same shape; the probabilities are
         averaged over the views. A photo is decoded and normalised once for all views. Of photos in
         tiles a batch has fewer, so that it has about as many tiles.
+        ``seen_from`` (n,) are the views of the photos, such as the camera; None for unknown ones,
+        and () if none is known. A network that does not take them ignores them.
         ``on_batch`` receives the number of photos done. A network with several rows of logits for a
         photo, as ``Halves``, gives (n, rows, n_classes).
         """
@@ -51,21 +55,39 @@ class Predictor:
                 for start in range(0, len(rows), batch_size):
                     photos = store[np.asarray(rows[start : start + batch_size])]
                     batch = self.preprocessing.batch(photos, self.device)
-                    chunks.append(_average(self.network, batch, views or (_identity,)))
+                    cameras = seen_from[start : start + batch_size] or [None] * len(batch)
+                    seen = self.preprocessing.seen(cameras, self.device)
+                    chunks.append(_average(self.network, batch, seen, views or (_identity,)))
                     if on_batch:
                         on_batch(min(start + batch_size, len(rows)))
         finally:
             self.network.train(was_training)
         return np.concatenate(chunks)
 
+    def of_view(self, view: str | None) -> "Predictor":
+        """The predictor of photos of one view, whose network takes photos alone."""
+        steps = self.preprocessing
+        if not steps.views:
+            return self
+        index = steps.views.index(view) if view in steps.views else None
+        network = of_view(self.network, index)
+        return Predictor(network, steps.of_photos(), self.device)
 
-def _average(network: nn.Module, batch: torch.Tensor, views: Sequence[View]) -> Floats:
+
+def _average(
+    network: nn.Module,
+    batch: torch.Tensor,
+    seen: Sequence[torch.Tensor],
+    views: Sequence[View],
+) -> Floats:
     layout: Any = torch.channels_last if batch.device.type != "mps" else torch.contiguous_format
-    total = sum(
-        # To the CPU first: MPS has no double precision.
-        network(view(batch).contiguous(memory_format=layout)).cpu().double().softmax(dim=-1).numpy()
-        for view in views
-    )
+
+    def logits(view: View) -> torch.Tensor:
+        found: torch.Tensor = network(view(batch).contiguous(memory_format=layout), *seen)
+        return found
+
+    # To the CPU first: MPS has no double precision.
+    total = sum(logits(view).cpu().double().softmax(dim=-1).numpy() for view in views)
     return np.asarray(total) / len(views)
 
 

@@ -126,7 +126,7 @@ def _solve_all(
 ) -> list[tuple[Floats, Floats]]:
     """Apply ``solve`` to increasing strengths, each with a warm start from the previous one."""
     with threadpool_limits(1, user_api="blas"):  # more threads change the order of sums
-        mean, scale = _centre_and_scale(features.astype(np.float64))
+        mean, scale = centre_and_scale(features.astype(np.float64))
         coordinates, axes = _in_span((features - mean) / scale)
         model = LogisticRegression(max_iter=_ITERATIONS, tol=_TOLERANCE, warm_start=True)
         found = []
@@ -145,7 +145,7 @@ def _solve_all(
     return found
 
 
-def _centre_and_scale(features: Floats) -> tuple[Floats, Floats]:
+def centre_and_scale(features: Floats) -> tuple[Floats, Floats]:
     """Return mean and deviation (m,) of each feature; deviations are at least their median.
 
     Many features of a network are almost constant on some photos. Scaled to a deviation of 1

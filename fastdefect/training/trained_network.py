@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -51,6 +52,11 @@ class TrainedNetwork:
         return tuple(self._description["classes"])
 
     @property
+    def views(self) -> tuple[str, ...]:
+        """The views that it takes as an input; empty if it takes photos alone."""
+        return tuple(self._description["preprocessing"].get("views", ()))
+
+    @property
     def note(self) -> str:
         """The source of the weights, for a message."""
         members = int(self._description.get("members", 1))
@@ -78,10 +84,13 @@ class TrainedNetwork:
             ) from error
         return len(state)
 
-    def fill_head(self, head: nn.Sequential, classes: tuple[str, ...]) -> tuple[str, ...]:
+    def fill_head(
+        self, head: nn.Sequential, classes: tuple[str, ...], views: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
         """Load the head, with the outputs of the classes that both have; return these classes.
 
-        The outputs of other classes keep their values. The kinds of both heads must be the same.
+        The outputs of other classes keep their values, and so do the weights of ``views`` that only
+        this head has. The kinds of both heads must be the same.
         """
         state = _below(_HEAD, self._state)
         own = head.state_dict()
@@ -90,9 +99,15 @@ class TrainedNetwork:
         both = tuple(name for name in self.classes if name in classes)
         rows = [classes.index(name) for name in both]
         theirs = [self.classes.index(name) for name in both]
+        columns = [views.index(name) for name in self.views if name in views]
+        their_columns = [self.views.index(name) for name in self.views if name in views]
         with torch.no_grad():
             for name, value in state.items():
-                if name.rpartition(".")[0] == module:
+                if ".view_" in name:  # (classes, views, ...), of a head with views
+                    if columns:
+                        given = value[theirs][:, their_columns].to(own[name].device)
+                        own[name][np.ix_(rows, columns)] = given
+                elif name.rpartition(".")[0] == module:
                     own[name][rows] = value[theirs].to(own[name].device)
                 else:
                     own[name].copy_(value)

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastdefect.aliases import Floats, Interval
 from fastdefect.data.audit.appearance import Appearance
-from fastdefect.data.audit.shortcut_features import ASPECTS, Aspect, ring_and_interior, tables_of
+from fastdefect.data.audit.shortcut_features import ASPECTS, ring_and_interior, tables_of
 from fastdefect.data.audit.shortcut_probe import (
     FOLDS,
     Indices,
@@ -114,9 +114,24 @@ def probe_shortcuts(
     photos, looks = [photos[i] for i in chosen], [looks[i] for i in chosen]
     trial = trial_of(label[chosen], part[chosen], seed)
     tables = tables_of(photos, looks)
-    probes = [_probe(ASPECTS[name], table, trial) for name, table in tables.items()]
+    probes = [_probe(name, ASPECTS[name].what, table, trial) for name, table in tables.items()]
     one_surface = _is_one_surface(looks, trial)
     return [_judged(probe, probes, photos, looks, one_surface) for probe in probes]
+
+
+def probe_table(
+    what: str, table: Floats, label: Indices, parts: Sequence[str], *, seed: int
+) -> Probe | None:
+    """How well a ``table`` (n_photos, n_columns), which describes ``what``, predicts the class.
+
+    ``label`` and ``parts`` (n_photos,) are those of the photos. Photos and classes are left out as
+    in ``probe_shortcuts``; None if fewer than two classes remain.
+    """
+    part = np.unique(np.array(parts, str), return_inverse=True)[1].astype(np.int64)
+    chosen = _chosen(label, part, seed)
+    if not chosen.size:
+        return None
+    return _probe(what, what, table[chosen], trial_of(label[chosen], part[chosen], seed))
 
 
 def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
@@ -134,15 +149,15 @@ def _chosen(label: Indices, part: Indices, seed: int) -> Indices:
     return np.array(sorted(place for places in drawn for place in places[:share]), np.int64)
 
 
-def _probe(aspect: Aspect, table: Floats, trial: Trial) -> Probe:
+def _probe(name: str, what: str, table: Floats, trial: Trial) -> Probe:
     photos, parts = len(trial.part), trial.n_parts
     if not table.size:
         even = (0.5, 0.5)
-        return Probe(aspect.name, aspect.what, 0.5, even, 0.5, even, 0.0, 1.0, True, photos, parts)
+        return Probe(name, what, 0.5, even, 0.5, even, 0.0, 1.0, True, photos, parts)
     outcome = try_table(table, trial)
     return Probe(
-        aspect.name,
-        aspect.what,
+        name,
+        what,
         outcome.auc,
         outcome.interval,
         outcome.shuffled,

@@ -49,3 +49,17 @@ parts_from_names = partial(match_names, group="part")
 views_from_names = partial(match_names, group="view")
 products_from_names = partial(match_names, group="product")
 labels_from_names = partial(match_names, group="label")
+
+
+def view_in(name: str, pattern: str | None, longest: int) -> str | None:
+    """The view that the ``pattern`` of a model finds in a name; None if it finds none.
+
+    It may come from anywhere and could take long, so it is not searched in a name of more than
+    ``longest`` characters.
+    """
+    if pattern is None or len(name) > longest:
+        return None
+    try:
+        return views_from_names([name], pattern)[0]
+    except DataError:  # this name does not match
+        return None

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fastdefect.data.parts.names import view_in
 from fastdefect.data.reading.images import UnreadablePhoto, decode, read_bytes
-from fastdefect.data.reading.unlabelled import Sources
+from fastdefect.data.reading.unlabelled import Candidate, Sources
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.checks import remove_place
 from fastdefect.explain.maps import laid_on, within
@@ -15,6 +15,7 @@ from fastdefect.explain.methods import Method, choose_method
 from fastdefect.explain.occlusion import OutputMaps, worst_box
 from fastdefect.explain.overlay import to_show
 from fastdefect.explain.target import choose_target
+from fastdefect.inference.part_pattern import LONGEST
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.explaining.explanation import PhotoMap
 
@@ -39,40 +40,55 @@ class Explainer:
         total = sources.total or 0
         for done, candidate in enumerate(sources, start=1):
             try:
-                yield self.photo_map(candidate.path, candidate.name, candidate.label)
+                yield self.photo_map(candidate)
             except UnreadablePhoto as error:
                 text = f"{candidate.name} can't be explained: {error.reason}."
                 on_event(Note(text, "warning"))
             on_event(Progress("heat maps", done, max(total, done)))
 
-    def photo_map(self, path: Path, name: str, label: str | None = None) -> PhotoMap:
-        """The decision on the photo at ``path``, and its heat map; raises ``UnreadablePhoto``."""
-        scorer = self.scorer
-        read = decode(read_bytes(path), str(path), scorer.reading)
+    def photo_map(self, photo: Candidate) -> PhotoMap:
+        """The decision on ``photo``, and its heat map; raises ``UnreadablePhoto``."""
+        scorer, view = self.scorer, self._view_of(photo)
+        maps = self._maps_of(view)
+        read = decode(read_bytes(photo.path), str(photo.path), scorer.reading)
         taken = scorer.frame.take(read.pixels, (read.width, read.height))
         pixels, shown = taken.pixels, to_show(read.pixels)
-        decision = scorer.decide(taken, time.perf_counter())
+        decision = scorer.decide(taken, time.perf_counter(), view=view)
         height, width = read.pixels.shape[:2]
         area = scorer.frame.area(width, height)
-        raw = within(self.maps(pixels[None])[0], area)
+        raw = within(maps(pixels[None])[0], area)
         return PhotoMap(
-            name,
-            label,
+            photo.name,
+            photo.label,
             decision.decision,
             decision.probability,
             shown,
             laid_on(raw, width, height, scorer.frame),
-            remove_place(pixels, raw, self.maps.score, area),
+            remove_place(pixels, raw, maps.score, area),
             (read.width, read.height),
-            worst_box(taken, self.maps.score, scorer.frame),
+            worst_box(taken, maps.score, scorer.frame),
         )
+
+    def _view_of(self, photo: Candidate) -> str | None:
+        """The view of a photo: given by a table, else in its name."""
+        pattern = self.scorer.view_from
+        found = (view_in(name, pattern, LONGEST) for name in (photo.inside, photo.name))
+        return photo.view or next(filter(None, found), None)
+
+    def _maps_of(self, view: str | None) -> Any:
+        """The maps of photos of one view, if the network takes it as an input."""
+        if not self.scorer.view_input:
+            return self.maps
+        if isinstance(self.maps, OutputMaps):
+            return replace(self.maps, probabilities=self.scorer.probabilities_of_view(view))
+        return self.maps.of_view(view)
 
 
 def bundle_explainer(scorer: Scorer, method: str, class_name: str | None) -> Explainer:
     """Explain by the outputs of a bundle alone, without torch."""
     target = choose_target(scorer.judge.classes, scorer.judge.good, class_name)
     chosen = choose_method(method, scorer.name, stages=0, head="other")
-    maps = OutputMaps(lambda pixels: scorer.network(pixels)[0], target, scorer.frame)
+    maps = OutputMaps(scorer.probabilities_of_view(None), target, scorer.frame)
     return Explainer(scorer, maps, chosen)
 
 

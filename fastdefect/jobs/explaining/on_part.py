@@ -54,7 +54,7 @@ def evidence_on_part(
         photo, pixels = photos.photos[index], photos.store[photos.rows[index]]
         maps = judges[photos.fold[index] - 1] if photos.fold else whole
         area = frame.area(photo.width, photo.height)
-        raw = within(maps(pixels[None])[0], area)
+        raw = within(maps.of_view(photo.view)(pixels[None])[0], area)
         joined = _in_one_piece(pixels, raw, photo, frame) if frame.tiles > 1 else None
         found.append(CheckPhoto(pixels, raw, area, None, photos.parts[index], joined))
         on_event(Progress("heat maps", done, len(chosen)))

@@ -82,13 +82,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Truth:
-    """The validation photos: ``paths``, class indices (n,), the good classes and the rule."""
+    """The validation photos: ``paths``, class indices (n,), the good classes and the rule.
+
+    ``products`` and ``views`` (n,) are those of the photos, as far as they are known.
+    """
 
     paths: Sequence[Path]
     labels: NDArray[np.int64]
     good: Good
     rule: DecisionRule
     products: Sequence[str | None] = ()
+    views: Sequence[str | None] = ()
 
     def judged(self, name: str, y_prob: Floats, speed: float, megabytes: float) -> Judged:
         """Count the wrong decisions of calibrated probabilities (n, n_classes)."""
@@ -119,13 +123,15 @@ class Truth:
         return list(zip(self.rule.verdicts(*asked), labels, strict=True))
 
 
-def from_files(scorer: Scorer, paths: Sequence[Path], on_event: OnEvent) -> Floats:
-    """The calibrated probabilities (n, n_classes) of the photos in ``paths``, from their files."""
-    found = []
-    for done in decide_all(scorer, paths, lambda path: path):
+def from_files(scorer: Scorer, photos: Truth, on_event: OnEvent) -> Floats:
+    """The calibrated probabilities (n, n_classes) of the ``photos``, from their files."""
+    found: list[list[float]] = []
+    paths, views = photos.paths, photos.views or [None] * len(photos.paths)
+    places = range(len(paths))
+    for done in decide_all(scorer, places, paths.__getitem__, view_of=views.__getitem__):
         if done.decision is None:
             raise ModelError(
-                f"Expected to read {done.item} as in the training, but: {done.error}.",
+                f"Expected to read {paths[done.item]} as in the training, but: {done.error}.",
                 "Restore the photo.",
             )
         found.append(list(done.decision.probabilities.values()))

@@ -1,17 +1,19 @@
 """What a bundle has beside its network: example photos, the reference and the baseline."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from fastdefect.aliases import Floats, Pixels
+from fastdefect.data.photos import VIEW_COLUMN, Photo
 from fastdefect.data.reading.frame import Frame
 from fastdefect.data.reading.images import (
     IMAGE_SUFFIXES,
     UnreadablePhoto,
     read_photo,
 )
+from fastdefect.data.reading.view_input import one_hot
 from fastdefect.errors import DataError
 from fastdefect.events import OnEvent, Progress
 from fastdefect.inference.baseline import Sample
@@ -19,6 +21,7 @@ from fastdefect.inference.bundle import Bundle
 from fastdefect.inference.card import Card, Example
 from fastdefect.inference.network import open_network
 from fastdefect.jobs.exporting.bundle_card import named_values
+from fastdefect.jobs.exporting.networks import Inputs
 from fastdefect.jobs.trained.baseline import sample_of
 from fastdefect.jobs.trained.decision import judge_validation
 from fastdefect.jobs.trained.photos import EvaluationPhotos
@@ -33,16 +36,17 @@ _SEED = 0
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
+def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Inputs]:
     """Some training photos, as the network gets them; of photos in tiles some tiles each."""
     steps, how = model.spec.preprocessing, reading_of(model)
     found = find_run_photos(model.run, on_event)
     found.require(("train",))
-    entries = [photo.entry for photo in found.found.photos if photo.row["split"] == "train"]
+    trained = [photo for photo in found.found.photos if photo.row["split"] == "train"]
     rng = np.random.default_rng(_SEED)
-    rows = np.sort(rng.permutation(len(entries))[:_CALIBRATION])
-    photos = []
-    for entry in (entries[row] for row in rows):
+    rows = np.sort(rng.permutation(len(trained))[:_CALIBRATION])
+    photos: list[Inputs] = []
+    for one in (trained[row] for row in rows):
+        entry = one.entry
         try:
             photo = read_photo(entry.path, how)
         except UnreadablePhoto as error:
@@ -50,7 +54,10 @@ def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Pixels]:
                 f"Expected to read the training photo {entry.name}, but: {error.reason}.",
                 "Restore the photo.",
             ) from error
-        photos.append(_some_tiles(steps.frame.fit(photo), steps.frame, rng))
+        pixels = _some_tiles(steps.frame.fit(photo), steps.frame, rng)
+        views = [one.row.get(VIEW_COLUMN)]
+        seen = (one_hot(steps.views, views),) if steps.views else ()
+        photos.append((pixels[None], *seen))
         on_event(Progress("reading training photos for int8", len(photos), len(rows)))
     return photos
 
@@ -63,17 +70,27 @@ def _some_tiles(photo: Pixels, frame: Frame, rng: np.random.Generator) -> Pixels
     return frame.cells(photo[None])[counted].reshape(-1, *photo.shape[1:])
 
 
-def examples_of(photos: EvaluationPhotos, n: int, y_prob: Floats) -> tuple[Example, ...]:
-    """``n`` validation photos, spread over them, with their probabilities (all, n_classes)."""
+def examples_of(
+    photos: EvaluationPhotos, n: int, y_prob: Floats, views: Sequence[str]
+) -> tuple[Example, ...]:
+    """``n`` validation photos, spread over them, with their probabilities (all, n_classes).
+
+    ``views`` are those that the network takes as an input.
+    """
     with named_values():
         return tuple(
             Example(
                 file=name,
                 path=_CONTROL.sub(_escaped, photos.photos[index].name),
+                view=_view_of(photos.photos[index], views),
                 probabilities=tuple(y_prob[index].clip(0, 1).tolist()),
             )
             for name, index in _chosen(photos, n).items()
         )
+
+
+def _view_of(photo: Photo, views: Sequence[str]) -> str | None:
+    return photo.view if photo.view in views else None
 
 
 def example_files(photos: EvaluationPhotos, n: int) -> dict[str, bytes]:

@@ -7,15 +7,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from fastdefect.aliases import Pixels
+from fastdefect.aliases import Floats32, Pixels
 from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import ONNX
 from fastdefect.machine import MachineError
 from fastdefect.scratch import Scratch
-from fastdefect.training.inference_graph import InferenceGraph, without_messages, write_onnx
+from fastdefect.training.inference_graph import (
+    INPUTS,
+    InferenceGraph,
+    without_messages,
+    write_onnx,
+)
 
 Runtime = Literal["onnx", "openvino"]
 Precision = Literal["fp32", "bf16", "int8"]
+Inputs = tuple[Pixels | Floats32, ...]  # of the network for one photo, (1, ...) each
 
 # Operators that take most of the time, and the activations after them, so that the range of their
 # result is that of the activation; the others stay in single precision.
@@ -122,12 +128,12 @@ def _join_equal_weights(graph: Any) -> None:
 
 
 def network_files(
-    onnx: bytes, precision: Precision, calibration: Sequence[Pixels]
+    onnx: bytes, precision: Precision, calibration: Sequence[Inputs]
 ) -> dict[str, bytes]:
     """The members of a bundle for the network in ``onnx``, which OpenVINO reads as it is.
 
-    ``calibration``: training photos (size, size, 3), from which int8 takes the range of each
-    activation.
+    ``calibration``: the inputs for training photos, one by one, from which int8 takes the range of
+    each activation.
     """
     return {ONNX: _int8(onnx, calibration) if precision == "int8" else onnx}
 
@@ -135,15 +141,15 @@ def network_files(
 class _Calibration:
     """Gives the calibration photos one by one, as ONNX Runtime asks for them."""
 
-    def __init__(self, photos: Sequence[Pixels]) -> None:
+    def __init__(self, photos: Sequence[Inputs]) -> None:
         self._photos = iter(photos)
 
-    def get_next(self) -> dict[str, Pixels] | None:
+    def get_next(self) -> dict[str, Pixels | Floats32] | None:
         photo = next(self._photos, None)
-        return None if photo is None else {"photos": photo[None]}
+        return None if photo is None else dict(zip(INPUTS, photo, strict=False))
 
 
-def _int8(onnx: bytes, calibration: Sequence[Pixels]) -> bytes:
+def _int8(onnx: bytes, calibration: Sequence[Inputs]) -> bytes:
     """Static quantisation: weights and activations of the heavy operators as 8-bit integers."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -146,11 +146,18 @@ class Tally:
     worst: list[Row] = field(default_factory=list)
     own_products: frozenset[str] = frozenset()
     others: Counter[str] = field(default_factory=Counter)
+    view_input: tuple[str, ...] = ()
+    without_view: int = 0
 
     @classmethod
     def of(cls, scorer: Scorer) -> "Tally":
-        """Counts of the rows of ``scorer``, and of products without a threshold of their own."""
-        return cls(own_products=frozenset(dict(scorer.judge.rule.products)))
+        """Counts of the rows of ``scorer``.
+
+        Also of products without a threshold of their own, and of photos whose view its network
+        takes as an input, but does not know.
+        """
+        own = frozenset(dict(scorer.judge.rule.products))
+        return cls(own_products=own, view_input=scorer.view_input)
 
     @property
     def total(self) -> int:
@@ -164,6 +171,8 @@ class Tally:
         self.unreadable += row["error"] is not None
         if self.own_products and row[PRODUCT_COLUMN] not in self.own_products:
             self.others[row[PRODUCT_COLUMN] or "unknown"] += 1
+        if self.view_input and row[VIEW_COLUMN] not in self.view_input:
+            self.without_view += 1
         self.worst.append(row)
         if len(self.worst) > 4 * MOST:
             self.worst = self.most_suspicious()
@@ -190,6 +199,17 @@ def common_text(tally: Tally) -> str:
     return (
         f"{counted(tally.others.total(), 'photo')} of a product without a threshold of its own, or "
         f"of an unknown product: decided by the common threshold ({first(counts)})."
+    )
+
+
+def view_text(tally: Tally) -> str:
+    """The photos that the network decided on without a view; empty if there are none."""
+    if not tally.without_view:
+        return ""
+    return (
+        f"{tally.without_view} of {counted(tally.total, 'photo')} have no view that the network "
+        f"knows ({first(tally.view_input)}): it decided on them without a view. A column view or "
+        "--view-from names it."
     )
 
 

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from fastdefect.aliases import Floats32, Pixels
-from fastdefect.data.photos import Entry
+from fastdefect.data.photos import VIEW_COLUMN, Entry
 from fastdefect.data.reading.frame import Area, TileBox
 from fastdefect.data.reading.images import (
     Decoded,
@@ -18,6 +18,7 @@ from fastdefect.data.reading.images import (
     read_bytes,
 )
 from fastdefect.data.splitting.folds import fold_numbers
+from fastdefect.data.splitting.split import saved_rows
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.explain.cam import NetworkMaps, stages_of
 from fastdefect.explain.maps import HeatMap, laid_on, within
@@ -68,7 +69,8 @@ class RunMaps:
     """The heat maps of a run's model by one method.
 
     ``judges``: the networks trained without each fold, if its photos were held out in turn, and
-    ``fold``: the fold of each photo by name, from 1.
+    ``fold``: the fold of each photo by name, from 1. ``views``: the view of each photo by name,
+    None if it is not known.
     """
 
     run: Run
@@ -77,6 +79,8 @@ class RunMaps:
     maps: NetworkMaps
     judges: Sequence[NetworkMaps]
     fold: Mapping[str, int]
+    views: Mapping[str, str | None]
+    _of_views: dict[tuple[int, str | None], NetworkMaps] = field(default_factory=dict)
 
     @property
     def target(self) -> Target:
@@ -89,9 +93,13 @@ class RunMaps:
         return Reading.of(self.run.read_config().data)
 
     def judge_of(self, name: str) -> NetworkMaps:
-        """The network that did not train on the validation photo ``name``."""
-        number = self.fold.get(name)
-        return self.judges[number - 1] if number and self.judges else self.maps
+        """The network that did not train on the validation photo ``name``, for its view."""
+        number = self.fold.get(name) or 0
+        judge = self.judges[number - 1] if number and self.judges else self.maps
+        key = number, self.views.get(name)
+        if key not in self._of_views:
+            self._of_views[key] = judge.of_view(key[1])
+        return self._of_views[key]
 
     def on_photo(self, raw: Floats32, width: int, height: int) -> HeatMap:
         """The map of a photo of this size from the evidence of the network."""
@@ -111,9 +119,9 @@ def open_maps(
     folds = run.path("folds.csv")
     fold = fold_numbers(folds) if folds.exists() else {}
     judges = judges_of(run, predictor, list(fold.values()))
-    return RunMaps(
-        run, spec, maps.method, maps, [replace(maps, predictor=judge) for judge in judges], fold
-    )
+    views = {row["path"]: row.get(VIEW_COLUMN) for row in saved_rows(run.path("split.csv"))}
+    of_folds = [replace(maps, predictor=judge) for judge in judges]
+    return RunMaps(run, spec, maps.method, maps, of_folds, fold, views)
 
 
 def maps_of(predictor: Predictor, spec: ModelSpec, target: Target, method: str) -> NetworkMaps:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
 from fastdefect.config import Device
+from fastdefect.data.reading.view_input import without_view
 from fastdefect.data.store import PhotoStore
 from fastdefect.errors import RunError
 from fastdefect.evaluation.predictions import Predictions, predictions_of
@@ -18,10 +19,11 @@ from fastdefect.evaluation.robustness.background_swap import (
     LabelledPhotos,
     swap_background,
 )
-from fastdefect.events import OnEvent, Progress
+from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.process import keep_freed_memory
 from fastdefect.run import Run
+from fastdefect.text import counted, first
 from fastdefect.training.backbones import build_backbone
 from fastdefect.training.checkpoint import restore_network
 from fastdefect.training.ensemble import Ensemble
@@ -47,6 +49,8 @@ class TrainedModel:
     ) -> Predictions:
         """The predictions of its photos, averaged over ``views``."""
         rows, total = self.photos.rows, len(self.photos.side)
+        if text := unknown_views_text(self.spec.preprocessing.views, self.photos.shown.views):
+            on_event(Note(text, "warning"))
         y_prob = self._probabilities(
             self.photos.store,
             rows,
@@ -108,6 +112,7 @@ class TrainedModel:
         fold = self.photos.fold
         network_of = np.array([fold[i] - 1 if fold else 0 for i in positions])
         y_prob = np.empty((len(rows), len(self.spec.classes)))
+        seen = self.photos.shown.views
         done = 0
         for number in np.unique(network_of):
             (mine,) = np.nonzero(network_of == number)
@@ -116,6 +121,7 @@ class TrainedModel:
                 store,
                 [rows[int(i)] for i in mine],
                 views=views,
+                seen_from=[seen[positions[int(i)]] for i in mine],
                 on_batch=partial(_add_offset, done, on_batch) if on_batch else None,
             )
             done += len(mine)
@@ -182,6 +188,19 @@ def judges_of(run: Run, model: Predictor, fold: Sequence[int] | None) -> Sequenc
         restore_network(judge, path)
         judges.append(replace(model, network=judge))
     return judges
+
+
+def unknown_views_text(known: Sequence[str], views: Sequence[str | None]) -> str:
+    """The photos whose view a network with an input for it does not know; empty if there is none.
+
+    ``known`` are the views of this input, and ``views`` those of the photos.
+    """
+    if not (n := without_view(known, views)):
+        return ""
+    return (
+        f"{n} of {counted(len(views), 'photo')} have no view that the network knows "
+        f"({first(known)}): it decides on them without a view."
+    )
 
 
 def _add_offset(offset: int, on_batch: Callable[[int], None], done: int) -> None:

@@ -37,14 +37,17 @@ class RunModel:
     graph: InferenceGraph
     device: torch.device
 
-    def outputs(self, pixels: Pixels) -> Given:
-        """What the network gives for n photos, uint8 RGB in the frame."""
-        return give(self._run, self.graph.frame, pixels)
+    def outputs(self, pixels: Pixels, *seen: Floats32) -> Given:
+        """What the network gives for n photos, uint8 RGB in the frame; ``seen`` is as in ``give``.
 
-    def _run(self, pixels: Pixels) -> list[Floats32]:
-        photos = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+        Without it the views of the photos are not known.
+        """
+        return give(self._run, self.graph.frame, pixels, seen)
+
+    def _run(self, *inputs: Pixels | Floats32) -> list[Floats32]:
+        given = [torch.from_numpy(np.ascontiguousarray(each)).to(self.device) for each in inputs]
         with torch.inference_mode():
-            return [each.float().cpu().numpy() for each in self.graph(photos)]
+            return [each.float().cpu().numpy() for each in self.graph(*given)]
 
     @property
     def in_tiles(self) -> bool:
@@ -103,8 +106,8 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
     """The scorer of a run's model; its network takes batches in one thread."""
     spec, config = model.spec, model.run.read_config().data
 
-    def outputs(pixels: Pixels) -> Outputs:
-        return outputs_of(model.outputs(pixels), spec.good_indices, joint=spec.memory)
+    def outputs(pixels: Pixels, *seen: Floats32) -> Outputs:
+        return outputs_of(model.outputs(pixels, *seen), spec.good_indices, joint=spec.memory)
 
     return Scorer(
         model.run.name,
@@ -119,6 +122,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
         product_from=config.product_from,
         views=tuple(sorted(known_views(model.run))),
         joint=spec.memory,
+        view_input=spec.preprocessing.views,
     )
 
 

@@ -17,6 +17,7 @@ from fastdefect.jobs.training.first_head import start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
+from fastdefect.jobs.training.view_input import report_views, views_of_input
 from fastdefect.processes import place
 from fastdefect.run import Run
 from fastdefect.text import counted
@@ -132,6 +133,7 @@ def assemble(
         backbone.std,
         config.data.tile_count,
         config.data.background,
+        views_of_input(config.data, data),
     )
     spec = ModelSpec(
         config.model.arch,
@@ -148,6 +150,7 @@ def assemble(
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
     if not resumed:
+        report_views(preprocessing.views, data, config.training.seed, on_event)
         start_head(learn, data, spec, loaded, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
 

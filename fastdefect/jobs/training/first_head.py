@@ -11,10 +11,10 @@ from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.metrics import score
 from fastdefect.training.backbones import LoadedWeights
-from fastdefect.training.bag_probe import Tiles, fit_bag_probe
+from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.features import Change, FrozenBackbone
+from fastdefect.training.head_probe import fill_head
 from fastdefect.training.learner import ModelSpec
-from fastdefect.training.probe import fit_probe
 from fastdefect.training.trained_network import trained_network
 
 # Separates the random draws of the probe from those of the training.
@@ -36,7 +36,7 @@ def start_head(
     earlier = config.model.from_run
     network = trained_network(earlier) if earlier is not None else None
     if network and spec.head != "stages" and network.head == spec.head:
-        kept = network.fill_head(learn.model[1], spec.classes)
+        kept = network.fill_head(learn.model[1], spec.classes, spec.preprocessing.views)
         if kept:
             new = [name for name in spec.classes if name not in kept]
             fresh = f"; random for {', '.join(new)}" if new else ""
@@ -58,7 +58,6 @@ def start_from_probe(
     It is fitted to each photo twice: unchanged, and augmented once as in the training.
     """
     side, seed = data.split.train, config.training.seed
-    labels, parts = data.manifest.labels[list(side)], [data.split.parts[i] for i in side]
     augmenter = Augmenter(config.data.augment, preprocessing.image_size)
     tiles = Tiles.of(data.store, data.rows(side), data.kept_tiles(side))
 
@@ -78,13 +77,9 @@ def start_from_probe(
         )
 
     copies = features(None, 0), features(augmented, len(tiles.rows))
-    if preprocessing.tiles > 1:
-        good = data.manifest.good_indices
-        probe = fit_bag_probe(copies, tiles, labels, parts, good, seed=seed)
-    else:
-        probe = fit_probe(copies, labels, parts, seed=seed)
-    probe.fill(learn.model[1][-1])
+    probe = fill_head(learn.model[1], copies, tiles, data, preprocessing, seed=seed)
     if probe.held_out is not None:
+        labels = data.manifest.labels[list(side)]
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
         on_event(
             Note(

@@ -1,4 +1,4 @@
-"""Checks of ``--tune head`` and ``--learn`` against the command and the other settings."""
+"""Checks of ``--tune head``, ``--learn`` and ``--view-input`` against other settings."""
 
 from fastdefect.config import RunConfig
 from fastdefect.errors import UsageError
@@ -16,6 +16,8 @@ def check_one_epoch(config: RunConfig) -> None:
         )
     if config.training.tune == "head":
         _check_head(config)
+    if config.data.view_input:
+        _check_view_input(config)
 
 
 def refuse_one_epoch(config: RunConfig) -> None:
@@ -57,6 +59,26 @@ def _check_memory(config: RunConfig) -> None:
             f"{learn} needs a good class, but --good none says that there is none.",
             f"Name the good class, or remove {learn}.",
         )
+
+
+def _check_view_input(config: RunConfig) -> None:
+    conflicts = {
+        f"--learn {config.data.learn}": (
+            config.data.learn != "classes",
+            "a memory compares a photo with good ones of all views",
+        ),
+        f"--tiles {config.data.tiles}": (
+            config.data.tiles not in ("none", "marked", "1"),
+            "the network for tiles takes tiles alone",
+        ),
+    }
+    for flag, (given, reason) in conflicts.items():
+        if given:
+            raise UsageError(
+                f"--view-input can't be combined with {flag}: {reason}.",
+                f"Remove {flag.split()[0]} or --view-input, or train a run for each view, with the "
+                "view in a column product: fastdefect fit --each-product.",
+            )
 
 
 def _check_head(config: RunConfig) -> None:

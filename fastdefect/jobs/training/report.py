@@ -164,9 +164,11 @@ def _warn_if_constant(valid: Metrics, classes: tuple[str, ...], log: Log) -> Non
 def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:
     """The model's decisions on validation photos with another class's background."""
     side = job.data.split.valid
+    seen = job.data.views(side)
 
     def predict(photos: NDArray[np.uint8], positions: Sequence[int]) -> Floats:
-        return job.predictor.probabilities(photos, range(len(photos)))
+        seen_from = [seen[position] for position in positions]
+        return job.predictor.probabilities(photos, range(len(photos)), seen_from=seen_from)
 
     return swap_background(
         predict,
@@ -185,6 +187,7 @@ def predict(
         job.data.store,
         job.data.rows(side),
         views=views,
+        seen_from=job.data.views(side),
         on_batch=lambda done: log(Progress(task, done, len(side))),
     )
     photos = [job.data.manifest.photos[index] for index in side]

@@ -148,8 +148,9 @@ class _Judge:
         if not chosen.any():
             return Scored(np.zeros(0, bool), np.zeros(0), np.zeros(0, np.str_))
         rows = [photos.rows[i] for i in np.flatnonzero(chosen)]
+        seen = [photos.photos[i].view for i in np.flatnonzero(chosen)]
         views, _ = parse_views(self.rule.views)
-        y_prob = self.predictor.probabilities(photos.store, rows, views=views)
+        y_prob = self.predictor.probabilities(photos.store, rows, views=views, seen_from=seen)
         halves = None
         if isinstance(self.predictor.network, Joint):
             halves = halves_of(self.predictor).probabilities(photos.store, rows, views=views)

@@ -1,0 +1,43 @@
+"""Fill a head with the linear probe that fits its input: photos, photos in tiles, or with views."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastdefect.aliases import Floats32
+from fastdefect.data.loaders import Preprocessing
+from fastdefect.data.reading.view_input import one_hot
+from fastdefect.data.training_data import TrainingData
+from fastdefect.training.bag_probe import Tiles, fit_bag_probe
+from fastdefect.training.probe import Probe, fit_probe
+from fastdefect.training.view_probe import fit_view_probe
+
+
+def fill_head(
+    head: Any,
+    copies: Sequence[Floats32],
+    tiles: Tiles,
+    data: TrainingData,
+    steps: Preprocessing,
+    *,
+    seed: int,
+) -> Probe:
+    """Fit a probe to the training photos of ``data``, copy it to the last layer of ``head``.
+
+    ``copies`` are the features (n, n_features) of their ``tiles``, or of the photos; see
+    ``fit_probe``. Returns the probe; of a head with views, that of unknown views.
+    """
+    side, last = data.split.train, head[-1]
+    labels = data.manifest.labels[list(side)]
+    parts = [data.split.parts[i] for i in side]
+    if steps.views:
+        views = one_hot(steps.views, data.views(side))
+        found = fit_view_probe(copies, views, labels, parts, seed=seed)
+        found.fill(last)
+        return found.shared
+    if steps.tiles > 1:
+        good = data.manifest.good_indices
+        probe = fit_bag_probe(copies, tiles, labels, parts, good, seed=seed)
+    else:
+        probe = fit_probe(copies, labels, parts, seed=seed)
+    probe.fill(last)
+    return probe
