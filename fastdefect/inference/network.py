@@ -94,7 +94,7 @@ def _unknown_views(pixels: Pixels, card: Card) -> tuple[Floats32, ...]:
 class _Onnx:
     """A network in ONNX Runtime, with limits for memory and time."""
 
-    def __init__(self, content: bytes, where: str, threads: int | None, inputs: int) -> None:
+    def __init__(self, content: bytes, where: str, threads: int | None, inputs: int = 1) -> None:
         import onnxruntime
 
         self._run_options = onnxruntime.RunOptions

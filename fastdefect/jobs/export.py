@@ -252,7 +252,7 @@ def _check(
         write_bundle(path, card, members)
         read = read_bundle(path)
     name = f"{facts.runtime} {facts.precision}"
-    found = from_files(bundle_scorer(read, name, threads=1), truth, on_event)
+    found = from_files(bundle_scorer(read, name, threads=1), truth.paths, on_event, truth.views)
     # As many threads as torch uses for the run's speed.
     network = open_network(read, name, threads=torch.get_num_threads())
     speed = photos_per_second(network, card.photos.frame)

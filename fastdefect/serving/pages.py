@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,8 +13,10 @@ from starlette.staticfiles import StaticFiles
 
 from fastdefect.serving import api
 from fastdefect.serving.day_drift import FIRST
+from fastdefect.serving.engine import Loaded
+from fastdefect.serving.photo_work import Sent, views_of
 from fastdefect.serving.problems import INVALID, NOT_FOUND, Problem
-from fastdefect.serving.records import Answer, Inspection, Model
+from fastdefect.serving.records import Answer, Inspection, Model, Photo
 from fastdefect.serving.schemas import AnswerIn, UndoIn
 from fastdefect.serving.settings import MOST_TEXT, SMALL_BODY
 from fastdefect.serving.visit import PageRoute, Visit, clean_person, remember
@@ -83,11 +86,26 @@ def part_page(request: Request, id: str) -> Response:
         "part.html",
         part=found,
         answers=answers,
-        explained=found.model == visit.desk.engine.loaded.model.identity,
+        map_of=partial(_map_of, visit.desk.engine.loaded, found),
         confirmed=_confirmed(found, counting[-1] if counting else None),
         shown_as=_shown_as,
         **visit.surroundings(),
     )
+
+
+def _map_of(loaded: Loaded, found: Inspection, photo: Photo) -> str | None:
+    """Where the heat map of a photo is; None if it would not be that of the decision.
+
+    Another bundle decides now, or the network takes the view, which is not kept: only that in the
+    name of the file is known later.
+    """
+    if found.model != loaded.model.identity:
+        return None
+    address = f"/photos/{photo.sha256}/heatmap"
+    if not loaded.scorer.view_input:
+        return address
+    (view,) = views_of(loaded.scorer, [Sent(photo.name, b"")])
+    return None if view is None else f"{address}?{urlencode({'view': view})}"
 
 
 def _confirmed(found: Inspection, answer: Answer | None) -> str | None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fastdefect.training.ensemble import Ensemble
 
-DROPPED = 0.1  # the share of photos that a step trains on without their view
+DROPPED = 0.2  # the share of photos that a step trains on without their view
 
 
 class ByView(nn.Linear):

@@ -20,6 +20,7 @@ from fastdefect.inference.unlike import Reference, TileReference, normalised
 
 SIZE = 16
 CLASSES = ("crack", "ok")
+VIEWS = ("front", "back")
 SLOPE = 8.0
 
 
@@ -65,6 +66,46 @@ def tiny_network(
     }
     outputs = {"logits": ("n", views, classes), "features": ("n", features)}
     return network_of(nodes, tensors, outputs, size=size)
+
+
+def viewed_network() -> bytes:
+    """As ``tiny_network``, with a second input for ``VIEWS``: the second reverses the logits."""
+    nodes = [
+        helper.make_node("Cast", ["photos"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["floats", "full"], ["shares"]),
+        helper.make_node("ReduceMean", ["shares", "axes"], ["colour"], keepdims=0),
+        helper.make_node("Gemm", ["colour", "weights", "bias"], ["flat"]),
+        helper.make_node("Gemm", ["seen", "reverse", "one"], ["sign"]),
+        helper.make_node("Mul", ["flat", "sign"], ["signed"]),
+        helper.make_node("Reshape", ["signed", "shape"], ["logits"]),
+        helper.make_node("Gemm", ["colour", "channels", "constant"], ["features"]),
+    ]
+    signs = np.array([-1.0, 1.0], np.float32)
+    tensors = {
+        "full": np.float32(255),
+        "axes": np.array([1, 2], np.int64),
+        "weights": np.tile(signs * np.float32(SLOPE / 3), (3, 1)),
+        "bias": -signs * np.float32(SLOPE / 2),
+        "reverse": np.array([[0], [-2]], np.float32),
+        "one": np.ones(1, np.float32),
+        "shape": np.array([-1, 1, 2], np.int64),
+        "channels": np.eye(3, 4).astype(np.float32),
+        "constant": np.array([0, 0, 0, 0.5], np.float32),
+    }
+    outputs = {"logits": ("n", 1, 2), "features": ("n", 4)}
+    return network_of(nodes, tensors, outputs, views=len(VIEWS))
+
+
+def viewed_bundle(path: Path, **changes: Any) -> Path:
+    """A bundle of ``viewed_network``."""
+    facts = tiny_card().network.model_copy(update={"view_input": VIEWS})
+    given = {
+        "schema_version": 2,
+        "facts_of_network": facts,
+        "part_views": VIEWS,
+        "network": viewed_network(),
+    }
+    return tiny_bundle(path, **given | changes)
 
 
 def tiled_network(*, size: int = SIZE, by_tile: bool = True) -> bytes:
@@ -139,16 +180,18 @@ def network_of(
     *,
     size: int = SIZE,
     height: int | str | None = None,
+    views: int = 0,
 ) -> bytes:
     """An ONNX file of ``nodes`` that maps ``photos`` (n, size, size, 3) to float32 outputs.
 
-    ``height`` of a photo, if it has another.
+    ``height`` of a photo, if it has another. With ``views`` it has a second input (n, views).
     """
+    more = [helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["n", views])] if views else []
     shape = ["n", height or size, size, 3]
     graph = helper.make_graph(
         list(nodes),
         "tiny",
-        [helper.make_tensor_value_info("photos", TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info("photos", TensorProto.UINT8, shape), *more],
         [
             helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape))
             for name, shape in outputs.items()

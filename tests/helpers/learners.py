@@ -28,9 +28,15 @@ TRAINING = TrainingConfig(
 )
 
 
-def made_data(**store: Any) -> TrainingData:
-    """24 photos, of which 14 to train on, 8 to validate and 2 to test."""
+def made_data(views: Sequence[str] = (), **store: Any) -> TrainingData:
+    """24 photos, of which 14 to train on, 8 to validate and 2 to test; with ``views`` in turn."""
     manifest = made_manifest(COUNTS, "ok", shift=3)
+    if views:
+        photos = [
+            replace(photo, columns=(("view", views[i % len(views)]),))
+            for i, photo in enumerate(manifest.photos)
+        ]
+        manifest = replace(manifest, photos=tuple(photos))
     split = Split(
         tuple(range(14)), tuple(range(14, 22)), (22, 23), tuple(str(i) for i in range(24))
     )
@@ -56,6 +62,7 @@ def made_learner(
             "balanced": True,
             "batch_size": training.batch_size,
             "seed": training.seed,
+            "preprocessing": made_spec(data).preprocessing,
             **loaders,
         },
     )
@@ -73,7 +80,9 @@ def made_learner(
 def made_spec(data: TrainingData, head: Head = "mlp", members: int = 1) -> ModelSpec:
     """The model of ``made_learner``, or one with another head or more members."""
     manifest = data.manifest
-    return ModelSpec("tiny", manifest.classes, manifest.good, PREPROCESSING, head, members)
+    views = tuple(sorted({photo.view for photo in manifest.photos if photo.view}))
+    steps = replace(PREPROCESSING, views=views)
+    return ModelSpec("tiny", manifest.classes, manifest.good, steps, head, members)
 
 
 def fit_made(
@@ -87,7 +96,7 @@ def fit_made(
     checkpoint: Checkpoint | None = None,
 ) -> Fitted:
     """Run ``training.fit`` on ``learn``; by default without a listener and without a stop."""
-    inputs = FitInputs(learn, data, PREPROCESSING, training)
+    inputs = FitInputs(learn, data, made_spec(data).preprocessing, training)
     return fit(inputs, run, on_event=on_event, stop_requested=stop, checkpoint=checkpoint)
 
 

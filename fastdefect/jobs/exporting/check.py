@@ -123,12 +123,19 @@ class Truth:
         return list(zip(self.rule.verdicts(*asked), labels, strict=True))
 
 
-def from_files(scorer: Scorer, photos: Truth, on_event: OnEvent) -> Floats:
-    """The calibrated probabilities (n, n_classes) of the ``photos``, from their files."""
+def from_files(
+    scorer: Scorer,
+    paths: Sequence[Path],
+    on_event: OnEvent,
+    views: Sequence[str | None] = (),
+) -> Floats:
+    """The calibrated probabilities (n, n_classes) of the photos in ``paths``, from their files.
+
+    ``views`` (n,) are those of the photos, as far as they are known.
+    """
     found: list[list[float]] = []
-    paths, views = photos.paths, photos.views or [None] * len(photos.paths)
-    places = range(len(paths))
-    for done in decide_all(scorer, places, paths.__getitem__, view_of=views.__getitem__):
+    view_of = (views or [None] * len(paths)).__getitem__
+    for done in decide_all(scorer, range(len(paths)), paths.__getitem__, view_of=view_of):
         if done.decision is None:
             raise ModelError(
                 f"Expected to read {paths[done.item]} as in the training, but: {done.error}.",

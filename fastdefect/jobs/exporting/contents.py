@@ -71,7 +71,7 @@ def _some_tiles(photo: Pixels, frame: Frame, rng: np.random.Generator) -> Pixels
 
 
 def examples_of(
-    photos: EvaluationPhotos, n: int, y_prob: Floats, views: Sequence[str]
+    photos: EvaluationPhotos, n: int, y_prob: Floats, views: Sequence[str] = ()
 ) -> tuple[Example, ...]:
     """``n`` validation photos, spread over them, with their probabilities (all, n_classes).
 

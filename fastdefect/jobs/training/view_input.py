@@ -10,7 +10,7 @@ from fastdefect.data.reading.view_input import one_hot
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
-from fastdefect.text import counted, first
+from fastdefect.text import first
 
 
 def views_of_input(config: DataConfig, data: TrainingData) -> tuple[str, ...]:
@@ -52,12 +52,8 @@ def report_views(known: tuple[str, ...], data: TrainingData, seed: int, on_event
     views = data.views(side)
     counts = Counter(views)
     shown = ", ".join(f"{view} {counts[view]}" for view in known)
-    unknown = f"; {counts[None]} without a view" if counts[None] else ""
-    on_event(
-        Note(
-            f"The view is an input of the network: {counted(len(side), 'photo')}, {shown}{unknown}."
-        )
-    )
+    unknown = f", {counts[None]} without a view" if counts[None] else ""
+    on_event(Note(f"The view is an input of the network. Photos of train: {shown}{unknown}."))
     if untrained := [view for view in known if not counts[view]]:
         text = (
             f"No training photo shows {first(untrained)}: the network decides on these photos as "

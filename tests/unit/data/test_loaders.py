@@ -1,6 +1,7 @@
 """What the network is shown: which photos, in which order, as which numbers."""
 
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from fastdefect.data.loaders import Preprocessing, RepeatableDL
 from fastdefect.data.reading.manifest import Manifest
+from fastdefect.data.reading.view_input import one_hot
 from fastdefect.data.store import PhotoStore
 
 COUNTS = {"def": 13, "ok": 9}
@@ -191,3 +193,29 @@ def test_a_class_that_validation_lacks_keeps_its_index(store: PhotoStore) -> Non
     train = [i for i in range(12) if i not in valid]
     loaders = made_loaders(manifest, store, train, valid)
     assert batches_of(loaders.valid)[0][1].tolist() == [2, 2]
+
+
+# Views as a second input
+
+
+def test_each_photo_has_the_row_of_its_view(manifest: Manifest, store: PhotoStore) -> None:
+    shown = ["side", "top", None]
+    photos = [
+        replace(photo, columns=(("view", shown[i % 3] or ""),))
+        for i, photo in enumerate(manifest.photos)
+    ]
+    viewed = replace(manifest, photos=tuple(photos))
+    steps = replace(PREPROCESSING, views=("side", "top"))
+    loaders = made_loaders(viewed, store, range(16), range(16, 22), preprocessing=steps)
+    of_pixels = {
+        steps.batch(store[[photo.row]], CPU).numpy().tobytes(): photo.view for photo in photos
+    }
+    seen = []
+    for loader in (loaders.train, loaders.valid):
+        for pixels, views, labels in loader:
+            assert len(pixels) == len(views) == len(labels)
+            plain = pixels.as_subclass(Tensor)
+            names = [of_pixels[one.contiguous().numpy().tobytes()] for one in plain[:, None]]
+            np.testing.assert_array_equal(views, one_hot(("side", "top"), names))
+            seen += names
+    assert set(seen) == {"side", "top", None}

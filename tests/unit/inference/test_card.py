@@ -40,11 +40,29 @@ def test_a_card_is_read_back() -> None:
 
 
 def test_a_newer_schema_asks_for_an_update() -> None:
-    assert "has schema 2" in refused(changed("schema_version", 2))
+    assert "has schema 3" in refused(changed("schema_version", 3))
     assert "has schema 1000" in refused(changed("schema_version", 10**300))
     with pytest.raises(BundleError) as caught:
         read_card(b'{"schema_version": 9, "anything": {}}', "x")
     assert "Update fastdefect" in caught.value.hint
+
+
+def test_only_views_as_input_need_the_second_schema() -> None:
+    plain = tiny_card()
+    assert plain.schema_version == 1
+    assert b"view_input" not in plain.as_bytes()
+    facts = plain.network.model_copy(update={"view_input": ("top", "side")})
+    card = tiny_card(schema_version=2, network=facts)
+    assert read_card(card.as_bytes(), "x") == card
+    for change in (
+        {"schema_version": 1},
+        {"network": facts.model_copy(update={"view_input": ("top",)})},
+        {"network": facts.model_copy(update={"view_input": ("top", "top")})},
+        {"network": facts.model_copy(update={"joint": True})},
+        {"photos": plain.photos.model_copy(update={"tiles": 4})},
+    ):
+        with pytest.raises(ValidationError, match="views as input"):
+            tiny_card(**{"schema_version": 2, "network": facts, **change})
 
 
 @pytest.mark.parametrize(

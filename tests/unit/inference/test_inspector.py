@@ -118,7 +118,7 @@ def test_self_test_does_not_hide_nan(tmp_path: Path, monkeypatch: pytest.MonkeyP
     inspector = Inspector(path, threads=1)
     decision = inspector.inspect(photo_of(90))
     broken = replace(decision, probabilities={"crack": 0.5, "ok": float("nan")})
-    monkeypatch.setattr(inspector, "inspect", lambda photo: broken)
+    monkeypatch.setattr(inspector, "inspect", lambda photo, **named: broken)
     assert np.isnan(inspector.self_test() or 0.0)
 
 

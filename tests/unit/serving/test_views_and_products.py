@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
-from helpers.bundles import tiny_bundle
+from helpers.bundles import p_crack, tiny_bundle, viewed_bundle
 from helpers.serving import Line, line, png
 
 from fastdefect.inference.card import Rule, StackingFacts, ViewScaleFacts
@@ -119,3 +121,47 @@ def test_the_description_of_the_api_has_the_fields(tmp_path: Path) -> None:
     form = found["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert list(form) == ["photo", "part", "product", "view"]
     assert [each["name"] for each in found["parameters"]][:3] == ["part", "product", "view"]
+
+
+def test_the_view_of_a_photo_is_an_input_of_the_network(tmp_path: Path) -> None:
+    viewed_bundle(tmp_path / "tiny.fdb", view_from=r"^(front|back)_")
+    with line(tmp_path) as at:
+
+        def probabilities(names: list[str], views: list[str], where: str = "") -> list[float]:
+            files = [("photo", (name, png(90))) for name in names]
+            answer = at.client.post(f"/inspect{where}", files=files, data={"view": views})
+            return [photo["probability"] for photo in answer.json()["photos"]]
+
+        front, back = p_crack(90), 1 - p_crack(90)
+        expected = pytest.approx([front, back], rel=1e-4)
+        assert probabilities(["a.png", "b.png"], ["front", "back"]) == expected
+        assert probabilities(["front_1.png", "back_1.png"], []) == expected
+        assert probabilities(["a.png"], [], "?view=back") == pytest.approx([back], rel=1e-4)
+        assert probabilities(["a.png"], []) == pytest.approx([front], rel=1e-4)
+
+
+def test_a_heat_map_is_of_the_view(tmp_path: Path) -> None:
+    viewed_bundle(tmp_path / "tiny.fdb")
+    photo = np.full((16, 16, 3), 120, np.uint8)
+    photo[2:7, 2:7] = 0  # speaks for a crack, seen from the front
+    data = bytes(cv2.imencode(".png", photo)[1])
+    with line(tmp_path) as at:
+        files = {"photo": ("a.png", data)}
+        found = at.client.post("/inspect", files=files, data={"view": "front"}).json()
+        address = f"/photos/{found['photos'][0]['sha256']}/heatmap"
+        maps = [at.client.get(f"{address}?view={view}").content for view in ("front", "back")]
+        assert maps[0] == at.client.get(address).content
+        assert maps[0] != maps[1]
+
+
+def test_the_page_of_a_part_has_the_map_of_the_view_in_the_name(tmp_path: Path) -> None:
+    viewed_bundle(tmp_path / "tiny.fdb", view_from=r"^(front|back)_")
+    with line(tmp_path) as at:
+
+        def page(name: str, **form: str) -> str:
+            files = {"photo": (name, png(90))}
+            found = at.client.post("/inspect", files=files, data=form).json()
+            return str(at.client.get(f"/parts/{found['id']}").text)
+
+        assert "/heatmap?view=back" in page("back_1.png")
+        assert "/heatmap" not in page("a.png", view="back")  # which is not kept

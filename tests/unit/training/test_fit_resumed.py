@@ -96,6 +96,20 @@ def test_an_interrupted_fit_resumes_to_the_bit(
     _assert_as_unbroken(resumed, run, expected, expected_run)
 
 
+def test_a_network_with_views_resumes_to_the_bit_also_with_mixed_photos(tmp_path: Path) -> None:
+    """The views without which photos are trained, and their mixtures, are drawn again."""
+    data = made_data(views=("side", "top"))
+    training = with_training(mixup_alpha=0.4)
+    expected_run, run = new_fit(tmp_path, "unbroken"), new_fit(tmp_path, "stopped")
+    expected, _ = fit_once(data, expected_run, training)
+    stopped, _ = fit_once(data, run, training, stop=after_batches(6))
+    assert stopped.reason == "interrupted"
+    resumed, _ = fit_once(data, run, training, seed=5)
+    _assert_as_unbroken(resumed, run, expected, expected_run)
+    state = load_file(run.path("model.safetensors"))
+    assert any(name.endswith("view_weight") and value.any() for name, value in state.items())
+
+
 @ADAMW
 def test_many_interruptions_change_nothing(
     data: TrainingData, unbroken: tuple[TrainingConfig, Fitted, Run], tmp_path: Path

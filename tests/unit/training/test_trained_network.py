@@ -1,5 +1,6 @@
 """The network of a finished run as the start of another."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,25 @@ from fastdefect.training.ensemble import joined_state
 from fastdefect.training.head import Head, build_head
 from fastdefect.training.learner import ModelSpec, build_network
 from fastdefect.training.trained_network import trained_network
+from fastdefect.training.view_head import by_view
 
 SIZE = 32
 STEPS = Preprocessing(SIZE, "squish", (0.5,) * 3, (0.5,) * 3)
 
 
 def run_of(
-    folder: Path, *, head: Head = "linear", members: int = 1, classes: tuple[str, ...] = ("a", "b")
+    folder: Path,
+    *,
+    head: Head = "linear",
+    members: int = 1,
+    classes: tuple[str, ...] = ("a", "b"),
+    views: tuple[str, ...] = (),
 ) -> tuple[Path, nn.Module]:
     """A run's folder with a network of random weights."""
     folder.mkdir()
     torch.manual_seed(3)
     backbone, _ = build_backbone(SMALL_CNN, "none", SIZE)
-    one = ModelSpec(SMALL_CNN, classes, (), STEPS, head)
+    one = ModelSpec(SMALL_CNN, classes, (), replace(STEPS, views=views), head)
     network = build_network(one, backbone, torch.device("cpu"))
     states = [contiguous_state(network)] * members
     save_file({k: v.clone() for k, v in joined_state(states).items()}, folder / "model.safetensors")
@@ -90,3 +97,24 @@ def test_the_head_keeps_the_classes_that_both_have(tmp_path: Path, kind: Head) -
     hidden = [k for k in head.state_dict() if not k.startswith(f"{len(head) - 1}.")]
     for key in hidden:
         assert torch.equal(head.state_dict()[key], network[1].state_dict()[key])  # type: ignore[index]
+
+
+def test_a_head_keeps_the_weights_of_the_views_that_both_have(tmp_path: Path) -> None:
+    folder, network = run_of(tmp_path / "run", views=("side", "top"))
+    then = network[1][-1]  # type: ignore[index]
+    with torch.no_grad():
+        then.view_weight.normal_()
+    save_file(contiguous_state(network), folder / "model.safetensors")
+    head = by_view(build_head(128, 3, spatial=True, kind="linear"), 3)
+    earlier = trained_network(str(folder))
+    assert earlier is not None
+    assert earlier.views == ("side", "top")
+    assert earlier.fill_head(head, ("a", "added", "b"), ("below", "other", "top")) == ("a", "b")
+    now = head[-1]
+    assert torch.equal(now.weight[[0, 2]], then.weight)  # type: ignore[index]
+    assert torch.equal(now.view_weight[[0, 2], 2], then.view_weight[:, 1])  # type: ignore[index]
+    assert not now.view_weight[:, :2].any()  # type: ignore[index]
+    assert not now.view_weight[1].any()  # type: ignore[index]
+    plain = build_head(128, 2, spatial=True, kind="linear")
+    assert earlier.fill_head(plain, ("a", "b")) == ("a", "b")
+    assert torch.equal(plain[-1].weight, then.weight)  # type: ignore[arg-type]

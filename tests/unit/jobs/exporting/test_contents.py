@@ -31,9 +31,9 @@ def test_only_the_training_photos_that_are_used_are_read(
     events: list[Event] = []
     found = calibration_photos(made_model(tmp_path, train=8, valid=4), events.append)
     assert len(found) == len(reads) == len({*reads}) == 3
-    for path, pixels in zip(reads, found, strict=True):
+    for path, (pixels,) in zip(reads, found, strict=True):
         assert int(path.stem) < 8  # the others are validation photos
-        np.testing.assert_array_equal(pixels, photo_of(10 + int(path.stem)))
+        np.testing.assert_array_equal(pixels[0], photo_of(10 + int(path.stem)))
     assert events[-1] == Progress("reading training photos for int8", 3, 3)
 
 

@@ -46,7 +46,7 @@ def test_single_precision_is_the_source() -> None:
 
 def test_int8_has_integer_weights(capsys: pytest.CaptureFixture[str]) -> None:
     source = convolution()
-    photos = [photo_of(brightness) for brightness in (0, 90, 180, 255)]
+    photos = [(photo_of(brightness)[None],) for brightness in (0, 90, 180, 255)]
     files = network_files(source, "int8", photos)
     graph = onnx.load_from_string(files[ONNX]).graph
     assert onnx.TensorProto.INT8 in {each.data_type for each in graph.initializer}

@@ -52,6 +52,22 @@ def test_photos_are_turned_for_a_memory_only() -> None:
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        ({"learn": "good"}, "--learn good: a memory compares"),
+        ({"learn": "both"}, "--learn both: a memory compares"),
+        ({"tiles": "auto"}, "--tiles auto: the network for tiles"),
+    ],
+)
+def test_views_as_input_are_of_a_classifier_of_whole_photos(
+    flags: dict[str, Any], said: str
+) -> None:
+    check_one_epoch(resolve({"view_input": True, "tune": "head"}))
+    with pytest.raises(UsageError, match=f"--view-input can't be combined with {said}"):
+        check_one_epoch(resolve({"view_input": True, **flags}))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
         ({"members": 3}, "--members 3"),
         ({"folds": 5}, "--folds 5"),
         ({"final": "folds"}, "--final folds"),
