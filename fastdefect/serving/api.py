@@ -138,7 +138,11 @@ async def inspect(
                 f"Expected a decision within {desk.settings.timeout:g} s. It is still made.",
                 "Send the request again with the same Idempotency-Key.",
             ) from None
-    return InspectionOut.of(found, missing_views=desk.engine.missing_views(found, views))
+    return InspectionOut.of(
+        found,
+        missing_views=desk.engine.missing_views(found, views),
+        without_view=desk.engine.without_view(found, views),
+    )
 
 
 def _request(

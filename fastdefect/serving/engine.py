@@ -17,6 +17,7 @@ from threading import Condition, Thread
 from typing import NamedTuple
 
 from fastdefect.data.reading.gate import PixelGate
+from fastdefect.data.reading.view_input import without_view
 from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
@@ -155,6 +156,13 @@ class Engine:
         if using.model.identity != inspection.model:
             return []
         return list(missing_views(using.scorer, views))
+
+    def without_view(self, inspection: Inspection, views: Sequence[str | None]) -> int:
+        """The photos whose view the network takes, but does not know; as ``missing_views``."""
+        using = self._using
+        if using.model.identity != inspection.model:
+            return 0
+        return without_view(using.scorer.view_input, views)
 
     @property
     def in_work(self) -> int:

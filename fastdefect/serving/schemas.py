@@ -44,6 +44,7 @@ _INSPECTION: dict[str, Any] = {
     "model": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
     "photos": [_PHOTO],
     "missing_views": [],
+    "without_view": 0,
 }
 _ANSWER: dict[str, Any] = {
     "number": 41,
@@ -143,6 +144,12 @@ class InspectionOut(BaseModel):
         description="Views, such as cameras, that the training knew and that no photo has, by the "
         "field view or the names of the files. Only in the answer to the request that decided.",
     )
+    without_view: int = Field(
+        0,
+        description="Photos that a network with the view as an input decided on without it: their "
+        "view is not given, or is none that it knows. Only in the answer to the request that "
+        "decided.",
+    )
 
     @classmethod
     def of(cls, inspection: Inspection, **more: Any) -> Self:
@@ -150,7 +157,7 @@ class InspectionOut(BaseModel):
         fields = {
             name: getattr(inspection, name)
             for name in InspectionOut.model_fields
-            if name not in ("probability", "photos", "missing_views")
+            if name not in ("probability", "photos", "missing_views", "without_view")
         }
         return cls(
             **fields,

@@ -130,14 +130,18 @@ def test_the_view_of_a_photo_is_an_input_of_the_network(tmp_path: Path) -> None:
         def probabilities(names: list[str], views: list[str], where: str = "") -> list[float]:
             files = [("photo", (name, png(90))) for name in names]
             answer = at.client.post(f"/inspect{where}", files=files, data={"view": views})
+            counted.append(answer.json()["without_view"])
             return [photo["probability"] for photo in answer.json()["photos"]]
 
+        counted: list[int] = []
         front, back = p_crack(90), 1 - p_crack(90)
         expected = pytest.approx([front, back], rel=1e-4)
         assert probabilities(["a.png", "b.png"], ["front", "back"]) == expected
         assert probabilities(["front_1.png", "back_1.png"], []) == expected
         assert probabilities(["a.png"], [], "?view=back") == pytest.approx([back], rel=1e-4)
         assert probabilities(["a.png"], []) == pytest.approx([front], rel=1e-4)
+        probabilities(["a.png", "b.png", "c.png"], ["Front", "back", ""])  # not the same name
+        assert counted == [0, 0, 0, 1, 2]
 
 
 def test_a_heat_map_is_of_the_view(tmp_path: Path) -> None:
