@@ -56,6 +56,7 @@ def inspect_page(request: Request, decided: str | None = None) -> Response:
     return visit.page(
         "inspect.html",
         shown=None if decided is None else _found(visit, decided),
+        views=loaded.scorer.view_input,
         recent=store.latest(_RECENT),
         today=store.since(since),
         has_baseline=loaded.baseline is not None,

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from helpers.bundles import tiny_network
+from helpers.bundles import tiny_network, viewed_bundle
 from helpers.chromium import IN_A_BROWSER
 from helpers.serving import BRIGHT, DARK, GREY, banded_bundle, png
 from helpers.station import station
@@ -86,6 +86,18 @@ def test_several_parts_are_decided_in_turn(browser: Any, tmp_path: Path) -> None
             give(page, "drop", png(brightness))
         page.wait_for_selector("#decision.is-ok")
         assert [each.decision for each in at.store.latest(9)] == ["OK", "look", "reject"]
+
+
+def test_the_chosen_view_is_that_of_each_photo(browser: Any, tmp_path: Path) -> None:
+    viewed_bundle(tmp_path / "tiny.fdb")
+    with station(browser, tmp_path) as (at, watched):
+        page = watched.open()
+        for view, word in (("front", "is-reject"), ("back", "is-ok")):
+            page.select_option("select[name=view]", view)
+            give(page, "drop", png(DARK))
+            page.wait_for_selector(f"#decision.{word}")
+        assert page.input_value("select[name=view]") == "back"  # until another is chosen
+        assert [each.decision for each in at.store.latest(9)] == ["OK", "reject"]
 
 
 def test_photos_are_collected_by_keyboard(browser: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ const stage = document.querySelector("#decision");
 const words = JSON.parse(form.dataset.words);
 const [camera, chooser] = form.querySelectorAll("input[type=file]");
 const part = form.elements.part;
+const view = form.elements.view; // only of a bundle whose network takes it
 const collecting = form.querySelector("#collect input");
 const tray = form.querySelector("#tray");
 const line = form.querySelector("#line");
@@ -43,7 +44,7 @@ function take(files) {
 }
 
 function begin(photos) {
-  enqueue({ photos, part: part.value.trim(), key: newKey() });
+  enqueue({ photos, part: part.value.trim(), view: view?.value, key: newKey() });
   part.value = "";
 }
 
@@ -93,10 +94,11 @@ async function decide(given) {
 }
 
 // The answer of the server; nothing if there is none in time.
-async function send({ photos, part, key }, stopped) {
+async function send({ photos, part, view, key }, stopped) {
   const body = new FormData();
   for (const photo of photos) body.append("photo", photo, photo.name || "photo");
   if (part) body.append("part", part);
+  if (view) for (const _ of photos) body.append("view", view);
   const given = new AbortController();
   const end = () => given.abort();
   const clock = setTimeout(end, SECONDS_TO_ANSWER * 1000);

@@ -169,3 +169,14 @@ def test_the_page_of_a_part_has_the_map_of_the_view_in_the_name(tmp_path: Path) 
 
         assert "/heatmap?view=back" in page("back_1.png")
         assert "/heatmap" not in page("a.png", view="back")  # which is not kept
+
+
+def test_the_page_asks_for_the_view_if_the_network_takes_it(tmp_path: Path) -> None:
+    for name, asks in (("plain", False), ("viewed", True)):
+        (tmp_path / name).mkdir()
+        if asks:
+            viewed_bundle(tmp_path / name / "tiny.fdb")
+        with line(tmp_path / name) as at:
+            page = at.client.get("/").text
+            assert ('<select name="view">' in page) == asks
+            assert ('<option value="back">back</option>' in page) == asks
