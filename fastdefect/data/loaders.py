@@ -34,8 +34,8 @@ _ORDER_STREAM = 0x6F72646572
 class Preprocessing:
     """From a photo to the input of the network; it is saved with the model.
 
-    ``views`` are the views, such as cameras, that the network takes as a second input, in the order
-    of its columns; empty for a network of photos alone.
+    ``view_input`` are the views, such as cameras, that the network takes as a second input, in the
+    order of its columns; empty for a network of photos alone.
     """
 
     image_size: int
@@ -44,7 +44,7 @@ class Preprocessing:
     std: tuple[float, ...]
     tiles: int = 1
     background: tuple[float, float, float] | None = None
-    views: tuple[str, ...] = ()
+    view_input: tuple[str, ...] = ()
 
     @property
     def frame(self) -> Frame:
@@ -58,7 +58,7 @@ class Preprocessing:
 
     def of_photos(self) -> "Preprocessing":
         """The preprocessing for a network of photos alone."""
-        return replace(self, views=())
+        return replace(self, view_input=())
 
     def batch(self, photos: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
         """Convert (n, h, w, 3) uint8 RGB to (n, 3, h, w) float32, normalised.
@@ -72,13 +72,13 @@ class Preprocessing:
         return (scaled - mean) / std
 
     def seen(self, views: Sequence[str | None], device: torch.device) -> tuple[torch.Tensor, ...]:
-        """The second input of the network, (n, len(self.views)) float32, from the ``views``.
+        """The second input of the network, (n, len(self.view_input)) float32, from the ``views``.
 
         A tuple of one; empty for a network of photos alone.
         """
-        if not self.views:
+        if not self.view_input:
             return ()
-        return (torch.from_numpy(one_hot(self.views, views)).to(device),)
+        return (torch.from_numpy(one_hot(self.view_input, views)).to(device),)
 
 
 class RepeatableDL(WeightedDL):
@@ -281,7 +281,7 @@ def build_loaders(
             None if kept is None else dict(zip(train, kept, strict=True)),
         )
     ]
-    if known := preprocessing.views:
+    if known := preprocessing.view_input:
         inputs.append(ViewOf(one_hot(known, [photo.view for photo in manifest.photos])))
     block = DataBlock(
         blocks=(

@@ -82,7 +82,7 @@ def network_key(backbone: FrozenBackbone) -> str:
     """Return a file name for all that the features depend on apart from the pixels."""
     body, device = backbone.body, backbone.device
     steps = asdict(backbone.preprocessing)
-    del steps["views"]  # the body sees the photo alone
+    del steps["view_input"]  # the body sees the photo alone
     facts = [FORMAT, torch.__version__, device.type, steps, repr(body)]
     digest = hashlib.sha256(json.dumps(facts).encode())
     for name, value in sorted(body.state_dict().items()):

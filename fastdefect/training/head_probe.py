@@ -29,8 +29,8 @@ def fill_head(
     side, last = data.split.train, head[-1]
     labels = data.manifest.labels[list(side)]
     parts = [data.split.parts[i] for i in side]
-    if steps.views:
-        views = one_hot(steps.views, data.views(side))
+    if steps.view_input:
+        views = one_hot(steps.view_input, data.views(side))
         found = fit_view_probe(copies, views, labels, parts, seed=seed)
         found.fill(last)
         return found.shared

@@ -46,7 +46,7 @@ class InferenceGraph(nn.Module):
         first: Any = network.networks[0] if isinstance(network, Ensemble) else network
         first = first.classifier if isinstance(first, Joint) else first
         self.frame = preprocessing.frame
-        self.known_views = preprocessing.views
+        self.known_views = preprocessing.view_input
         body = first[0][0]  # as ``build_network`` nests them
         self.taps = _tap_names(body, preprocessing.image_size)
         # In a tuple torch does not register it: the body is a part of ``network`` already.

@@ -106,7 +106,7 @@ def _check_ranges(spec: ModelSpec) -> None:
         "members": 1 <= spec.members <= _MOST_MEMBERS,
         "image_size": 1 <= steps.image_size <= _LARGEST_SIDE,
         "tiles": 1 <= steps.tiles <= _LARGEST_SIDE,
-        "views": len(set(steps.views)) == len(steps.views) != 1,
+        "view_input": len(set(steps.view_input)) == len(steps.view_input) != 1,
         "mean and std": len(steps.mean) == len(steps.std) == 3 and all(steps.std),
         "mean, std and white": all(map(math.isfinite, numbers)),
     }.items():
@@ -239,13 +239,13 @@ def _head(spec: ModelSpec, backbone: Backbone) -> nn.Sequential:
     head = build_head(
         backbone.n_features, len(spec.classes), spatial=backbone.spatial, kind=spec.head
     )
-    views = spec.preprocessing.views
+    views = spec.preprocessing.view_input
     return by_view(head, len(views)) if views else head
 
 
 def _viewed(network: nn.Sequential, spec: ModelSpec) -> nn.Sequential:
     """The network with the view of photos as a second input; itself without such views."""
-    return Viewed(*network) if spec.preprocessing.views else network
+    return Viewed(*network) if spec.preprocessing.view_input else network
 
 
 def _tiled(network: nn.Module, spec: ModelSpec) -> nn.Module:

@@ -67,9 +67,9 @@ class Predictor:
     def of_view(self, view: str | None) -> "Predictor":
         """The predictor of photos of one view, whose network takes photos alone."""
         steps = self.preprocessing
-        if not steps.views:
+        if not steps.view_input:
             return self
-        index = steps.views.index(view) if view in steps.views else None
+        index = steps.view_input.index(view) if view in steps.view_input else None
         network = of_view(self.network, index)
         return Predictor(network, steps.of_photos(), self.device)
 

@@ -52,9 +52,9 @@ class TrainedNetwork:
         return tuple(self._description["classes"])
 
     @property
-    def views(self) -> tuple[str, ...]:
+    def view_input(self) -> tuple[str, ...]:
         """The views that it takes as an input; empty if it takes photos alone."""
-        return tuple(self._description["preprocessing"].get("views", ()))
+        return tuple(self._description["preprocessing"].get("view_input", ()))
 
     @property
     def note(self) -> str:
@@ -99,8 +99,9 @@ class TrainedNetwork:
         both = tuple(name for name in self.classes if name in classes)
         rows = [classes.index(name) for name in both]
         theirs = [self.classes.index(name) for name in both]
-        columns = [views.index(name) for name in self.views if name in views]
-        their_columns = [self.views.index(name) for name in self.views if name in views]
+        seen_by_both = [name for name in self.view_input if name in views]
+        columns = [views.index(name) for name in seen_by_both]
+        their_columns = [self.view_input.index(name) for name in seen_by_both]
         with torch.no_grad():
             for name, value in state.items():
                 if ".view_" in name:  # (classes, views, ...), of a head with views

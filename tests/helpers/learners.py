@@ -81,7 +81,7 @@ def made_spec(data: TrainingData, head: Head = "mlp", members: int = 1) -> Model
     """The model of ``made_learner``, or one with another head or more members."""
     manifest = data.manifest
     views = tuple(sorted({photo.view for photo in manifest.photos if photo.view}))
-    steps = replace(PREPROCESSING, views=views)
+    steps = replace(PREPROCESSING, view_input=views)
     return ModelSpec("tiny", manifest.classes, manifest.good, steps, head, members)
 
 

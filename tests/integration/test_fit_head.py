@@ -135,7 +135,7 @@ def _fail(*args: object, **kwargs: object) -> None:
     raise DataError("the disk is full")
 
 
-@pytest.mark.parametrize("where", ["fit_probe", "save_model"])
+@pytest.mark.parametrize("where", ["fill_head", "save_model"])
 def test_what_ended_in_the_middle_is_done_again(
     where: str, castings: Path, headed: FitResult, tmp_path: Path
 ) -> None:

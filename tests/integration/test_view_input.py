@@ -44,7 +44,7 @@ def output(*arguments: object) -> str:
 
 
 def test_the_run_knows_its_views(learned: FitResult) -> None:
-    assert learned.json("model.json")["preprocessing"]["views"] == ["side", "top"]
+    assert learned.json("model.json")["preprocessing"]["view_input"] == ["side", "top"]
     assert "The view is an input of the network. Photos of train: side" in learned.output
     assert learned.json("metrics.json")["valid"]["auc"] > 0.95
     assert "view_input = true" in (learned.folder / "config.toml").read_text()

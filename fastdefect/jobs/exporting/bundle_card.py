@@ -46,7 +46,7 @@ def card_of(model: RunModel, photos: EvaluationPhotos, y_prob: Floats, on_event:
     spec, config = model.spec, model.run.read_config().data
     with named_values():
         return Card(
-            schema_version=SCHEMA if spec.preprocessing.views else 1,
+            schema_version=SCHEMA if spec.preprocessing.view_input else 1,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_versions(),
             classes=spec.classes,
@@ -136,7 +136,7 @@ def _network(model: RunModel) -> NetworkFacts:
         features=sum(model.blocks),
         by_tile=model.spec.preprocessing.tiles > 1,
         joint=model.spec.memory,
-        view_input=model.spec.preprocessing.views,
+        view_input=model.spec.preprocessing.view_input,
     )
 
 

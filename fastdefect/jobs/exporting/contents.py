@@ -56,7 +56,7 @@ def calibration_photos(model: RunModel, on_event: OnEvent) -> list[Inputs]:
             ) from error
         pixels = _some_tiles(steps.frame.fit(photo), steps.frame, rng)
         views = [one.row.get(VIEW_COLUMN)]
-        seen = (one_hot(steps.views, views),) if steps.views else ()
+        seen = (one_hot(steps.view_input, views),) if steps.view_input else ()
         photos.append((pixels[None], *seen))
         on_event(Progress("reading training photos for int8", len(photos), len(rows)))
     return photos

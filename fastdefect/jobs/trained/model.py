@@ -49,7 +49,7 @@ class TrainedModel:
     ) -> Predictions:
         """The predictions of its photos, averaged over ``views``."""
         rows, total = self.photos.rows, len(self.photos.side)
-        if text := unknown_views_text(self.spec.preprocessing.views, self.photos.shown.views):
+        if text := unknown_views_text(self.spec.preprocessing.view_input, self.photos.shown.views):
             on_event(Note(text, "warning"))
         y_prob = self._probabilities(
             self.photos.store,

@@ -122,7 +122,7 @@ def scorer_of(model: RunModel, reference: Reference | None) -> Scorer:
         product_from=config.product_from,
         views=tuple(sorted(known_views(model.run))),
         joint=spec.memory,
-        view_input=spec.preprocessing.views,
+        view_input=spec.preprocessing.view_input,
     )
 
 

@@ -150,7 +150,7 @@ def assemble(
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
     if not resumed:
-        report_views(preprocessing.views, data, config.training.seed, on_event)
+        report_views(preprocessing.view_input, data, config.training.seed, on_event)
         start_head(learn, data, spec, loaded, config, on_event)
     return Job(config, machine, data, spec, loaded, learn, choice)
 

@@ -36,7 +36,7 @@ def start_head(
     earlier = config.model.from_run
     network = trained_network(earlier) if earlier is not None else None
     if network and spec.head != "stages" and network.head == spec.head:
-        kept = network.fill_head(learn.model[1], spec.classes, spec.preprocessing.views)
+        kept = network.fill_head(learn.model[1], spec.classes, spec.preprocessing.view_input)
         if kept:
             new = [name for name in spec.classes if name not in kept]
             fresh = f"; random for {', '.join(new)}" if new else ""

@@ -205,7 +205,7 @@ def test_each_photo_has_the_row_of_its_view(manifest: Manifest, store: PhotoStor
         for i, photo in enumerate(manifest.photos)
     ]
     viewed = replace(manifest, photos=tuple(photos))
-    steps = replace(PREPROCESSING, views=("side", "top"))
+    steps = replace(PREPROCESSING, view_input=("side", "top"))
     loaders = made_loaders(viewed, store, range(16), range(16, 22), preprocessing=steps)
     of_pixels = {
         steps.batch(store[[photo.row]], CPU).numpy().tobytes(): photo.view for photo in photos

@@ -35,7 +35,7 @@ def run_of(
     folder.mkdir()
     torch.manual_seed(3)
     backbone, _ = build_backbone(SMALL_CNN, "none", SIZE)
-    one = ModelSpec(SMALL_CNN, classes, (), replace(STEPS, views=views), head)
+    one = ModelSpec(SMALL_CNN, classes, (), replace(STEPS, view_input=views), head)
     network = build_network(one, backbone, torch.device("cpu"))
     states = [contiguous_state(network)] * members
     save_file({k: v.clone() for k, v in joined_state(states).items()}, folder / "model.safetensors")
@@ -108,7 +108,7 @@ def test_a_head_keeps_the_weights_of_the_views_that_both_have(tmp_path: Path) ->
     head = by_view(build_head(128, 3, spatial=True, kind="linear"), 3)
     earlier = trained_network(str(folder))
     assert earlier is not None
-    assert earlier.views == ("side", "top")
+    assert earlier.view_input == ("side", "top")
     assert earlier.fill_head(head, ("a", "added", "b"), ("below", "other", "top")) == ("a", "b")
     now = head[-1]
     assert torch.equal(now.weight[[0, 2]], then.weight)  # type: ignore[index]

@@ -25,7 +25,7 @@ from fastdefect.training.view_probe import fit_view_probe
 
 CPU = torch.device("cpu")
 VIEWS = ("below", "side", "top")
-STEPS = Preprocessing(16, "squish", (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), views=VIEWS)
+STEPS = Preprocessing(16, "squish", (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), view_input=VIEWS)
 
 
 def filled(layer: ByView, seed: int = 0) -> ByView:
@@ -203,5 +203,5 @@ def test_a_spec_keeps_its_views() -> None:
     spec = ModelSpec("tiny", ("a", "b"), ("a",), STEPS)
     assert ModelSpec.from_json(spec.as_json()) == spec
     older = spec.as_json()
-    del older["preprocessing"]["views"]
-    assert ModelSpec.from_json(older).preprocessing.views == ()
+    del older["preprocessing"]["view_input"]
+    assert ModelSpec.from_json(older).preprocessing.view_input == ()
