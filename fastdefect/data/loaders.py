@@ -274,15 +274,12 @@ def build_loaders(
     light = light_of(manifest, store, train) if options.light else None
     preprocessing = options.preprocessing
     augmenter = Augmenter(options.augment, preprocessing.image_size, light, preprocessing.tiles)
-    inputs: list[Transform] = [
-        PhotoOf(
-            store,
-            tuple(photo.row for photo in manifest.photos),
-            None if kept is None else dict(zip(train, kept, strict=True)),
-        )
-    ]
-    if known := preprocessing.view_input:
-        inputs.append(ViewOf(one_hot(known, [photo.view for photo in manifest.photos])))
+    photo_of = PhotoOf(
+        store,
+        tuple(photo.row for photo in manifest.photos),
+        None if kept is None else dict(zip(train, kept, strict=True)),
+    )
+    inputs = [photo_of, *_views_of(manifest, preprocessing.view_input)]
     block = DataBlock(
         blocks=(
             *(ImageBlock, TransformBlock)[: len(inputs)],
@@ -309,6 +306,11 @@ def build_loaders(
         dl_type=RepeatableDL,
         dl_kwargs=[draws, {"seed": options.seed}],
     )
+
+
+def _views_of(manifest: Manifest, known: tuple[str, ...]) -> list[ViewOf]:
+    """The second input of a network that takes the ``known`` views; none without them."""
+    return [ViewOf(one_hot(known, [photo.view for photo in manifest.photos]))] if known else []
 
 
 def light_of(manifest: Manifest, store: PhotoStore, indices: Sequence[int]) -> BorrowedLight:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from fastdefect.aliases import Floats, Floats32
+from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent, Progress
@@ -26,7 +27,7 @@ from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.feature_cache import FeatureCache
 from fastdefect.training.features import FrozenBackbone
 from fastdefect.training.fit import FitInputs, Fitted
-from fastdefect.training.head_probe import fill_head
+from fastdefect.training.head_probe import fill_head, folds_text
 from fastdefect.training.once import Stopped, history_row, in_one_epoch
 from fastdefect.training.probe import Probe
 
@@ -64,7 +65,7 @@ def _fit(
     labels = data.manifest.labels[list(side)]
     head, seed = learn.model[1], inputs.training.seed
     probe = fill_head(head, [train_features], train_tiles, data, inputs.preprocessing, seed=seed)
-    _report(probe, labels, data, on_event)
+    _report(probe, labels, data, inputs.preprocessing, on_event)
 
     def probabilities(features: Floats32, tiles: Tiles, side: tuple[int, ...]) -> Floats:
         seen = inputs.preprocessing.seen(data.views(side), learn.dls.device)
@@ -118,7 +119,13 @@ def _features(
     return features[: len(train.rows)], features[len(train.rows) :]
 
 
-def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_event: OnEvent) -> None:
+def _report(
+    probe: Probe,
+    labels: NDArray[np.int64],
+    data: TrainingData,
+    steps: Preprocessing,
+    on_event: OnEvent,
+) -> None:
     if probe.held_out is None:
         on_event(Note("A class has too few parts to cross-validate the head."))
         return
@@ -126,7 +133,7 @@ def _report(probe: Probe, labels: NDArray[np.int64], data: TrainingData, on_even
     on_event(
         Note(
             f"A linear head on frozen features reaches AUC {metrics.auc:.3f}, accuracy "
-            f"{metrics.accuracy:.1%} over folds of whole parts of train (C = {probe.strength:g})."
+            f"{metrics.accuracy:.1%} {folds_text(steps)} (C = {probe.strength:g})."
         )
     )
 

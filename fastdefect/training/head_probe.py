@@ -9,7 +9,14 @@ from fastdefect.data.reading.view_input import one_hot
 from fastdefect.data.training_data import TrainingData
 from fastdefect.training.bag_probe import Tiles, fit_bag_probe
 from fastdefect.training.probe import Probe, fit_probe
+from fastdefect.training.view_head import DROPPED
 from fastdefect.training.view_probe import fit_view_probe
+
+
+def folds_text(steps: Preprocessing) -> str:
+    """What the held-out probabilities of a probe are of, for a message."""
+    known = f", {DROPPED:.0%} of the photos without their view" if steps.view_input else ""
+    return f"over folds of whole parts of train{known}"
 
 
 def fill_head(

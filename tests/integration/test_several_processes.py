@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.cli import TINY, FitResult, invoke
+from helpers.benchmarks import load
+from helpers.cli import TINY, FitResult, invoke, run_fit
 from helpers.compare import history_without_time
 
 from fastdefect.run import Run
@@ -66,6 +67,18 @@ def process_of_rank(rank: int, launcher: int) -> int:
         if status and int(status[1]) == launcher and rank_of(int(folder.name)) == str(rank):
             return int(folder.name)
     raise AssertionError(f"no process of rank {rank}")
+
+
+def test_views_and_mixed_photos_are_shared(tmp_path: Path) -> None:
+    """Both processes draw alike which photos are trained without their view."""
+    data = load("view_input").render(tmp_path / "data", 30)
+    options = [*TINY, "--view-input", "--mixup-alpha", "0.4", "--parts", "csv"]
+    alone = run_fit(data, tmp_path / "alone", *options[len(TINY) :], "--name", "one")
+    runs = tmp_path / "two"
+    process = launched(29556, "fit", str(data), "--runs", str(runs), *options, "--name", "one")
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert_same_figures(alone.folder, runs / "one")
 
 
 def test_two_processes_are_one_run(castings: Path, trained: FitResult, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fastdefect.metrics import score
 from fastdefect.training.backbones import LoadedWeights
 from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.features import Change, FrozenBackbone
-from fastdefect.training.head_probe import fill_head
+from fastdefect.training.head_probe import fill_head, folds_text
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.trained_network import trained_network
 
@@ -84,6 +84,6 @@ def start_from_probe(
         on_event(
             Note(
                 f"The head begins as a linear classifier on frozen features: AUC {of.auc:.3f}, "
-                f"accuracy {of.accuracy:.1%} over folds of whole parts of train."
+                f"accuracy {of.accuracy:.1%} {folds_text(preprocessing)}."
             )
         )

@@ -6,11 +6,11 @@ import numpy as np
 
 from fastdefect.config import MOST_VIEWS, DataConfig
 from fastdefect.data.audit.shortcuts import probe_table
-from fastdefect.data.reading.view_input import one_hot
+from fastdefect.data.reading.view_input import one_hot, without_view
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
 from fastdefect.events import Note, OnEvent
-from fastdefect.text import first
+from fastdefect.text import counted, first
 
 
 def views_of_input(config: DataConfig, data: TrainingData) -> tuple[str, ...]:
@@ -28,7 +28,7 @@ def views_of_input(config: DataConfig, data: TrainingData) -> tuple[str, ...]:
         raise DataError(
             f"--view-input: expected photos of two views or more to train on, but found {found}.",
             "Name the view of each photo in a column view of the CSV, or by --view-from REGEX, or "
-            "remove --view-input.",
+            "train without this input: --no-view-input.",
         )
     sides = (*split.train, *split.valid, *split.test)
     known = sorted({view for view in data.views(sides) if view is not None})
@@ -53,6 +53,9 @@ def report_views(known: tuple[str, ...], data: TrainingData, seed: int, on_event
     counts = Counter(views)
     shown = ", ".join(f"{view} {counts[view]}" for view in known)
     unknown = f", {counts[None]} without a view" if counts[None] else ""
+    held_out = data.views(data.split.valid)
+    if n := without_view(known, held_out):
+        unknown += f"; {n} of {counted(len(held_out), 'photo')} of valid without a view"
     on_event(Note(f"The view is an input of the network. Photos of train: {shown}{unknown}."))
     if untrained := [view for view in known if not counts[view]]:
         text = (
@@ -69,6 +72,6 @@ def report_views(known: tuple[str, ...], data: TrainingData, seed: int, on_event
             f"The class can be predicted from the view alone: AUC {probe.auc:.2f} "
             f"[{probe.interval[0]:.2f}, {probe.interval[1]:.2f}]. With --view-input the network "
             "learns this, whatever the part shows. Photograph good and defective parts from all "
-            "views, or remove --view-input."
+            "views, or train with --no-view-input."
         )
         on_event(Note(text, "warning"))

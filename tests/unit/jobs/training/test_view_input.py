@@ -76,9 +76,9 @@ def test_the_photos_of_each_view_are_counted(data: TrainingData) -> None:
 def test_a_view_without_photos_to_train_on_is_a_warning(data: TrainingData) -> None:
     views = [photo.view or "" for photo in data.manifest.photos]
     first, second = data.split.train[:2]
-    views[first], views[second] = "", ""
+    views[first], views[second], views[data.split.valid[0]] = "", "", ""
     notes = reported(with_views(data, views), ("below", "side", "top"))
-    assert "2 without a view" in notes[0].text  # type: ignore[union-attr]
+    assert "2 without a view; 1 of 8 photos of valid" in notes[0].text  # type: ignore[union-attr]
     assert "No training photo shows below" in notes[1].text  # type: ignore[union-attr]
 
 
