@@ -75,7 +75,7 @@ def test_views_and_mixed_photos_are_shared(tmp_path: Path) -> None:
     options = [*TINY, "--view-input", "--mixup-alpha", "0.4", "--parts", "csv"]
     alone = run_fit(data, tmp_path / "alone", *options[len(TINY) :], "--name", "one")
     runs = tmp_path / "two"
-    process = launched(29556, "fit", str(data), "--runs", str(runs), *options, "--name", "one")
+    process = launched(29557, "fit", str(data), "--runs", str(runs), *options, "--name", "one")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert_same_figures(alone.folder, runs / "one")
