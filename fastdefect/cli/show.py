@@ -41,6 +41,14 @@ def show(
     method: Annotated[
         str, typer.Option("--method", help="Of the heat map, as for explain.")
     ] = AUTO,
+    view: Annotated[
+        str | None,
+        typer.Option(
+            "--view",
+            help="The view of the photo, such as the camera, for a model that takes it.",
+            show_default="that in the file name",
+        ),
+    ] = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -49,7 +57,7 @@ def show(
     with session(quiet, as_json) as screen:
         from fastdefect.jobs.show import show as job
 
-        shown = job(_explainer(model, request, method, runs, screen), photo)
+        shown = job(_explainer(model, request, method, runs, screen), photo, view)
         screen.picture(shown.photo.overlay())
         for line in shown.lines():
             screen.line(line)

@@ -48,7 +48,7 @@ class Explainer:
 
     def photo_map(self, photo: Candidate) -> PhotoMap:
         """The decision on ``photo``, and its heat map; raises ``UnreadablePhoto``."""
-        scorer, view = self.scorer, self._view_of(photo)
+        scorer, view = self.scorer, self.view_of(photo)
         maps = self._maps_of(view)
         read = decode(read_bytes(photo.path), str(photo.path), scorer.reading)
         taken = scorer.frame.take(read.pixels, (read.width, read.height))
@@ -69,7 +69,7 @@ class Explainer:
             worst_box(taken, maps.score, scorer.frame),
         )
 
-    def _view_of(self, photo: Candidate) -> str | None:
+    def view_of(self, photo: Candidate) -> str | None:
         """The view of a photo: given by a table, else in its name."""
         pattern = self.scorer.view_from
         found = (view_in(name, pattern, LONGEST) for name in (photo.inside, photo.name))

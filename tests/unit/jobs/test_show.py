@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.bundles import photo_of, tiny_bundle
+from helpers.bundles import photo_of, tiny_bundle, viewed_bundle
 from helpers.cli import invoke
 
 from fastdefect.errors import DataError
@@ -46,6 +46,22 @@ def test_the_decision_and_the_place_are_said(explainer: Explainer, photo: Path) 
     overlay = shown.photo.overlay().astype(int)
     coloured = overlay.max(axis=2) - overlay.min(axis=2)
     assert coloured[3:15, 3:15].mean() > 5 * coloured[30:, 30:].mean()
+
+
+def test_the_view_is_given_or_in_the_name(tmp_path: Path, photo: Path) -> None:
+    bundle = viewed_bundle(tmp_path / "v.fdb", view_from=r"^(front|back)_")
+    explainer = bundle_explainer(bundle_scorer(read_bundle(bundle), "v.fdb"), "auto", None)
+    named = photo.rename(tmp_path / "back_1.png")
+    back, front = show(explainer, named), show(explainer, named, "front")
+    assert back.photo.probability == pytest.approx(1 - front.photo.probability, abs=1e-4)
+    assert len(back.lines()) == len(front.lines()) == 2
+    assert not np.array_equal(back.photo.overlay(), front.photo.overlay())
+    unknown = show(explainer, named.rename(tmp_path / "a.png"))
+    assert unknown.photo.probability == pytest.approx(front.photo.probability, abs=1e-4)
+    assert "Decided without a view: the network knows front, back." in unknown.lines()[-1]
+    result = invoke("show", str(tmp_path / "a.png"), "--model", str(bundle), "--view", "back")
+    assert result.exit_code == 0, result.output
+    assert "without a view" not in result.output
 
 
 def test_no_photo_is_an_error(explainer: Explainer, tmp_path: Path) -> None:
