@@ -54,7 +54,8 @@ class Shown:
 def show(explainer: Explainer, photo: Path, view: str | None = None) -> Shown:
     """Decide on a photo and explain the decision; nothing is written.
 
-    ``view`` is that of the photo, for a model that takes it; None for the one in its name. Raises ``DataError`` if it is no photo that can be read.
+    ``view`` is that of the photo, for a model that takes it; None for the one in its name. Raises
+    ``DataError`` if it is no photo that can be read.
     """
     if photo.is_dir():
         raise DataError(
