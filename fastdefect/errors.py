@@ -61,5 +61,9 @@ class StoreError(FastdefectError):
     """The store of a line that is missing, damaged, in use, or can't be read or written."""
 
 
+class ObjectStoreError(FastdefectError):
+    """An object store that does not answer, or refuses the credentials; the work can continue."""
+
+
 class StoreFullError(StoreError):
     """The disk of the store is full; what was to be stored is not stored."""

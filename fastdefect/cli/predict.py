@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from fastdefect.cli.cluster import Address, Cluster, Engine, ShardPhotos, Workers
 from fastdefect.cli.session import (
     FOUND_EXIT,
     USE,
@@ -32,15 +33,19 @@ def predict(
     model: Annotated[str, typer.Argument(metavar="RUN|BUNDLE", help="A run, or a bundle.")],
     photos: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders, patterns, zips, tables; - reads a list from stdin."),
+        typer.Argument(
+            help="Files, folders, patterns, zips, tables, URLs (s3://BUCKET/DAY); - reads a list "
+            "from stdin."
+        ),
     ] = None,
     *,
     request: Request,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--out",
-            help="Write the decisions: .csv, .jsonl or .parquet (--watch: .csv or .jsonl).",
+            help="Write the decisions: .csv, .jsonl or .parquet (--watch: .csv or .jsonl; --engine "
+            "ray: a folder or URL).",
         ),
     ] = None,
     by: Annotated[
@@ -102,6 +107,10 @@ def predict(
             show_default="as many as are fastest",
         ),
     ] = None,
+    engine: Engine = "local",
+    address: Address = None,
+    workers: Workers = None,
+    shard_photos: ShardPhotos = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -116,7 +125,11 @@ def predict(
         from fastdefect.jobs.watch import watch as watch_job
         from fastdefect.reporting.tables.predict import row_line
 
-        output, named = Output(out, by, resume, part_from, view_from, product_from), photos or []
+        named = photos or []
+        cluster = Cluster(engine, address, workers, shard_photos, threads)
+        # A data set has another place than a file: a folder, or a URL.
+        file = Path(out) if out and not cluster.is_used else None
+        output = Output(file, by, resume, part_from, view_from, product_from)
 
         def on_row(row: "Row") -> None:
             if watch is not None:
@@ -125,11 +138,15 @@ def predict(
 
         if poll and watch is None:
             raise UsageError("--poll applies to --watch, but there is none.", "Add --watch DIR.")
+        cluster.check(request, out, watch)
         if watch is not None:
             check_watch(watch, output, named)
             scorer = open_model(model, runs, request, screen)
             watched = Watched(watch, poll, threads)
             predicted = watch_job(scorer, watched, output, on_event=screen, on_row=on_row)
+        elif cluster.is_used:
+            found, to = (model, runs, request), (str(out), output)
+            predicted = cluster.predict(found, named, to, screen, on_row)
         else:
             check_output(output)
             sources = Sources.of(named, sys.stdin.buffer)

@@ -225,7 +225,7 @@ def show(
     *,
     tables: "Iterable[TableData]" = (),
     lines: Iterable[str] = (),
-    files: Iterable[Path] = (),
+    files: Iterable[Path | str] = (),
 ) -> None:
     """Show the result of a command: tables, lines, written files, and an event with its name."""
     for table in tables:

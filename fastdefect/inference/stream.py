@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -17,6 +16,7 @@ from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.frame import Framed, TileBox
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count, read_bytes
+from fastdefect.data.reading.object_store import ObjectFile, Place
 from fastdefect.inference.judge import Decision
 from fastdefect.inference.outputs import Outputs, joined
 from fastdefect.inference.scorer import Scorer
@@ -24,6 +24,7 @@ from fastdefect.inference.scorer import Scorer
 T = TypeVar("T")
 _BATCH = 16  # photos, for a network that takes batches
 _FEW_CORES, _TRIAL = 4, 0.3  # seconds
+_FETCHES = 16  # files of an object store at the same time: each one is waited for
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def _unknown(_: object) -> None:
 def decide_all(
     scorer: Scorer,
     items: Iterable[T],
-    path_of: Callable[[T], Path],
+    path_of: Callable[[T], Place],
     *,
     product_of: Callable[[T], str | None] = _unknown,
     view_of: Callable[[T], str | None] = _unknown,
@@ -56,7 +57,8 @@ def decide_all(
     ``threads`` read and decode; None is the fastest number (``fastest_workers``). If the network
     is concurrent, each thread also runs it, so that a photo never waits for others; else this
     thread runs it in batches. This thread decides on whole batches in both cases: it would
-    otherwise interrupt the others for each photo.
+    otherwise interrupt the others for each photo. Files of an object store are fetched by other
+    threads, which mostly wait.
 
     With ``whole_batches`` a photo has the same digits in a batch of any size; a few photos then
     take the time of a whole batch.
@@ -65,19 +67,23 @@ def decide_all(
     read = _Reader(scorer)
     # Enough that no worker waits for a slow photo before it, few enough to hold in memory.
     ahead = 2 * _BATCH + 4 * workers
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(_FETCHES) as fetching:
         waiting: deque[tuple[T, Future[_Read | str]]] = deque()
         source = iter(items)
         try:
             while True:
                 for item in islice(source, ahead - len(waiting)):
-                    waiting.append((item, pool.submit(read, path_of(item), view_of(item))))
+                    place, fetched = path_of(item), None
+                    if isinstance(place, ObjectFile):
+                        fetched = fetching.submit(read_bytes, place)
+                    waiting.append((item, pool.submit(read, place, fetched, view_of(item))))
                 if not waiting:
                     return
                 front = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
                 done = [(item, task.result()) for item, task in front]
                 yield from _settled(scorer, done, product_of, whole_batches)
         finally:
+            fetching.shutdown(wait=False, cancel_futures=True)
             pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -126,18 +132,19 @@ class _Reader:
     def __init__(self, scorer: Scorer) -> None:
         self._scorer, self._gate = scorer, PixelGate()
 
-    def __call__(self, path: Path, view: str | None) -> _Read | str:
+    def __call__(self, path: Place, fetched: Future[bytes] | None, view: str | None) -> _Read | str:
+        """``fetched`` are the bytes of the file, if they come from elsewhere."""
         started = time.perf_counter()
         try:
-            photo = self._decoded(path)
+            photo = self._decoded(path, fetched)
         except UnreadablePhoto as error:
             return error.reason
         scorer = self._scorer
         found = scorer.outputs(photo.pixels[None], [view]) if scorer.concurrent else photo
         return _Read(found, (time.perf_counter() - started) * 1000, photo.boxes, view)
 
-    def _decoded(self, path: Path) -> Framed:
-        data = read_bytes(path)
+    def _decoded(self, path: Place, fetched: Future[bytes] | None) -> Framed:
+        data = read_bytes(path) if fetched is None else fetched.result()
         with self._gate.hold(pixel_count(data)):
             return self._scorer.decoded(data, str(path))
 

@@ -11,7 +11,7 @@ from fastdefect.data.reading.unlabelled import Candidate, Sources, fingerprint
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent
 from fastdefect.inference.scorer import Scorer
-from fastdefect.inference.stream import decide_all
+from fastdefect.jobs.predicting.deciding import decided_rows
 from fastdefect.jobs.predicting.meter import Meter
 from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.parts import PART_COLUMNS, Parts
@@ -22,7 +22,6 @@ from fastdefect.jobs.predicting.rows import (
     columns_of,
     common_text,
     model_of,
-    photo_row,
     view_text,
 )
 from fastdefect.text import counted
@@ -54,7 +53,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What was decided: the counts, the parts if asked for, and the written file.
+    """What was decided: the counts, the parts if asked for, and the written file or folder.
 
     ``resumed`` counts the photos that an earlier run had decided. ``per_second`` are photos a
     second, of this run; None for a watch, which mostly waits.
@@ -62,7 +61,7 @@ class Predicted:
 
     tally: Tally
     parts: Parts | None
-    file: Path | None
+    file: Path | str | None
     resumed: int
     per_second: float | None
     model: str
@@ -105,21 +104,12 @@ def predict(
     with Journal(output.out, columns, identity, resume=output.resume) as journal:
         earlier = _Earlier(journal, sources, names)
         for row in journal.rows():
-            _count(row, tally, parts)
+            count(row, tally, parts)
         meter = Meter(on_event, sources.total, resumed := tally.total)
         try:
-            for done in decide_all(
-                scorer,
-                earlier.others(),
-                _path_of,
-                product_of=names.product,
-                view_of=names.view,
-                threads=threads,
-                whole_batches=True,  # a continued prediction has the same digits
-            ):
-                row = photo_row(done, names, scorer)
+            for row in decided_rows(scorer, names, earlier.others(), threads):
                 journal.append(row)
-                _count(row, tally, parts)
+                count(row, tally, parts)
                 on_row(row)
                 meter.step()
         except KeyboardInterrupt:
@@ -127,18 +117,19 @@ def predict(
             on_event(Note(f"Interrupted after {counted(tally.total, 'photo')}.{kept}"))
             raise
         if not tally.total:
-            raise DataError(
-                "Expected photos, but found none.", "Name other files, folders or patterns."
-            )
+            raise no_photos()
         meter.close()
         if parts is None:
             journal.complete(journal.rows(), columns)
         else:
             journal.complete(parts.rows(), PART_COLUMNS)
-    _warn(earlier, parts, on_event)
-    for text in filter(None, (common_text(tally), view_text(tally))):
-        on_event(Note(text, "warning"))
+    _warn(earlier, tally, parts, on_event)
     return Predicted(tally, parts, output.out, resumed, meter.per_second, scorer.name)
+
+
+def no_photos() -> DataError:
+    """The error without any photo."""
+    return DataError("Expected photos, but found none.", "Name other files, folders or patterns.")
 
 
 def check_output(output: Output) -> None:
@@ -195,23 +186,25 @@ class _Earlier:
                 )
 
 
-def _path_of(candidate: Candidate) -> Path:
-    return candidate.path
-
-
-def _count(row: Row, tally: Tally, parts: Parts | None) -> None:
+def count(row: Row, tally: Tally, parts: Parts | None) -> None:
+    """Count the row of a photo."""
     tally.add(row)
     if parts is not None:
         parts.add(row)
 
 
-def _warn(earlier: _Earlier, parts: Parts | None, on_event: OnEvent) -> None:
+def _warn(earlier: _Earlier, tally: Tally, parts: Parts | None, on_event: OnEvent) -> None:
     if earlier.n_missing:
         text = (
             f"{counted(earlier.n_missing, 'row')} of the run that was continued are of photos that "
             "are not named now, or are no longer there. These rows are kept."
         )
         on_event(Note(text, "warning"))
+    warn_of(tally, parts, on_event)
+
+
+def warn_of(tally: Tally, parts: Parts | None, on_event: OnEvent) -> None:
+    """Warn of parts that lack a view, of photos without a part, and of unknown products."""
     if parts is not None and parts.incomplete:
         text = (
             f"{counted(parts.incomplete, 'part')} without a photo of every view that the model "
@@ -223,4 +216,6 @@ def _warn(earlier: _Earlier, parts: Parts | None, on_event: OnEvent) -> None:
             "No photo has a known part, so each photo counts as a part. "
             "--part-from REGEX finds the part in a path."
         )
+        on_event(Note(text, "warning"))
+    for text in filter(None, (common_text(tally), view_text(tally))):
         on_event(Note(text, "warning"))

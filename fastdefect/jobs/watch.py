@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from fastdefect.data.reading.object_store import Place
 from fastdefect.data.reading.unlabelled import Candidate, printable
 from fastdefect.errors import DataError, UsageError
 from fastdefect.events import Note, OnEvent
@@ -159,5 +160,5 @@ def _decided(
             yield each
 
 
-def _path_of(candidate: Candidate) -> Path:
+def _path_of(candidate: Candidate) -> Place:
     return candidate.path

@@ -29,14 +29,17 @@ DAMAGE = (
 
 
 class UnreadablePhoto(DataError):  # noqa: N818 - the name describes the photo
-    """A file that is not a readable photo; ``reason`` is a plain explanation."""
+    """A file that is not a readable photo; ``reason`` is a plain explanation.
 
-    def __init__(self, path: Path, reason: str) -> None:
+    ``path`` is a URL as text for a file in an object store.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
         super().__init__(f"Cannot read {path}: {reason}.")
         self.path = path
         self.reason = reason
 
-    def __reduce__(self) -> tuple[type["UnreadablePhoto"], tuple[Path, str]]:
+    def __reduce__(self) -> tuple[type["UnreadablePhoto"], tuple[Path | str, str]]:
         # Pickle both arguments, so that the exception can leave a worker process.
         return type(self), (self.path, self.reason)
 

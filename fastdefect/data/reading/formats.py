@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 from PIL import Image, features
 
 from fastdefect.data.findings import Check, Finding
+from fastdefect.data.reading.damage import UnreadablePhoto
+from fastdefect.data.reading.object_store import ObjectFile, Place, read_photo_object
 from fastdefect.text import counted, first
 
 # Sizes are checked by the reader, against --max-megapixels, before anything is decoded.
@@ -102,14 +104,20 @@ def open_image(data: bytes, kind: str) -> Image.Image:
     return Image.open(io.BytesIO(data), formats=[found.pillow])
 
 
-def open_header(path: Path) -> Image.Image:
+def open_header(path: Place) -> Image.Image:
     """Open the header of a file of any kind that is read here; raises what Pillow raises."""
     readable = [each for each in FORMATS.values() if each.available]
     for each in readable:
         _register(each.plugins)
+    formats = [*(each.pillow for each in readable if each.pillow), "PPM"]
+    if isinstance(path, ObjectFile):
+        try:
+            return Image.open(io.BytesIO(read_photo_object(path)), formats=formats)
+        except UnreadablePhoto as error:
+            raise OSError(error.reason) from error
     if not path.is_file():  # opening a named pipe would block
         raise FileNotFoundError(path)
-    return Image.open(path, formats=[*(each.pillow for each in readable if each.pillow), "PPM"])
+    return Image.open(path, formats=formats)
 
 
 @cache

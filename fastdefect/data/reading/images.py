@@ -23,6 +23,7 @@ from fastdefect.data.reading import netpbm, tiff
 from fastdefect.data.reading.damage import DAMAGE, RefusedError, UnreadablePhoto
 from fastdefect.data.reading.formats import FORMATS, IMAGE_SUFFIXES, open_image, why_unread
 from fastdefect.data.reading.grey_scale import ValueRange, range_of, to_8bit
+from fastdefect.data.reading.object_store import ObjectFile, Place, read_photo_object
 from fastdefect.data.reading.signatures import has_sound_chunks, is_cut, kind_of
 from fastdefect.data.reading.stored import (
     USUAL,
@@ -88,8 +89,13 @@ def read_photo(path: Path, how: Reading = USUAL) -> Pixels:
     return decode_photo(read_bytes(path), str(path), how)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read all bytes of the file ``path``; raise ``UnreadablePhoto`` if it is not a file."""
+def read_bytes(path: Place) -> bytes:
+    """Read all bytes of the file ``path``; raise ``UnreadablePhoto`` if it is not a file.
+
+    Every photo is read here. Raises ``ObjectStoreError`` if an object store does not answer.
+    """
+    if isinstance(path, ObjectFile):
+        return read_photo_object(path)
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

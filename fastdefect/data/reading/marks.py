@@ -10,6 +10,7 @@ from PIL import Image
 from fastdefect.data.reading.file_facts import HEADER_DAMAGE
 from fastdefect.data.reading.formats import open_header
 from fastdefect.data.reading.images import upright
+from fastdefect.data.reading.object_store import Place
 from fastdefect.data.reading.stored import USUAL, orientation_of
 
 Marks = NDArray[np.bool_]
@@ -21,7 +22,7 @@ _NEAR, _SHARE = 24, 0.97
 _HALF = 128  # a soft edge is where the grey is halfway
 
 
-def marks_of(path: Path, *, lenient: bool = True) -> bool | None:
+def marks_of(path: Place, *, lenient: bool = True) -> bool | None:
     """Whether the mask marks anything; None if the file is not a mask.
 
     ``lenient`` is as in ``marked_pixels``. A large JPEG is reduced to some 500 pixels, so that it

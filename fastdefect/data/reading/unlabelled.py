@@ -1,9 +1,10 @@
-"""Photos to decide on: files, folders, patterns, zips, tables and lists, with or without labels."""
+"""Photos to decide on: files, folders, patterns, zips, tables, lists and URLs of object stores."""
 
 import glob
 import hashlib
 import os
 import re
+import urllib.request
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from fastdefect.data.photos import PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.reading.formats import IMAGE_SUFFIXES
 from fastdefect.data.reading.layouts.finder import find_photos
 from fastdefect.data.reading.layouts.masks import find_masks, may_have_masks
-from fastdefect.data.reading.layouts.tree import stream_photos, walk
+from fastdefect.data.reading.layouts.tree import photos_among, stream_photos, walk
+from fastdefect.data.reading.object_store import ObjectFile, Place, is_url, list_objects
 from fastdefect.data.reading.tables.columns import (
     Columns,
     usual_names,
@@ -29,8 +31,8 @@ _PATTERN = re.compile(r"[*?\[]")
 class Candidate:
     """A photo to decide on.
 
-    ``name`` is its path as the user wrote it, or the folder or zip followed by its place in it, or
-    its path from the place of the table that lists it. Bytes that are not UTF-8 are escaped.
+    ``name`` is its path or URL as the user wrote it, or the folder or zip followed by its place in
+    it, or its path from the place of the table that lists it. Bytes that are not UTF-8 are escaped.
     ``inside`` is the place in the folder, zip or table. ``part``, ``view`` and ``product`` are
     given by a table, or None. ``label`` is its true class if a table or the name of its folder
     gives it, else None.
@@ -38,7 +40,7 @@ class Candidate:
     """
 
     name: str
-    path: Path
+    path: Place
     inside: str = ""
     part: str | None = None
     label: str | None = None
@@ -52,17 +54,24 @@ class _Item:
     """What the user named: a file, folder, zip, table or list.
 
     ``photos`` is the number of its photos, with masks and repeats; None if that is not known.
-    ``masks`` are the names to leave out.
+    ``masks`` are the names to leave out. ``objects`` are the names of the photos below a URL; None
+    for a file, and for what is on a disk.
     """
 
     text: str
     photos: int | None = 1
     folder: Path | None = None
     masks: frozenset[str] = frozenset()
+    objects: tuple[str, ...] | None = None
 
     @property
     def is_table(self) -> bool:
         return self.folder is None and Path(self.text).suffix.lower() in TABLE_SUFFIXES
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has no file twice."""
+        return self.folder is not None or self.objects is not None
 
 
 @dataclass(frozen=True)
@@ -80,13 +89,14 @@ class Sources:
     def of(cls, items: Sequence[str], lines: Iterable[bytes] = ()) -> "Sources":
         """Expand patterns, check that each item exists, and count its photos.
 
-        Raises ``UsageError`` without items, and ``DataError`` for a missing item, an empty pattern,
-        or a folder, zip or table that can't be read.
+        Raises ``UsageError`` without items, ``DataError`` for a missing item, an empty pattern, or
+        a folder, zip or table that can't be read, and as ``list_objects`` for a URL.
         """
         if not items:
             raise UsageError(
                 "Expected photos, but none are named.",
-                "Name files, folders, patterns, zips or tables, or - for a list on standard input.",
+                "Name files, folders, patterns, zips, tables or URLs, or - for a list on standard "
+                "input.",
             )
         expanded = [_surveyed(text) for item in items for text in _expanded(item)]
         return cls(tuple(expanded), lines)
@@ -94,6 +104,15 @@ class Sources:
     def labelled(self, classes: Collection[str]) -> "Sources":
         """The same sources; ``classes`` of the model are the labels that count."""
         return replace(self, classes=frozenset(classes))
+
+    def check_shared(self) -> None:
+        """Raise ``DataError`` for what other computers can't read: the files of a zip."""
+        for item in self.items:
+            if Path(item.text).suffix.lower() == ".zip":
+                raise DataError(
+                    f"The files of {item.text} are unpacked on this computer only.",
+                    "Unpack it to a disk that all computers of the cluster have.",
+                )
 
     @property
     def total(self) -> int | None:
@@ -103,13 +122,13 @@ class Sources:
 
     def __iter__(self) -> Iterator[Candidate]:
         """All candidates, in the order of the items, sorted within a folder; no file twice."""
-        if len(self.items) == 1 and self.items[0].folder is not None:
-            yield from self._candidates(self.items[0])  # a folder has no file twice
+        if len(self.items) == 1 and self.items[0].is_whole:
+            yield from self._candidates(self.items[0])
             return
         seen: set[bytes] = set()
         for item in self.items:
             for candidate in self._candidates(item):
-                key = fingerprint(os.path.abspath(candidate.path))  # noqa: PTH100 - keeps links
+                key = fingerprint(absolute(candidate.path))
                 if key not in seen:
                     seen.add(key)
                     yield candidate
@@ -117,6 +136,8 @@ class Sources:
     def _candidates(self, item: _Item) -> Iterator[Candidate]:
         if item.folder is not None:
             yield from self._in_folder(item, item.folder)
+        elif item.objects is not None:
+            yield from self._in_store(item.text, item.objects)
         elif item.text == STDIN:
             for line in self.lines:
                 if text := _listed(line):
@@ -127,8 +148,8 @@ class Sources:
             yield self._file(item.text)
 
     def _file(self, text: str) -> Candidate:
-        path = Path(text)
-        return Candidate(printable(text), path, label=self._known(path.parent.name))
+        folder = text.rpartition("/")[0] if is_url(text) else str(Path(text).parent)
+        return Candidate(printable(text), place_of(text), label=self._known(Path(folder).name))
 
     def _known(self, label: str | None) -> str | None:
         return label if label in self.classes else None
@@ -140,6 +161,15 @@ class Sources:
                 label = self._label_in(f"{own}/{name}")
                 yield Candidate(f"{above}/{name}", path, name, label=label, problem=problem)
 
+    def _in_store(self, url: str, names: Iterable[str]) -> Iterator[Candidate]:
+        above = url.rstrip("/")
+        for name in names:
+            place, label = (
+                ObjectFile(f"{above}/{name}"),
+                self._label_in(f"{Path(above).name}/{name}"),
+            )
+            yield Candidate(printable(place.url), place, name, label=label)
+
     def _label_in(self, name: str) -> str | None:
         """The folder nearest to the photo that is named after a class."""
         above = name.split("/")[-2::-1]
@@ -148,15 +178,16 @@ class Sources:
     def _in_table(self, table: Path) -> Iterator[Candidate]:
         rows, columns = _table(table)
         texts = [row.get(columns.path, "").replace("\\", "/") for _, row in rows.rows]
-        found = _found(table, list(dict.fromkeys(filter(None, texts))))
+        found = _found(table, [text for text in dict.fromkeys(texts) if text and not is_url(text)])
         for text, (_, row) in zip(texts, rows.rows, strict=True):
             if text:
-                path = found[text] or table.parent / text
+                path = found.get(text) or (table.parent / text)
+                place: Place = ObjectFile(text) if is_url(text) else path
                 part = row.get(columns.part or "") or None
                 label = self._known(row.get(columns.label or ""))
                 view, product = (row.get(name) or None for name in (VIEW_COLUMN, PRODUCT_COLUMN))
                 yield Candidate(
-                    printable(str(path)), path, text, part, label, view=view, product=product
+                    printable(str(place)), place, text, part, label, view=view, product=product
                 )
 
 
@@ -168,6 +199,18 @@ def _listed(line: bytes) -> str:
             "Leave out -print0 or -z.",
         )
     return os.fsdecode(line.rstrip(b"\r\n"))
+
+
+def place_of(text: str) -> Place:
+    """The place that a user wrote as a path or a URL."""
+    return ObjectFile(text) if is_url(text) else Path(text)
+
+
+def absolute(place: Place) -> str:
+    """The place as a text that holds from any working folder."""
+    if isinstance(place, ObjectFile):
+        return place.url
+    return os.path.abspath(place)  # noqa: PTH100 - keeps links
 
 
 def printable(name: str) -> str:
@@ -184,6 +227,8 @@ def _surveyed(text: str) -> _Item:
     path = Path(text)
     if text == STDIN:
         return _Item(text, None)
+    if is_url(text):
+        return _in_store(text)
     suffix = path.suffix.lower()
     if path.is_dir() or suffix == ".zip":
         folder = path if path.is_dir() else unpacked(path)
@@ -191,6 +236,25 @@ def _surveyed(text: str) -> _Item:
         masks = find_masks(walk(folder, lenient=True).photos).every if may_have_masks(names) else ()
         return _Item(text, sum(1 for _ in stream_photos(folder)), folder, frozenset(masks))
     return _Item(text, len(_table(path)[0].rows) if suffix in TABLE_SUFFIXES else 1)
+
+
+def _in_store(url: str) -> _Item:
+    """The photos below a URL, or the one file that it names. Masks are read to be recognised."""
+    suffix = Path(url).suffix.lower()
+    if suffix == ".zip" or suffix in TABLE_SUFFIXES:
+        raise DataError(
+            f"Expected photos at {url}, but zips and tables are only read from a disk.",
+            "Copy it to a disk. The paths in a table can be URLs.",
+        )
+    names = list_objects(url)
+    if names == [""]:
+        return _Item(url)
+    photos, above = photos_among(names), url.rstrip("/")
+    masks: frozenset[str] = frozenset()
+    if may_have_masks(photos):
+        masks = find_masks({name: ObjectFile(f"{above}/{name}") for name in photos}).every
+    kept = tuple(name for name in photos if name not in masks)
+    return _Item(url, len(kept), objects=kept)
 
 
 def _table(table: Path) -> tuple[Rows, Columns]:
@@ -215,7 +279,11 @@ def _found(table: Path, texts: Sequence[str]) -> Mapping[str, Path | None]:
 
 
 def _expanded(item: str) -> list[str]:
-    """The files of a pattern, or the item itself; it exists."""
+    """The files of a pattern, or the item itself; it exists, or is a URL."""
+    if item.startswith("file://"):
+        item = urllib.request.url2pathname(item.removeprefix("file://"))
+    if is_url(item):
+        return [item]
     if item == STDIN or os.path.lexists(item):
         return [item]
     if not _PATTERN.search(item):

@@ -27,9 +27,9 @@ class Meter:
         """Photos of this run a second."""
         return self._done / max(self._clock() - self._started, 1e-9)
 
-    def step(self) -> None:
-        """A photo is decided."""
-        self._done += 1
+    def step(self, photos: int = 1) -> None:
+        """So many more photos are decided."""
+        self._done += photos
         if (now := self._clock()) - self._shown >= _EVERY:
             self._shown = now
             self._report(self._total)

@@ -17,6 +17,7 @@ from typing import Any
 from fastdefect.errors import DataError, UsageError
 from fastdefect.files import atomic_path, typed, written_to
 from fastdefect.inference.decision_rule import DECISIONS
+from fastdefect.jobs.predicting.parquet import write_parquet
 from fastdefect.jobs.predicting.rows import ROW_START, Row, as_line
 from fastdefect.machine import MachineError
 
@@ -247,34 +248,9 @@ def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequenc
         file.writelines(as_line({name: row[name] for name in columns}) for row in rows)
 
 
-def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    import pyarrow
-    from pyarrow import parquet
-
-    schema = pyarrow.schema([(name, _arrow_type(pyarrow, name)) for name in columns])
-    with parquet.ParquetWriter(path, schema) as writer:
-        batch: list[Mapping[str, Any]] = []
-        for row in rows:
-            batch.append({name: row[name] for name in columns})
-            if len(batch) == 10_000:
-                writer.write_table(pyarrow.Table.from_pylist(batch, schema))
-                batch = []
-        writer.write_table(pyarrow.Table.from_pylist(batch, schema))
-
-
-def _arrow_type(pyarrow: Any, name: str) -> Any:
-    real = ("likeness", "distance", "milliseconds", "tile_p_defective", "tile_distance")
-    if name.startswith("p_") or name in real:
-        return pyarrow.float64()
-    if name == "unlike":
-        return pyarrow.bool_()
-    whole = name.startswith(("n_", "tile_")) or name == "photos"
-    return pyarrow.int64() if whole else pyarrow.string()
-
-
 _Writer = Callable[[Path, Iterable[Mapping[str, Any]], Sequence[str]], None]
 _WRITERS: Mapping[str, _Writer] = {
     ".csv": _write_csv,
     ".jsonl": _write_lines,
-    ".parquet": _write_parquet,
+    ".parquet": write_parquet,
 }

@@ -52,4 +52,5 @@ def test_there_is_no_file_without_a_command() -> None:
         "series",  # shared by the commands that train
         "ci",  # shared by the commands of a pipeline
         "launched",  # any of them in one of several processes
+        "cluster",  # the options of predict --engine ray
     }

@@ -73,12 +73,25 @@ def test_json_has_an_event_for_each_photo_and_part(model: str) -> None:
         (["day", "--views", "flips"], 2, "applies to a run"),
         (["day", "--watch", "day"], 2, "do not apply"),
         (["day", "--poll"], 2, "--poll applies to --watch"),
+        (["day", "--workers", "2", "--address", "auto"], 2, "--address, --workers applies to"),
+        (["day", "--out", "s3://b/r.csv"], 2, "one file is written to a disk, not to a URL"),
+        (["day", "--engine", "ray"], 2, "writes a data set, but there is no --out"),
+        (["--watch", "day", "--engine", "ray"], 2, "--watch decides in this process"),
+        (["day", "--engine", "ray", "--out", "o", "--device", "cuda"], 2, "decide on CPUs"),
     ],
 )
 def test_an_error_has_its_exit_code(model: str, options: list[str], code: int, text: str) -> None:
     result = invoke("predict", model, *options)
     assert result.exit_code == code
     assert text in result.stderr
+
+
+def test_without_ray_the_extra_is_named(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastdefect.jobs.predicting.engine_ray.find_spec", lambda name: None)
+    result = invoke("predict", model, "day", "--engine", "ray", "--out", "out")
+    assert result.exit_code == 2
+    assert 'python -m pip install "fastdefect[ray]"' in " ".join(result.stderr.split())
+    assert not Path("out").exists()
 
 
 @pytest.mark.slow

@@ -4,11 +4,11 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from fastdefect.data.reading.images import IMAGE_SUFFIXES
 from fastdefect.data.reading.layouts.sides import side_of
 from fastdefect.data.reading.marks import marks_of
+from fastdefect.data.reading.object_store import Place
 
 # Folders of masks, and folders of the photos beside them. Case, blanks, - and _ are ignored.
 _MASK_FOLDERS = frozenset(
@@ -39,7 +39,7 @@ class Masks:
         return self.of.get(photo) in self.drawn
 
 
-def find_masks(photos: Mapping[str, Path]) -> Masks:
+def find_masks(photos: Mapping[str, Place]) -> Masks:
     """Separate masks from photos.
 
     A mask has the stem of its photo, with or without a suffix such as ``_mask`` or ``_gt``, and
@@ -96,7 +96,7 @@ def is_mask_folder(name: str) -> bool:
 
 
 def _named_pairs(
-    photos: Mapping[str, Path], named: Iterable[str]
+    photos: Mapping[str, Place], named: Iterable[str]
 ) -> list[tuple[str, str | None, bool]]:
     """(mask, photo, lenient) of the names that say mask and fit a photo."""
     masks = set(named)
@@ -136,7 +136,7 @@ def _nearest(mask: str, photos: list[str]) -> str | None:
 
 
 def _same_stem_pairs(
-    photos: Mapping[str, Path], named: set[str]
+    photos: Mapping[str, Place], named: set[str]
 ) -> list[tuple[str, str | None, bool]]:
     """(mask, photo, lenient) of files that differ in their suffixes only."""
     by_stem: dict[str, list[str]] = defaultdict(list)

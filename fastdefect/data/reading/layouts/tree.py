@@ -1,8 +1,8 @@
 """One walk through a data folder: its photos, other files and folders, by name."""
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +95,29 @@ def stream_photos(root: Path) -> Iterator[tuple[str, Path, str]]:
     ``DataError`` if the root cannot be listed, and as ``walk`` for depth and links.
     """
     yield from _stream(root, root, (), _Ways())
+
+
+def photos_among(names: Iterable[str]) -> list[str]:
+    """The photos that ``walk`` finds in a folder with files of these ``names``, in its order.
+
+    For places that only list all files at once, such as object stores.
+    """
+    found = [name for name in names if not any(map(is_system_file, name.split("/")))]
+    inside: dict[str, set[str]] = defaultdict(set)
+    for name in found:
+        folder, _, file = name.rpartition("/")
+        inside[folder].add(file)
+    output = {each for each, files in inside.items() if each and _is_output(files.__contains__)}
+    return sorted(
+        (name for name in found if is_photo(name) and output.isdisjoint(_folders_above(name))),
+        key=lambda name: name.split("/"),
+    )
+
+
+def _folders_above(name: str) -> Iterator[str]:
+    """The names of all folders that a file is in."""
+    steps = name.split("/")
+    return ("/".join(steps[:n]) for n in range(1, len(steps)))
 
 
 def is_output_folder(folder: Path) -> bool:

@@ -1,11 +1,13 @@
 """Photos without labels: every way to name them, streamed, and none twice."""
 
+import io
 import os
 from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from helpers.object_stores import put
 from PIL import Image
 
 from fastdefect.data.reading.unlabelled import Sources, fingerprint, printable
@@ -160,3 +162,59 @@ def test_names_that_are_not_utf_8_become_text(here: Path) -> None:
     assert _names("day") == _names("day/*.png") == ["day/\\udcff.png"]
     assert printable("a\udcff") == "a\\udcff"
     assert len({fingerprint(name) for name in ("a", "b", "a\udcff")}) == 3
+
+
+def _bytes(level: int = 90) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def test_photos_below_a_url_are_those_of_a_folder(here: Path) -> None:
+    drawn = io.BytesIO()
+    mask = np.zeros((8, 8), np.uint8)
+    mask[2:4] = 255
+    Image.fromarray(mask).save(drawn, "png")
+    files = {name: _bytes() for name in ("ok/2.png", "ok/1.png", "images/7.png", ".h/1.png")}
+    put("memory://sources/day", {**files, "masks/7.png": drawn.getvalue(), "notes.txt": b""})
+    sources = Sources.of(["memory://sources/day/"]).labelled({"ok"})
+    found = {each.name: (each.inside, each.label) for each in sources}
+    assert found == {
+        "memory://sources/day/images/7.png": ("images/7.png", None),
+        "memory://sources/day/ok/1.png": ("ok/1.png", "ok"),
+        "memory://sources/day/ok/2.png": ("ok/2.png", "ok"),
+    }
+    assert sources.total == 3
+    one, both = "memory://sources/day/ok/1.png", ["memory://sources/day", "memory://sources/day/ok"]
+    assert _names(one) == [one]
+    assert len(_names(*both)) == 3
+    assert Sources.of([one]).labelled({"ok"}).__iter__().__next__().label == "ok"
+
+
+def test_a_table_and_a_list_can_name_urls(here: Path) -> None:
+    put("memory://listed", {"1.png": _bytes()})
+    _photo(here / "2.png")
+    (here / "list.csv").write_text("path,part\nmemory://listed/1.png,7\n2.png,8\n")
+    found = [(each.name, each.part, str(each.path)) for each in Sources.of(["list.csv"])]
+    assert found == [
+        ("memory://listed/1.png", "7", "memory://listed/1.png"),
+        ("2.png", "8", "2.png"),
+    ]
+    assert _names("-", lines=[b"memory://listed/1.png\n", b"2.png\n"]) == [
+        "memory://listed/1.png",
+        "2.png",
+    ]
+    assert _names((here / "2.png").as_uri()) == [str(here / "2.png")]
+
+
+def test_zips_and_tables_at_urls_are_refused() -> None:
+    for name in ("day.zip", "list.csv"):
+        with pytest.raises(DataError, match="zips and tables are only read from a disk"):
+            Sources.of([f"memory://sources/{name}"])
+
+
+def test_a_zip_is_not_for_other_computers(here: Path) -> None:
+    with ZipFile("day.zip", "w") as zipped:
+        zipped.writestr("1.png", _bytes())
+    with pytest.raises(DataError, match="The files of day.zip are unpacked on this computer only"):
+        Sources.of(["day.zip"]).check_shared()
