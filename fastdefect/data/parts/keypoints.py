@@ -32,7 +32,8 @@ class Keypoints:
     """The keypoints of one photo, strongest first.
 
     ``places`` (n, 2) float32, x and y in pixels of a copy with the longer side ``SIDE``;
-    ``sizes`` (n,) float32, pixels; ``angles`` (n,) float32, radians; ``packed`` (n, 46) int8.
+    ``sizes`` (n,) float32, pixels; ``angles`` (n,) float32, radians; ``packed`` (n, 46) int8,
+    descriptors of length ``UNIT``: products divided by its square are cosines.
     """
 
     places: NDArray[np.float32]
@@ -42,10 +43,6 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.places)
-
-    def descriptors(self, most: int = MOST) -> NDArray[np.float32]:
-        """Those of the ``most`` strongest (n, 46), of length about 1: products are cosines."""
-        return self.packed[:most].astype(np.float32) / np.float32(UNIT)
 
 
 def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:

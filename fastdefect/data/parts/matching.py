@@ -19,18 +19,18 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.parts.candidates import Shortlist
-from fastdefect.data.parts.keypoints import MIRROR, SIDE, UNIT, Keypoints
+from fastdefect.data.parts.keypoints import MIRROR, MOST, SIDE, UNIT, Keypoints
 
 _RIVAL = 4  # a match is compared with the fifth best photo
 # Keypoints of the photo and of the others that select the photos of a shortlist for a comparison of
-# more keypoints.
+# all keypoints.
 _SELECTING = (200, 400)
-_MATCHED = 900
 _COMPARED = 12
 VERIFIED = 8  # photos of these with a geometric verification
 _HYPOTHESES, _REFINED = 40, 3
 _ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after refinement
 _STILL = 2.5  # maximum shift of a corner, in pixels, for a possible copy of the same shot
+_RIDGE = 1e-6 * np.eye(3)
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
 
 
@@ -38,7 +38,7 @@ _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
 # that are not used for the reported results (benchmarks/same_part.py).
 _CONSTANT = -55.2
 _PER_ALIGNED, _PER_COUNT, _PER_WORTH = 3.57, 3.35, 9.06
-HOPELESS = -5.0  # log odds that say no more about a pair when they are lower
+_PLAUSIBLE = -3.0  # least log odds of a rough alignment that is refined; refined they are lower
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
     wanted = mine.packed.astype(np.float32)
     first_scores = _worths(_best(wanted[: _SELECTING[0]], others, _SELECTING[1])[0]).sum(axis=0)
     others = [others[k] for k in np.argsort(-first_scores, kind="stable")[:_COMPARED]]
-    best, partners = _best(wanted[:_MATCHED], others, _MATCHED)
+    best, partners = _best(wanted, others, MOST)
     worths = _worths(best)
     totals = worths.sum(axis=0)
     found = []
@@ -181,7 +181,7 @@ def _align(
     close[(scale < _LEAST_SCALE) | (scale > _MOST_SCALE)] = False
     roughly = close @ worth
     # A transform explains fewer matches after it is refined, with smaller tolerances.
-    if log_odds(float(roughly.max()), int(close.sum(axis=1).max()), total) < HOPELESS:
+    if log_odds(float(roughly.max()), int(close.sum(axis=1).max()), total) < _PLAUSIBLE:
         return none
     promising = np.argsort(-roughly, kind="stable")[:_REFINED]
     inside, moved_by = _refine(source, target, worth, close[promising])
@@ -214,15 +214,19 @@ def _refine(
     middle = SIDE / 2  # centred, so that the normal equations are well conditioned
     padded = np.concatenate([source - middle, np.ones((len(source), 1))], axis=1)
     aim = (target - middle).astype(np.float64)
-    fitted = np.zeros((len(inside), 3, 2))
+    # The terms of the normal equations of each match, so that one product sums them for all rows.
+    both = np.concatenate([padded, aim], axis=1)
+    terms = (padded[:, :, None] * both[:, None]).reshape(len(source), 15)
+    weights = worth + 0.01
     for tolerance in (12.0, 8.0, _FINE, _FINE):
         inside = inside & (inside.sum(axis=1) >= 4)[:, None]
-        weighted = (inside * (worth + 0.01))[:, None] * padded.T
-        # All rows at once. The small diagonal term keeps collinear points solvable.
-        fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
-        across, along = np.moveaxis((padded @ fitted - aim) ** 2, 2, 0)
-        close = across + along < tolerance**2
-        inside = np.any(inside, axis=1, keepdims=True) & close
+        sums = ((inside * weights) @ terms).reshape(-1, 3, 5)
+        # The small diagonal term keeps collinear points solvable.
+        fitted = np.linalg.solve(sums[..., :3] + _RIDGE, sums[..., 3:])
+        off = padded @ np.moveaxis(fitted, 0, 1).reshape(3, -1) - np.tile(aim, len(fitted))
+        off *= off
+        close = tolerance**2 > (off[:, ::2] + off[:, 1::2]).T
+        inside = inside.any(axis=1, keepdims=True) & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
     largest = np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
     plausible = np.asarray((small >= _LEAST_SCALE) & (large <= largest) & inside.any(axis=1), bool)

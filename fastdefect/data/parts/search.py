@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from fastdefect.data.parts.candidates import Shortlist, shortlists
 from fastdefect.data.parts.keypoints import Keypoints
-from fastdefect.data.parts.matching import HOPELESS, VERIFIED, Resemblance, evidence, resemblances
+from fastdefect.data.parts.matching import VERIFIED, Resemblance, evidence, resemblances
 from fastdefect.process import finished_in_order, one_thread_each
 
 OnStage = Callable[[str, int, int], None]  # the name of a stage, photos done and their number
 
 _STRONG = 3.0  # evidence that rarely occurs by chance
 _USUAL = 0.5  # share of photos with a strong partner from which the fitted evidence holds
-_SURE = -HOPELESS  # limit of the evidence of a single pair, either way
+_SURE = 5.0  # limit of the evidence of a single pair, either way
 _ABSENT = -2.5  # a pair that was not compared although there was capacity for it
 _REPRESENTATIVES = 2  # photos of a group that search again, outside their group
 _DISPLACING = 5  # photos of a group that displace other photos of the part from the shortlists

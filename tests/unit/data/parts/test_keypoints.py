@@ -4,7 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from fastdefect.data.parts.keypoints import _AXES, MIRROR, MOST, find_keypoints
+from fastdefect.data.parts.keypoints import (
+    _AXES,
+    MIRROR,
+    MOST,
+    UNIT,
+    _local_mean,
+    _normalised,
+    _pack,
+    detect,
+    find_keypoints,
+    small_copy,
+)
 from fastdefect.sample.render import photograph, render_part
 
 
@@ -15,7 +26,7 @@ def pixels() -> np.ndarray:
 
 def _best(one: np.ndarray, other: np.ndarray, mirrored: bool = False) -> float:
     """The median over ``one``'s keypoints of the cosine to the best of ``other``'s."""
-    mine, theirs = find_keypoints(one).descriptors(), find_keypoints(other).descriptors()
+    mine, theirs = (find_keypoints(each).packed / UNIT for each in (one, other))
     return float(np.median((mine @ (theirs * MIRROR if mirrored else theirs).T).max(axis=1)))
 
 
@@ -26,14 +37,14 @@ def test_axes_are_orthonormal_and_the_mirror_is_its_own_inverse() -> None:
 
 def test_the_mirror_of_a_descriptor_is_the_descriptor_of_the_mirror(pixels: np.ndarray) -> None:
     flipped = np.ascontiguousarray(pixels[:, ::-1])
-    assert _best(pixels, flipped, mirrored=True) > 0.99
+    assert _best(pixels, flipped, mirrored=True) > 0.98
     assert _best(pixels, flipped) < 0.85
     upside_down = np.ascontiguousarray(pixels[::-1])
-    assert _best(pixels, upside_down, mirrored=True) > 0.99
+    assert _best(pixels, upside_down, mirrored=True) > 0.98
 
 
 def test_quarter_turns_and_light_change_little(pixels: np.ndarray) -> None:
-    assert _best(pixels, np.ascontiguousarray(np.rot90(pixels))) > 0.99
+    assert _best(pixels, np.ascontiguousarray(np.rot90(pixels))) > 0.98
     darker = np.rint(255 * (pixels / 255) ** 1.4 * 0.8).astype(np.uint8)
     assert _best(pixels, darker) > 0.97
 
@@ -47,7 +58,7 @@ def test_limits(pixels: np.ndarray) -> None:
     found = find_keypoints(pixels)
     assert 100 < len(found) <= MOST
     assert found.packed.shape == (len(found), 46)
-    lengths = np.linalg.norm(found.descriptors(), axis=1)
+    lengths = np.linalg.norm(found.packed / UNIT, axis=1)
     assert np.mean(np.abs(lengths - 1) < 0.02) > 0.95  # a few are clipped
     assert 0.9 < lengths.min() < lengths.max() < 1.02
     again = find_keypoints(pixels)
@@ -61,3 +72,24 @@ def test_photos_of_any_shape(shape: tuple[int, int]) -> None:
     assert len(find_keypoints(blank)) == 0
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     assert len(find_keypoints(noise)) <= MOST
+
+
+def test_descriptors_at_half_resolution_are_like_those_of_sift(pixels: np.ndarray) -> None:
+    small = small_copy(pixels)
+    found = detect(small)
+    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
+    points, full = sift.detectAndCompute(_normalised(small), None)
+    ours = {tuple(place): row for row, place in enumerate(found.places.tolist())}
+    rows = [ours[point.pt] for point in points]  # the same places, in another order
+    cosines = (_pack(full).astype(float) * found.packed[rows]).sum(axis=1) / UNIT**2
+    assert np.median(cosines) > 0.95
+
+
+def test_the_local_mean_is_that_of_a_gaussian_window() -> None:
+    ramp = np.add.outer(np.arange(200.0), 2 * np.arange(240.0)).astype(np.float32)
+    inner = (slice(60, 140), slice(60, 180))
+    assert np.allclose(_local_mean(ramp)[inner], ramp[inner], atol=1)
+    spot = np.zeros((256, 256), np.float32)
+    spot[126:130, 126:130] = 1000
+    expected = cv2.GaussianBlur(spot, (0, 0), 12)
+    assert np.abs(_local_mean(spot) - expected).max() < 0.05 * expected.max()
