@@ -2,9 +2,7 @@
 
 The detector is SIFT (D. Lowe, "Distinctive image features from scale-invariant keypoints", 2004)
 in OpenCV's implementation. It runs on a copy of the photo with normalised local brightness and
-contrast, which reduces the effect of light and background. The descriptors are computed on images
-of half the resolution with the same blur, from a quarter of the pixels: only their low frequencies
-are used, and they took two thirds of the time. A descriptor is reduced to these low
+contrast, which reduces the effect of light and background. A descriptor is reduced to its low
 frequencies: 46 of the 128 coefficients of a cosine transform along its 4 x 4 cells and a Fourier
 transform around its 8 directions. These axes are fixed and not learned, so the descriptor of a
 photo does not depend on other photos. The mirror image of a descriptor has the same coefficients
@@ -22,7 +20,6 @@ from fastdefect.aliases import Floats32
 SIDE = 256  # longer side of the copy, pixels
 MOST = 900  # strongest keypoints per photo
 _LOCAL = 12  # standard deviation of the normalisation window, pixels of the copy
-_BLUR = 1.6  # standard deviation of the first image of an octave, pixels of this octave
 _COARSE = 4  # the window is applied to a copy that is smaller by this factor
 UNIT = 160.0  # descriptors of length 1 are stored as int8 of this length: no entry exceeds 0.79
 
@@ -62,22 +59,16 @@ def small_copy(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def detect(small: NDArray[np.uint8]) -> Keypoints:
     """The keypoints of a ``small_copy``."""
     # One object per call, because it must not be shared between threads. The cost is negligible.
-    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20, sigma=_BLUR)
-    normal = _normalised(small)
-    # Sorted again: OpenCV's order of ties is arbitrary.
-    found = sorted(sift.detect(normal, None), key=lambda point: -point.response)[:MOST]
-    if not found:
+    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
+    found, descriptors = sift.detectAndCompute(_normalised(small), None)
+    if descriptors is None:
         return _NONE
-    for point in found:
-        # The lowest byte is the octave, -1 for the doubled image; the next byte is the layer.
-        point.octave = (point.octave & 0xFF00) | (point.octave + 1) & 0xFF
-    # Half the blur at half the resolution, so that each layer has the blur of its detection.
-    coarse = cv2.SIFT.create(sigma=_BLUR / 2)
-    descriptors = np.asarray(coarse.compute(normal, found)[1], np.float32)
-    places = np.array([point.pt for point in found], np.float32)
-    sizes = np.array([point.size for point in found], np.float32)
-    angles = np.deg2rad(np.array([point.angle for point in found], np.float32))
-    return Keypoints(places, sizes, angles, _pack(descriptors))
+    order = sorted(range(len(found)), key=lambda i: -found[i].response)[:MOST]
+    # Sort again: OpenCV's order of ties is arbitrary.
+    places = np.array([found[i].pt for i in order], np.float32)
+    sizes = np.array([found[i].size for i in order], np.float32)
+    angles = np.deg2rad(np.array([found[i].angle for i in order], np.float32))
+    return Keypoints(places, sizes, angles, _pack(np.asarray(descriptors, np.float32)[order]))
 
 
 def _normalised(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ from fastdefect.data.parts.keypoints import MIRROR, MOST, SIDE, UNIT, Keypoints
 _RIVAL = 4  # a match is compared with the fifth best photo
 # Keypoints of the photo and of the others that select the photos of a shortlist for a comparison of
 # all keypoints.
-_SELECTING = (200, 400)
+_SELECTING = (250, 500)
 _COMPARED = 12
 VERIFIED = 8  # photos of these with a geometric verification
 _HYPOTHESES, _REFINED = 40, 3

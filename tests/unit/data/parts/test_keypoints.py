@@ -10,11 +10,7 @@ from fastdefect.data.parts.keypoints import (
     MOST,
     UNIT,
     _local_mean,
-    _normalised,
-    _pack,
-    detect,
     find_keypoints,
-    small_copy,
 )
 from fastdefect.sample.render import photograph, render_part
 
@@ -37,14 +33,14 @@ def test_axes_are_orthonormal_and_the_mirror_is_its_own_inverse() -> None:
 
 def test_the_mirror_of_a_descriptor_is_the_descriptor_of_the_mirror(pixels: np.ndarray) -> None:
     flipped = np.ascontiguousarray(pixels[:, ::-1])
-    assert _best(pixels, flipped, mirrored=True) > 0.98
+    assert _best(pixels, flipped, mirrored=True) > 0.99
     assert _best(pixels, flipped) < 0.85
     upside_down = np.ascontiguousarray(pixels[::-1])
-    assert _best(pixels, upside_down, mirrored=True) > 0.98
+    assert _best(pixels, upside_down, mirrored=True) > 0.99
 
 
 def test_quarter_turns_and_light_change_little(pixels: np.ndarray) -> None:
-    assert _best(pixels, np.ascontiguousarray(np.rot90(pixels))) > 0.98
+    assert _best(pixels, np.ascontiguousarray(np.rot90(pixels))) > 0.99
     darker = np.rint(255 * (pixels / 255) ** 1.4 * 0.8).astype(np.uint8)
     assert _best(pixels, darker) > 0.97
 
@@ -72,17 +68,6 @@ def test_photos_of_any_shape(shape: tuple[int, int]) -> None:
     assert len(find_keypoints(blank)) == 0
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     assert len(find_keypoints(noise)) <= MOST
-
-
-def test_descriptors_at_half_resolution_are_like_those_of_sift(pixels: np.ndarray) -> None:
-    small = small_copy(pixels)
-    found = detect(small)
-    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=0.01, edgeThreshold=20)
-    points, full = sift.detectAndCompute(_normalised(small), None)
-    ours = {tuple(place): row for row, place in enumerate(found.places.tolist())}
-    rows = [ours[point.pt] for point in points]  # the same places, in another order
-    cosines = (_pack(full).astype(float) * found.packed[rows]).sum(axis=1) / UNIT**2
-    assert np.median(cosines) > 0.95
 
 
 def test_the_local_mean_is_that_of_a_gaussian_window() -> None:
