@@ -23,10 +23,10 @@ from fastdefect.process import finished_in_order
 # Minimum and maximum of the photos on a shortlist (plain and mirrored) and of the hash tables. With
 # some hundred photos, many comparisons per photo are affordable.
 LISTED, MIRRORED = (26, 60), (6, 40)
-_TABLES = (24, 48)
-_HASHED = 400  # strongest keypoints per photo
+_TABLES = (32, 64)
+_HASHED = 600  # strongest keypoints per photo
 _CROWD = 8  # average number of keypoints per hash
-_BUDGET = 6_000_000  # limit of hashed keypoints: beyond 15,000 photos fewer per photo
+_BUDGET = 6_000_000  # limit of hashed keypoints: beyond 10,000 photos fewer per photo
 _COMMON = 64  # a hash that more than one photo in this many has is left out...
 _FEW = 40  # ...but none of at most this many photos
 _CODES = 12_000_000  # limit of the hashes that are sorted at a time, to save memory

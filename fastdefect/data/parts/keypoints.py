@@ -15,12 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fastdefect.aliases import Floats32
-
 SIDE = 256  # longer side of the copy, pixels
 MOST = 900  # strongest keypoints per photo
 _LOCAL = 12  # standard deviation of the normalisation window, pixels of the copy
-_COARSE = 4  # the window is applied to a copy that is smaller by this factor
 UNIT = 160.0  # descriptors of length 1 are stored as int8 of this length: no entry exceeds 0.79
 
 
@@ -74,20 +71,10 @@ def detect(small: NDArray[np.uint8]) -> Keypoints:
 def _normalised(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Normalise to local mean 128 and standard deviation 40, which removes most of a shadow."""
     values = grey.astype(np.float32)
-    values -= _local_mean(values)
-    spread = np.sqrt(_local_mean(values * values))
+    values -= cv2.GaussianBlur(values, (0, 0), _LOCAL)
+    spread = np.sqrt(cv2.GaussianBlur(values * values, (0, 0), _LOCAL))
     values *= 40 / (spread + 4)  # 4: limits the amplification of noise on a uniform surface
     return np.asarray(np.clip(values + 128, 0, 255), np.uint8)
-
-
-def _local_mean(values: Floats32) -> Floats32:
-    """The mean (height, width) in a Gaussian window around each pixel, from a smaller copy."""
-    height, width = values.shape
-    size = (max(1, width // _COARSE), max(1, height // _COARSE))
-    small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
-    blurred = cv2.GaussianBlur(small, (0, 0), _LOCAL / _COARSE)
-    mean = cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(mean, np.float32)
 
 
 def _pack(sift: NDArray[np.float32]) -> NDArray[np.int8]:

@@ -4,14 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastdefect.data.parts.keypoints import (
-    _AXES,
-    MIRROR,
-    MOST,
-    UNIT,
-    _local_mean,
-    find_keypoints,
-)
+from fastdefect.data.parts.keypoints import _AXES, MIRROR, MOST, UNIT, find_keypoints
 from fastdefect.sample.render import photograph, render_part
 
 
@@ -68,13 +61,3 @@ def test_photos_of_any_shape(shape: tuple[int, int]) -> None:
     assert len(find_keypoints(blank)) == 0
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
     assert len(find_keypoints(noise)) <= MOST
-
-
-def test_the_local_mean_is_that_of_a_gaussian_window() -> None:
-    ramp = np.add.outer(np.arange(200.0), 2 * np.arange(240.0)).astype(np.float32)
-    inner = (slice(60, 140), slice(60, 180))
-    assert np.allclose(_local_mean(ramp)[inner], ramp[inner], atol=1)
-    spot = np.zeros((256, 256), np.float32)
-    spot[126:130, 126:130] = 1000
-    expected = cv2.GaussianBlur(spot, (0, 0), 12)
-    assert np.abs(_local_mean(spot) - expected).max() < 0.05 * expected.max()
