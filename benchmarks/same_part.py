@@ -6,7 +6,7 @@
 Renders sets with known parts of one design and searches each set twice: as rendered, and with half
 of the photos altered (rotated by any angle, mirrored, shifted, rescaled, with other light, resized,
 recompressed). Prints pairwise precision and recall of the groups found. With ``--fit`` it fits the
-constants of ``fastdefect/data/parts/search.py`` instead, on sets with other seeds, so that the
+constants of ``fastdefect/data/parts/matching.py`` instead, on sets with other seeds, so that the
 reported sets are not used for tuning. ``--folder`` keeps the rendered sets.
 """
 
@@ -29,8 +29,8 @@ from sklearn.linear_model import LogisticRegression
 
 from fastdefect.data.parts.candidates import shortlists
 from fastdefect.data.parts.keypoints import Keypoints, find_keypoints
-from fastdefect.data.parts.matching import Resemblance, resemblances
-from fastdefect.data.parts.search import SameParts, evidence, find_same_parts
+from fastdefect.data.parts.matching import Resemblance, evidence, resemblances
+from fastdefect.data.parts.search import SameParts, find_same_parts
 from fastdefect.data.reading.images import decode_photo, read_photo
 from fastdefect.sample.render import SampleSettings, render_sample
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.parts.keypoints import MIRROR, Keypoints
@@ -28,7 +29,9 @@ _CROWD = 8  # average number of keypoints per hash
 _BUDGET = 6_000_000  # limit of hashed keypoints: beyond 10,000 photos fewer per photo
 _COMMON = 64  # a hash that more than one photo in this many has is left out...
 _FEW = 40  # ...but none of at most this many photos
-_CHUNK = 100_000  # keypoints that are hashed at a time: as floats, all need too much memory
+_CODES = 12_000_000  # limit of the hashes that are sorted at a time, to save memory
+_HASHES = 1 << 16  # that are weighted at a time, for the same reason
+_SAMPLE = 20_000  # keypoints from which the medians are taken, about
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ def shortlists(
 
     Their number is between the limits of ``LISTED`` and ``MIRRORED``; from 1,400 photos on it is
     the lower limit. A photo can be on both lists. The same photos in the same order give the same
-    lists, for any number of ``threads``. Each photo is read twice. ``on_progress(done, total)``
-    counts the photos with a list.
+    lists, for any number of ``threads``. Each photo is read some times.
+    ``on_progress(done, total)`` counts the photos with a list.
     """
     n = len(photos)
     if not any(len(photo) for photo in photos):
@@ -86,26 +89,30 @@ def _best(votes: Floats, own: int, most: int) -> NDArray[np.int64]:
 class _Index:
     """The inverted index of the hashes of all photos, table after table.
 
-    The photos that have hash h of table t are ``owners[t, starts[t, h]:starts[t, h + 1]]``, 2 bytes
-    each, 4 above 65,535 photos.
+    A number is a table and a hash of it, ``table << bits | hash``. The photos that have it are
+    ``owners[starts[number]:starts[number + 1]]``, 2 bytes each, 4 above 65,535 photos.
     """
 
     def __init__(self, photos: Sequence[Keypoints], threads: int) -> None:
         self.n = len(photos)
         self._most = min(_HASHED, max(1, _BUDGET // self.n))
-        packed, owner = _strongest(photos, self._most)
-        total = len(packed)
+        firsts = np.cumsum([0, *(min(len(photo), self._most) for photo in photos)])
+        total = int(firsts[-1])
         self._tables = min(max(20_000 // self.n, _TABLES[0]), _TABLES[1])
         self._bits = min(max(round(np.log2(total / _CROWD)), 4), 24)
-        self._directions, self._medians = self._draw(packed[:: max(1, total // 50_000)])
-        self._starts = np.zeros((self._tables, (1 << self._bits) + 1), np.int32)
-        self._owners = np.empty((self._tables, total), np.uint16 if self.n < 2**16 else np.int32)
+        self._directions, self._medians = self._draw(_sample(photos, self._most))
+        self._starts = np.zeros((self._tables << self._bits) + 1, np.int32)
+        # What is left out at the end is never written, and so takes no memory.
+        self._owners = np.empty(self._tables * total, np.uint16 if self.n < 2**16 else np.int32)
         squares = np.zeros(self.n)
-        with finished_in_order(
-            lambda table: self._fill(table, packed, owner), range(self._tables), threads
-        ) as results:
-            for of_one in results:
-                squares += of_one
+        at_once = min(max(1, _CODES // total), self._tables)
+        for first in range(0, self._tables, at_once):
+            codes = self._codes_of_all(photos, firsts, slice(first, first + at_once))
+            with finished_in_order(
+                lambda of_table: self._sorted(of_table, firsts), list(codes), threads
+            ) as results:
+                for table, (owners, sizes) in enumerate(results, first):
+                    squares += self._add(table, owners, sizes)
         self._lengths = np.sqrt(np.maximum(squares, 1e-9))
 
     def votes(self, packed: NDArray[np.int8], signs: Floats32 | None = None) -> Floats:
@@ -115,40 +122,67 @@ class _Index:
         the vector of this photo. ``signs`` change those of the descriptors.
         """
         numbers = self._codes(packed[: self._most], slice(None), signs)
-        numbers += np.arange(self._tables) << self._bits  # table and hash in one number
+        numbers += np.arange(self._tables, dtype=np.int32) << self._bits
         numbers = np.sort(numbers, axis=None)
         numbers = numbers[np.diff(numbers, prepend=-1) > 0]  # a hash counts once for each photo
-        table, code = numbers >> self._bits, numbers & ((1 << self._bits) - 1)
-        begin = self._starts[table, code].astype(np.int64)
-        size = self._starts[table, code + 1] - begin
-        begin += table * self._owners.shape[1]
+        begin = self._starts[numbers]
+        size = self._starts[numbers + 1] - begin
         before = np.cumsum(size) - size
         places = np.arange(size.sum()) + np.repeat(begin - before, size)
         weights = np.repeat(self._weight(size), size)
-        found = np.bincount(self._owners.reshape(-1)[places], weights, minlength=self.n)
+        found = np.bincount(self._owners[places], weights, minlength=self.n)
         return np.asarray(found / self._lengths, np.float64)
 
-    def _fill(self, table: int, packed: NDArray[np.int8], owner: NDArray[np.int64]) -> Floats:
-        """Fill the index of a table, and return the squared lengths (n,) of its vectors."""
-        keys = np.empty(len(packed), np.int64)
-        for at in range(0, len(packed), _CHUNK):
-            here = slice(at, at + _CHUNK)
-            keys[here] = self._codes(packed[here], slice(table, table + 1), None)[:, 0]
-        keys *= self.n
-        keys += owner
-        keys.sort()
-        code, owners = np.divmod(keys[np.diff(keys, prepend=-1) > 0], self.n)
-        sizes = np.bincount(code, minlength=1 << self._bits)
-        sizes[sizes > max(_FEW, self.n // _COMMON)] = 0
-        kept = sizes[code] > 0
-        code, owners = code[kept], owners[kept]
-        self._starts[table, 1:] = np.cumsum(sizes)
-        self._owners[table, : len(owners)] = owners
-        # Rare hashes have higher weights on both sides of the product, hence the square.
-        squares = np.bincount(owners, self._weight(sizes)[code], minlength=self.n)
-        return np.asarray(squares, np.float64)
+    def _codes_of_all(
+        self, photos: Sequence[Keypoints], firsts: NDArray[np.int64], tables: slice
+    ) -> NDArray[np.int32]:
+        """The hashes (tables, keypoints) of all photos, for some tables."""
+        count = len(self._medians[tables])
+        codes = np.empty((count, int(firsts[-1])), np.int32)
+        for photo, first in zip(photos, firsts[:-1], strict=True):
+            here = photo.packed[: self._most]
+            codes[:, first : first + len(here)] = self._codes(here, tables, None).T
+        return codes
 
-    def _weight(self, sizes: NDArray[np.int64]) -> Floats:
+    def _sorted(
+        self, codes: NDArray[np.int32], firsts: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The photos of each hash of a table, hash after hash, and the number (2^bits,) of them.
+
+        A photo is there once for each hash, and the hashes of many photos have none.
+        """
+        by_photo = sparse.csr_array(
+            (np.ones(len(codes), np.int8), codes, firsts), shape=(self.n, 1 << self._bits)
+        )
+        by_hash = by_photo.tocsc()  # a counting sort
+        owners, begin = by_hash.indices, by_hash.indptr
+        kept = np.ones(len(owners), np.bool_)
+        np.not_equal(owners[1:], owners[:-1], out=kept[1:])
+        kept[begin[:-1][begin[:-1] < len(owners)]] = True  # the first of each hash
+        count = np.zeros(len(owners) + 1, np.int32)
+        np.cumsum(kept, out=count[1:])
+        sizes = np.diff(count[begin])
+        common = sizes > max(_FEW, self.n // _COMMON)
+        kept &= ~np.repeat(common, np.diff(begin))
+        sizes[common] = 0
+        return owners[kept], sizes
+
+    def _add(self, table: int, owners: NDArray[np.int32], sizes: NDArray[np.int32]) -> Floats:
+        """Add the photos of a table's hashes; return the squared lengths (n,) of its vectors."""
+        number = table << self._bits
+        first = int(self._starts[number])
+        self._starts[number + 1 : number + 1 + len(sizes)] = first + np.cumsum(sizes)
+        self._owners[first : first + len(owners)] = owners
+        squares = np.zeros(self.n)
+        for at in range(0, len(sizes), _HASHES):
+            size = sizes[at : at + _HASHES]
+            begin, end = self._starts[[number + at, number + at + len(size)]]
+            # Rare hashes have higher weights on both sides of the product, hence the square.
+            weights = np.repeat(self._weight(size), size)
+            squares += np.bincount(self._owners[begin:end], weights, minlength=self.n)
+        return squares
+
+    def _weight(self, sizes: NDArray[np.int32]) -> Floats:
         """The square of the weight of hashes that ``sizes`` photos have."""
         return np.asarray(np.log((self.n + 1) / (sizes + 1)) ** 2, np.float64)
 
@@ -169,28 +203,21 @@ class _Index:
 
     def _codes(
         self, packed: NDArray[np.int8], tables: slice, signs: Floats32 | None
-    ) -> NDArray[np.int64]:
+    ) -> NDArray[np.int32]:
         """The hashes (keypoints, tables) of descriptors: the sides of the directions as bits."""
         values = packed.astype(np.float32)
         if signs is not None:
             values *= signs
-        directions = self._directions[:, tables].reshape(len(MIRROR), -1)
         medians = self._medians[tables]
+        directions = self._directions[:, tables].reshape(len(MIRROR), medians.size)
         above = values @ directions > medians.reshape(-1)
         powers = (1 << np.arange(self._bits)).astype(np.float32)  # exact below 2^24
         codes = above.reshape(-1, self._bits).astype(np.float32) @ powers
-        return codes.reshape(len(packed), len(medians)).astype(np.int64)
+        return codes.reshape(len(packed), len(medians)).astype(np.int32)
 
 
-def _strongest(
-    photos: Sequence[Keypoints], most: int
-) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """The ``most`` strongest descriptors of each photo (n, 46), and the photo of each (n,)."""
-    packed = np.empty((len(photos) * most, len(MIRROR)), np.int8)
-    counts, total = [], 0
-    for photo in photos:
-        here = photo.packed[:most]
-        packed[total : total + len(here)] = here
-        total += len(here)
-        counts.append(len(here))
-    return packed[:total], np.repeat(np.arange(len(photos)), counts)
+def _sample(photos: Sequence[Keypoints], most: int) -> NDArray[np.int8]:
+    """Some descriptors (about ``_SAMPLE`` or fewer, 46), from photos in equal distances."""
+    chosen = photos[:: max(1, len(photos) * most // (4 * _SAMPLE))]
+    packed = np.concatenate([photo.packed[:most] for photo in chosen])
+    return packed[:: max(1, len(packed) // _SAMPLE)]

@@ -32,7 +32,7 @@ from fastdefect.data.parts.keypoints import MIRROR, Keypoints, detect, small_cop
 from fastdefect.errors import DataError
 from fastdefect.files import delete_oldest, write_bytes
 
-FORMAT = "fastdefect-keypoints-1"
+FORMAT = "fastdefect-keypoints-2"
 FOLDER_MB = 2048  # above this limit, the least recently used files go
 _FILE_BYTES = 32 * 2**20  # of new keypoints, which are in memory until then
 _SMALL_BYTES, _SMALL_FILES = _FILE_BYTES // 8, 8  # this many small files become one

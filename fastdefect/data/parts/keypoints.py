@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 SIDE = 256  # longer side of the copy, pixels
 MOST = 900  # strongest keypoints per photo
 _LOCAL = 12  # standard deviation of the normalisation window, pixels of the copy
-_SCALE = 160.0  # descriptors of length 1 are stored as int8: no entry exceeds 0.79
+UNIT = 160.0  # descriptors of length 1 are stored as int8 of this length: no entry exceeds 0.79
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Keypoints:
     """The keypoints of one photo, strongest first.
 
     ``places`` (n, 2) float32, x and y in pixels of a copy with the longer side ``SIDE``;
-    ``sizes`` (n,) float32, pixels; ``angles`` (n,) float32, radians; ``packed`` (n, 46) int8.
+    ``sizes`` (n,) float32, pixels; ``angles`` (n,) float32, radians; ``packed`` (n, 46) int8,
+    descriptors of length ``UNIT``: products divided by its square are cosines.
     """
 
     places: NDArray[np.float32]
@@ -36,10 +37,6 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.places)
-
-    def descriptors(self, most: int = MOST) -> NDArray[np.float32]:
-        """Those of the ``most`` strongest (n, 46), of length about 1: products are cosines."""
-        return self.packed[:most].astype(np.float32) / np.float32(_SCALE)
 
 
 def find_keypoints(image: NDArray[np.uint8]) -> Keypoints:
@@ -90,7 +87,7 @@ def _pack(sift: NDArray[np.float32]) -> NDArray[np.int8]:
     roots = np.sqrt(sift / np.maximum(sift.sum(axis=1, keepdims=True), 1e-9))
     low = roots @ _AXES.T
     low /= np.maximum(np.linalg.norm(low, axis=1, keepdims=True), 1e-9)
-    return np.rint(np.clip(low * _SCALE, -127, 127)).astype(np.int8)
+    return np.rint(np.clip(low * UNIT, -127, 127)).astype(np.int8)
 
 
 def _make_axes() -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -10,6 +10,7 @@ propose it, because their sizes and angles define a complete transform; it is th
 method is deterministic.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,16 +19,26 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.parts.candidates import Shortlist
-from fastdefect.data.parts.keypoints import MIRROR, SIDE, Keypoints
+from fastdefect.data.parts.keypoints import MIRROR, MOST, SIDE, UNIT, Keypoints
 
 _RIVAL = 4  # a match is compared with the fifth best photo
-_PRESELECTION = 250  # keypoints that select the photos of a shortlist for a full comparison
+# Keypoints of the photo and of the others that select the photos of a shortlist for a comparison of
+# all keypoints.
+_SELECTING = (250, 500)
 _COMPARED = 12
 VERIFIED = 8  # photos of these with a geometric verification
 _HYPOTHESES, _REFINED = 40, 3
 _ROUGH, _FINE = 14.0, 5.0  # pixels of the copies: tolerances before and after refinement
 _STILL = 2.5  # maximum shift of a corner, in pixels, for a possible copy of the same shot
+_RIDGE = 1e-6 * np.eye(3)
 _LEAST_SCALE, _MOST_SCALE, _MOST_STRETCH = 0.45, 2.2, 1.7
+
+
+# Log odds that a pair shows the same part. The weights were fitted to rendered parts with seeds
+# that are not used for the reported results (benchmarks/same_part.py).
+_CONSTANT = -55.2
+_PER_ALIGNED, _PER_COUNT, _PER_WORTH = 3.57, 3.35, 9.06
+_PLAUSIBLE = -3.0  # least log odds of a rough alignment that is refined; refined they are lower
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,23 @@ class Resemblance:
     copied: float
 
 
+def log_odds(aligned: float, count: float, worth: float) -> float:
+    """Log odds that a pair shows the same part, from the values of a ``Resemblance``."""
+    return (
+        _CONSTANT
+        + _PER_ALIGNED * math.log1p(aligned)
+        + _PER_COUNT * math.log1p(count)
+        + _PER_WORTH * math.log1p(worth)
+    )
+
+
+def evidence(seen: Sequence[Resemblance]) -> float:
+    """Log odds that a pair shows the same part, from the resemblances in both directions."""
+    return log_odds(
+        max(r.aligned for r in seen), max(r.count for r in seen), max(r.worth for r in seen)
+    )
+
+
 def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> list[Resemblance]:
     """The resemblances of photo ``own`` to the best candidates of its shortlist."""
     mine = photos[own]
@@ -57,10 +85,10 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
     others = [_Candidate(i, taken[i], mirrored) for i, mirrored in both if len(taken[i])]
     if len(mine) < 4 or not others:
         return []
-    descriptors = mine.descriptors()
-    first_scores = _worths(_highest(descriptors[:_PRESELECTION], others)).sum(axis=0)
+    wanted = mine.packed.astype(np.float32)
+    first_scores = _worths(_best(wanted[: _SELECTING[0]], others, _SELECTING[1])[0]).sum(axis=0)
     others = [others[k] for k in np.argsort(-first_scores, kind="stable")[:_COMPARED]]
-    best, partners = _best(descriptors, others)
+    best, partners = _best(wanted, others, MOST)
     worths = _worths(best)
     totals = worths.sum(axis=0)
     found = []
@@ -68,16 +96,17 @@ def resemblances(photos: Sequence[Keypoints], own: int, listed: Shortlist) -> li
         other, mirrored = others[column].photo, others[column].mirrored
         matched = np.flatnonzero(worths[:, column] > 0)
         partner, worth = partners[matched, column], worths[matched, column]
-        inside, moved = _align(mine, other, matched, partner, worth, mirrored)
+        total = float(totals[column])
+        inside, moved = _align(mine, other, matched, partner, worth, mirrored, total)
         found.append(
             Resemblance(
                 own,
                 others[column].index,
                 mirrored,
-                float(totals[column]),
+                total,
                 float(worth[inside].sum()),
                 int(inside.sum()),
-                0.0 if mirrored or moved > _STILL else _copied(mine, other, descriptors),
+                0.0 if mirrored or moved > _STILL else _copied(mine, other),
             )
         )
     return found
@@ -91,28 +120,26 @@ class _Candidate:
     photo: Keypoints
     mirrored: bool
 
-    def products(self, descriptors: Floats32) -> Floats32:
-        """The similarity (n, m) of descriptors (n, 46) to the ``2 n`` strongest of the photo."""
-        theirs = self.photo.descriptors(2 * len(descriptors))
-        theirs = theirs * MIRROR if self.mirrored else theirs
-        return np.asarray(descriptors @ theirs.T, np.float32)
 
+def _best(
+    wanted: Floats32, others: Sequence[_Candidate], most: int
+) -> tuple[Floats32, NDArray[np.intp]]:
+    """The similarity of each keypoint to the best of the ``most`` strongest of each other photo.
 
-def _highest(descriptors: Floats32, others: Sequence[_Candidate]) -> Floats32:
-    """The similarity (n, others) of each descriptor to the best one of each other photo."""
-    return np.stack([each.products(descriptors).max(axis=1) for each in others], axis=1)
-
-
-def _best(descriptors: Floats32, others: Sequence[_Candidate]) -> tuple[Floats32, NDArray[np.intp]]:
-    """As ``_highest``, with the index of that best one. Both (n, others)."""
-    each = np.arange(len(descriptors))
-    best = np.empty((len(descriptors), len(others)), np.float32)
+    ``wanted`` (n, 46) has the numbers of ``packed``. All products are whole numbers below 2^24, so
+    that they are exact in any order of the sums. The second result is the index of the best one;
+    both (n, others).
+    """
+    each = np.arange(len(wanted))
+    mirrored = wanted * MIRROR
+    best = np.empty((len(wanted), len(others)), np.float32)
     partners = np.empty(best.shape, np.intp)
     for column, other in enumerate(others):
-        products = other.products(descriptors)
+        theirs = other.photo.packed[:most].astype(np.float32)
+        products = (mirrored if other.mirrored else wanted) @ theirs.T
         partners[:, column] = products.argmax(axis=1)
         best[:, column] = products[each, partners[:, column]]
-    return best, partners
+    return best / np.float32(UNIT**2), partners
 
 
 def _worths(best: Floats32) -> Floats32:
@@ -129,14 +156,16 @@ def _align(
     j: NDArray[np.intp],
     worth: Floats32,
     mirrored: bool,
+    total: float,
 ) -> tuple[NDArray[np.bool_], float]:
     """Find the transform that explains the highest score; return which matches it explains.
 
-    The matches are from ``i`` to ``j``. The second result is the largest shift of a corner under
-    that transform, in pixels.
+    The matches are from ``i`` to ``j``, and ``total`` is the sum of all scores. The second result
+    is the largest shift of a corner under that transform, in pixels.
     """
+    none = np.zeros(len(i), bool), np.inf
     if len(i) < 4:
-        return np.zeros(len(i), bool), np.inf
+        return none
     source, target = one.places[i], other.places[j]
     tried = np.argsort(-worth, kind="stable")[:_HYPOTHESES]
     linear = _similarities(one, other, i[tried], j[tried], mirrored)
@@ -150,12 +179,16 @@ def _align(
         off += (moved - target[:, axis]) ** 2
     close = off < _ROUGH**2
     close[(scale < _LEAST_SCALE) | (scale > _MOST_SCALE)] = False
-    promising = np.argsort(-(close @ worth), kind="stable")[:_REFINED]
+    roughly = close @ worth
+    # A transform explains fewer matches after it is refined, with smaller tolerances.
+    if log_odds(float(roughly.max()), int(close.sum(axis=1).max()), total) < _PLAUSIBLE:
+        return none
+    promising = np.argsort(-roughly, kind="stable")[:_REFINED]
     inside, moved_by = _refine(source, target, worth, close[promising])
     explained = inside @ worth
     best = int(explained.argmax())
     if not explained[best] > 0:
-        return np.zeros(len(i), bool), np.inf
+        return none
     return inside[best], float(moved_by[best])
 
 
@@ -181,15 +214,19 @@ def _refine(
     middle = SIDE / 2  # centred, so that the normal equations are well conditioned
     padded = np.concatenate([source - middle, np.ones((len(source), 1))], axis=1)
     aim = (target - middle).astype(np.float64)
-    fitted = np.zeros((len(inside), 3, 2))
+    # The terms of the normal equations of each match, so that one product sums them for all rows.
+    both = np.concatenate([padded, aim], axis=1)
+    terms = (padded[:, :, None] * both[:, None]).reshape(len(source), 15)
+    weights = worth + 0.01
     for tolerance in (12.0, 8.0, _FINE, _FINE):
         inside = inside & (inside.sum(axis=1) >= 4)[:, None]
-        weighted = (inside * (worth + 0.01))[:, None] * padded.T
-        # All rows at once. The small diagonal term keeps collinear points solvable.
-        fitted = np.linalg.solve(weighted @ padded + 1e-6 * np.eye(3), weighted @ aim)
-        across, along = np.moveaxis((padded @ fitted - aim) ** 2, 2, 0)
-        close = across + along < tolerance**2
-        inside = np.any(inside, axis=1, keepdims=True) & close
+        sums = ((inside * weights) @ terms).reshape(-1, 3, 5)
+        # The small diagonal term keeps collinear points solvable.
+        fitted = np.linalg.solve(sums[..., :3] + _RIDGE, sums[..., 3:])
+        off = padded @ np.moveaxis(fitted, 0, 1).reshape(3, -1) - np.tile(aim, len(fitted))
+        off *= off
+        close = tolerance**2 > (off[:, ::2] + off[:, 1::2]).T
+        inside = inside.any(axis=1, keepdims=True) & close
     large, small = np.linalg.svd(fitted[:, :2], compute_uv=False).T
     largest = np.minimum(_MOST_SCALE, _MOST_STRETCH * small)
     plausible = np.asarray((small >= _LEAST_SCALE) & (large <= largest) & inside.any(axis=1), bool)
@@ -198,8 +235,9 @@ def _refine(
     return inside & plausible[:, None], np.where(plausible, np.abs(moved).max(axis=(1, 2)), np.inf)
 
 
-def _copied(one: Keypoints, other: Keypoints, descriptors: Floats32) -> float:
+def _copied(one: Keypoints, other: Keypoints) -> float:
     """The share of keypoints at the same position, as in a copy of the same shot."""
     apart = np.abs(one.places[:, None] - other.places[None]).max(axis=2)
-    similar = np.where(apart < _STILL, descriptors @ other.descriptors().T, 0)
-    return float((similar.max(axis=1) > 0.9).mean())
+    products = one.packed.astype(np.float32) @ other.packed.astype(np.float32).T
+    similar = np.where(apart < _STILL, products, 0)
+    return float((similar.max(axis=1) > 0.9 * UNIT**2).mean())

@@ -15,7 +15,7 @@ from fastdefect.data.parts.code import code_digest
 from fastdefect.data.parts.search import Link, SameParts
 from fastdefect.files import delete_oldest, write_bytes
 
-FORMAT = "fastdefect-same-parts-1"
+FORMAT = "fastdefect-same-parts-2"
 FOLDER_MB = 64  # above this limit, the least recently used results go
 
 

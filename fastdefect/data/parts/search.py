@@ -2,29 +2,27 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastdefect.data.parts.candidates import Shortlist, shortlists
 from fastdefect.data.parts.keypoints import Keypoints
-from fastdefect.data.parts.matching import VERIFIED, Resemblance, resemblances
+from fastdefect.data.parts.matching import VERIFIED, Resemblance, evidence, resemblances
 from fastdefect.process import finished_in_order, one_thread_each
 
 OnStage = Callable[[str, int, int], None]  # the name of a stage, photos done and their number
 
-# Log odds that a pair shows the same part. The weights were fitted to rendered parts with seeds
-# that are not used for the reported results (benchmarks/same_part.py).
-_CONSTANT = -55.2
-_PER_ALIGNED, _PER_COUNT, _PER_WORTH = 3.57, 3.35, 9.06
 _STRONG = 3.0  # evidence that rarely occurs by chance
 _USUAL = 0.5  # share of photos with a strong partner from which the fitted evidence holds
 _SURE = 5.0  # limit of the evidence of a single pair, either way
 _ABSENT = -2.5  # a pair that was not compared although there was capacity for it
 _REPRESENTATIVES = 2  # photos of a group that search again, outside their group
+_DISPLACING = 5  # photos of a group that displace other photos of the part from the shortlists
 _AGAIN = 4.0  # additional evidence required to join groups instead of photos
 _COPY = 0.15  # share of keypoints at the same position (JPEG 30: 0.21; another pose: 0.02)
 
@@ -62,8 +60,8 @@ def find_same_parts(
 
     There are two rounds. Copies and similar views of one shot displace other shots of the part
     from the shortlists. In the second round, a few representatives of each group therefore search
-    again outside their group. This round requires more evidence, because groups can also share a
-    mark on the background.
+    again outside their group, if it is large enough to displace others. This round requires more
+    evidence, because groups can also share a mark on the background.
 
     ``photos`` should be different files; pass only one of several identical files. They may be read
     from the disk when they are asked for. ``on_progress(stage, done, total)`` counts the photos of
@@ -75,17 +73,20 @@ def find_same_parts(
     work = _Work(photos, threads or min(8, os.cpu_count() or 1), on_progress)
     # One BLAS thread each: many small products do not benefit from more threads.
     with one_thread_each():
-        listed = work.list_similar()
+        listed = dict(enumerate(work.list_similar()))
         found = work.compare("comparing photos", listed, alone)
         links = _weigh(found.values())
         prior = _prior_offset(links, n)
         links = _weigh(found.values(), prior)
         group = _merge_groups(links, alone, alone, {i for i in found if _has_capacity(found[i])})
+        sizes = Counter(group)
         chosen = _representatives(group)
-        others = [_without(listed[i], group, group[i]) for i in range(n)]
-        found |= work.compare("comparing groups", others, chosen)
-    again = _weigh((found[i] for i in chosen), prior - _AGAIN)
-    sizes = Counter(group)
+        displaced = [i for i in chosen if sizes[group[i]] >= _DISPLACING]
+        numbers = np.array(group)
+        others = {i: _without(listed[i], numbers, group[i]) for i in displaced}
+        found |= work.compare("comparing groups", others, displaced)
+    outside = ([r for r in found[i] if group[r.one] != group[r.other]] for i in chosen)
+    again = _weigh(outside, prior - _AGAIN)
     shown = sorted({*chosen, *(i for i in alone if sizes[group[i]] == 1)})
     group = _merge_groups(again, group, shown, {i for i in shown if _has_capacity(found[i])})
     inside = [
@@ -125,7 +126,7 @@ class _Work:
         )
 
     def compare(
-        self, stage: str, listed: Sequence[Shortlist], chosen: Sequence[int]
+        self, stage: str, listed: Mapping[int, Shortlist], chosen: Sequence[int]
     ) -> dict[int, list[Resemblance]]:
         """The resemblances of each chosen photo to the photos of its shortlist."""
         on_progress = self._progress(stage)
@@ -157,22 +158,10 @@ def _representatives(group: Sequence[int]) -> list[int]:
     return sorted(chosen)
 
 
-def _without(listed: Shortlist, group: Sequence[int], own: int) -> Shortlist:
-    """The shortlist without the photos of group ``own``."""
-    numbers = np.asarray(group)
+def _without(listed: Shortlist, group: NDArray[np.int64], own: int) -> Shortlist:
+    """The shortlist without the photos of group ``own``; ``group`` (n,) is that of every photo."""
     return Shortlist(
-        listed.plain[numbers[listed.plain] != own],
-        listed.mirrored[numbers[listed.mirrored] != own],
-    )
-
-
-def evidence(seen: Sequence[Resemblance]) -> float:
-    """Log odds that a pair shows the same part, from the resemblances in both directions."""
-    return float(
-        _CONSTANT
-        + _PER_ALIGNED * np.log1p(max(r.aligned for r in seen))
-        + _PER_COUNT * np.log1p(max(r.count for r in seen))
-        + _PER_WORTH * np.log1p(max(r.worth for r in seen))
+        listed.plain[group[listed.plain] != own], listed.mirrored[group[listed.mirrored] != own]
     )
 
 

@@ -62,13 +62,17 @@ def _noise(photos: int, each: int) -> list[Keypoints]:
     ]
 
 
-def test_votes_are_the_weighted_hashes_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "_FEW", 2)  # a hash of more than two of twelve photos is common
-    # No descriptor lies on a border, where rounding decides.
+def _clear_of_borders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Move the borders of the hashes: a median is a descriptor's value, where rounding decides."""
     draw = candidates._Index._draw
     monkeypatch.setattr(
         candidates._Index, "_draw", lambda *of: (draw(*of)[0], draw(*of)[1] + np.float32(0.01))
     )
+
+
+def test_votes_are_the_weighted_hashes_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_FEW", 2)  # a hash of more than two of twelve photos is common
+    _clear_of_borders(monkeypatch)
     photos = _noise(12, 15)
     index = candidates._Index(photos, threads=2)
     hashes = []  # of each photo: (table, hash)
@@ -87,6 +91,18 @@ def test_votes_are_the_weighted_hashes_in_common(monkeypatch: pytest.MonkeyPatch
         np.testing.assert_allclose(index.votes(photos[own].packed), expected, rtol=1e-6)
     mirrored = np.rint(photos[5].packed * MIRROR).astype(np.int8)
     np.testing.assert_allclose(index.votes(mirrored, MIRROR), index.votes(photos[5].packed))
+
+
+def test_an_index_that_is_built_in_steps_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    _clear_of_borders(monkeypatch)
+    photos = [*_noise(12, 15), *_noise(3, 4)]
+    at_once = candidates._Index(photos, threads=1)
+    monkeypatch.setattr(candidates, "_CODES", 1)  # one table at a time
+    monkeypatch.setattr(candidates, "_HASHES", 3)
+    in_steps = candidates._Index(photos, threads=2)
+    for photo in photos:
+        votes = at_once.votes(photo.packed)
+        np.testing.assert_allclose(in_steps.votes(photo.packed), votes, rtol=1e-12)
 
 
 def test_lists_do_not_depend_on_the_number_of_threads() -> None:

@@ -80,6 +80,17 @@ def test_other_code_or_another_opencv_never_meets_earlier_keypoints(
     assert KeypointStore(tmp_path).add(PHOTOS[0]) != digests[0]
 
 
+def test_a_file_of_an_earlier_format_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keypoint_store, "FORMAT", "fastdefect-keypoints-1")
+    _filled(tmp_path, PHOTOS)
+    assert _filled(tmp_path, PHOTOS)[0].computed == 0
+    monkeypatch.undo()
+    assert keypoint_store.FORMAT != "fastdefect-keypoints-1"
+    assert _filled(tmp_path, PHOTOS)[0].computed == 6
+
+
 @pytest.mark.parametrize("at", [0, 9, 400, -30, -1])
 def test_a_damaged_file_is_computed_again(tmp_path: Path, at: int) -> None:
     _filled(tmp_path, PHOTOS)

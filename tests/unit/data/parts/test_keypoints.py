@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fastdefect.data.parts.keypoints import _AXES, MIRROR, MOST, find_keypoints
+from fastdefect.data.parts.keypoints import _AXES, MIRROR, MOST, UNIT, find_keypoints
 from fastdefect.sample.render import photograph, render_part
 
 
@@ -15,7 +15,7 @@ def pixels() -> np.ndarray:
 
 def _best(one: np.ndarray, other: np.ndarray, mirrored: bool = False) -> float:
     """The median over ``one``'s keypoints of the cosine to the best of ``other``'s."""
-    mine, theirs = find_keypoints(one).descriptors(), find_keypoints(other).descriptors()
+    mine, theirs = (find_keypoints(each).packed / UNIT for each in (one, other))
     return float(np.median((mine @ (theirs * MIRROR if mirrored else theirs).T).max(axis=1)))
 
 
@@ -47,7 +47,7 @@ def test_limits(pixels: np.ndarray) -> None:
     found = find_keypoints(pixels)
     assert 100 < len(found) <= MOST
     assert found.packed.shape == (len(found), 46)
-    lengths = np.linalg.norm(found.descriptors(), axis=1)
+    lengths = np.linalg.norm(found.packed / UNIT, axis=1)
     assert np.mean(np.abs(lengths - 1) < 0.02) > 0.95  # a few are clipped
     assert 0.9 < lengths.min() < lengths.max() < 1.02
     again = find_keypoints(pixels)

@@ -30,6 +30,17 @@ def test_other_photos_another_order_and_other_code_have_other_results(
     assert result_path(tmp_path, DIGESTS) not in paths
 
 
+def test_a_result_of_an_earlier_format_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(result_cache, "FORMAT", "fastdefect-same-parts-1")
+    earlier = result_path(tmp_path, DIGESTS)
+    write_result(earlier, FOUND)
+    monkeypatch.undo()
+    assert result_path(tmp_path, DIGESTS) != earlier
+    assert read_result(earlier, 4) is None
+
+
 def test_a_damaged_result_is_not_read(tmp_path: Path) -> None:
     path = result_path(tmp_path, DIGESTS)
     write_result(path, FOUND)

@@ -3,6 +3,7 @@
 import itertools
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 
@@ -58,6 +59,26 @@ def test_the_order_of_the_photos_hardly_matters() -> None:
     precision, recall = _precision_and_recall(tuple(group))
     assert precision >= 0.95
     assert recall >= 0.85
+
+
+def test_only_photos_of_large_groups_search_again() -> None:
+    pixels = photograph(render_part(7, size=160, defect=None), 1).pixels
+    turns = [cv2.getRotationMatrix2D((80, 80), 20 * k, 1.0) for k in range(5)]
+    shots = [find_keypoints(cv2.warpAffine(pixels, turn, (160, 160))) for turn in turns]
+    others = [
+        find_keypoints(photograph(render_part(70 + k, size=160, defect=None), k).pixels)
+        for k in range(6)
+    ]
+    for count in (3, 5):
+        again: list[int] = []
+        found = find_same_parts(
+            [*shots[:count], *others],
+            lambda stage, done, total, again=again: (
+                again.append(total) if stage == "comparing groups" else None
+            ),
+        )
+        assert len(set(found.group[:count])) == 1
+        assert again == ([2, 2] if count == 5 else [])
 
 
 def test_few_and_empty_photos() -> None:
