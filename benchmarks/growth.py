@@ -1,14 +1,14 @@
-"""Time and memory of audit, split and predict by the number of photos, as whole commands.
+"""Time and memory of audit, split, fit and predict by the number of photos, as whole commands.
 
     python benchmarks/growth.py [--sizes 250,500,1000] [--folder FOLDER] [--epochs 1]
 
 The photos are those of ``audit_scaling.py``: JPEGs of 512 px that show 200 rendered parts in other
 poses and light. For each size the script runs ``audit`` with an empty cache, ``audit`` and
-``split`` again with the cache of the first, and ``predict`` with a small bundle that ``fit`` makes
-of the smallest size before. For each command it prints the processor time of all threads (which
-other programs affect less than the time on the clock), the time on the clock and the peak of the
-memory, and at the end the exponents of the growth of the processor time. ``--folder`` keeps the
-photos.
+``split`` again with the cache of the first, ``fit`` of a small network for ``--epochs`` without a
+search, and ``predict`` with a bundle of such a network. For each command it prints the processor
+time of all threads (which other programs affect less than the time on the clock), the time on the
+clock and the peak of the memory, and at the end the exponents of the growth of the processor time.
+``--folder`` keeps the photos.
 """
 
 import argparse
@@ -63,8 +63,9 @@ def link_photos(source: Path, folder: Path, n: int) -> Path:
     return folder
 
 
-def measure(photos: Path, bundle: Path, here: Path) -> dict[str, Cost]:
+def measure(photos: Path, bundle: Path, here: Path, epochs: int) -> dict[str, Cost]:
     """The costs of each command on the photos."""
+    fit = ("fit", str(photos), "--runs", str(here / "runs"), *TRAINED, "--epochs", str(epochs))
     cache, data = here / "cache", str(photos)
     out = ("--out", str(here / "audit"), "--good", "good")
     split = ("split", data, "--out", str(here / "split.csv"), "--good", "good")
@@ -73,6 +74,7 @@ def measure(photos: Path, bundle: Path, here: Path) -> dict[str, Cost]:
         "audit": run("audit", data, *out, cache=cache),
         "audit again": run("audit", data, *out, cache=cache),
         "split after it": run(*split, cache=cache),
+        "fit": run(*fit, cache=cache),
         "predict": run(*predict, cache=cache),
     }
 
@@ -115,7 +117,9 @@ def main() -> None:
         print("photos  command         processor (s)  clock (s)  s/photo  peak (MiB)")
         for n in sizes:
             there = here / str(n)
-            costs[n] = measure(link_photos(source, there / "photos", n), bundle, there)
+            costs[n] = measure(
+                link_photos(source, there / "photos", n), bundle, there, options.epochs
+            )
             for command, cost in costs[n].items():
                 print(
                     f"{n:6d}  {command:14}  {cost.processor:13.1f}  {cost.clock:9.1f}  "
