@@ -6,41 +6,22 @@ training's random augmentations and gives the plain prediction a weight of 1/4.
 
 from collections.abc import Sequence
 
-import torch
-
 from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.errors import UsageError
 from fastdefect.training.predict import View
+from fastdefect.training.symmetries import DIHEDRAL, turned
 
-
-def _turned(quarters: int, mirrored: bool) -> View:
-    def view(batch: torch.Tensor) -> torch.Tensor:
-        turned = torch.rot90(batch, quarters, dims=(2, 3))
-        return turned.flip(3) if mirrored else turned
-
-    return view
-
-
-_NONE: tuple[View, ...] = (_turned(0, False),)
+_NONE: tuple[View, ...] = (turned(0, False),)
 # Unchanged, mirrored left to right, top to bottom, and both.
-_FLIPS: tuple[View, ...] = (
-    _turned(0, False),
-    _turned(0, True),
-    _turned(2, True),
-    _turned(2, False),
-)
-# The eight symmetries of the square.
-_DIHEDRAL: tuple[View, ...] = tuple(
-    _turned(quarters, mirrored) for mirrored in (False, True) for quarters in range(4)
-)
+_FLIPS: tuple[View, ...] = (turned(0, False), turned(0, True), turned(2, True), turned(2, False))
 # By the symmetries of the part; views that never occur must not be averaged.
 FIXED_VIEWS: dict[str, tuple[View, ...]] = {
     "none": _NONE,
     "mirror": _FLIPS[:2],
-    "half-turn": (_turned(0, False), _turned(2, False)),
-    "turns": _DIHEDRAL[:4],
+    "half-turn": (turned(0, False), turned(2, False)),
+    "turns": DIHEDRAL[:4],
     "flips": _FLIPS,
-    "dihedral": _DIHEDRAL,
+    "dihedral": DIHEDRAL,
 }
 
 

@@ -14,33 +14,31 @@ and the least familiar one decides. Few photos are also remembered turned and mi
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
-from torch import Tensor
 
 from fastdefect.aliases import Floats, Floats32
 from fastdefect.data.sampling import draw_evenly
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import DataError
-from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.events import Note, OnEvent
 from fastdefect.run import Run
 from fastdefect.text import counted
 from fastdefect.training.background_memory import separation
-from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.checkpoint import Checkpoint
 from fastdefect.training.fit import FitInputs, Fitted
 from fastdefect.training.memory import PatchMemory, farthest
 from fastdefect.training.memory_inputs import MemoryInputs
-from fastdefect.training.once import Stopped, history_row, in_one_epoch
+from fastdefect.training.once import history_row, in_one_epoch
 from fastdefect.training.part_places import PartPlaces, find_part_places
+from fastdefect.training.place_reader import GoodPlaces, PlaceReader
 from fastdefect.training.predict import Predictor
+from fastdefect.training.symmetries import DIHEDRAL
 
 KEPT = (6000, 2000)  # places, of details and of surroundings, of all good classes together
 # The surroundings recognise the part, the details the defect. Measured: docs/benchmarks.md.
@@ -49,9 +47,6 @@ FEW = 250  # good photos; fewer are remembered turned, too
 _POOL = 60_000  # places from which the memory is chosen; limits the time and the memory
 _FOR_SCALE = 200  # photos that fit the scale of the distances
 _FEWEST_PARTS = 2
-Cells = NDArray[np.uint8]
-_BATCH = 16
-_OUTSIDE = 4  # a place of the background is drawn for so many of the part
 # Quantiles of the scores of good parts. At the first the odds of a defect are even, at the second
 # they are 1 to 20, so that the log odds differ by 3.
 _USUAL, _TYPICAL, _LOG_ODDS = 0.95, 0.5, 3.0
@@ -73,18 +68,6 @@ def fit_memory(
     return in_one_epoch(
         _fit, inputs, run, on_event=on_event, stop_requested=stop_requested, checkpoint=checkpoint
     )
-
-
-@dataclass(frozen=True)
-class _Places:
-    """The places of the good photos of a class: ``rows`` (k, d), and the photo of each (k,).
-
-    ``outside`` (l, d) are places of the background; there are none if it counts like the part.
-    """
-
-    rows: Floats32
-    photo: NDArray[np.int64]
-    outside: Floats32
 
 
 def _fit(
@@ -109,8 +92,8 @@ def fill_memory(
     data, seed, memory = inputs.data, inputs.seed, inputs.memory
     sides = _good_sides(data, on_event)
     good = [index for side in sides for index in side]
-    turns = TURNS if inputs.turned or (inputs.turned is None and len(good) < FEW) else TURNS[:1]
-    reader = _Reader(inputs, on_event, stop_requested, len(good), turns)
+    turns = DIHEDRAL if _turns(inputs.turned, len(good)) else DIHEDRAL[:1]
+    reader = PlaceReader(inputs, on_event, stop_requested, len(good), turns)
     part = find_part_places(data, good, (reader.tiles, reader.outline_features), seed, on_event)
     rng = np.random.default_rng(seed)
     places = [reader.places(side, part, _POOL // len(sides), rng) for side in sides]
@@ -123,6 +106,11 @@ def fill_memory(
     if found := separation(inputs, outside):
         on_event(found.note())
     return measured, scores
+
+
+def _turns(asked: bool | None, n_good: int) -> bool:
+    """Whether good photos are remembered turned, too; by default if there are ``FEW``."""
+    return n_good < FEW if asked is None else asked
 
 
 def _good_sides(data: TrainingData, on_event: OnEvent) -> list[list[int]]:
@@ -148,95 +136,7 @@ def _some_of_each_part(data: TrainingData, good: Sequence[int], seed: int) -> li
     return [good[place] for place in draw_evenly(parts, _FOR_SCALE, seed)]
 
 
-def _turned(cells: Cells, quarters: int, mirrored: bool) -> Cells:
-    turned = np.rot90(cells, quarters, axes=(1, 2))
-    return np.ascontiguousarray(turned[:, :, ::-1] if mirrored else turned)
-
-
-# The ways to turn photos (n, h, w, 3): as they are, by quarters, and mirrored.
-TURNS: tuple[Callable[[Cells], Cells], ...] = tuple(
-    partial(_turned, quarters=quarters, mirrored=mirrored)
-    for mirrored in (False, True)
-    for quarters in range(4)
-)
-
-
-class _Reader:
-    """Reads features of places, and reports the progress."""
-
-    def __init__(
-        self,
-        inputs: MemoryInputs,
-        on_event: OnEvent,
-        stop_requested: Callable[[], bool],
-        total: int,
-        turns: Sequence[Callable[[Cells], Cells]],
-    ) -> None:
-        self._inputs, self._on_event, self._stop = inputs, on_event, stop_requested
-        self._total, self._done, self.n_tiles, self.turns = total, 0, 0, turns
-
-    def tiles(self, photos: Sequence[int]) -> Tiles:
-        """The tiles of photos, indices into the manifest; without tiles the photos."""
-        return Tiles.of(self._inputs.data.store, self._inputs.data.rows(tuple(photos)))
-
-    def outline_features(self, tiles: Tiles) -> Floats32:
-        """The features (m, d, side, side) of tiles that tell the part from the background."""
-        memory = self._inputs.memory
-        return np.concatenate(
-            [memory.outline_features(maps).cpu().numpy() for maps, _ in self.batches(tiles)]
-        )
-
-    def batches(
-        self, tiles: Tiles, turns: Sequence[Callable[[Cells], Cells]] = TURNS[:1]
-    ) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
-        """The features of tiles in batches, on the device, and the photo of each tile.
-
-        Each batch is read once for each of ``turns``. Raises ``Stopped`` on request.
-        """
-        cells, body = self._inputs.data.store.cells, self._inputs.body.eval()
-        steps = self._inputs.preprocessing.of_tiles()
-        for start in range(0, len(tiles.rows), _BATCH):
-            here = slice(start, start + _BATCH)
-            pixels = cells[tiles.rows[here]]
-            for turn in turns:
-                if self._stop():
-                    raise Stopped
-                with torch.inference_mode():
-                    maps = body(steps.batch(turn(pixels), self._inputs.device))
-                if not torch.isfinite(maps).all():
-                    raise DataError(
-                        "Expected finite features from the frozen backbone, but some are infinite "
-                        "or NaN.",
-                        "Check --weights: the file may be damaged or belong to another --arch.",
-                    )
-                yield maps, tiles.photo[here]
-
-    def places(
-        self, photos: Sequence[int], part: PartPlaces | None, most: int, rng: np.random.Generator
-    ) -> _Places:
-        """Places of the part in each photo, at most ``most`` in all, drawn at random."""
-        tiles = self.tiles(photos)
-        self.n_tiles += len(tiles.rows)
-        each = max(1, most // (len(tiles.rows) * len(self.turns)))
-        rows, owners, outside = [], [], []
-        for batch, of in self.batches(tiles, self.turns):
-            maps = batch.cpu().numpy()
-            shown = np.ones((len(maps), *maps.shape[2:]), bool)
-            if part:
-                shown = part.of(self._inputs.memory.outline_features(batch).cpu().numpy())
-            for features, on_part, at in zip(maps.transpose(0, 2, 3, 1), shown, of, strict=True):
-                found, other = features[on_part], features[~on_part]
-                drawn = rng.permutation(len(found))[:each]
-                rows.append(found[drawn])
-                outside.append(other[rng.permutation(len(other))[: each // _OUTSIDE]])
-                owners.append(np.full(len(drawn), photos[at]))
-            done = self._done + int(of[-1]) + 1
-            self._on_event(Progress("reading good photos", done, self._total))
-        self._done += len(photos)
-        return _Places(*map(np.concatenate, (rows, owners, outside)))
-
-
-def _told(memory: PatchMemory, reader: _Reader, pool: int, n_photos: int) -> str:
+def _told(memory: PatchMemory, reader: PlaceReader, pool: int, n_photos: int) -> str:
     """What is remembered, of how many photos or tiles."""
     of_details, *of_surroundings = (len(depth.memory) for depth in memory.memories)
     kept = f"{of_details:,} places" + "".join(f" and {n:,} surroundings" for n in of_surroundings)
@@ -271,7 +171,9 @@ def _describe(memory: PatchMemory, rows: Floats32, part: PartPlaces | None, seed
             memory.part_bias.fill_(part.bias)
 
 
-def _remember(memory: PatchMemory, places: Sequence[_Places], seed: int) -> list[NDArray[np.int64]]:
+def _remember(
+    memory: PatchMemory, places: Sequence[GoodPlaces], seed: int
+) -> list[NDArray[np.int64]]:
     """Fill the depths of the memory; return the photo of each place, by depth."""
     owners = []
     for depth, most in zip(memory.memories, KEPT, strict=False):
@@ -291,7 +193,7 @@ def _scale(
     data: TrainingData,
     photos: Sequence[int],
     owners: Sequence[NDArray[np.int64]],
-    reader: _Reader,
+    reader: PlaceReader,
 ) -> Floats:
     """Set the scale of the distances; return the scores (n,) of ``photos`` as those of new parts.
 
@@ -303,7 +205,7 @@ def _scale(
     found, of = [], []
     for name in sorted(set(parts)):
         here = np.flatnonzero(parts == name)
-        others = memory.without([torch.from_numpy(part_of[each] != name) for each in owners])
+        others = memory.keeping([torch.from_numpy(part_of[each] != name) for each in owners])
         for maps, at in reader.batches(reader.tiles([photos[int(i)] for i in here])):
             found.append(others.depth_scores(maps).cpu().double().numpy())
             of.append(here[at])

@@ -206,7 +206,7 @@ class PatchMemory(nn.Module):
         """The features (n, detail, h, w) that ``part`` weighs."""
         return smooth(places[:, : self.detail])
 
-    def without(self, kept: Sequence[Tensor]) -> "PatchMemory":
+    def keeping(self, kept: Sequence[Tensor]) -> "PatchMemory":
         """A copy that remembers of each depth the rows ``kept`` (m,) bool only, for its distances.
 
         It gives no logits: a class of which a depth keeps nothing is missing in it.

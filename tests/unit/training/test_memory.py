@@ -83,7 +83,7 @@ def test_without_the_rows_of_a_part_it_is_strange() -> None:
     rows = memory.memories[0].memory
     photo = rows[3].view(1, 7, 1, 1).expand(1, 7, 3, 3)
     assert memory.scores(photo).item() < 0.01
-    others = memory.without([torch.tensor([True, True, True, False, True])])
+    others = memory.keeping([torch.tensor([True, True, True, False, True])])
     wanted = cdist(rows[3:4], np.delete(rows.numpy(), 3, axis=0)).min()
     assert others.scores(photo).item() == pytest.approx(wanted, rel=1e-4)
     assert len(memory.memories[0].memory) == 5
@@ -92,7 +92,7 @@ def test_without_the_rows_of_a_part_it_is_strange() -> None:
 def test_a_class_without_rows_at_one_depth_is_forgotten_at_all() -> None:
     memory = _deep(good=(0, 2))
     all_of_first = torch.tensor([False, False, True, True])
-    others = memory.without([all_of_first, torch.ones(4, dtype=torch.bool)])
+    others = memory.keeping([all_of_first, torch.ones(4, dtype=torch.bool)])
     assert [depth.counts for depth in others.memories] == [(2,), (2,)]
     for depth, before in zip(others.memories, memory.memories, strict=True):
         assert torch.equal(depth.memory, before.memory[2:])
