@@ -167,7 +167,10 @@ class _Found:
 
 
 def _check_rows(shard: Shard, rows: Sequence[Row]) -> None:
-    """Raise ``DataError`` if a worker has other photos, or lacks files that are there here."""
+    """Raise ``DataError`` if a worker lacks files that are there here.
+
+    Raises ``RuntimeError`` if it decided on other photos, which is an error of the program.
+    """
     candidates = list(shard.candidates())
     if [each.name for each in candidates] != [row["path"] for row in rows]:
         raise RuntimeError(f"Expected the photos of shard {shard.index}, but got others")

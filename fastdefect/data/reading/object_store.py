@@ -153,16 +153,17 @@ def _opened(url: str) -> tuple[Any, str]:
 def _tried(url: str, action: Callable[[Any, str], T]) -> T:
     """``action`` on the store; what may pass, such as a lost connection, is tried again.
 
-    Raises the errors that concern one file, and ``ObjectStoreError`` for all others.
+    Raises the errors that concern one file or this process as they are, and ``ObjectStoreError``
+    for all others.
     """
     tried = 0
     while True:
         tried += 1
         try:
             return action(*_opened(url))
-        except (FileNotFoundError, IsADirectoryError, PermissionError, UsageError):
+        except (FileNotFoundError, IsADirectoryError, PermissionError, UsageError, MemoryError):
             raise
-        except Exception as error:  # each store has its own
+        except Exception as error:  # the libraries of the stores have no common base
             if tried == _TRIES:
                 raise ObjectStoreError(
                     f"{url} can't be reached: {_words(error)}.",

@@ -95,6 +95,12 @@ def test_a_store_that_is_away_is_no_damaged_photo(broken: type[BrokenStore]) -> 
     assert "then run it again" in found.value.hint
 
 
+def test_used_up_memory_is_not_the_fault_of_the_store(broken: type[BrokenStore]) -> None:
+    broken.errors.append(MemoryError())
+    with pytest.raises(MemoryError):
+        read_bytes(ObjectFile("broken://day/1.png"))
+
+
 def test_credentials_that_expire_are_no_damaged_photo(broken: type[BrokenStore]) -> None:
     broken.errors.append(PermissionError("the token has expired"))
     broken.listing_errors.append(PermissionError("the token has expired"))
