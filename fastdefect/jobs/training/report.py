@@ -115,7 +115,7 @@ def keep_figures(run: Run, config: RunConfig, model: MeasuredModel, log: Log) ->
         run.put("metrics.json", name, metrics[name].as_json())
     spec, valid = model.spec, model.predictions["valid"]
     if len(np.unique(valid.y_true)) > 1:
-        _warn_if_constant(metrics["valid"], spec.classes, log)
+        _warn_if_constant(metrics["valid"], spec, log)
     keep_temperature(run, "none", valid)
     deciding = settle_views(run, config, valid, model.predict_views, log)
     if deciding.views != "none":
@@ -148,17 +148,22 @@ def _keep_background_swap(run: Run, model: MeasuredModel, log: Log) -> Backgroun
     return swap
 
 
-def _warn_if_constant(valid: Metrics, classes: tuple[str, ...], log: Log) -> None:
+def _warn_if_constant(valid: Metrics, spec: ModelSpec, log: Log) -> None:
     """Warn of a constant prediction, which can still have a fair F1."""
     only = constant_prediction(valid.confusion)
-    if only is not None:
-        log(
-            Note(
-                f"Constant prediction: the best model classifies every validation photo as "
-                f"{classes[only]!r}. Pretrained --weights help most, then more photos and epochs.",
-                "warning",
-            )
+    if only is None:
+        return
+    advice = "Pretrained --weights help most, then more photos and epochs."
+    if spec.head == "memory":  # has no epochs, and its threshold is another one
+        advice = (
+            "That is before its threshold, which decides. More good parts in train give the "
+            "distances a surer scale."
         )
+    text = (
+        f"Constant prediction: the best model classifies every validation photo as "
+        f"{spec.classes[only]!r}. {advice}"
+    )
+    log(Note(text, "warning"))
 
 
 def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:
