@@ -14,8 +14,9 @@ follows from the time of the epochs and of the rest of the process in the plain 
 
 About a third of the photos is held out as whole parts, and both arms are scored on them. The parts
 of the sample are known; those of castings and NEU are found by the program's search; those of
-magnetic tiles are stretches of frames. The intervals of differences are from a paired bootstrap
-over the held-out parts, pooled over seeds.
+magnetic tiles are stretches of frames. With --rotate, each seed holds out another third, so that
+three seeds score every photo once: more parts give narrower intervals. The intervals of differences
+are from a paired bootstrap over the held-out parts, pooled over seeds.
 
 Each training is kept under --work. It is not repeated while its settings and photos are the same,
 even if the program has changed; the report then prints a note. To measure a changed program, give
@@ -35,7 +36,7 @@ from pathlib import Path
 from plain_arms import PLAIN, Machine, Outcome, Training, TrainingFailed, outcome, program
 from plain_compare import DRAWS, Cell, Contrast, Summary, contrast, summary
 from plain_report import as_text, contrast_table, figures_table, plot_contrasts
-from plain_sets import SETS, Source, divide, draw_per_class
+from plain_sets import SETS, Sides, Source, divide, draw_per_class
 
 from fastdefect.data.sampling import draw_in_proportion
 from fastdefect.files import write_json
@@ -72,13 +73,17 @@ def _cells(options: argparse.Namespace) -> Iterator[Cell]:
         datasets, options.work, options.sample_n, options.sample_size, options.sample_difficulty
     )
     for name in options.sets:
-        sides = divide(name, source.rows(name), options.split_seed)
-        labels = [row.label for row in sides.held_out]
-        most = len(labels) if options.stress_photos is None else options.stress_photos
-        # The same photos for all arms, sizes and seeds.
-        stressed = draw_in_proportion(labels, most, seed=0) if options.flips else []
+        sides = divide(name, source.rows(name), options.split_seed, rotate=options.rotate)
+        stressed = tuple(_stressed(each, options) for each in sides)
         for size in options.per_class:
-            yield Cell(sides, size, tuple(stressed))
+            yield Cell(sides, size, stressed)
+
+
+def _stressed(sides: Sides, options: argparse.Namespace) -> tuple[int, ...]:
+    """Return the positions of the disturbed photos, the same for all arms, sizes and seeds."""
+    labels = [row.label for row in sides.held_out]
+    most = len(labels) if options.stress_photos is None else options.stress_photos
+    return tuple(draw_in_proportion(labels, most, seed=0)) if options.flips else ()
 
 
 def _filled(
@@ -91,12 +96,14 @@ def _filled(
     """Return ``cell`` with the outcomes of all arms and seeds, without failed trainings."""
 
     def take(arm: str, flags: tuple[str, ...], epochs: int, seed: int) -> Outcome | None:
-        rest = draw_per_class(cell.sides.rest, cell.size, seed)
+        number = cell.number(seed)
+        sides, stressed = cell.sides[number], cell.stressed[number]
+        rest = draw_per_class(sides.rest, cell.size, seed)
         trained_as = PLAIN if arm == EQUAL_TIME else arm
         training = Training(
             trained_as,
             flags,
-            cell.sides,
+            sides,
             cell.size,
             rest,
             options.arch,
@@ -105,7 +112,7 @@ def _filled(
             seed,
         )
         try:
-            found = outcome(training, machine, cell.stressed, only_kept=options.report)
+            found = outcome(training, machine, stressed, only_kept=options.report)
         except TrainingFailed as error:
             failures.append(str(error))
             return None
@@ -186,15 +193,16 @@ def _as_json(
         "weights": Path(options.weights).name,
         "image_size": options.image_size,
         "split_seed": options.split_seed,
+        "rotate": options.rotate,
         "threads": options.threads,
         "cells": [
             {
-                "set": cell.sides.name,
+                "set": cell.of.name,
                 "per_class": cell.size,
-                "rest": len(cell.sides.rest),
-                "held_out": len(cell.sides.held_out),
-                "held_out_parts": len(set(cell.parts)),
-                "stressed": len(cell.stressed),
+                "rest": [len(each.rest) for each in cell.sides],
+                "held_out": [len(each.held_out) for each in cell.sides],
+                "held_out_parts": [len({r.part for r in s.held_out}) for s in cell.sides],
+                "stressed": [len(each) for each in cell.stressed],
                 "arms": [asdict(s) for at, s in summaries if at is cell],
                 "differences": [c.as_json() for at, c in compared if at is cell],
             }
@@ -223,6 +231,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--per-class", type=_sizes, default=[None], help="photos per class, for example 30,100,all")
     add("--seeds", type=_numbers, default=[1, 2, 3])
     add("--split-seed", type=int, default=0, help="seed of the held-out parts")
+    add(
+        "--rotate",
+        action="store_true",
+        help="hold out another third of the parts with each seed; seeds 1, 2, 3 cover all photos",
+    )
     add("--arm", type=_arm, action="append", metavar="NAME=FLAGS", help="flags of fit; repeatable")
     add(
         "--equal-time",

@@ -12,7 +12,7 @@ from plain_sets import Sides
 
 from fastdefect.evaluation.statistics.paired import Difference, Figures, paired_differences
 from fastdefect.good import Good, good_indices
-from fastdefect.metrics import Weighted, measure, score
+from fastdefect.metrics import Metrics, Weighted, measure, score
 
 MARGIN = 0.01  # an interval may reach this far below 0
 DRAWS = 2000
@@ -22,30 +22,35 @@ DRAWS = 2000
 class Cell:
     """The outcomes of a set and a size by arm and seed, on the held-out photos.
 
-    ``stressed`` holds the positions of the disturbed photos.
+    ``sides`` has one division for all seeds, or three that the seeds take in turn; their
+    held-out parts are disjoint. ``stressed`` holds the positions of the disturbed photos of each.
     """
 
-    sides: Sides
+    sides: tuple[Sides, ...]
     size: int | None
-    stressed: tuple[int, ...]
+    stressed: tuple[tuple[int, ...], ...]
     outcomes: dict[str, dict[int, Outcome]] = field(default_factory=dict)
 
     @property
+    def of(self) -> Sides:
+        """What all divisions have in common: the set, its classes and the good class."""
+        return self.sides[0]
+
+    @property
     def name(self) -> str:
-        return f"{self.sides.name}, {'all' if self.size is None else f'{self.size} per class'}"
-
-    @property
-    def y_true(self) -> NDArray[np.int64]:
-        classes = self.sides.classes
-        return np.array([classes.index(row.label) for row in self.sides.held_out], np.int64)
-
-    @property
-    def parts(self) -> list[str]:
-        return [row.part for row in self.sides.held_out]
+        return f"{self.of.name}, {'all' if self.size is None else f'{self.size} per class'}"
 
     @property
     def good(self) -> Good:
-        return good_indices(self.sides.classes, self.sides.good_names)
+        return good_indices(self.of.classes, self.of.good_names)
+
+    def number(self, seed: int) -> int:
+        """Return the number of the division that ``seed`` takes."""
+        return (seed - 1) % len(self.sides)
+
+    def y_true(self, seed: int) -> NDArray[np.int64]:
+        held_out = self.sides[self.number(seed)].held_out
+        return np.array([self.of.classes.index(row.label) for row in held_out], np.int64)
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,8 @@ class Summary:
     f1: float
     escapes: float
     overkills: float
-    n_defective: int
-    n_good: int
+    n_defective: float
+    n_good: float
     flips: float | None
     flips_by_disturbance: tuple[float, ...]
     programs: tuple[str, ...]
@@ -110,9 +115,8 @@ class Contrast:
 def summary(cell: Cell, arm: str) -> Summary:
     """Return the means of an arm's metrics over its seeds."""
     of = cell.outcomes[arm]
-    classes, good = cell.sides.classes, cell.sides.good_names
-    scored = [score(cell.y_true, each.y_prob, classes, good) for each in of.values()]
-    flips = [each.flips for each in of.values() if each.flips is not None]
+    scored = [_scored(cell, seed, each) for seed, each in of.items()]
+    flips = [each.flips.mean(axis=1) for each in of.values() if each.flips is not None]
     return Summary(
         arm,
         tuple(of),
@@ -125,10 +129,10 @@ def summary(cell: Cell, arm: str) -> Summary:
         mean(each.f1 for each in scored),
         mean(each.escapes for each in scored),
         mean(each.overkills for each in scored),
-        scored[0].n_defective,
-        scored[0].n_good,
+        mean(each.n_defective for each in scored),
+        mean(each.n_good for each in scored),
         float(np.mean(flips)) if flips else None,
-        tuple(np.mean(flips, axis=(0, 2)).tolist()) if flips else (),
+        tuple(np.mean(flips, axis=0).tolist()) if flips else (),
         tuple(sorted({each.program for each in of.values()})),
     )
 
@@ -137,17 +141,18 @@ def contrast(cell: Cell, arm: str, baseline: str, *, draws: int = DRAWS) -> Cont
     """Compare the arms, paired by part and seed; None if they have no common seed.
 
     A draw takes parts with replacement, each with the predictions of its photos from all seeds
-    of both arms. A metric of a draw is its mean over the seeds.
+    of both arms that hold it out. A metric of a draw is its mean over the seeds.
     """
     ours, theirs = cell.outcomes.get(arm, {}), cell.outcomes.get(baseline, {})
     seeds = tuple(seed for seed in ours if seed in theirs)
     if not seeds:
         return None
-    before, after = ([of[seed] for seed in seeds] for of in (theirs, ours))
+    before, after = ({seed: of[seed] for seed in seeds} for of in (theirs, ours))
+    places, parts = _places(cell, seeds)
     found = paired_differences(
-        _pooled(cell, before), _pooled(cell, after), cell.parts, draws=draws, seed=0
+        _pooled(cell, before, places), _pooled(cell, after, places), parts, draws=draws, seed=0
     )
-    by_seed = [_by_seed(cell, old, new) for old, new in zip(before, after, strict=True)]
+    by_seed = [_by_seed(cell, seed, before[seed], after[seed]) for seed in seeds]
     return Contrast(
         arm,
         baseline,
@@ -161,28 +166,53 @@ def contrast(cell: Cell, arm: str, baseline: str, *, draws: int = DRAWS) -> Cont
     )
 
 
-def _pooled(cell: Cell, outcomes: Sequence[Outcome]) -> Figures:
+def _places(cell: Cell, seeds: Sequence[int]) -> tuple[Mapping[int, slice], list[str]]:
+    """Return the parts of all held-out photos of ``seeds``, and each seed's slice of them."""
+    slices: dict[int, slice] = {}
+    parts: list[str] = []
+    for number in dict.fromkeys(map(cell.number, seeds)):
+        start = len(parts)
+        parts += [row.part for row in cell.sides[number].held_out]
+        slices[number] = slice(start, len(parts))
+    return {seed: slices[cell.number(seed)] for seed in seeds}, parts
+
+
+def _pooled(cell: Cell, outcomes: Mapping[int, Outcome], places: Mapping[int, slice]) -> Figures:
     """Return a function from weights (draws, n) to metrics, as means over the outcomes."""
-    y_true, good = cell.y_true, cell.good
-    changed = [each.flips for each in outcomes if each.flips is not None]
-    share = np.mean(changed, axis=(0, 1)) if len(changed) == len(outcomes) else None
+    shares = {
+        seed: each.flips.mean(axis=0) for seed, each in outcomes.items() if each.flips is not None
+    }
 
     def of(weights: Floats) -> Mapping[str, Floats]:
-        each = [
-            measure(Weighted(weights, y_true, o.y_prob, o.y_prob.argmax(axis=1), good))
-            for o in outcomes
-        ]
+        each = []
+        for seed, o in outcomes.items():
+            drawn = weights[:, places[seed]]
+            told = o.y_prob.argmax(axis=1)
+            each.append(measure(Weighted(drawn, cell.y_true(seed), o.y_prob, told, cell.good)))
         found = {name: np.mean([f[name] for f in each], axis=0) for name in ("auc", "accuracy")}
-        if share is not None:
-            shown = weights[:, list(cell.stressed)]
-            total = shown.sum(axis=1)
-            flips = np.where(total > 0, shown @ share, np.nan) / np.maximum(total, 1)
+        if len(shares) == len(outcomes):
+            flips = _flips(cell, weights, shares, places)
             # The interval of a ratio is symmetric in its logarithm; without flips it is undefined.
             logs = np.log(np.where(flips > 0, flips, np.nan))
             found |= {"flips": flips, "log_flips": logs}
         return found
 
     return of
+
+
+def _flips(
+    cell: Cell, weights: Floats, shares: Mapping[int, Floats], places: Mapping[int, slice]
+) -> Floats:
+    """Return the share of changed decisions of each draw (draws,), over all disturbed photos.
+
+    ``shares`` has, for each seed, the share of disturbances that change each disturbed photo.
+    """
+    changed = total = np.zeros(len(weights))
+    for seed, share in shares.items():
+        shown = weights[:, places[seed]][:, list(cell.stressed[cell.number(seed)])]
+        changed = changed + shown @ share
+        total = total + shown.sum(axis=1)
+    return np.where(total > 0, changed, np.nan) / np.maximum(total, 1)
 
 
 def _ratio_of(
@@ -198,9 +228,12 @@ def _ratio_of(
     return ratio, (float(np.exp(interval[0])), float(np.exp(interval[1])))
 
 
-def _by_seed(cell: Cell, old: Outcome, new: Outcome) -> dict[str, float]:
-    classes, good = cell.sides.classes, cell.sides.good_names
-    before, after = (score(cell.y_true, of.y_prob, classes, good) for of in (old, new))
+def _scored(cell: Cell, seed: int, of: Outcome) -> Metrics:
+    return score(cell.y_true(seed), of.y_prob, cell.of.classes, cell.of.good_names)
+
+
+def _by_seed(cell: Cell, seed: int, old: Outcome, new: Outcome) -> dict[str, float]:
+    before, after = (_scored(cell, seed, of) for of in (old, new))
     return {name: getattr(after, name) - getattr(before, name) for name in ("auc", "accuracy")}
 
 

@@ -26,7 +26,7 @@ def figures_table(summaries: Sequence[tuple[Cell, Summary]]) -> TableData:
     """Return the metrics of every arm, as means over its seeds."""
     rows = []
     for cell, s in summaries:
-        graded = cell.sides.good is not None
+        graded = cell.of.good is not None
         rows.append(
             (
                 cell.name,
@@ -39,8 +39,8 @@ def figures_table(summaries: Sequence[tuple[Cell, Summary]]) -> TableData:
                 f"{s.auc:.4f}",
                 f"{s.accuracy:.4f}",
                 f"{s.f1:.4f}",
-                f"{s.escapes:.1f} of {s.n_defective}" if graded else "-",
-                f"{s.overkills:.1f} of {s.n_good}" if graded else "-",
+                f"{s.escapes:.1f} of {s.n_defective:.4g}" if graded else "-",
+                f"{s.overkills:.1f} of {s.n_good:.4g}" if graded else "-",
                 "-" if s.flips is None else f"{s.flips:.2%}",
             )
         )

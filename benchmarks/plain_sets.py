@@ -24,7 +24,7 @@ SETS: Mapping[str, str | None] = {  # with the good class
     "mtd-free": "Free",
     "mtd": "Free",
 }
-HELD_OUT = 1 / 3  # of the photos
+THIRDS = 3  # a third of the photos is held out
 _TRIES = 100
 
 
@@ -100,21 +100,23 @@ class Source:
         return _read(table, folder)
 
 
-def divide(name: str, rows: Sequence[Row], split_seed: int) -> Sides:
-    """Hold out whole parts, with a sixth to a half of the photos of each class.
+def divide(
+    name: str, rows: Sequence[Row], split_seed: int, *, rotate: bool = False
+) -> tuple[Sides, ...]:
+    """Hold out a third of the photos as whole parts, or each third in turn if ``rotate``.
 
-    If a class has few parts, a draw may leave it on one side. Then the parts are drawn again, in
-    an order that follows from the number of the attempt.
+    A third has a sixth to a half of the photos of each class. If a class has few parts, a draw
+    may not allow this. Then the parts are drawn again, in an order that follows from the number
+    of the attempt.
     """
     labels, parts = [row.label for row in rows], [row.part for row in rows]
     of_class = Counter(labels)
+    held = range(THIRDS if rotate else 1)
     for attempt in range(_TRIES):
-        held = held_out(parts, f"{split_seed}" if not attempt else f"{split_seed}.{attempt}")
-        out = Counter(label for label, is_out in zip(labels, held, strict=True) if is_out)
-        if all(n / 6 <= out[label] <= n / 2 for label, n in of_class.items()):
-            rest = tuple(row for row, is_out in zip(rows, held, strict=True) if not is_out)
-            test = tuple(row for row, is_out in zip(rows, held, strict=True) if is_out)
-            return Sides(name, SETS[name], rest, test)
+        third = thirds(parts, f"{split_seed}" if not attempt else f"{split_seed}.{attempt}")
+        out = Counter(zip(labels, third, strict=True))
+        if all(n / 6 <= out[label, k] <= n / 2 for label, n in of_class.items() for k in held):
+            return tuple(_sides(name, rows, [k == number for k in third]) for number in held)
     raise SystemExit(
         f"{name}: expected a sixth to a half of the photos of each of "
         f"{', '.join(sorted(of_class))} in a third of the parts, but {_TRIES} attempts found no "
@@ -122,20 +124,29 @@ def divide(name: str, rows: Sequence[Row], split_seed: int) -> Sides:
     )
 
 
-def held_out(parts: Sequence[str], salt: str) -> list[bool]:
-    """Return for each photo whether its part is held out, about a third of the photos.
+def _sides(name: str, rows: Sequence[Row], held: Sequence[bool]) -> Sides:
+    rest = tuple(row for row, is_out in zip(rows, held, strict=True) if not is_out)
+    test = tuple(row for row, is_out in zip(rows, held, strict=True) if is_out)
+    return Sides(name, SETS[name], rest, test)
 
-    The order of the parts is that of a hash of ``salt`` and their name. A part is held out if
-    this brings the share closer to a third.
+
+def thirds(parts: Sequence[str], salt: str) -> list[int]:
+    """Return for each photo the third of its part: 0, 1 or 2, of about as many photos.
+
+    The order of the parts is that of a hash of ``salt`` and their name. A part belongs to the
+    first third that it brings closer to a third of the photos.
     """
     sizes = Counter(parts)
-    remaining = HELD_OUT * len(parts)
-    chosen = set()
-    for part in sorted(sizes, key=lambda part: _hash(f"{salt}:{part}")):
-        if sizes[part] / 2 <= remaining:
-            chosen.add(part)
-            remaining -= sizes[part]
-    return [part in chosen for part in parts]
+    third = dict.fromkeys(sizes, THIRDS - 1)
+    waiting = sorted(sizes, key=lambda part: _hash(f"{salt}:{part}"))
+    for number in range(THIRDS - 1):
+        remaining = len(parts) / THIRDS
+        for part in waiting:
+            if sizes[part] / 2 <= remaining:
+                third[part] = number
+                remaining -= sizes[part]
+        waiting = [part for part in waiting if third[part] != number]
+    return [third[part] for part in parts]
 
 
 def draw_per_class(rows: Sequence[Row], n: int | None, seed: int) -> tuple[Row, ...]:

@@ -30,7 +30,11 @@ def _cell(labels: str, parts: str, stressed: tuple[int, ...] = ()) -> Any:
         sets.Row(f"/{i}.jpg", names[label], part)
         for i, (label, part) in enumerate(zip(labels, parts, strict=True))
     )
-    return compare.Cell(sets.Sides("sample", "good", held, held), None, stressed)
+    return compare.Cell((sets.Sides("sample", "good", held, held),), None, (stressed,))
+
+
+def _parts(cell: Any) -> list[str]:
+    return [row.part for row in cell.of.held_out]
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def drawn() -> Any:
     """24 photos of eight parts, and what two arms of three seeds say of them."""
     rng = np.random.default_rng(8)
     cell = _cell("dddgggdddgggdddgggdddggg", "aaabbbcccdddeeefffggghhh")
-    truth = (cell.y_true == 0).astype(float)
+    truth = (cell.y_true(1) == 0).astype(float)
     for arm, skill in (("plain", 0.2), ("ours", 0.6)):
         for seed in (1, 2, 3):
             p = np.clip(skill * truth + (1 - skill) * rng.random(24), 0.01, 0.99)
@@ -48,16 +52,16 @@ def drawn() -> Any:
 
 def test_on_one_seed_it_is_the_paired_bootstrap(drawn: Any) -> None:
     of = {arm: {2: seeds[2]} for arm, seeds in drawn.outcomes.items()}
-    cell = compare.Cell(drawn.sides, None, (), of)
+    cell = compare.Cell(drawn.sides, None, ((),), of)
     found = compare.contrast(cell, "ours", "plain", draws=500)
 
     def alone(arm: str) -> Any:
         y_prob = of[arm][2].y_prob
         return lambda weights: measure(
-            Weighted(weights, cell.y_true, y_prob, y_prob.argmax(axis=1), (1,))
+            Weighted(weights, cell.y_true(2), y_prob, y_prob.argmax(axis=1), (1,))
         )
 
-    expected = paired_differences(alone("plain"), alone("ours"), cell.parts, draws=500, seed=0)
+    expected = paired_differences(alone("plain"), alone("ours"), _parts(cell), draws=500, seed=0)
     assert (found.auc, found.accuracy) == (expected["auc"], expected["accuracy"])
     assert found.flips is None
     assert found.flips_ratio is None
@@ -66,13 +70,13 @@ def test_on_one_seed_it_is_the_paired_bootstrap(drawn: Any) -> None:
 def test_over_seeds_it_is_the_mean_in_each_draw(drawn: Any) -> None:
     found = compare.contrast(drawn, "ours", "plain", draws=400)
     # by hand: parts drawn as photos written out, scored one draw and one seed at a time
-    parts = np.array(drawn.parts)
+    parts = np.array(_parts(drawn))
     names = np.unique(parts)
     counts = np.random.default_rng(0).multinomial(8, np.full(8, 1 / 8), size=400)
     differences = []
     for count in counts:
         photos = np.concatenate([np.flatnonzero(parts == n) for n in np.repeat(names, count)])
-        truth = drawn.y_true[photos]
+        truth = drawn.y_true(1)[photos]
         accuracy = {
             arm: np.mean([(o.y_prob[photos].argmax(axis=1) == truth).mean() for o in of.values()])
             for arm, of in drawn.outcomes.items()
@@ -105,6 +109,32 @@ def test_flips_are_weighed_by_part_and_given_as_a_ratio() -> None:
     assert found.flips_ratio == pytest.approx(0.625)
     assert not found.verdicts["flips_at_most_half"]
     assert compare.summary(cell, "ours").flips == pytest.approx(2.5 / 7)
+
+
+def test_seeds_with_other_held_out_parts_are_compared_on_their_own_photos() -> None:
+    cells = [_cell("dgdgdg", "aabbcc", (0, 1)), _cell("ggdgd", "xyyzz", (2,))]
+    cell = compare.Cell(tuple(c.of for c in cells), None, tuple(c.stressed[0] for c in cells))
+    flips = {1: np.zeros((7, 2), bool), 2: np.ones((7, 1), bool)}  # of 2 photos, and of 1
+    right = {1: [0.9, 0.1, 0.9, 0.1, 0.9, 0.1], 2: [0.1, 0.1, 0.9, 0.1, 0.9]}
+    wrong = {1: [0.9, 0.1, 0.9, 0.9, 0.9, 0.1], 2: [0.9, 0.1, 0.1, 0.1, 0.9]}  # in b, x and y
+    cell.outcomes["plain"] = {seed: _outcome(wrong[seed], flips[seed]) for seed in (1, 2)}
+    cell.outcomes["ours"] = {seed: _outcome(right[seed], flips[seed]) for seed in (1, 2)}
+    found = compare.contrast(cell, "ours", "plain", draws=300)
+    assert found.accuracy_by_seed == pytest.approx((1 / 6, 2 / 5))
+    assert found.accuracy.difference == pytest.approx((1 / 6 + 2 / 5) / 2)
+    assert found.flips.before == pytest.approx(1 / 3)  # of three photos, that of seed 2
+    assert compare.summary(cell, "ours").n_good == pytest.approx(3)
+    assert (cell.number(2), cell.number(3)) == (1, 0)
+    # by hand: the six parts together, each scored by the seed that holds it out
+    photos, errors = np.array([2, 2, 2, 1, 2, 2]), np.array([0, 1, 0, 1, 1, 0])
+    counts = np.random.default_rng(0).multinomial(6, np.full(6, 1 / 6), size=300)
+    shares = [
+        (c * errors).reshape(2, 3).sum(1) / (c * photos).reshape(2, 3).sum(1)
+        for c in counts
+        if (c * photos).reshape(2, 3).sum(1).all()
+    ]
+    expected = np.quantile(np.mean(shares, axis=1), [0.025, 0.975])
+    assert found.accuracy.interval == pytest.approx(expected)
 
 
 def test_verdicts_follow_the_interval_and_the_mean() -> None:

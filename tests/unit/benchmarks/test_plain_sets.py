@@ -49,7 +49,7 @@ def test_near_frames_are_in_one_stretch_in_whatever_order_they_come() -> None:
 def test_parts_are_held_out_whole_and_about_a_third() -> None:
     rows = _rows("gd" * 150, per_part=4)
     for seed in range(5):
-        sides = sets.divide("mtd-free", rows, seed)
+        (sides,) = sets.divide("mtd-free", rows, seed)
         rest, out = ({row.part for row in side} for side in (sides.rest, sides.held_out))
         assert not rest & out
         assert sorted((*sides.rest, *sides.held_out), key=rows.index) == rows
@@ -58,10 +58,22 @@ def test_parts_are_held_out_whole_and_about_a_third() -> None:
 
 def test_the_split_seed_and_nothing_else_decides() -> None:
     rows = _rows("gd" * 60, per_part=3)
-    first = sets.divide("mtd-free", rows, 1)
-    again = sets.divide("mtd-free", rows[::-1], 1)
-    assert set(first.held_out) == set(again.held_out)
-    assert set(first.held_out) != set(sets.divide("mtd-free", rows, 2).held_out)
+    first, again, other = (
+        set(sets.divide("mtd-free", given, seed)[0].held_out)
+        for given, seed in ((rows, 1), (rows[::-1], 1), (rows, 2))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_three_thirds_hold_out_every_photo_once() -> None:
+    rows = _rows("g" * 200 + "d" * 100, per_part=3)
+    sides = sets.divide("mtd-free", rows, 4, rotate=True)
+    assert sides[0] == sets.divide("mtd-free", rows, 4)[0]
+    assert Counter(row for each in sides for row in each.held_out) == Counter(rows)
+    assert all(97 <= len(each.held_out) <= 103 for each in sides)
+    parts = [{row.part for row in each.held_out} for each in sides]
+    assert len(set.union(*parts)) == sum(map(len, parts))
 
 
 def test_a_class_in_few_parts_is_on_both_sides() -> None:
@@ -69,9 +81,10 @@ def test_a_class_in_few_parts_is_on_both_sides() -> None:
     rows = _rows("g" * 81 + "r" * 9, per_part=3)
     alone = []
     for seed in range(20):
-        plain = sets.held_out([row.part for row in rows], f"{seed}")
-        alone.append(sum(plain[81:]) in (0, 9))
-        out = sum(row.label == "r" for row in sets.divide("mtd", rows, seed).held_out)
+        first = sets.thirds([row.part for row in rows], f"{seed}")
+        alone.append(first[81:].count(0) in (0, 9))
+        (sides,) = sets.divide("mtd", rows, seed)
+        out = sum(row.label == "r" for row in sides.held_out)
         assert out == 3
     assert any(alone)
 
