@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from fastdefect.aliases import Floats, Floats32, Pixels
+from fastdefect.data.reading.frame import squares_at_once
 from fastdefect.explain.methods import Head, Method
 from fastdefect.explain.occlusion import occlusion_in_tiles
 from fastdefect.explain.patches import patch_scores
@@ -106,8 +107,9 @@ class NetworkMaps:
         if self.method.needs == "outputs":
             return np.stack([occlusion_in_tiles(photo, self.score, frame) for photo in pixels])
         tiles = frame.cells(pixels)
-        starts = range(0, len(tiles), _BATCH)
-        found = np.concatenate([self._batch(tiles[at : at + _BATCH]) for at in starts])
+        at_once = squares_at_once(_BATCH, frame.size)
+        starts = range(0, len(tiles), at_once)
+        found = np.concatenate([self._batch(tiles[at : at + at_once]) for at in starts])
         if frame.tiles > 1:
             found[~np.concatenate([frame.filled(photo) for photo in pixels])] = 0
         return found.reshape(pixels.shape[:3])

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastdefect.aliases import Pixels
 from fastdefect.data.reading.damage import UnreadablePhoto
-from fastdefect.data.reading.frame import Framed, TileBox
+from fastdefect.data.reading.frame import Framed, TileBox, squares_at_once
 from fastdefect.data.reading.gate import PixelGate
 from fastdefect.data.reading.images import pixel_count, read_bytes
 from fastdefect.data.reading.object_store import ObjectFile, Place
@@ -66,7 +66,8 @@ def decide_all(
     workers = threads or fastest_workers(scorer)
     read = _Reader(scorer)
     # Enough that no worker waits for a slow photo before it, few enough to hold in memory.
-    ahead = 2 * _BATCH + 4 * workers
+    at_once = squares_at_once(_BATCH, scorer.frame.size)
+    ahead = 2 * at_once + 4 * workers
     with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(_FETCHES) as fetching:
         waiting: deque[tuple[T, Future[_Read | str]]] = deque()
         source = iter(items)
@@ -79,7 +80,7 @@ def decide_all(
                     waiting.append((item, pool.submit(read, place, fetched, view_of(item))))
                 if not waiting:
                     return
-                front = [waiting.popleft() for _ in range(min(_BATCH, len(waiting)))]
+                front = [waiting.popleft() for _ in range(min(at_once, len(waiting)))]
                 done = [(item, task.result()) for item, task in front]
                 yield from _settled(scorer, done, product_of, whole_batches)
         finally:
@@ -178,7 +179,8 @@ def _decided(
     if pixels:
         stacked, views = np.stack(pixels), [each.view for each in batch]
         if whole_batches and scorer.frame.tiles == 1:  # photos in tiles are computed one by one
-            stacked, views = _filled(stacked), views + [None] * (_BATCH - len(views))
+            whole = squares_at_once(_BATCH, scorer.frame.size)
+            stacked, views = _filled(stacked, whole), views + [None] * (whole - len(views))
         outputs.append(_first(scorer.outputs(stacked, views), len(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
     milliseconds = [each.milliseconds + share for each in batch]
@@ -186,13 +188,13 @@ def _decided(
     return scorer.judge.decide(joined(outputs), milliseconds, products, boxes)
 
 
-def _filled(pixels: Pixels) -> Pixels:
-    """A batch of ``pixels`` (n, h, w, 3) with the last photo repeated up to a whole batch.
+def _filled(pixels: Pixels, whole: int) -> Pixels:
+    """A batch of ``pixels`` (n, h, w, 3) with the last photo repeated up to ``whole`` photos.
 
     The last digits of what a network gives depend on the size of the batch. So they would else
     differ if a prediction is continued, or if a file among the photos can't be read.
     """
-    return pixels[np.minimum(np.arange(_BATCH), len(pixels) - 1)]
+    return pixels[np.minimum(np.arange(whole), len(pixels) - 1)]
 
 
 def _first(found: Outputs, n: int) -> Outputs:

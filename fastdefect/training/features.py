@@ -41,33 +41,37 @@ class FrozenBackbone:
         ``change(photo, position)`` returns the photo to use instead, uint8 RGB of the same
         shape. ``on_batch`` receives the number of photos done.
         """
-        was_training = self.body.training
+        was_training, at_once = self.body.training, self._at_once
         self.body.eval()
         chunks: list[Floats32] = []
         try:
             with torch.inference_mode():
-                for start in range(0, len(rows), _BATCH):
-                    photos = store[np.asarray(rows[start : start + _BATCH])]
+                for start in range(0, len(rows), at_once):
+                    photos = store[np.asarray(rows[start : start + at_once])]
                     if change is not None:
                         photos = np.stack([change(p, start + i) for i, p in enumerate(photos)])
                     chunks.append(self._of_batch(photos))
                     if on_batch:
-                        on_batch(min(start + _BATCH, len(rows)))
+                        on_batch(min(start + at_once, len(rows)))
         finally:
             self.body.train(was_training)
         return np.concatenate(chunks)
 
+    @property
+    def _at_once(self) -> int:
+        return self.preprocessing.frame.at_once(_BATCH)
+
     def _of_batch(self, photos: NDArray[np.uint8]) -> Floats32:
-        batch = self.preprocessing.batch(_padded(photos), self.device)
+        batch = self.preprocessing.batch(_padded(photos, self._at_once), self.device)
         maps = self.body(_in_fast_layout(batch))
         vectors = maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps
         features: Floats32 = vectors[: len(photos)].float().cpu().numpy()
         return features
 
 
-def _padded(photos: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _padded(photos: NDArray[np.uint8], n: int) -> NDArray[np.uint8]:
     # A batch of another size may be summed in another order and differ in the last bit.
-    return photos[np.arange(_BATCH) % len(photos)]
+    return photos[np.arange(n) % len(photos)]
 
 
 def _in_fast_layout(batch: torch.Tensor) -> torch.Tensor:

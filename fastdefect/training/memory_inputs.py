@@ -65,9 +65,10 @@ class MemoryInputs:
         tiles = Tiles.of(self.data.store, self.data.rows(photos))
         cells, steps, body = self.data.store.cells, self.preprocessing.of_tiles(), self.body.eval()
         found = [np.full(len(photos), -np.inf) for _ in scores]
+        at_once = steps.frame.at_once(_BATCH)
         with torch.inference_mode():
-            for start in range(0, len(tiles.rows), _BATCH):
-                here = slice(start, start + _BATCH)
+            for start in range(0, len(tiles.rows), at_once):
+                here = slice(start, start + at_once)
                 places = body(steps.batch(cells[tiles.rows[here]], self.device))
                 for score, values in zip(scores, found, strict=True):
                     np.maximum.at(values, tiles.photo[here], score(places).cpu().double().numpy())

@@ -68,8 +68,9 @@ class PlaceReader:
         """
         cells, body = self._inputs.data.store.cells, self._inputs.body.eval()
         steps = self._inputs.preprocessing.of_tiles()
-        for start in range(0, len(tiles.rows), _BATCH):
-            here = slice(start, start + _BATCH)
+        at_once = steps.frame.at_once(_BATCH)
+        for start in range(0, len(tiles.rows), at_once):
+            here = slice(start, start + at_once)
             photos = steps.batch(cells[tiles.rows[here]], self._inputs.device)
             for turn in turns:
                 if self._stop():

@@ -39,14 +39,14 @@ class Predictor:
 
         The network runs in evaluation mode and returns to its previous mode afterwards. Each of
         ``views`` maps a batch (n, 3, h, w) to one of the same shape; the probabilities are
-        averaged over the views. A photo is decoded and normalised once for all views. Of photos in
-        tiles a batch has fewer, so that it has about as many tiles.
+        averaged over the views. A photo is decoded and normalised once for all views. A batch has
+        ``batch_size`` photos, or fewer in tiles or large ones (``Frame.at_once``).
         ``seen_from`` (n,) are the views of the photos, such as the camera; None for unknown ones,
         and () if none is known. A network that does not take them ignores them.
         ``on_batch`` receives the number of photos done. A network with several rows of logits for a
         photo, as ``Halves``, gives (n, rows, n_classes).
         """
-        batch_size = max(1, batch_size // self.preprocessing.tiles)
+        batch_size = self.preprocessing.frame.at_once(batch_size)
         was_training = self.network.training
         self.network.eval()
         chunks: list[Floats] = []

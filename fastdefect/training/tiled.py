@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from fastdefect.data.reading.frame import squares_at_once
 from fastdefect.good import Good
 
 _TRAINED = 2  # tiles of a photo that a step trains on: each class may have another worst tile
@@ -72,8 +73,9 @@ class Tiled(nn.Sequential):
         """Return the logits (m, n_classes) of tiles (m, 3, size, size)."""
         if torch.compiler.is_exporting():
             return self._classify(cells)
-        starts = range(0, len(cells), _CHUNK)
-        return torch.cat([self._classify(cells[at : at + _CHUNK]) for at in starts])
+        at_once = squares_at_once(_CHUNK, self.size)
+        starts = range(0, len(cells), at_once)
+        return torch.cat([self._classify(cells[at : at + at_once]) for at in starts])
 
     def _classify(self, cells: Tensor) -> Tensor:
         body, head = self

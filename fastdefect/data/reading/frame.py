@@ -24,6 +24,7 @@ from fastdefect.data.reading.images import PADDING, Resize, fit_to, shown_in
 
 OVERLAP = 1 / 8  # of the side of a tile: a defect up to this long is whole in one tile at least
 _CLOSE = 1.01  # a layout with fewer tiles is preferred if its tiles are hardly larger
+_LARGE = 320  # the side from which squares are computed fewer at a time
 _LEAST = 0.1  # of a pixel of the network: a thin scratch covers no pixel whole
 
 
@@ -70,6 +71,15 @@ class Framed:
     boxes: tuple[TileBox, ...] = ()
 
 
+def squares_at_once(usual: int, size: int) -> int:
+    """Return how many squares of ``size`` pixels to compute at a time, at least one.
+
+    It is ``usual``, but no more pixels than ``usual`` squares of 320 x 320. The memory of a network
+    grows with the pixels: 64 squares of 1024 x 1024 need about 20 GB.
+    """
+    return max(1, int(usual * min(1.0, (_LARGE / size) ** 2)))
+
+
 @dataclass(frozen=True)
 class Frame:
     """How a photo becomes (tiles * size, size, 3) uint8; with one tile, a square.
@@ -98,6 +108,10 @@ class Frame:
     def grey(self) -> Pixels:
         """An empty photo, (tiles * size, size, 3)."""
         return np.full(self.shape, PADDING, np.uint8)
+
+    def at_once(self, usual: int) -> int:
+        """Return how many photos to compute at a time: at most ``usual``, fewer large ones."""
+        return max(1, squares_at_once(usual, self.size) // self.tiles)
 
     def layout(self, width: int, height: int) -> Layout:
         """The tiles of a photo of this size: the smallest that cover it, and not enlarged."""

@@ -228,8 +228,9 @@ def _features(
 ) -> tuple[Floats32, TileFeatures | None]:
     """The features of all photos, and those of their many tiles, normalised, as float16."""
     chunks, tiles = [], []
-    for start in range(0, n, _BATCH):
-        rows = np.arange(start, min(start + _BATCH, n))
+    at_once = store.frame.at_once(_BATCH)
+    for start in range(0, n, at_once):
+        rows = np.arange(start, min(start + at_once, n))
         given = network(store[rows])
         chunks.append(given.features)
         if given.tiles is not None:

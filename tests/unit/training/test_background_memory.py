@@ -46,6 +46,7 @@ def _inputs(defect_at: slice) -> MemoryInputs:
     steps: Any = SimpleNamespace(
         batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),
         of_tiles=lambda: steps,
+        frame=store.frame,
     )
     data = replace(data, store=store)
     return MemoryInputs(network, data, steps, torch.device("cpu"), 0)

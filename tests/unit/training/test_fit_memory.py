@@ -40,6 +40,7 @@ def _inputs(turned: bool | None) -> MemoryInputs:
     steps: Any = SimpleNamespace(
         batch=lambda pixels, device: torch.from_numpy(pixels).permute(0, 3, 1, 2).float(),
         of_tiles=lambda: steps,
+        frame=store.frame,
     )
     network = nn.Sequential(nn.Sequential(_Across()), nn.Sequential(memory))
     data = replace(data, store=store)

@@ -1,5 +1,7 @@
 """Probabilities: the same as a hand-written loop, and the mode of the model restored."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -109,3 +111,19 @@ def test_progress_counts_photos(model: nn.Module, store: PhotoStore) -> None:
     told: list[int] = []
     _predictor(model).probabilities(store, ROWS, batch_size=4, on_batch=told.append)
     assert told == [4, 6]
+
+
+def test_large_photos_are_predicted_few_at_a_time() -> None:
+    sizes: list[int] = []
+
+    class Counts(nn.Module):
+        def forward(self, photos: Tensor) -> Tensor:
+            sizes.append(len(photos))
+            return photos.mean((2, 3))[:, :2]
+
+    photos = np.random.default_rng(0).integers(0, 256, (9, 640, 640, 3), np.uint8)
+    large = Predictor(Counts(), replace(PREPROCESSING, image_size=640), CPU)
+    together = large.probabilities(photos, range(9), batch_size=16)
+    assert sizes == [4, 4, 1]
+    alone = large.probabilities(photos, range(9), batch_size=1)
+    assert together == pytest.approx(alone, abs=1e-6)

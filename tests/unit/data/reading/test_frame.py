@@ -130,3 +130,11 @@ def test_a_reduction_is_that_of_a_tile() -> None:
     assert Frame(100, "pad").reduction(1600, 800) == (16, 16)
     across, down = Frame(100, "squish", 8).reduction(1600, 800)
     assert across == down < 5
+
+
+def test_large_photos_are_computed_fewer_at_a_time() -> None:
+    # 32 of 320 px are 3.28 million pixels: 8 of 640 px, 3.1 of 1024 px, 0.5 of 2560 px
+    sizes = (64, 224, 320, 640, 1024, 2560)
+    assert [Frame(size, "squish").at_once(32) for size in sizes] == [32, 32, 32, 8, 3, 1]
+    assert [Frame(224, "squish", tiles).at_once(32) for tiles in (4, 9, 64)] == [8, 3, 1]
+    assert Frame(640, "squish", 4).at_once(32) == 2
