@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from plain_sets import SETS, Row, Source, divide, held_out
+from plain_sets import SETS, Row, Source, divide, thirds
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -160,9 +160,9 @@ def _sides(
 ) -> tuple[Sequence[Row], Sequence[Row]]:
     """The photos to learn from, and those that are held out."""
     if split == "part":
-        sides = divide(name, rows, draw)
+        (sides,) = divide(name, rows, draw)
         return sides.rest, sides.held_out
-    out = held_out([row.path for row in rows], str(draw))
+    out = [third == 0 for third in thirds([row.path for row in rows], str(draw))]
     return [r for r, o in zip(rows, out, strict=True) if not o], [
         r for r, o in zip(rows, out, strict=True) if o
     ]
