@@ -45,7 +45,7 @@ def settle_tiles(listing: Listing, config: DataConfig, on_event: OnEvent) -> Dat
     asked = config.tiles == "auto"
     good = good_classes(listing.classes, config.good, config.learn == "good")
     none = replace(config, tiles="none")
-    of_whole_photos = config.light or config.learn == "both" or config.view_input
+    of_whole_photos = config.light or config.view_input
     if not asked and (of_whole_photos or not has_marks(listing.entries, good)):
         return none
     with one_thread_each():

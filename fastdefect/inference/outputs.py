@@ -89,8 +89,8 @@ def give(run: Run, frame: Frame, pixels: Pixels, seen: Sequence[Floats32] = ()) 
     logits, features = (np.concatenate([each[i] for each in found]) for i in (0, 1))
     if len(found[0]) == 2:
         return Given(logits, features)
-    n, views, n_classes = logits.shape
-    tiles = counts.shape[1]  # of the photos, which may be single tiles
+    n, tiles = counts.shape  # of the photos, which may be single tiles
+    _, views, _, n_classes = found[0][2].shape
     tile_logits = np.zeros((n, views, tiles, n_classes), np.float32)
     tile_features = np.zeros((n, tiles, features.shape[1]), np.float32)
     for row, (each, own) in enumerate(zip(found, counts, strict=True)):
@@ -103,19 +103,19 @@ def outputs_of(given: Given, good: Good, *, joint: bool) -> Outputs:
     """The probabilities of what a network gives.
 
     The logits of a ``joint`` one are (n, 2 * views, n_classes): those of the classifier in each
-    view, then those of the memory. In each view the surer half decides.
+    view, then those of the memory. In each view the surer half decides, also in each tile.
     """
-    tiles, logits = given.tiles, given.logits
+    tiles, logits = None, given.logits
+    if given.tiles is not None:
+        each_tile = probabilities_of(given.tiles.logits)
+        tiles = TileOutputs(given.tiles.features, given.tiles.counts, each_tile)
     if joint:
         n, rows, classes = logits.shape
         each = probabilities_of(logits.reshape(n * rows, 1, classes)).reshape(n, 2, -1, classes)
         by_view = each.swapaxes(1, 2).reshape(-1, 2, classes)
         deciding = surer_half(by_view, good).reshape(n, -1, classes)
-        return Outputs(deciding.mean(axis=1), given.features, each.mean(axis=2))
-    if tiles is None:
-        return Outputs(probabilities_of(logits), given.features)
-    of_tiles = TileOutputs(tiles.features, tiles.counts, probabilities_of(tiles.logits))
-    return Outputs(probabilities_of(logits), given.features, tiles=of_tiles)
+        return Outputs(deciding.mean(axis=1), given.features, each.mean(axis=2), tiles)
+    return Outputs(probabilities_of(logits), given.features, tiles=tiles)
 
 
 def joined(outputs: Sequence[Outputs]) -> Outputs:

@@ -74,9 +74,9 @@ class InferenceGraph(nn.Module):
         channel of the maps that ``stages`` reads, of the last only the mean, or a vector of the
         body. Of photos in tiles, (n, tiles * size, size, 3), they are the mean over the tiles that
         are not empty. There may be any number of tiles, and two more outputs are those of each:
-        logits (n, views, tiles, classes) and features (n, tiles, d). A joint network, which has no
-        tiles, gives logits (n, 2 * views, classes): those of the classifier in each view, then
-        those of the memory.
+        logits (n, views, tiles, classes) and features (n, tiles, d). A joint network gives logits
+        (n, 2 * views, classes): those of the classifier in each view, then those of the memory. The
+        logits of its tiles are those of the surer half in each.
         """
         batch = (photos.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
         if self.frame.tiles > 1:
@@ -102,7 +102,9 @@ class InferenceGraph(nn.Module):
         with _reading(self.body[0], self.taps, read):
             found = [_by_tile(self.network, self.views[0](batch))]
         found += [_by_tile(self.network, view(batch)) for view in self.views[1:]]
-        logits = torch.stack([of_photo.float() for of_photo, _ in found], dim=1)
+        # (n, views, classes), or (n, 2, views, classes) of a joint network.
+        of_photos = torch.stack([of_photo.float() for of_photo, _ in found], dim=-2)
+        logits = of_photos.flatten(1, -2)
         of_tiles = [
             each.flip(1) if reverse else each
             for reverse, (_, each) in zip(self.reversed, found, strict=True)
@@ -116,8 +118,8 @@ class InferenceGraph(nn.Module):
 
 
 def _by_tile(network: Any, photos: Tensor) -> tuple[Tensor, Tensor]:
-    """As ``Tiled.by_tile``, also for an ensemble."""
-    if isinstance(network, Tiled):
+    """As ``Tiled.by_tile`` or ``Joint.by_tile``, also for an ensemble."""
+    if isinstance(network, Tiled | Joint):
         return network.by_tile(photos)
     found = [member.by_tile(photos) for member in network.networks]
     of_photos, of_tiles = zip(*found, strict=True)

@@ -2,26 +2,29 @@
 
 The classifier knows the defects of its training, the memory (``training/memory.py``) rejects what
 is like no good part, known or not. The photo is as defective as the half says that is surer of a
-defect. So with one threshold the model rejects exactly what either half rejects.
+defect. So with one threshold the model rejects exactly what either half rejects. Of a photo in
+tiles, the worst tile speaks for the classifier and the least familiar one for the memory; these may
+be two tiles.
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from fastdefect.good import Good
 from fastdefect.inference.halves import CLASSIFIER, MEMORY
-from fastdefect.training.memory import PatchMemory
+from fastdefect.training.tiled import Tiled
 
 
 class Joint(nn.Module):
     """``classifier`` and ``memory`` as one network.
 
-    ``memory`` is ``Sequential(Sequential(Places), Sequential(PatchMemory))``. ``temperature``
-    divides the logits of the classifier, so that both halves are calibrated before they are
-    compared; the network as a whole needs no other temperature.
+    ``memory`` is ``Sequential(Sequential(Places), Sequential(PatchMemory))``; for photos in tiles
+    both are ``Tiled``, the memory without good classes, so that its odds are pooled as they are.
+    ``temperature`` divides the logits of the classifier, so that both halves are calibrated before
+    they are compared; the network as a whole needs no other temperature.
     """
 
     temperature: Tensor
@@ -36,8 +39,7 @@ class Joint(nn.Module):
 
     def forward(self, photos: Tensor) -> Tensor:
         """Return logits (n, n_classes), float32: of each photo those of the surer half."""
-        logits, more = self._halves(photos)
-        return logits + more.clamp(min=0)
+        return self._surer(self.classifier(photos), self.memory(photos))
 
     def halves(self, photos: Tensor) -> Tensor:
         """Return logits (n, 2, n_classes), float32: those of the classifier, and of the memory.
@@ -45,22 +47,41 @@ class Joint(nn.Module):
         The memory does not know classes: among defects, and among good classes, the proportions
         are those of the classifier.
         """
-        logits, more = self._halves(photos)
+        return self._halves(self.classifier(photos), self.memory(photos))
+
+    def by_tile(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``halves`` (n, 2, n_classes) of photos in tiles, and the logits of each tile.
+
+        Those (n, tiles, n_classes) are of the half that is surer of a defect in the tile, so that
+        the tile with the most evidence decides on the photo. Empty tiles have logits, too, which do
+        not count.
+        """
+        classifier, memory = cast("tuple[Tiled, Tiled]", (self.classifier, self.memory))
+        of_photo, of_tiles = zip(classifier.by_tile(photos), memory.by_tile(photos), strict=True)
+        return self._halves(*of_photo), self._surer(*of_tiles)
+
+    def _halves(self, classifier: Tensor, memory: Tensor) -> Tensor:
+        """The logits of both, (n, 2, n_classes), from what their networks give, (n, n_classes)."""
+        logits, more = self._compared(classifier, memory)
         return torch.stack([logits, logits + more], dim=1)
 
-    def _halves(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+    def _surer(self, classifier: Tensor, memory: Tensor) -> Tensor:
+        """The logits (..., n_classes) of the surer half from what both networks give."""
+        logits, more = self._compared(classifier, memory)
+        return logits + more.clamp(min=0)
+
+    def _compared(self, classifier: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """The classifier's logits, and by how much the memory raises those of defects."""
-        logits = self.classifier(photos).float() / self.temperature
-        places, head = cast("Any", self.memory)
-        memory: PatchMemory = head[0]
+        logits = classifier.float() / self.temperature
         of_defects, of_good = (
-            torch.stack([logits[:, index] for index in some], dim=1).logsumexp(dim=1)
+            torch.stack([logits[..., index] for index in some], dim=-1).logsumexp(dim=-1)
             for some in (self.defects, self.good)
         )
-        more = memory.odds(places(photos)) - (of_defects - of_good)
+        odds = memory[..., self.defects[0]]  # the logit of any defect; see ``PatchMemory``
+        more = odds - (of_defects - of_good)
         zero = torch.zeros_like(more)
-        columns = [more if index in self.defects else zero for index in range(logits.shape[1])]
-        return logits, torch.stack(columns, dim=1)
+        columns = [more if index in self.defects else zero for index in range(logits.shape[-1])]
+        return logits, torch.stack(columns, dim=-1)
 
 
 class Halves(nn.Module):
@@ -70,6 +91,7 @@ class Halves(nn.Module):
         """Share the weights of ``joint``."""
         super().__init__()
         self.joint = joint
+        self.training = joint.training  # a Predictor returns to it, with ``joint``
 
     def forward(self, photos: Tensor) -> Tensor:
         """See ``Joint.halves``."""

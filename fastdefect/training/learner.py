@@ -153,10 +153,11 @@ def build_network(spec: ModelSpec, backbone: Backbone, device: torch.device) -> 
     a memory.
     """
     frozen = deepcopy(backbone) if spec.memory else backbone
-    network: Any = averaging(_tiled(_nested(spec, backbone), spec), spec.members)
+    good = spec.good_indices
+    network: Any = averaging(_tiled(_nested(spec, backbone), spec, good), spec.members)
     if spec.memory:
-        memory = _nested(replace(spec, head="memory"), frozen)
-        network = Joint(network, memory, len(spec.classes), spec.good_indices)
+        memory = _tiled(_nested(replace(spec, head="memory"), frozen), spec, ())
+        network = Joint(network, memory, len(spec.classes), good)
     return network.to(device=device, memory_format=_layout(device))
 
 
@@ -217,7 +218,8 @@ def build_learner(
     )
     learn.remove_cb(ProgressCallback)
     learn.logger = _print_nothing
-    learn.model = averaging(_tiled(_viewed(learn.model, spec), spec), spec.members)
+    network = _tiled(_viewed(learn.model, spec), spec, spec.good_indices)
+    learn.model = averaging(network, spec.members)
     # Here and not in a callback at the fit's start: the optimizer's moments take their layout
     # from the parameters, and a restored optimizer needs the layout that it was saved with.
     learn.model.to(device=dls.device, memory_format=_layout(dls.device))
@@ -248,13 +250,16 @@ def _viewed(network: nn.Sequential, spec: ModelSpec) -> nn.Sequential:
     return Viewed(*network) if spec.preprocessing.view_input else network
 
 
-def _tiled(network: nn.Module, spec: ModelSpec) -> nn.Module:
-    """The network for photos in tiles, with the same body and head; itself without tiles."""
+def _tiled(network: nn.Module, spec: ModelSpec, good: Good) -> nn.Module:
+    """The network for photos in tiles, with the same body and head; itself without tiles.
+
+    The evidence of a tile is against the classes ``good``, or without them each logit itself.
+    """
     steps = spec.preprocessing
     if steps.tiles == 1:
         return network
     body, head = network.children()
-    return Tiled(body, head, steps.image_size, spec.good_indices)
+    return Tiled(body, head, steps.image_size, good)
 
 
 def _print_nothing(record: Any) -> None:

@@ -88,10 +88,3 @@ def test_its_bundle_decides_alike_and_names_the_half(
         )
         rejected = float(mine["p_defective"]) >= 0.5
         assert (mine["rejected_by"] in ("classifier", "memory", "both")) == rejected
-
-
-@pytest.mark.parametrize("tiles", ["4", "auto"])
-def test_tiles_are_refused_before_photos_are_read(tiles: str, tmp_path: Path) -> None:
-    result = invoke("fit", str(tmp_path / "none"), *OPTIONS, "--tiles", tiles)
-    assert result.exit_code == 2
-    assert f"can't be combined with --tiles {tiles}" in " ".join(result.stderr.split())

@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from helpers.cli import FitResult, invoke, run_fit
+from helpers.cli import TINY, FitResult, invoke, run_fit
+from helpers.compare import assert_same_run
+from helpers.interrupts import interrupted_after
 from helpers.serving import line
 
 from fastdefect.evaluation.predictions import read_predictions
@@ -136,17 +138,19 @@ FORMS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", list(FORMS))
+@pytest.mark.parametrize("fixture", ["tiled", "joint"])
 def test_a_bundle_decides_as_the_run_and_serves(
-    form: str, tiled: FitResult, tmp_path: Path
+    form: str, fixture: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     if form == "openvino":
         pytest.importorskip("openvino")
+    run: FitResult = request.getfixturevalue(fixture)
     options, close = FORMS[form]
     new, bundle = strips(tmp_path / "new", 8, 2), tmp_path / "tiny.fdb"
-    done = invoke("export", tiled.folder, "--out", bundle, *options)
+    done = invoke("export", run.folder, "--out", bundle, *options)
     assert done.exit_code == 0, done.output
     rows = []
-    for name, model in (("run", tiled.folder), ("bundle", bundle)):
+    for name, model in (("run", run.folder), ("bundle", bundle)):
         table = tmp_path / f"{name}.csv"
         done = invoke("predict", model, new, "--out", table, "--fail-on", "never")
         assert done.exit_code == 0, done.output
@@ -154,6 +158,7 @@ def test_a_bundle_decides_as_the_run_and_serves(
     for one, other in zip(*rows, strict=True):
         assert float(one["p_defective"]) == pytest.approx(float(other["p_defective"]), abs=close)
         assert form == "int8" or one["tile_x"] == other["tile_x"]
+        assert form == "int8" or one.get("rejected_by") == other.get("rejected_by")
     done = invoke("explain", bundle, new / "1.png", "--out", tmp_path / "maps")
     assert done.exit_code == 0, done.output
     with line(tmp_path) as at:
@@ -161,6 +166,7 @@ def test_a_bundle_decides_as_the_run_and_serves(
         (photo,) = at.client.post("/inspect", files=files).json()["photos"]
     assert str(photo["tile"]["x"]) == rows[1][1]["tile_x"]
     assert photo["probability"] == pytest.approx(float(rows[1][1]["p_defective"]), abs=1e-6)
+    assert photo.get("rejected_by") == rows[1][1].get("rejected_by")
 
 
 def test_tiles_of_background_are_left_out_in_the_run_and_later(tmp_path: Path) -> None:
@@ -205,6 +211,56 @@ def test_good_parts_alone_are_remembered_in_tiles(tmp_path: Path) -> None:
             assert int(row["tile_x"]) <= middle <= int(row["tile_x"]) + int(row["tile_width"])
     done = invoke("explain", fit.folder, new / "1.png", "--out", tmp_path / "maps")
     assert done.exit_code == 0, done.output
+
+
+JOINT = (
+    "--learn both --turned no --parts none --test 0 --image-size 32 --tiles 18 --name joint"
+).split()
+
+
+@pytest.fixture(scope="module")
+def joint(tmp_path_factory: pytest.TempPathFactory) -> FitResult:
+    """A classifier and a memory of the same strips in tiles."""
+    data = strips(tmp_path_factory.mktemp("joint") / "strips", 32, 0)
+    return run_fit(data, data.parent, *JOINT)
+
+
+def test_a_joint_model_in_tiles_names_the_half_and_the_tile(
+    joint: FitResult, tmp_path: Path
+) -> None:
+    new, table = strips(tmp_path / "new", 8, 1, boxes=True), tmp_path / "rows.csv"
+    assert "tiles of 13 good photos" in joint.output
+    done = invoke("predict", joint.folder, new, "--out", table, "--fail-on", "never")
+    assert done.exit_code == 0, done.output
+    rows = {Path(row["path"]).name: row for row in read_csv(table)}
+    for known in read_csv(new / "labels.csv"):
+        if known["x"]:
+            row, middle = rows[known["path"]], int(known["x"]) + DEFECT / 2
+            assert row["rejected_by"] in ("memory", "both")
+            assert int(row["tile_x"]) <= middle <= int(row["tile_x"]) + int(row["tile_width"])
+    explain = ("explain", joint.folder, new / "1.png", "--out")
+    for arguments, said in (
+        (("evaluate", joint.folder, "--data", new), "By half of the joint model"),
+        (("stress", joint.folder, "--only", "blur"), "blur"),
+        ((*explain, tmp_path / "inside"), "Written"),
+        ((*explain, tmp_path / "distance", "--method", "distance"), "Written"),
+    ):
+        done = invoke(*arguments)
+        assert done.exit_code == 0, done.output
+        assert said in done.output
+    (found,) = json.loads((tmp_path / "distance" / "explain.json").read_text())["groups"]["Photos"]
+    assert found["tile"]["x"] == int(rows["1.png"]["tile_x"])
+
+
+def test_an_interrupted_joint_training_in_tiles_continues_to_the_same_model(
+    joint: FitResult, tmp_path: Path
+) -> None:
+    data = joint.folder.parent / "strips"
+    with interrupted_after(6):
+        stopped = invoke("fit", data, "--runs", tmp_path, *TINY, *JOINT)
+    assert stopped.exit_code == 130, stopped.output
+    assert invoke("fit", "--resume", tmp_path / "joint").exit_code == 0
+    assert_same_run(joint.folder, tmp_path / "joint")
 
 
 def test_a_memory_of_photos_of_one_tile_is_that_without_tiles(tmp_path: Path) -> None:

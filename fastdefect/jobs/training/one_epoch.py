@@ -45,7 +45,6 @@ def _check_memory(config: RunConfig) -> None:
         f"--folds {config.report.folds}": config.report.folds is not None,
         f"--final {config.training.final}": config.training.final in ("folds", "refit"),
         f"--from {config.model.from_run}": config.model.from_run is not None,
-        f"--tiles {config.data.tiles}": joint and config.data.tiles not in ("none", "marked", "1"),
         f"--views {config.report.views}": config.report.views not in ("auto", "none") and joint,
     }
     if found := next((flag for flag, given in conflicts.items() if given), None):

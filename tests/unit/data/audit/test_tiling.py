@@ -61,7 +61,7 @@ def listed(*entries: Entry) -> Listing:
         (1200, Box(50, 50, 60, 60), {}, "none"),
         (4000, Box(50, 50, 12, 12), {}, "none"),  # more than 16 would be needed: only a warning
         (1200, Box(50, 50, 12, 12), {"light": True}, "none"),
-        (1200, Box(50, 50, 12, 12), {"learn": "both"}, "none"),  # the two can't be combined
+        (1200, Box(50, 50, 12, 12), {"learn": "both"}, "16"),
         (1200, Box(50, 50, 12, 12), {"tiles": "none"}, "none"),
         (5600, None, {}, "none"),  # nothing is known of the defects
     ],
