@@ -34,10 +34,10 @@ from fastdefect.jobs.predict import Output
 from fastdefect.jobs.predict_sharded import ShardedOutput, predict_sharded
 from fastdefect.jobs.predicting.deciding import decided_rows
 from fastdefect.jobs.predicting.engine_ray import RayEngine, connected
-from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.open_model import find_model
 from fastdefect.jobs.predicting.parquet import parquet_bytes
 from fastdefect.jobs.predicting.shards import Shard, ShardWork
+from fastdefect.jobs.trained.names import Names, Patterns
 from fastdefect.jobs.trained.request import Request
 
 SHARDS = 4  # of each simulated worker

@@ -20,10 +20,10 @@ from fastdefect.data.reading.unlabelled import Candidate, Sources
 from fastdefect.errors import UsageError
 from fastdefect.events import OnEvent, Progress, silent
 from fastdefect.inference.stream import Decided, decide_all
-from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.open_model import open_model
 from fastdefect.jobs.predicting.parts import Parts
 from fastdefect.jobs.predicting.rows import Row, Tally, photo_row
+from fastdefect.jobs.trained.names import Names, Patterns
 from fastdefect.jobs.trained.request import Request
 from fastdefect.reporting.tables.predict import photo_table
 from fastdefect.reporting.tables.table_data import TableData

@@ -70,6 +70,14 @@ def explain(
         int,
         typer.Option("--show", min=1, max=400, help="Photos of each group beside the mistakes."),
     ] = 10,
+    view_from: Annotated[
+        str | None,
+        typer.Option(
+            "--view-from",
+            help="Regular expression for the view, such as the camera, in the path of a photo.",
+            show_default="that of the model",
+        ),
+    ] = None,
     runs: Runs = Path("runs"),
     quiet: Quiet = False,
     as_json: Json = False,
@@ -79,7 +87,7 @@ def explain(
         from fastdefect.jobs.explain import Asked
 
         _refuse_split(model, photos, request, given=_is_given(context, "split"))
-        asked = Asked(method, class_name, out, each)
+        asked = Asked(method, class_name, out, each, view_from)
         found = _explain(model, photos or [], request, asked, runs, screen)
         few = (found.figures, *found.sheets)
         show(screen, "explain", found.as_json(), tables=found.tables(), files=few)
@@ -129,6 +137,12 @@ def _explain(
         )
     run = run_with_model(model, runs)
     if not photos:
+        if asked.view_from is not None:
+            raise UsageError(
+                "--view-from finds the view in the paths of photos, but no photos are named: those "
+                "of a run have the views of its training.",
+                "Name photos, or remove --view-from.",
+            )
         return explain_run(run, request, asked, on_event=screen)
     sources = Sources.of(photos, sys.stdin.buffer)
     return explain_photos_of_run(run, request, sources, asked, on_event=screen)

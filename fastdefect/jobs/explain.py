@@ -29,13 +29,15 @@ _OUT, _FIGURES = "heat-maps", "explain.json"
 class Asked:
     """What ``explain`` shows: ``method`` and ``class_name`` of the maps, and where it writes.
 
-    ``each``: photos of each group that is not a mistake.
+    ``each``: photos of each group that is not a mistake. ``view_from`` finds the view in the name
+    of a photo, for photos that are named; None for the pattern of the model.
     """
 
     method: str = AUTO
     class_name: str | None = None
     out: Path | None = None
     each: int = 10
+    view_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def explain_bundle(
     scorer: Scorer, sources: Sources, asked: Asked, *, on_event: OnEvent
 ) -> Explanation:
     """Explain photos by the outputs of a bundle alone, without labels and without torch."""
-    explainer = bundle_explainer(scorer, asked.method, asked.class_name)
+    explainer = bundle_explainer(scorer, asked.method, asked.class_name, asked.view_from)
     return explain_photos(explainer, sources, asked, on_event=on_event)
 
 
@@ -157,7 +159,9 @@ def explain_photos_of_run(
     run: "Run", request: "Request", sources: Sources, asked: Asked, *, on_event: OnEvent
 ) -> Explanation:
     """Explain photos without labels by the model of a run."""
-    explainer = run_explainer(run, request, asked.method, asked.class_name, on_event=on_event)
+    explainer = run_explainer(
+        run, request, asked.method, asked.class_name, asked.view_from, on_event=on_event
+    )
     labelled = sources.labelled(explainer.scorer.judge.classes)
     return explain_photos(explainer, labelled, asked, on_event=on_event)
 

@@ -13,7 +13,6 @@ from fastdefect.events import Note, OnEvent
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.predicting.deciding import decided_rows
 from fastdefect.jobs.predicting.meter import Meter
-from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.parts import PART_COLUMNS, Parts
 from fastdefect.jobs.predicting.result_file import Journal, check_out
 from fastdefect.jobs.predicting.rows import (
@@ -24,6 +23,7 @@ from fastdefect.jobs.predicting.rows import (
     model_of,
     view_text,
 )
+from fastdefect.jobs.trained.names import Names, Patterns
 from fastdefect.text import counted
 
 FailOn = Literal["unreadable", "look", "reject", "never"]

@@ -71,6 +71,6 @@ def show(explainer: Explainer, photo: Path, view: str | None = None) -> Shown:
             "Name another file.",
         ) from error
     scorer, maps = explainer.scorer, explainer.maps
-    unknown = bool(without_view(scorer.view_input, [explainer.view_of(candidate)]))
+    unknown = bool(without_view(scorer.view_input, [explainer.names.view(candidate)]))
     known = scorer.view_input if unknown else ()
     return Shown(scorer.name, explainer.method.title, maps.target.name, found, known)

@@ -15,7 +15,6 @@ from fastdefect.inference.stream import Decided, decide_all, fastest_workers
 from fastdefect.jobs.predict import OnRow, Output, Predicted, no_row
 from fastdefect.jobs.predicting.arrivals import Arrivals
 from fastdefect.jobs.predicting.live_file import LiveFile, check_live, place_key
-from fastdefect.jobs.predicting.names import Names
 from fastdefect.jobs.predicting.rows import Tally, common_text, photo_row, view_text
 from fastdefect.jobs.predicting.watched import (
     Changes,
@@ -24,6 +23,7 @@ from fastdefect.jobs.predicting.watched import (
     list_photos,
     state_of,
 )
+from fastdefect.jobs.trained.names import Names
 
 _Decide = Callable[[Sequence[Candidate]], Iterator[Decided[Candidate]]]
 

@@ -95,6 +95,20 @@ def test_photos_without_a_view_are_counted(copy: Path, table: Path, tmp_path: Pa
     assert len(wrong) <= 4
 
 
+def test_named_photos_are_explained_by_the_view_in_their_path(
+    copy: Path, table: Path, tmp_path: Path
+) -> None:
+    explain = ("explain", copy, table.parent / "p001_side.png", "--out", tmp_path / "maps")
+    assert "1 of 1 photo has no view" in output(*explain)
+    assert "no view" not in output(*explain, "--view-from", r"_(side|top)")
+    figures = json.loads((tmp_path / "maps" / "explain.json").read_text())
+    (photo,) = figures["groups"]["Photos"]
+    assert (photo["view"], photo["decided"]) == ("side", "reject")
+    refused = invoke("explain", str(copy), "--view-from", "side")
+    assert refused.exit_code == 2
+    assert "but no photos are named" in " ".join(refused.output.split())
+
+
 def _is_bad(path: str) -> bool:
     return int(Path(path).name[1:4]) % 2 == 1
 

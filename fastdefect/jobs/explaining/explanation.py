@@ -30,7 +30,7 @@ class PhotoMap:
     is what hiding the place changes. ``shown`` is the photo in its shape. ``usual`` is the
     highest evidence of a usual photo that is rejected, in the unit of the method; None if unknown.
     ``size`` is width and height of the photo, and ``tile`` the tile that has the most evidence for
-    the target, None without tiles.
+    the target, None without tiles. ``view`` is the view of the photo, if the network takes it.
     """
 
     name: str
@@ -43,6 +43,7 @@ class PhotoMap:
     size: tuple[int, int]
     tile: TileBox | None = None
     usual: float | None = None
+    view: str | None = None
 
     @property
     def is_weak(self) -> bool:
@@ -78,6 +79,7 @@ class PhotoMap:
             "weak": self.is_weak,
             "confirmed": self.confirmed,
             **({"tile": vars(self.tile)} if self.tile is not None else {}),
+            **({"view": self.view} if self.view is not None else {}),
         }
 
     def overlay(self) -> Pixels:
@@ -101,7 +103,8 @@ class PhotoMap:
         truth = f"{self.label}, " if self.label is not None else ""
         lines = [
             self.name,
-            f"{truth}decided {self.decided}, P(defect) {self.probability:.3f}",
+            f"{truth}decided {self.decided}, P(defect) {self.probability:.3f}"
+            + (f", view {self.view}" if self.view is not None else ""),
             f"Evidence for {target}: {self.where}. {method.title}.",
         ]
         lines += [self.of_tile] if self.tile is not None else []

@@ -105,6 +105,7 @@ def _predictions(run: Run, request: Request, rule: DecisionRule, on_event: OnEve
 
 def _shown(one: Explained, said: Judgement, maps: RunMaps) -> PhotoMap:
     removal = remove_place(one.pixels, one.raw, maps.judge_of(one.name).score, one.area)
+    view = maps.views.get(one.name) if maps.spec.preprocessing.view_input else None
     return PhotoMap(
         one.name,
         said.label,
@@ -115,6 +116,7 @@ def _shown(one: Explained, said: Judgement, maps: RunMaps) -> PhotoMap:
         removal,
         (one.width, one.height),
         one.tile,
+        view=view,
     )
 
 

@@ -6,8 +6,8 @@ from fastdefect.data.reading.object_store import Place
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import decide_all
-from fastdefect.jobs.predicting.names import Names
 from fastdefect.jobs.predicting.rows import Row, photo_row
+from fastdefect.jobs.trained.names import Names
 
 
 def decided_rows(

@@ -14,7 +14,7 @@ from fastdefect.inference.decision_rule import DECISIONS
 from fastdefect.inference.judge import Decision
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import Decided
-from fastdefect.jobs.predicting.names import Names
+from fastdefect.jobs.trained.names import Names, without_view_text
 from fastdefect.reporting.tables.predict import MOST, suspicion
 from fastdefect.text import counted, first
 
@@ -206,11 +206,7 @@ def view_text(tally: Tally) -> str:
     """The photos that the network decided on without a view; empty if there are none."""
     if not tally.without_view:
         return ""
-    return (
-        f"{tally.without_view} of {counted(tally.total, 'photo')} have no view that the network "
-        f"knows ({first(tally.view_input)}): it decided on them without a view. A column view or "
-        "--view-from names it."
-    )
+    return without_view_text(tally.without_view, tally.total, tally.view_input)
 
 
 def as_line(row: Mapping[str, Any]) -> str:

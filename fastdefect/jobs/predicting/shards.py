@@ -16,10 +16,10 @@ from fastdefect.errors import RunError
 from fastdefect.events import silent
 from fastdefect.inference.scorer import Scorer
 from fastdefect.jobs.predicting.deciding import decided_rows
-from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.open_model import ModelSource
 from fastdefect.jobs.predicting.parquet import parquet_bytes
 from fastdefect.jobs.predicting.rows import columns_of
+from fastdefect.jobs.trained.names import Names, Patterns
 
 MOST_PHOTOS = 2000  # in a shard: about a minute of one core, which a killed worker loses
 _LEAST_PHOTOS = 16  # a batch

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.bundles import tiny_bundle
+from helpers.bundles import photo_of, tiny_bundle, viewed_bundle
 from helpers.cli import invoke
 from PIL import Image
 
@@ -38,6 +38,37 @@ def test_the_help_names_every_method(model: str) -> None:
     assert "patch-scores, distance or occlusion." in said
 
 
+def test_the_view_is_in_a_table_in_the_path_or_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = str(viewed_bundle(tmp_path / "viewed.fdb"))
+    Image.fromarray(photo_of(60, 24)).save(tmp_path / "a_back.png")
+    Image.fromarray(photo_of(60, 24)).save(tmp_path / "b_other.png")
+    Path("photos.csv").write_text("path,view\na_back.png,front\nb_other.png,back\n")
+    found = {}
+    for name, arguments in {
+        "unknown": ("a_back.png", "b_other.png"),
+        "path": ("a_back.png", "b_other.png", "--view-from", r"_(\w+)\."),
+        "table": ("photos.csv",),
+    }.items():
+        result = invoke("explain", model, *arguments, "--out", name)
+        assert result.exit_code == 0, result.output
+        figures = json.loads(Path(name, "explain.json").read_text(encoding="utf-8"))
+        found[name] = [(p.get("view"), p["p_defect"]) for p in figures["groups"]["Photos"]]
+        said = " ".join(result.output.split())
+        count = {"unknown": 2, "path": 1, "table": 0}[name]
+        have = "has" if count == 1 else "have"
+        text = f"{count} of 2 photos {have} no view that the network knows (front, back)"
+        assert (text in said) == (count > 0)
+    # Without a view the network decides as for the front, and for the back the other way round.
+    front, back = found["table"][0][1], found["table"][1][1]
+    assert front == pytest.approx(1 - back, abs=1e-4)
+    assert found["table"] == [("front", front), ("back", back)]
+    assert found["path"] == [("back", pytest.approx(back)), ("other", pytest.approx(front))]
+    assert found["unknown"] == [(None, pytest.approx(front))] * 2
+
+
 def test_json_is_one_closing_event(model: str) -> None:
     result = invoke("explain", model, "one.png", "--json", "--class", "ok", "--out", "maps")
     *_, closing = (json.loads(line) for line in result.stdout.splitlines())
@@ -56,6 +87,7 @@ def test_json_is_one_closing_event(model: str) -> None:
         (["two.png"], "two.png"),
         (["one.png", "--split", "valid"], "the command names the photos: one.png. Remove --split"),
         (["--split", "test"], "is a bundle, which contains no photos"),
+        (["one.png", "--view-from", "("], "--view-from"),
     ],
 )
 def test_wrong_usage_is_named(model: str, arguments: list[str], words: str) -> None:

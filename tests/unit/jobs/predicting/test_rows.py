@@ -12,7 +12,6 @@ from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.outputs import Outputs
 from fastdefect.inference.stream import Decided
-from fastdefect.jobs.predicting.names import Names, Patterns
 from fastdefect.jobs.predicting.rows import (
     Tally,
     as_line,
@@ -20,6 +19,7 @@ from fastdefect.jobs.predicting.rows import (
     photo_columns,
     photo_row,
 )
+from fastdefect.jobs.trained.names import Names, Patterns
 
 
 def test_a_class_called_defective_does_not_overwrite_p_defective() -> None:

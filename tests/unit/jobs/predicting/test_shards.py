@@ -11,9 +11,9 @@ from fastdefect.data.reading.object_store import ObjectFile
 from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import RunError
 from fastdefect.events import silent
-from fastdefect.jobs.predicting.names import Patterns
 from fastdefect.jobs.predicting.open_model import find_model
 from fastdefect.jobs.predicting.shards import PhotoList, Shard, ShardWork, shard_size
+from fastdefect.jobs.trained.names import Patterns
 from fastdefect.jobs.trained.request import Request
 
 _PHOTOS = (

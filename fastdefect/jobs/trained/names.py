@@ -8,6 +8,7 @@ from fastdefect.data.reading.unlabelled import Candidate
 from fastdefect.errors import DataError
 from fastdefect.inference.part_pattern import LONGEST
 from fastdefect.inference.scorer import Scorer
+from fastdefect.text import counted, first
 
 _Search = Callable[[Sequence[str], str], Sequence[str | None]]
 
@@ -79,3 +80,12 @@ def _finder(
 
     search([], pattern)
     return lambda candidate: found_in(candidate.inside) or found_in(candidate.name)
+
+
+def without_view_text(n: int, total: int, known: Sequence[str]) -> str:
+    """The ``n`` of ``total`` photos that a network, which takes one of ``known`` views, lacks."""
+    have = "has" if n == 1 else "have"
+    return (
+        f"{n} of {counted(total, 'photo')} {have} no view that the network knows ({first(known)}): "
+        "it decided on them without a view. A column view or --view-from names it."
+    )

@@ -11,7 +11,7 @@ from fastdefect.errors import UsageError
 from fastdefect.inference.bundle import read_bundle
 from fastdefect.inference.inspector import bundle_scorer
 from fastdefect.inference.scorer import Scorer
-from fastdefect.jobs.predicting.names import Names, Patterns
+from fastdefect.jobs.trained.names import Names, Patterns
 
 
 @pytest.fixture(scope="module")
