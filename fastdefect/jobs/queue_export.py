@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fastdefect.data.photos import PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.reading.formats import IMAGE_SUFFIXES
 from fastdefect.errors import DataError, StoreError
 from fastdefect.events import Note, OnEvent
@@ -160,6 +161,8 @@ def _of_line(each: Labelled, file: Path) -> SetPhoto:
         each.chosen_by,
         inspection.bundle,
         inspection.id,
+        view=each.photo.view or "",
+        product=each.photo.product or "",
     )
 
 
@@ -191,6 +194,8 @@ def _photos_of(run: Run, on_event: OnEvent) -> list[tuple[str, SetPhoto]]:
                 photo.label,
                 known[sha256].part or "",
                 known[sha256].side,
+                view=photo.row.get(VIEW_COLUMN) or "",
+                product=photo.row.get(PRODUCT_COLUMN) or "",
             ),
         )
         for photo in found.found.photos

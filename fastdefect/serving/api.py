@@ -124,7 +124,6 @@ async def inspect(
     """
     async with desk.uploads.received(request) as upload:
         asked = _request(upload, part=part, product=product, view=view, key=key)
-        views = desk.engine.views_of(asked)  # kept without the photos
         # In a thread: it hashes the photos and looks for the key.
         future = await run_in_threadpool(desk.engine.submit, asked)
         del asked  # a request that is late must not hold its photos
@@ -140,8 +139,8 @@ async def inspect(
             ) from None
     return InspectionOut.of(
         found,
-        missing_views=desk.engine.missing_views(found, views),
-        without_view=desk.engine.without_view(found, views),
+        missing_views=desk.engine.missing_views(found),
+        without_view=desk.engine.without_view(found),
     )
 
 

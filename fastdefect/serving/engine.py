@@ -22,7 +22,7 @@ from fastdefect.errors import FastdefectError, StoreError
 from fastdefect.inference.baseline import Sample
 from fastdefect.inference.scorer import Scorer
 from fastdefect.inference.stream import fastest_workers
-from fastdefect.serving.photo_work import Sent, decide_on, missing_views, product_of, views_of
+from fastdefect.serving.photo_work import Sent, decide_on, missing_views, product_of
 from fastdefect.serving.records import Inspection, Model, New, Photo
 from fastdefect.serving.review import choose
 from fastdefect.serving.settings import Settings
@@ -143,26 +143,19 @@ class Engine:
         """The model that decides now."""
         return self._using
 
-    def views_of(self, request: Request) -> tuple[str | None, ...]:
-        """The view of each photo of ``request``, as far as it is known."""
-        return views_of(self._using.scorer, request.photos)
-
-    def missing_views(self, inspection: Inspection, views: Sequence[str | None]) -> list[str]:
-        """The views that ``inspection`` lacks, of which its photos have ``views``.
-
-        None if another model decided on it.
-        """
+    def missing_views(self, inspection: Inspection) -> list[str]:
+        """The views that ``inspection`` lacks; none if another model decided on it."""
         using = self._using
         if using.model.identity != inspection.model:
             return []
-        return list(missing_views(using.scorer, views))
+        return list(missing_views(using.scorer, [photo.view for photo in inspection.photos]))
 
-    def without_view(self, inspection: Inspection, views: Sequence[str | None]) -> int:
+    def without_view(self, inspection: Inspection) -> int:
         """The photos whose view the network takes, but does not know; as ``missing_views``."""
         using = self._using
         if using.model.identity != inspection.model:
             return 0
-        return without_view(using.scorer.view_input, views)
+        return without_view(using.scorer.view_input, [photo.view for photo in inspection.photos])
 
     @property
     def in_work(self) -> int:
@@ -326,7 +319,8 @@ class Engine:
         """Raises what the decision on the first unreadable photo raised."""
         photos = tuple(photo.result() for photo in job.photos)
         scorer, sent = job.using.scorer, job.request.photos
-        part = scorer.judge.decide_part(photos, views_of(scorer, sent), product_of(sent))
+        views = [photo.view for photo in photos]
+        part = scorer.judge.decide_part(photos, views, product_of(photos))
         self._seconds += 0.1 * (
             sum(p.milliseconds for p in photos) / 1000 / len(photos) - self._seconds
         )

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from fastdefect.serving import api
 from fastdefect.serving.day_drift import FIRST
 from fastdefect.serving.engine import Loaded
-from fastdefect.serving.photo_work import Sent, views_of
+from fastdefect.serving.photo_work import Sent, view_of
 from fastdefect.serving.problems import INVALID, NOT_FOUND, Problem
 from fastdefect.serving.records import Answer, Inspection, Model, Photo
 from fastdefect.serving.schemas import AnswerIn, UndoIn
@@ -97,15 +97,15 @@ def part_page(request: Request, id: str) -> Response:
 def _map_of(loaded: Loaded, found: Inspection, photo: Photo) -> str | None:
     """Where the heat map of a photo is; None if it would not be that of the decision.
 
-    Another bundle decides now, or the network takes the view, which is not kept: only that in the
-    name of the file is known later.
+    Another bundle decides now, or the network takes the view, and an earlier version stored the
+    photo without it: then only that in the name of the file is known.
     """
     if found.model != loaded.model.identity:
         return None
     address = f"/photos/{photo.sha256}/heatmap"
     if not loaded.scorer.view_input:
         return address
-    (view,) = views_of(loaded.scorer, [Sent(photo.name, b"")])
+    view = view_of(loaded.scorer, Sent(photo.name, b"", photo.view))
     return None if view is None else f"{address}?{urlencode({'view': view})}"
 
 

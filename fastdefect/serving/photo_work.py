@@ -70,24 +70,26 @@ def decide_on(
         raise UnreadablePhoto(Path(name), reason)
     with gate.hold(pixels):
         decoded = scorer.decoded(sent.data, name)
-    (view,) = views_of(scorer, [sent])
+    view = view_of(scorer, sent)
     decision = scorer.decide(decoded, started, sent.product, view)
     return Photo(
         sha256(sent.data).hexdigest(),
         sent.name,
         MEDIA_TYPES[str(kind_of(sent.data))],
         **vars(decision),
+        view=view,
+        product=sent.product,
     )
 
 
-def views_of(scorer: Scorer, photos: Sequence[Sent]) -> tuple[str | None, ...]:
-    """The view of each photo: that of the client, else that in the file name; None if unknown."""
-    return tuple(sent.view or view_in(sent.name, scorer.view_from, LONGEST) for sent in photos)
+def view_of(scorer: Scorer, sent: Sent) -> str | None:
+    """The view of a photo: that of the client, else that in the file name; None if unknown."""
+    return sent.view or view_in(sent.name, scorer.view_from, LONGEST)
 
 
-def product_of(photos: Sequence[Sent]) -> str | None:
+def product_of(photos: Sequence[Photo]) -> str | None:
     """The product of a part: the one that its photos have in common, None if there is none."""
-    products = {sent.product for sent in photos} - {None}
+    products = {photo.product for photo in photos} - {None}
     return products.pop() if len(products) == 1 else None
 
 

@@ -17,7 +17,9 @@ class Photo:
     """A photo of an inspection and the decision on it; the fields are as in ``Decision``.
 
     ``sha256`` (hex) is that of its bytes, by which the store finds them. ``name`` is the file name
-    that the client gave, without folders; empty if none. ``kind`` is its media type.
+    that the client gave, without folders; empty if none. ``kind`` is its media type. ``view`` and
+    ``product`` are those with which it was decided: of the client, or the view in its name; None if
+    they are not known, and in stores of earlier versions.
     """
 
     sha256: str
@@ -34,6 +36,8 @@ class Photo:
     milliseconds: float
     rejected_by: RejectedBy | None = None
     tile: DecidingTile | None = None
+    view: str | None = None
+    product: str | None = None
 
 
 @dataclass(frozen=True)

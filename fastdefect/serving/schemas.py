@@ -31,6 +31,8 @@ _PHOTO: dict[str, Any] = {
     "distance": 0.93,
     "milliseconds": 21.4,
     "rejected_by": None,
+    "view": "front",
+    "product": None,
 }
 _INSPECTION: dict[str, Any] = {
     "id": "0f8fad5bd9cb469fa16570867728950e",
@@ -108,6 +110,11 @@ class PhotoOut(BaseModel):
         description="Of a model with tiles: the tile that decided, by probability, or by "
         "distance if the photo is unlike.",
     )
+    view: str | None = Field(
+        None,
+        description="With which it was decided: that of the request, else that in its file name.",
+    )
+    product: str | None = Field(None, description="That of the request.")
 
     @classmethod
     def of(cls, photo: Photo) -> Self:
@@ -215,6 +222,8 @@ class WaitingPhoto(BaseModel):
     sha256: str
     name: str
     media_type: str
+    view: str | None = None
+    product: str | None = None
 
 
 class WaitingOut(BaseModel):
@@ -254,7 +263,13 @@ class QueueOut(BaseModel):
                     at=each.at,
                     part=each.part,
                     photos=[
-                        WaitingPhoto(sha256=photo.sha256, name=photo.name, media_type=photo.kind)
+                        WaitingPhoto(
+                            sha256=photo.sha256,
+                            name=photo.name,
+                            media_type=photo.kind,
+                            view=photo.view,
+                            product=photo.product,
+                        )
                         for photo in each.photos
                     ],
                 )

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 
+from fastdefect.data.photos import PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.errors import UsageError
 from fastdefect.files import typed, umask, write_csv, written_to
 
 TABLE = "photos.csv"
-_COLUMNS = ("path", "label", "part", "split", "chosen_by", "model", "inspection")
+_IF_KNOWN = (VIEW_COLUMN, PRODUCT_COLUMN)  # columns that are left out if no photo has a value
+_COLUMNS = ("path", "label", "part", *_IF_KNOWN, "split", "chosen_by", "model", "inspection")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class SetPhoto:
     """A photo of the set: its file now, its path in the set, and its cells in the table.
 
     ``split`` is empty for a photo that no training knows. ``chosen_by``, ``model`` and
-    ``inspection`` are empty for one that is not from a line.
+    ``inspection`` are empty for one that is not from a line. ``view`` and ``product`` are empty
+    where they are not known.
     """
 
     file: Path
@@ -31,6 +34,8 @@ class SetPhoto:
     chosen_by: str = ""
     model: str = ""
     inspection: str = ""
+    view: str = ""
+    product: str = ""
 
 
 def expect_new(out: Path) -> None:
@@ -71,7 +76,9 @@ def add_photo(folder: Path, photo: SetPhoto) -> None:
 
 def write_table(folder: Path, photos: Sequence[SetPhoto], *, split: bool) -> None:
     """Write the table of the photos in ``folder``; ``split``: with the column of sides."""
-    columns = [name for name in _COLUMNS if split or name != "split"]
+    unknown = {name for name in _IF_KNOWN if not any(getattr(photo, name) for photo in photos)}
+    left_out = unknown if split else unknown | {"split"}
+    columns = [name for name in _COLUMNS if name not in left_out]
     rows = [{name: getattr(photo, name) for name in columns} for photo in photos]
     write_csv(folder / TABLE, rows, columns)
 

@@ -10,7 +10,7 @@ from fastdefect.serving.store.failures import damaged
 
 SCHEMA = 1
 DATABASE = "line.sqlite3"
-_LATER = ("rejected_by", "tile")  # columns of photos that earlier versions do not have
+_LATER = ("rejected_by", "tile", "view", "product")  # columns of photos, not of earlier versions
 # What is in the folder while the database is made, with the files of SQLite.
 PARTIAL = tuple(f".{DATABASE}.new{suffix}" for suffix in ("", "-journal", "-wal", "-shm"))
 # In the header of the database of a store, not of other SQLite files. "fdln" in ASCII.
@@ -69,6 +69,8 @@ CREATE TABLE photos (
     milliseconds REAL NOT NULL,
     rejected_by TEXT,
     tile TEXT,
+    view TEXT,
+    product TEXT,
     PRIMARY KEY (inspection, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX photos_file ON photos (sha256);

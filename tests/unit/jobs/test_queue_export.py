@@ -14,7 +14,7 @@ from fastdefect.config import DataConfig
 from fastdefect.data.load import list_data
 from fastdefect.errors import DataError, StoreError, UsageError
 from fastdefect.events import Event, Note, silent
-from fastdefect.files import read_csv
+from fastdefect.files import read_csv, write_csv
 from fastdefect.jobs.queue_export import Asked, queue_export
 from fastdefect.jobs.queueing.labelled import Reason
 from fastdefect.machine import MachineError
@@ -86,6 +86,35 @@ def test_answered_photos_become_a_set_that_is_read(store: Store, tmp_path: Path)
     assert listing.layout == "csv"
     assert listing.classes == ("defect", "good")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_views_and_products_of_the_line_are_columns_that_fit_reads(
+    store: Store, tmp_path: Path
+) -> None:
+    of_photos = {"view": "top", "product": "cover"}
+    store.add([new_look("good 1", of_photos=of_photos), new_look("bad 1")])
+    for name, answer in (("good 1", "OK"), ("bad 1", "defect")):
+        store.answer(name, answer, None, "Ann")  # type: ignore[arg-type]
+    queue_export(asked(tmp_path), on_event=silent)
+    rows = read_csv(tmp_path / "set" / "photos.csv")
+    assert [(row["view"], row["product"]) for row in rows] == [("top", "cover"), ("", "")]
+    entries = list_data(DataConfig(data=tmp_path / "set")).entries
+    columns = {each.label: dict(each.columns) for each in entries}
+    assert [columns["good"][name] for name in ("view", "product")] == ["top", "cover"]
+    assert not columns["defect"].keys() & {"view", "product"}
+
+
+def test_the_views_of_the_run_are_in_the_set(store: Store, run: Run, tmp_path: Path) -> None:
+    rows = read_csv(run.path("split.csv"))
+    viewed = [{**row, "view": f"cam {number % 2}"} for number, row in enumerate(rows)]
+    write_csv(run.path("split.csv"), viewed, list(viewed[0]))
+    answered(store, "good 1")
+    queue_export(asked(tmp_path, run=run), on_event=silent)
+    found = read_csv(tmp_path / "set" / "photos.csv")
+    assert {row["path"]: row["view"] for row in found[:-1]} == {
+        row["path"]: row["view"] for row in viewed
+    }
+    assert (found[-1]["view"], "product" in found[-1]) == ("", False)
 
 
 def test_what_has_no_label_is_listed_with_the_reason(store: Store, tmp_path: Path) -> None:

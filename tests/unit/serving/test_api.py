@@ -112,7 +112,7 @@ def test_the_queue_tells_neither_decision_nor_probability(tmp_path: Path) -> Non
     assert found["waiting"] == 2
     for each in found["inspections"]:
         assert each.keys() == {"id", "at", "part", "photos"}
-        assert each["photos"][0].keys() == {"sha256", "name", "media_type"}
+        assert each["photos"][0].keys() == {"sha256", "name", "media_type", "view", "product"}
 
 
 def test_photos_are_the_bytes_that_were_sent(at: Line) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from helpers.bundles import tiny_bundle
 from helpers.serving import DARK, banded_bundle, png
+from helpers.stores import photo_of_line
 
 from fastdefect.data.reading.damage import UnreadablePhoto
 from fastdefect.data.reading.gate import PixelGate
@@ -19,7 +20,7 @@ from fastdefect.serving.photo_work import (
     decide_on,
     missing_views,
     product_of,
-    views_of,
+    view_of,
 )
 from fastdefect.serving.records import Photo
 
@@ -65,21 +66,21 @@ def test_views_are_missed_by_the_names_of_the_photos(
     scorer: Scorer, names: list[str], missing: tuple[str, ...]
 ) -> None:
     knowing = replace(scorer, view_from=r"cam(\d)", views=("1", "2", "3"))
-    sent = [Sent(name, b"") for name in names]
-    assert missing_views(knowing, views_of(knowing, sent)) == missing
-    assert missing_views(scorer, views_of(scorer, sent)) == ()
+    for model, expected in ((knowing, missing), (scorer, ())):
+        views = [view_of(model, Sent(name, b"")) for name in names]
+        assert missing_views(model, views) == expected
 
 
 def test_what_the_client_says_counts_before_the_name(scorer: Scorer) -> None:
     knowing = replace(scorer, view_from=r"cam(\d)")
     sent = [Sent("7_cam1.jpg", b"", view="3"), Sent("7_cam2.jpg", b""), Sent("", b"")]
-    assert views_of(knowing, sent) == ("3", "2", None)
-    assert views_of(scorer, sent) == ("3", None, None)
+    assert [view_of(knowing, each) for each in sent] == ["3", "2", None]
+    assert [view_of(scorer, each) for each in sent] == ["3", None, None]
 
 
 def test_a_part_has_the_product_that_its_photos_have_in_common() -> None:
     def of(*products: str | None) -> str | None:
-        return product_of([Sent("", b"", product=product) for product in products])
+        return product_of([photo_of_line(b"", product=product) for product in products])
 
     assert (of("axle", None), of("axle", "axle"), of("axle", "lid"), of(None)) == (
         *("axle", "axle", None, None),

@@ -158,7 +158,7 @@ def test_a_heat_map_is_of_the_view(tmp_path: Path) -> None:
         assert maps[0] != maps[1]
 
 
-def test_the_page_of_a_part_has_the_map_of_the_view_in_the_name(tmp_path: Path) -> None:
+def test_the_page_of_a_part_has_the_map_of_its_view(tmp_path: Path) -> None:
     viewed_bundle(tmp_path / "tiny.fdb", view_from=r"^(front|back)_")
     with line(tmp_path) as at:
 
@@ -168,7 +168,29 @@ def test_the_page_of_a_part_has_the_map_of_the_view_in_the_name(tmp_path: Path) 
             return str(at.client.get(f"/parts/{found['id']}").text)
 
         assert "/heatmap?view=back" in page("back_1.png")
-        assert "/heatmap" not in page("a.png", view="back")  # which is not kept
+        assert "/heatmap?view=front" in page("back_2.png", view="front")
+        assert "/heatmap?view=back" in page("a.png", view="back")
+        assert "/heatmap" not in page("a.png")  # as in a store that has no views
+
+
+def test_the_view_and_the_product_are_kept_and_in_the_queue(tmp_path: Path) -> None:
+    viewed_bundle(tmp_path / "tiny.fdb", view_from=r"^(front|back)_")
+    with line(tmp_path, check_ok=1, check_reject=1) as at:
+        files = [("photo", (name, png(90))) for name in ("a.png", "back_1.png", "b.png")]
+        fields = {"view": ["front", "", ""], "product": "cover"}
+        found = at.client.post("/inspect", files=files, data=fields).json()
+        stored = at.client.get(f"/inspections/{found['id']}").json()
+        (waiting,) = at.client.get("/queue").json()["inspections"]
+        for photos in (found["photos"], stored["photos"], waiting["photos"]):
+            assert [photo["view"] for photo in photos] == ["front", "back", None]
+            assert [photo["product"] for photo in photos] == ["cover"] * 3
+        at.client.cookies.set("person", "Ann")
+        review, part = (
+            at.client.get(f"/{path}").text for path in ("review", f"parts/{found['id']}")
+        )
+    assert '<span class="of-view" aria-hidden="true">back</span>' in review
+    assert "<dt>View</dt><dd>back</dd>" in part
+    assert "<dt>Product</dt><dd>cover</dd>" in part
 
 
 def test_the_page_asks_for_the_view_if_the_network_takes_it(tmp_path: Path) -> None:

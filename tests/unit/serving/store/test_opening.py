@@ -224,3 +224,16 @@ def test_a_store_of_before_tiles_is_read_and_then_keeps_tiles(folder: Path) -> N
     assert found is not None
     assert (found.x, found.width, found.distance) == (10, 12, None)
     assert found.probability != found.probability  # NaN
+
+
+def test_a_store_of_before_views_is_read_and_then_keeps_views(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / DATABASE)) as database:
+        for column in ("view", "product"):
+            database.execute(f"ALTER TABLE photos DROP COLUMN {column}")
+    with Store.open(folder, read_only=True) as store:
+        assert [(each.view, each.product) for each in store.latest(1)[0].photos] == [(None, None)]
+    with Store.open(folder) as store:
+        store.add([new_look("b", of_photos={"view": "top", "product": "cover"})])
+        new, old = store.latest(2)
+    assert [(each.view, each.product) for each in old.photos] == [(None, None)]
+    assert [(each.view, each.product) for each in new.photos] == [("top", "cover")]
