@@ -22,6 +22,13 @@ LEFT_OUT = Check(
     rank=210,
     meaning="folders and files with photos that are not used, and the reason",
 )
+MARKS_WITHOUT_PHOTO = Check(
+    "marks_without_photo",
+    "warning",
+    rank=215,
+    meaning="marks in annotation files whose photo the file does not list",
+    of_photos=False,
+)
 NOT_A_PHOTO = Check(
     "not_a_photo",
     "info",

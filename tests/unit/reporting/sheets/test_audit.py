@@ -125,7 +125,7 @@ def test_every_kind_is_shown_or_has_nothing_to_be_looked_at() -> None:
     assert {kind for kind, check in CHECKS.items() if check.picture is None} == {
         *("shortcut", "several_defects", "small_class", "similar_classes", "absent_class"),
         *("imbalance", "empty_class", "no_label", "left_out", "not_a_photo", "encoding", "no_part"),
-        "no_product",
+        *("no_product", "marks_without_photo"),
         # A small picture shows neither a depth nor a size.
         *("unread_format", "grey_scale", "mixed_depth", "over_white", "below_black"),
         "not_finite",

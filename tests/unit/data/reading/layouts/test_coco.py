@@ -1,4 +1,7 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.encode import oriented, picture
@@ -112,3 +115,34 @@ def test_a_damaged_annotation_file_is_not_passed_over(tmp_path: Path) -> None:
         list_photos(tmp_path)
     (tmp_path / "annotations.json").write_text("[" * 100_000)
     assert list_photos(tmp_path).layout == "classes"
+
+
+def test_marks_of_photos_that_the_file_does_not_list_are_told(tmp_path: Path) -> None:
+    marks = [(0, 0, BOX), (7, 0, BOX), (7, 1, BOX), (9, 0, BOX)]
+    files = {"a.png": 1, "b.png": 2, "coco.json": coco(["a.png", "b.png"], marks, "crack", "burr")}
+    listing = list_photos(lay_out(tmp_path, files))
+    assert [entry.label for entry in listing.entries] == ["crack", "good"]
+    (found,) = listing.findings
+    assert (found.kind, found.severity) == ("marks_without_photo", "warning")
+    assert (found.value, found.paths) == (3, ("coco.json",))
+    assert "3 of 4 marks in coco.json not used: no photo in it has the id 7, 9." in found.message
+    assert "is read as good" in found.message
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (str, r"The marks have the image_id '0', '1'; the photos have the id 0, 1"),
+        (lambda _: None, r"The marks have the image_id 'null'; the photos"),
+    ],
+)
+def test_a_file_whose_marks_are_all_of_other_photos_is_refused(
+    tmp_path: Path, change: Callable[[int], Any], said: str
+) -> None:
+    """Its photos would all be good."""
+    content = json.loads(coco(["a.png", "b.png"], [(0, 0, BOX), (1, 0, BOX)], "crack"))
+    for mark in content["annotations"]:
+        mark["image_id"] = change(mark["image_id"])
+    files = {"a.png": 1, "b.png": 2, "coco.json": json.dumps(content)}
+    with pytest.raises(DataError, match=rf"none of its 2 marks is on one of them\. {said}"):
+        list_photos(lay_out(tmp_path, files))
