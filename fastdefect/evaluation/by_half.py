@@ -1,5 +1,6 @@
 """The figures of each half of a joint model alone, beside those of the decision by either."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.defect_types import BY_CLASS, Columns, escapes_by_type
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.statistics.areas import area_over_parts
-from fastdefect.evaluation.statistics.rates import Rate, rate_of
+from fastdefect.evaluation.statistics.rates import Rate, interval_from_json, rate_of
 from fastdefect.files import finite
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
@@ -44,6 +45,21 @@ class HalfFigures:
                 for column, rates in self.by_type.items()
             },
         }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "HalfFigures":
+        """Read the content of ``as_json``; raises ``KeyError`` or ``TypeError`` for another."""
+        auc = content["auc"]
+        return cls(
+            Rate.from_json(content["escape"]),
+            Rate.from_json(content["overkill"]),
+            math.nan if auc["value"] is None else auc["value"],
+            interval_from_json(auc["interval"]),
+            {
+                column: {value: Rate.from_json(rate) for value, rate in rates.items()}
+                for column, rates in content["by_type"].items()
+            },
+        )
 
 
 ByHalf = Mapping[str, HalfFigures]  # by the name of the half; ``EITHER`` is the joint decision

@@ -6,7 +6,7 @@ literature).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.statistics.areas import area_over_parts
-from fastdefect.evaluation.statistics.rates import Rate, rate_of
+from fastdefect.evaluation.statistics.rates import Rate, interval_from_json, rate_of
 from fastdefect.files import finite
 
 
@@ -69,11 +69,11 @@ class TypeFigures:
         """Read the content of ``as_json``."""
         auc = content["auc"]
         return cls(
-            _rate(content["escape"]),
-            _rate(content["escape_at_half"]),
+            Rate.from_json(content["escape"]),
+            Rate.from_json(content["escape_at_half"]),
             math.nan if auc["value"] is None else auc["value"],
-            _interval(auc["interval"]),
-            {name: _rate(rate) for name, rate in content.get("by_half", {}).items()},
+            interval_from_json(auc["interval"]),
+            {name: Rate.from_json(rate) for name, rate in content.get("by_half", {}).items()},
         )
 
 
@@ -193,13 +193,3 @@ def _auc(of_type: Scored, good: Scored) -> tuple[float, Interval | None]:
         defective,
         np.concatenate([of_type.parts, good.parts]),
     )
-
-
-def _rate(content: Mapping[str, Any]) -> Rate:
-    return Rate(
-        content["count"], content["photos"], content["parts"], _interval(content["interval"])
-    )
-
-
-def _interval(ends: Sequence[float] | None) -> Interval | None:
-    return None if ends is None else (ends[0], ends[1])

@@ -6,7 +6,7 @@ photos, as Korn and Graubard (1998) do for surveys.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,6 +55,17 @@ class Rate:
                 "interval": self.interval,
             }
         )
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Rate":
+        """Read the content of ``as_json``; raises ``KeyError`` or ``TypeError`` for another."""
+        interval = interval_from_json(content["interval"])
+        return cls(content["count"], content["photos"], content["parts"], interval)
+
+
+def interval_from_json(ends: Sequence[float] | None) -> Interval | None:
+    """The interval that JSON has as a list of its ends; None for null."""
+    return None if ends is None else (ends[0], ends[1])
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The decisions of a run on the photos of its splits, from its stored predictions."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -8,6 +9,8 @@ import numpy as np
 
 from fastdefect.data.photos import DEFECT_COLUMN, PRODUCT_COLUMN, VIEW_COLUMN
 from fastdefect.data.splitting.found import Row
+from fastdefect.errors import RunError
+from fastdefect.evaluation.by_half import EITHER, ByHalf, HalfFigures
 from fastdefect.evaluation.by_part import ByPart, Shown, measure_parts, products_of_parts
 from fastdefect.evaluation.decisions.sent import sent_to_people
 from fastdefect.evaluation.defect_types import columns_of, escapes_by_type
@@ -16,8 +19,10 @@ from fastdefect.evaluation.predictions import read_predictions
 from fastdefect.evaluation.products import DecidedPhotos, ProductFigures, figures_by_product
 from fastdefect.evaluation.statistics.intervals import BOOTSTRAP_SEED
 from fastdefect.events import silent
+from fastdefect.files import finite, typed
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule
+from fastdefect.jobs.reports.run_record import read_or
 from fastdefect.jobs.trained.decision import decision_for
 from fastdefect.jobs.trained.model import read_spec
 from fastdefect.jobs.trained.products import products_for
@@ -174,6 +179,34 @@ def _with_parts(
     of_parts = Decided(photos.split, said, said, said.names, verdicts, by_part.y_pred)
     products = products_of_parts(by_part, trained)
     return replace(photos, by_part=by_part, of_parts=of_parts, products=products)
+
+
+def halves_of(run: Run, found: Measured, rule: DecisionRule) -> ByHalf:
+    """The figures of each half of a joint model that ``evaluate`` left in the run.
+
+    Empty without them, and if ``rule`` or the labels have changed since. Raises ``RunError`` if
+    they are damaged.
+    """
+    path = run.report_path("evaluation", found.split, ".json")
+    content = read_or(run, path.name, {})
+    try:
+        by_half = {
+            name: HalfFigures.from_json(of) for name, of in content.get("by_half", {}).items()
+        }
+        decided = content["decision"] if by_half else {}
+        if not by_half or decided != json.loads(json.dumps(finite(rule.as_json()))):
+            return {}
+        either = by_half[EITHER]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is damaged: {error!r}.",
+            f"Write it again with: fastdefect evaluate {typed(run.folder)} --split {found.split}",
+        ) from error
+    passed = is_good(found.decided.y_pred, found.decided.raw.good_indices)
+    defective = found.decided.defective
+    now = [(passed & defective).sum(), defective.sum(), (~passed & ~defective).sum()]
+    then = [either.escape.count, either.escape.photos, either.overkill.count]
+    return by_half if now == then else {}
 
 
 def kind_column(of: Sequence[Measured]) -> str | None:

@@ -20,6 +20,7 @@ from fastdefect.files import typed
 from fastdefect.jobs.reports.cards import Choice, cards_of, choose, heat_maps_of, with_pictures
 from fastdefect.jobs.reports.decided import (
     decided_splits,
+    halves_of,
     kind_column,
     making_of,
     measured,
@@ -56,9 +57,10 @@ def gather(
     columns = {name: dict(entry.columns) for name, entry in found.entries.items()}
     joined = run.read_config().data.one_defect
     sides = tuple(
-        measured(each, rule, columns, rows, joined=joined)
+        replace(found_of, by_half=halves_of(run, found_of, rule))
         for each in decided
         if rule and each.split != "train"
+        for found_of in (measured(each, rule, columns, rows, joined=joined),)
     )
     suspects = _suspects(run, spec, part_of)
     pictures = Pictures(())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats
 from fastdefect.config import Unit
+from fastdefect.evaluation.by_half import ByHalf
 from fastdefect.evaluation.by_part import ByPart
 from fastdefect.evaluation.decisions.operating_point import Costs
 from fastdefect.evaluation.decisions.sent import Sent
@@ -67,7 +68,8 @@ class Measured:
 
     ``evaluation`` and ``sent`` are of the photos, ``by_part`` of the parts, with the decisions
     ``of_parts``; both are None if the run decides on photos. ``products`` is empty if no product is
-    known.
+    known. ``by_half`` has the figures of each half of a joint model; empty for other models, and if
+    ``evaluate`` has not measured them by the rule of the run.
     """
 
     decided: Decided
@@ -78,6 +80,7 @@ class Measured:
     by_part: ByPart | None = None
     of_parts: Decided | None = None
     products: tuple[ProductFigures, ...] = ()
+    by_half: ByHalf = field(default_factory=dict)
 
     @property
     def split(self) -> str:
@@ -210,6 +213,11 @@ class RunFacts(RunRecord):
     def has_model(self) -> bool:
         """Whether the run has a model; a cross-validation has only the networks of its folds."""
         return self.making != "folds"
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the model has two halves: a classifier and a memory of good parts."""
+        return bool(self.model.get("memory"))
 
     @property
     def is_out_of_fold(self) -> bool:

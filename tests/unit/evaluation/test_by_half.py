@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fastdefect.evaluation.by_half import DecidedByHalves, measure_halves
+from fastdefect.evaluation.by_half import DecidedByHalves, HalfFigures, measure_halves
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.inference.decision_rule import DecisionRule
 from fastdefect.inference.halves import surer_half
@@ -50,7 +50,8 @@ def test_each_half_and_either(decided: DecidedByHalves) -> None:
         "memory": {"crack": 1, "pore": 1},
         "either": {"crack": 0, "pore": 1},
     }
-    assert json.dumps({name: each.as_json() for name, each in found.items()})
+    kept = json.loads(json.dumps({name: each.as_json() for name, each in found.items()}))
+    assert {name: HalfFigures.from_json(of) for name, of in kept.items()} == found
 
 
 def test_the_tables_show_the_halves_by_type(decided: DecidedByHalves) -> None:

@@ -6,6 +6,7 @@ from fastdefect.metrics import METRICS
 from fastdefect.reporting.html.facts import Measured, RunFacts
 from fastdefect.reporting.html.page import Block, Fold, Grid, Heading, Missing, Words
 from fastdefect.reporting.html.texts import say
+from fastdefect.reporting.tables.by_half import half_tables
 from fastdefect.reporting.tables.by_part import part_tables
 from fastdefect.reporting.tables.evaluate import claim_lines, evaluation_tables
 from fastdefect.reporting.tables.fit import MeasuredOn, metric_text
@@ -216,8 +217,19 @@ def _of_split(facts: RunFacts, measured: Measured) -> list[Block]:
         Grid(_with_meaning(first)),
         *_proof(measured),
         *(Grid(table) for table in others if table.title != calibration),
+        *_of_halves(facts, measured),
         *([Grid(product_table(measured.products, rule.unit))] if measured.products else []),
     ]
+
+
+def _of_halves(facts: RunFacts, measured: Measured) -> list[Block]:
+    """The figures of each half of a joint model, as ``evaluate`` measured them."""
+    if measured.by_half:
+        return [Grid(table) for table in half_tables(measured.by_half)]
+    if not facts.is_joint:
+        return []
+    option = "" if measured.split == "valid" else f" --split {measured.split}"
+    return [Missing(say("figures.halves_missing"), f"fastdefect evaluate {facts.command}{option}")]
 
 
 def _with_meaning(table: TableData) -> TableData:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from helpers.heat_maps import heat_maps
 from helpers.made_runs import made_run, split_row
 
 from fastdefect.errors import RunError, UsageError
+from fastdefect.evaluation.by_half import DecidedByHalves, measure_halves
 from fastdefect.events import Event, Note, silent
+from fastdefect.files import read_csv
 from fastdefect.jobs.report import leave_report, report
 from fastdefect.jobs.reports.gather import gather
 from fastdefect.reporting.html.facts import leaked_by_plain_split
@@ -87,6 +90,73 @@ def test_the_figures_are_those_of_evaluate(run: Run) -> None:
     y_pred = np.where(decided.score < 0.4, 1, 0)
     expected = evaluate(decided.predictions, decided.parts, y_pred=y_pred, seed=0)
     assert measured.evaluation.as_json() == expected.as_json()
+
+
+MISSING = "What the classifier and the memory reject alone is not measured"
+
+
+@pytest.fixture
+def joint(run: Run) -> Run:
+    """The run as a joint model whose classifier decides on every photo, and ``evaluate`` ran."""
+    run.write("model.json", {**run.read("model.json"), "memory": True})
+    run.write("operating_point.json", _band(0.4, 0.4))
+    facts = gather(run, "none", 10, silent)
+    assert facts.rule is not None
+    (found,) = facts.measured
+    decided = found.decided
+    passes = np.stack([decided.raw.y_prob, np.tile([0.0, 1.0], (len(decided.parts), 1))], axis=1)
+    halves = DecidedByHalves(decided.raw, passes, facts.rule, decided.parts, ())
+    by_half = {name: each.as_json() for name, each in measure_halves(halves, {}).items()}
+    kept = {"decision": facts.rule.as_json(), "by_half": by_half}
+    run.write("evaluation-valid.json", kept)
+    return run
+
+
+def test_the_halves_of_a_joint_model_are_those_that_evaluate_kept(joint: Run) -> None:
+    page = _page(joint)
+    assert "By half of the joint model" in page
+    assert MISSING not in page
+    (found,) = gather(joint, "none", 10, silent).measured
+    escapes = {
+        name: (each.escape.count, each.escape.photos) for name, each in found.by_half.items()
+    }
+    assert escapes == {"classifier": (1, 8), "memory": (8, 8), "either": (1, 8)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda run: run.path("evaluation-valid.json").unlink(),
+        lambda run: run.write("operating_point.json", _band(0.6, 0.6)),
+        lambda run: run.write_predictions(
+            "valid", _other_truth(run), list(_other_truth(run)[0]), "none"
+        ),
+    ],
+    ids=["not evaluated", "another threshold", "other labels"],
+)
+def test_figures_of_halves_that_are_not_of_now_are_not_shown(
+    joint: Run, change: Callable[[Run], Any]
+) -> None:
+    change(joint)
+    page = _page(joint)
+    assert "By half of the joint model" not in page
+    assert MISSING in page
+    assert f"fastdefect evaluate {joint.folder}" in page
+
+
+def _other_truth(run: Run) -> list[dict[str, str]]:
+    """The predictions of validation, after the label of an escape was corrected."""
+    rows = read_csv(run.predictions_path("valid", "none"))
+    return [{**row, "label": "good"} if row["path"] == "defect/0-1.png" else row for row in rows]
+
+
+def test_damaged_figures_of_halves_name_the_command(joint: Run) -> None:
+    joint.write("evaluation-valid.json", {"by_half": {"memory": {}}})
+    with pytest.raises(
+        RunError, match=r"evaluation-valid.json is damaged: KeyError\('auc'\)"
+    ) as it:
+        gather(joint, "none", 10, silent)
+    assert "fastdefect evaluate" in (it.value.hint or "")
 
 
 def test_the_wrong_and_the_least_sure_photos_come_first_with_pictures(run: Run) -> None:
