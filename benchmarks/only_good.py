@@ -7,7 +7,8 @@ Each draw holds out about a third of the parts (``--split photo``: of the photos
 then known). Of the good photos of the rest, so many are the training photos: of whole parts, or
 with ``--split photo`` drawn at random; a tenth more are for the threshold. Both arms use the
 network with the installed weights, ``--image-size`` px, and are scored on the same held-out photos:
-AUROC of the photo, by difficulty where it is known, and of difficulty 1 and 2 together.
+AUROC of the photo, by difficulty where it is known, and of difficulty 1 and 2 together. With
+``--split photo`` also of the good photos of parts that the memory has, and of those of new parts.
 
 PatchCore (Roth et al. 2022): places of the second and third stage, each averaged over 3 x 3, a
 coreset of a tenth of the places by greedy k-centre, at most 8,000, and the distance of the
@@ -95,14 +96,30 @@ def _one(
         "ours": roc_auc_score(truth, ours),
         "PatchCore": roc_auc_score(truth, patchcore([*train, *valid], out, size)),
     }
-    for grades in ("12", "1", "2", "3") if difficulty else ():
-        chosen = ~truth | np.array([difficulty.get(row.path, "-") in grades for row in out])
-        cells[f"difficulty {' and '.join(grades)}"] = roc_auc_score(truth[chosen], ours[chosen])
+    for subset, chosen in _subsets(out, truth, {row.part for row in train}, difficulty):
+        cells[subset] = roc_auc_score(truth[chosen], ours[chosen])
     text = "  ".join(f"{key} {value:.3f}" for key, value in cells.items())
     print(
         f"{name}, {len(train)} good, draw {draw}, {len(out)} held out: {text}  {seconds:.0f} s",
         flush=True,
     )
+
+
+def _subsets(
+    out: Sequence[Row], truth: np.ndarray, known: set[str], difficulty: dict[str, str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield which photos of ``out`` are compared beside all: their name and a mask.
+
+    They are the defects of some difficulties beside all good photos, or all defects beside the
+    good photos of parts that are ``known``, then of new parts.
+    """
+    for grades in ("12", "1", "2", "3") if difficulty else ():
+        wanted = np.array([difficulty.get(row.path, "-") in grades for row in out])
+        yield f"difficulty {' and '.join(grades)}", ~truth | wanted
+    is_known = np.array([row.part in known for row in out])
+    for text, good in (("known parts", is_known), ("new parts", ~is_known)):
+        if is_known.any() and (good & ~truth).any():
+            yield text, truth | good
 
 
 def _scores(run: Run, rows: Sequence[Row], size: int) -> np.ndarray:
