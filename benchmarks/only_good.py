@@ -5,10 +5,11 @@
 
 Each draw holds out about a third of the parts (``--split photo``: of the photos, whose parts are
 then known). Of the good photos of the rest, so many are the training photos: of whole parts, or
-with ``--split photo`` drawn at random; a tenth more are for the threshold. Both arms use the
-network with the installed weights, ``--image-size`` px, and are scored on the same held-out photos:
-AUROC of the photo, by difficulty where it is known, and of difficulty 1 and 2 together. With
-``--split photo`` also of the good photos of parts that the memory has, and of those of new parts.
+with ``--split photo`` drawn at random (with ``--even`` one of each part before a second one of any);
+a tenth more are for the threshold. Both arms use the network with the installed weights,
+``--image-size`` px, and are scored on the same held-out photos: AUROC of the photo, by difficulty
+where it is known, and of difficulty 1 and 2 together. With ``--split photo`` also of the good
+photos of parts that the memory has, and of those of new parts.
 
 PatchCore (Roth et al. 2022): places of the second and third stage, each averaged over 3 x 3, a
 coreset of a tenth of the places by greedy k-centre, at most 8,000, and the distance of the
@@ -20,6 +21,7 @@ import csv
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -70,6 +72,7 @@ def _one(
         order = _whole_parts(of_good, rng)
     else:
         order = [of_good[index] for index in rng.permutation(len(of_good))]
+        order = _even_parts(order) if options.even else order
     count = len(order) * 9 // 10 if n is None else min(n, len(order) * 9 // 10)
     train, valid = order[:count], order[count : count + max(count // 10, 4)]
     folder = work / "only-good" / f"{name}-{n or 'all'}-{draw}"
@@ -191,6 +194,16 @@ def _whole_parts(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
     return sorted(rows, key=lambda row: parts.index(row.part))
 
 
+def _even_parts(rows: Sequence[Row]) -> list[Row]:
+    """The photos in their order, but one of each part first, then a second one of each."""
+    seen: Counter[str] = Counter()
+    turn = []
+    for row in rows:
+        turn.append(seen[row.part])
+        seen[row.part] += 1
+    return [row for _, row in sorted(zip(turn, rows, strict=True), key=lambda pair: pair[0])]
+
+
 def _difficulties(source: Source, name: str) -> dict[str, str]:
     """The difficulty of the defect by path, for the rendered sample."""
     if name != "sample":
@@ -214,6 +227,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--good", type=numbers, default=[None], help="all, or numbers of photos")
     parser.add_argument("--draws", type=numbers, default=[1, 2, 3])
     parser.add_argument("--split", choices=("part", "photo"), default="part")
+    parser.add_argument("--even", action="store_true", help="photos of as many parts as possible")
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument("--datasets", type=Path)
     parser.add_argument("--work", type=Path, default=Path("only-good-work"))

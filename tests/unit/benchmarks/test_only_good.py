@@ -31,3 +31,9 @@ def test_defects_of_a_difficulty_are_beside_all_good_photos() -> None:
     found = _found(set(), {"c.png": "1", "d.png": "3"})
     assert found["difficulty 1 and 2"] == [True, True, True, False]
     assert found["difficulty 3"] == [True, True, False, True]
+
+
+def test_an_even_draw_has_one_photo_of_each_part_before_a_second() -> None:
+    parts = "aabacbc"
+    rows = [bench.Row(f"{i}.png", "good", part) for i, part in enumerate(parts)]
+    assert "".join(row.path[0] for row in bench._even_parts(rows)) == "0241563"
