@@ -5,7 +5,7 @@
 
 Each draw holds out about a third of the parts (``--split photo``: of the photos, whose parts are
 then known). Of the good photos of the rest, so many are the training photos: of whole parts, or
-with ``--split photo`` drawn at random (with ``--even`` one of each part before a second one of any);
+with ``--split photo`` drawn at random (``--even``: one of each part before a second one of any);
 a tenth more are for the threshold. Both arms use the network with the installed weights,
 ``--image-size`` px, and are scored on the same held-out photos: AUROC of the photo, by difficulty
 where it is known, and of difficulty 1 and 2 together. With ``--split photo`` also of the good
