@@ -47,6 +47,7 @@ FEW = 250  # good photos; fewer are remembered turned, too
 _POOL = 60_000  # places from which the memory is chosen; limits the time and the memory
 _FOR_SCALE = 200  # photos that fit the scale of the distances
 _FEWEST_PARTS = 2
+_FEW_PARTS = 20  # from about here on, a promise of 5 % overkill is possible, too
 # Quantiles of the scores of good parts. At the first the odds of a defect are even, at the second
 # they are 1 to 20, so that the log odds differ by 3.
 _USUAL, _TYPICAL, _LOG_ODDS = 0.95, 0.5, 3.0
@@ -101,7 +102,13 @@ def fill_memory(
     owners = _remember(memory, places, seed)
     measured = _some_of_each_part(data, good, seed)
     scores = _scale(memory, data, measured, owners, reader)
-    on_event(Note(_told(memory, reader, sum(len(each.rows) for each in places), len(good))))
+    n_parts = len({data.split.parts[index] for index in good})
+    of = counted(len(good), "good photo")
+    if n_parts < len(good):
+        of += f" ({counted(n_parts, 'part')})"
+    on_event(Note(_told(memory, reader, sum(len(each.rows) for each in places), of)))
+    if n_parts < min(_FEW_PARTS, len(good)):
+        on_event(_of_few_parts(n_parts))
     outside = np.concatenate([each.outside for each in places])
     if found := separation(inputs, outside):
         on_event(found.note())
@@ -136,13 +143,21 @@ def _some_of_each_part(data: TrainingData, good: Sequence[int], seed: int) -> li
     return [good[place] for place in draw_evenly(parts, _FOR_SCALE, seed)]
 
 
-def _told(memory: PatchMemory, reader: PlaceReader, pool: int, n_photos: int) -> str:
-    """What is remembered, of how many photos or tiles."""
+def _of_few_parts(n_parts: int) -> Note:
+    """That parts are missing, not photos: docs/benchmarks.md, only good parts."""
+    return Note(
+        f"The good training photos show only {counted(n_parts, 'part')}. Another part may be as "
+        "unfamiliar as a defect: photograph other good parts, one photo of each is enough.",
+        "warning",
+    )
+
+
+def _told(memory: PatchMemory, reader: PlaceReader, pool: int, photos: str) -> str:
+    """What is remembered, of which ``photos`` or how many tiles of them."""
     of_details, *of_surroundings = (len(depth.memory) for depth in memory.memories)
     kept = f"{of_details:,} places" + "".join(f" and {n:,} surroundings" for n in of_surroundings)
-    what = counted(n_photos, "good photo")
-    if reader.n_tiles > n_photos:
-        what = f"{counted(reader.n_tiles, 'tile')} of {what}"
+    tiled = reader.n_tiles > reader.n_photos
+    what = f"{counted(reader.n_tiles, 'tile')} of {photos}" if tiled else photos
     turned = f", each in {len(reader.turns)} orientations" if len(reader.turns) > 1 else ""
     return f"A memory of {kept}, chosen from {pool:,} places of {what}{turned}."
 

@@ -42,11 +42,11 @@ class PlaceReader:
         inputs: MemoryInputs,
         on_event: OnEvent,
         stop_requested: Callable[[], bool],
-        total: int,
+        n_photos: int,
         turns: Sequence[View],
     ) -> None:
         self._inputs, self._on_event, self._stop = inputs, on_event, stop_requested
-        self._total, self._done, self.n_tiles, self.turns = total, 0, 0, turns
+        self.n_photos, self._done, self.n_tiles, self.turns = n_photos, 0, 0, turns
 
     def tiles(self, photos: Sequence[int]) -> Tiles:
         """The tiles of photos, indices into the manifest; without tiles the photos."""
@@ -105,6 +105,6 @@ class PlaceReader:
                 outside.append(other[rng.permutation(len(other))[: each // _OUTSIDE]])
                 owners.append(np.full(len(drawn), photos[at]))
             done = self._done + int(of[-1]) + 1
-            self._on_event(Progress("reading good photos", done, self._total))
+            self._on_event(Progress("reading good photos", done, self.n_photos))
         self._done += len(photos)
         return GoodPlaces(*map(np.concatenate, (rows, owners, outside)))

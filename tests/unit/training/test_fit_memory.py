@@ -92,3 +92,26 @@ def test_a_usual_new_part_has_even_odds_and_a_depth_its_weight() -> None:
     assert float(inputs.memory.usual) == pytest.approx(1.0)
     parts = {inputs.data.split.parts[i] for i in inputs.data.split.train}
     assert (scores <= 1 + 1e-6).mean() > 1 - 2 / len(parts)
+
+
+def _said_of(parts: tuple[str, ...]) -> list[Note]:
+    """What is said of the photos, of which ``parts`` are shown."""
+    inputs, said = _inputs(False), []
+    data = replace(inputs.data, split=replace(inputs.data.split, parts=parts))
+    fill_memory(
+        replace(inputs, data=data),
+        lambda event: said.append(event) if isinstance(event, Note) else None,
+        lambda: False,
+    )
+    return said
+
+
+def test_several_photos_of_few_parts_are_a_warning() -> None:
+    of_three = _said_of(tuple(str(i // 6) for i in range(24)))
+    (warning,) = [note.text for note in of_three if note.level == "warning"]
+    shown = {i // 6 for i in range(14) if made_data().manifest.photos[i].label == "ok"}
+    assert warning.startswith(f"The good training photos show only {len(shown)} parts.")
+    assert any(f"good photos ({len(shown)} parts)" in note.text for note in of_three)
+    alone = _said_of(tuple(map(str, range(24))))
+    assert not [note for note in alone if note.level == "warning"]
+    assert not any("parts)" in note.text for note in alone)
