@@ -46,7 +46,7 @@ def test_photos_by_file_chooser(browser: Any, tmp_path: Path) -> None:
         assert page.input_value("[name=part]") == ""
         assert [photo.name for photo in at.store.latest(2)[0].photos] == ["220.png", "10.png"]
         region.get_by_role("link", name="Details").click()
-        assert page.get_by_role("heading", name="Part 17").is_visible()
+        page.get_by_role("heading", name="Part 17").wait_for()
 
 
 def give(page: Any, event: str, *photos: bytes) -> None:
