@@ -1,6 +1,5 @@
 """The figures of each half of a joint model alone, beside those of the decision by either."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +10,12 @@ from numpy.typing import NDArray
 from fastdefect.aliases import Floats, Interval
 from fastdefect.evaluation.defect_types import BY_CLASS, Columns, escapes_by_type
 from fastdefect.evaluation.predictions import Predictions
-from fastdefect.evaluation.statistics.areas import area_over_parts
-from fastdefect.evaluation.statistics.rates import Rate, interval_from_json, rate_of
-from fastdefect.files import finite
+from fastdefect.evaluation.statistics.areas import (
+    area_as_json,
+    area_from_json,
+    area_over_parts,
+)
+from fastdefect.evaluation.statistics.rates import Rate, rate_of
 from fastdefect.good import is_good
 from fastdefect.inference.decision_rule import DecisionRule, defect_score
 from fastdefect.inference.halves import HALVES, rejecting
@@ -39,7 +41,7 @@ class HalfFigures:
         return {
             "escape": self.escape.as_json(),
             "overkill": self.overkill.as_json(),
-            "auc": finite({"value": self.auc, "interval": self.auc_interval}),
+            "auc": area_as_json(self.auc, self.auc_interval),
             "by_type": {
                 column: {value: rate.as_json() for value, rate in rates.items()}
                 for column, rates in self.by_type.items()
@@ -49,12 +51,10 @@ class HalfFigures:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "HalfFigures":
         """Read the content of ``as_json``; raises ``KeyError`` or ``TypeError`` for another."""
-        auc = content["auc"]
         return cls(
             Rate.from_json(content["escape"]),
             Rate.from_json(content["overkill"]),
-            math.nan if auc["value"] is None else auc["value"],
-            interval_from_json(auc["interval"]),
+            *area_from_json(content["auc"]),
             {
                 column: {value: Rate.from_json(rate) for value, rate in rates.items()}
                 for column, rates in content["by_type"].items()

@@ -5,7 +5,6 @@ turn measures what it does with one that is new (leave-one-group-out; "open set"
 literature).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -15,8 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastdefect.aliases import Floats, Interval
-from fastdefect.evaluation.statistics.areas import area_over_parts
-from fastdefect.evaluation.statistics.rates import Rate, interval_from_json, rate_of
+from fastdefect.evaluation.statistics.areas import (
+    area_as_json,
+    area_from_json,
+    area_over_parts,
+)
+from fastdefect.evaluation.statistics.rates import Rate, rate_of
 from fastdefect.files import finite
 
 
@@ -60,19 +63,17 @@ class TypeFigures:
         return {
             "escape": self.escape.as_json(),
             "escape_at_half": self.at_half.as_json(),
-            "auc": finite({"value": self.auc, "interval": self.auc_interval}),
+            "auc": area_as_json(self.auc, self.auc_interval),
             **({"by_half": by_half} if by_half else {}),
         }
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "TypeFigures":
         """Read the content of ``as_json``."""
-        auc = content["auc"]
         return cls(
             Rate.from_json(content["escape"]),
             Rate.from_json(content["escape_at_half"]),
-            math.nan if auc["value"] is None else auc["value"],
-            interval_from_json(auc["interval"]),
+            *area_from_json(content["auc"]),
             {name: Rate.from_json(rate) for name, rate in content.get("by_half", {}).items()},
         )
 

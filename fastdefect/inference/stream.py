@@ -66,7 +66,7 @@ def decide_all(
     workers = threads or fastest_workers(scorer)
     read = _Reader(scorer)
     # Enough that no worker waits for a slow photo before it, few enough to hold in memory.
-    at_once = squares_at_once(_BATCH, scorer.frame.size)
+    at_once = _at_once(scorer)
     ahead = 2 * at_once + 4 * workers
     with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(_FETCHES) as fetching:
         waiting: deque[tuple[T, Future[_Read | str]]] = deque()
@@ -179,8 +179,8 @@ def _decided(
     if pixels:
         stacked, views = np.stack(pixels), [each.view for each in batch]
         if whole_batches and scorer.frame.tiles == 1:  # photos in tiles are computed one by one
-            whole = squares_at_once(_BATCH, scorer.frame.size)
-            stacked, views = _filled(stacked, whole), views + [None] * (whole - len(views))
+            missing = _at_once(scorer) - len(stacked)
+            stacked, views = _filled(stacked, missing), views + [None] * missing
         outputs.append(_first(scorer.outputs(stacked, views), len(pixels)))
         share = (time.perf_counter() - started) * 1000 / len(batch)
     milliseconds = [each.milliseconds + share for each in batch]
@@ -188,13 +188,18 @@ def _decided(
     return scorer.judge.decide(joined(outputs), milliseconds, products, boxes)
 
 
-def _filled(pixels: Pixels, whole: int) -> Pixels:
-    """A batch of ``pixels`` (n, h, w, 3) with the last photo repeated up to ``whole`` photos.
+def _at_once(scorer: Scorer) -> int:
+    """The number of photos of a whole batch."""
+    return squares_at_once(_BATCH, scorer.frame.size)
+
+
+def _filled(pixels: Pixels, missing: int) -> Pixels:
+    """A whole batch: ``pixels`` (n, h, w, 3), and the last photo again for each ``missing`` one.
 
     The last digits of what a network gives depend on the size of the batch. So they would else
     differ if a prediction is continued, or if a file among the photos can't be read.
     """
-    return pixels[np.minimum(np.arange(whole), len(pixels) - 1)]
+    return np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)])
 
 
 def _first(found: Outputs, n: int) -> Outputs:

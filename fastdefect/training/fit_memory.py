@@ -116,7 +116,7 @@ def fill_memory(
 
 
 def _turns(asked: bool | None, n_good: int) -> bool:
-    """Whether good photos are remembered turned, too; by default if there are ``FEW``."""
+    """Whether good photos are remembered turned, too; by default fewer than ``FEW``."""
     return n_good < FEW if asked is None else asked
 
 
@@ -146,8 +146,8 @@ def _some_of_each_part(data: TrainingData, good: Sequence[int], seed: int) -> li
 def _of_few_parts(n_parts: int) -> Note:
     """That parts are missing, not photos: docs/benchmarks.md, only good parts."""
     return Note(
-        f"The good training photos show only {counted(n_parts, 'part')}. Another part may be as "
-        "unfamiliar as a defect: photograph other good parts, one photo of each is enough.",
+        f"The good training photos show only {counted(n_parts, 'part')}. Another good part may be "
+        "as far from the memory as a defect. Add photos of other good parts.",
         "warning",
     )
 

@@ -75,7 +75,7 @@ def squares_at_once(usual: int, size: int) -> int:
     """Return how many squares of ``size`` pixels to compute at a time, at least one.
 
     It is ``usual``, but no more pixels than ``usual`` squares of 320 x 320. The memory of a network
-    grows with the pixels: 64 squares of 1024 x 1024 need about 20 GB.
+    grows with the pixels: in batches of 32 and 64, squares of 1024 x 1024 take more than 20 GB.
     """
     return max(1, int(usual * min(1.0, (_LARGE / size) ** 2)))
 

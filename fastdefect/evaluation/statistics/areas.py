@@ -1,6 +1,8 @@
 """The area under the ROC curve of a score, with its interval over parts."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,8 @@ from fastdefect.evaluation.statistics.intervals import (
     bootstrap,
     percentile_interval,
 )
+from fastdefect.evaluation.statistics.rates import interval_from_json
+from fastdefect.files import finite
 from fastdefect.metrics import Weighted
 
 _DRAWS = 1000
@@ -35,3 +39,14 @@ def area_over_parts(
     value = float(area(np.ones((1, len(score))))["auc"][0])
     drawn = bootstrap(area, parts, draws=_DRAWS, seed=BOOTSTRAP_SEED)["auc"]
     return value, percentile_interval(drawn)
+
+
+def area_as_json(value: float, interval: Interval | None) -> dict[str, Any]:
+    """An area and its interval as plain data; None for NaN."""
+    return dict(finite({"value": value, "interval": interval}))
+
+
+def area_from_json(content: Mapping[str, Any]) -> tuple[float, Interval | None]:
+    """Read the content of ``area_as_json``; raises ``KeyError`` or ``TypeError`` for another."""
+    value = content["value"]
+    return math.nan if value is None else value, interval_from_json(content["interval"])

@@ -56,12 +56,11 @@ def gather(
     found = _find(run, [name for each in decided for name in each.raw.names], on_event)
     columns = {name: dict(entry.columns) for name, entry in found.entries.items()}
     joined = run.read_config().data.one_defect
-    sides = tuple(
-        replace(found_of, by_half=halves_of(run, found_of, rule))
-        for each in decided
-        if rule and each.split != "train"
-        for found_of in (measured(each, rule, columns, rows, joined=joined),)
-    )
+    sides: tuple[Measured, ...] = ()
+    if rule:
+        scored = [each for each in decided if each.split != "train"]
+        sides = tuple(measured(each, rule, columns, rows, joined=joined) for each in scored)
+        sides = tuple(replace(each, by_half=halves_of(run, each, rule)) for each in sides)
     suspects = _suspects(run, spec, part_of)
     pictures = Pictures(())
     if rule and sides:

@@ -153,7 +153,7 @@ def _other_truth(run: Run) -> list[dict[str, str]]:
 def test_damaged_figures_of_halves_name_the_command(joint: Run) -> None:
     joint.write("evaluation-valid.json", {"by_half": {"memory": {}}})
     with pytest.raises(
-        RunError, match=r"evaluation-valid.json is damaged: KeyError\('auc'\)"
+        RunError, match=r"evaluation-valid.json is damaged: KeyError\('escape'\)"
     ) as it:
         gather(joint, "none", 10, silent)
     assert "fastdefect evaluate" in (it.value.hint or "")
