@@ -1,5 +1,6 @@
 """A command in one of several processes of a launcher: the first one runs it, the others help."""
 
+import atexit
 import os
 import signal
 import sys
@@ -21,6 +22,24 @@ SHARED = "fit"  # the only command that several processes share
 _HEAD_START_S = 3.0
 
 
+class _Leave:
+    """Ends this process with ``code``, once it is known; called when the interpreter ends.
+
+    Rarely the threads of gloo abort a process while the interpreter is taken down, and the launcher
+    then calls finished work a failure. Nothing is left to write at that time.
+    """
+
+    code: int | None = None
+
+    def __call__(self) -> None:
+        if self.code is None:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # closed by who reads it
+                stream.flush()
+        os._exit(self.code)
+
+
 def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], None]) -> None:
     """Run ``command``, the program with ``arguments``, in the first process.
 
@@ -33,6 +52,8 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
         if here.first:
             command()
         return
+    leave = _Leave()
+    atexit.register(leave)  # before those of the libraries, which are called first then
     from fastdefect.console import show_error
     from fastdefect.training.processes import ProcessLostError, join
 
@@ -43,8 +64,13 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
         sys.exit(error.exit_code)
     if here.first:
         _outlive_the_loss_of(processes)
+        leave.code = 1  # after a traceback
         try:
             command()
+            leave.code = 0
+        except SystemExit as error:
+            leave.code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            raise
         finally:
             with suppress(ProcessLostError):  # the work is done, or its error is on its way
                 processes.end()
@@ -54,14 +80,12 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
     _silence()
     try:
         follow(processes)
+        leave.code = 0
     except ProcessLostError as error:
         time.sleep(_HEAD_START_S)
         if processes.reports():
             show_error(error)
-        sys.exit(error.exit_code)
-    # Nothing is left to write. Rarely a process was aborted around its end, and the launcher then
-    # called finished work a failure; leaving at once skips the end of the libraries' threads.
-    os._exit(0)
+        leave.code = error.exit_code
 
 
 def _refuse(here: Place, command: str) -> None:

@@ -180,10 +180,9 @@ class Processes:
             return self.place.local_rank == 0
 
     def end(self) -> None:
-        """Let the other processes end, and close the connections; called by the first process."""
+        """Let the other processes end; called by the first process."""
         if self.healthy:
             self.message()
-            dist.destroy_process_group()
 
 
 # A collective of torch fails with one of these; gloo's have only the text in common.

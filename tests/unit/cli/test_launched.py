@@ -1,5 +1,7 @@
 """What a command does in one of several processes of a launcher."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -67,3 +69,51 @@ def test_a_launched_process_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "app", never)
     with pytest.raises(SystemExit):
         cli.main()
+
+
+class Joined:
+    """Stands for the processes: the work of the other ones is never needed."""
+
+    healthy = True
+
+    def end(self) -> None:
+        pass
+
+
+def finished() -> None:
+    pass
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (finished, 0),
+        (raises(SystemExit(0)), 0),
+        (raises(SystemExit(None)), 0),
+        (raises(SystemExit(3)), 3),
+        (raises(SystemExit("a message")), 1),
+        (raises(ZeroDivisionError()), 1),
+    ],
+)
+def test_the_first_process_leaves_with_the_code_of_the_command(
+    command: Callable[[], None], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It leaves when the interpreter calls what is registered for its end, and not before."""
+    registered: list[Callable[[], None]] = []
+    left: list[int] = []
+    monkeypatch.setattr("atexit.register", registered.append)
+    monkeypatch.setattr("os._exit", left.append)
+    monkeypatch.setattr("signal.signal", lambda number, action: None)
+    monkeypatch.setattr(module, "join", lambda here: Joined())
+    with suppress(SystemExit, ZeroDivisionError):
+        run_launched(FIRST, ["fit", "photos"], command)
+    assert not left
+    registered[0]()
+    assert left == [code]
