@@ -13,7 +13,7 @@ from fastdefect.metrics import score
 from fastdefect.training.backbones import LoadedWeights
 from fastdefect.training.bag_probe import Tiles
 from fastdefect.training.features import Change, FrozenBackbone
-from fastdefect.training.head_probe import fill_head, folds_text
+from fastdefect.training.head_probe import fill_head, folds_text, start_small
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.trained_network import trained_network
 
@@ -53,9 +53,10 @@ def start_from_probe(
     config: RunConfig,
     on_event: OnEvent,
 ) -> None:
-    """Fit a probe to the training photos, copy it into the head, and report its accuracy.
+    """Fit a probe to the training photos, begin with it as the head, and report its accuracy.
 
-    It is fitted to each photo twice: unchanged, and augmented once as in the training.
+    It is fitted to each photo twice: unchanged, and augmented once as in the training. The head
+    gets its evidence with small logits: see ``start_small``.
     """
     side, seed = data.split.train, config.training.seed
     augmenter = Augmenter(config.data.augment, preprocessing.image_size)
@@ -78,8 +79,9 @@ def start_from_probe(
 
     copies = features(None, 0), features(augmented, len(tiles.rows))
     probe = fill_head(learn.model[1], copies, tiles, data, preprocessing, seed=seed)
+    labels = data.manifest.labels[list(side)]
+    start_small(learn.model[1][-1], probe, copies[0], labels)
     if probe.held_out is not None:
-        labels = data.manifest.labels[list(side)]
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
         on_event(
             Note(
