@@ -17,6 +17,9 @@ from fastdefect.training.head_probe import fill_head, folds_text, start_small
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.trained_network import trained_network
 
+# Training photos from which a head begins with small logits. With fewer of them the training can't
+# replace what the probe found on pretrained features: docs/benchmarks.md, the initial head.
+ENOUGH_PHOTOS = 300
 # Separates the random draws of the probe from those of the training.
 _STREAM = 0x70726F6265
 
@@ -55,8 +58,8 @@ def start_from_probe(
 ) -> None:
     """Fit a probe to the training photos, begin with it as the head, and report its accuracy.
 
-    It is fitted to each photo twice: unchanged, and augmented once as in the training. The head
-    gets its evidence with small logits: see ``start_small``.
+    It is fitted to each photo twice: unchanged, and augmented once as in the training. With
+    ``ENOUGH_PHOTOS`` the head gets its evidence with small logits.
     """
     side, seed = data.split.train, config.training.seed
     augmenter = Augmenter(config.data.augment, preprocessing.image_size)
@@ -80,7 +83,8 @@ def start_from_probe(
     copies = features(None, 0), features(augmented, len(tiles.rows))
     probe = fill_head(learn.model[1], copies, tiles, data, preprocessing, seed=seed)
     labels = data.manifest.labels[list(side)]
-    start_small(learn.model[1][-1], probe, copies[0], labels)
+    if len(labels) >= ENOUGH_PHOTOS:
+        start_small(learn.model[1][-1], probe, copies[0], labels)
     if probe.held_out is not None:
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
         on_event(

@@ -1,0 +1,31 @@
+"""The head with which a training begins."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from fastdefect.config_resolve import resolve
+from fastdefect.events import silent
+from fastdefect.jobs.training import first_head
+from fastdefect.jobs.training.assemble import assemble
+from fastdefect.training import head_probe
+
+
+def _first_weights(photos: Path) -> Tensor:
+    """The weights (2, n_features) of the linear head before the first step."""
+    settings = {"arch": "efficientnet-lite0", "image_size": 32, "recipe": "plain", "epochs": 1}
+    job = assemble(resolve({"data": photos, "precision": "fp32", **settings}), silent)
+    return job.learn.model[1][-1].weight.detach().clone()
+
+
+def test_many_photos_begin_with_small_evidence_of_the_same_kind(
+    castings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(head_probe, "FIRST_LOGITS", 1e-4)
+    of_probe = _first_weights(castings)
+    monkeypatch.setattr(first_head, "ENOUGH_PHOTOS", 1)
+    small = _first_weights(castings)
+    assert small.norm() < 0.1 * of_probe.norm()
+    torch.testing.assert_close(small / small.norm(), of_probe / of_probe.norm())
