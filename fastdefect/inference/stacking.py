@@ -110,7 +110,8 @@ def divided(score: float, y_prob: Floats, good: Good) -> Floats:
     is_good = np.isin(np.arange(len(share)), good)
     for chosen, mass in ((is_good, 1 - score), (~is_good, score)):
         total = share[chosen].sum()
-        share[chosen] *= mass / total if total else 0.0
+        # First the shares: the inverse of a total below 1e-308 would be infinite.
+        share[chosen] = share[chosen] / total * mass if total else 0.0
     return share
 
 

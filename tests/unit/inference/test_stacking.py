@@ -74,6 +74,13 @@ def test_a_more_suspicious_photo_never_makes_a_part_less_suspicious(
     assert after >= before - 1e-12
 
 
+def test_the_smallest_number_is_divided_like_any_other() -> None:
+    """A sum of 5e-324 has no finite inverse."""
+    found = combine(RULE, _of([5e-324]), GOOD, [None])
+    assert np.isfinite(found).all()
+    assert found.sum() == pytest.approx(1)
+
+
 def test_parts_are_combined_with_the_views_of_their_own_photos() -> None:
     y_prob, part = _of([0.1, 0.6, 0.3]), np.array([1, 0, 1])
     found = combine_parts(RULE, y_prob, part, GOOD, ["top", "left", None])
