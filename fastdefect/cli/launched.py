@@ -53,7 +53,8 @@ def run_launched(here: Place, arguments: Sequence[str], command: Callable[[], No
             command()
         return
     leave = _Leave()
-    atexit.register(leave)  # before those of the libraries, which are called first then
+    # Registered before the functions of the libraries, and so called after them.
+    atexit.register(leave)
     from fastdefect.console import show_error
     from fastdefect.training.processes import ProcessLostError, join
 

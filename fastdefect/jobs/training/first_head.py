@@ -83,13 +83,15 @@ def start_from_probe(
     copies = features(None, 0), features(augmented, len(tiles.rows))
     probe = fill_head(learn.model[1], copies, tiles, data, preprocessing, seed=seed)
     labels = data.manifest.labels[list(side)]
+    how = ""
     if len(labels) >= ENOUGH_PHOTOS:
         start_small(learn.model[1][-1], probe, copies[0], labels)
+        how = ", with small logits"
     if probe.held_out is not None:
         of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
         on_event(
             Note(
-                f"The head begins as a linear classifier on frozen features: AUC {of.auc:.3f}, "
-                f"accuracy {of.accuracy:.1%} {folds_text(preprocessing)}."
+                f"The head begins as a linear classifier on frozen features{how}: AUC "
+                f"{of.auc:.3f}, accuracy {of.accuracy:.1%} {folds_text(preprocessing)}."
             )
         )

@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 
 from fastdefect.config_resolve import resolve
-from fastdefect.events import silent
+from fastdefect.events import OnEvent, silent
 from fastdefect.jobs.training import first_head
 from fastdefect.jobs.training.assemble import assemble
 from fastdefect.training import head_probe
 
 
-def _first_weights(photos: Path) -> Tensor:
+def _first_weights(photos: Path, log: OnEvent = silent) -> Tensor:
     """The weights (2, n_features) of the linear head before the first step."""
     settings = {"arch": "efficientnet-lite0", "image_size": 32, "recipe": "plain", "epochs": 1}
-    job = assemble(resolve({"data": photos, "precision": "fp32", **settings}), silent)
+    job = assemble(resolve({"data": photos, "precision": "fp32", **settings}), log)
     return job.learn.model[1][-1].weight.detach().clone()
 
 
@@ -26,6 +26,8 @@ def test_many_photos_begin_with_small_evidence_of_the_same_kind(
     monkeypatch.setattr(head_probe, "FIRST_LOGITS", 1e-4)
     of_probe = _first_weights(castings)
     monkeypatch.setattr(first_head, "ENOUGH_PHOTOS", 1)
-    small = _first_weights(castings)
+    told: list[object] = []
+    small = _first_weights(castings, told.append)
+    assert "begins as a linear classifier on frozen features, with small logits" in str(told)
     assert small.norm() < 0.1 * of_probe.norm()
     torch.testing.assert_close(small / small.norm(), of_probe / of_probe.norm())
