@@ -328,7 +328,7 @@ class ReportConfig:
     ] = None
     views: Annotated[
         Literal["auto", "none", "flips", "dihedral", "turns", "mirror", "half-turn"],
-        Flag("Views to average for a decision; auto: flips if they help validation, else none."),
+        Flag("Views to average for a decision; auto: flips, or none if validation shows a loss."),
     ] = "auto"
     target: Annotated[
         tuple[str, ...], Flag("METRIC=VALUE to reach on validation, e.g. f1=0.95; repeatable.")

@@ -275,6 +275,7 @@ def _measure(
     measured = MeasuredModel(
         spec,
         {"train": train, "valid": valid},
+        held_out.parts,
         lambda of: model.swap_backgrounds(of, seed=config.training.seed, on_event=log),
         lambda views: model.predict(views, on_event=log, label="measuring flipped valid"),
     )

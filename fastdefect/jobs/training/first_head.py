@@ -19,7 +19,7 @@ from fastdefect.training.trained_network import trained_network
 
 # Training photos from which a head begins with small logits. With fewer of them the training can't
 # replace what the probe found on pretrained features: docs/benchmarks.md, the initial head.
-ENOUGH_PHOTOS = 300
+ENOUGH_PHOTOS = 150
 # Separates the random draws of the probe from those of the training.
 _STREAM = 0x70726F6265
 

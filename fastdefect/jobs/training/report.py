@@ -51,12 +51,14 @@ class FitReport:
 class MeasuredModel:
     """A trained model, its predictions, and the further predictions that its figures need.
 
-    ``predictions`` holds those of train and of valid. ``swap_backgrounds`` repeats the decisions of
-    valid on swapped backgrounds. ``predict_views`` predicts valid averaged over views.
+    ``predictions`` holds those of train and of valid; ``parts`` names the part of each photo of
+    valid. ``swap_backgrounds`` repeats the decisions of valid on swapped backgrounds.
+    ``predict_views`` predicts valid averaged over views.
     """
 
     spec: ModelSpec
     predictions: Mapping[str, Predictions]
+    parts: Sequence[str]
     swap_backgrounds: Callable[[Predictions], BackgroundSwap | None]
     predict_views: PredictViews
 
@@ -94,6 +96,7 @@ def measure_model(
     measured = MeasuredModel(
         job.spec,
         predictions,
+        [job.data.split.parts[index] for index in job.data.split.valid],
         lambda valid: _swap_backgrounds(job, valid, log),
         lambda views: predict(job, job.data.split.valid, "measuring flipped valid", log, views),
     )
@@ -117,7 +120,7 @@ def keep_figures(run: Run, config: RunConfig, model: MeasuredModel, log: Log) ->
     if len(np.unique(valid.y_true)) > 1:
         _warn_if_constant(metrics["valid"], spec, log)
     keep_temperature(run, "none", valid)
-    deciding = settle_views(run, config, valid, model.predict_views, log)
+    deciding = settle_views(run, config, valid, model.parts, model.predict_views, log)
     if deciding.views != "none":
         name = f"valid-{deciding.views}"
         metrics[name] = deciding.valid.metrics()

@@ -1,4 +1,4 @@
-"""The views of a photo that a run's decisions average: given, or chosen on validation."""
+"""The views of a photo that a run's decisions average: given, or flips that validation checks."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 from fastdefect.augmentations import AUGMENTATIONS
 from fastdefect.config import RunConfig
 from fastdefect.errors import UsageError
+from fastdefect.evaluation.compare import Answers, FigureChange, SharedPhotos, compare
 from fastdefect.evaluation.predictions import Predictions
 from fastdefect.evaluation.views import FIXED_VIEWS, parse_views
 from fastdefect.events import Note, OnEvent
@@ -30,14 +31,20 @@ class Deciding:
 
 
 def settle_views(
-    run: Run, config: RunConfig, valid: Predictions, predict: PredictViews, on_event: OnEvent
+    run: Run,
+    config: RunConfig,
+    valid: Predictions,
+    parts: Sequence[str],
+    predict: PredictViews,
+    on_event: OnEvent,
 ) -> Deciding:
     """The views that decisions average, stored in ``model.json``, with their predictions.
 
-    ``auto`` is flips if they raise the AUC of validation or, at an equal AUC, lower its log loss,
-    both calibrated. It is none without augmentation, as such a model was not trained on flipped
-    parts, and in trainings that are compared with each other. ``valid``: the predictions without
-    views; ``predict`` gives them with views.
+    ``auto`` is flips, unless validation shows that they lower the AUC (``compare``): a mean over
+    poses that the training has shown varies less than the answer for one of them, and a few
+    validation parts can't tell the difference. It is none without augmentation, as such a model was
+    not trained on flipped parts, and in trainings that are compared with each other. ``valid``: the
+    predictions without views of photos of ``parts``; ``predict`` gives them with views.
     """
     name: str = config.report.views
     deciding = Deciding("none", valid)
@@ -50,7 +57,8 @@ def settle_views(
             and len(np.unique(valid.y_true)) > 1  # one class has no AUC
         )
         if tried:
-            deciding = _better(run, valid, _predicted(run, _TRIED, predict), on_event)
+            flipped = _predicted(run, _TRIED, predict)
+            deciding = _unless_worse(run, config, valid, flipped, parts, on_event)
     elif name != "none":
         deciding = _predicted(run, name, predict)
         keep_temperature(run, name, deciding.valid)
@@ -78,22 +86,39 @@ def require_fixed(text: str) -> Sequence[View]:
     return views
 
 
-def _better(run: Run, valid: Predictions, flipped: Deciding, on_event: OnEvent) -> Deciding:
+def _unless_worse(
+    run: Run,
+    config: RunConfig,
+    valid: Predictions,
+    flipped: Deciding,
+    parts: Sequence[str],
+    on_event: OnEvent,
+) -> Deciding:
     plain = Deciding("none", valid)
     temperatures = [keep_temperature(run, each.views, each.valid) for each in (plain, flipped)]
     before, after = (t.nll_after for t in temperatures if t)
-    auc = [each.valid.metrics().auc for each in (plain, flipped)]
-    # AUC first: the temperature and the operating point correct a shift of the probabilities.
-    better = flipped if (auc[1], -after) > (auc[0], -before) else plain
-    insist = "none, which is four times as fast" if better is flipped else _TRIED
+    # Not the log loss: the temperature and the operating point correct the probabilities.
+    auc = _change_of_auc(valid, flipped.valid, parts, config.training.seed)
+    worse = auc.verdict == "worse"
     decided = (
-        "decisions average these views" if better is flipped else "decisions use the photo alone"
+        f"decisions use the photo alone. To override: --views {_TRIED}"
+        if worse
+        else "decisions average these views. To override: --views none, which is four times as fast"
     )
     on_event(
         Note(
-            f"Four flipped views of each photo change the AUC of validation from {auc[0]:.3f} to "
-            f"{auc[1]:.3f}, the log loss from {before:.3f} to {after:.3f}: "
-            f"{decided}. To override: --views {insist}."
+            "Four flipped views of each photo change the AUC of validation from "
+            f"{auc.difference.before:.3f} to {auc.difference.after:.3f}"
+            f"{', which is not chance' if worse else ''}, the log loss from {before:.3f} to "
+            f"{after:.3f}: {decided}."
         )
     )
-    return better
+    return plain if worse else flipped
+
+
+def _change_of_auc(
+    plain: Predictions, flipped: Predictions, parts: Sequence[str], seed: int
+) -> FigureChange:
+    photos = SharedPhotos(plain.names, tuple(parts), plain.y_true, plain.classes, plain.good)
+    before, after = (Answers(of.y_prob, of.y_prob.argmax(axis=1)) for of in (plain, flipped))
+    return compare(photos, before, after, seed=seed).figures["auc"]

@@ -99,7 +99,7 @@ def test_the_photo_is_never_modified_nor_shared(name: str) -> None:
     np.testing.assert_array_equal(photo, kept)
 
 
-@pytest.mark.parametrize("name", ["manufacturing", "steady"])
+@pytest.mark.parametrize("name", ["basic", "manufacturing", "steady"])
 def test_a_grey_photo_stays_grey(name: str) -> None:
     # Within one level: CLAHE goes through Lab, which rounds. Coloured specks would mark
     # training photos of a grey camera.

@@ -161,9 +161,9 @@ def test_with_the_eight_poses_every_angle_comes_up() -> None:
 # ---- how much a photo gets
 
 
-def acted(seeds: range) -> NDArray[np.bool_]:
+def acted(seeds: range, level: str = "steady") -> NDArray[np.bool_]:
     """Which steps acted, ``(seeds, steps)``."""
-    augmenter = Augmenter("steady", 64)
+    augmenter = Augmenter(level, 64)
     photo = surface(side=64)
     rows = []
     for seed in seeds:
@@ -184,6 +184,16 @@ def test_a_third_of_the_photos_stay_clean_and_the_others_get_a_few_changes() -> 
     assert faulty.max() <= 4
     for fault in {s.fault for s in steps if s.fault}:
         assert found[:, [s.fault == fault for s in steps]].sum(axis=1).max() == 1, fault
+
+
+def test_basic_has_the_camera_of_steady_in_the_same_shares() -> None:
+    steps = build_steps("basic", 64)
+    camera = [str(s) for s in build_steps("steady", 64) if s.fault == "camera"]
+    assert [str(s) for s in steps if s.fault] == camera
+    found = acted(range(800), "basic")[:, [bool(s.fault) for s in steps]]
+    shares = [s.transform.p for s in steps if s.fault]
+    np.testing.assert_allclose(found.mean(axis=0), shares, atol=0.05)
+    assert found.sum(axis=1).max() == 1
 
 
 def test_steps_of_a_fault_stand_together_after_those_without() -> None:
