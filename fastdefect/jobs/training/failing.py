@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from time import sleep
 
 from fastdefect.errors import DivergedError, FastdefectError
 from fastdefect.machine import MachineError, machine_error
 from fastdefect.run import Run, RunStatus
+
+_UNTIL_THE_END_IS_TOLD = 2.0  # s
 
 
 @contextmanager
@@ -22,12 +25,28 @@ def failing_run(run: Run) -> Iterator[None]:
         _note(run, error)
         raise
     except Exception as error:
-        known = machine_error(error)
+        reason = _end_of_worker(error)
+        known = machine_error(reason)
         if known is None:
             raise
         _note(run, known)
         hint = f"{known.hint} Then continue from the last state: {go_on}"
-        raise MachineError(known.message, hint) from error
+        raise MachineError(known.message, hint) from reason
+
+
+def _end_of_worker(error: Exception) -> Exception:
+    """The error that tells which data worker ended, if ``error`` is that it no longer answers.
+
+    The connection to a killed worker can fail before the system reports its end. The handler that
+    torch sets for this report then raises, wherever the main thread is: also in the middle of the
+    handling of the first error, unless it waits for it.
+    """
+    if isinstance(error, OSError | EOFError) and machine_error(error) is None:
+        try:
+            sleep(_UNTIL_THE_END_IS_TOLD)
+        except RuntimeError as told:
+            return told
+    return error
 
 
 def _note(run: Run, error: FastdefectError) -> None:
