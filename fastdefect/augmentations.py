@@ -38,8 +38,8 @@ class Augmentation:
     steps: tuple[Change, ...]
 
 
-# Noise, blur and JPEG hardly move what a part looks like, and a network that has never seen them
-# changes most of its decisions under them.
+# A person hardly sees slight noise, blur or JPEG. Without them in training, they cause nearly all
+# changed decisions: docs/benchmarks.md, a camera in basic augmentation.
 _CAMERA = (
     Change("defocus", 0.2, "camera"),
     Change("sensor_noise", 0.22, "camera"),

@@ -101,7 +101,7 @@ def test_flips_are_averaged_unless_validation_shows_that_they_are_worse(
     (note,) = events
     assert isinstance(note, Note)
     assert note.text.endswith(said[views])
-    assert (", which is not chance" in note.text) == (views == "none")
+    assert (", a significant loss" in note.text) == (views == "none")
 
 
 @pytest.mark.parametrize("views", ["flips", "none"])

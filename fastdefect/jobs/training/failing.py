@@ -35,11 +35,11 @@ def failing_run(run: Run) -> Iterator[None]:
 
 
 def _end_of_worker(error: Exception) -> Exception:
-    """The error that tells which data worker ended, if ``error`` is that it no longer answers.
+    """The error that names the data worker that ended, if ``error`` is a broken connection to it.
 
-    The connection to a killed worker can fail before the system reports its end. The handler that
-    torch sets for this report then raises, wherever the main thread is: also in the middle of the
-    handling of the first error, unless it waits for it.
+    The connection to a killed worker can fail before the system reports its end. For this report
+    torch has a signal handler, which raises in the main thread at any point. Without waiting, it
+    would interrupt the handling of ``error``. Returns ``error`` if there is no report in time.
     """
     if isinstance(error, OSError | EOFError) and machine_error(error) is None:
         try:

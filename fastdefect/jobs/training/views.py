@@ -109,7 +109,7 @@ def _unless_worse(
         Note(
             "Four flipped views of each photo change the AUC of validation from "
             f"{auc.difference.before:.3f} to {auc.difference.after:.3f}"
-            f"{', which is not chance' if worse else ''}, the log loss from {before:.3f} to "
+            f"{', a significant loss' if worse else ''}, the log loss from {before:.3f} to "
             f"{after:.3f}: {decided}."
         )
     )
