@@ -1,7 +1,5 @@
 """The bars of an ablation: what is drawn is read off the figure."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fastdefect.evaluation.ablation import Gain, Step, gains
-from fastdefect.reporting.plots import ablate as ablation_plot
 from fastdefect.reporting.plots.ablate import plot_ablation
 
 STEPS = (
@@ -30,22 +27,6 @@ ACCURACY = {
     "sampler": (0.60, 0.62, 0.63),
     "same": (0.60, 0.62, 0.63),
 }
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that were drawn."""
-    figures: list[Figure] = []
-    original = ablation_plot.drawing
-
-    @contextmanager
-    def keeping(*args: Any) -> Iterator[Figure]:
-        with original(*args) as figure:
-            figures.append(figure)
-            yield figure
-
-    monkeypatch.setattr(ablation_plot, "drawing", keeping)
-    return figures
 
 
 def _plot(path: Path, accuracy: dict[str, Any], steps: tuple[Step, ...] = STEPS) -> None:

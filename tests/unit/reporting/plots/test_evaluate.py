@@ -1,10 +1,7 @@
 """The figures of an evaluation: what they show, edge inputs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,28 +23,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fastdefect.evaluation.decisions.calibration import reliability
-from fastdefect.reporting.plots import evaluate as evaluation_plots
-from fastdefect.reporting.plots import learning_curve as learning_plot
-from fastdefect.reporting.plots import stress as stress_plot
 from fastdefect.reporting.plots import style as figure_module
 from fastdefect.reporting.plots.evaluate import plot_evaluation
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures as they were drawn, newest last."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def recording(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with figure_module.drawing(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
-
-    modules: tuple[ModuleType, ...] = (evaluation_plots, learning_plot, stress_plot)
-    for module in modules:
-        monkeypatch.setattr(module, "drawing", recording)
-    return figures
 
 
 @pytest.mark.usefixtures("drawn_for_real")

@@ -4,8 +4,6 @@ import itertools
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +16,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from fastdefect.reporting.plots import fit as plots
 from fastdefect.reporting.plots import style as figure_module
 from fastdefect.reporting.plots.fit import plot_confusion, plot_curves, plot_lr_find
 
 MATRIX = np.array([[107, 2], [1, 71]])
 CLASSES = ["def_front", "ok_front"]
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures as they were drawn, newest last."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def recording(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with figure_module.drawing(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
-
-    monkeypatch.setattr(plots, "drawing", recording)
-    return figures
 
 
 def history(epochs: int) -> list[dict[str, float | None]]:

@@ -1,9 +1,6 @@
 """The figure of a learning curve: what it shows, edge inputs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,28 +13,7 @@ from helpers.figures import (
 from matplotlib.figure import Figure
 
 from fastdefect.evaluation.learning_curve import fit_power_law
-from fastdefect.reporting.plots import evaluate as evaluation_plots
-from fastdefect.reporting.plots import learning_curve as learning_plot
-from fastdefect.reporting.plots import stress as stress_plot
-from fastdefect.reporting.plots import style as figure_module
 from fastdefect.reporting.plots.learning_curve import plot_learning_curve
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures as they were drawn, newest last."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def recording(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with figure_module.drawing(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
-
-    modules: tuple[ModuleType, ...] = (evaluation_plots, learning_plot, stress_plot)
-    for module in modules:
-        monkeypatch.setattr(module, "drawing", recording)
-    return figures
 
 
 def test_a_learning_curve_shows_each_training_and_twice_the_parts(

@@ -1,7 +1,5 @@
 """The picture of a shortcut: what it shows, and that nothing of it lies upon something else."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,26 +13,9 @@ from PIL import Image
 
 from fastdefect.data.audit.appearance import Appearance, measure_appearance
 from fastdefect.data.audit.shortcuts import Probe
-from fastdefect.reporting.plots import shortcuts as shortcut_picture
-from fastdefect.reporting.plots import style as figure_module
 from fastdefect.reporting.plots.shortcuts import draw_shortcut
 
 CLASSES = ("def_front", "ok_front")
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures as they were drawn, newest last."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def recording(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with figure_module.drawing(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
-
-    monkeypatch.setattr(shortcut_picture, "drawing", recording)
-    return figures
 
 
 def look(border: int, inside: int = 90) -> Appearance:

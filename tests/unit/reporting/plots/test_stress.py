@@ -1,10 +1,7 @@
 """The figure of stress: what it shows, edge inputs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from helpers.figures import panels, report_of, texts
@@ -18,28 +15,7 @@ from fastdefect.evaluation.robustness.stress import (
     Mistakes,
     StressReport,
 )
-from fastdefect.reporting.plots import evaluate as evaluation_plots
-from fastdefect.reporting.plots import learning_curve as learning_plot
-from fastdefect.reporting.plots import stress as stress_plot
-from fastdefect.reporting.plots import style as figure_module
 from fastdefect.reporting.plots.stress import plot_stress
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures as they were drawn, newest last."""
-    figures: list[Figure] = []
-
-    @contextmanager
-    def recording(path: Path, width: float, height: float) -> Iterator[Figure]:
-        with figure_module.drawing(path, width, height) as figure:
-            figures.append(figure)
-            yield figure
-
-    modules: tuple[ModuleType, ...] = (evaluation_plots, learning_plot, stress_plot)
-    for module in modules:
-        monkeypatch.setattr(module, "drawing", recording)
-    return figures
 
 
 def rings(axes: Axes) -> list[tuple[float, float]]:
