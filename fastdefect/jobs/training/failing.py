@@ -8,7 +8,7 @@ from fastdefect.errors import DivergedError, FastdefectError
 from fastdefect.machine import MachineError, machine_error
 from fastdefect.run import Run, RunStatus
 
-_UNTIL_THE_END_IS_TOLD = 2.0  # s
+_WAIT_FOR_REPORT = 2.0  # s
 
 
 @contextmanager
@@ -43,9 +43,9 @@ def _end_of_worker(error: Exception) -> Exception:
     """
     if isinstance(error, OSError | EOFError) and machine_error(error) is None:
         try:
-            sleep(_UNTIL_THE_END_IS_TOLD)
-        except RuntimeError as told:
-            return told
+            sleep(_WAIT_FOR_REPORT)
+        except RuntimeError as reported:
+            return reported
     return error
 
 

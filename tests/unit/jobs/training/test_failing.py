@@ -21,10 +21,10 @@ def test_a_broken_connection_waits_for_the_end_of_the_worker(
 ) -> None:
     run = create_run(tmp_path, "x", resolve({}), "test")
 
-    def told(*_: object) -> None:
+    def report(*_: object) -> None:
         raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
 
-    before = signal.signal(signal.SIGALRM, told)
+    before = signal.signal(signal.SIGALRM, report)
     try:
         with pytest.raises(MachineError) as refused, failing_run(run):
             signal.setitimer(signal.ITIMER_REAL, 0.05)
@@ -40,7 +40,7 @@ def test_a_broken_connection_waits_for_the_end_of_the_worker(
 def test_an_error_that_no_worker_explains_is_raised_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failing, "_UNTIL_THE_END_IS_TOLD", 0.0)
+    monkeypatch.setattr(failing, "_WAIT_FOR_REPORT", 0.0)
     run = create_run(tmp_path, "x", resolve({}), "test")
     with pytest.raises(ConnectionResetError), failing_run(run):
         raise ConnectionResetError(104, os.strerror(104))
