@@ -38,8 +38,9 @@ class Augmentation:
     steps: tuple[Change, ...]
 
 
+_BASIC = (Change("poses"), Change("tilt", 0.5), Change("light", 0.5))
 # A person hardly sees slight noise, blur or JPEG. Without them in training, they cause nearly all
-# changed decisions: docs/benchmarks.md, a camera in basic augmentation.
+# changed decisions: docs/benchmarks.md, a camera in the augmentation.
 _CAMERA = (
     Change("defocus", 0.2, "camera"),
     Change("sensor_noise", 0.22, "camera"),
@@ -47,12 +48,8 @@ _CAMERA = (
 )
 _ALL = (
     Augmentation("none", "no changes", "none", ()),
-    Augmentation(
-        "basic",
-        "pose, tilt, light and camera",
-        "dihedral",
-        (Change("poses"), Change("tilt", 0.5), Change("light", 0.5), *_CAMERA),
-    ),
+    Augmentation("basic", "pose, tilt and light", "dihedral", _BASIC),
+    Augmentation("camera", "also blur, noise or JPEG", "dihedral", (*_BASIC, *_CAMERA)),
     # A photo gets two or three changes on average in addition to its pose. With more at once,
     # hardly any photo would be close to the original.
     Augmentation(

@@ -19,6 +19,7 @@ _PLAIN = {
 # What each recipe sets, by field. All recipes but ``legacy`` set the same fields.
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "plain": _PLAIN,
+    "camera": {**_PLAIN, "augment": "camera"},
     "steady": {**_PLAIN, "augment": "steady"},
     # For random weights and long trainings. This was the default of earlier versions.
     "full": {

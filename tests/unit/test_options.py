@@ -136,7 +136,7 @@ def test_values_that_typer_can_check_are_refused(arguments: list[str]) -> None:
 
 def test_help_shows_each_flag_with_its_default() -> None:
     app = _app([], sections=("data", "model", "training", "report"))
-    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).output
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "340"}).output
     for leaf in LEAVES:
         if not leaf.flag.argument:
             assert leaf.option in shown

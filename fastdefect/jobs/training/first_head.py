@@ -9,6 +9,7 @@ from fastdefect.data.augment.pipelines import Augmenter, item_seed
 from fastdefect.data.loaders import Preprocessing
 from fastdefect.data.training_data import TrainingData
 from fastdefect.events import Note, OnEvent, Progress
+from fastdefect.jobs.training.steps import FEW_PHOTOS
 from fastdefect.metrics import score
 from fastdefect.training.backbones import LoadedWeights
 from fastdefect.training.bag_probe import Tiles
@@ -17,9 +18,6 @@ from fastdefect.training.head_probe import fill_head, folds_text, start_small
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.trained_network import trained_network
 
-# Training photos from which a head begins with small logits. With fewer of them the training can't
-# replace what the probe found on pretrained features: docs/benchmarks.md, the initial head.
-ENOUGH_PHOTOS = 150
 # Separates the random draws of the probe from those of the training.
 _STREAM = 0x70726F6265
 
@@ -59,7 +57,7 @@ def start_from_probe(
     """Fit a probe to the training photos, begin with it as the head, and report its accuracy.
 
     It is fitted to each photo twice: unchanged, and augmented once as in the training. With
-    ``ENOUGH_PHOTOS`` the head gets its evidence with small logits.
+    ``FEW_PHOTOS`` or more the head gets its evidence with small logits.
     """
     side, seed = data.split.train, config.training.seed
     augmenter = Augmenter(config.data.augment, preprocessing.image_size)
@@ -84,7 +82,7 @@ def start_from_probe(
     probe = fill_head(learn.model[1], copies, tiles, data, preprocessing, seed=seed)
     labels = data.manifest.labels[list(side)]
     how = ""
-    if len(labels) >= ENOUGH_PHOTOS:
+    if len(labels) >= FEW_PHOTOS:
         start_small(learn.model[1][-1], probe, copies[0], labels)
         how = ", with small logits"
     if probe.held_out is not None:

@@ -28,7 +28,12 @@ from fastdefect.events import Note, OnEvent, Progress
 from fastdefect.files import finite
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
-from fastdefect.jobs.training.steps import FEW_STEPS, steps_of, with_rate_for_steps
+from fastdefect.jobs.training.steps import (
+    FEW_STEPS,
+    steps_of,
+    too_few_for_camera,
+    with_rate_for_steps,
+)
 from fastdefect.metrics import Weighted, measure
 from fastdefect.recipes import RECIPES
 from fastdefect.text import counted
@@ -36,7 +41,7 @@ from fastdefect.training.backbones import Backbone, LoadedWeights
 from fastdefect.training.features import Change, FrozenBackbone
 from fastdefect.training.probe import Folds, best_strength, cross_predict, make_folds
 
-CANDIDATES: tuple[Recipe, ...] = ("plain", "steady")
+CANDIDATES: tuple[Recipe, ...] = ("camera", "steady")
 MOST_PHOTOS = 300
 MOST_RATE = 4e-4  # a higher rate destroys good pretrained features
 # Set for random weights, regardless of the recipe.
@@ -126,40 +131,43 @@ def _choose(
     rate = config.training.learning_rate
     if "learning_rate" in config.given and rate > MOST_RATE:
         return Choice("full", f"--learning-rate {rate:g} changes the whole network", {})
-    steps = steps_of(config, len(data.split.train))
-    if steps < FEW_STEPS:
-        # The trial can't detect that a short training underfits: its classifier always converges.
-        few = f"too few optimizer steps for a stronger augmentation ({steps})"
-        return Choice("plain", few, {})
-    if config.data.tile_count > 1:
-        return Choice("plain", "recipes are not tried on photos in tiles", {})
     if "augment" in config.given:
         return Choice("plain", f"--augment {config.data.augment} is given", {})
-    share = min(1.0, MOST_PHOTOS / len(data.split.train))
+    photos = len(data.split.train)
+    steps = steps_of(config, photos)
+    few = f"too few optimizer steps for a stronger augmentation ({steps})"
+    if too_few_for_camera(config, photos):
+        return Choice("plain", few, {})
+    if steps < FEW_STEPS:
+        # The trial can't detect that a short training underfits: its classifier always converges.
+        return Choice("camera", few, {})
+    if config.data.tile_count > 1:
+        return Choice("camera", "recipes are not tried on photos in tiles", {})
+    share = min(1.0, MOST_PHOTOS / photos)
     drawn = share_of_parts(data.split, data.manifest, share, config.training.seed)
     labels = data.manifest.labels[list(drawn.train)]
     parts = [drawn.parts[i] for i in drawn.train]
     seeds = [config.training.seed + number for number in range(FOLDINGS)]
     foldings = [folds for seed in seeds if (folds := make_folds(labels, parts, seed)) is not None]
     if not foldings:
-        return Choice("plain", "a class has too few parts to try others", {})
+        return Choice("camera", "a class has too few parts to try others", {})
     began = perf_counter()
     preprocessing = Preprocessing(
         config.data.image_size, config.data.resize, backbone.mean, backbone.std
     )
     trial = _Trial(config, replace(data, split=drawn), backbone, preprocessing, device, on_event)
     evidence = trial.run(labels, foldings)
-    recipe, difference = decide(evidence["plain"], evidence["steady"])
+    recipe, difference = decide(evidence["camera"], evidence["steady"])
     seconds = perf_counter() - began
     reason = f"on frozen features of {counted(len(labels), 'photo')}, {difference}"
     return Choice(recipe, reason, evidence, len(labels), len(set(parts)), seconds)
 
 
-def decide(plain: Evidence, steady: Evidence) -> tuple[Recipe, str]:
-    """The steady recipe if it costs no AUC and fewer decisions flip, else plain; and the reason."""
-    gained, flips = steady.auc - plain.auc, steady.flips - plain.flips
-    recipe: Recipe = "steady" if gained >= 0 and flips < 0 else "plain"
-    other = "plain" if recipe == "steady" else "steady"
+def decide(camera: Evidence, steady: Evidence) -> tuple[Recipe, str]:
+    """The steady recipe if it costs no AUC and fewer decisions flip, else camera; the reason."""
+    gained, flips = steady.auc - camera.auc, steady.flips - camera.flips
+    recipe: Recipe = "steady" if gained >= 0 and flips < 0 else "camera"
+    other = "camera" if recipe == "steady" else "steady"
     reason = (
         f"steady changes the AUC by {100 * gained:+.1f} points "
         f"and the share of decisions that flip by {100 * flips:+.1f} points; "

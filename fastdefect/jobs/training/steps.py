@@ -11,9 +11,20 @@ from fastdefect.config_resolve import override
 from fastdefect.events import Note, OnEvent
 from fastdefect.text import counted
 
-# With fewer steps the learning rate rises, up to twice; below that ``min_steps`` adds epochs. And
-# with fewer steps a strong augmentation may underfit (docs/benchmarks.md, the ablation).
+# With fewer steps the learning rate rises; below that ``min_steps`` adds epochs. And with fewer
+# steps a strong augmentation may underfit (docs/benchmarks.md, the ablation).
 FEW_STEPS = 100
+# With fewer photos a training can't replace what a probe found on pretrained features, and its head
+# begins with the weights of the probe (docs/benchmarks.md, the size of the initial head).
+FEW_PHOTOS = 150
+# The highest increase of the rate, with fewer photos and with more. From small logits a training
+# at twice the rate can end with a constant prediction (docs/benchmarks.md, few optimizer steps).
+_MOST_OF_FEW, _MOST = 2.0, 1.25
+# With fewer steps a training does not learn small defects behind the changes of the camera, and a
+# higher rate makes it worse. Measured with ``FEW_PHOTOS`` or more at these two sizes (a smaller
+# photo shows less of a defect), and with fewer photos at the first one.
+_STEPS_FOR_CAMERA, _AT_SIZE, _SMALLEST = 75, 224, 128
+_STEPS_OF_FEW_PHOTOS = 40
 _WORTH = 1.1  # a smaller increase has less effect than the seed
 
 
@@ -28,6 +39,15 @@ def steps_of(config: RunConfig, photos: int) -> int:
     return config.training.epochs * steps_an_epoch(config, photos)
 
 
+def too_few_for_camera(config: RunConfig, photos: int) -> bool:
+    """Whether a training of ``photos`` has too few steps for the camera in its augmentation."""
+    steps = steps_of(config, photos)
+    if photos < FEW_PHOTOS:
+        return steps < _STEPS_OF_FEW_PHOTOS
+    side = min(max(config.data.image_size, _SMALLEST), _AT_SIZE)
+    return steps < _STEPS_FOR_CAMERA * (_AT_SIZE / side) ** 2
+
+
 def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
     """``config`` with a higher learning rate if the training has few steps; a note reports it.
 
@@ -36,11 +56,11 @@ def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> Ru
     accuracy). A rate given by the user stays.
     """
     training = config.training
-    if "learning_rate" in config.given or training.recipe not in ("plain", "steady"):
+    if "learning_rate" in config.given or training.recipe not in ("plain", "camera", "steady"):
         return config
     steps = steps_of(config, photos)
-    raised = min(2.0, FEW_STEPS / steps)
-    if raised < _WORTH or config.one_epoch:
+    raised = min(_MOST_OF_FEW if photos < FEW_PHOTOS else _MOST, FEW_STEPS / steps)
+    if raised < _WORTH or config.one_epoch or too_few_for_camera(config, photos):
         return config
     rate = training.learning_rate * raised
     on_event(

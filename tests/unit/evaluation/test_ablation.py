@@ -49,6 +49,7 @@ def test_the_missions_ladder_one_thing_at_a_time() -> None:
         ("sampler-and-loss", "pretrained", {"balance": "both"}),
         ("sampler", "pretrained", {"balance": "sampler"}),
         ("basic", "sampler", {"augment": "basic"}),
+        ("camera", "sampler", {"augment": "camera"}),
         ("steady", "sampler", {"augment": "steady"}),
         ("manufacturing", "sampler", {"augment": "manufacturing"}),
         ("smoothing", "manufacturing", {"label_smoothing": 0.1}),
@@ -62,7 +63,7 @@ def test_the_missions_ladder_one_thing_at_a_time() -> None:
         ("larger", "averaged", {"image_size": 336}),
     ]
     assert names(steps, aside=True) == [
-        *("loss-weights", "sampler-and-loss", "basic", "steady", "cosine"),
+        *("loss-weights", "sampler-and-loss", "basic", "camera", "steady", "cosine"),
         *("freeze", "tta", "larger"),
     ]
     assert steps[0].settings == OLD

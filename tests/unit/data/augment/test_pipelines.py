@@ -69,7 +69,7 @@ def test_none_gives_back_the_photo_itself() -> None:
 
 
 def test_an_unknown_name_lists_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"none, basic, manufacturing, steady but got 'strong'"):
+    with pytest.raises(ValueError, match=r"basic, camera, manufacturing, steady but got 'strong'"):
         Augmenter("strong", SIDE)
 
 
@@ -99,7 +99,7 @@ def test_the_photo_is_never_modified_nor_shared(name: str) -> None:
     np.testing.assert_array_equal(photo, kept)
 
 
-@pytest.mark.parametrize("name", ["basic", "manufacturing", "steady"])
+@pytest.mark.parametrize("name", ["basic", "camera", "manufacturing", "steady"])
 def test_a_grey_photo_stays_grey(name: str) -> None:
     # Within one level: CLAHE goes through Lab, which rounds. Coloured specks would mark
     # training photos of a grey camera.

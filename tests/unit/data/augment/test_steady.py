@@ -186,11 +186,12 @@ def test_a_third_of_the_photos_stay_clean_and_the_others_get_a_few_changes() -> 
         assert found[:, [s.fault == fault for s in steps]].sum(axis=1).max() == 1, fault
 
 
-def test_basic_has_the_camera_of_steady_in_the_same_shares() -> None:
-    steps = build_steps("basic", 64)
+def test_camera_is_basic_with_the_camera_of_steady_in_the_same_shares() -> None:
+    steps = build_steps("camera", 64)
+    assert [str(s) for s in steps if not s.fault] == [str(s) for s in build_steps("basic", 64)]
     camera = [str(s) for s in build_steps("steady", 64) if s.fault == "camera"]
     assert [str(s) for s in steps if s.fault] == camera
-    found = acted(range(800), "basic")[:, [bool(s.fault) for s in steps]]
+    found = acted(range(800), "camera")[:, [bool(s.fault) for s in steps]]
     shares = [s.transform.p for s in steps if s.fault]
     np.testing.assert_allclose(found.mean(axis=0), shares, atol=0.05)
     assert found.sum(axis=1).max() == 1

@@ -25,7 +25,7 @@ def test_many_photos_begin_with_small_evidence_of_the_same_kind(
 ) -> None:
     monkeypatch.setattr(head_probe, "FIRST_LOGITS", 1e-4)
     of_probe = _first_weights(castings)
-    monkeypatch.setattr(first_head, "ENOUGH_PHOTOS", 1)
+    monkeypatch.setattr(first_head, "FEW_PHOTOS", 1)
     told: list[object] = []
     small = _first_weights(castings, told.append)
     assert "begins as a linear classifier on frozen features, with small logits" in str(told)

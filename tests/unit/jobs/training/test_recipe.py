@@ -13,6 +13,7 @@ from fastdefect.config_resolve import resolve
 from fastdefect.data.training_data import TrainingData
 from fastdefect.evaluation.robustness.disturbances import DISTURBANCES
 from fastdefect.events import Event, Note, silent
+from fastdefect.jobs.training import steps
 from fastdefect.jobs.training.recipe import STRESS, Choice, Evidence, decide, settle_recipe
 from fastdefect.training.backbones import LoadedWeights
 
@@ -41,22 +42,22 @@ def test_the_trial_disturbs_as_the_stress_test_does(name: str, strength: float) 
 
 
 @pytest.mark.parametrize(
-    ("plain", "steady", "chosen"),
+    ("camera", "steady", "chosen"),
     [
         ((0.90, 0.20), (0.90, 0.10), "steady"),
         ((0.90, 0.20), (0.93, 0.10), "steady"),
-        ((0.90, 0.20), (0.895, 0.10), "plain"),
-        ((0.90, 0.20), (0.84, 0.10), "plain"),  # accuracy comes first
-        ((0.90, 0.10), (0.95, 0.10), "plain"),  # nothing is steadier
-        ((0.80, 0.10), (0.95, 0.20), "plain"),
+        ((0.90, 0.20), (0.895, 0.10), "camera"),
+        ((0.90, 0.20), (0.84, 0.10), "camera"),  # accuracy comes first
+        ((0.90, 0.10), (0.95, 0.10), "camera"),  # nothing is steadier
+        ((0.80, 0.10), (0.95, 0.20), "camera"),
     ],
 )
 def test_steady_is_chosen_where_it_costs_nothing(
-    plain: tuple[float, float], steady: tuple[float, float], chosen: str
+    camera: tuple[float, float], steady: tuple[float, float], chosen: str
 ) -> None:
-    recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (plain, steady)))
+    recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (camera, steady)))
     assert recipe == chosen
-    assert f"override with --recipe {'plain' if chosen == 'steady' else 'steady'}" in said
+    assert f"override with --recipe {'camera' if chosen == 'steady' else 'steady'}" in said
 
 
 def test_the_cost_is_reported_in_points() -> None:
@@ -80,7 +81,7 @@ def test_nothing_random_is_kept_as_it_is(data: TrainingData) -> None:
     assert config.training.batch_norm == config.training.early_layers == "train"
 
 
-@pytest.mark.parametrize("recipe", ["plain", "steady", "full", "legacy"])
+@pytest.mark.parametrize("recipe", ["plain", "camera", "steady", "full", "legacy"])
 def test_a_given_recipe_is_not_tried(data: TrainingData, recipe: str) -> None:
     config, choice = _settle(data, PRETRAINED, recipe=recipe)
     assert choice is None
@@ -92,15 +93,28 @@ def test_the_users_augmentation_leaves_nothing_to_try(data: TrainingData) -> Non
     assert choice is not None
     assert (choice.recipe, choice.evidence) == ("plain", {})
     expected = {"recipe": "plain", "augment": "manufacturing", "mixup_alpha": 0.4}
-    few_steps = {"learning_rate": 0.0004}  # 25
-    assert config == resolve({"image_size": SIZE, **expected, **few_steps})
+    assert config == resolve({"image_size": SIZE, **expected})  # 25 steps: no higher rate
 
 
-def test_a_short_training_is_not_given_a_strong_augmentation(data: TrainingData) -> None:
-    _, choice = _settle(data, PRETRAINED, epochs=20, batch_size=4)
+@pytest.mark.parametrize(
+    ("few_photos", "recipe", "augment", "rate"),
+    [(15, "camera", "camera", 2e-4 * 100 / 80), (14, "plain", "basic", 2e-4)],
+)
+def test_a_short_training_is_not_given_a_strong_augmentation(
+    monkeypatch: pytest.MonkeyPatch,
+    data: TrainingData,
+    few_photos: int,
+    recipe: str,
+    augment: str,
+    rate: float,
+) -> None:
+    monkeypatch.setattr(steps, "FEW_PHOTOS", few_photos)
+    config, choice = _settle(data, PRETRAINED, epochs=20, batch_size=4)
     assert choice is not None
-    assert (choice.recipe, choice.evidence) == ("plain", {})
+    assert (choice.recipe, choice.evidence) == (recipe, {})
     assert choice.reason == "too few optimizer steps for a stronger augmentation (80)"
+    assert config.data.augment == augment
+    assert config.training.learning_rate == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(("rate", "recipe"), [(8e-4, "full"), (3e-4, "plain")])
@@ -118,7 +132,7 @@ def test_too_few_parts_are_reported_and_not_tried(data: TrainingData) -> None:
     few = replace(data, split=replace(data.split, parts=("one",) * 24))
     _, choice = _settle(few, PRETRAINED, **LONG)
     assert choice is not None
-    assert choice.recipe == "plain"
+    assert choice.recipe == "camera"
     assert "too few parts" in choice.reason
 
 
@@ -127,7 +141,7 @@ def test_a_trial_is_reported_in_one_line_and_repeats(data: TrainingData) -> None
     config = resolve({"image_size": SIZE, "label_smoothing": 0.05, **LONG})
     settled, choice = settle_recipe(config, data, tiny_backbone(), PRETRAINED, CPU, told.append)
     assert choice is not None
-    assert set(choice.evidence) == {"plain", "steady"}
+    assert set(choice.evidence) == {"camera", "steady"}
     assert settled.training.recipe == choice.recipe
     assert settled.training.label_smoothing == 0.05  # the user's own
     assert (choice.photos, choice.parts) == (14, 14)

@@ -6,7 +6,11 @@ import pytest
 
 from fastdefect.config_resolve import resolve
 from fastdefect.events import Event, Note
-from fastdefect.jobs.training.steps import with_enough_steps, with_rate_for_steps
+from fastdefect.jobs.training.steps import (
+    too_few_for_camera,
+    with_enough_steps,
+    with_rate_for_steps,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +50,14 @@ def test_epochs_are_added_until_there_are_enough_steps(
         (60, {"epochs": 25}, 2e-4 * 100 / 75),
         (48, {"epochs": 50}, 2e-4),
         (96, {"epochs": 24}, 2e-4),  # 96 steps: hardly fewer
-        (48, {"epochs": 5}, 4e-4),  # never more than twice
+        (48, {"epochs": 20}, 4e-4),  # 40, never more than twice
+        (48, {"epochs": 19}, 2e-4),  # 38
+        (149, {"epochs": 7}, 4e-4),  # 49 steps
+        (150, {"epochs": 10}, 2e-4),  # 70, from small logits
+        (150, {"epochs": 11}, 2.5e-4),  # 77
+        (150, {"epochs": 11, "image_size": 128}, 2e-4),
         (2000, {"epochs": 6}, 2e-4),
+        (48, {"epochs": 25, "recipe": "camera"}, 4e-4),
         (48, {"epochs": 25, "recipe": "steady"}, 4e-4),
         (48, {"epochs": 25, "learning_rate": 1e-4}, 1e-4),
         (48, {"epochs": 25, "recipe": "full"}, 8e-4),
@@ -60,3 +70,18 @@ def test_few_steps_go_further_each(photos: int, flags: dict[str, Any], rate: flo
     config = with_rate_for_steps(before, photos, events.append)
     assert config.training.learning_rate == pytest.approx(rate)
     assert (config == before) == (not events)
+
+
+@pytest.mark.parametrize(
+    ("size", "epochs"),
+    [(512, 75), (224, 75), (168, 134), (128, 230), (32, 230)],  # 75 * (224 / 168) ** 2 = 133.3
+)
+def test_a_smaller_photo_needs_more_steps_for_the_camera(size: int, epochs: int) -> None:
+    def too_few(photos: int, epochs: int) -> bool:
+        flags = {"image_size": size, "batch_size": 150, "epochs": epochs}
+        return too_few_for_camera(resolve(flags), photos)
+
+    assert too_few(150, epochs - 1)
+    assert not too_few(150, epochs)
+    assert too_few(149, 39)
+    assert not too_few(149, 40)
