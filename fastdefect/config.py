@@ -157,7 +157,7 @@ class DataConfig:
             "Augmentation of training photos; "
             f"{'; '.join(f'{each.name}: {each.about}' for each in AUGMENTATIONS.values())}."
         ),
-    ] = "basic"
+    ] = "camera"
     light: Annotated[
         bool,
         Flag(

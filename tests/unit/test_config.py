@@ -54,9 +54,9 @@ def test_the_recipe_legacy_has_the_specified_settings() -> None:
     assert (config.data.augment, config.data.balance) == ("manufacturing", "sampler")
 
 
-def test_the_defaults_are_those_of_the_plain_recipe() -> None:
-    plain = resolve({"recipe": "plain"})
-    assert replace(plain, training=replace(plain.training, recipe="auto")) == RunConfig()
+def test_the_defaults_are_those_of_the_camera_recipe() -> None:
+    camera = resolve({"recipe": "camera"})
+    assert replace(camera, training=replace(camera.training, recipe="auto")) == RunConfig()
 
 
 def test_a_flag_and_a_file_beat_a_recipe(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_help_shows_each_flag_with_its_default() -> None:
             assert leaf.option in shown
         assert leaf.flag.help in shown
     rate = str(TrainingConfig().learning_rate)
-    for default in (rate, "resnet50", "basic", "(default: no)"):
+    for default in (rate, "resnet50", "camera", "(default: no)"):
         assert default in shown
 
 

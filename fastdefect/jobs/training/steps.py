@@ -1,4 +1,6 @@
-"""The number of epochs of a training, and its learning rate, if the user sets neither.
+"""What follows from the number of optimizer steps: epochs, learning rate, camera or none.
+
+Settings that the user gives stay.
 
 With few photos an epoch has two or three steps, and 25 such epochs train little: ``min_steps`` adds
 epochs until there are enough steps. One-cycle and early stopping then span the longer training.
@@ -17,8 +19,8 @@ FEW_STEPS = 100
 # With fewer photos a training can't replace what a probe found on pretrained features, and its head
 # begins with the weights of the probe (docs/benchmarks.md, the size of the initial head).
 FEW_PHOTOS = 150
-# The highest increase of the rate, with fewer photos and with more. From small logits a training
-# at twice the rate can end with a constant prediction (docs/benchmarks.md, few optimizer steps).
+# The highest increase of the rate, with fewer photos and with more. From small logits, a training
+# at 1.7 times the rate can end with a constant prediction: docs/benchmarks.md, few steps.
 _MOST_OF_FEW, _MOST = 2.0, 1.25
 # With fewer steps a training does not learn small defects behind the changes of the camera, and a
 # higher rate makes it worse. Measured with ``FEW_PHOTOS`` or more at these two sizes (a smaller
