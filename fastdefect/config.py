@@ -20,7 +20,7 @@ Unit = Literal["photo", "part"]  # what one decision is about
 # How the photos of a part are combined: see inference/part_rule.py. Stacking is learned.
 FixedPartRule = Literal["worst", "mean", "noisy-or"]
 PartRule = Literal["worst", "mean", "noisy-or", "stacking"]
-Recipe = Literal["auto", "plain", "camera", "steady", "full", "legacy"]
+Recipe = Literal["auto", "plain", "camera", "steady", "fine", "full", "legacy"]
 Tune = Literal["all", "head"]
 Learn = Literal["classes", "good", "both"]
 if TYPE_CHECKING:

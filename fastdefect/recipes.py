@@ -21,6 +21,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "plain": _PLAIN,
     "camera": {**_PLAIN, "augment": "camera"},
     "steady": {**_PLAIN, "augment": "steady"},
+    # For defects that frozen features do not show: the network has to learn them.
+    "fine": {**_PLAIN, "batch_norm": "train", "learning_rate": 0.0004},
     # For random weights and long trainings. This was the default of earlier versions.
     "full": {
         "head": "mlp",

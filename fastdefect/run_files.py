@@ -66,6 +66,10 @@ FILES: Mapping[str, RunFile] = MappingProxyType(
         ),
         # A training
         "recipe.json": RunFile("the chosen recipe, and the evidence for it"),
+        "floor.json": RunFile(
+            "AUC and accuracy of a linear classifier on frozen features, cross-validated in train",
+            optional=True,
+        ),
         "history.csv": RunFile("a row per epoch", optional=True),
         "model.json": RunFile("architecture, classes, good class, preprocessing, views"),
         "model.safetensors": RunFile(

@@ -1,7 +1,7 @@
 """``fastdefect fit``: train a run from its settings, or resume it after an interruption."""
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fastdefect.data.splitting.split import read_split, run_rows
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import RunError
 from fastdefect.events import Note, OnEvent
-from fastdefect.files import typed
+from fastdefect.files import finite, typed
 from fastdefect.jobs.report import leave_report
 from fastdefect.jobs.trained.good_point import keep_good_point
 from fastdefect.jobs.trained.run_photos import read_to_resume
@@ -114,6 +114,8 @@ def begin(run: Run, job: Job, log: Log, stop: StopRequested | None = None) -> Fi
         run.write_findings(findings_as_json(job.data.findings))
         if job.choice is not None:
             run.write("recipe.json", job.choice.as_json())
+        if job.floor is not None:
+            run.write("floor.json", finite(asdict(job.floor)))
         machine = job.machine
         run.write(
             "environment.json",

@@ -13,7 +13,7 @@ from fastdefect.data.settle import as_read
 from fastdefect.data.training_data import TrainingData
 from fastdefect.errors import UsageError
 from fastdefect.events import Note, OnEvent
-from fastdefect.jobs.training.first_head import start_head
+from fastdefect.jobs.training.first_head import Floor, start_head
 from fastdefect.jobs.training.network import build_network
 from fastdefect.jobs.training.precision import settle_precision
 from fastdefect.jobs.training.recipe import Choice, settle_recipe
@@ -63,6 +63,7 @@ class Job:
     loaded: LoadedWeights
     learn: Learner
     choice: Choice | None = None
+    floor: Floor | None = None
 
     @property
     def predictor(self) -> Predictor:
@@ -149,10 +150,11 @@ def assemble(
         placed(backbone, spec.arch)  # refuses a network without maps, before anything is written
     torch.manual_seed(config.training.seed)  # the head's first weights
     learn = _learner(config, data, backbone, spec, machine, on_event)
+    floor = None
     if not resumed:
         report_views(preprocessing.view_input, data, config.training.seed, on_event)
-        start_head(learn, data, spec, loaded, config, on_event)
-    return Job(config, machine, data, spec, loaded, learn, choice)
+        floor = start_head(learn, data, spec, loaded, config, on_event)
+    return Job(config, machine, data, spec, loaded, learn, choice, floor)
 
 
 def _refuse_several(config: RunConfig) -> None:

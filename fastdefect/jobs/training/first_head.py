@@ -1,5 +1,7 @@
 """The start of a head: that of an earlier run, or the best linear classifier on frozen features."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from fastai.learner import Learner
 from numpy.typing import NDArray
@@ -22,6 +24,14 @@ from fastdefect.training.trained_network import trained_network
 _STREAM = 0x70726F6265
 
 
+@dataclass(frozen=True)
+class Floor:
+    """What a training must exceed: a linear classifier on frozen features, cross-validated."""
+
+    auc: float
+    accuracy: float
+
+
 def start_head(
     learn: Learner,
     data: TrainingData,
@@ -29,10 +39,10 @@ def start_head(
     loaded: LoadedWeights,
     config: RunConfig,
     on_event: OnEvent,
-) -> None:
+) -> Floor | None:
     """Fill the head with that of the run of ``--from``, else from a probe if it is linear.
 
-    Any other head keeps its random weights.
+    Any other head keeps its random weights. The result is the cross-validated figures of the probe.
     """
     earlier = config.model.from_run
     network = trained_network(earlier) if earlier is not None else None
@@ -42,9 +52,10 @@ def start_head(
             new = [name for name in spec.classes if name not in kept]
             fresh = f"; random for {', '.join(new)}" if new else ""
             on_event(Note(f"The head begins as that of {network.name}: {', '.join(kept)}{fresh}."))
-            return
+            return None
     if spec.head == "linear" and loaded.pretrained:
-        start_from_probe(learn, data, spec.preprocessing, config, on_event)
+        return start_from_probe(learn, data, spec.preprocessing, config, on_event)
+    return None
 
 
 def start_from_probe(
@@ -53,7 +64,7 @@ def start_from_probe(
     preprocessing: Preprocessing,
     config: RunConfig,
     on_event: OnEvent,
-) -> None:
+) -> Floor | None:
     """Fit a probe to the training photos, begin with it as the head, and report its accuracy.
 
     It is fitted to each photo twice: unchanged, and augmented once as in the training. With
@@ -85,11 +96,13 @@ def start_from_probe(
     if len(labels) >= FEW_PHOTOS:
         start_small(learn.model[1][-1], probe, copies[0], labels)
         how = ", with small logits"
-    if probe.held_out is not None:
-        of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
-        on_event(
-            Note(
-                f"The head begins as a linear classifier on frozen features{how}: AUC "
-                f"{of.auc:.3f}, accuracy {of.accuracy:.1%} {folds_text(preprocessing)}."
-            )
+    if probe.held_out is None:
+        return None
+    of = score(labels, probe.held_out, data.manifest.classes, data.manifest.good)
+    on_event(
+        Note(
+            f"The head begins as a linear classifier on frozen features{how}: AUC "
+            f"{of.auc:.3f}, accuracy {of.accuracy:.1%} {folds_text(preprocessing)}."
         )
+    )
+    return Floor(of.auc, of.accuracy)

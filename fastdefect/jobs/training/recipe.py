@@ -43,6 +43,10 @@ from fastdefect.training.probe import Folds, best_strength, cross_predict, make_
 
 CANDIDATES: tuple[Recipe, ...] = ("camera", "steady")
 MOST_PHOTOS = 300
+# Below this AUC of frozen features, a training that changes them little can end with a constant
+# prediction (docs/benchmarks.md, defects that frozen features do not show). With fewer parts the
+# AUC says as much about the parts as about the defects: tiles of 28 stretches have 0.39 to 0.69.
+LEAST_AUC, LEAST_PARTS = 0.7, 50
 MOST_RATE = 4e-4  # a higher rate destroys good pretrained features
 # Set for random weights, regardless of the recipe.
 OF_RANDOM = {"batch_norm": "train", "early_layers": "train"}
@@ -157,14 +161,24 @@ def _choose(
     )
     trial = _Trial(config, replace(data, split=drawn), backbone, preprocessing, device, on_event)
     evidence = trial.run(labels, foldings)
-    recipe, difference = decide(evidence["camera"], evidence["steady"])
+    n_parts = len(set(parts))
+    recipe, difference = decide(evidence["camera"], evidence["steady"], n_parts)
     seconds = perf_counter() - began
     reason = f"on frozen features of {counted(len(labels), 'photo')}, {difference}"
-    return Choice(recipe, reason, evidence, len(labels), len(set(parts)), seconds)
+    return Choice(recipe, reason, evidence, len(labels), n_parts, seconds)
 
 
-def decide(camera: Evidence, steady: Evidence) -> tuple[Recipe, str]:
-    """The steady recipe if it costs no AUC and fewer decisions flip, else camera; the reason."""
+def decide(camera: Evidence, steady: Evidence, n_parts: int) -> tuple[Recipe, str]:
+    """The recipe and the reason; the evidence is from ``n_parts`` parts.
+
+    ``fine`` if neither has enough AUC to start from. Otherwise ``steady`` if it costs no AUC and
+    fewer decisions flip, else ``camera``.
+    """
+    if n_parts >= LEAST_PARTS and (auc := max(camera.auc, steady.auc)) < LEAST_AUC:
+        return "fine", (
+            f"the AUC is only {auc:.2f}, so that the network has to learn to see these defects; "
+            "override with --recipe camera"
+        )
     gained, flips = steady.auc - camera.auc, steady.flips - camera.flips
     recipe: Recipe = "steady" if gained >= 0 and flips < 0 else "camera"
     other = "camera" if recipe == "steady" else "steady"

@@ -29,6 +29,8 @@ from fastdefect.training.fit import Fitted
 from fastdefect.training.learner import ModelSpec
 from fastdefect.training.predict import View
 
+_BELOW = 0.01  # a smaller loss may be one photo or rounding
+
 
 @dataclass(frozen=True)
 class FitReport:
@@ -78,7 +80,10 @@ def conclude(run: Run, job: Job, ended: Fitted, log: Log) -> FitReport:
     if best is None:
         return FitReport(run, ended.reason, None, {}, [], len(job.data.split.test), None)
     plot_curves(history, run.path("curves.png"), best_epoch=best)
-    return measure_model(run, job, ended.reason, best, log)
+    report = measure_model(run, job, ended.reason, best, log)
+    if ended.reason != RunStatus.INTERRUPTED:
+        _warn_below_floor(run, job.config, report.metrics["train"], log)
+    return report
 
 
 def measure_model(
@@ -118,7 +123,7 @@ def keep_figures(run: Run, config: RunConfig, model: MeasuredModel, log: Log) ->
         run.put("metrics.json", name, metrics[name].as_json())
     spec, valid = model.spec, model.predictions["valid"]
     if len(np.unique(valid.y_true)) > 1:
-        _warn_if_constant(metrics["valid"], spec, log)
+        _warn_if_constant(metrics["valid"], spec, _advice(run, config), log)
     keep_temperature(run, "none", valid)
     deciding = settle_views(run, config, valid, model.parts, model.predict_views, log)
     if deciding.views != "none":
@@ -151,12 +156,11 @@ def _keep_background_swap(run: Run, model: MeasuredModel, log: Log) -> Backgroun
     return swap
 
 
-def _warn_if_constant(valid: Metrics, spec: ModelSpec, log: Log) -> None:
+def _warn_if_constant(valid: Metrics, spec: ModelSpec, advice: str, log: Log) -> None:
     """Warn of a constant prediction, which can still have a fair F1."""
     only = constant_prediction(valid.confusion)
     if only is None:
         return
-    advice = "Pretrained --weights help most, then more photos and epochs."
     if spec.head == "memory":  # has no epochs, and its threshold is another one
         advice = (
             "That is before its threshold, which decides. More good parts in train give the "
@@ -167,6 +171,41 @@ def _warn_if_constant(valid: Metrics, spec: ModelSpec, log: Log) -> None:
         f"{spec.classes[only]!r}. {advice}"
     )
     log(Note(text, "warning"))
+
+
+def _warn_below_floor(run: Run, config: RunConfig, train: Metrics, log: Log) -> None:
+    """Warn of a training that predicts its own photos worse than frozen features predict others.
+
+    This needs no validation photos, of which there may be few. With balanced classes a training
+    rejects more on purpose, and the accuracies are not comparable.
+    """
+    floor = {name: of for name, of in run.read("floor.json").items() if isinstance(of, float)}
+    if not floor.keys() >= {"auc", "accuracy"}:
+        return
+    lost = [floor["auc"] - train.auc]
+    if config.data.balance == "none":
+        lost.append(floor["accuracy"] - train.accuracy)
+    if not any(each > _BELOW for each in lost):  # nor NaN: one class has no AUC
+        return
+    text = (
+        f"The training failed to improve the network: on its own training photos it has AUC "
+        f"{train.auc:.3f}, accuracy {train.accuracy:.1%}; a linear classifier on frozen features "
+        f"has AUC {floor['auc']:.3f}, accuracy {floor['accuracy']:.1%} on photos that it was not "
+        f"trained on. {_advice(run, config)}"
+    )
+    log(Note(text, "warning"))
+
+
+def _advice(run: Run, config: RunConfig) -> str:
+    """What helps a training that learned too little."""
+    training = config.training
+    if not run.read("model.json").get("weights", {}).get("pretrained", True):
+        return "Pretrained --weights help most, then more photos and epochs."
+    lighter = "" if config.data.augment in ("none", "basic") else "--recipe plain, "
+    return (
+        f"Try more --epochs than {training.epochs}, {lighter}a lower --learning-rate than "
+        f"{training.learning_rate:.2g}, or --tune head, which trains the linear classifier alone."
+    )
 
 
 def _swap_backgrounds(job: Job, valid: Predictions, log: Log) -> BackgroundSwap | None:

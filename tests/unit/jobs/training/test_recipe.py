@@ -55,13 +55,31 @@ def test_the_trial_disturbs_as_the_stress_test_does(name: str, strength: float) 
 def test_steady_is_chosen_where_it_costs_nothing(
     camera: tuple[float, float], steady: tuple[float, float], chosen: str
 ) -> None:
-    recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (camera, steady)))
+    recipe, said = decide(*(Evidence(auc, 0.8, flips) for auc, flips in (camera, steady)), 90)
     assert recipe == chosen
     assert f"override with --recipe {'camera' if chosen == 'steady' else 'steady'}" in said
 
 
+@pytest.mark.parametrize(
+    ("camera", "steady", "n_parts", "chosen"),
+    [
+        (0.69, 0.60, 50, "fine"),
+        (0.60, 0.69, 50, "fine"),
+        (0.70, 0.60, 50, "camera"),
+        (0.60, 0.70, 50, "steady"),
+        (0.45, 0.40, 49, "camera"),  # as much about the parts as about the defects
+    ],
+)
+def test_defects_that_frozen_features_do_not_show_need_a_trained_network(
+    camera: float, steady: float, n_parts: int, chosen: str
+) -> None:
+    recipe, said = decide(Evidence(camera, 0.6, 0.2), Evidence(steady, 0.6, 0.1), n_parts)
+    assert recipe == chosen
+    assert ("the AUC is only 0.69" in said) == (chosen == "fine")
+
+
 def test_the_cost_is_reported_in_points() -> None:
-    _, said = decide(Evidence(0.90, 0.8, 0.20), Evidence(0.84, 0.8, 0.16))
+    _, said = decide(Evidence(0.90, 0.8, 0.20), Evidence(0.84, 0.8, 0.16), 90)
     assert "AUC by -6.0 points" in said
     assert "flip by -4.0 points" in said
 
@@ -81,7 +99,7 @@ def test_nothing_random_is_kept_as_it_is(data: TrainingData) -> None:
     assert config.training.batch_norm == config.training.early_layers == "train"
 
 
-@pytest.mark.parametrize("recipe", ["plain", "camera", "steady", "full", "legacy"])
+@pytest.mark.parametrize("recipe", ["plain", "camera", "steady", "fine", "full", "legacy"])
 def test_a_given_recipe_is_not_tried(data: TrainingData, recipe: str) -> None:
     config, choice = _settle(data, PRETRAINED, recipe=recipe)
     assert choice is None

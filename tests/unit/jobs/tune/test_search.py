@@ -34,7 +34,9 @@ def test_the_recipes_come_first_and_the_winner_is_no_worse(
 ) -> None:
     whole, played = searched
     assert whole.reason == RunStatus.FINISHED
-    assert [trial.known for trial in whole.trials[:4]] == ["plain", "camera", "steady", "full"]
+    assert [trial.known for trial in whole.trials[:5]] == [
+        *("plain", "camera", "steady", "fine", "full")
+    ]
     assert played.begun[:4] == [
         *("trial-1-rung-1-fold-1", "trial-1-rung-2-fold-1"),
         *("trial-1-rung-3-fold-2", "trial-1-rung-3-fold-3"),
