@@ -1,5 +1,6 @@
 """The share of the evidence on the part as a figure of ``evaluate``, of padded photos."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,12 @@ def test_evidence_on_the_part_is_more_than_its_area(
     assert "More of the evidence is on the part" in table.caption
     kept = run.read("evaluation-valid.json")["attention"]
     assert (kept["method"], kept["share_on_part"]) == ("hires-cam", found.share)
-    explained = explain_run(run, CPU, Asked(each=1), on_event=silent)
-    assert explained.attention == found
+    explained = explain_run(run, CPU, Asked(each=1), on_event=silent).attention
+    assert explained is not None
+    assert replace(explained, share=found.share, interval=found.interval) == found
+    # In other batches, whose rounding differs on some processors.
+    assert explained.share == pytest.approx(found.share, abs=1e-5)
+    assert explained.interval == pytest.approx(found.interval, abs=1e-5)
 
 
 def test_evidence_beside_the_part_is_a_shortcut(
