@@ -201,9 +201,13 @@ def _advice(run: Run, config: RunConfig) -> str:
     training = config.training
     if not run.read("model.json").get("weights", {}).get("pretrained", True):
         return "Pretrained --weights help most, then more photos and epochs."
-    lighter = "" if config.data.augment in ("none", "basic") else "--recipe plain, "
+    other = ""
+    if training.batch_norm == "frozen":  # may fail where trained statistics do not
+        other = "--recipe fine, "
+    elif config.data.augment not in ("none", "basic"):
+        other = "--recipe plain, "
     return (
-        f"Try more --epochs than {training.epochs}, {lighter}a lower --learning-rate than "
+        f"Try more --epochs than {training.epochs}, {other}a lower --learning-rate than "
         f"{training.learning_rate:.2g}, or --tune head, which trains the linear classifier alone."
     )
 
