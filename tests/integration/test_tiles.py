@@ -136,6 +136,11 @@ FORMS = {
 }
 
 
+def _has_vnni() -> bool:
+    facts = Path("/proc/cpuinfo")
+    return not facts.exists() or "vnni" in facts.read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", list(FORMS))
 @pytest.mark.parametrize("fixture", ["tiled", "joint"])
@@ -144,6 +149,8 @@ def test_a_bundle_decides_as_the_run_and_serves(
 ) -> None:
     if form == "openvino":
         pytest.importorskip("openvino")
+    if (form, fixture) == ("int8", "joint") and not _has_vnni():
+        pytest.skip("without VNNI, sums of int8 products saturate, and the export is refused")
     run: FitResult = request.getfixturevalue(fixture)
     options, close = FORMS[form]
     new, bundle = strips(tmp_path / "new", 8, 2), tmp_path / "tiny.fdb"
