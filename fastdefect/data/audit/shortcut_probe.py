@@ -121,8 +121,13 @@ def predict_scores(table: Floats, targets: Bools, folds: Folds, seed: int) -> Fl
     checked = config_context(assume_finite=True, skip_parameter_validation=True)
     with threadpool_limits(1, user_api="blas"), checked:
         for train, test in folds:
+            wanted = targets[:, train].T.astype(np.float64)
             model = _model(len(train), table.shape[1], seed)
-            model.fit(table[train], targets[:, train].T.astype(np.float64))
+            try:
+                model.fit(table[train], wanted)
+            except np.linalg.LinAlgError:
+                # LAPACK's fast SVD of a kernel matrix can fail to converge: try other landmarks.
+                model = _model(len(train), table.shape[1], seed + 1).fit(table[train], wanted)
             scores[:, test] = model.predict(table[test]).reshape(len(test), -1).T
     # Photos with identical features must tie, whatever the rounding errors of the BLAS.
     return scores.round(6)
