@@ -150,7 +150,7 @@ def test_a_bundle_decides_as_the_run_and_serves(
     if form == "openvino":
         pytest.importorskip("openvino")
     if (form, fixture) == ("int8", "joint") and not _has_vnni():
-        pytest.skip("on a processor without VNNI its int8 network differs too much: export refuses it")
+        pytest.skip("export refuses this int8 network on a processor without VNNI")
     run: FitResult = request.getfixturevalue(fixture)
     options, close = FORMS[form]
     new, bundle = strips(tmp_path / "new", 8, 2), tmp_path / "tiny.fdb"
