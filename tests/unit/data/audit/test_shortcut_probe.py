@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from fastdefect.data.audit import shortcuts
+from fastdefect.data.audit import shortcut_probe, shortcuts
 from fastdefect.data.audit.shortcut_probe import (
     Trial,
     areas_under_roc,
@@ -188,3 +188,26 @@ def test_any_sizes_of_parts(sizes: list[int], classes: int, seed: int) -> None:
     assert 0 <= outcome.interval[0] <= outcome.interval[1] <= 1
     assert 0 <= outcome.auc <= 1
     assert np.isfinite([outcome.excess, outcome.shuffled]).all()
+
+
+def test_a_kernel_matrix_whose_svd_fails_gets_other_landmarks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    table, targets = rng.normal(size=(40, 3)), rng.random((1, 40)) < 0.5
+    folds = [(np.arange(30), np.arange(30, 40))]
+    expected = predict_scores(table, targets, folds, seed=8)
+    build = shortcut_probe._model
+
+    def failing(n: int, columns: int, seed: int) -> object:
+        model = build(n, columns, seed)
+        if seed == 7:
+            monkeypatch.setattr(model, "fit", _not_converged)
+        return model
+
+    monkeypatch.setattr(shortcut_probe, "_model", failing)
+    np.testing.assert_array_equal(predict_scores(table, targets, folds, seed=7), expected)
+
+
+def _not_converged(*_: object) -> None:
+    raise np.linalg.LinAlgError("SVD did not converge")
