@@ -3,6 +3,7 @@
     python benchmarks/plain.py --sets sample --weights WEIGHTS [--per-class 30,100,all]
     python benchmarks/plain.py --sets casting,neu,mtd-free,mtd --datasets DIR --weights WEIGHTS
     ... --arm fastdefect= --arm "steady=--recipe steady"     several recipes of fit
+    ... --arch efficientnet-lite0 --weights auto             the network in the installation
     ... --report                                             report only, no training
 
 Both arms use the same photos, the same network with the same initial weights, the same image size
@@ -34,7 +35,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from plain_arms import PLAIN, Machine, Outcome, Training, TrainingFailed, outcome, program
+from plain_arms import (
+    NAMED_WEIGHTS,
+    PLAIN,
+    Machine,
+    Outcome,
+    Training,
+    TrainingFailed,
+    outcome,
+    program,
+)
 from plain_compare import DRAWS, Cell, Contrast, Summary, contrast, summary
 from plain_report import as_text, contrast_table, figures_table, plot_contrasts
 from plain_sets import SETS, Sides, Source, divide, draw_per_class
@@ -49,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the missing trainings, then report; return 1 if a training failed."""
     options = _parser().parse_args(arguments)
     options.work = options.work.resolve()
-    weights = options.weights if options.weights == "none" else str(Path(options.weights).resolve())
+    named = options.weights in NAMED_WEIGHTS
+    weights = options.weights if named else str(Path(options.weights).resolve())
     machine = Machine(options.work, weights, options.device, options.threads)
     arms = dict(options.arm or [("fastdefect", ())])
     if {PLAIN, EQUAL_TIME} & set(arms):
@@ -228,8 +239,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"sets, separated by commas: {', '.join(SETS)}",
     )
     add("--datasets", type=Path, help="folder with the folders casting, mtd and neu")
-    add("--weights", default="none", help="safetensors file with torchvision key names, or none")
-    add("--arch", default="mobilenet_v2", help="a torchvision network")
+    add(
+        "--weights",
+        default="none",
+        help="safetensors file with torchvision key names, none, or auto for efficientnet-lite0",
+    )
+    add("--arch", default="mobilenet_v2", help="a torchvision network, or efficientnet-lite0")
     add("--image-size", type=int, default=224)
     add("--epochs", type=int, default=6)
     add("--small-epochs", type=int, default=25, help="epochs if --per-class limits the photos")

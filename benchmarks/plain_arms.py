@@ -36,6 +36,7 @@ from fastdefect.jobs.trained.photos import EvaluationPhotos
 from fastdefect.run import Run
 
 PLAIN = "plain"
+NAMED_WEIGHTS = ("none", "auto")  # auto: those of the installed package
 STRENGTHS = (
     *(("noise", 15.0), ("blur", 2.0), ("JPEG", 20.0), ("brightness", 0.7), ("brightness", 1.3)),
     *(("gamma", 0.7), ("gamma", 1.4)),
@@ -55,7 +56,7 @@ class Machine:
     """The conditions common to all trainings."""
 
     work: Path
-    weights: str  # "none" or a file
+    weights: str  # one of NAMED_WEIGHTS or a file
     device: str
     threads: int | None
 
@@ -346,7 +347,7 @@ def program() -> str:
 
 @cache
 def _hash_of(weights: str) -> str:
-    if weights == "none":
+    if weights in NAMED_WEIGHTS:
         return weights
     return hashlib.sha256(Path(weights).read_bytes()).hexdigest()
 

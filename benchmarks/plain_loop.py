@@ -1,5 +1,7 @@
 """The plain training loop for the comparison with fastdefect: torch and torchvision only.
 
+The exception is EfficientNet-Lite0, which torchvision lacks: network and weights are fastdefect's.
+
     python benchmarks/plain_loop.py SETTINGS.json
 
 ``plain.py`` runs it in a separate process. The settings are a CSV of path and label, the network,
@@ -68,9 +70,12 @@ def plain_loop(
 def network(arch: str, n_classes: int, weights: str, seed: int) -> nn.Module:
     """Return torchvision's ``arch`` with ``weights``, "none" or a safetensors file.
 
-    Tensors that are not in the file are random.
+    Tensors that are not in the file are random. The weights of EfficientNet-Lite0 are "none" or
+    "auto", those of the installed package.
     """
     torch.manual_seed(seed)
+    if arch == "efficientnet-lite0":
+        return _efficientnet_lite0(n_classes, weights).to(memory_format=torch.channels_last)
     model = torchvision.models.get_model(arch, weights=None, num_classes=n_classes)
     if weights != "none":
         own = model.state_dict()
@@ -80,6 +85,26 @@ def network(arch: str, n_classes: int, weights: str, seed: int) -> nn.Module:
             raise SystemExit(f"Expected weights of {arch}, but no tensor of {weights} fits it.")
         model.load_state_dict(fitting, strict=False)
     return model.to(memory_format=torch.channels_last)
+
+
+def _efficientnet_lite0(n_classes: int, weights: str) -> nn.Module:
+    # Imported here: the other networks should not pay for this.
+    from fastdefect.training.efficientnet_lite import build_efficientnet_lite0
+    from fastdefect.training.weights import packaged_state
+
+    body = build_efficientnet_lite0()
+    if weights == "auto":
+        body.load_state_dict(packaged_state())
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, n_classes))
+    return nn.Sequential(_LitePixels(), body, *pooled)
+
+
+class _LitePixels(nn.Module):
+    """``normalised`` pixels to pixels from -1 to 1, for which EfficientNet-Lite0 was trained."""
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        mean, sd = (torch.tensor(each, device=pixels.device).view(3, 1, 1) for each in (_MEAN, _SD))
+        return 2 * (pixels * sd + mean) - 1
 
 
 def read_squished(paths: Sequence[str], size: int) -> Tensor:
