@@ -27,6 +27,9 @@ _MOST_OF_FEW, _MOST = 2.0, 1.25
 # photo shows less of a defect), and with fewer photos at the first one.
 _STEPS_FOR_CAMERA, _AT_SIZE, _SMALLEST = 75, 224, 128
 _STEPS_OF_FEW_PHOTOS = 40
+# With still fewer steps, the rate of a recipe moves the features away from the large weights with
+# which the head begins, and there are no steps left to recover: docs/benchmarks.md, few steps.
+_LOWERED = 0.25
 _WORTH = 1.1  # a smaller increase has less effect than the seed
 
 
@@ -51,7 +54,7 @@ def too_few_for_camera(config: RunConfig, photos: int) -> bool:
 
 
 def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:
-    """``config`` with a higher learning rate if the training has few steps; a note reports it.
+    """``config`` with another learning rate if the training has few steps; a note reports it.
 
     This applies to recipes that change pretrained features little: their rate is set for a few
     hundred steps, and fifty such steps hardly change a network (docs/benchmarks.md, what costs
@@ -60,18 +63,26 @@ def with_rate_for_steps(config: RunConfig, photos: int, on_event: OnEvent) -> Ru
     training = config.training
     if "learning_rate" in config.given or training.recipe not in ("plain", "camera", "steady"):
         return config
-    steps = steps_of(config, photos)
-    raised = min(_MOST_OF_FEW if photos < FEW_PHOTOS else _MOST, FEW_STEPS / steps)
-    if raised < _WORTH or config.one_epoch or too_few_for_camera(config, photos):
+    factor = _rate_factor(config, photos)
+    if factor == 1 or config.one_epoch:
         return config
-    rate = training.learning_rate * raised
+    rate = training.learning_rate * factor
     on_event(
         Note(
-            f"Few optimizer steps ({steps}): learning rate {rate:.2g} instead of "
-            f"{training.learning_rate:g}; override with --learning-rate."
+            f"Few optimizer steps ({steps_of(config, photos)}): learning rate {rate:.2g} instead "
+            f"of {training.learning_rate:g}; override with --learning-rate."
         )
     )
     return override(config, {"learning_rate": rate})
+
+
+def _rate_factor(config: RunConfig, photos: int) -> float:
+    if too_few_for_camera(config, photos):
+        return _LOWERED if photos < FEW_PHOTOS else 1
+    raised = min(
+        _MOST_OF_FEW if photos < FEW_PHOTOS else _MOST, FEW_STEPS / steps_of(config, photos)
+    )
+    return raised if raised >= _WORTH else 1
 
 
 def with_enough_steps(config: RunConfig, photos: int, on_event: OnEvent) -> RunConfig:

@@ -51,7 +51,10 @@ def test_epochs_are_added_until_there_are_enough_steps(
         (48, {"epochs": 50}, 2e-4),
         (96, {"epochs": 24}, 2e-4),  # 96 steps: hardly fewer
         (48, {"epochs": 20}, 4e-4),  # 40, never more than twice
-        (48, {"epochs": 19}, 2e-4),  # 38
+        (48, {"epochs": 19}, 5e-5),  # 38
+        (149, {"epochs": 5}, 5e-5),  # 35
+        (150, {"epochs": 5}, 2e-4),  # 35, from small logits
+        (48, {"epochs": 19, "learning_rate": 1e-4}, 1e-4),
         (149, {"epochs": 7}, 4e-4),  # 49 steps
         (150, {"epochs": 10}, 2e-4),  # 70, from small logits
         (150, {"epochs": 11}, 2.5e-4),  # 77
