@@ -76,6 +76,8 @@ def network(arch: str, n_classes: int, weights: str, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     if arch == "efficientnet-lite0":
         return _efficientnet_lite0(n_classes, weights).to(memory_format=torch.channels_last)
+    if weights == "auto":
+        raise SystemExit(f"--weights auto: expected efficientnet-lite0, not {arch}. Give a file.")
     model = torchvision.models.get_model(arch, weights=None, num_classes=n_classes)
     if weights != "none":
         own = model.state_dict()
@@ -92,6 +94,8 @@ def _efficientnet_lite0(n_classes: int, weights: str) -> nn.Module:
     from fastdefect.training.efficientnet_lite import build_efficientnet_lite0
     from fastdefect.training.weights import packaged_state
 
+    if weights not in ("none", "auto"):
+        raise SystemExit(f"Expected --weights none or auto for efficientnet-lite0, not {weights}.")
     body = build_efficientnet_lite0()
     if weights == "auto":
         body.load_state_dict(packaged_state())

@@ -1,5 +1,6 @@
 """The plain loop of the referee begins with the network and the weights that ``fit`` uses."""
 
+import pytest
 import torch
 from helpers.benchmarks import load
 
@@ -29,3 +30,11 @@ def test_without_weights_the_seed_draws_the_packaged_network() -> None:
     name = "1.conv_stem.weight"
     torch.testing.assert_close(first[name], same[name], atol=0, rtol=0)
     assert not torch.equal(first[name], other[name])
+
+
+@pytest.mark.parametrize(
+    ("arch", "weights"), [(EFFICIENTNET_LITE0, "w.safetensors"), ("mobilenet_v2", "auto")]
+)
+def test_weights_that_a_network_does_not_have_are_refused(arch: str, weights: str) -> None:
+    with pytest.raises(SystemExit, match="efficientnet-lite0"):
+        plain_loop.network(arch, 2, weights, 0)
